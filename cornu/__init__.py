@@ -1,0 +1,60 @@
+"""cornu: the Keras API on one engine, JAX.
+
+    import cornu as keras
+
+Namespaces load when they are first used, so that importing cornu costs little more than importing JAX.
+"""
+
+import importlib
+from typing import Any
+
+from cornu.version import __version__
+
+# Public names of the top level and the module that defines each.
+_NAMES = {
+    "DTypePolicy": "core.policy",
+    "FloatDTypePolicy": "core.policy",
+    "Function": "models.functional",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "core.symbolic",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Operation": "core.operation",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "RematScope": "core.remat",
+    "Sequential": "models",
+    "StatelessScope": "core.variable",
+    "SymbolicScope": "core.symbolic",
+    "Variable": "core.variable",
+    "device": "core.device",
+    "name_scope": "core.context",
+    "remat": "core.remat",
+    "version": "config",
+}
+
+_NAMESPACES = (
+    "activations", "backend", "callbacks", "config", "constraints", "dtype_policies", "initializers", "layers",
+    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving", "tree",
+    "utils",
+)  # fmt: skip
+
+__all__ = sorted(["__version__", *_NAMES, *_NAMESPACES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMESPACES:
+        return importlib.import_module(f"cornu.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"cornu.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'cornu' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,82 @@
+"""The activation functions that `cornu.ops` does not already hold under the same name and signature.
+
+Every other name of this namespace is the operation itself, imported in `__init__`.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import ops
+from cornu.core.operation import Tensor, op
+
+
+def linear(x: Any) -> Any:
+    """The identity: returns `x` as it is.
+
+    Example:
+
+        print(cornu.activations.linear(np.array([-1.0, 2.0])))  # [-1.  2.]
+    """
+    return x
+
+
+def exponential(x: Any) -> Any:
+    """`exp(x)`.
+
+    Example:
+
+        print(cornu.activations.exponential(np.array([0.0, 1.0])))  # [1. 2.7182817]
+    """
+    return ops.exp(x)
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """Gaussian error linear unit, `x * P(X <= x)` for a standard normal `X` (Hendrycks and Gimpel, 2016).
+
+    Args:
+        x: input tensor.
+        approximate: whether to use the approximation by `tanh`.
+
+    Example:
+
+        print(cornu.activations.gelu(np.array([-1.0, 0.0, 1.0])))  # [-0.15865526 0. 0.8413447]
+    """
+    return ops.gelu(x, approximate)
+
+
+@op
+def mish(x: Tensor) -> Any:
+    """`x * tanh(softplus(x))` (Misra, 2019, https://arxiv.org/abs/1908.08681).
+
+    Example:
+
+        print(cornu.activations.mish(np.array([-1.0, 0.0, 1.0])))
+    """
+    return x * jnp.tanh(jax.nn.softplus(x))
+
+
+@op
+def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """Rectified linear unit: `max(x, 0)`, or its general form.
+
+    `f(x) = max_value` where `x >= max_value`, `x` where `threshold < x < max_value`, and
+    `negative_slope * (x - threshold)` elsewhere.
+
+    Args:
+        x: input tensor.
+        negative_slope: slope below the threshold, at least 0.
+        max_value: largest output; None sets no limit.
+        threshold: value up to which inputs are damped or set to zero.
+
+    Example:
+
+        print(cornu.activations.relu(np.array([-2.0, 0.5, 9.0]), negative_slope=0.1, max_value=6.0))  # [-0.2 0.5 6.]
+    """
+    if negative_slope == 0 and max_value is None and threshold == 0:
+        return jax.nn.relu(x)
+    x = jnp.asarray(x)
+    below = negative_slope * (x - threshold) if negative_slope != 0 else jnp.zeros_like(x)
+    above = x if max_value is None else jnp.where(x < max_value, x, max_value)
+    return jnp.where(x > threshold, above, below)

@@ -1,0 +1,30 @@
+"""Names that scripts look for in `keras.backend`."""
+
+import gc
+
+from cornu.config import backend
+from cornu.core.context import get_uid, reset_uids
+from cornu.core.dtypes import is_float as is_float_dtype
+from cornu.core.dtypes import is_int as is_int_dtype
+from cornu.core.dtypes import result_type, standardize_dtype
+from cornu.core.symbolic import is_keras_tensor
+from cornu.random import reset_global_seed
+from cornu.settings import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Start automatic names afresh, and free what nothing refers to any more.
+
+    Args:
+        free_memory: whether Python's garbage collector runs too.
+    """
+    reset_uids()
+    reset_global_seed()
+    if free_memory:
+        gc.collect()
+
+
+__all__ = [
+    "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "is_float_dtype", "is_int_dtype",
+    "is_keras_tensor", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "standardize_dtype",
+]  # fmt: skip

@@ -1,0 +1,27 @@
+"""Callbacks: objects that are told what happens during training, and may act on it."""
+
+from cornu.callbacks.callback import Callback
+from cornu.callbacks.callback_list import CallbackList
+from cornu.callbacks.csv_logger import CSVLogger
+from cornu.callbacks.early_stopping import EarlyStopping
+from cornu.callbacks.history import History
+from cornu.callbacks.lambda_callback import LambdaCallback
+from cornu.callbacks.learning_rate_scheduler import LearningRateScheduler
+from cornu.callbacks.model_checkpoint import ModelCheckpoint
+from cornu.callbacks.progbar_logger import ProgbarLogger
+from cornu.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from cornu.callbacks.terminate_on_nan import TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

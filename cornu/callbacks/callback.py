@@ -1,0 +1,118 @@
+"""The base class of everything that is told what happens during `fit`, `evaluate` and `predict`."""
+
+from typing import Any
+
+HOOKS = (
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+    "on_predict_begin",
+    "on_predict_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_test_begin",
+    "on_test_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_train_begin",
+    "on_train_end",
+)
+ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+class Callback:
+    """Base class of callbacks: override the hooks you need.
+
+    `self.model` is the model, `self.params` a dictionary with `"verbose"`, `"epochs"` and `"steps"`. `logs` is a
+    dictionary from names to floats; what is written to it at the end of an epoch is seen by the callbacks after this
+    one and kept in the history.
+
+    Example:
+        class Stopper(cornu.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if logs["loss"] < 0.01:
+                    self.model.stop_training = True
+    """
+
+    params: dict[str, Any] | None = None
+    _model = None
+
+    def __init__(self):
+        self.params = None
+        self._model = None
+
+    @property
+    def model(self):
+        """The model that is trained, evaluated or asked for predictions."""
+        return self._model
+
+    def set_params(self, params: dict[str, Any]):
+        """Receive the parameters of the run: `"verbose"`, `"epochs"`, `"steps"`."""
+        self.params = params
+
+    def set_model(self, model):
+        """Receive the model."""
+        self._model = model
+
+    def on_batch_begin(self, batch, logs=None):
+        """Same as `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch, logs=None):
+        """Same as `on_train_batch_end`."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Called in `fit` before epoch number `epoch`, counted from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Called in `fit` after an epoch; `logs` has the metrics, those of the validation as `val_...`."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Called in `fit` before batch number `batch` of the epoch, counted from 0."""
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Called in `fit` after a batch; `logs` has the metrics of the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Called before a batch of `evaluate`, and of the validation in `fit`."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Called after a batch of `evaluate`, and of the validation in `fit`."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        """Called before a batch of `predict`."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        """Called after a batch of `predict`; `logs["outputs"]` are its predictions."""
+
+    def on_train_begin(self, logs=None):
+        """Called when `fit` starts."""
+
+    def on_train_end(self, logs=None):
+        """Called when `fit` ends; `logs` is that of the last epoch."""
+
+    def on_test_begin(self, logs=None):
+        """Called when an evaluation or validation starts."""
+
+    def on_test_end(self, logs=None):
+        """Called when an evaluation or validation ends; `logs` has its metrics."""
+
+    def on_predict_begin(self, logs=None):
+        """Called when `predict` starts."""
+
+    def on_predict_end(self, logs=None):
+        """Called when `predict` ends."""
+
+
+def overrides(callback: Any, hook: str) -> bool:
+    """Whether `callback` does something at `hook`: in its class, on the instance, or through the shorter alias."""
+    names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
+    return any(_overrides(callback, name) for name in names)
+
+
+def _overrides(callback: Any, name: str) -> bool:
+    if not isinstance(callback, Callback):
+        return hasattr(callback, name)
+    return name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)

@@ -1,0 +1,136 @@
+"""Many callbacks behind the face of one: each hook is passed on to those that listen to it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cornu import tree
+from cornu.callbacks.callback import HOOKS, Callback, overrides
+from cornu.callbacks.history import History
+from cornu.callbacks.logs import as_logs
+from cornu.callbacks.progbar_logger import ProgbarLogger
+
+_NEEDED = ("set_model", "set_params")
+
+
+class CallbackList(Callback):
+    """Pass every hook on to a list of callbacks, in order.
+
+    A custom training loop calls the hooks of one `CallbackList` where `fit` would. `logs` may hold device scalars:
+    they become floats when a callback first looks at them, so a batch costs no waiting unless somebody reads it.
+
+    Args:
+        callbacks: Callbacks, or one; nested lists are laid flat.
+        add_history: Whether to add a `History` if there is none.
+        add_progbar: Whether to add a `ProgbarLogger` if there is none.
+        model: The model that the callbacks watch.
+        **params: What the callbacks find in `params`: `verbose`, `epochs`, `steps`.
+
+    Example:
+        callbacks = cornu.callbacks.CallbackList([], add_history=True, epochs=1)
+        callbacks.on_train_begin()
+        callbacks.on_epoch_begin(0)
+        callbacks.on_epoch_end(0, {"loss": 0.5})
+        callbacks.on_train_end()
+    """
+
+    def __init__(
+        self,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params,
+    ):
+        super().__init__()
+        self.callbacks: list = []
+        self._listeners: dict[str, list] = {hook: [] for hook in HOOKS}
+        for callback in tree.flatten(callbacks) if callbacks else []:
+            self.append(callback)
+        self._history = self._add_default(History) if add_history else None
+        self._progbar = self._add_default(ProgbarLogger) if add_progbar else None
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
+
+    def _add_default(self, kind: type) -> Callback:
+        for callback in self.callbacks:
+            if isinstance(callback, kind):
+                return callback
+        self.append(kind())
+        return self.callbacks[-1]
+
+    def append(self, callback: Callback) -> None:
+        """Add one callback at the end."""
+        missing = [name for name in _NEEDED if not callable(getattr(callback, name, None))]
+        if missing or isinstance(callback, type):
+            advice = "Create an instance: add parentheses." if isinstance(callback, type) else ""
+            raise TypeError(
+                "CallbackList: every callback must be an instance of cornu.callbacks.Callback. "
+                f"Received: {callback!r}. {advice}".rstrip()
+            )
+        self.callbacks.append(callback)
+        for hook in HOOKS:
+            if overrides(callback, hook):
+                self._listeners[hook].append(getattr(callback, hook))
+
+    def set_params(self, params: dict[str, Any]):
+        """Hand the parameters of the run to every callback."""
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model):
+        """Hand the model to every callback; `model.history` becomes the history of this list."""
+        super().set_model(model)
+        if self._history is not None:
+            model.history = self._history
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    @property
+    def needs_batch_logs(self) -> bool:
+        """Whether a callback other than the progress bar hears of every single batch of `fit`."""
+        return self.needs_batches("train")
+
+    def needs_batches(self, stage: str) -> bool:
+        """The same for a stage: `"train"`, `"test"` or `"predict"`."""
+        hooks = (f"on_{stage}_batch_begin", f"on_{stage}_batch_end")
+        heard = [listener for hook in hooks for listener in self._listeners[hook]]
+        return any(not isinstance(getattr(listener, "__self__", None), ProgbarLogger) for listener in heard)
+
+
+def _seen(hook: str, logs: Any) -> Any:
+    """`logs` as callbacks get them; what `predict` hands over are outputs, which stay as they are."""
+    return logs or {} if "predict" in hook else as_logs(logs)
+
+
+def _relay(hook: str):
+    def relay(self, logs=None):
+        listeners = self._listeners[hook]
+        logs = _seen(hook, logs) if listeners else logs
+        for listener in listeners:
+            listener(logs=logs)
+
+    return relay
+
+
+def _relay_counted(hook: str):
+    def relay(self, number, logs=None):
+        listeners = self._listeners[hook]
+        logs = _seen(hook, logs) if listeners else logs
+        for listener in listeners:
+            listener(number, logs=logs)
+
+    return relay
+
+
+def _define_hooks() -> None:
+    for hook in HOOKS:
+        relay = _relay_counted(hook) if "batch" in hook or "epoch" in hook else _relay(hook)
+        relay.__name__, relay.__doc__ = hook, getattr(Callback, hook).__doc__
+        setattr(CallbackList, hook, relay)
+    CallbackList.on_batch_begin = CallbackList.on_train_batch_begin
+    CallbackList.on_batch_end = CallbackList.on_train_batch_end
+
+
+_define_hooks()

@@ -1,0 +1,85 @@
+"""Stop when a value no longer gets better."""
+
+from cornu.callbacks.messages import say
+from cornu.callbacks.monitor_callback import MonitorCallback
+
+
+class EarlyStopping(MonitorCallback):
+    """Stop training when a value has not improved for some epochs.
+
+    Args:
+        monitor: Name of the value to watch.
+        min_delta: Least change that counts as an improvement.
+        patience: Epochs without improvement after which training stops.
+        verbose: 1 to say when it stops.
+        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
+        baseline: Value that must be beaten for the patience to start anew.
+        restore_best_weights: Whether the model ends with the weights of its best epoch.
+        start_from_epoch: Epochs to let pass before watching.
+
+    Example:
+        stop = cornu.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        super().__init__(monitor, mode, min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.restore_best_weights = restore_best_weights
+        self.best_weights = None
+        self.best_epoch = 0
+        self.start_from_epoch = start_from_epoch
+
+    def on_train_begin(self, logs=None):
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best = None
+        self.best_weights = None
+        self.best_epoch = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._set_monitor_op(logs)
+        value = self.get_monitor_value(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.restore_best_weights and self.best_weights is None:
+            self._remember(epoch)
+        if self._is_improvement(value, self.best):
+            self._improved(epoch, value)
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def _improved(self, epoch: int, value: float) -> None:
+        self.best = value
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self._remember(epoch)
+        if self.baseline is None or self._is_improvement(value, self.baseline):
+            self.wait = 0
+
+    def _remember(self, epoch: int) -> None:
+        self.best_weights = self.model.get_weights()
+        self.best_epoch = epoch
+
+    def on_train_end(self, logs=None):
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)

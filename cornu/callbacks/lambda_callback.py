@@ -1,0 +1,53 @@
+"""A callback from functions, without a class."""
+
+from collections.abc import Callable
+
+from cornu import validate
+from cornu.callbacks.callback import ALIASES, HOOKS, Callback
+
+_NAMES = (*HOOKS, *ALIASES.values())
+
+
+class LambdaCallback(Callback):
+    """Call plain functions at the hooks of the same names.
+
+    Args:
+        on_epoch_begin: Function of `(epoch, logs)`.
+        on_epoch_end: Function of `(epoch, logs)`.
+        on_train_begin: Function of `(logs)`.
+        on_train_end: Function of `(logs)`.
+        on_train_batch_begin: Function of `(batch, logs)`.
+        on_train_batch_end: Function of `(batch, logs)`.
+        **kwargs: Functions for any other hook.
+
+    Example:
+        show = cornu.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable | None = None,
+        on_epoch_end: Callable | None = None,
+        on_train_begin: Callable | None = None,
+        on_train_end: Callable | None = None,
+        on_train_batch_begin: Callable | None = None,
+        on_train_batch_end: Callable | None = None,
+        **kwargs: Callable,
+    ):
+        super().__init__()
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        for name, function in given.items():
+            if name not in _NAMES:
+                raise TypeError(
+                    f"LambdaCallback: there is no hook {name!r}. Closest: {validate.closest(name, _NAMES)}."
+                )
+            if function is not None:
+                setattr(self, name, function)

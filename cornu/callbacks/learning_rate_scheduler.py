@@ -1,0 +1,56 @@
+"""A learning rate that is a function of the epoch."""
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from cornu.callbacks.callback import Callback
+from cornu.callbacks.learning_rate import read_rate, write_rate
+from cornu.callbacks.messages import say
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate at the start of each epoch.
+
+    Args:
+        schedule: Function of the epoch's number (from 0) and the current learning rate that returns the new one; a
+            function of the epoch alone will do.
+        verbose: 1 to say the learning rate of each epoch.
+
+    Example:
+        halve = cornu.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    """
+
+    def __init__(self, schedule: Callable, verbose: int = 0):
+        super().__init__()
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        rate = self._next_rate(epoch, read_rate(self))
+        write_rate(self, rate)
+        if self.verbose > 0:
+            say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = read_rate(self)
+
+    def _next_rate(self, epoch: int, rate: float) -> float:
+        new = self.schedule(epoch, rate) if self._takes_rate() else self.schedule(epoch)
+        array = np.asarray(new)
+        if array.ndim or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"LearningRateScheduler: the schedule must return a float. Received: {new!r} for epoch {epoch}."
+            )
+        return float(array)
+
+    def _takes_rate(self) -> bool:
+        try:
+            inspect.signature(self.schedule).bind(0, 0.0)
+        except TypeError:
+            return False
+        except ValueError:  # a built-in that does not tell its signature
+            return True
+        return True

@@ -1,0 +1,70 @@
+"""The logs that callbacks see: a plain-looking dictionary whose values leave the device on the first look.
+
+A training loop hands over scalars that may still be computed. Turning them into floats waits for the device,
+so `Logs` does it only when somebody reads, and then once for all values.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def _flat(logs: Mapping) -> dict[str, Any]:
+    """Nested dictionaries laid flat, names in sorted order at each level."""
+    flat: dict[str, Any] = {}
+    for name in sorted(logs):
+        value = logs[name]
+        flat.update(_flat(value) if isinstance(value, Mapping) else {name: value})
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """A number as a float, an array as a NumPy array, anything else as it is."""
+    if value is None or isinstance(value, (str, float)):
+        return value
+    array = np.asarray(value)
+    return float(array) if array.ndim == 0 and array.dtype != object else value
+
+
+class Logs(dict):
+    """Names and values of metrics; device scalars become floats at the first look at any of them."""
+
+    def __init__(self, values: Mapping | None = None):
+        super().__init__(_flat(values or {}))
+        self._settled = False
+
+    def settle(self) -> None:
+        """Fetch every value now; later calls do nothing."""
+        if not self._settled:
+            self._settled = True
+            fetched = jax.device_get(dict(super().items()))
+            super().update({name: _plain(value) for name, value in fetched.items()})
+
+    def __reduce__(self):
+        self.settle()
+        return dict, (dict(super().items()),)
+
+
+def _settled_first(name: str):
+    plain_method = getattr(dict, name)
+
+    def method(self, *args, **kwargs):
+        self.settle()
+        return plain_method(self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+# `dict(logs)` and `{**logs}` read past `__getitem__` unless `__iter__` is a method of the class.
+_READING = ("__getitem__", "__iter__", "__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__")
+_READING += ("get", "items", "values", "copy", "pop", "popitem", "setdefault")
+for _name in _READING:
+    setattr(Logs, _name, _settled_first(_name))
+
+
+def as_logs(logs: Mapping | None) -> Logs:
+    """`logs` as lazy `Logs`; what is lazy already stays the same object."""
+    return logs if isinstance(logs, Logs) else Logs(logs)

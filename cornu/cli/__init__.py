@@ -1,0 +1,34 @@
+"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`.
+
+Each subcommand is a module of this package with two functions: `arguments(parser)` and `run(options)`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from cornu.version import __version__
+
+COMMANDS = {
+    "demo": "train a small convolutional network on real handwritten digits",
+    "run": "run a Keras script untouched, on cornu",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="cornu", description="The Keras API on one engine, JAX.")
+    parser.add_argument("--version", action="version", version=f"cornu {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    modules = {}
+    for name, purpose in COMMANDS.items():
+        modules[name] = importlib.import_module(f"cornu.cli.{name}")
+        subparser = subparsers.add_parser(name, help=purpose, description=modules[name].__doc__.strip().split("\n")[0])
+        modules[name].arguments(subparser)
+    options = parser.parse_args(arguments)
+    return modules[options.command].run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Constraints: what a weight must fulfil after every update."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cornu.constraints.constraints import (
+    Constraint,
+    MaxNorm,
+    MinMaxNorm,
+    NonNeg,
+    UnitNorm,
+    max_norm,
+    min_max_norm,
+    non_neg,
+    unit_norm,
+)
+from cornu.core.configurable import Catalogue
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
+
+catalogue = Catalogue(
+    "constraint",
+    {
+        "MaxNorm": MaxNorm,
+        "MinMaxNorm": MinMaxNorm,
+        "NonNeg": NonNeg,
+        "UnitNorm": UnitNorm,
+        "max_norm": max_norm,
+        "min_max_norm": min_max_norm,
+        "non_neg": non_neg,
+        "unit_norm": unit_norm,
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """The constraint that a name, a config, a class or a callable stands for; None is None.
+
+    Example:
+
+        constraint = cornu.constraints.get("max_norm")
+    """
+    return catalogue.get(identifier)
+
+
+def serialize(constraint: Constraint) -> dict[str, Any]:
+    """`constraint` as plain data."""
+    return catalogue.serialize(constraint)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The constraint that `serialize` wrote down as `config`."""
+    return catalogue.deserialize(config, custom_objects)

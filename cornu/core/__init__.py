@@ -1,0 +1,1 @@
+"""What everything else is made of: variables, symbolic tensors, operations, and objects that know their config."""

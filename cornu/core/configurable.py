@@ -1,0 +1,351 @@
+"""Constructor -> config -> object.
+
+The constructor's signature is the config: each parameter is an attribute of the same name, and `get_config` writes
+those attributes down. Parameters passed on by `**kwargs` are followed up the chain of base classes. A class writes
+`get_config` itself only when its parameters are not all there is to it.
+
+A config is data. Reading one finds classes by `cornu.registry` alone, never by importing what the config names.
+"""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import registry, validate
+from cornu.core import dtypes
+
+
+@functools.cache
+def constructor_parameters(cls: type) -> tuple[str, ...]:
+    """The names of the constructor's parameters, those behind `**kwargs` included, outermost base first."""
+    own: list[str] = []
+    names: list[str] = []
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if init is None or base is object:
+            continue
+        parameters = list(inspect.signature(init).parameters.values())[1:]
+        own = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        names = [*(n for n in own if n not in names), *names]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return tuple(names)
+
+
+class Configurable:
+    """An object that its own constructor's arguments describe completely."""
+
+    config_optional: tuple[str, ...] = ()  # left out of the config while None
+    config_skip: tuple[str, ...] = ()  # never in the config
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
+        config = {}
+        for name in constructor_parameters(type(self)):
+            if name in self.config_skip:
+                continue
+            try:
+                value = getattr(self, name)
+            except AttributeError:
+                raise AttributeError(
+                    f"{validate.describe(self)}: the constructor's argument {name!r} is not kept as an attribute of "
+                    f"the same name. Keep it (self.{name} = {name}) or write get_config()."
+                ) from None
+            if not (value is None and name in self.config_optional):
+                config[name] = _config_value(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """An object equal to the one whose `get_config` gave `config`."""
+        return cls(**{key: _from_config_value(value) for key, value in config.items()})
+
+
+def _config_value(value: Any) -> Any:
+    """Nested objects become dictionaries; plain data stays as it is."""
+    if isinstance(value, (Configurable, types.FunctionType, types.BuiltinFunctionType)) or _is_op(value):
+        return serialize_keras_object(value)
+    if isinstance(value, dict):
+        return {key: _config_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(_config_value(item) for item in value)
+    return value
+
+
+def _from_config_value(value: Any) -> Any:
+    if isinstance(value, dict) and "class_name" in value and "config" in value:
+        return deserialize_keras_object(value)
+    if isinstance(value, dict):
+        return {key: _from_config_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_from_config_value(item) for item in value)
+    return value
+
+
+def _is_op(value: Any) -> bool:
+    return callable(value) and hasattr(value, "__wrapped__") and not isinstance(value, type)
+
+
+# ---------------------------------------------------------------- to and from plain data
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """`obj` as plain data in the form of Keras's files.
+
+    Classes are named as Keras names them, so that real Keras reads the result.
+
+    Example:
+
+        print(cornu.saving.serialize_keras_object(cornu.regularizers.L2(0.1)))
+    """
+    if obj is None or type(obj) in _PLAIN:
+        return obj
+    for kinds, write in _WRITERS:
+        if isinstance(obj, kinds):
+            return write(obj)
+    if hasattr(obj, "as_plain_data"):
+        return obj.as_plain_data()
+    if hasattr(obj, "get_config"):
+        return _write_object(obj)
+    if hasattr(obj, "shape") and hasattr(obj, "dtype"):
+        return _write_tensor(obj)
+    if callable(obj):
+        return _write_function(obj)
+    raise TypeError(f"Cannot write an object of type {type(obj).__name__} as config: it has no get_config().")
+
+
+def _write_tuple(obj: tuple) -> dict:
+    return {"class_name": "__tuple__", "items": [serialize_keras_object(item) for item in obj]}
+
+
+def _write_list(obj: list) -> list:
+    return [serialize_keras_object(item) for item in obj]
+
+
+def _write_dict(obj: Mapping) -> dict:
+    return {key: serialize_keras_object(value) for key, value in obj.items()}
+
+
+def _write_slice(obj: slice) -> dict:
+    return {
+        "class_name": "__slice__",
+        "config": {key: serialize_keras_object(getattr(obj, key)) for key in ("start", "stop", "step")},
+    }
+
+
+def _write_array(obj: Any) -> dict:
+    return {"class_name": "__numpy__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
+
+
+def _write_tensor(obj: Any) -> dict:
+    return {"class_name": "__tensor__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
+
+
+def _write_bytes(obj: bytes) -> dict:
+    return {"class_name": "__bytes__", "value": obj.decode("utf-8")}
+
+
+def _write_function(obj: Callable) -> Any:
+    if registry.is_builtin(obj):
+        return obj.__name__
+    if getattr(obj, "__name__", "<lambda>") == "<lambda>":
+        raise ValueError(
+            "A lambda cannot be written into a config: a file holds data, not code. Give the function a name with def "
+            "and register it: @cornu.saving.register_keras_serializable()."
+        )
+    name = registry.get_registered_name(obj)
+    module = None if registry.is_registered(obj) else obj.__module__
+    return {"module": module or "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
+def _write_class(obj: type) -> Any:
+    return obj.__name__
+
+
+def _write_object(obj: Any) -> dict:
+    cls = type(obj)
+    builtin = registry.is_builtin(cls)
+    result = {
+        "module": registry.public_module(cls) if builtin else None if registry.is_registered(cls) else cls.__module__,
+        "class_name": cls.__name__,
+        "config": serialize_keras_object(dict(obj.get_config())),
+        "registered_name": getattr(obj, "registered_name_in_files", None)
+        if builtin
+        else registry.get_registered_name(cls),
+    }
+    for key in ("build_config", "compile_config"):
+        get = getattr(obj, f"get_{key}", None)
+        value = get() if get else None
+        if value:
+            result[key] = serialize_keras_object(value)
+    return result
+
+
+_WRITERS: tuple[tuple[Any, Callable], ...] = (
+    (bool, bool),
+    (str, str),
+    (np.bool_, bool),
+    (np.integer, int),
+    (np.floating, float),
+    (bytes, _write_bytes),
+    (tuple, _write_tuple),
+    (list, _write_list),
+    (slice, _write_slice),
+    (type(Ellipsis), lambda obj: {"class_name": "__ellipsis__", "config": {}}),
+    (np.dtype, lambda obj: obj.name),
+    (np.ndarray, _write_array),
+    (jax.Array, _write_tensor),
+    (dict, _write_dict),
+    (type, _write_class),
+    (types.FunctionType, _write_function),
+)
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
+) -> Any:
+    """The object that `serialize_keras_object` wrote down as `config`.
+
+    Only cornu's own classes and those in `custom_objects`, in a `custom_object_scope` or registered can be named.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from name to class or function.
+        safe_mode: kept for every reader below; code in a config is refused while it is True.
+
+    Raises:
+        ValueError: when a name stands for nothing known.
+    """
+    with registry.custom_objects({**(custom_objects or {}), **kwargs.get("module_objects", {})}):
+        return _read(config)
+
+
+def _read(config: Any) -> Any:
+    if isinstance(config, (list, tuple)):
+        return type(config)(_read(item) for item in config)
+    if not isinstance(config, dict):
+        return config
+    name = config.get("class_name")
+    if name in _READERS:
+        return _READERS[name](config)
+    if name is None or ("config" not in config and "registered_name" not in config):
+        return {key: _read(value) for key, value in config.items()}
+    return _read_object(config)
+
+
+_READERS: dict[Any, Callable[[dict], Any]] = {
+    "__tuple__": lambda c: tuple(_read(item) for item in c["items"]),
+    "__slice__": lambda c: slice(*(c["config"][key] for key in ("start", "stop", "step"))),
+    "__numpy__": lambda c: np.array(c["config"]["value"], dtype=c["config"]["dtype"]),
+    "__tensor__": lambda c: jax.numpy.asarray(np.array(c["config"]["value"], dtype=c["config"]["dtype"])),
+    "__bytes__": lambda c: c["value"].encode("utf-8"),
+    "__ellipsis__": lambda c: Ellipsis,
+    "function": lambda c: find_object(c.get("module"), c["config"], c.get("registered_name")),
+}
+
+
+def find_object(module: str | None, name: str, registered_name: str | None = None) -> Any:
+    """The class or function called `name`, among custom objects first, then cornu's own."""
+    for candidate in (registered_name, name):
+        found = registry.get_registered_object(candidate) if candidate else None
+        if found is not None:
+            return found
+    found = registry.find_builtin(module or "keras", name)
+    if found is None:
+        raise ValueError(
+            f"Unknown {name!r} of module {module!r}. A file can name only cornu's own classes and the ones given to it: "
+            f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
+        )
+    return found
+
+
+def _read_object(config: dict) -> Any:
+    cls = find_object(config.get("module"), config["class_name"], config.get("registered_name"))
+    inner = config.get("config")
+    if not isinstance(cls, type):
+        return cls
+    if not hasattr(cls, "from_config"):
+        raise ValueError(f"{cls.__name__} has no from_config(), so it cannot be made from a config.")
+    obj = cls.from_config(_plain_tuples(inner) if isinstance(inner, dict) else {})
+    build_config = config.get("build_config")
+    if build_config and hasattr(obj, "build_from_config"):
+        obj.build_from_config(_plain_tuples(build_config))
+    compile_config = config.get("compile_config")
+    if compile_config and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(compile_config)
+    return obj
+
+
+def _plain_tuples(config: Any) -> Any:
+    """Read the wrapped tuples, slices and arrays of a config, but leave its objects to the class."""
+    if isinstance(config, list):
+        return [_plain_tuples(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in _READERS and config["class_name"] != "function":
+        return _READERS[config["class_name"]](config)
+    if "class_name" in config and "config" in config:
+        return config
+    return {key: _plain_tuples(value) for key, value in config.items()}
+
+
+# ---------------------------------------------------------------- named objects of one kind
+
+
+class Catalogue:
+    """The objects of one kind that strings may name: `losses.get("mse")`.
+
+    Args:
+        kind: what they are, for messages ("loss").
+        objects: dictionary from every accepted name to a class or a function.
+    """
+
+    def __init__(self, kind: str, objects: Mapping[str, Any]):
+        self.kind = kind
+        self.objects = dict(objects)
+
+    def get(self, identifier: Any) -> Any:
+        """The object that a name, a config, a class or an object stands for; None is None."""
+        if identifier is None:
+            return None
+        if isinstance(identifier, dict):
+            return self.deserialize(identifier)
+        found = self._find(identifier) if isinstance(identifier, str) else identifier
+        if isinstance(found, type):
+            return found()
+        if callable(found) or isinstance(found, Configurable):
+            return found
+        raise ValueError(
+            f"A {self.kind} must be a name, a config, or something callable. Received: {identifier!r}."
+        )
+
+    def _find(self, name: str) -> Any:
+        found = registry.get_registered_object(name, module_objects=self.objects)
+        if found is None:
+            raise ValueError(
+                f"Unknown {self.kind} {name!r}. Closest valid names: {validate.closest(name, self.objects)}."
+            )
+        return found
+
+    def serialize(self, obj: Any) -> Any:
+        """`obj` as plain data."""
+        return serialize_keras_object(obj)
+
+    def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The object that `config`, a dictionary or a name, stands for."""
+        with registry.custom_objects(custom_objects):
+            if isinstance(config, str):
+                found = self._find(config)
+                return found() if isinstance(found, type) else found
+            if isinstance(config, dict) and "class_name" in config and "module" not in config:
+                name = config["class_name"]
+                if name in self.objects:
+                    return self._find(name).from_config(config.get("config", {}))
+            return deserialize_keras_object(config)

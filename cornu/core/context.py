@@ -1,0 +1,108 @@
+"""Every ambient value in one place.
+
+Code deep inside a model must know whether it is training, which dtype to compute in, under which name a weight is
+being created, where losses are collected. Those values are the fields of one frozen `Context` held by one
+`ContextVar`: a `with` block sets some of them and puts the old ones back, in every thread and task by itself.
+"""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The ambient values; None everywhere means "nobody said"."""
+
+    training: bool | None = None  # the mode of the nearest layer call that named one
+    in_call: bool = False  # whether a layer's call is running
+    autocast: str | None = None  # the dtype in which float variables are read
+    path: tuple[str, ...] = ()  # names of the layers and scopes around, outermost first
+    states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
+    losses: list | None = None  # where add_loss puts losses
+    distribution: Any = None  # the layout under which variables are made
+    remat: Any = None  # how activations are recomputed
+    rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
+
+
+_current: ContextVar[Context] = ContextVar("cornu", default=Context())
+current: Callable[[], Context] = _current.get
+
+
+@contextmanager
+def scope(**values: Any) -> Iterator[None]:
+    """Set some ambient values inside the `with` block."""
+    token = _current.set(replace(_current.get(), **values))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def training() -> bool | None:
+    """The training mode of the layer call that is running."""
+    return current().training
+
+
+def compute_dtype() -> str | None:
+    """The dtype in which float variables are read now, or None for their own."""
+    return current().autocast
+
+
+def state(mapping: MutableMapping) -> Any:
+    """Scope in which variables in `mapping` are read from it, and assignments go to it."""
+    return scope(states=(mapping, *current().states))
+
+
+def path(name: str) -> Any:
+    """Scope in which new variables are named below `name`."""
+    return scope(path=(*current().path, name))
+
+
+class name_scope:  # noqa: N801 - Keras's public name
+    """Scope under whose name variables are created.
+
+    Args:
+        name: the name, which may not contain "/".
+
+    Example:
+
+        with cornu.name_scope("encoder"):
+            v = cornu.Variable(1.0, name="scale")
+        print(v.path)  # encoder/scale
+    """
+
+    def __init__(self, name: str, **kwargs: Any):
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f'name_scope: name must be a string without "/". Received: name={name!r}.')
+        self.name = name
+
+    def __enter__(self) -> "name_scope":
+        self._scope = path(self.name)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._scope.__exit__(*details)
+
+
+_uids: dict[str, int] = {}
+
+
+def get_uid(prefix: str = "") -> int:
+    """How many times `prefix` was asked for, this time included."""
+    _uids[prefix] = _uids.get(prefix, 0) + 1
+    return _uids[prefix]
+
+
+def auto_name(prefix: str) -> str:
+    """`dense`, then `dense_1`, `dense_2`, ..."""
+    uid = get_uid(prefix) - 1
+    return f"{prefix}_{uid}" if uid else prefix
+
+
+def reset_uids() -> None:
+    """Start automatic names afresh."""
+    _uids.clear()

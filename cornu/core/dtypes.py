@@ -1,0 +1,83 @@
+"""Names of number types, and what type two of them make together.
+
+A dtype is a string everywhere in cornu (`"float32"`). Promotion is JAX's lattice, in which Python numbers are weak:
+they take the type of the array beside them.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import settings, validate
+
+FLOATS = ("bfloat16", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
+INTEGERS = ("uint8", "uint16", "uint32", "uint64", "int4", "int8", "int16", "int32", "int64")
+COMPLEX = ("complex64", "complex128")
+NAMES = (*FLOATS, *INTEGERS, *COMPLEX, "bool", "string")
+_PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string", complex: "complex64"}
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of `dtype`: None is floatx, Python's `float`, `int` and `bool` are float32 (floatx), int32 and bool."""
+    if dtype is None or dtype is float:
+        return settings.floatx()
+    if isinstance(dtype, str) and dtype in NAMES:
+        return dtype
+    if dtype in _PYTHON_TYPES if isinstance(dtype, type) else False:
+        return _PYTHON_TYPES[dtype]
+    name = _foreign_name(dtype)
+    if name not in NAMES:
+        raise ValueError(f"Unknown dtype {dtype!r}. Likely names: {validate.closest(str(dtype), NAMES)}.")
+    return name
+
+
+def _foreign_name(dtype: Any) -> str:
+    """The name of a dtype object of NumPy, JAX, TensorFlow or torch."""
+    if "torch" in str(dtype):
+        return str(dtype).split(".")[-1]
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError:
+        return getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    return "string" if name.startswith(("str", "bytes")) or name == "object" else name
+
+
+def is_float(dtype: Any) -> bool:
+    """Whether `dtype` is a floating-point type."""
+    return standardize_dtype(dtype) in FLOATS
+
+
+def is_int(dtype: Any) -> bool:
+    """Whether `dtype` is an integer type."""
+    return standardize_dtype(dtype) in INTEGERS
+
+
+def result_type(*dtypes: Any) -> str:
+    """The dtype that an operation on values of these dtypes gives; Python's `int` and `float` stay weak.
+
+    Example:
+
+        print(cornu.backend.result_type("int32", "float16"))  # float16
+    """
+    if not dtypes:
+        return settings.floatx()
+    parts = [d if d in (int, float, complex, bool) else jnp.dtype(standardize_dtype(d)) for d in dtypes]
+    name = jnp.result_type(*(p(0) if p in (int, float, complex) else p for p in parts)).name
+    return name if settings.floatx() == "float64" else {"int64": "int32", "float64": "float32"}.get(name, name)
+
+
+def dtype_of(x: Any) -> str:
+    """The dtype of an array, tensor, variable or Python number."""
+    dtype = getattr(x, "dtype", None)
+    return standardize_dtype(dtype) if dtype is not None else standardize_dtype(np.asarray(x).dtype)
+
+
+_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+
+
+def storage_dtype(dtype: Any = None) -> str:
+    """The name of the type in which JAX keeps `dtype` (None is floatx): 64-bit types only in JAX's 64-bit mode."""
+    name = standardize_dtype(dtype)
+    return name if jax.config.jax_enable_x64 else _NARROW.get(name, name)

@@ -1,0 +1,228 @@
+"""Operations: what can be called on values and on symbolic tensors alike.
+
+`Operation` is the base of layers and models. `@op` turns a plain function of arrays into one: on arrays the function
+runs as it is; on symbolic tensors its shape is inferred and a node recorded; saved graphs name it as Keras does
+(`Mean` for `mean`). Parameters annotated `Tensor` or `Tensors` flow, all others configure.
+"""
+
+import functools
+import inspect
+import itertools
+import re
+import typing
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import tree
+from cornu.core import context
+from cornu.core.configurable import Configurable
+from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.variable import Variable
+
+Tensor: TypeAlias = Annotated[Any, "one tensor"]
+Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]
+
+
+def snake_case(name: str) -> str:
+    """`Conv2DTranspose` -> `conv2d_transpose`, as Keras makes layer names from class names."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class Operation(Configurable):
+    """Something that maps tensors to tensors, on values or symbolically.
+
+    Args:
+        name: name without "/"; None makes one from the class's name.
+    """
+
+    def __init__(self, name: str | None = None):
+        if name is None:
+            name = context.auto_name(snake_case(type(self).__name__))
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f'{type(self).__name__}: name must be a string without "/". Received: name={name!r}.')
+        self.name = name
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The calls on symbolic tensors recorded so far."""
+        return self.__dict__.setdefault("_nodes", [])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation on arrays; subclasses write it."""
+        raise NotImplementedError(f"{type(self).__name__} must define call().")
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Infer the outputs and record a node."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The symbolic outputs for symbolic inputs, found by running `call` abstractly."""
+        return output_spec(self.call, *args, **kwargs)
+
+    def _sole_node(self, what: str) -> Node:
+        if len(self.nodes) != 1:
+            state = "was never called on symbolic tensors" if not self.nodes else "has several nodes"
+            raise AttributeError(f'{type(self).__name__} "{self.name}" {state}, so `{what}` is not defined.')
+        return self.nodes[0]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the only node."""
+        tensors = self._sole_node("input").input_tensors
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the only node."""
+        return self._sole_node("output").outputs
+
+
+class FunctionOperation(Operation):
+    """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
+
+    def __init__(self, function: Callable, name: str | None = None, **settings: Any):
+        super().__init__(name or context.auto_name(function.__name__))
+        self.function = function
+        self.settings = settings
+
+    @property
+    def class_name(self) -> str:
+        """The name in files: `Mean` for `mean`."""
+        return "".join(part.capitalize() for part in self.function.__name__.split("_"))
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function on arrays."""
+        return self.function(*args, **kwargs, **self.settings)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Infer the outputs by the function's own spec, else abstractly."""
+        if self.function.spec is not None:
+            return self.function.spec(*args, **kwargs, **self.settings)
+        return output_spec(self.call, *args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the configuring arguments."""
+        return {"name": self.name, **self.settings}
+
+
+class _Flow:
+    """Which parameters of a function are tensors; splits a call's arguments into those and the settings."""
+
+    def __init__(self, function: Callable):
+        self.signature = inspect.signature(function, eval_str=True)
+        self.parameters = list(self.signature.parameters.values())
+        self.kinds = {p.name: _kind(p.annotation) for p in self.parameters if _kind(p.annotation)}
+        variadic = [i for i, p in enumerate(self.parameters) if p.kind is p.VAR_POSITIONAL]
+        self.variadic = variadic[0] if variadic else None
+        self.positions = tuple(i for i, p in enumerate(self.parameters) if p.name in self.kinds and i not in variadic)
+
+    def name_at(self, position: int) -> str:
+        """The parameter that takes the argument at `position`."""
+        return self.parameters[position if self.variadic is None else min(position, self.variadic)].name
+
+    def any_symbolic(self, args: tuple, kwargs: dict) -> bool:
+        """Whether a symbolic tensor is among the arguments, also inside lists."""
+        for x in (*args, *kwargs.values()):
+            kind = type(x)
+            if kind is KerasTensor or ((kind is list or kind is tuple or kind is dict) and any_symbolic(x)):
+                return True
+        return False
+
+    def convert(self, name: str, value: Any) -> Any:
+        """The value for parameter `name` with lists, NumPy arrays and variables turned into arrays."""
+        kind = self.kinds.get(name)
+        if kind is None:
+            return value
+        if kind == "many" and isinstance(value, (list, tuple)):
+            return type(value)(_to_array(item) for item in value)
+        return _to_array(value)
+
+    def split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, dict]:
+        """(tensors by position, tensors by keyword, settings) of a call."""
+        if self.variadic is not None:
+            settings = {k: v for k, v in kwargs.items() if k not in self.kinds}
+            return args, {k: v for k, v in kwargs.items() if k in self.kinds}, settings
+        bound = self.signature.bind(*args, **kwargs).arguments
+        settings = {p.name: bound.get(p.name, p.default) for p in self.parameters if p.name not in self.kinds}
+        leading = [p.name for p in itertools.takewhile(lambda p: p.name in self.kinds, self.parameters)]
+        leading = [name for name in leading if name in bound]
+        keywords = {k: v for k, v in bound.items() if k in self.kinds and k not in leading}
+        return tuple(bound[name] for name in leading), keywords, settings
+
+
+_INDIRECT = frozenset((KerasTensor, Variable, list, tuple, dict, np.ndarray))
+
+
+def op(function: Callable | None = None, *, spec: Callable | None = None) -> Callable:
+    """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
+
+    Args:
+        function: its parameters annotated `Tensor` or `Tensors` are the ones that flow.
+        spec: a function of the same arguments that returns the symbolic output, where it depends on values.
+    """
+    if function is None:
+        return functools.partial(op, spec=spec)
+    flow = _Flow(function)
+    positions = flow.positions
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or flow.variadic is not None:
+            return general(args, kwargs)
+        count = len(args)
+        for i in positions:
+            if i < count and type(args[i]) in _INDIRECT:
+                return general(args, kwargs)
+        return function(*args)
+
+    def general(args: tuple, kwargs: dict) -> Any:
+        if flow.any_symbolic(args, kwargs):
+            tensors, keywords, settings = flow.split(args, kwargs)
+            return FunctionOperation(wrapper, **settings).symbolic_call(*tensors, **keywords)
+        positional = [flow.convert(flow.name_at(i), x) for i, x in enumerate(args)]
+        return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
+
+    wrapper.spec = spec
+    return wrapper
+
+
+def _kind(annotation: Any) -> str | None:
+    """Whether a parameter with this annotation is one tensor, many, or none (None)."""
+    parts = (annotation, *typing.get_args(annotation))
+    return "many" if Tensors in parts else "one" if Tensor in parts else None
+
+
+def _to_array(value: Any) -> Any:
+    """A jax array from a list, a NumPy array or a Variable; Python numbers stay weakly typed."""
+    if isinstance(value, Variable):
+        return value.value
+    if isinstance(value, np.ndarray):
+        return jnp.asarray(narrowed(value))
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(leaf, (jax.Array, Variable)) for leaf in tree.flatten(value)):
+            return jnp.asarray([_to_array(item) for item in value])
+        return jnp.asarray(narrowed(np.asarray(value)))
+    return value
+
+
+_NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64"}
+
+
+def narrowed(array: np.ndarray) -> np.ndarray:
+    """`array` with 64-bit types narrowed, unless JAX's 64-bit mode is on."""
+    if jax.config.jax_enable_x64 or array.dtype.name not in _NARROW:
+        return array
+    return array.astype(_NARROW[array.dtype.name])

@@ -1,0 +1,71 @@
+"""Trading time for memory: values that are computed again for the gradient instead of being kept.
+
+A `RematScope` says which layers do so; `remat` does it to one function. Both are `jax.checkpoint`.
+Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxiv.org/abs/1604.06174
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from cornu import validate
+from cornu.core import context
+from cornu.core.symbolic import KerasTensor, output_spec
+
+_MODES = ("full", "activations", "larger_than", "list_of_layers", None)
+
+
+class RematScope:
+    """Scope whose layers keep nothing for the gradient but their inputs.
+
+    Args:
+        mode: "full" for every layer, "activations" for activation layers, "larger_than" for layers with an
+            output of more than `output_size_threshold` elements, "list_of_layers" for the named ones, None for none.
+        output_size_threshold: number of elements of the output above which "larger_than" applies.
+        layer_names: names for "list_of_layers".
+
+    Example:
+
+        with cornu.RematScope(mode="full"):
+            model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+    """
+
+    def __init__(
+        self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: Sequence[str] | None = None
+    ):
+        self.mode = validate.one_of(mode, _MODES, "mode", "RematScope")
+        self.output_size_threshold = output_size_threshold
+        self.layer_names = tuple(layer_names or ())
+
+    def __enter__(self) -> "RematScope":
+        self._scope = context.scope(remat=self)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._scope.__exit__(*details)
+
+    def applies_to(self, layer: Any, args: tuple, kwargs: dict) -> bool:
+        """Whether `layer`, called on these arrays, is to keep nothing."""
+        if self.mode == "list_of_layers":
+            return layer.name in self.layer_names
+        if self.mode == "activations":
+            return not layer.weights and "activation" in type(layer).__module__
+        if self.mode == "larger_than":
+            spec = output_spec(layer.call, *args, **kwargs)
+            sizes = [math.prod(x.shape) for x in jax.tree.leaves(spec) if isinstance(x, KerasTensor)]
+            return max(sizes, default=0) > self.output_size_threshold
+        return self.mode == "full"
+
+
+def remat(f: Callable) -> Callable:
+    """`f`, whose intermediate values are computed again for the gradient.
+
+    Example:
+
+        f = cornu.remat(lambda x: cornu.ops.sin(cornu.ops.sin(x)))
+        print(f(np.zeros(2)))
+    """
+    return jax.checkpoint(f)

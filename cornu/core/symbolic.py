@@ -1,0 +1,302 @@
+"""Tensors without values, and the graph that calling operations on them records.
+
+Calling an operation on a `KerasTensor` records a `Node`: which operation, on which arguments, gave which outputs. The
+graph of a functional model is nothing but the nodes reachable from its outputs.
+
+`output_spec` finds shapes and dtypes by running the operation abstractly (`jax.eval_shape`). An unknown dimension is a
+symbolic size, so code that works for every size gives its answer in one pass. Code that must look at a size is run at
+two different sizes instead, and the dimensions that differ are the unknown ones.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from cornu import tree
+from cornu.core import context, dtypes
+from cornu.core.variable import Variable, functional
+
+
+class KerasTensor:
+    """A tensor of known shape and dtype whose values come later.
+
+    Args:
+        shape: tuple of ints, None where the size is unknown.
+        dtype: dtype name.
+        sparse, ragged: must be False: values are dense arrays.
+        record_history: whether operations on it are recorded.
+        name: name.
+
+    Example:
+
+        x = cornu.KerasTensor((None, 3))
+        y = x * 2 + 1
+        print(y.shape)  # (None, 3)
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if sparse or ragged:
+            raise ValueError("KerasTensor: cornu works on dense arrays; sparse and ragged must be False.")
+        self.shape = tuple(None if d is None else int(d) for d in shape)
+        self.dtype = dtypes.standardize_dtype(dtype)
+        self.name = name or context.auto_name("keras_tensor")
+        self.record_history = record_history
+        self.history: History | None = None
+
+    sparse = False
+    ragged = False
+
+    @property
+    def _keras_history(self) -> "History | None":
+        return self.history
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def reshape(self, newshape: Sequence[int]) -> "KerasTensor":
+        """The same values in another shape."""
+        return _operators["reshape"](self, newshape)
+
+    def squeeze(self, axis: int | None = None) -> "KerasTensor":
+        """The same values without dimensions of size 1."""
+        return _operators["squeeze"](self, axis)
+
+    def astype(self, dtype: Any) -> "KerasTensor":
+        """The same values in another dtype."""
+        return _operators["cast"](self, dtype)
+
+    @property
+    def T(self) -> "KerasTensor":  # noqa: N802 - NumPy's name
+        """The transpose."""
+        return _operators["transpose"](self)
+
+    def __len__(self) -> int:
+        raise TypeError(f"A symbolic tensor has no length: {self}. Use its shape, or cornu.ops.shape(x).")
+
+    def __iter__(self):
+        raise TypeError(f"Cannot iterate over a symbolic tensor: {self}. Use cornu.ops.unstack(x).")
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"A symbolic tensor has no truth value: {self}. Use cornu.ops.where or cornu.ops.cond, "
+            "or put the condition in a layer's call()."
+        )
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise ValueError(
+            f"A symbolic tensor has no values and cannot become a NumPy array: {self}. Use operations of cornu.ops, "
+            "or do the NumPy work in a layer's call()."
+        )
+
+    def __jax_array__(self) -> jax.Array:
+        raise ValueError(
+            f"A symbolic tensor cannot be passed to a JAX function: {self}. Use the operation of the same name in "
+            "cornu.ops, or call the JAX function in a layer's call()."
+        )
+
+    __array_priority__ = 1000  # NumPy arrays on the left leave the operator to us
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class SymbolicScope:
+    """Scope marking symbolic work; in cornu nothing depends on it, since inference is always pure."""
+
+    def __enter__(self) -> "SymbolicScope":
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        """Nothing to undo."""
+
+
+class History(NamedTuple):
+    """Where a symbolic tensor comes from."""
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+# Operators on symbolic tensors call the operations of these names, which cornu.ops puts here when it is imported.
+_operators: dict[str, Callable] = {}
+
+_BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+    "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}  # fmt: skip
+_COMPARISON = {
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+}  # fmt: skip
+_UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not"}
+
+
+def _forward(name: str) -> Callable:
+    return lambda self, *args: _operators[name](self, *args)
+
+
+def _reflected(name: str) -> Callable:
+    return lambda self, other: _operators[name](other, self)
+
+
+for _python, _name in {**_BINARY, **_COMPARISON, **_UNARY, "getitem": "get_item"}.items():
+    setattr(KerasTensor, f"__{_python}__", _forward(_name))
+for _python, _name in _BINARY.items():
+    setattr(KerasTensor, f"__r{_python}__", _reflected(_name))
+
+
+def register_operators(table: dict[str, Callable]) -> None:
+    """Give symbolic tensors the operations behind `+`, `[]`, `.reshape`, ..."""
+    _operators.update(table)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether `x` is a symbolic tensor."""
+    return isinstance(x, KerasTensor)
+
+
+def any_symbolic(args: Any, kwargs: Any = ()) -> bool:
+    """Whether any leaf of the arguments is a symbolic tensor."""
+    return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten((args, kwargs)))
+
+
+class Node:
+    """One call of an operation on symbolic tensors.
+
+    Attributes:
+        operation: what was called.
+        args, kwargs: what it was called with, tensors in their places.
+        outputs: the structure that came out.
+        input_tensors, output_tensors: the flat symbolic tensors of both.
+    """
+
+    def __init__(self, operation: Any, args: tuple = (), kwargs: dict | None = None, outputs: Any = None):
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs or {}
+        self.outputs = outputs
+        self.input_tensors = [x for x in tree.flatten((args, self.kwargs)) if isinstance(x, KerasTensor)]
+        self.output_tensors = [x for x in tree.flatten(outputs) if isinstance(x, KerasTensor)]
+        index = len(operation.nodes)
+        operation.nodes.append(self)
+        for position, tensor in enumerate(self.output_tensors):
+            tensor.history = History(operation, index, position)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether this node is where data enters."""
+        return not self.input_tensors
+
+    @property
+    def parents(self) -> list["Node"]:
+        """The nodes that made this node's inputs."""
+        return [node_of(tensor) for tensor in self.input_tensors]
+
+    def fill(self, values: dict[int, Any]) -> tuple[tuple, dict]:
+        """The arguments with each symbolic tensor replaced by `values[id(tensor)]`."""
+
+        def place(x: Any) -> Any:
+            return values[id(x)] if isinstance(x, KerasTensor) else x
+
+        return tree.map_structure(place, self.args), tree.map_structure(place, self.kwargs)
+
+
+def node_of(tensor: KerasTensor) -> Node:
+    """The node that made `tensor`."""
+    operation, index, _ = tensor.history
+    return operation.nodes[index]
+
+
+# ---------------------------------------------------------------- abstract evaluation
+
+
+@functools.cache
+def _unknown_size() -> Any:
+    return export.symbolic_shape("n")[0]
+
+
+def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
+    """What `fn` would return, with a `KerasTensor` in the place of each array.
+
+    `fn` runs abstractly: nothing is computed, and whatever it assigns to variables is dropped.
+
+    Args:
+        fn: any function of arrays.
+        args, kwargs: arguments with symbolic tensors among them.
+    """
+    try:
+        return _to_spec(_evaluate(fn, args, kwargs, _unknown_size()))
+    except Exception as error:
+        if not _has_unknown(args, kwargs):
+            raise
+        try:
+            first, second = (_evaluate(fn, args, kwargs, size) for size in (84, 96))
+        except Exception as concrete_error:
+            raise concrete_error from (None if type(concrete_error) is type(error) else error)
+        return _to_spec(tree.map_structure(_merge, first, second))
+
+
+def _has_unknown(args: tuple, kwargs: dict) -> bool:
+    return any(isinstance(x, KerasTensor) and None in x.shape for x in tree.flatten((args, kwargs)))
+
+
+def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any) -> Any:
+    """Run `fn` abstractly with `size` in the place of every unknown dimension."""
+    leaves = tree.flatten((args, kwargs))
+    symbolic = [x for x in leaves if isinstance(x, KerasTensor)]
+    statics: list = []  # what fn returned, arrays taken out
+
+    def run(arrays: list) -> list:
+        given = iter(arrays)
+        filled = [next(given) if isinstance(x, KerasTensor) else x for x in leaves]
+        new_args, new_kwargs = tree.pack_sequence_as((args, kwargs), filled)
+        result, _ = functional(fn, ())((), *new_args, **new_kwargs)
+        outputs = tree.flatten(result)
+        is_array = [isinstance(x, (jax.Array, np.ndarray, Variable)) for x in outputs]
+        statics.append((result, outputs, is_array))
+        return [jnp.asarray(getattr(x, "value", x)) for x, array in zip(outputs, is_array, strict=True) if array]
+
+    shapes = [_abstract(x, size) for x in symbolic]
+    arrays = iter(jax.eval_shape(run, shapes))
+    result, outputs, is_array = statics[-1]
+    return tree.pack_sequence_as(
+        result, [next(arrays) if array else x for x, array in zip(outputs, is_array, strict=True)]
+    )
+
+
+def _abstract(x: KerasTensor, size: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(tuple(size if d is None else d for d in x.shape), x.dtype)
+
+
+def _merge(a: Any, b: Any) -> Any:
+    """The common spec of one output at two sizes: dimensions that differ are unknown."""
+    if not isinstance(a, jax.ShapeDtypeStruct):
+        return a
+    return KerasTensor([p if p == q else None for p, q in zip(a.shape, b.shape, strict=True)], a.dtype)
+
+
+def _to_spec(structure: Any) -> Any:
+    def convert(x: Any) -> Any:
+        if not isinstance(x, jax.ShapeDtypeStruct):
+            return x
+        return KerasTensor([d if isinstance(d, int) else None for d in x.shape], x.dtype)
+
+    return tree.map_structure(convert, structure)

@@ -1,0 +1,321 @@
+"""State: `Variable` holds an array; `functional` makes any code that reads and assigns variables pure.
+
+That one primitive carries training, evaluation, `stateless_call`, optimizers, metrics, seeds and checkpoints. A state
+scope maps variables to values: while it is open, reading and assigning go to the scope instead of the variable.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu.core import context, dtypes
+
+
+class Variable:
+    """An array that can be assigned to.
+
+    Args:
+        initializer: the first value, or a function of `(shape, dtype=...)` that makes it.
+        shape: tuple of ints; needed with a function.
+        dtype: dtype name; None takes the value's own (floatx for a function).
+        trainable: whether training changes it.
+        autocast: whether layers that compute in another float type read it in that type.
+        aggregation: how replicas are joined: "none", "mean", "sum" or "only_first_replica".
+        synchronization: kept for scripts that name it; JAX keeps replicas equal by itself ("auto").
+        name: name without "/"; unique within the scope by convention only.
+
+    Example:
+
+        v = cornu.Variable([1.0, 2.0], name="scale")
+        v.assign_add([1.0, 1.0])
+        print(v.numpy())  # [2. 3.]
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        **kwargs: Any,
+    ):
+        name = name or context.auto_name("variable")
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f'Variable: name must be a string without "/". Received: name={name!r}.')
+        if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
+            raise ValueError(
+                "Variable: aggregation must be 'none', 'mean', 'sum' or 'only_first_replica'. "
+                f"Received: aggregation={aggregation!r}."
+            )
+        if synchronization not in (None, "none", "auto", "on_read", "on_write"):
+            raise ValueError(
+                "Variable: synchronization must be 'none', 'auto', 'on_read' or 'on_write'. "
+                f"Received: synchronization={synchronization!r}."
+            )
+        self.name = name
+        self.path = "/".join((*context.current().path, name))
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization or "none"
+        self.autocast = autocast
+        self.regularizer = None
+        self.constraint = None
+        self.overwrite_with_gradient = False
+        self._layout = layout
+        self._trainable = bool(trainable)
+        self._value = _initial_value(initializer, shape, dtype, name, layout)
+        self.dtype = dtypes.standardize_dtype(self._value.dtype)
+        self._is_float = dtypes.is_float(self.dtype)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change this variable; a frozen layer around it can still forbid it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def value(self) -> jax.Array:
+        """The array, in the dtype that the running layer computes in."""
+        ambient = context.current()
+        value = self._value
+        for mapping in ambient.states:
+            if self in mapping:
+                value = mapping[self]
+                break
+        if ambient.autocast is not None and self.autocast and self._is_float and value.dtype != ambient.autocast:
+            return value.astype(ambient.autocast)
+        return value
+
+    def assign(self, value: Any) -> jax.Array:
+        """Give the variable a new value of the same shape; the dtype is kept."""
+        value = value.value if isinstance(value, Variable) else value
+        array = jnp.asarray(value, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(
+                f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={array.shape}.'
+            )
+        states = context.current().states
+        if states:
+            states[0][self] = array
+        elif isinstance(array, jax.core.Tracer):
+            raise ValueError(
+                f'Variable "{self.path}" was assigned inside a compiled function, which would lose the value. '
+                "Make the function pure with cornu's stateless methods or a StatelessScope."
+            )
+        else:
+            self._set(array, copy=array is value)
+        return array
+
+    def _set(self, array: jax.Array, copy: bool) -> None:
+        """Keep `array`; a copy of it where the caller still holds it and the training step might donate it."""
+        array = jnp.array(array) if copy else array
+        layout = self._layout
+        self._value = jax.device_put(array, layout) if layout is not None else array
+
+    def assign_add(self, value: Any) -> jax.Array:
+        """Add `value`."""
+        return self.assign(self._own() + _array(value))
+
+    def assign_sub(self, value: Any) -> jax.Array:
+        """Subtract `value`."""
+        return self.assign(self._own() - _array(value))
+
+    def _own(self) -> jax.Array:
+        with context.scope(autocast=None):
+            return self.value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, which never changes."""
+        return self._value.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._value.size
+
+    def numpy(self) -> np.ndarray:
+        """The value as a NumPy array."""
+        return np.asarray(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype=dtype)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __iter__(self):
+        return iter(self.value)
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
+
+
+def _array(x: Any) -> Any:
+    return x.value if isinstance(x, Variable) else jnp.asarray(x) if isinstance(x, (list, tuple, np.ndarray)) else x
+
+
+def _binary(name: str) -> Callable:
+    def method(self: Variable, other: Any) -> Any:
+        return getattr(self.value, name)(_array(other))
+
+    method.__name__ = name
+    return method
+
+
+def _unary(name: str) -> Callable:
+    def method(self: Variable) -> Any:
+        return getattr(self.value, name)()
+
+    method.__name__ = name
+    return method
+
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+for _name in (*_ARITHMETIC, *(f"r{n}" for n in _ARITHMETIC), "eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
+
+
+def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
+    """The first value, made at once even while a function is being traced."""
+    with jax.ensure_compile_time_eval(), context.scope(states=(), autocast=None):
+        if callable(initializer) and not isinstance(initializer, Variable) and not hasattr(initializer, "shape"):
+            if shape is None:
+                raise ValueError(f"Variable {name!r}: with a function as initializer, shape must be given too.")
+            shape = tuple(int(d) for d in shape)
+            value = initializer(shape, dtype=dtypes.standardize_dtype(dtype))
+        else:
+            value = initializer.value if isinstance(initializer, Variable) else initializer
+            dtype = dtypes.dtype_of(value) if dtype is None and hasattr(value, "dtype") else dtype
+        dtype = None if dtype is None else dtypes.standardize_dtype(dtype)
+        if dtype is None:
+            dtype = settings_dtype(value)
+        if dtype == "string":
+            raise ValueError(f"Variable {name!r}: strings cannot be held in a variable.")
+        array = jnp.asarray(np.asarray(value) if not isinstance(value, jax.Array) else value, dtype=dtype)
+        array = jnp.array(array) if array is value and not callable(initializer) else array
+        if shape is not None and array.shape != tuple(shape):
+            raise ValueError(
+                f"Variable {name!r}: the first value must have shape {tuple(shape)}. Received: shape={array.shape}."
+            )
+        return jax.device_put(array, layout) if layout is not None else array
+
+
+def settings_dtype(value: Any) -> str:
+    """The dtype that a plain Python value (or list of them) gets: floatx, int32 or bool."""
+    kind = np.asarray(value).dtype.kind
+    return {"i": "int32", "b": "bool", "c": "complex64"}.get(kind) or dtypes.standardize_dtype(None)
+
+
+def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
+    """Turn `fn`, which reads and assigns variables, into a pure function of a state.
+
+    Args:
+        fn: any function.
+        variables: those whose values go in and come out. Assignments to others are dropped.
+
+    Returns:
+        `pure(state, *args, **kwargs) -> (result, new_state)`, where a state is a list of arrays, one a variable.
+
+    Example:
+
+        v = cornu.Variable(1.0)
+        pure = cornu.core.variable.functional(lambda: v.assign_add(1.0), [v])
+        result, state = pure([v.value])
+        print(v.numpy(), state[0])  # 1.0 2.0
+    """
+    variables = tuple(variables)
+
+    def pure(state: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
+        values = dict(zip(variables, state, strict=True))
+        with context.state(values):
+            result = fn(*args, **kwargs)
+        return result, [values[v] for v in variables]
+
+    return pure
+
+
+class StatelessScope:
+    """Scope in which variables are read from a mapping and assigned in it, never for good.
+
+    Args:
+        state_mapping: pairs of (variable, value).
+        collect_losses: whether losses that layers add are gathered in `scope.losses`.
+        initialize_variables: whether variables may be made inside; they always are made at once here.
+
+    Example:
+
+        v = cornu.Variable(1.0)
+        with cornu.StatelessScope(state_mapping=[(v, 5.0)]) as scope:
+            v.assign_add(1.0)
+        print(scope.get_current_value(v), v.numpy())  # 6.0 1.0
+    """
+
+    def __init__(self, state_mapping: Any = None, collect_losses: bool = False, initialize_variables: bool = True):
+        self.collect_losses = collect_losses
+        self.initialize_variables = initialize_variables
+        self.losses: list = []
+        self.state_mapping: dict[Variable, Any] = {}
+        for variable, value in state_mapping or ():
+            if not isinstance(variable, Variable):
+                raise ValueError(f"StatelessScope: each key must be a Variable. Received: {variable!r}.")
+            array = jnp.asarray(value, dtype=variable.dtype)
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f'StatelessScope: the value of "{variable.path}" must have shape {variable.shape}. '
+                    f"Received: shape={array.shape}."
+                )
+            self.state_mapping[variable] = array
+
+    def __enter__(self) -> "StatelessScope":
+        extra = {"losses": self.losses} if self.collect_losses else {}
+        self._scope = context.scope(states=(self.state_mapping, *context.current().states), **extra)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._scope.__exit__(*details)
+
+    def add_loss(self, loss: Any) -> None:
+        """Gather a loss."""
+        self.losses.append(loss)
+
+    def add_update(self, update: tuple[Variable, Any]) -> None:
+        """Assign a value to a variable within the scope."""
+        variable, value = update
+        self.state_mapping[variable] = jnp.asarray(value, dtype=variable.dtype)
+
+    def get_current_value(self, variable: Variable) -> Any:
+        """The value of `variable` in the scope, or None."""
+        return self.state_mapping.get(variable)

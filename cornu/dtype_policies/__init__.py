@@ -1,0 +1,19 @@
+"""Dtype policies: in which type layers compute and keep weights."""
+
+from typing import Any
+
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.policy import DTypePolicy, DTypePolicyMap, FloatDTypePolicy, get
+
+
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+    """The policy as plain data."""
+    return serialize_keras_object(dtype_policy)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict | None = None) -> DTypePolicy:
+    """The policy that `serialize` wrote down."""
+    return deserialize_keras_object(config, custom_objects)
+
+
+__all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]

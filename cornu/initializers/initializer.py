@@ -1,0 +1,40 @@
+"""The base of all initializers: from a shape and a dtype to the first value of a weight.
+
+Values are made with NumPy and then put on the device, so that creating a model's weights compiles nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu.core.configurable import Configurable
+from cornu.core.dtypes import storage_dtype
+
+
+class Initializer(Configurable):
+    """Base class: subclasses write `__call__(self, shape, dtype=None)`.
+
+    Example:
+
+        class Halves(cornu.initializers.Initializer):
+            def __call__(self, shape, dtype=None):
+                return np.full(shape, 0.5, dtype or "float32")
+
+        layer = cornu.layers.Dense(2, kernel_initializer=Halves())
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        """The first value of a weight of this shape; a dtype of None is floatx."""
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
+
+    def clone(self) -> "Initializer":
+        """A new initializer of the same config; a seed of None is drawn anew."""
+        return type(self).from_config(self.get_config())
+
+
+def to_array(values: Any, dtype: Any) -> jax.Array:
+    """NumPy `values` on the device in type `dtype` (None: floatx)."""
+    return jnp.asarray(np.asarray(values).astype(jnp.dtype(storage_dtype(dtype))))

@@ -1,0 +1,335 @@
+"""Initializers that draw.
+
+All share one rule: `_draw(generator, shape)` makes float values from a NumPy generator. An int seed gives the same
+values at every call; a seed of None is drawn once, when the initializer is made; a `SeedGenerator` gives new values
+at every call.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.core import dtypes
+from cornu.core.configurable import serialize_keras_object
+from cornu.initializers.initializer import Initializer, to_array
+from cornu.random import SeedGenerator, make_default_seed
+
+# The standard deviation of a standard normal cut off at two: what VarianceScaling makes up for.
+_TRUNCATED_STDDEV = 0.87962566103423978
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+
+
+class RandomInitializer(Initializer):
+    """Base of the initializers with a seed.
+
+    Args:
+        seed: int for the same values at every call, `SeedGenerator` for new ones, None for an int drawn now.
+    """
+
+    def __init__(self, seed: Any = None):
+        if not (seed is None or isinstance(seed, (int, np.integer, SeedGenerator))) or isinstance(seed, bool):
+            raise ValueError(
+                f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. Received: seed={seed!r}."
+            )
+        self._given_seed = seed
+        self.seed = make_default_seed() if seed is None else seed
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        if not dtypes.is_float(dtype):
+            raise ValueError(
+                f"{type(self).__name__}: dtype must be a floating-point type, since the values are drawn. "
+                f"Received: dtype={dtype!r}."
+            )
+        return to_array(self._draw(_generator(self.seed), tuple(shape)), dtype)
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; a seed that was not given stays None."""
+        return {**super().get_config(), "seed": serialize_keras_object(self._given_seed)}
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    """NumPy's counter-based generator, keyed by an int or by the next state of a `SeedGenerator`."""
+    if isinstance(seed, SeedGenerator):
+        high, low = (int(word) for word in np.asarray(seed.next()))
+        seed = (high << 32) + low
+    return np.random.Generator(np.random.Philox(key=int(seed) % 2**128))
+
+
+def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal values, those beyond two drawn again."""
+    values = generator.standard_normal(math.prod(shape), dtype=np.float32)
+    outside = np.flatnonzero(np.abs(values) > 2)
+    while outside.size:
+        values[outside] = generator.standard_normal(outside.size, dtype=np.float32)
+        outside = outside[np.abs(values[outside]) > 2]
+    return values.reshape(shape)
+
+
+class RandomNormal(RandomInitializer):
+    """Values of a normal distribution.
+
+    Args:
+        mean: mean.
+        stddev: standard deviation.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.initializers.RandomNormal(stddev=0.1, seed=1)((2, 2)))
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean = mean
+        self.stddev = stddev
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return self.mean + self.stddev * generator.standard_normal(shape, dtype=np.float32)
+
+
+class TruncatedNormal(RandomNormal):
+    """Values of a normal distribution, those further than two standard deviations from the mean drawn again.
+
+    Args:
+        mean: mean.
+        stddev: standard deviation before the truncation.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.initializers.TruncatedNormal(stddev=0.1, seed=1)((2, 2)))
+    """
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return self.mean + self.stddev * _truncated_normal(generator, shape)
+
+
+class RandomUniform(RandomInitializer):
+    """Values of a uniform distribution over `[minval, maxval)`.
+
+    Args:
+        minval: lower end.
+        maxval: upper end.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.initializers.RandomUniform(-1.0, 1.0, seed=1)((2, 2)))
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.minval = minval
+        self.maxval = maxval
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return self.minval + (self.maxval - self.minval) * generator.random(shape, dtype=np.float32)
+
+
+class VarianceScaling(RandomInitializer):
+    """Values whose variance is `scale / fan`, so that signals keep their size through a layer.
+
+    `fan` is the number of inputs of a unit (`fan_in`), of outputs (`fan_out`), or the mean of both (`fan_avg`). For a
+    convolution kernel, each counts once for every position of the kernel.
+
+    Args:
+        scale: positive factor.
+        mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
+        seed: int, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs; with `output_axes`, for weights of other layouts than
+            `(*kernel, inputs, outputs)`.
+        output_axes: axes that count as outputs.
+
+    Example:
+
+        print(cornu.initializers.VarianceScaling(2.0, "fan_out", "uniform", seed=1)((3, 3, 4, 8)).shape)
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(seed)
+        if scale <= 0:
+            raise ValueError(f"{type(self).__name__}: scale must be positive. Received: scale={scale!r}.")
+        if (input_axes is None) != (output_axes is None):
+            raise ValueError(
+                f"{type(self).__name__}: input_axes and output_axes must be given together. "
+                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}."
+            )
+        self.scale = scale
+        self.mode = validate.one_of(mode, _MODES, "mode", self)
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        self.distribution = validate.one_of(distribution, _DISTRIBUTIONS, "distribution", self)
+        self.input_axes = input_axes
+        self.output_axes = output_axes
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = math.sqrt(self.scale / max(1.0, fan))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0) * stddev
+            return limit * (2 * generator.random(shape, dtype=np.float32) - 1)
+        if self.distribution == "truncated_normal":
+            return stddev / _TRUNCATED_STDDEV * _truncated_normal(generator, shape)
+        return stddev * generator.standard_normal(shape, dtype=np.float32)
+
+
+def compute_fans(
+    shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
+    """How many inputs one output of a weight sees, and how many outputs one input reaches."""
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    positions = math.prod(shape[:-2])
+    return positions * shape[-2], positions * shape[-1]
+
+
+def _scaling(scale: float, mode: str, distribution: str) -> Any:
+    """The constructor of a named case of `VarianceScaling`."""
+
+    def __init__(
+        self: Any,
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
+
+    return __init__
+
+
+class GlorotUniform(VarianceScaling):
+    """Uniform within `sqrt(6 / (fan_in + fan_out))` of 0 (Glorot and Bengio, 2010).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.GlorotUniform(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(VarianceScaling):
+    """Truncated normal of standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.GlorotNormal(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(VarianceScaling):
+    """Uniform within `sqrt(6 / fan_in)` of 0, for layers before a relu (He et al., 2015).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.HeUniform(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(2.0, "fan_in", "uniform")
+
+
+class HeNormal(VarianceScaling):
+    """Truncated normal of standard deviation `sqrt(2 / fan_in)`, for layers before a relu (He et al., 2015).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.HeNormal(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(VarianceScaling):
+    """Uniform within `sqrt(3 / fan_in)` of 0 (LeCun et al., 1998).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.LecunUniform(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(1.0, "fan_in", "uniform")
+
+
+class LecunNormal(VarianceScaling):
+    """Truncated normal of standard deviation `sqrt(1 / fan_in)`, as selu wants it (Klambauer et al., 2017).
+
+    Args:
+        seed: int, `SeedGenerator` or None.
+        input_axes, output_axes: as in `VarianceScaling`.
+
+    Example:
+
+        print(cornu.initializers.LecunNormal(seed=1)((2, 2)))
+    """
+
+    __init__ = _scaling(1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(RandomInitializer):
+    """A random orthogonal matrix times `gain` (Saxe et al., 2013, https://arxiv.org/abs/1312.6120).
+
+    The axes before the last are taken as one: then the columns are orthonormal, or the rows where there are fewer.
+
+    Args:
+        gain: factor.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        q = np.asarray(cornu.initializers.Orthogonal(seed=1)((3, 3)))
+        print(np.round(q @ q.T, 3))
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        super().__init__(seed)
+        self.gain = gain
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal: the weight must have rank 2 or more. Received: shape={shape}.")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # makes the distribution uniform
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)

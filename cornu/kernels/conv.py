@@ -1,0 +1,314 @@
+"""Convolutions, channels last, for any number of axes of space.
+
+A convolution is linear in the image and linear in the kernel, so its two gradients are again sums of products, and so
+are theirs. Three functions are closed under differentiation, and each is the gradient of the other two:
+
+    correlate(x, w) -> y      the convolution of machine learning
+    scatter(y, w)   -> x      its gradient with respect to the image; a transposed convolution
+    weigh(x, y)     -> w      its gradient with respect to the kernel
+
+Each chooses its form by the shapes at hand: a matrix product for 1x1 kernels, a fused sum over the taps of the window
+where there are few input channels, else a convolution with channels last. XLA knows fast layouts for a gradient
+convolution only at the top level of a program; written with channels last, it stays fast inside loops too.
+
+Products of float16 and bfloat16 numbers are summed in float32.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu.kernels import platform, window
+from cornu.kernels.window import Window
+
+_FEW_CHANNELS = 3  # up to here, and
+_FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a convolution
+_MANY_GROUPS = 64  # beyond, one convolution a group takes too long to compile
+_MANY_TAPS = 128  # likewise for the sum over the taps of a depthwise kernel
+
+
+# ---------------------------------------------------------------- the kernels
+
+
+def conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: tuple[int, ...],
+    padding: str = "valid",
+    dilation: tuple[int, ...] | None = None,
+    groups: int = 1,
+) -> jax.Array:
+    """The convolution `y[n, o, c] = sum_{k, i} x[n, o * stride + k * dilation, i] * kernel[k, i, c]`.
+
+    Args:
+        x: (batch, *space, groups * i).
+        kernel: (*size, i, channels), of the dtype of `x`.
+        strides: step of the window along each axis of space.
+        padding: `"valid"`, `"same"` or `"causal"`.
+        dilation: distance of the kernel's elements along each axis.
+        groups: number of groups of channels that do not see each other.
+    """
+    dilation = dilation or (1,) * len(strides)
+    if groups > 1 and groups == x.shape[-1]:
+        return depthwise_conv(x, _as_depthwise(kernel, groups), strides, padding, dilation)
+    if not _fast("conv", x) or groups > _MANY_GROUPS:
+        return _plain_conv(x, kernel, strides, padding, dilation, groups)
+    return _conv(
+        x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups
+    )
+
+
+def depthwise_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: tuple[int, ...],
+    padding: str = "valid",
+    dilation: tuple[int, ...] | None = None,
+) -> jax.Array:
+    """Each channel by itself: `y[n, o, i * m + j] = sum_k x[n, o * stride + k * dilation, i] * kernel[k, i, j]`.
+
+    Args:
+        x: (batch, *space, channels).
+        kernel: (*size, channels, m) for m outputs a channel, of the dtype of `x`.
+        strides, padding, dilation: as for `conv`.
+    """
+    dilation = dilation or (1,) * len(strides)
+    *size, channels, multiplier = kernel.shape
+    if not _fast("depthwise_conv", x) or math.prod(size) * multiplier > _MANY_TAPS:
+        grouped = kernel.reshape(*size, 1, channels * multiplier)
+        return _plain_conv(x, grouped, strides, padding, dilation, channels)
+    return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
+
+
+def conv_transpose(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: tuple[int, ...],
+    padding: str = "valid",
+    output_padding: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
+) -> jax.Array:
+    """The transposed convolution: each pixel of `x` stamps the kernel on the output, `strides` apart.
+
+    The stamps cover `full = (n - 1) * stride + (size - 1) * dilation + 1` pixels. Without `output_padding` the output
+    has `n * stride` pixels, or `full` if that is more and the padding is `"valid"`. With it, it has
+    `full + output_padding`, less `2 * (extent // 2)` for `"same"` padding.
+
+    Args:
+        x: (batch, *space, i).
+        kernel: (*size, channels, i), of the dtype of `x`.
+        strides, padding, dilation: as for `conv`, without `"causal"`.
+        output_padding: pixels added at the end of each axis.
+    """
+    dilation = dilation or (1,) * len(strides)
+    size = tuple(kernel.shape[:-2])
+    extents = [window.extent(k, d) for k, d in zip(size, dilation, strict=True)]
+    extras = output_padding or (None,) * len(strides)
+    cuts = tuple(_cut(padding, *axis) for axis in zip(extents, strides, extras, strict=True))
+    if not _fast("conv_transpose", x):
+        pads = [(e - 1 - before, e - 1 - after) for e, (before, after) in zip(extents, cuts, strict=True)]
+        return _plain(x, _turned(kernel), (1,) * len(strides), pads, dilation, spacing=strides)
+    axes = zip(window.space_of(x), strides, extents, cuts, strict=True)
+    sizes = tuple((n - 1) * s + e - sum(cut) for n, s, e, cut in axes)
+    return _conv_transpose(x, kernel, Window(sizes, size, strides, dilation, cuts))
+
+
+def _cut(padding: str, extent: int, stride: int, extra: int | None) -> tuple[int, int]:
+    """What is cut off the stamped pixels before and after; what is negative is zeros added."""
+    same = padding == "same"
+    if extra is None:
+        total = extent - stride if same else min(extent - stride, 0)
+    else:
+        total = 2 * (extent // 2) * same - extra
+    before = max(total, 0) // 2
+    return before, total - before
+
+
+def _fast(kernel: str, x: jax.Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating) and window.is_static(x) and platform.fast(kernel)
+
+
+def _as_depthwise(kernel: jax.Array, channels: int) -> jax.Array:
+    return kernel.reshape(*kernel.shape[:-2], channels, kernel.shape[-1] // channels)
+
+
+# ---------------------------------------------------------------- plain forms
+
+
+def _layout(rank: int) -> tuple[str, str, str]:
+    """Channels last, for XLA: NHWC, HWIO, NHWC."""
+    space = "DHW"[-rank:]
+    return f"N{space}C", f"{space}IO", f"N{space}C"
+
+
+def _plain_conv(x, kernel, strides, padding, dilation, groups) -> jax.Array:
+    pads: str | list = padding.upper()
+    if padding == "causal":
+        pads = [(window.extent(k, d) - 1, 0) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
+    return _plain(x, kernel, strides, pads, dilation, groups=groups)
+
+
+def _plain(x, kernel, strides, pads, dilation, *, spacing=None, groups=1, sum_dtype=None) -> jax.Array:
+    """XLA's convolution with channels last; `spacing` spreads the image."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        pads,
+        lhs_dilation=spacing,
+        rhs_dilation=dilation,
+        dimension_numbers=_layout(len(strides)),
+        feature_group_count=groups,
+        preferred_element_type=sum_dtype,
+    )
+
+
+def _turned(kernel: jax.Array) -> jax.Array:
+    """The kernel seen from the output: turned round in space, its channels swapped."""
+    return jnp.swapaxes(jnp.flip(kernel, tuple(range(kernel.ndim - 2))), -1, -2)
+
+
+# ---------------------------------------------------------------- fast forms
+
+# Compiled as one function where it is called outside of a trace, and part of the trace inside one.
+_compiled = functools.partial(jax.jit, inline=True)
+
+
+@functools.partial(_compiled, static_argnums=(2, 3))
+def _conv(x: jax.Array, kernel: jax.Array, win: Window, groups: int) -> jax.Array:
+    if groups == 1:
+        return correlate(x, kernel, win)
+    parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
+    return jnp.concatenate([correlate(part, weights, win) for part, weights in parts], -1)
+
+
+@functools.partial(_compiled, static_argnums=2)
+def _conv_transpose(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    return scatter(x, kernel, win)
+
+
+@functools.partial(_compiled, static_argnums=2)
+def _depthwise(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    outputs = [each_channel(x, kernel[..., j], win) for j in range(kernel.shape[-1])]
+    if len(outputs) == 1:
+        return outputs[0]
+    stacked = jnp.stack(outputs, -1)  # (batch, *places, channels, multiplier)
+    return stacked.reshape(*stacked.shape[:-2], -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def correlate(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """(batch, *sizes, i) and (*size, i, channels) -> (batch, *places, channels)."""
+    if _is_pointwise(win):
+        return _dot(_strided(x, win), kernel.reshape(kernel.shape[-2:]), ((x.ndim - 1,), (0,)))
+    if _has_few_products(x, win):
+        return _sum_of_taps(x, kernel, win)
+    return _xla(x, kernel, win.strides, win.pads, win.dilation)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def scatter(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """(batch, *places, channels) and (*size, i, channels) -> (batch, *sizes, i)."""
+    if _is_pointwise(win):
+        product = _dot(y, kernel.reshape(kernel.shape[-2:]), ((y.ndim - 1,), (1,)))
+        return window.put_back(product, (0,) * len(win.size), win)
+    return _xla(y, _turned(kernel), (1,) * len(win.size), win.undoing_pads, win.dilation, win.strides)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def weigh(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
+    """(batch, *sizes, i) and (batch, *places, channels) -> (*size, i, channels)."""
+    shape = (*win.size, x.shape[-1], y.shape[-1])
+    summed = tuple(range(x.ndim - 1))
+    if _is_pointwise(win):
+        return _dot(_strided(x, win), y, (summed, summed)).reshape(shape)
+    if x.shape[-1] == 1 and _has_few_products(x, win):
+        padded = window.pad(x, win)
+        taps = jnp.stack(
+            [window.tap(padded, at, win)[..., 0] for at in win.positions]
+        )  # (taps, batch, *places)
+        return _dot(taps, y, (tuple(range(1, taps.ndim)), summed)).reshape(shape)
+    channels_as_batch = jnp.swapaxes(x, 0, -1)  # (i, *sizes, batch)
+    batch_as_input = jnp.moveaxis(y, 0, -2)  # (*places, batch, channels)
+    turned = _xla(channels_as_batch, batch_as_input, win.dilation, win.exact_pads, win.strides)
+    return jnp.moveaxis(turned, 0, -2)  # (i, *size, channels) -> (*size, i, channels)
+
+
+correlate.defvjp(
+    lambda x, kernel, win: (correlate(x, kernel, win), (x, kernel)),
+    lambda win, kept, g: (scatter(g, kept[1], win), weigh(kept[0], g, win)),
+)
+scatter.defvjp(
+    lambda y, kernel, win: (scatter(y, kernel, win), (y, kernel)),
+    lambda win, kept, g: (correlate(g, kept[1], win), weigh(g, kept[0], win)),
+)
+weigh.defvjp(
+    lambda x, y, win: (weigh(x, y, win), (x, y)),
+    lambda win, kept, g: (scatter(kept[1], g, win), correlate(kept[0], g, win)),
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def each_channel(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """(batch, *sizes, channels) and (*size, channels) -> (batch, *places, channels)."""
+    padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)
+    return sum(window.tap(padded, at, win) * weights[at] for at in win.positions).astype(x.dtype)
+
+
+def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
+    """The image's gradient is the turned kernel sliding over the gradient with the strides undone."""
+    x, kernel = kept
+    undone, back = window.undo(g, win)
+    dx = each_channel(undone, jnp.flip(kernel, tuple(range(kernel.ndim - 1))), back)
+    padded, wide = window.pad(x, win).astype(_sum_dtype(x)), g.astype(_sum_dtype(x))
+    summed = tuple(range(x.ndim - 1))
+    sums = jnp.stack([jnp.sum(window.tap(padded, at, win) * wide, summed) for at in win.positions])
+    return dx, sums.reshape(kernel.shape).astype(kernel.dtype)
+
+
+each_channel.defvjp(
+    lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward
+)
+
+
+def _is_pointwise(win: Window) -> bool:
+    return win.taps == 1 and not win.is_padded
+
+
+def _has_few_products(x: jax.Array, win: Window) -> bool:
+    return x.shape[-1] <= _FEW_CHANNELS and win.taps * x.shape[-1] <= _FEW_PRODUCTS
+
+
+def _strided(x: jax.Array, win: Window) -> jax.Array:
+    return window.tap(x, (0,) * len(win.size), win)
+
+
+def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """A sum over positions and input channels that XLA fuses into one loop over the output."""
+    padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)
+    taps = ((at, window.tap(padded, at, win)) for at in win.positions)  # (batch, *places, i)
+    products = (seen[..., i : i + 1] * weights[*at, i] for at, seen in taps for i in range(x.shape[-1]))
+    return sum(products).astype(x.dtype)
+
+
+def _broadcastable(kernel: jax.Array, x: jax.Array) -> jax.Array:
+    """(.., channels) -> (.., 1, 1, 1, channels), so that one entry multiplies a whole image."""
+    return kernel.reshape(*kernel.shape[:-1], *(1,) * (x.ndim - 1), kernel.shape[-1]).astype(_sum_dtype(x))
+
+
+def _sum_dtype(x: jax.Array) -> jnp.dtype:
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def _dot(a: jax.Array, b: jax.Array, contracted: tuple) -> jax.Array:
+    product = lax.dot_general(a, b, (contracted, ((), ())), preferred_element_type=_sum_dtype(a))
+    return product.astype(a.dtype)
+
+
+def _xla(x, kernel, strides, pads, dilation, spacing=None) -> jax.Array:
+    return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(
+        x.dtype
+    )

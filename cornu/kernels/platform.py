@@ -1,0 +1,73 @@
+"""Which form of a kernel runs on which platform: one table, and one switch that forces the plain forms.
+
+The choice is made while a function is traced, so a compiled function keeps the forms it was traced with.
+`CORNU_KERNELS=plain` in the environment, or the context manager `plain_forms()`, forces every kernel to its plain form.
+"""
+
+import functools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import jax
+import jax.numpy as jnp
+
+# The platforms on which the fast form of a kernel wins; everywhere else XLA's own form is the better one.
+FAST_ON: dict[str, tuple[str, ...]] = {
+    "conv": ("cpu",),
+    "conv_transpose": ("cpu",),
+    "depthwise_conv": ("cpu",),
+    "max_pool": ("cpu",),
+    "average_pool": ("cpu",),
+}
+
+# Convolutions outside XLA's "ynn" library, dots and reductions inside it: the list replaces XLA's default list.
+_CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE",
+}
+
+_forced: ContextVar[bool] = ContextVar("cornu_plain_kernels", default=False)
+
+
+def fast(kernel: str) -> bool:
+    """Whether `kernel`, a row of the table, is to run in its fast form here."""
+    return not _plain_forced() and name() in FAST_ON[kernel]
+
+
+def name() -> str:
+    """The platform that computes by default: `"cpu"`, `"gpu"` or `"tpu"`."""
+    device = jax.config.jax_default_device
+    return getattr(device, "platform", device) or jax.default_backend()
+
+
+@contextmanager
+def plain_forms() -> Iterator[None]:
+    """Scope in which functions are traced with the plain form of every kernel."""
+    token = _forced.set(True)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def compiler_options() -> dict[str, str]:
+    """What to pass to `jax.jit(compiler_options=...)` for whole training and prediction steps on this platform."""
+    return dict(_known_options(name()))
+
+
+@functools.cache
+def _known_options(platform: str) -> dict[str, str]:
+    """The options for `platform` that this jaxlib knows, found by compiling the smallest of functions with them."""
+    if platform != "cpu":
+        return {}
+    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+    try:
+        jax.jit(lambda x: x, compiler_options=_CPU_OPTIONS).lower(scalar).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return _CPU_OPTIONS
+
+
+def _plain_forced() -> bool:
+    return _forced.get() or os.environ.get("CORNU_KERNELS") == "plain"

@@ -1,0 +1,223 @@
+"""Pooling, channels last, for any number of axes of space.
+
+The largest value under a window is the maximum over the window's taps. Its gradient goes to one pixel of each window,
+the first of the largest, so the forward pass keeps that pixel's number as a small integer and the backward pass hands
+each tap the gradient where it was the chosen one. An average is a sum over the taps, and its gradient follows.
+
+Windows that tile the image need no padding and no overlapping sums: there, going back is a broadcast.
+"""
+
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cornu.kernels import platform, window
+from cornu.kernels.window import Window
+
+_MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
+
+
+def max_pool(
+    x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid"
+) -> jax.Array:
+    """The largest value under each place of a window. Ties send the gradient to the first of the largest.
+
+    Args:
+        x: (batch, *space, channels).
+        size: the window's size along each axis of space.
+        strides: its step along each axis.
+        padding: `"valid"` or `"same"`.
+    """
+    if not _fast("max_pool", x, size):
+        return _reduce_window(x, lowest(x.dtype), lax.max, size, strides, padding)
+    return _max_pool(x, window.slide(padding, window.space_of(x), size, strides))
+
+
+def average_pool(
+    x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid"
+) -> jax.Array:
+    """The mean of the pixels under each place of a window; padding does not count.
+
+    Args:
+        x: (batch, *space, channels), of a float dtype.
+        size, strides, padding: as for `max_pool`.
+    """
+    if not _fast("average_pool", x, size):
+        wide = x.astype(_sum_dtype(x))
+        total = _reduce_window(wide, 0, lax.add, size, strides, padding)
+        count = _reduce_window(jnp.ones_like(wide[:1, ..., :1]), 0, lax.add, size, strides, padding)
+        return (total / count).astype(x.dtype)
+    return _average_pool(x, window.slide(padding, window.space_of(x), size, strides))
+
+
+def adaptive_average_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    """The means of `size` bins that cover the image: bin i of n pixels is from floor(i n / size) to ceil((i + 1) n / size).
+
+    Args:
+        x: (batch, *space, channels), of a float dtype.
+        size: the number of bins along each axis of space.
+    """
+    dtype = x.dtype
+    x = x.astype(_sum_dtype(x))
+    for axis, bins in enumerate(size, start=1):
+        members = _bins(x.shape[axis], bins).astype(x.dtype)  # (bins, n)
+        shares = members / jnp.sum(members, 1, keepdims=True)
+        x = jnp.moveaxis(jnp.tensordot(x, shares, ((axis,), (1,)), precision="highest"), -1, axis)
+    return x.astype(dtype)
+
+
+def adaptive_max_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    """The largest values of `size` bins that cover the image, the bins of `adaptive_average_pool`.
+
+    Args:
+        x: (batch, *space, channels).
+        size: the number of bins along each axis of space.
+    """
+    for axis, bins in enumerate(size, start=1):
+        members = _bins(x.shape[axis], bins)  # (bins, n)
+        members = jnp.expand_dims(members, tuple(range(2, x.ndim - axis + 1)))  # (bins, n, 1, ..)
+        spread = jnp.where(members, jnp.expand_dims(x, axis), lowest(x.dtype))  # (.., bins, n, ..)
+        first = jnp.argmax(spread, axis + 1, keepdims=True)
+        x = jnp.take_along_axis(spread, first, axis + 1).squeeze(axis + 1)
+    return x
+
+
+def lowest(dtype: jnp.dtype) -> np.generic:
+    """The value that never wins a maximum."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return dtype.type(-jnp.inf)
+    return dtype.type(False if dtype == bool else jnp.iinfo(dtype).min)
+
+
+def _bins(pixels: int, bins: int) -> jax.Array:
+    """Which pixels belong to which bin: bool (bins, pixels). Also for sizes that are not known yet."""
+    bin_number, pixel = jnp.arange(bins)[:, None], jnp.arange(pixels)[None]
+    pixels = jnp.asarray(pixels)
+    return (pixel >= bin_number * pixels // bins) & (pixel < -(-(bin_number + 1) * pixels // bins))
+
+
+def _fast(kernel: str, x: jax.Array, size: tuple[int, ...]) -> bool:
+    few = math.prod(size) <= _MANY_TAPS
+    return few and jnp.issubdtype(x.dtype, jnp.floating) and window.is_static(x) and platform.fast(kernel)
+
+
+def _sum_dtype(x: jax.Array) -> jnp.dtype:
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def _reduce_window(x, initial, function, size, strides, padding):
+    initial = x.dtype.type(
+        initial
+    )  # a constant, by which JAX knows the maximum and the sum and their gradients
+    return lax.reduce_window(x, initial, function, (1, *size, 1), (1, *strides, 1), padding.upper())
+
+
+# ---------------------------------------------------------------- fast forms
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def largest(x: jax.Array, win: Window) -> jax.Array:
+    """(batch, *sizes, channels) -> (batch, *places, channels)."""
+    return functools.reduce(jnp.maximum, _taps(x, win, -jnp.inf))
+
+
+def _largest_forward(x: jax.Array, win: Window) -> tuple:
+    best, *others = _taps(x, win, -jnp.inf)
+    chosen = jnp.zeros(best.shape, jnp.int8)  # the number of the first tap that is the largest
+    for number, value in enumerate(others, start=1):
+        chosen = jnp.where(value > best, jnp.int8(number), chosen)
+        best = jnp.maximum(value, best)
+    return best, chosen
+
+
+def _largest_backward(win: Window, chosen: jax.Array, g: jax.Array) -> tuple:
+    zero = g.dtype.type(0)
+    if _tiles(win):
+        return (_untile(jnp.where(_tiled(chosen) == _numbers(win), _tiled(g), zero), win),)
+    if _overlaps_fully(win):
+        undone, back = window.undo(g, win)
+        marks, _ = window.undo(chosen, win, -1)
+        last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
+        return (
+            sum(jnp.where(mark == jnp.int8(win.taps - n), value, zero) for n, (mark, value) in last_first),
+        )
+    shares = [jnp.where(chosen == jnp.int8(number), g, zero) for number in range(win.taps)]
+    return (sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True)),)
+
+
+largest.defvjp(_largest_forward, _largest_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def mean(x: jax.Array, win: Window) -> jax.Array:
+    """(batch, *sizes, channels) -> (batch, *places, channels)."""
+    total = sum(tap.astype(_sum_dtype(x)) for tap in _taps(x, win))
+    return (total / _counts(win, total.dtype)).astype(x.dtype)
+
+
+def _mean_backward(win: Window, _: None, g: jax.Array) -> tuple:
+    wide = g.astype(_sum_dtype(g))
+    share = (wide / _counts(win, wide.dtype)).astype(g.dtype)
+    if _tiles(win):
+        whole = _tiled(share)
+        return (
+            _untile(jnp.broadcast_to(whole, jnp.broadcast_shapes(whole.shape, _numbers(win).shape)), win),
+        )
+    if _overlaps_fully(win):
+        return (sum(_taps(*window.undo(share, win))),)
+    return (sum(window.put_back(share, at, win) for at in win.positions),)
+
+
+mean.defvjp(lambda x, win: (mean(x, win), None), _mean_backward)
+
+
+# Compiled as one function where they are called outside of a trace, and part of the trace inside one.
+_max_pool = jax.jit(largest, static_argnums=1, inline=True)
+_average_pool = jax.jit(mean, static_argnums=1, inline=True)
+
+
+def _taps(x: jax.Array, win: Window, value: float = 0.0) -> list[jax.Array]:
+    padded = window.pad(x, win, value)
+    return [window.tap(padded, at, win) for at in win.positions]
+
+
+def _counts(win: Window, dtype: jnp.dtype) -> jax.Array:
+    """How many real pixels are under each place: (1, *places, 1)."""
+    counts = np.ones(())
+    for n, k, s, (lo, _), o in zip(win.sizes, win.size, win.strides, win.pads, win.places, strict=True):
+        starts = np.arange(o) * s - lo
+        counts = np.multiply.outer(counts, np.minimum(starts + k, n) - np.maximum(starts, 0))
+    return jnp.asarray(counts, dtype)[None, ..., None]
+
+
+def _tiles(win: Window) -> bool:
+    return win.size == win.strides and not win.is_padded
+
+
+def _overlaps_fully(win: Window) -> bool:
+    """Whether so many windows meet each pixel that reading them together beats adding them one by one."""
+    return win.taps > 4 and max(win.strides) == 1
+
+
+def _tiled(y: jax.Array) -> jax.Array:
+    """(batch, h, w, c) -> (batch, h, 1, w, 1, c): room for the pixels of each tile."""
+    return jnp.expand_dims(y, tuple(range(2, 2 * y.ndim - 3, 2)))
+
+
+def _numbers(win: Window) -> np.ndarray:
+    """The number of each tap in its place: (1, 1, kh, 1, kw, 1)."""
+    interleaved = itertools.chain.from_iterable((1, k) for k in win.size)
+    return np.arange(win.taps, dtype=np.int8).reshape(1, *interleaved, 1)
+
+
+def _untile(tiles: jax.Array, win: Window) -> jax.Array:
+    """(batch, h, kh, w, kw, c) -> (batch, *sizes, c), with zeros where the last tile leaves a rest."""
+    covered = [o * k for o, k in zip(win.places, win.size, strict=True)]
+    whole = tiles.reshape(tiles.shape[0], *covered, tiles.shape[-1])
+    rests = [(0, n - m, 0) for n, m in zip(win.sizes, covered, strict=True)]
+    return lax.pad(whole, whole.dtype.type(0), ((0, 0, 0), *rests, (0, 0, 0)))

@@ -1,0 +1,174 @@
+"""Attention layers without projections: dot-product and additive.
+
+They take a list `[query, value]` or `[query, value, key]`; without a key, the value is the key too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.kernels import attention
+from cornu.layers.layer import Layer
+
+__all__ = ["AdditiveAttention", "Attention"]
+
+
+class Attention(Layer):
+    """Dot-product attention (Luong et al., 2015): `softmax(query @ transpose(key)) @ value`.
+
+    Called with `[query, value]` or `[query, value, key]`, and
+
+    - `mask`: a list of boolean masks `[query_mask, value_mask]`; either may be None. The value's mask says which
+      sources may be looked at, and results for masked queries are 0.
+    - `return_attention_scores`: whether the weights come out too.
+    - `use_causal_mask`: whether a query sees no source after its own position.
+
+    Args:
+        use_scale: whether the scores are multiplied by a trained number.
+        score_mode: `"dot"`, or `"concat"` for scores `w * sum(tanh(scale * (query + key)))`.
+        dropout: fraction of the weights that is dropped in training, 0 to 1.
+        seed: int for the dropout; None draws one.
+
+    Input shape:
+        query `(batch, targets, depth)`, value `(batch, sources, value depth)`, key `(batch, sources, depth)`.
+
+    Output shape:
+        `(batch, targets, value depth)`, and the weights `(batch, targets, sources)` when asked for.
+
+    Example:
+
+        query, value = np.ones((2, 3, 4)), np.ones((2, 5, 4))
+        print(cornu.layers.Attention()([query, value]).shape)  # (2, 3, 4)
+    """
+
+    def __init__(
+        self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.use_scale = use_scale
+        self.score_mode = validate.one_of(score_mode, ("dot", "concat"), "score_mode", self)
+        self.dropout = dropout
+        self.seed = seed
+        if dropout > 0:
+            self.seed_generator = random.SeedGenerator(seed)
+        self.scale = self.concat_score_weight = None
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of these shapes."""
+        _check_list(input_shape, self)
+        if self.use_scale:
+            self.scale = self.add_weight((), "ones", name="scale")
+        if self.score_mode == "concat":
+            self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
+
+    def call(
+        self,
+        inputs: Sequence[jax.Array],
+        mask: Sequence | None = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """The average of the values by how well their keys fit each query."""
+        _check_list(inputs, self)
+        query, value, key = inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]
+        query_mask, value_mask = self._masks(mask)
+        scores = self._calculate_scores(query, key)
+        visible = self._visible(scores, value_mask, use_causal_mask)
+        if visible is not None:
+            scores = jnp.where(visible, scores, jnp.asarray(-1e9, scores.dtype))
+        weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
+        if training and self.dropout > 0:
+            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        result = jnp.matmul(weights, value).astype(query.dtype)
+        if query_mask is not None:
+            result = result * query_mask[..., None].astype(result.dtype)
+        return (result, weights) if return_attention_scores else result
+
+    def _calculate_scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
+        """How well each key fits each query, in 32 bits: (batch, targets, sources)."""
+        if self.score_mode == "dot":
+            dtype = jnp.promote_types(query.dtype, jnp.float32)
+            scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=dtype)
+            return scores if self.scale is None else scores * self.scale.value.astype(dtype)
+        pairs = query[..., :, None, :] + key[..., None, :, :]  # (batch, targets, sources, depth)
+        pairs = pairs if self.scale is None else pairs * self.scale.value
+        scores = self.concat_score_weight.value * jnp.sum(jnp.tanh(pairs), axis=-1)
+        return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+
+    def _masks(self, mask: Sequence | None) -> tuple[Any, Any]:
+        """The query's and the value's mask."""
+        if mask is None:
+            return None, None
+        if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
+            received = f"a list of {len(mask)}" if isinstance(mask, (list, tuple)) else f"a {type(mask).__name__}"
+            raise ValueError(
+                f"{validate.describe(self)}: mask must be a list [query_mask, value_mask], either of which may be None. "
+                f"Received: {received}."
+            )
+        return mask[0], mask[1]
+
+    def _visible(self, scores: jax.Array, value_mask: jax.Array | None, causal: bool) -> jax.Array | None:
+        """Where a query may look, to broadcast against the scores; None for everywhere."""
+        visible = None if value_mask is None else value_mask[..., None, :].astype(bool)
+        if not causal:
+            return visible
+        causal_mask = attention.causal_mask(scores.shape[-2], scores.shape[-1])
+        return causal_mask if visible is None else visible & causal_mask
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the query."""
+        return self._masks(mask)[0]
+
+
+class AdditiveAttention(Attention):
+    """Additive attention (Bahdanau et al., 2015): scores are `sum(scale * tanh(query + key))`.
+
+    Called as `Attention` is.
+
+    Args:
+        use_scale: whether the sum is weighted by a trained vector.
+        dropout: fraction of the weights that is dropped in training, 0 to 1.
+
+    Input shape:
+        query `(batch, targets, depth)`, value `(batch, sources, depth)`, key `(batch, sources, depth)`.
+
+    Output shape:
+        `(batch, targets, depth)`, and the weights `(batch, targets, sources)` when asked for.
+
+    Example:
+
+        query, value = np.ones((2, 3, 4)), np.ones((2, 5, 4))
+        print(cornu.layers.AdditiveAttention()([query, value]).shape)  # (2, 3, 4)
+    """
+
+    config_skip = ("autocast", "score_mode")
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
+        super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of these shapes."""
+        _check_list(input_shape, self)
+        if self.use_scale:
+            self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
+
+    def _calculate_scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
+        pairs = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])  # (batch, targets, sources, depth)
+        pairs = pairs if self.scale is None else pairs * self.scale.value
+        return jnp.sum(pairs, axis=-1, dtype=jnp.promote_types(pairs.dtype, jnp.float32))
+
+
+def _check_list(inputs: Any, owner: Layer) -> None:
+    """Raise unless `inputs`, tensors or their shapes, are a list of two or three."""
+    one_shape = isinstance(inputs, (list, tuple)) and all(d is None or isinstance(d, int) for d in inputs)
+    listed = isinstance(inputs, (list, tuple)) and not one_shape
+    if not listed or len(inputs) not in (2, 3):
+        received = f"{len(inputs)} inputs" if listed else "one tensor"
+        raise ValueError(
+            f"{validate.describe(owner)}: call it on a list [query, value] or [query, value, key]. Received: {received}."
+        )

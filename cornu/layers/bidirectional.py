@@ -1,0 +1,188 @@
+"""`Bidirectional`: a recurrent layer run over a sequence in both directions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import registry, tree, validate
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+
+__all__ = ["Bidirectional"]
+
+_MERGES: dict[str | None, Callable | None] = {
+    "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
+    "sum": jnp.add,
+    "ave": lambda a, b: (a + b) / 2,
+    "mul": jnp.multiply,
+    None: None,
+}
+_SHARED = ("stateful", "return_sequences", "return_state")
+
+
+class Bidirectional(Layer):
+    """Run a recurrent layer forwards and another backwards, and merge their outputs step by step.
+
+    Args:
+        layer: an `RNN`, `LSTM`, `GRU`, ... or a layer with the same arguments and attributes. It is copied.
+        merge_mode: "concat", "sum", "mul", "ave", or None for a pair of outputs.
+        weights: first weights, those of the forward layer and then those of the backward one.
+        backward_layer: the layer for the other direction, with `go_backwards` the other way; None copies `layer`.
+
+    Call arguments: as in `RNN`; the first half of `initial_state` is for the forward layer.
+
+    Shapes: as `layer`'s, with twice the features for "concat"; with `return_state` the output is followed by the states
+    of the forward layer and then those of the backward one.
+
+    Schuster and Paliwal, Bidirectional recurrent neural networks, 1997.
+
+    Example:
+
+        layer = cornu.layers.Bidirectional(cornu.layers.LSTM(4, return_sequences=True))
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 8)
+    """
+
+    config_skip = (*Layer.config_skip, "weights")
+
+    def __init__(
+        self,
+        layer: Layer,
+        merge_mode: str | None = "concat",
+        weights: Sequence | None = None,
+        backward_layer: Layer | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self._check_layer(layer, "layer")
+        self.merge_mode = validate.one_of(merge_mode, tuple(_MERGES), "merge_mode", self)
+        self.forward_layer = _copy(layer, "forward", go_backwards=layer.go_backwards)
+        if backward_layer is None:
+            self.backward_layer = _copy(layer, "backward", go_backwards=not layer.go_backwards)
+        else:
+            self._check_layer(backward_layer, "backward_layer")
+            self.backward_layer = backward_layer
+        self._check_match()
+        for one in (self.forward_layer, self.backward_layer):
+            one.zero_output_for_mask = self.return_sequences  # a merge of repeated outputs would mean nothing
+        self._first_weights = weights
+        self.supports_masking = True
+        self.input_spec = InputSpec(min_ndim=3)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Bidirectional":
+        """A layer equal to the one whose `get_config` gave `config`."""
+        with registry.custom_objects(custom_objects):
+            return super().from_config(config)
+
+    def _check_layer(self, layer: Any, name: str) -> None:
+        if not isinstance(layer, Layer) or not hasattr(layer, "go_backwards"):
+            raise ValueError(
+                f"{validate.describe(self)}: {name} must be a recurrent layer, such as RNN, LSTM or GRU. "
+                f"Received: {name}={layer!r}."
+            )
+
+    def _check_match(self) -> None:
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(
+                f"{validate.describe(self)}: the two layers must run in opposite directions. "
+                f"Received: go_backwards={forward.go_backwards} for both. Make backward_layer with "
+                f"go_backwards={not forward.go_backwards}."
+            )
+        for name in _SHARED:
+            a, b = getattr(forward, name), getattr(backward, name)
+            if a != b:
+                raise ValueError(
+                    f"{validate.describe(self)}: {name} must be the same in both layers. Received: {a} and {b}."
+                )
+
+    @property
+    def layer(self) -> Layer:
+        """The forward layer, under the name that the constructor gives it."""
+        return self.forward_layer
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the layers keep their states from batch to batch."""
+        return self.forward_layer.stateful
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether all steps are put out."""
+        return self.forward_layer.return_sequences
+
+    @property
+    def return_state(self) -> bool:
+        """Whether the last states are put out."""
+        return self.forward_layer.return_state
+
+    @property
+    def states(self) -> list | None:
+        """The kept states of both layers, or None."""
+        kept = [getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer)]
+        return None if None in kept else [*kept[0], *kept[1]]
+
+    def reset_state(self) -> None:
+        """Put the kept states of both layers back to the first ones."""
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    def reset_states(self) -> None:
+        """The old name of `reset_state`."""
+        self.reset_state()
+
+    def build(self, sequences_shape: tuple, initial_state_shape: Any = None) -> None:
+        """Build both layers."""
+        self.forward_layer.build(sequences_shape)
+        self.backward_layer.build(sequences_shape)
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+
+    def call(
+        self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool | None = None
+    ) -> Any:
+        """The merged output, or a tuple with the pair of outputs and the states where those are asked for."""
+        forward_state, backward_state = self._halves(initial_state)
+        forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
+        backward = self.backward_layer(sequences, initial_state=backward_state, mask=mask, training=training)
+        states: tuple = ()
+        if self.return_state:
+            states = (*forward[1:], *backward[1:])
+            forward, backward = forward[0], backward[0]
+        if self.return_sequences:
+            backward = jnp.flip(backward, axis=1)
+        merge = _MERGES[self.merge_mode]
+        outputs = (forward, backward) if merge is None else (merge(forward, backward),)
+        return (*outputs, *states) if len(outputs) + len(states) > 1 else outputs[0]
+
+    def _halves(self, initial_state: Any) -> tuple[Any, Any]:
+        if initial_state is None:
+            return None, None
+        states = list(initial_state)
+        if len(states) % 2:
+            raise ValueError(
+                f"{validate.describe(self)}: initial_state must hold the states of the forward layer and then as many "
+                f"of the backward one. Received: {len(states)} states."
+            )
+        half = len(states) // 2
+        return states[:half], states[half:]
+
+    def compute_mask(self, _: Any, mask: Any) -> Any:
+        """The mask of the steps where sequences are returned; the last output and the states have none."""
+        mask = tree.flatten(mask)[0]
+        mask = mask if self.return_sequences else None
+        outputs = [mask, mask] if self.merge_mode is None else [mask]
+        if self.return_state:
+            states = [*tree.flatten(self.forward_layer.state_size), *tree.flatten(self.backward_layer.state_size)]
+            outputs += [None] * len(states)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _copy(layer: Layer, direction: str, go_backwards: bool) -> Layer:
+    """A new layer like `layer`, named for its direction."""
+    name = f"{direction}_{layer.name.removeprefix('forward_')}"
+    classes = {type(part).__name__: type(part) for part in layer._flatten_layers()}
+    with registry.custom_objects(classes):
+        return type(layer).from_config(layer.get_config() | {"name": name, "go_backwards": go_backwards})

@@ -1,0 +1,535 @@
+"""Recurrent cells: what happens in one time step.
+
+A cell maps (inputs of one step, states) to (output, new states). Any object with `call(inputs, states)`, `state_size`
+and, where it differs from the first state, `output_size` is a cell; the functions below treat such objects and cells
+that are layers alike. Dropout masks are drawn once and hold until they are reset, so that every step of a sequence
+drops the same features (Gal and Ghahramani, 2016).
+"""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import activations, constraints, initializers, random, regularizers, tree, validate
+from cornu.core.symbolic import KerasTensor
+from cornu.kernels.recurrent import product
+from cornu.layers.layer import Layer
+
+__all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
+
+_MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
+
+
+# ---------------------------------------------------------------- any cell
+
+
+def check_cell(cell: Any, owner: Any) -> Any:
+    """`cell`, or an error that says what it lacks."""
+    if not callable(getattr(cell, "call", None)):
+        raise ValueError(f"{validate.describe(owner)}: cell must have a method call(inputs, states). Received: {cell!r}.")
+    if not hasattr(cell, "state_size"):
+        raise ValueError(
+            f"{validate.describe(owner)}: cell must have an attribute state_size, one integer or a list with one "
+            f"integer a state. Received: {cell!r}."
+        )
+    return cell
+
+
+def call_cell(cell: Any, inputs: jax.Array, states: Any, training: bool | None) -> tuple[Any, Any]:
+    """One step of any cell: (output, new states)."""
+    if isinstance(cell, Layer):
+        return cell(inputs, states, training=training)
+    accepts = inspect.signature(cell.call).parameters
+    return cell.call(inputs, states, **({"training": training} if "training" in accepts else {}))
+
+
+def build_cell(cell: Any, step_shape: tuple) -> None:
+    """Make the weights of any cell for step inputs of shape (batch, ...)."""
+    if not isinstance(cell, Layer):
+        if hasattr(cell, "build"):
+            cell.build(step_shape)
+    elif not cell.built and type(cell).build is not Layer.build:
+        cell.build(step_shape)
+    elif not cell.built:  # composed of layers that build themselves when they are called
+        states = tree.map_structure(lambda size: KerasTensor((step_shape[0], size)), state_sizes(cell))
+        cell(KerasTensor(step_shape), states)
+
+
+def state_sizes(cell: Any) -> list:
+    """The cell's state sizes as a list, nested for stacked cells."""
+    size = cell.state_size
+    return list(size) if isinstance(size, (list, tuple)) else [size]
+
+
+def output_size(cell: Any) -> int:
+    """The number of features that the cell puts out."""
+    size = getattr(cell, "output_size", None)
+    return size if size is not None else tree.flatten(state_sizes(cell))[0]
+
+
+def first_states(cell: Any, batch_size: Any, dtype: Any) -> list:
+    """The states before the first step, as the cell defines them, else zeros."""
+    if hasattr(cell, "get_initial_state"):
+        states = cell.get_initial_state(batch_size=batch_size)
+        return list(states) if isinstance(states, (list, tuple)) else [states]
+    return tree.map_structure(lambda size: jnp.zeros((batch_size, size), dtype), state_sizes(cell))
+
+
+def draw_dropout_masks(cell: Any, inputs: jax.Array, states: Sequence) -> None:
+    """Draw the masks of a cell, or of each stacked cell, for one sequence."""
+    if isinstance(cell, StackedRNNCells):
+        for inner, state in zip(cell.cells, states, strict=True):
+            draw_dropout_masks(inner, inputs, state)
+            inputs = jnp.zeros((inputs.shape[0], output_size(inner)), inputs.dtype)
+    elif isinstance(cell, DropoutRNNCell):
+        cell.get_dropout_mask(inputs)
+        cell.get_recurrent_dropout_mask(states[0])
+
+
+def reset_dropout_masks(cell: Any) -> None:
+    """Forget the masks of a cell, or of each stacked cell."""
+    for inner in getattr(cell, "cells", (cell,)):
+        if isinstance(inner, DropoutRNNCell):
+            inner.reset_dropout_mask()
+            inner.reset_recurrent_dropout_mask()
+
+
+# ---------------------------------------------------------------- the built-in cells
+
+
+class DropoutRNNCell:
+    """The dropout masks of a cell, which hold for a whole sequence.
+
+    With `implementation=1` each gate has masks of its own; dropout of the state always works so.
+    """
+
+    gate_count = 1
+    _dropout_mask: Any = None
+    _recurrent_dropout_mask: Any = None
+
+    def _draw_mask(self, rate: float, like: jax.Array) -> Any:
+        if rate == 0:
+            return None
+        count = self.gate_count if self.implementation == 1 else 1
+        masks = [random.dropout(jnp.ones_like(like), rate, seed=self.seed_generator) for _ in range(count)]
+        return masks[0] if count == 1 else masks
+
+    def get_dropout_mask(self, step_input: jax.Array) -> Any:
+        """The mask of the inputs: an array, a list with one a gate, or None without dropout."""
+        if self._dropout_mask is None:
+            self._dropout_mask = self._draw_mask(self.dropout, step_input)
+        return self._dropout_mask
+
+    def get_recurrent_dropout_mask(self, step_input: jax.Array) -> Any:
+        """The mask of the hidden state, in the same form."""
+        if self._recurrent_dropout_mask is None:
+            self._recurrent_dropout_mask = self._draw_mask(self.recurrent_dropout, step_input)
+        return self._recurrent_dropout_mask
+
+    def reset_dropout_mask(self) -> None:
+        """Draw a new mask of the inputs at the next step."""
+        self._dropout_mask = None
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw a new mask of the hidden state at the next step."""
+        self._recurrent_dropout_mask = None
+
+
+class GatedCell(DropoutRNNCell, Layer):
+    """What the built-in cells share: a kernel, a recurrent kernel and a bias, with `gate_count` gates side by side."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        implementation = validate.one_of(kwargs.pop("implementation", 2), (0, 1, 2), "implementation", self)
+        super().__init__(**kwargs)
+        self.units = validate.positive_int(units, "units", self)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.recurrent_constraint = constraints.get(recurrent_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.dropout = validate.fraction(dropout, "dropout", self)
+        self.recurrent_dropout = validate.fraction(recurrent_dropout, "recurrent_dropout", self)
+        self.seed = seed
+        self.seed_generator = random.SeedGenerator(seed) if self.dropout or self.recurrent_dropout else None
+        self.implementation = 1 if self.recurrent_dropout else implementation
+        self.state_size = self.units
+        self.output_size = self.units
+
+    def build(self, input_shape: tuple) -> None:
+        """Make kernel, recurrent_kernel and bias."""
+        width = self.gate_count * self.units
+        self.kernel = self._add("kernel", (input_shape[-1], width), "kernel", self.kernel_initializer)
+        self.recurrent_kernel = self._add(
+            "recurrent_kernel", (self.units, width), "recurrent", self.recurrent_initializer
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self._add("bias", self._bias_shape(), "bias", self._first_bias)
+
+    def _add(self, name: str, shape: tuple, kind: str, initializer: Any) -> Any:
+        return self.add_weight(
+            shape=shape,
+            initializer=initializer,
+            regularizer=getattr(self, f"{kind}_regularizer"),
+            constraint=getattr(self, f"{kind}_constraint"),
+            name=name,
+        )
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (self.gate_count * self.units,)
+
+    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
+        return self.bias_initializer(shape, dtype=dtype)
+
+    def biases(self) -> tuple[Any, Any]:
+        """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
+        return (self.bias.value if self.use_bias else None), None
+
+    def project(self, inputs: jax.Array, mask: Any = None) -> jax.Array:
+        """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
+        return _product(inputs, mask, self.kernel.value, self.biases()[0])
+
+    def get_initial_state(self, batch_size: Any = None) -> list[jax.Array]:
+        """Zeros for each state."""
+        return [jnp.zeros((batch_size, size), self.compute_dtype) for size in state_sizes(self)]
+
+    def _masks(self, inputs: jax.Array, hidden: jax.Array, training: bool | None) -> tuple[Any, Any]:
+        if not training:
+            return None, None
+        return self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(hidden)
+
+
+def _product(x: jax.Array, mask: Any, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """(x * mask) @ kernel + bias, where a list of masks has one for each of the gates that the kernel holds."""
+    if isinstance(mask, list):
+        columns = jnp.split(kernel, len(mask), axis=-1)
+        result = jnp.concatenate([product(x * m, k) for m, k in zip(mask, columns, strict=True)], axis=-1)
+    else:
+        result = product(x if mask is None else x * mask, kernel)
+    return result if bias is None else result + bias
+
+
+def _hidden(states: Any) -> jax.Array:
+    """The one state of a cell, which may be given bare or in a list."""
+    return states[0] if isinstance(states, (list, tuple)) else states
+
+
+def _like(states: Any, hidden: jax.Array) -> Any:
+    return [hidden] if isinstance(states, (list, tuple)) else hidden
+
+
+class SimpleRNNCell(GatedCell):
+    """One step of `SimpleRNN`: h' = activation(x @ kernel + h @ recurrent_kernel + bias).
+
+    Args:
+        units: size of state and output.
+        activation: name or function.
+        use_bias: whether to add a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        seed: int or SeedGenerator for dropout.
+
+    Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
+
+    Example:
+
+        layer = cornu.layers.RNN(cornu.layers.SimpleRNNCell(4))
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
+    """
+
+    def call(self, sequence: jax.Array, states: Any, training: bool = False) -> tuple:
+        """One step."""
+        hidden = _hidden(states)
+        drop, drop_hidden = self._masks(sequence, hidden, training)
+        output = self.activation(
+            self.project(sequence, drop) + _product(hidden, drop_hidden, self.recurrent_kernel.value)
+        )
+        return output, _like(states, output)
+
+
+class LSTMCell(GatedCell):
+    """One step of `LSTM`: input, forget and output gates around a memory cell.
+
+    i, f, o = recurrent_activation of their parts of z = x @ kernel + h @ recurrent_kernel + bias, g = activation of its;
+    c' = f c + i g;  h' = o activation(c').
+
+    Args:
+        units: size of states and output.
+        activation, recurrent_activation: names or functions, for the memory and for the gates.
+        use_bias: whether to add a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        unit_forget_bias: whether the forget gate's bias starts at one.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        seed: int or SeedGenerator for dropout.
+
+    Shapes: inputs (batch, features) and states [h, c], each (batch, units), to (batch, units) and the same states.
+
+    Hochreiter and Schmidhuber, Long short-term memory, 1997.
+
+    Example:
+
+        layer = cornu.layers.RNN(cornu.layers.LSTMCell(4))
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
+    """
+
+    gate_count = 4
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            **kwargs,
+        )
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+        self.state_size = [self.units, self.units]
+
+    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
+        if not self.unit_forget_bias:
+            return self.bias_initializer(shape, dtype=dtype)
+        gate = (self.units,)
+        parts = (
+            self.bias_initializer(gate, dtype=dtype),
+            jnp.ones(gate, dtype),
+            self.bias_initializer((2 * self.units,), dtype=dtype),
+        )
+        return jnp.concatenate(parts)
+
+    def call(self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False) -> tuple:
+        """One step."""
+        hidden, memory = states
+        drop, drop_hidden = self._masks(inputs, hidden, training)
+        z = self.project(inputs, drop) + _product(hidden, drop_hidden, self.recurrent_kernel.value)
+        i, f, g, o = jnp.split(z, 4, axis=-1)
+        gate = self.recurrent_activation
+        memory = gate(f) * memory + gate(i) * self.activation(g)
+        hidden = gate(o) * self.activation(memory)
+        return hidden, [hidden, memory]
+
+
+class GRUCell(GatedCell):
+    """One step of `GRU`: an update gate z and a reset gate r.
+
+    h' = z h + (1 - z) activation(x_g + r (h @ U_g)), or activation(x_g + (r h) @ U_g) with `reset_after=False`.
+
+    Args:
+        units: size of state and output.
+        activation, recurrent_activation: names or functions, for the candidate and for the gates.
+        use_bias: whether to add a bias (one for inputs and one for the state with `reset_after`).
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        reset_after: whether the reset gate acts after the product, as in cuDNN, or before.
+        seed: int or SeedGenerator for dropout.
+
+    Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
+
+    Cho et al., Learning phrase representations using RNN encoder-decoder, 2014.
+
+    Example:
+
+        layer = cornu.layers.RNN(cornu.layers.GRUCell(4))
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
+    """
+
+    gate_count = 3
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            **kwargs,
+        )
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def biases(self) -> tuple[Any, Any]:
+        """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
+        if not self.use_bias:
+            return None, None
+        bias = self.bias.value
+        return (bias[0], bias[1]) if self.reset_after else (bias, None)
+
+    def call(self, inputs: jax.Array, states: Any, training: bool = False) -> tuple:
+        """One step."""
+        hidden = _hidden(states)
+        drop, drop_hidden = self._masks(inputs, hidden, training)
+        x = jnp.split(self.project(inputs, drop), 3, axis=-1)
+        step = self._reset_after if self.reset_after else self._reset_before
+        update, candidate = step(x, hidden, drop_hidden)
+        output = update * hidden + (1 - update) * candidate
+        return output, _like(states, output)
+
+    def _reset_after(self, x: Sequence[jax.Array], hidden: jax.Array, drop: Any) -> tuple[jax.Array, jax.Array]:
+        product_ = _product(hidden, drop, self.recurrent_kernel.value, self.biases()[1])
+        p = jnp.split(product_, 3, axis=-1)
+        update, reset = (self.recurrent_activation(x[i] + p[i]) for i in (0, 1))
+        return update, self.activation(x[2] + reset * p[2])
+
+    def _reset_before(self, x: Sequence[jax.Array], hidden: jax.Array, drop: Any) -> tuple[jax.Array, jax.Array]:
+        kernel = self.recurrent_kernel.value
+        gates, last = (drop[:2], drop[2]) if isinstance(drop, list) else (drop, drop)
+        p = jnp.split(_product(hidden, gates, kernel[:, : 2 * self.units]), 2, axis=-1)
+        update, reset = (self.recurrent_activation(x[i] + p[i]) for i in (0, 1))
+        return update, self.activation(x[2] + _product(reset * hidden, last, kernel[:, 2 * self.units :]))
+
+
+class StackedRNNCells(Layer):
+    """Several cells as one: each takes the output of the one before it.
+
+    Args:
+        cells: list of cells.
+
+    Example:
+
+        cells = [cornu.layers.LSTMCell(4), cornu.layers.GRUCell(3)]
+        layer = cornu.layers.RNN(cornu.layers.StackedRNNCells(cells))
+        print(layer(np.ones((2, 5, 6))).shape)  # (2, 3)
+    """
+
+    def __init__(self, cells: Sequence[Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.cells = [check_cell(cell, self) for cell in cells]
+        if not self.cells:
+            raise ValueError(f"{validate.describe(self)}: cells must hold at least one cell. Received: cells={cells!r}.")
+
+    @property
+    def state_size(self) -> list:
+        """The state sizes of all cells, one entry a cell."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> int:
+        """The number of features that the last cell puts out."""
+        return output_size(self.cells[-1])
+
+    def get_initial_state(self, batch_size: Any = None) -> list[list]:
+        """The first states of all cells, one list a cell."""
+        return [first_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+
+    def build(self, input_shape: tuple) -> None:
+        """Build each cell for the output of the one before."""
+        for cell in self.cells:
+            build_cell(cell, input_shape)
+            input_shape = (input_shape[0], output_size(cell))
+
+    def call(self, inputs: jax.Array, states: Sequence, training: bool = False) -> tuple:
+        """One step of all cells."""
+        new_states = []
+        for cell, state in zip(self.cells, states, strict=True):
+            inputs, state = call_cell(cell, inputs, state, training)
+            new_states.append(state if isinstance(state, (list, tuple)) else [state])
+        return inputs, new_states
+
+    def reset_dropout_mask(self) -> None:
+        """Draw new masks of the inputs at the next step."""
+        for cell in self.cells:
+            if isinstance(cell, DropoutRNNCell):
+                cell.reset_dropout_mask()
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw new masks of the hidden states at the next step."""
+        for cell in self.cells:
+            if isinstance(cell, DropoutRNNCell):
+                cell.reset_recurrent_dropout_mask()

@@ -1,0 +1,730 @@
+"""Convolution layers: weights, bias and activation around the operations of `cornu.ops`.
+
+Four families share one body: a window that slides (`_Windowed`). They differ in the weights they make and in the
+operation they call; the classes of a family differ in the number of axes of space (`rank`) alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from cornu import activations, constraints, initializers, ops, regularizers, validate
+from cornu.core.variable import Variable
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+from cornu.layers.lora import LowRankAdaptation
+from cornu.ops.convolution import check_window_fits
+
+Sizes = int | Sequence[int]
+
+
+class _Windowed(Layer):
+    """What all convolution layers share: a sliding window, weights in named roles, bias and activation."""
+
+    rank: int  # the number of axes of space
+    paddings: tuple[str, ...] = ("valid", "same")
+    config_optional = ()
+
+    def _set_window(
+        self, kernel_size: Sizes, strides: Sizes, padding: str, data_format: str | None, dilation_rate: Sizes
+    ) -> None:
+        self.kernel_size = validate.int_tuple(kernel_size, self.rank, "kernel_size", self)
+        self.strides = validate.int_tuple(strides, self.rank, "strides", self)
+        self.padding = validate.padding(padding, self, self.paddings)
+        self.data_format = validate.data_format(data_format, self)
+        self.dilation_rate = validate.int_tuple(dilation_rate, self.rank, "dilation_rate", self)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def _set_role(self, role: str, initializer: Any, regularizer: Any, constraint: Any) -> None:
+        """Keep how the weights in `role` ("kernel", "bias", ..) start, are penalised and constrained."""
+        setattr(self, f"{role}_initializer", initializers.get(initializer))
+        setattr(self, f"{role}_regularizer", regularizers.get(regularizer))
+        setattr(self, f"{role}_constraint", constraints.get(constraint))
+
+    def _add(self, role: str, shape: Sequence[int], name: str | None = None) -> Variable:
+        """A weight with the options of its role."""
+        return self.add_weight(
+            tuple(shape),
+            getattr(self, f"{role}_initializer"),
+            regularizer=getattr(self, f"{role}_regularizer"),
+            constraint=getattr(self, f"{role}_constraint"),
+            name=name or role,
+        )
+
+    def _add_bias(self, channels: int) -> None:
+        self.bias = self._add("bias", (channels,)) if self.use_bias else None
+
+    def _channels(self, input_shape: Sequence[int | None]) -> int:
+        """The number of input channels, which from now on every input must have."""
+        axis = self.rank + 1 if self.data_format == "channels_last" else 1
+        channels = input_shape[axis]
+        if channels is None:
+            raise ValueError(
+                f"{validate.describe(self)}: the number of channels, axis {axis} of the input, must be known. "
+                f"Received: input_shape={tuple(input_shape)}. Give the axis a size, for example in Input(shape=...)."
+            )
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
+        return channels
+
+    def _check_fits(self, input_shape: Sequence[int | None]) -> None:
+        first = 1 if self.data_format == "channels_last" else 2
+        space = input_shape[first : first + self.rank]
+        check_window_fits(space, self.kernel_size, self.dilation_rate, self.padding, self)
+
+    def _check_steps(self) -> None:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{validate.describe(self)}: strides and dilation_rate cannot both be greater than 1. "
+                f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}."
+            )
+
+    def _finish(self, outputs: jax.Array) -> jax.Array:
+        """Bias and activation."""
+        if self.bias is not None:
+            bias = self.bias.value
+            if self.data_format == "channels_first":
+                bias = bias.reshape(1, -1, *(1,) * self.rank)
+            outputs = outputs + bias
+        return self.activation(outputs)
+
+
+# ---------------------------------------------------------------- convolutions
+
+
+class _Conv(LowRankAdaptation, _Windowed):
+    """The body of the convolution layers."""
+
+    config_optional = ("lora_rank", "lora_alpha")
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = validate.positive_int(filters, "filters", self)
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self._check_steps()
+        self.groups = validate.positive_int(groups, "groups", self)
+        self._require_divisible("filters", self.filters)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self._set_role("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._init_lora(lora_rank, lora_alpha)
+
+    def _require_divisible(self, what: str, number: int) -> None:
+        if number % self.groups:
+            raise ValueError(
+                f"{validate.describe(self)}: the number of {what} must be divisible by groups. "
+                f"Received: {what}={number}, groups={self.groups}."
+            )
+
+    @property
+    def kernel(self) -> Any:
+        """The weights (*kernel_size, channels / groups, filters), any low-rank correction added; None before `build`."""
+        return self._adapted_weight()
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make kernel and bias for inputs of this shape."""
+        channels = self._channels(input_shape)
+        self._require_divisible("input channels", channels)
+        self._check_fits(input_shape)
+        self._kernel = self._add("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self._add_bias(self.filters)
+        self._start_lora()
+
+    def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        """The convolution alone; a subclass may change the kernel on its way in."""
+        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """`activation(conv(inputs, kernel) + bias)`."""
+        return self._finish(self.convolution_op(inputs, self._effective()))
+
+
+class Conv1D(_Conv):
+    """Convolution of sequences: each output step is a weighted sum of the steps under the kernel.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or one for each axis of space.
+        strides: step of the kernel, likewise.
+        padding: `"valid"` (none), `"same"` (stride 1 keeps the size) or `"causal"` (no output sees a later input).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1.
+        groups: number of groups of channels that do not see each other; divides channels and filters.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_steps, filters)`, or `(batch, filters, new_steps)`.
+
+    Example:
+
+        layer = cornu.layers.Conv1D(8, 3, padding="causal", activation="relu")
+        print(layer(np.ones((2, 10, 4))).shape)  # (2, 10, 8)
+    """
+
+    rank = 1
+    paddings = ("valid", "same", "causal")
+
+
+class Conv2D(_Conv):
+    """Convolution of images: each output pixel is a weighted sum of the pixels under the kernel.
+
+    The arguments are those of `Conv1D`, but for `"causal"` padding, with a pair (height, width) where an axis of space
+    is meant.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`, or `(batch, filters, new_height, new_width)`.
+
+    Example:
+
+        layer = cornu.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")
+        print(layer(np.ones((2, 28, 28, 1))).shape)  # (2, 14, 14, 32)
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            groups,
+            activation,
+            use_bias,
+            **kwargs,
+        )
+
+
+class Conv3D(_Conv):
+    """Convolution of volumes or videos: each output voxel is a weighted sum of the voxels under the kernel.
+
+    The arguments are those of `Conv2D`, with three numbers where axes of space are meant.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
+
+    Output shape:
+        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch.
+
+    Example:
+
+        layer = cornu.layers.Conv3D(4, 3)
+        print(layer(np.ones((1, 6, 6, 6, 2))).shape)  # (1, 4, 4, 4, 4)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            groups,
+            activation,
+            use_bias,
+            **kwargs,
+        )
+
+
+# ---------------------------------------------------------------- transposed convolutions
+
+
+class _ConvTranspose(_Windowed):
+    """The body of the transposed convolution layers."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        output_padding: Sizes | None = None,
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = validate.positive_int(filters, "filters", self)
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self._check_steps()
+        self.output_padding = self._valid_output_padding(output_padding)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self._set_role("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
+
+    def _valid_output_padding(self, output_padding: Sizes | None) -> tuple[int, ...] | None:
+        if output_padding is None:
+            return None
+        sizes = validate.int_tuple(output_padding, self.rank, "output_padding", self, minimum=0)
+        if any(size >= stride for size, stride in zip(sizes, self.strides, strict=True)):
+            raise ValueError(
+                f"{validate.describe(self)}: output_padding must be less than strides on every axis. "
+                f"Received: output_padding={sizes}, strides={self.strides}."
+            )
+        return sizes
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make kernel and bias for inputs of this shape."""
+        channels = self._channels(input_shape)
+        self.kernel = self._add("kernel", (*self.kernel_size, self.filters, channels))
+        self._add_bias(self.filters)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """`activation(conv_transpose(inputs, kernel) + bias)`."""
+        outputs = ops.conv_transpose(
+            inputs,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            self.output_padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        return self._finish(outputs)
+
+
+class Conv1DTranspose(_ConvTranspose):
+    """Transposed convolution of sequences: each input step stamps the kernel on the output, `strides` steps apart.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or one for each axis of space.
+        strides: distance of the stamps on the output, likewise.
+        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
+        output_padding: steps added at the end, less than `strides`; None lets `padding` decide the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_steps, filters)`, or `(batch, filters, new_steps)`.
+
+    Example:
+
+        layer = cornu.layers.Conv1DTranspose(8, 3, strides=2, padding="same")
+        print(layer(np.ones((2, 10, 4))).shape)  # (2, 20, 8)
+    """
+
+    rank = 1
+
+
+class Conv2DTranspose(_ConvTranspose):
+    """Transposed convolution of images: each input pixel stamps the kernel on the output, `strides` pixels apart.
+
+    The arguments are those of `Conv1DTranspose`, with a pair (height, width) where an axis of space is meant.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`, or `(batch, filters, new_height, new_width)`.
+
+    Example:
+
+        layer = cornu.layers.Conv2DTranspose(8, 3, strides=2, padding="same")
+        print(layer(np.ones((2, 7, 7, 4))).shape)  # (2, 14, 14, 8)
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        output_padding: Sizes | None = None,
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        **kwargs: Any,
+    ):
+        super().__init__(
+            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs
+        )
+
+
+class Conv3DTranspose(_ConvTranspose):
+    """Transposed convolution of volumes: each input voxel stamps the kernel on the output, `strides` voxels apart.
+
+    The arguments are those of `Conv1DTranspose`, with three numbers where axes of space are meant.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
+
+    Output shape:
+        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch.
+
+    Example:
+
+        layer = cornu.layers.Conv3DTranspose(4, 2, strides=2)
+        print(layer(np.ones((1, 3, 3, 3, 2))).shape)  # (1, 6, 6, 6, 4)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Sizes | None = None,
+        dilation_rate: Sizes = (1, 1, 1),
+        **kwargs: Any,
+    ):
+        super().__init__(
+            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs
+        )
+
+
+# ---------------------------------------------------------------- depthwise convolutions
+
+
+class _DepthwiseConv(_Windowed):
+    """The body of the depthwise convolution layers."""
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.depth_multiplier = validate.positive_int(depth_multiplier, "depth_multiplier", self)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self._set_role("depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make kernel and bias for inputs of this shape."""
+        channels = self._channels(input_shape)
+        self._check_fits(input_shape)
+        self.kernel = self._add("depthwise", (*self.kernel_size, channels, self.depth_multiplier), "kernel")
+        self._add_bias(channels * self.depth_multiplier)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """`activation(depthwise_conv(inputs, kernel) + bias)`."""
+        window = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        return self._finish(ops.depthwise_conv(inputs, self.kernel.value, *window))
+
+
+class DepthwiseConv1D(_DepthwiseConv):
+    """Convolution of each channel of a sequence by itself, with `depth_multiplier` kernels a channel.
+
+    Args:
+        kernel_size: size of the kernel, an int or one for each axis of space.
+        strides: step of the kernel, likewise.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        depth_multiplier: number of output channels for an input channel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added.
+        depthwise_initializer, bias_initializer: how the weights start.
+        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output.
+        depthwise_constraint, bias_constraint: functions of the weights after each update.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_steps, channels * depth_multiplier)`, or with the channels after the batch.
+
+    Example:
+
+        layer = cornu.layers.DepthwiseConv1D(3, depth_multiplier=2)
+        print(layer(np.ones((2, 10, 4))).shape)  # (2, 8, 8)
+    """
+
+    rank = 1
+
+
+class DepthwiseConv2D(_DepthwiseConv):
+    """Convolution of each channel of an image by itself, with `depth_multiplier` kernels a channel.
+
+    The arguments are those of `DepthwiseConv1D`, with a pair (height, width) where an axis of space is meant.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_height, new_width, channels * depth_multiplier)`, or with the channels after the batch.
+
+    Example:
+
+        layer = cornu.layers.DepthwiseConv2D(3, padding="same")
+        print(layer(np.ones((2, 8, 8, 4))).shape)  # (2, 8, 8, 4)
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        **kwargs: Any,
+    ):
+        super().__init__(
+            kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, **kwargs
+        )
+
+
+# ---------------------------------------------------------------- separable convolutions
+
+
+class _SeparableConv(_Windowed):
+    """The body of the separable convolution layers."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = validate.positive_int(filters, "filters", self)
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.depth_multiplier = validate.positive_int(depth_multiplier, "depth_multiplier", self)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self._set_role("depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        self._set_role("pointwise", pointwise_initializer, pointwise_regularizer, pointwise_constraint)
+        self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make both kernels and the bias for inputs of this shape."""
+        channels = self._channels(input_shape)
+        self._check_fits(input_shape)
+        deep = channels * self.depth_multiplier
+        self.depthwise_kernel = self._add(
+            "depthwise", (*self.kernel_size, channels, self.depth_multiplier), "depthwise_kernel"
+        )
+        self.pointwise_kernel = self._add(
+            "pointwise", (*(1,) * self.rank, deep, self.filters), "pointwise_kernel"
+        )
+        self._add_bias(self.filters)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """`activation(separable_conv(inputs, depthwise_kernel, pointwise_kernel) + bias)`."""
+        kernels = (self.depthwise_kernel.value, self.pointwise_kernel.value)
+        window = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        return self._finish(ops.separable_conv(inputs, *kernels, *window))
+
+
+class SeparableConv1D(_SeparableConv):
+    """A depthwise convolution of sequences, then a convolution of size 1 that mixes the channels (Chollet, 2016).
+
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the depthwise kernel, an int or one for each axis of space.
+        strides: step of the kernel, likewise.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements.
+        depth_multiplier: number of channels between the two steps for an input channel.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added.
+        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output.
+        depthwise_constraint, pointwise_constraint, bias_constraint: functions of the weights after each update.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_steps, filters)`, or `(batch, filters, new_steps)`.
+
+    Example:
+
+        layer = cornu.layers.SeparableConv1D(8, 3)
+        print(layer(np.ones((2, 10, 4))).shape)  # (2, 8, 8)
+    """
+
+    rank = 1
+
+
+class SeparableConv2D(_SeparableConv):
+    """A depthwise convolution of images, then a 1x1 convolution that mixes the channels (Chollet, 2016).
+
+    The arguments are those of `SeparableConv1D`, with a pair (height, width) where an axis of space is meant.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`, or `(batch, filters, new_height, new_width)`.
+
+    Example:
+
+        layer = cornu.layers.SeparableConv2D(8, 3, padding="same")
+        print(layer(np.ones((2, 8, 8, 4))).shape)  # (2, 8, 8, 8)
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        depth_multiplier: int = 1,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier, **kwargs
+        )
+
+
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
+
+__all__ = [
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
+]

@@ -1,0 +1,183 @@
+"""`Identity`, and `Lambda`: a function as a layer."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cornu import activations, ops, registry, tree, validate
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.layer import Layer
+
+
+class Identity(Layer):
+    """Returns its inputs, which may be any structure of tensors.
+
+    Example:
+
+        print(cornu.layers.Identity()(np.array([1.0, 2.0])))  # [1. 2.]
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs."""
+        return inputs
+
+
+class Lambda(Layer):
+    """A function as a layer.
+
+    The layer knows nothing of weights that the function uses: write a `Layer` subclass for those. A file holds the
+    function's name, never its code: to save a model, give the function a name with `def` and register it with
+    `cornu.saving.register_keras_serializable()`.
+
+    Args:
+        function: function of the inputs. If it has parameters called `mask` or `training`, it is given those too.
+        output_shape: shape of the output without the batch axis (a list of tuples for several outputs), or a function
+            of the input shape; None finds it by running the function abstractly.
+        mask: the output's mask, or a function of (inputs, mask) that makes it; None drops masks.
+        arguments: dictionary of further arguments for the function.
+
+    Example:
+
+        print(cornu.layers.Lambda(lambda x: x ** 2)(np.array([3.0])))  # [9.]
+    """
+
+    config_skip = (*Layer.config_skip, "function", "output_shape", "mask", "arguments")
+
+    def __init__(
+        self,
+        function: Callable,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"{validate.describe(self)}: function must be callable. Received: function={function!r}.")
+        self.function = function
+        self.output_shape = output_shape
+        self.mask = mask
+        self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
+        self._accepts = _parameter_names(function)
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """What the function returns."""
+        extra = {"mask": mask, "training": training}
+        given = {name: value for name, value in extra.items() if name in self._accepts}
+        if self.mask is None and "mask" not in given and any(m is not None for m in tree.flatten(mask)):
+            warnings.warn(
+                f"{validate.describe(self)} was given an input with a mask, which its function does not take and which is "
+                "therefore dropped. Give the function a parameter called mask, or the layer a mask argument.",
+                stacklevel=2,
+            )
+        return self.function(inputs, **{**self.arguments, **given})
+
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The symbolic output: of the promised shape, else found by running the function abstractly."""
+        if self.output_shape is None:
+            try:
+                return super().compute_output_spec(inputs, *args, **kwargs)
+            except Exception as error:
+                error.add_note("A Lambda layer whose function cannot run on abstract arrays needs output_shape=...")
+                raise
+        shapes = tree.map_structure(lambda x: x.shape, inputs)
+        if callable(self.output_shape):
+            promised = self.output_shape(shapes)
+        else:
+            batch = next(x for x in tree.flatten(inputs) if hasattr(x, "shape")).shape[:1]
+            promised = tree.map_shape_structure(lambda shape: (*batch, *shape), self.output_shape)
+        return tree.map_shape_structure(lambda shape: KerasTensor(shape, self.compute_dtype), promised)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask given to the layer, or what its mask function says."""
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; functions by name where a file could name them."""
+        config = super().get_config() | {"arguments": serialize_keras_object(self.arguments)}
+        for key in _FUNCTION_KEYS:
+            value = getattr(self, key)
+            if value is not None:
+                config[key] = _function_config(value) if callable(value) else _plain(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Lambda":
+        """The layer that `get_config` described.
+
+        Args:
+            config: the config.
+            custom_objects: dictionary from name to function, for functions that are not registered.
+
+        Raises:
+            ValueError: where the config holds code in the place of a function's name, or an unknown name.
+        """
+        functions = {key: _read_function(config[key], key, custom_objects) for key in _FUNCTION_KEYS if key in config}
+        rest = {key: value for key, value in config.items() if key not in _LEGACY_KEYS}
+        return super().from_config({**rest, **functions})
+
+
+_FUNCTION_KEYS = ("function", "output_shape", "mask")
+# What Keras 2 wrote beside functions.
+_LEGACY_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")
+
+
+def _parameter_names(function: Callable) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a function written in C
+        return ()
+
+
+def _function_config(function: Callable) -> Any:
+    """The function's name as a config, or the function itself where its name would not lead back to it.
+
+    The latter serves copies within one program; writing it to a file is `serialize_keras_object`'s to refuse or to do.
+    """
+    name = registry.get_registered_name(function) if hasattr(function, "__name__") else None
+    if name is None or not (registry.is_registered(function) or _builtin_function(name) is function):
+        return function
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as plain data, all else as it is."""
+    return serialize_keras_object(value) if hasattr(value, "dtype") else value
+
+
+def _builtin_function(name: str) -> Callable | None:
+    """The activation or operation called `name`."""
+    return activations.catalogue.objects.get(name) or (getattr(ops, name) if name in ops.__all__ else None)
+
+
+def _read_function(value: Any, key: str, custom_objects: Mapping[str, Any] | None) -> Any:
+    """The function that `value` names; other values as they are."""
+    is_config = isinstance(value, dict) and "class_name" in value
+    if key == "function" and isinstance(value, (list, tuple, str)) or is_config and value["class_name"] == "__lambda__":
+        raise ValueError(
+            f"Lambda: the config holds the code of a Python function as {key}, and cornu never runs code from a file. "
+            "Write the function in your program, register it with @cornu.saving.register_keras_serializable(), and "
+            "save the model anew."
+        )
+    if not is_config:
+        return value
+    if value["class_name"] != "function":
+        return deserialize_keras_object(value, custom_objects)
+    name = value["config"]
+    found = registry.get_registered_object(name, custom_objects) or _builtin_function(name)
+    if found is None:
+        raise ValueError(
+            f"Lambda: unknown function {name!r}. Pass custom_objects={{{name!r}: ...}}, or register the function with "
+            "@cornu.saving.register_keras_serializable()."
+        )
+    return found
+
+
+__all__ = ["Identity", "Lambda"]

@@ -1,0 +1,102 @@
+"""The fully connected layer."""
+
+from typing import Any
+
+import jax
+
+from cornu import activations, constraints, initializers, regularizers, validate
+from cornu.kernels import dense
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+
+__all__ = ["Dense"]
+
+
+class Dense(LowRankAdaptation, Layer):
+    """Every output is a weighted sum of all inputs: `activation(inputs @ kernel + bias)`.
+
+    Args:
+        units: size of the output, a positive int.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        quantization_config: must be None: weights stay floating-point numbers.
+
+    Input shape:
+        `(batch, ..., features)`.
+
+    Output shape:
+        `(batch, ..., units)`.
+
+    Example:
+
+        layer = cornu.layers.Dense(2, activation="relu")
+        print(layer(np.ones((4, 3))).shape)  # (4, 2)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        refuse_quantization(quantization_config, self)
+        self.units = validate.positive_int(units, "units", self)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.quantization_config = quantization_config
+        self._init_lora(lora_rank, lora_alpha)
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    @property
+    def kernel(self) -> Any:
+        """The weights of shape (features, units), any low-rank correction added; None before `build`."""
+        return self._adapted_weight()
+
+    def build(self, input_shape: Any) -> None:
+        """Make kernel and bias for inputs of this shape."""
+        features = input_shape[-1]
+        self._kernel = self.add_weight(
+            (features, self.units), self.kernel_initializer, name="kernel",
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+        )  # fmt: skip
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,), self.bias_initializer, name="bias",
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+            )  # fmt: skip
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+        self._start_lora()
+
+    def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
+        """`activation(inputs @ kernel + bias)`."""
+        x = dense.product(inputs, self._effective())
+        if self.bias is not None:
+            x = x + self.bias.value
+        return self.activation(x)

@@ -1,0 +1,196 @@
+"""The fully connected layer whose product is written in Einstein's notation."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from cornu import activations, constraints, initializers, regularizers, validate
+from cornu.kernels import dense
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+
+__all__ = ["EinsumDense"]
+
+_FORMS = 'its form must be "ab,bc->ac", "...ab,bc->...ac" or "ab...,bc->ac..."'
+
+
+class Plan(NamedTuple):
+    """What an equation means for one input shape."""
+
+    equation: str  # as jax.numpy.einsum takes it
+    kernel_shape: tuple[int | None, ...]
+    bias_shape: tuple[int | None, ...] | None
+
+
+def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: Any) -> Plan:
+    """The shapes of kernel and bias.
+
+    Args:
+        equation: input, kernel and output subscripts.
+        input_shape: shape of the input, batch included.
+        output_shape: sizes of the output without the batch, None where the input's counts; beside a leading `...`
+            they fit the last letters.
+        bias_axes: letters of the output that the bias lies along; None for no bias.
+        owner: the layer, for messages.
+    """
+    source, weight, target, ellipsis = _parse(equation, owner)
+    rank = len(input_shape)
+    if len(source) > rank or (ellipsis is None and len(source) != rank):
+        raise ValueError(
+            f"{validate.describe(owner)}: the input of equation {equation!r} must have "
+            f"{len(source)}{' or more' if ellipsis else ''} axes. Received: shape={tuple(input_shape)}."
+        )
+    sizes = dict(zip(source, input_shape[rank - len(source) :] if ellipsis == "left" else input_shape, strict=False))
+    for letter, size in _named_outputs(target, output_shape, ellipsis, equation, owner).items():
+        if letter in sizes and size is not None and sizes[letter] not in (size, None):
+            raise ValueError(
+                f"{validate.describe(owner)}: axis {letter!r} has size {sizes[letter]} in the input and {size} in "
+                f"output_shape={tuple(output_shape)}. Give None there to take the input's."
+            )
+        sizes[letter] = sizes.get(letter) if size is None else size
+    unknown = [letter for letter in (*weight, *target) if letter not in sizes]
+    if unknown:
+        raise ValueError(
+            f"{validate.describe(owner)}: axis {unknown[0]!r} of {equation!r} is in neither the input nor the output's "
+            "named sizes, so its size is not known."
+        )
+    kernel_shape = tuple(sizes[letter] for letter in weight)
+    trailing = rank - len(source) if ellipsis == "right" else 0
+    return Plan(equation, kernel_shape, _bias_shape(target, sizes, bias_axes, trailing, owner))
+
+
+def _parse(equation: str, owner: Any) -> tuple[str, str, str, str | None]:
+    """Input, kernel and output letters, and on which side the other axes are: "left", "right" or None."""
+    parts = equation.replace(" ", "").replace("->", ",").split(",")
+    well_formed = len(parts) == 3 and equation.count("->") == 1
+    source, weight, target = parts if well_formed else ("", "", "")
+    ellipsis = None
+    if source.startswith("...") and target.startswith("..."):
+        source, target, ellipsis = source[3:], target[3:], "left"
+    elif source.endswith("...") and target.endswith("..."):
+        source, target, ellipsis = source[:-3], target[:-3], "right"
+    if not all(part.isalpha() for part in (source, weight, target)):
+        raise ValueError(f"{validate.describe(owner)}: {_FORMS}. Received: equation={equation!r}.")
+    return source, weight, target, ellipsis
+
+
+def _named_outputs(target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: Any) -> dict[str, Any]:
+    """The size given for each letter of the output but the batch's."""
+    letters = target if ellipsis == "left" else target[1:]
+    if len(sizes) < len(letters) or (ellipsis is None and len(sizes) != len(letters)):
+        raise ValueError(
+            f"{validate.describe(owner)}: output_shape must give a size or None for each of the axes {letters!r} of "
+            f"{equation!r}. Received: output_shape={tuple(sizes)}."
+        )
+    chosen = sizes[len(sizes) - len(letters) :] if ellipsis == "left" else sizes[: len(letters)]
+    return dict(zip(letters, chosen, strict=True))
+
+
+def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, owner: Any) -> tuple | None:
+    """Sizes along the bias's axes, 1 between and after them, nothing before the first."""
+    if not bias_axes:
+        return None
+    for letter in bias_axes:
+        if letter not in target:
+            raise ValueError(
+                f"{validate.describe(owner)}: bias_axes must be letters of the output {target!r}. "
+                f"Received: bias_axes={bias_axes!r}."
+            )
+    first = min(target.index(letter) for letter in bias_axes)
+    return tuple(sizes[letter] if letter in bias_axes else 1 for letter in target[first:]) + (1,) * trailing
+
+
+class EinsumDense(LowRankAdaptation, Layer):
+    """`activation(einsum(equation, inputs, kernel) + bias)`.
+
+    Args:
+        equation: subscripts of input, kernel and output, such as `"abc,cd->abd"`. Input and output may both begin, or
+            both end, with `...` for axes that are left alone.
+        output_shape: size or sizes of the output's axes without the batch; None takes the input's size.
+        activation: function of the result, by name or callable; None is linear.
+        bias_axes: letters of the output along which the bias lies, such as `"d"`; None for no bias.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        gptq_unpacked_column_size, quantization_config: must be None: weights stay floating-point numbers.
+
+    Input shape:
+        As the equation's first part.
+
+    Output shape:
+        As the equation's last part.
+
+    Example:
+
+        layer = cornu.layers.EinsumDense("abc,cd->abd", output_shape=(None, 5), bias_axes="d")
+        print(layer(np.ones((2, 3, 4))).shape)  # (2, 3, 5)
+    """
+
+    config_optional = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: int | Sequence[int | None],
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        refuse_quantization(quantization_config or gptq_unpacked_column_size, self)
+        _parse(equation, self)
+        self.equation = equation
+        self.output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.activation = activations.get(activation)
+        self.bias_axes = bias_axes
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.gptq_unpacked_column_size = gptq_unpacked_column_size
+        self.quantization_config = quantization_config
+        self._init_lora(lora_rank, lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The weights, any low-rank correction added; None before `build`."""
+        return self._adapted_weight()
+
+    def build(self, input_shape: Any) -> None:
+        """Make kernel and bias for inputs of this shape."""
+        shapes = plan(self.equation, input_shape, self.output_shape, self.bias_axes, self)
+        self._kernel = self.add_weight(
+            shapes.kernel_shape, self.kernel_initializer, name="kernel",
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+        )  # fmt: skip
+        self.bias = None
+        if shapes.bias_shape is not None:
+            self.bias = self.add_weight(
+                shapes.bias_shape, self.bias_initializer, name="bias",
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+            )  # fmt: skip
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        self._start_lora()
+
+    def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
+        """`activation(einsum(equation, inputs, kernel) + bias)`."""
+        x = dense.einsum(self.equation, inputs, self._effective())
+        if self.bias is not None:
+            x = x + self.bias.value
+        return self.activation(x)

@@ -1,0 +1,180 @@
+"""Layers that turn integers into trained vectors."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import constraints, initializers, ops, regularizers, validate
+from cornu.core import dtypes
+from cornu.kernels import dense
+from cornu.layers.layer import Layer
+from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+
+__all__ = ["Embedding", "ReversibleEmbedding"]
+
+
+class Embedding(LowRankAdaptation, Layer):
+    """A table of vectors, one for each integer: `outputs[..., :] = embeddings[inputs]`.
+
+    An integer that is not in the table gives NaN.
+
+    Args:
+        input_dim: number of different integers, the largest one plus 1.
+        output_dim: size of the vectors.
+        embeddings_initializer: how the table starts.
+        embeddings_regularizer: penalty on the table, added to the loss.
+        embeddings_constraint: function of the table after each update.
+        mask_zero: whether 0 is padding, which later layers skip.
+        weights: the table's first values, an array or a list of one.
+        lora_rank: rank of a trained correction to the then frozen table; None trains the table itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        quantization_config: must be None: weights stay floating-point numbers.
+
+    Input shape:
+        Integers of any shape.
+
+    Output shape:
+        `(*input_shape, output_dim)`.
+
+    Example:
+
+        layer = cornu.layers.Embedding(1000, 8)
+        print(layer(np.array([[3, 14, 0]])).shape)  # (1, 3, 8)
+    """
+
+    adapted = "embeddings"
+    config_optional = ("lora_rank", "lora_alpha")
+    config_skip = ("autocast", "weights")
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        # Positions must not be rounded to 16 bits: inputs are not cast, the vectors are once they are looked up.
+        super().__init__(**{**kwargs, "autocast": False})
+        refuse_quantization(quantization_config, self)
+        self.input_dim = validate.positive_int(input_dim, "input_dim", self)
+        self.output_dim = validate.positive_int(output_dim, "output_dim", self)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self.quantization_config = quantization_config
+        self._init_lora(lora_rank, lora_alpha)
+        self.supports_masking = mask_zero
+        if weights is not None:
+            self.build()
+            self._embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
+
+    @property
+    def embeddings(self) -> Any:
+        """The table of shape (input_dim, output_dim), any low-rank correction added; None before `build`."""
+        return self._adapted_weight()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the table."""
+        self._embeddings = self.add_weight(
+            (self.input_dim, self.output_dim), self.embeddings_initializer, name="embeddings",
+            regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
+        )  # fmt: skip
+        self._start_lora()
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The vectors of the integers."""
+        return self._look_up(inputs)
+
+    def _look_up(self, inputs: jax.Array) -> jax.Array:
+        places = inputs if dtypes.is_int(inputs.dtype) else inputs.astype("int32")
+        vectors = jnp.take(self._embeddings.value, places, axis=0)
+        if self.lora_enabled:
+            a, b = self._factors()
+            vectors = vectors + (self.lora_alpha / self.lora_rank) * (jnp.take(a.value, places, axis=0) @ b.value)
+        return vectors.astype(self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """True where the integer is not the padding 0; None without `mask_zero`."""
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
+
+class ReversibleEmbedding(Embedding):
+    """An embedding that also goes back, from vectors to a score for each integer.
+
+    `layer(ids)` looks vectors up; `layer(vectors, reverse=True)` is `vectors @ transpose(embeddings)`.
+
+    Args:
+        input_dim: number of different integers.
+        output_dim: size of the vectors.
+        tie_weights: whether both directions share one table.
+        embeddings_initializer: how the tables start.
+        embeddings_regularizer: penalty on the table, added to the loss.
+        embeddings_constraint: function of the table after each update.
+        mask_zero: whether 0 is padding, which later layers skip.
+        reverse_dtype: dtype of the way back; None takes the vectors' or the layer's, whichever is wider.
+        logit_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; None is no bound.
+
+    Input shape:
+        Integers of any shape; reversed, vectors `(..., output_dim)`.
+
+    Output shape:
+        `(*input_shape, output_dim)`; reversed, `(..., input_dim)`.
+
+    Example:
+
+        layer = cornu.layers.ReversibleEmbedding(100, 8)
+        vectors = layer(np.array([[3, 14]]))
+        print(layer(vectors, reverse=True).shape)  # (1, 2, 100)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ):
+        self.tie_weights = tie_weights  # needed by build, which runs early when weights are given
+        super().__init__(
+            input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
+            **kwargs,
+        )  # fmt: skip
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the table, and a second one for the way back unless they are tied."""
+        super().build(input_shape)
+        if not self.tie_weights:
+            self.reverse_embeddings = self.add_weight(
+                (self.output_dim, self.input_dim), self.embeddings_initializer, name="reverse_embeddings"
+            )
+
+    def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
+        """The vectors of integers, or the scores of vectors."""
+        if not reverse:
+            return self._look_up(inputs)
+        kernel = jnp.transpose(self._embeddings.value) if self.tie_weights else self.reverse_embeddings.value
+        dtype = self.reverse_dtype or dtypes.result_type(inputs.dtype, self.compute_dtype)
+        scores = dense.product(inputs.astype(dtype), kernel.astype(dtype))
+        cap = self.logit_soft_cap
+        return scores if cap is None else cap * jnp.tanh(scores / cap)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """True where the integer is not the padding 0; on the way back, the mask of the vectors."""
+        return mask if dtypes.is_float(inputs.dtype) else super().compute_mask(inputs, mask)

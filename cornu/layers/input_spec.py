@@ -1,0 +1,129 @@
+"""What a layer expects of its inputs, and the check that says so when they do not fit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cornu import tree
+from cornu.core import dtypes
+from cornu.core.configurable import Configurable
+from cornu.core.symbolic import KerasTensor
+
+
+class InputSpec(Configurable):
+    """The rank, shape and dtype that one input must have.
+
+    Args:
+        dtype: expected dtype name, or None for any.
+        shape: expected shape, None for free dimensions.
+        ndim, max_ndim, min_ndim: exact, highest and lowest rank.
+        axes: dictionary from axis to size.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
+        name: the key of this input in a dictionary of inputs.
+        optional: whether None may be passed.
+
+    Example:
+
+        layer = cornu.layers.Layer()
+        layer.input_spec = cornu.layers.InputSpec(ndim=2, axes={-1: 4})
+        layer(np.ones((1, 4)))
+    """
+
+    def __init__(
+        self,
+        dtype: Any = None,
+        shape: Sequence[int | None] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: Mapping[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ):
+        self.dtype = None if dtype is None else dtypes.standardize_dtype(dtype)
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = ndim if shape is None else len(self.shape)
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+
+    def __repr__(self) -> str:
+        parts = [f"{key}={value!r}" for key, value in self.get_config().items() if value]
+        return f"InputSpec({', '.join(parts)})"
+
+
+def check(spec: Any, inputs: Any, owner: str) -> None:
+    """Raise ValueError unless `inputs` (a tensor or a structure of them) fit `spec` (one or a structure)."""
+    if not spec:
+        return
+    specs = tree.flatten(spec)
+    if isinstance(inputs, Mapping) and all(s.name for s in specs):
+        missing = [s.name for s in specs if s.name not in inputs and not s.optional]
+        if missing:
+            raise ValueError(f"{owner}: expected inputs named {[s.name for s in specs]}. Missing: {missing}.")
+        values = [inputs.get(s.name) for s in specs]
+    else:
+        values = tree.flatten(inputs)
+    if len(values) != len(specs):
+        raise ValueError(f"{owner}: expected {len(specs)} input(s). Received: {len(values)}.")
+    for one, value in zip(specs, values, strict=True):
+        _check_one(one, value, owner)
+
+
+def _check_one(spec: InputSpec | None, x: Any, owner: str) -> None:
+    if spec is None or (x is None and spec.optional):
+        return
+    if x is None:
+        raise ValueError(f"{owner}: input {spec.name or ''} must not be None.")
+    if not hasattr(x, "shape"):
+        raise ValueError(f"{owner}: expected an array or tensor. Received: {x!r} of type {type(x).__name__}.")
+    shape = _squeezed(spec, tuple(d if isinstance(d, int) else None for d in x.shape))
+    problem = _problem(spec, shape, x)
+    if problem:
+        raise ValueError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.")
+
+
+def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
+    """`shape` without or with a last axis of size 1, where the spec allows either."""
+    if not spec.allow_last_axis_squeeze or spec.shape is None:
+        return shape
+    if len(shape) == len(spec.shape) + 1 and shape[-1] == 1:
+        return shape[:-1]
+    if len(shape) == len(spec.shape) - 1 and spec.shape[-1] == 1:
+        return (*shape, 1)
+    return shape
+
+
+def _problem(spec: InputSpec, shape: tuple, x: Any) -> str | None:
+    rank = len(shape)
+    if spec.ndim is not None and rank != spec.ndim:
+        wanted = f" of shape {_show(spec.shape)}" if spec.shape else ""
+        return f"expected input with {spec.ndim} dimensions{wanted}, got {rank}"
+    if spec.max_ndim is not None and rank > spec.max_ndim:
+        return f"expected input with at most {spec.max_ndim} dimensions, got {rank}"
+    if spec.min_ndim is not None and rank < spec.min_ndim:
+        return f"expected input with at least {spec.min_ndim} dimensions, got {rank}"
+    if spec.dtype is not None and dtypes.dtype_of(x) != spec.dtype:
+        return f"expected input of dtype {spec.dtype}, got {dtypes.dtype_of(x)}"
+    for axis, size in spec.axes.items():
+        if size is not None and -rank <= axis < rank and shape[axis] not in (size, None):
+            return f"expected size {size} on axis {axis} of the input, got {shape[axis]}"
+    for axis, size in enumerate(spec.shape or ()):
+        if size is not None and shape[axis] not in (size, None):
+            return f"expected input of shape {_show(spec.shape)}"
+    return None
+
+
+def _show(shape: Sequence) -> str:
+    sizes = [str(d) if isinstance(d, int) else "None" for d in shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def shape_of(x: Any) -> tuple[int | None, ...] | None:
+    """The shape of a tensor with None for sizes that are unknown; None for what has no shape."""
+    if x is None or not hasattr(x, "shape"):
+        return None
+    return x.shape if isinstance(x, KerasTensor) else tuple(d if isinstance(d, int) else None for d in x.shape)

@@ -1,0 +1,812 @@
+"""The base of all layers: weights, and a call that binds arguments, checks, builds, runs and finishes.
+
+A layer is an operation with state. What it holds is found by walking its attributes: variables, layers, seed
+generators and metrics, also inside lists, tuples and dictionaries. So there is nothing to keep in step: an attribute
+that is set is part of the layer, one that is deleted is not.
+
+`call` sees arrays or tracers only. On symbolic tensors it is run abstractly, which gives the output shape and dtype.
+"""
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import constraints, initializers, regularizers, tree, validate
+from cornu.core import context, dtypes, policy
+from cornu.core.configurable import serialize_keras_object
+from cornu.core.masks import get_mask, set_mask
+from cornu.core.operation import Operation, narrowed
+from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.variable import Variable, functional
+from cornu.layers import input_spec as specs
+from cornu.metrics import Metric
+from cornu.random import SeedGenerator
+
+_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length")
+_MISSING = object()
+
+
+class Signature(NamedTuple):
+    """What a layer's `call` or `build` takes."""
+
+    parameters: inspect.Signature
+    names: tuple[str, ...]
+    takes_any: bool
+
+    def accepts(self, name: str) -> bool:
+        """Whether an argument called `name` is named in the signature."""
+        return name in self.names
+
+
+@functools.cache
+def _signature(function: Callable) -> Signature:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())[1:]
+    signature = signature.replace(parameters=parameters)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = tuple(p.name for p in parameters if p.kind not in variadic)
+    return Signature(signature, names, any(p.kind is p.VAR_KEYWORD for p in parameters))
+
+
+class Layer(Operation):
+    """A computation with weights; the base class of every layer and model.
+
+    Subclasses write `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`.
+
+    Args:
+        activity_regularizer: regularizer of the output, added to the loss.
+        trainable: whether training changes the layer's weights.
+        dtype: dtype or dtype policy; None takes the global policy.
+        autocast: whether floating-point inputs are cast to the compute dtype.
+        name: name; None makes one from the class's name.
+
+    Example:
+
+        class Scale(cornu.layers.Layer):
+            def build(self, input_shape):
+                self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+
+            def call(self, inputs):
+                return inputs * self.factor
+
+        y = Scale()(np.ones((2, 3)))
+    """
+
+    config_skip = ("autocast",)
+    config_optional = ("activity_regularizer",)
+    _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})  # attributes that hold no parts
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _recorded_build(cls.__dict__["build"])
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name)
+        self._variables: list[Variable] = []
+        self._losses: list = []
+        self._build_shapes: dict[str, Any] = {}
+        self._path: str | None = None
+        self._output_shape: tuple | None = None  # (shapes of the first call's outputs,), for summaries
+        self._trainable = bool(trainable)
+        self._dtype_policy = policy.get(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self.input_spec: Any = None
+        self.supports_masking = False
+        self._batch_input_shape = _shape_from_arguments(kwargs)
+        if kwargs:
+            raise ValueError(
+                f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, kwargs))}. "
+                f"Closest: {'; '.join(validate.closest(k, _signature(type(self).__init__).names) for k in kwargs)}."
+            )
+
+    # ------------------------------------------------------------ calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._require_initialised()
+        arguments = self._bind(args, kwargs)
+        inputs = next(iter(arguments.values()), None)
+        self._check_inputs(inputs)
+        self._build_for(arguments)
+        training = self._resolve_training(arguments)
+        given_masks = self._fill_masks(arguments)
+        symbolic = any_symbolic(args, kwargs)
+        with self._call_scope(training, symbolic):
+            if symbolic:
+                outputs = self._call_symbolically(args, {**kwargs, **given_masks})
+            else:
+                outputs = self._run(arguments, training)
+        self._attach_masks(inputs, outputs)
+        if self._output_shape is None:
+            self._output_shape = (tree.map_structure(specs.shape_of, outputs),)
+        return outputs
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation; subclasses write it. The base class returns its input."""
+        if type(self) is Layer and len(args) == 1:
+            return args[0]
+        raise NotImplementedError(f"{validate.describe(self)}: the class {type(self).__name__} must define call().")
+
+    def _require_initialised(self) -> None:
+        if "_variables" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer {type(self).__name__}, call super().__init__() as the first line of __init__()."
+            )
+
+    def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+        """The arguments by name, in the order of `call`'s signature, as arrays."""
+        signature = _signature(type(self).call)
+        try:
+            bound = signature.parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            if "training" in kwargs and not signature.accepts("training"):
+                return self._bind(args, {k: v for k, v in kwargs.items() if k != "training"})
+            raise TypeError(
+                f"{validate.describe(self)}: {error}. call() takes: {', '.join(signature.names)}."
+            ) from None
+        arguments: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = signature.parameters.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                arguments.update(value)
+            else:
+                arguments[name] = value
+        return {name: tree.map_structure(_as_array, value) for name, value in arguments.items()}
+
+    def _check_inputs(self, inputs: Any) -> None:
+        if self.input_spec is not None:
+            specs.check(self.input_spec, inputs, validate.describe(self))
+
+    def _resolve_training(self, arguments: Mapping) -> bool | None:
+        """The mode that was asked for here, else in the layer around, else by `call`'s default."""
+        if arguments.get("training") is not None:
+            return arguments["training"]
+        ambient = context.training()
+        if ambient is not None:
+            return ambient
+        parameter = _signature(type(self).call).parameters.parameters.get("training")
+        default = getattr(parameter, "default", None)
+        return default if isinstance(default, bool) else None
+
+    def _fill_masks(self, arguments: dict) -> dict[str, Any]:
+        """Put the inputs' masks into the mask arguments that were left out; returns the ones put in."""
+        signature = _signature(type(self).call)
+        tensors = [n for n in signature.names if _holds_tensor(arguments.get(n)) and not n.endswith("mask")]
+        filled = {}
+        for position, name in enumerate(tensors):
+            target = "mask" if position == 0 and signature.accepts("mask") else f"{name}_mask"
+            if not signature.accepts(target) or arguments.get(target) is not None:
+                continue
+            mask = tree.map_structure(get_mask, arguments[name])
+            if any(m is not None for m in tree.flatten(mask)):
+                arguments[target] = filled[target] = mask
+        return filled
+
+    @contextmanager
+    def _call_scope(self, training: bool | None, symbolic: bool) -> Iterator[None]:
+        """The ambient values inside this layer's call, and a note on errors that says where they happened."""
+        ambient = context.current()
+        values: dict[str, Any] = {"training": training, "in_call": True, "path": (*ambient.path, self.name)}
+        values["autocast"] = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        if symbolic:
+            values["losses"] = []
+        elif ambient.losses is None:
+            self._losses = values["losses"] = []
+        try:
+            with context.scope(**values):
+                yield
+        except Exception as error:
+            _note(error, self, values["path"])
+            raise
+
+    def _run(self, arguments: Mapping[str, Any], training: bool | None) -> Any:
+        """Cast the inputs, run `call`, and add the loss on the output's activity."""
+        signature = _signature(type(self).call)
+        arguments = {name: tree.map_structure(self._cast, value) for name, value in arguments.items()}
+        if signature.accepts("training"):
+            arguments["training"] = training
+        outputs = self._call_function(*_positional(signature, arguments))
+        if self.activity_regularizer is not None:
+            for output in tree.flatten(outputs):
+                if hasattr(output, "shape"):  # a mean over the batch, like the loss
+                    self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.shape else 1))
+        return outputs
+
+    def _call_function(self, args: tuple, kwargs: dict) -> Any:
+        """Run `call`, keeping its intermediate values for the gradient or, under a RematScope, not."""
+        rule = context.current().remat
+        if rule is None or not rule.applies_to(self, args, kwargs):
+            return self.call(*args, **kwargs)
+        return self.rematerialized_call(self.call, *args, **kwargs)
+
+    def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Any:
+        """Run `layer_call` so that its intermediate values are computed again for the gradient."""
+        with context.scope(remat=None):
+            variables = self.variables
+            pure = functional(lambda *a: layer_call(*a, **kwargs), variables)
+            outputs, state = jax.checkpoint(pure)([v._own() for v in variables], *args)
+        for variable, value in zip(variables, state, strict=True):
+            if not variable.trainable:
+                variable.assign(value)
+        return outputs
+
+    def _cast(self, x: Any) -> Any:
+        """Floating-point arrays in the compute dtype; a cast array keeps its mask."""
+        if not (self.autocast and isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating)):
+            return x
+        if x.dtype == self.compute_dtype:
+            return x
+        cast = x.astype(self.compute_dtype)
+        set_mask(cast, get_mask(x))
+        return cast
+
+    def _call_symbolically(self, args: tuple, kwargs: dict) -> Any:
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Infer the outputs and record a node."""
+        return self._call_symbolically(args, kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The symbolic outputs for symbolic inputs: from a `compute_output_shape` that a subclass wrote, else `call`."""
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            shapes = [tree.map_structure(specs.shape_of, x) for x in args[:1]]
+            return tree.map_shape_structure(
+                lambda shape: KerasTensor(shape, self.compute_dtype), self.compute_output_shape(*shapes)
+            )
+
+        def run(*inner_args: Any, **inner_kwargs: Any) -> Any:
+            arguments = self._bind(inner_args, inner_kwargs)
+            with context.scope(losses=[]):
+                return self._run(arguments, self._resolve_training(arguments))
+
+        return output_spec(run, *args, **kwargs)
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """The output shape for an input shape (or a structure of them), found by running `call` abstractly."""
+        twin = self if self.built else self._twin()
+        inputs = [tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), x) for x in args]
+        names = {k.removesuffix("_shape"): KerasTensor(v, self.compute_dtype) for k, v in kwargs.items()}
+        return tree.map_structure(specs.shape_of, twin(*inputs, **names))
+
+    def _twin(self) -> "Layer":
+        """An unbuilt copy, so that asking for a shape does not build this layer; itself where none can be made."""
+        try:
+            return type(self).from_config(self.get_config())
+        except (AttributeError, TypeError, ValueError):
+            return self
+
+    def _call_accepts(self, name: str) -> bool:
+        """Whether `call` has an argument of this name."""
+        return _signature(type(self).call).accepts(name)
+
+    # ------------------------------------------------------------ masks
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the output; the base class hands the input's mask on."""
+        return previous_mask
+
+    def _attach_masks(self, inputs: Any, outputs: Any) -> None:
+        previous = tree.map_structure(get_mask, inputs)
+        masked = any(m is not None for m in tree.flatten(previous))
+        if not self.supports_masking:
+            flat = tree.flatten(outputs)
+            consumed = _signature(type(self).call).accepts("mask") or any(get_mask(x) is not None for x in flat)
+            if masked and not consumed:
+                warnings.warn(
+                    f"{validate.describe(self)} was given an input with a mask, which it does not support and "
+                    "therefore drops: layers after it will see every step as real. Set supports_masking = True in a "
+                    "layer of your own that works on each step alone.",
+                    stacklevel=3,
+                )
+            return
+        flat = tree.flatten(outputs)
+        if all(get_mask(x) is not None for x in flat):
+            return
+        masks = self.compute_mask(inputs, previous if masked or tree.is_nested(previous) else None)
+        if masks is None:
+            return
+        flat_masks = tree.flatten(masks) if tree.is_nested(outputs) else [masks]
+        for x, mask in zip(flat, flat_masks):  # noqa: B905 - a layer may give masks for its first outputs only
+            if mask is not None and get_mask(x) is None:
+                set_mask(x, mask)
+
+    # ------------------------------------------------------------ building
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly."""
+        self._require_initialised()
+        if not self.built and any(True for _ in self._parts(Layer)):
+            inputs = tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), input_shape)
+            with self._call_scope(None, symbolic=True):
+                output_spec(lambda x: self._run(self._bind((x,), {}), None), inputs)
+        self._build_shapes = {"input_shape": input_shape}
+        self.built = True
+
+    def _build_for(self, arguments: Mapping[str, Any]) -> None:
+        """Build from the shapes of the first call's arguments."""
+        if self.built:
+            return
+        shapes = {f"{n}_shape": _shapes(v) for n, v in arguments.items() if _holds_tensor(v)}
+        if type(self).build is Layer.build:  # parts build themselves when call reaches them
+            self._path = "/".join((*context.current().path, self.name))
+            self._build_shapes = {"input_shape": next(iter(shapes.values()), None)}
+            self.built = True
+            return
+        names = _signature(inspect.unwrap(type(self).build)).names
+        matching = {name: shapes[name] for name in names if name in shapes}
+        if len(names) != 1 and matching:
+            self.build(**matching)
+        else:
+            self.build(next(iter(shapes.values()), None))
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes this layer was built with."""
+        return dict(self._build_shapes) or None
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Build with the shapes that `get_build_config` gave."""
+        if self.built or not config:
+            return
+        names = _signature(inspect.unwrap(type(self).build)).names
+        if "input_shape" in config and len(names) == 1:
+            self.build(_tuple_shape(config["input_shape"]))
+        else:
+            self.build(**{key: _tuple_shape(value) for key, value in config.items() if key in names})
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight of this layer.
+
+        Args:
+            shape: tuple of ints; None is a scalar.
+            initializer: name or object; None is "glorot_uniform" for floats, "zeros" otherwise.
+            dtype: dtype name; None takes the layer's variable dtype.
+            trainable: whether training changes it.
+            autocast: whether it is read in the compute dtype.
+            regularizer, constraint: names or objects.
+            aggregation: how replicas are joined.
+            overwrite_with_gradient: whether the optimizer stores the gradient in it instead of a step.
+            name: name.
+        """
+        self._require_initialised()
+        shape = () if shape is None else tuple(shape) if isinstance(shape, Sequence) else (shape,)
+        if any(not isinstance(d, (int, np.integer)) for d in shape):
+            raise ValueError(
+                f"{validate.describe(self)}: a weight needs a fully known shape, but {name or 'one'} would have {shape}. "
+                "Give the input a known size on that axis, for example with Input(shape=...)."
+            )
+        dtype = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        with context.scope(path=self._variable_path()):
+            variable = Variable(
+                initializers.get(initializer), shape, dtype, trainable, autocast, aggregation, name=name
+            )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._variables.append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def _variable_path(self) -> tuple[str, ...]:
+        path = context.current().path
+        return path if path and path[-1] == self.name else (*path, self.name)
+
+    # ------------------------------------------------------------ parts
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable) and "_variables" in self.__dict__ and not _contains(self._variables, value):
+            self._variables.append(value)
+        elif "_variables" not in self.__dict__ and isinstance(value, (Layer, Variable)):
+            self._require_initialised()
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        super().__delattr__(name)
+        if isinstance(value, Variable):
+            self._variables = [v for v in self._variables if v is not value]
+
+    def _parts(self, kind: type | tuple[type, ...]) -> Iterator[Any]:
+        """The distinct objects of `kind` among this layer's attributes, in the order in which those were set."""
+        seen: set[int] = set()
+        for name, value in self.__dict__.items():
+            if name in self._hidden:
+                continue
+            for part in _find(value, kind):
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    yield part
+
+    def _flatten_layers(self, recursive: bool = True, include_self: bool = True) -> list["Layer"]:
+        """This layer and those inside it, each once, depth first."""
+        found: dict[int, Layer] = {id(self): self} if include_self else {}
+        for part in self._parts(Layer):
+            for layer in part._flatten_layers() if recursive else (part,):
+                found.setdefault(id(layer), layer)
+        return list(found.values())
+
+    def _own_variables(self) -> list[Variable]:
+        loose = [v for v in self._parts(Variable) if not _contains(self._variables, v)]
+        own = [*self._variables, *loose]
+        return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+
+    def _collect(self, seeds: bool) -> list[Variable]:
+        own = self._own_variables()
+        if seeds:
+            own += [generator.state for generator in self._parts(SeedGenerator)]
+        nested = (v for layer in self._parts(Layer) for v in layer._collect(seeds))
+        return list({id(v): v for v in (*own, *nested)}.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables: weights and the states of seed generators."""
+        return self._collect(seeds=True)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, those of inner layers included."""
+        return self._collect(seeds=False)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training changes."""
+        return self.trainable_weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes; none while `trainable` is False."""
+        if not self.trainable:
+            return []
+        own = [v for v in self._own_variables() if v.trainable]
+        nested = (v for layer in self._parts(Layer) for v in layer.trainable_weights)
+        return list({id(v): v for v in (*own, *nested)}.values())
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that the optimizer leaves alone."""
+        return self._without_trainable(self.variables)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that the optimizer leaves alone."""
+        return self._without_trainable(self.weights)
+
+    def _without_trainable(self, variables: list[Variable]) -> list[Variable]:
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in variables if id(v) not in trainable]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics of this layer and those inside it."""
+        nested = (m for layer in self._parts(Layer) for m in layer.metrics)
+        return list({id(m): m for m in (*self._parts(Metric), *nested)}.values())
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of all metrics."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it reaches every layer inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._parts(Layer):
+            layer.trainable = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights' values as NumPy arrays."""
+        return [np.asarray(v.value) for v in self.weights]
+
+    def set_weights(self, weights: Sequence) -> None:
+        """Give all weights new values, in the order of `get_weights`."""
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{validate.describe(self)}: set_weights needs {len(variables)} arrays. Received: {len(weights)}."
+                + ("" if self.built else " The layer is not built yet: call it, or build(input_shape), first.")
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if variable.shape != np.shape(value):
+                raise ValueError(
+                    f'{validate.describe(self)}: weight "{variable.path}" has shape {variable.shape}. '
+                    f"Received: shape={np.shape(value)}. Nothing was changed."
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """The number of numbers in all weights."""
+        if not self.built:
+            raise ValueError(
+                f"{validate.describe(self)} has no weights yet, so they cannot be counted. "
+                "Call it on data, or build(input_shape), first."
+            )
+        return sum(v.size for v in self.weights)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the layer's own weights into `store`, a dictionary of arrays."""
+        for index, variable in enumerate(self._own_variables()):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the layer's own weights from `store`."""
+        own = self._own_variables()
+        if len(store) != len(own):
+            raise ValueError(
+                f"{validate.describe(self)}: expected {len(own)} weights in the file, found {len(store)}."
+                + ("" if own or self.built else " The layer is not built: call it, or build(input_shape), first.")
+            )
+        for index, variable in enumerate(own):
+            variable.assign(np.asarray(store[str(index)]))
+
+    # ------------------------------------------------------------ losses
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, or a list of them, to the loss that training makes smaller."""
+        losses = context.current().losses
+        target = self._losses if losses is None else losses
+        for value in tree.flatten(loss):
+            target.append(value() if callable(value) else value)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Removed from Keras 3: keep a metric as an attribute and call its `update_state` instead."""
+        raise ValueError(
+            f"{validate.describe(self)}: add_metric() is gone. Keep a metric as an attribute, "
+            "self.m = cornu.metrics.Mean(), and call self.m.update_state(value) in call()."
+        )
+
+    @property
+    def losses(self) -> list:
+        """The losses added by `add_loss` and activity regularizers in the last call, and the weights' regularizers."""
+        collected = context.current().losses
+        if collected is None:
+            collected = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        return [*collected, *self._regularization_losses()]
+
+    def _regularization_losses(self) -> list:
+        return [v.regularizer(v._own()) for v in self.trainable_weights if v.regularizer is not None]
+
+    # ------------------------------------------------------------ pure calls
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence,
+        non_trainable_variables: Sequence,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Call the layer as a pure function of its variables.
+
+        Args:
+            trainable_variables, non_trainable_variables: the values, in the order of the properties of these names.
+            return_losses: whether the losses come out too.
+
+        Returns:
+            (outputs, non_trainable_variables), with the losses at the end when asked for.
+        """
+        if not self.built:
+            raise ValueError(f"{validate.describe(self)} is not built: call it on data, or build(input_shape), first.")
+        trainable, rest = self.trainable_variables, self.non_trainable_variables
+        losses: list = []
+
+        def run() -> Any:
+            with context.scope(losses=losses):
+                outputs = self(*args, **kwargs)
+                return (outputs, self.losses) if return_losses else (outputs, None)
+
+        for given, own, what in (
+            (trainable_variables, trainable, "trainable"), (non_trainable_variables, rest, "non-trainable")
+        ):  # fmt: skip
+            if len(given) != len(own):
+                raise ValueError(
+                    f"{validate.describe(self)}: stateless_call needs {len(own)} {what} values. Received: {len(given)}."
+                )
+        values = [_as_array(v.value if isinstance(v, Variable) else v) for v in (*trainable_variables, *non_trainable_variables)]
+        (outputs, found), state = functional(run, (*trainable, *rest))(values)
+        after = state[len(trainable) :]
+        return (outputs, after, found) if return_losses else (outputs, after)
+
+    # ------------------------------------------------------------ description
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data."""
+        return super().get_config() | {"dtype": serialize_keras_object(self._dtype_policy)}
+
+    @property
+    def dtype_policy(self) -> Any:
+        """How the layer computes and keeps its weights."""
+        if isinstance(self._dtype_policy, policy.DTypePolicyMap):
+            return self._dtype_policy[self.path]
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = policy.get(value)
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype in which the layer computes."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the layer's weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the layer's weights."""
+        return self.variable_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype to which inputs are cast."""
+        return self.compute_dtype
+
+    @property
+    def quantization_mode(self) -> None:
+        """None: weights are floating-point numbers."""
+        return self.dtype_policy.quantization_mode
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Refuse: cornu keeps weights as floating-point numbers."""
+        raise ValueError(
+            f"{validate.describe(self)} cannot be quantized: cornu keeps weights as floating-point numbers. "
+            f"For less memory use dtype='bfloat16'. Received: mode={mode!r}."
+        )
+
+    quantized_build = quantize
+    quantized_call = quantize
+
+    @property
+    def path(self) -> str:
+        """The names of the models around this layer and its own, joined by "/"."""
+        return self._path or self.name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _recorded_build(build: Callable) -> Callable:
+    """`build` run in the layer's name scope, noting the shapes it was given."""
+
+    @functools.wraps(build)
+    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
+        self._require_initialised()
+        path = self._variable_path()
+        depth = self.__dict__.get("_build_depth", 0)
+        object.__setattr__(self, "_build_depth", depth + 1)
+        try:
+            with context.scope(path=path, autocast=None):
+                build(self, *args, **kwargs)
+        finally:
+            object.__setattr__(self, "_build_depth", depth)
+        if depth == 0:
+            bound = _signature(build).parameters.bind(*args, **kwargs).arguments
+            self._build_shapes = dict(bound)
+            self._path = "/".join(path)
+            self.built = True
+
+    return wrapper
+
+
+def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
+    """Arguments by name as (positional, keyword), for signatures with `*args`."""
+    args: list = []
+    kwargs = {}
+    for name, value in arguments.items():
+        parameter = signature.parameters.parameters.get(name)
+        if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+            args.extend(value)
+        elif parameter is not None and parameter.kind is parameter.POSITIONAL_ONLY:
+            args.append(value)
+        else:
+            kwargs[name] = value
+    return tuple(args), kwargs
+
+
+def _as_array(x: Any) -> Any:
+    """NumPy arrays and variables as JAX arrays; everything else as it is."""
+    if isinstance(x, np.ndarray):
+        return x if x.dtype.kind in "OUS" else jnp.asarray(narrowed(x))
+    if isinstance(x, Variable):
+        return x.value
+    return x
+
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, (jax.Array, KerasTensor, np.ndarray, Variable))
+
+
+def _holds_tensor(value: Any) -> bool:
+    return _is_tensor(value) or (tree.is_nested(value) and any(_is_tensor(x) for x in tree.flatten(value)))
+
+
+def _shapes(value: Any) -> Any:
+    return tree.map_structure(specs.shape_of, value)
+
+
+def _tuple_shape(value: Any) -> Any:
+    return tree.map_shape_structure(tuple, value) if value is not None else None
+
+
+def _contains(items: Sequence, wanted: Any) -> bool:
+    return any(item is wanted for item in items)
+
+
+def _find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
+    """The objects of `kind` in a value and the lists, tuples and dictionaries in it."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _find(item, kind)
+    elif isinstance(value, (list, tuple, set)):
+        for item in value:
+            yield from _find(item, kind)
+
+
+def _shape_from_arguments(kwargs: dict) -> tuple | None:
+    """The batch input shape named by Keras's shape arguments, which are taken out of `kwargs`."""
+    given = {name: kwargs.pop(name) for name in _SHAPE_ARGUMENTS if name in kwargs}
+    kwargs.pop("input_dtype", None)
+    for name in ("batch_input_shape", "batch_shape"):
+        if given.get(name) is not None:
+            return tuple(given[name])
+    shape = given.get("input_shape")
+    if shape is None and given.get("input_dim") is not None:
+        shape = (given["input_dim"],)
+    if shape is None:
+        return None
+    return (given.get("batch_size"), *(shape if isinstance(shape, (tuple, list)) else (shape,)))
+
+
+def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
+    """Say on the innermost error in which layer it happened."""
+    if getattr(error, "_cornu_noted", False):
+        return
+    error._cornu_noted = True
+    error.add_note(f"Raised in {validate.describe(layer)}, at {'/'.join(path)}.")

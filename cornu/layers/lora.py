@@ -1,0 +1,116 @@
+"""Low-rank adaptation: training a small correction to a large frozen kernel (Hu et al., 2021).
+
+The kernel `W` of shape (..., m) stays as it is, and `W + alpha / rank * A @ B` is used, with `A` of shape (..., rank)
+and `B` of shape (rank, m). `B` starts at zero, so enabling it changes nothing at first. Files hold the sum.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.core.variable import Variable
+
+
+class LowRankAdaptation:
+    """What a layer with one large kernel inherits, beside `Layer`, to offer `enable_lora`.
+
+    The layer keeps the kernel in the attribute `_kernel` (an underscore and `adapted`), has the constructor arguments
+    `lora_rank` and `lora_alpha`, and calls `_start_lora()` at the end of `build`.
+    """
+
+    adapted = "kernel"
+    config_optional = ("activity_regularizer", "lora_rank", "lora_alpha")
+    lora_enabled = False
+
+    def _init_lora(self, rank: int | None, alpha: float | None) -> None:
+        """Keep the constructor's arguments; a rank of None or 0 is no adaptation."""
+        self.lora_rank = validate.positive_int(rank, "lora_rank", self) if rank else None
+        self.lora_alpha = None if self.lora_rank is None else alpha if alpha is not None else self.lora_rank
+
+    def _start_lora(self) -> None:
+        """Enable what the constructor asked for; the last thing that `build` does."""
+        if self.lora_rank is not None:
+            self.built = True
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    def enable_lora(
+        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+    ) -> None:
+        """Freeze the kernel and train a low-rank correction to it instead.
+
+        Args:
+            rank: number of columns of the left factor.
+            lora_alpha: the correction is scaled by `lora_alpha / rank`; None is `rank`.
+            a_initializer, b_initializer: initializers of the left and right factor.
+        """
+        owner, kernel = validate.describe(self), getattr(self, f"_{self.adapted}", None)
+        if not self.built or kernel is None:
+            raise ValueError(f"{owner}: enable_lora needs a built layer. Call build(input_shape), or call the layer.")
+        if self.lora_enabled:
+            raise ValueError(f"{owner}: lora is enabled already; that can be done once.")
+        if kernel.constraint is not None:
+            raise ValueError(f"{owner}: lora does not go with a constraint on the kernel. Remove {self.adapted}_constraint.")
+        rank = validate.positive_int(rank, "rank", self)
+        factors = {"a": ((*kernel.shape[:-1], rank), a_initializer), "b": ((rank, kernel.shape[-1]), b_initializer)}
+        for side, (shape, initializer) in factors.items():
+            name = f"lora_{self.adapted}_{side}"
+            weight = self.add_weight(shape, initializer, name=name, regularizer=kernel.regularizer)
+            setattr(self, name, weight)
+        kernel.trainable = False
+        self.lora_enabled, self.lora_rank = True, rank
+        self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def _factors(self) -> tuple[Variable, Variable]:
+        return getattr(self, f"lora_{self.adapted}_a"), getattr(self, f"lora_{self.adapted}_b")
+
+    def _adapted_weight(self) -> Any:
+        """The kernel's variable, or the array of the sum once adaptation is enabled; None before `build`."""
+        weight = getattr(self, f"_{self.adapted}", None)
+        return self._sum() if self.lora_enabled else weight
+
+    def _effective(self) -> jax.Array:
+        """The kernel to compute with, in the running layer's compute dtype."""
+        return self._sum() if self.lora_enabled else getattr(self, f"_{self.adapted}").value
+
+    def _sum(self) -> jax.Array:
+        a, b = self._factors()
+        correction = (self.lora_alpha / self.lora_rank) * (a.value @ b.value)
+        return getattr(self, f"_{self.adapted}").value + correction
+
+    def _saved_variables(self) -> list[Variable]:
+        """The variables that files hold: all but the factors, the kernel first."""
+        kernel = getattr(self, f"_{self.adapted}", None)
+        hidden = {id(kernel), *map(id, self._factors() if self.lora_enabled else ())}
+        return [v for v in (kernel,) if v is not None] + [v for v in self._own_variables() if id(v) not in hidden]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the layer's own weights into `store`, the correction added to the kernel."""
+        for index, variable in enumerate(self._saved_variables()):
+            store[str(index)] = variable.numpy()
+        if self.lora_enabled:
+            store["0"] = np.asarray(self._sum())
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the layer's own weights from `store`; a correction starts again at zero."""
+        variables = self._saved_variables()
+        if len(store) != len(variables):
+            raise ValueError(
+                f"{validate.describe(self)}: expected {len(variables)} weights in the file, found {len(store)}."
+                + ("" if self.built else " The layer is not built: call it, or build(input_shape), first.")
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(index)]))
+        for factor in self._factors() if self.lora_enabled else ():
+            factor.assign(np.zeros(factor.shape))
+
+
+def refuse_quantization(quantization_config: Any, owner: Any) -> None:
+    """Raise for any quantization: weights stay floating-point numbers."""
+    if quantization_config is not None:
+        raise ValueError(
+            f"{validate.describe(owner)}: quantization is not offered, so quantization_config must be None. "
+            f"For less memory use dtype='bfloat16'. Received: quantization_config={quantization_config!r}."
+        )

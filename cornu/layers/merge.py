@@ -1,0 +1,468 @@
+"""Merging layers: several tensors become one, entry by entry, side by side, or by products.
+
+Entry by entry, tensors of different rank line up at the batch and at their last axes, and axes of size 1 stretch.
+A step that is masked in one input is still real in the output as long as another input has it; where leaving it in
+would spoil the result (products, extremes), masked entries are left out of it.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import ops, validate
+from cornu.core import dtypes
+from cornu.core.masks import get_mask
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.layer import Layer
+
+Shape = tuple[int | None, ...]
+
+
+def _shapes(inputs: Sequence) -> list[Shape]:
+    return [tuple(d if isinstance(d, int) else None for d in x.shape) for x in inputs]
+
+
+def _same(sizes: Sequence[int | None]) -> bool:
+    """Whether sizes may be equal: unknown ones may be anything."""
+    return len({size for size in sizes if size is not None}) <= 1
+
+
+class _Joining(Layer):
+    """A layer on a list of tensors. Subclasses say which shapes fit, with which result, and do the work."""
+
+    minimum_inputs = 1
+    maximum_inputs: int | None = None
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Sequence[Shape]) -> None:
+        """Check that the inputs are a list of tensors that fit together."""
+        listed = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
+        if not listed or not self._fits(len(input_shape)):
+            wanted = {None: f"at least {self.minimum_inputs} tensor(s)"}.get(
+                self.maximum_inputs, f"exactly {self.maximum_inputs} tensors"
+            )
+            raise ValueError(
+                f"{validate.describe(self)}: must be called on a list of {wanted}. Received: input_shape={input_shape}."
+            )
+        self._merged_shape([tuple(shape) for shape in input_shape])
+
+    def _fits(self, count: int) -> bool:
+        return count >= self.minimum_inputs and (self.maximum_inputs is None or count <= self.maximum_inputs)
+
+    def _merged_shape(self, shapes: list[Shape]) -> Shape:
+        """The output's shape, or an error where the inputs do not fit."""
+        raise NotImplementedError
+
+    def _merged_dtype(self, names: list[str]) -> str:
+        return dtypes.result_type(*names)
+
+    def compute_output_spec(self, inputs: Sequence[KerasTensor]) -> KerasTensor:
+        """The output of inputs whose unknown sizes are taken to fit."""
+        names = [self.compute_dtype if dtypes.is_float(x.dtype) else x.dtype for x in inputs]
+        return KerasTensor(self._merged_shape(_shapes(inputs)), self._merged_dtype(names))
+
+    def _common(self, inputs: Sequence[jax.Array]) -> list[jax.Array]:
+        dtype = dtypes.result_type(*(x.dtype for x in inputs))
+        return [x.astype(dtype) for x in inputs]
+
+    def _checked_masks(self, inputs: Any, mask: Any) -> list | None:
+        """One mask or None for each input; None where no input has one."""
+        if mask is None:
+            return None
+        if not isinstance(mask, (list, tuple)) or len(mask) != len(inputs):
+            raise ValueError(
+                f"{validate.describe(self)}: mask must be a list with one mask, or None, for each input. "
+                f"Received: mask={mask!r}."
+            )
+        return None if all(m is None for m in mask) else list(mask)
+
+
+# ---------------------------------------------------------------- entry by entry
+
+
+class _Elementwise(_Joining):
+    """Entry by entry; subclasses write `_merge` for a list of arrays of equal rank and dtype."""
+
+    def _merged_shape(self, shapes: list[Shape]) -> Shape:
+        if any(len(shape) == 0 for shape in shapes):
+            raise ValueError(f"{validate.describe(self)}: the inputs must have a batch axis. Received: shapes {shapes}.")
+        rank = max(len(shape) for shape in shapes)
+        aligned = [(shape[0], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
+        if not _same([shape[0] for shape in shapes]):
+            raise ValueError(
+                f"{validate.describe(self)}: the inputs must have one batch size. Received: shapes {shapes}."
+            )
+        merged = [self._merged_size(sizes, shapes) for sizes in zip(*aligned, strict=True)]
+        batch = None if any(shape[0] is None for shape in shapes) else merged[0]
+        return (batch, *merged[1:])
+
+    def _merged_size(self, sizes: Sequence[int | None], shapes: list[Shape]) -> int | None:
+        long = {size for size in sizes if size != 1}
+        if len(long - {None}) > 1:
+            raise ValueError(
+                f"{validate.describe(self)}: the inputs must have equal sizes on each axis, or size 1. "
+                f"Received: shapes {shapes}."
+            )
+        return None if None in long else max(long, default=1)
+
+    def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        """The merged tensor."""
+        masks = [get_mask(x) for x in inputs]
+        rank = max(x.ndim for x in inputs)
+        arrays = [_aligned(x, rank) for x in self._common(inputs)]
+        if not self._leaves_masked_out() or all(mask is None for mask in masks):
+            return self._merge(arrays)
+        return self._merge_masked(arrays, [_entry_mask(m, x, rank) for m, x in zip(masks, inputs, strict=True)])
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        raise NotImplementedError
+
+    def _leaves_masked_out(self) -> bool:
+        return False
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """A step is real where any input has it; no mask where an input has none, since all its steps are real."""
+        masks = self._checked_masks(inputs, mask)
+        if masks is None or any(m is None for m in masks):
+            return None
+        rank = max(len(m.shape) for m in masks)
+        return functools.reduce(ops.logical_or, [_aligned_mask(m, rank) for m in masks])
+
+
+def _aligned(x: jax.Array, rank: int) -> jax.Array:
+    """`x` with axes of size 1 put in after the batch up to `rank`."""
+    return jnp.expand_dims(x, tuple(range(1, 1 + rank - x.ndim)))
+
+
+def _aligned_mask(mask: Any, rank: int) -> Any:
+    """`mask`, which may be symbolic, with axes of size 1 put in after the batch up to `rank`."""
+    for _ in range(rank - len(mask.shape)):
+        mask = ops.expand_dims(mask, 1)
+    return mask
+
+
+def _entry_mask(mask: Any, x: jax.Array, rank: int) -> jax.Array:
+    """The mask of `x` for each entry, aligned as `x` is."""
+    if mask is None:
+        return jnp.ones((1,) * rank, bool)
+    mask = jnp.asarray(mask, bool)
+    return _aligned(jnp.expand_dims(mask, tuple(range(mask.ndim, x.ndim))), rank)
+
+
+class Add(_Elementwise):
+    """The sum of its inputs.
+
+    Example:
+
+        print(cornu.layers.Add()([np.array([[1.0]]), np.array([[2.0]])]))  # [[3.]]
+    """
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return functools.reduce(jnp.add, arrays)
+
+
+class Subtract(_Elementwise):
+    """The first of two inputs minus the second.
+
+    Example:
+
+        print(cornu.layers.Subtract()([np.array([[1.0]]), np.array([[2.0]])]))  # [[-1.]]
+    """
+
+    minimum_inputs = maximum_inputs = 2
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return arrays[0] - arrays[1]
+
+
+class Average(_Elementwise):
+    """The mean of its inputs.
+
+    Example:
+
+        print(cornu.layers.Average()([np.array([[1.0]]), np.array([[2.0]])]))  # [[1.5]]
+    """
+
+    def _merged_dtype(self, names: list[str]) -> str:
+        return dtypes.result_type(*names, float)
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return functools.reduce(jnp.add, arrays) / len(arrays)
+
+
+class Multiply(_Elementwise):
+    """The product of its inputs; masked entries do not count, and where all are masked it is 0.
+
+    Example:
+
+        print(cornu.layers.Multiply()([np.array([[3.0]]), np.array([[2.0]])]))  # [[6.]]
+    """
+
+    def _leaves_masked_out(self) -> bool:
+        return True
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return functools.reduce(jnp.multiply, arrays)
+
+    def _merge_masked(self, arrays: list[jax.Array], masks: list[jax.Array]) -> jax.Array:
+        factors = [jnp.where(mask, x, jnp.ones((), x.dtype)) for x, mask in zip(arrays, masks, strict=True)]
+        product = self._merge(factors)
+        return jnp.where(functools.reduce(jnp.logical_or, masks), product, jnp.zeros((), product.dtype))
+
+
+class _Extreme(_Elementwise):
+    """The largest or smallest entry; masked entries do not count, and where all are masked it is the first input's."""
+
+    def _leaves_masked_out(self) -> bool:
+        return True
+
+    def _worst(self, dtype: Any) -> Any:
+        """A value that never wins."""
+        raise NotImplementedError
+
+    def _merge_masked(self, arrays: list[jax.Array], masks: list[jax.Array]) -> jax.Array:
+        worst = jnp.asarray(self._worst(arrays[0].dtype), arrays[0].dtype)
+        extreme = self._merge([jnp.where(mask, x, worst) for x, mask in zip(arrays, masks, strict=True)])
+        return jnp.where(functools.reduce(jnp.logical_or, masks), extreme, arrays[0])
+
+
+def _limits(dtype: Any) -> tuple[Any, Any]:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return -jnp.inf, jnp.inf
+    info = jnp.iinfo(dtype)
+    return info.min, info.max
+
+
+class Maximum(_Extreme):
+    """The largest of its inputs.
+
+    Example:
+
+        print(cornu.layers.Maximum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[3.]]
+    """
+
+    def _worst(self, dtype: Any) -> Any:
+        return _limits(dtype)[0]
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return functools.reduce(jnp.maximum, arrays)
+
+
+class Minimum(_Extreme):
+    """The smallest of its inputs.
+
+    Example:
+
+        print(cornu.layers.Minimum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[2.]]
+    """
+
+    def _worst(self, dtype: Any) -> Any:
+        return _limits(dtype)[1]
+
+    def _merge(self, arrays: list[jax.Array]) -> jax.Array:
+        return functools.reduce(jnp.minimum, arrays)
+
+
+# ---------------------------------------------------------------- side by side
+
+
+class Concatenate(_Joining):
+    """Its inputs one after the other along an axis.
+
+    Args:
+        axis: the axis, whose sizes may differ.
+
+    Example:
+
+        x = np.ones((2, 3))
+        print(cornu.layers.Concatenate()([x, x]).shape)  # (2, 6)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def _merged_shape(self, shapes: list[Shape]) -> Shape:
+        rank = len(shapes[0])
+        if not -rank <= self.axis < rank:
+            raise ValueError(
+                f"{validate.describe(self)}: axis must be below the rank of the inputs. "
+                f"Received: axis={self.axis}, shapes {shapes}."
+            )
+        axis = self.axis % rank
+        columns = list(zip(*shapes, strict=False))
+        others = columns[:axis] + columns[axis + 1 :]
+        if any(len(shape) != rank for shape in shapes) or not all(_same(sizes) for sizes in others):
+            raise ValueError(
+                f"{validate.describe(self)}: the inputs must have equal sizes on every axis but {self.axis}. "
+                f"Received: shapes {shapes}."
+            )
+        joined = None if None in columns[axis] else sum(columns[axis])
+        return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+
+    def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        """The joined tensor."""
+        return jnp.concatenate(self._common(inputs), axis=self.axis)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The masks one after the other where the axis is a masked one, else: a step is real where any input has it."""
+        masks = self._checked_masks(inputs, mask)
+        if masks is None:
+            return None
+        full_rank = len(inputs[0].shape)
+        rank = min([full_rank - 1, *(len(m.shape) for m in masks if m is not None)])
+        filled = [ops.ones_like(x, dtype="bool") if m is None else m for m, x in zip(masks, inputs, strict=True)]
+        steps = [_step_mask(m, rank) for m in filled]
+        axis = self.axis % full_rank
+        return ops.concatenate(steps, axis=axis) if axis < rank else functools.reduce(ops.logical_or, steps)
+
+
+def _step_mask(mask: Any, rank: int) -> Any:
+    """`mask` of `rank` axes: a step is real where any of its entries is."""
+    return ops.any(mask, axis=tuple(range(rank, len(mask.shape)))) if len(mask.shape) > rank else mask
+
+
+# ---------------------------------------------------------------- products
+
+
+class Dot(_Joining):
+    """The product of two tensors, summed over one axis of each, separately for each sample.
+
+    Args:
+        axes: the axis of both inputs, or two axes (of the first, of the second); the batch axis 0 cannot be one.
+        normalize: whether both are divided by their length along the axis first, which gives the cosine similarity.
+
+    Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` if there are none.
+
+    Example:
+
+        x = np.array([[1.0, 2.0]])
+        print(cornu.layers.Dot(axes=1)([x, x]))  # [[5.]]
+    """
+
+    minimum_inputs = maximum_inputs = 2
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        pair = (axes, axes) if isinstance(axes, int) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
+        if len(pair) != 2 or not all(isinstance(axis, int) for axis in pair):
+            raise ValueError(
+                f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}."
+            )
+        self.axes = axes
+        self.normalize = normalize
+
+    def _axis_pair(self, ranks: Sequence[int], shapes: Any) -> tuple[int, int]:
+        """The summed axis of each input, counted from the front."""
+        pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        if any(not -rank <= axis < rank or axis % rank == 0 for axis, rank in zip(pair, ranks, strict=True)):
+            raise ValueError(
+                f"{validate.describe(self)}: axes must name an axis after the batch of each input. "
+                f"Received: axes={self.axes}, shapes {shapes}."
+            )
+        return pair[0] % ranks[0], pair[1] % ranks[1]
+
+    def _merged_shape(self, shapes: list[Shape]) -> Shape:
+        first, second = shapes
+        if 0 in (len(first), len(second)):
+            raise ValueError(f"{validate.describe(self)}: the inputs must have a batch axis. Received: shapes {shapes}.")
+        i, j = self._axis_pair([len(first), len(second)], shapes)
+        if not _same([first[i], second[j]]) or not _same([first[0], second[0]]):
+            raise ValueError(
+                f"{validate.describe(self)}: axis {i} of the first input and axis {j} of the second must have one size, "
+                f"and so must the batch axes. Received: shapes {shapes}."
+            )
+        rest = (*first[1:i], *first[i + 1 :], *second[1:j], *second[j + 1 :])
+        return (first[0], *(rest or (1,)))
+
+    def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        """The products."""
+        first, second = self._common(inputs)
+        i, j = self._axis_pair([first.ndim, second.ndim], _shapes(inputs))
+        if self.normalize:
+            first, second = _unit_length(first, i), _unit_length(second, j)
+        product = lax.dot_general(first, second, (((i,), (j,)), ((0,), (0,))))
+        return product if product.ndim > 1 else product[:, None]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None: the summed axis is gone, and its steps with it."""
+        return None
+
+
+def _unit_length(x: jax.Array, axis: int) -> jax.Array:
+    return ops.normalize(x, axis=axis)
+
+
+# ---------------------------------------------------------------- as functions
+
+
+def add(inputs: Sequence, **kwargs: Any) -> Any:
+    """The sum of a list of tensors: `Add(**kwargs)(inputs)`.
+
+    Example:
+
+        print(cornu.layers.add([np.ones((1, 2)), np.ones((1, 2))]))  # [[2. 2.]]
+    """
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Sequence, **kwargs: Any) -> Any:
+    """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Sequence, **kwargs: Any) -> Any:
+    """The product of a list of tensors, entry by entry: `Multiply(**kwargs)(inputs)`."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Sequence, **kwargs: Any) -> Any:
+    """The mean of a list of tensors: `Average(**kwargs)(inputs)`."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence, **kwargs: Any) -> Any:
+    """The largest of a list of tensors, entry by entry: `Maximum(**kwargs)(inputs)`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence, **kwargs: Any) -> Any:
+    """The smallest of a list of tensors, entry by entry: `Minimum(**kwargs)(inputs)`."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Any) -> Any:
+    """A list of tensors one after the other along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+    """The product of two tensors, summed over `axes`: `Dot(axes, **kwargs)(inputs)`."""
+    return Dot(axes=axes, **kwargs)(inputs)
+
+
+__all__ = [
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]

@@ -1,0 +1,475 @@
+"""Attention with several heads, each looking at its own projection of queries, keys and values.
+
+A head `i` computes `softmax(Q_i K_i^T / sqrt(depth)) V_i`; a last projection joins the heads (Vaswani et al., 2017).
+Letters in the equations: B batch, T targets, S sources, N heads, H depth of a head.
+"""
+
+import math
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import constraints, initializers, random, regularizers, settings, validate
+from cornu.core import context
+from cornu.kernels import attention
+from cornu.layers.einsum_dense import EinsumDense
+from cornu.layers.layer import Layer
+
+__all__ = ["GroupQueryAttention", "MultiHeadAttention"]
+
+
+class _HeadedAttention(Layer):
+    """Base of the layers whose heads project, attend and are joined.
+
+    Subclasses say the attended axes, how queries share keys, and make the projections.
+    """
+
+    config_skip = ("autocast", "flash_attention")
+
+    def _init_heads(
+        self,
+        dropout: float,
+        use_bias: bool,
+        sliding_window: int | None,
+        flash_attention: bool | None,
+        kernel_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        bias_constraint: Any,
+        use_gate: bool,
+        seed: int | None,
+    ) -> None:
+        self.dropout = dropout
+        self.use_bias = use_bias
+        if sliding_window is not None:
+            sliding_window = validate.positive_int(sliding_window, "sliding_window", self)
+        self.sliding_window = sliding_window
+        self.flash_attention = flash_attention
+        if flash_attention and dropout > 0:
+            raise ValueError(
+                f"{validate.describe(self)}: flash_attention=True does not go with dropout. "
+                f"Received: dropout={dropout}. Set dropout=0.0, or leave flash_attention=None."
+            )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.use_gate = use_gate
+        self.seed = seed
+        self.supports_masking = True
+
+    def _projection(
+        self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence, **kwargs: Any
+    ) -> EinsumDense:
+        """A built projection; each has an initializer of its own, since one that is shared draws the same again."""
+        layer = EinsumDense(
+            equation,
+            output_shape,
+            bias_axes=bias_axes if self.use_bias else None,
+            kernel_initializer=_copy(self.kernel_initializer),
+            bias_initializer=_copy(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+            dtype=self.dtype_policy,
+            name=name,
+            **kwargs,
+        )
+        layer.build(tuple(input_shape))
+        return layer
+
+    def _make_seeds(self) -> None:
+        if self.dropout > 0:
+            self.seed_generator = random.SeedGenerator(self.seed)
+
+    def _attend(
+        self,
+        query: jax.Array,
+        key: jax.Array,
+        value: jax.Array,
+        mask: jax.Array | None,
+        training: bool | None,
+        scores_wanted: bool,
+        axes: tuple[int, ...] = (1,),
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """(result, weights) of projected tensors (B, ..., N, H); no weights where they are not computed."""
+        flash = settings.read("flash_attention") if self.flash_attention is None else self.flash_attention
+        if flash and scores_wanted:
+            raise ValueError(
+                f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which never "
+                "has the scores. Leave flash_attention=None."
+            )
+        dropping = bool(training) and self.dropout > 0
+        if not (scores_wanted or dropping) and query.ndim == 4:
+            return attention.dot_product_attention(query, key, value, mask=mask, flash=flash, owner=self.name), None
+        repeats = query.shape[-2] // key.shape[-2]
+        key, value = (jnp.repeat(x, repeats, axis=-2) if repeats > 1 else x for x in (key, value))
+
+        def drop(weights: jax.Array) -> jax.Array:
+            return random.dropout(weights, self.dropout, seed=self.seed_generator) if dropping else weights
+
+        scale = jnp.asarray(1 / math.sqrt(query.shape[-1]), query.dtype)
+        return attention.weighted_values(query * scale, key, value, mask, axes, drop)
+
+    def _position_mask(self, targets: int, sources: int, causal: bool) -> jax.Array | None:
+        """Which source positions each target position may look at: (T, S), or None for all."""
+        masks = []
+        if causal:
+            masks.append(attention.causal_mask(targets, sources))
+        if self.sliding_window is not None:
+            masks.append(attention.window_mask(targets, sources, self.sliding_window))
+        return _all_of(masks)
+
+    def compute_mask(self, query: Any, query_mask: Any = None) -> Any:
+        """The mask of the query."""
+        return query_mask
+
+
+class MultiHeadAttention(_HeadedAttention):
+    """Every head looks from each query at all keys, and takes the average of the values by how well they fit.
+
+    Called as `layer(query, value, key=None)`, and
+
+    - `attention_mask`: boolean `(B, T, S)`, True where a query may look; also `(T, S)` or `(B, N, T, S)`.
+    - `value_mask`, `key_mask`: boolean `(B, S)`, True where there is something to look at. Masks that come with the
+      inputs (from `Embedding(mask_zero=True)`, say) are taken by themselves. `query_mask` `(B, T)` is passed on.
+    - `use_causal_mask`: whether a query sees no source after its own position.
+    - `return_attention_scores`: whether the weights come out too.
+
+    Args:
+        num_heads: number of heads.
+        key_dim: depth of a head's queries and keys.
+        value_dim: depth of a head's values; None is `key_dim`.
+        dropout: fraction of the weights that is dropped in training, 0 to 1.
+        use_bias: whether the projections have biases.
+        output_shape: size or sizes of the output's last axes; None is the query's last size.
+        attention_axes: axes of the query along which to look; None is all but the first and the last.
+        sliding_window: how far to look: only at positions less than this many away; None is any distance.
+        flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
+        kernel_initializer, bias_initializer: how the weights of the projections start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output of each projection.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query.
+        seed: int for the dropout; None draws one.
+
+    Input shape:
+        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; more axes between are like the batch,
+        or attended too.
+
+    Output shape:
+        `(B, T, features of the query or output_shape)`, and the weights `(B, N, T, S)` when asked for.
+
+    Example:
+
+        layer = cornu.layers.MultiHeadAttention(num_heads=2, key_dim=4)
+        x = np.ones((1, 5, 8))
+        print(layer(x, x, use_causal_mask=True).shape)  # (1, 5, 8)
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: int | Sequence[int] | None = None,
+        attention_axes: int | Sequence[int] | None = None,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)  # the activity regularizer belongs to the projections
+        self._init_heads(
+            dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint, use_gate, seed,
+        )  # fmt: skip
+        self.num_heads = validate.positive_int(num_heads, "num_heads", self)
+        self.key_dim = validate.positive_int(key_dim, "key_dim", self)
+        self.value_dim = self.key_dim if value_dim is None else validate.positive_int(value_dim, "value_dim", self)
+        self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        self.output_shape = None if self.output_shape is None else tuple(self.output_shape)
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+        self._activity_regularizer = regularizers.get(activity_regularizer)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data."""
+        config = super().get_config()
+        return {**config, "activity_regularizer": regularizers.serialize(self._activity_regularizer)}
+
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+        """Make the projections for inputs of these shapes."""
+        key_shape = value_shape if key_shape is None else key_shape
+        if tuple(value_shape[:-1]) != tuple(key_shape[:-1]):
+            raise ValueError(
+                f"{validate.describe(self)}: value and key must have the same shape but for the last axis. "
+                f"Received: value {tuple(value_shape)}, key {tuple(key_shape)}."
+            )
+        rank = len(query_shape)
+        if len(value_shape) != rank:
+            raise ValueError(
+                f"{validate.describe(self)}: query and value must have the same number of axes. "
+                f"Received: query {tuple(query_shape)}, value {tuple(value_shape)}."
+            )
+        self.attention_axes = self._positive_axes(rank)
+        self.query_dense = self._into_heads("query", self.key_dim, query_shape)
+        self.key_dense = self._into_heads("key", self.key_dim, key_shape)
+        self._gate_dense = self._into_heads("gate", self.value_dim, query_shape) if self.use_gate else None
+        self.value_dense = self._into_heads("value", self.value_dim, value_shape)
+        self._make_seeds()
+        self.output_dense = self._out_of_heads(query_shape)
+
+    def _positive_axes(self, rank: int) -> tuple[int, ...]:
+        if self.attention_axes is None:
+            return tuple(range(1, rank - 1))
+        axes = tuple(axis % rank if -rank <= axis < rank else axis for axis in self.attention_axes)
+        if len(set(axes)) < len(axes) or any(not 1 <= axis < rank - 1 for axis in axes):
+            raise ValueError(
+                f"{validate.describe(self)}: attention_axes must name axes between the first and the last of the query, "
+                f"which has {rank}. Received: attention_axes={tuple(self.attention_axes)}."
+            )
+        return axes
+
+    def _into_heads(self, name: str, depth: int, shape: Sequence) -> EinsumDense:
+        """Project the last axis into heads: abc,cde->abde for rank 3."""
+        letters = string.ascii_lowercase[: len(shape) + 2]
+        kept, (features, heads, deep) = letters[:-3], letters[-3:]
+        equation = f"{kept}{features},{features}{heads}{deep}->{kept}{heads}{deep}"
+        sizes = (None,) * (len(kept) - 1) + (self.num_heads, depth)
+        return self._projection(
+            name, equation, sizes, heads + deep, shape, activity_regularizer=self._activity_regularizer
+        )
+
+    def _out_of_heads(self, query_shape: Sequence) -> EinsumDense:
+        """Project the heads into the output's axes: abcd,cde->abe for rank 3."""
+        sizes = (query_shape[-1],) if self.output_shape is None else self.output_shape
+        rank = len(query_shape) + 1
+        letters = string.ascii_lowercase[: rank + len(sizes)]
+        kept, joined, new = letters[: rank - 2], letters[rank - 2 : rank], letters[rank:]
+        equation = f"{kept}{joined},{joined}{new}->{kept}{new}"
+        shape = (*query_shape[:-1], self.num_heads, self.value_dim)
+        return self._projection(
+            "attention_output", equation, (None,) * (len(kept) - 1) + sizes, new, shape,
+            activity_regularizer=self._activity_regularizer,
+        )  # fmt: skip
+
+    def call(
+        self,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """Project, attend, join the heads."""
+        mask = self._mask(query, value, value_mask, key_mask, attention_mask, use_causal_mask)
+        heads = self.query_dense(query)
+        gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
+        keys = self.key_dense(value if key is None else key)
+        values = self.value_dense(value)
+        result, weights = self._attend(
+            heads, keys, values, mask, training, return_attention_scores, self.attention_axes
+        )
+        result = self.output_dense(result if gate is None else result * gate)
+        return (result, weights) if return_attention_scores else result
+
+    def _mask(self, query: Any, value: Any, value_mask: Any, key_mask: Any, attention_mask: Any, causal: bool) -> Any:
+        """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
+        count = len(self.attention_axes)
+        masks = [self._source_mask(m, count) for m in (value_mask, key_mask) if m is not None]
+        targets, sources = ([x.shape[axis] for axis in self.attention_axes] for x in (query, value))
+        positions = self._position_mask(math.prod(targets), math.prod(sources), causal)
+        if positions is not None:  # several attended axes are counted through in order
+            masks.append(positions.reshape(*targets, *sources))
+        if attention_mask is not None:
+            masks.append(attention_mask.astype(bool))
+        rank = query.ndim + 1 + count
+        return _all_of([_spread(m, rank, 2 * count) for m in masks])
+
+    def _source_mask(self, mask: jax.Array, count: int) -> jax.Array:
+        """(B, sources...) as (B, 1..., sources...)."""
+        if mask.ndim != 1 + count:
+            raise ValueError(
+                f"{validate.describe(self)}: value_mask and key_mask must have the batch axis and the {count} attended. "
+                f"Received: shape={mask.shape}."
+            )
+        return jnp.expand_dims(mask.astype(bool), tuple(range(1, 1 + count)))
+
+
+class GroupQueryAttention(_HeadedAttention):
+    """Attention in which several query heads share one head of keys and values (Ainslie et al., 2023).
+
+    Called as `MultiHeadAttention` is; `query_mask` `(B, T)` keeps masked queries from looking anywhere. With one
+    key-value head it is multi-query attention.
+
+    Args:
+        head_dim: depth of a head.
+        num_query_heads: number of heads of the query.
+        num_key_value_heads: number of heads of keys and values; divides `num_query_heads`.
+        dropout: fraction of the weights that is dropped in training, 0 to 1.
+        use_bias: whether the projections have biases.
+        sliding_window: how far to look: only at positions less than this many away; None is any distance.
+        flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
+        kernel_initializer, bias_initializer: how the weights of the projections start.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: penalty on the output of each projection, and of the layer.
+        kernel_constraint, bias_constraint: functions of the weights after each update.
+        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query.
+        seed: int for the dropout; None draws one.
+
+    Input shape:
+        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`.
+
+    Output shape:
+        `(B, T, features of the query)`, and the weights `(B, num_query_heads, T, S)` when asked for.
+
+    Example:
+
+        layer = cornu.layers.GroupQueryAttention(head_dim=4, num_query_heads=4, num_key_value_heads=2)
+        x = np.ones((1, 5, 8))
+        print(layer(x, x).shape)  # (1, 5, 8)
+    """
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        if kwargs.get("name") is None:  # the name that Keras makes up
+            kwargs["name"] = context.auto_name("grouped_query_attention")
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._init_heads(
+            dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint, use_gate, seed,
+        )  # fmt: skip
+        self.head_dim = validate.positive_int(head_dim, "head_dim", self)
+        self.num_query_heads = validate.positive_int(num_query_heads, "num_query_heads", self)
+        self.num_key_value_heads = validate.positive_int(num_key_value_heads, "num_key_value_heads", self)
+        if self.num_query_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"{validate.describe(self)}: num_query_heads must be a multiple of num_key_value_heads. Received: "
+                f"num_query_heads={num_query_heads}, num_key_value_heads={num_key_value_heads}."
+            )
+
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+        """Make the projections for inputs of these shapes."""
+        key_shape = value_shape if key_shape is None else key_shape
+        shapes = {"query": query_shape, "value": value_shape, "key": key_shape}
+        wrong = [f"{name} {tuple(shape)}" for name, shape in shapes.items() if len(shape) != 3]
+        if wrong:
+            raise ValueError(
+                f"{validate.describe(self)}: inputs must have 3 axes (batch, time, features). Received: {wrong[0]}."
+            )
+        if value_shape[1] != key_shape[1]:
+            raise ValueError(
+                f"{validate.describe(self)}: value and key must have the same number of time steps. "
+                f"Received: value {tuple(value_shape)}, key {tuple(key_shape)}."
+            )
+        shared = self.num_key_value_heads
+        self._query_dense = self._into_heads("query", self.num_query_heads, query_shape)
+        self._key_dense = self._into_heads("key", shared, key_shape)
+        self._gate_dense = self._into_heads("gate", self.num_query_heads, query_shape) if self.use_gate else None
+        self._value_dense = self._into_heads("value", shared, value_shape)
+        self._make_seeds()
+        self._output_dense = self._projection(
+            "attention_output", "bquh,uhm->bqm", (None, query_shape[-1]), "m",
+            (*query_shape[:-1], self.num_query_heads, self.head_dim), activity_regularizer=self.activity_regularizer,
+        )  # fmt: skip
+
+    def _into_heads(self, name: str, heads: int, shape: Sequence) -> EinsumDense:
+        sizes = (None, heads, self.head_dim)
+        return self._projection(
+            name, "bqm,muh->bquh", sizes, "uh", shape, activity_regularizer=self.activity_regularizer
+        )
+
+    def call(
+        self,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """Project, attend, join the heads."""
+        positions = self._position_mask(query.shape[1], value.shape[1], use_causal_mask)
+        masks = [
+            None if query_mask is None else query_mask[:, :, None],
+            None if value_mask is None else value_mask[:, None, :],
+            None if key_mask is None else key_mask[:, None, :],
+            positions,
+            attention_mask,
+        ]
+        mask = _all_of([_spread(m.astype(bool), 4, 2) for m in masks if m is not None])
+        heads = self._query_dense(query)
+        gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
+        keys = self._key_dense(value if key is None else key)
+        values = self._value_dense(value)
+        result, weights = self._attend(heads, keys, values, mask, training, return_attention_scores)
+        result = self._output_dense(result if gate is None else result * gate)
+        return (result, weights) if return_attention_scores else result
+
+
+def _copy(initializer: Any) -> Any:
+    """An equal initializer that draws for itself; plain functions have no state to share."""
+    return type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
+
+
+def _spread(mask: jax.Array, rank: int, last: int) -> jax.Array:
+    """`mask` with axes of size 1 put before its last `last` axes, up to `rank` axes."""
+    if mask.ndim < last or mask.ndim > rank:
+        raise ValueError(
+            f"An attention mask must have from {last} to {rank} axes, the last ones those of the queries and the sources. "
+            f"Received: shape={mask.shape}."
+        )
+    return jnp.reshape(mask, (*mask.shape[: mask.ndim - last], *(1,) * (rank - mask.ndim), *mask.shape[mask.ndim - last :]))
+
+
+def _all_of(masks: Sequence[jax.Array]) -> jax.Array | None:
+    """True where all masks are; None for no masks."""
+    result = None
+    for mask in masks:
+        result = mask if result is None else result & mask
+    return result

@@ -1,0 +1,534 @@
+"""Layers that shift and scale values to a common size.
+
+The arithmetic is in `cornu.kernels.norm`. Statistics are taken in 32 bits whatever the compute dtype.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import constraints, initializers, regularizers, validate
+from cornu.core.variable import Variable
+from cornu.kernels import norm
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+from cornu.layers.wrapper import Wrapper
+
+__all__ = [
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "SpectralNormalization",
+    "UnitNormalization",
+]
+
+_RENORM_KEYS = ("rmax", "rmin", "dmax")
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _axes(value: Any, owner: Any) -> int | list[int]:
+    """One axis as an int, several as a list."""
+    if _integer(value):
+        return value
+    if isinstance(value, (list, tuple)) and value and all(map(_integer, value)):
+        return list(value)
+    raise TypeError(f"{validate.describe(owner)}: axis must be an int or a list of ints. Received: axis={value!r}.")
+
+
+def _checked_axes(axis: int | Sequence[int], rank: int, owner: Any) -> list[int]:
+    """`axis` as an ascending list, every item an axis of a tensor of this rank."""
+    axes = sorted(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if any(not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) < len(axes):
+        raise ValueError(
+            f"{validate.describe(owner)}: axis must name different axes of an input with {rank} dimensions. "
+            f"Received: axis={axis}."
+        )
+    return axes
+
+
+class _Scaled(Layer):
+    """Base of the layers with a trained factor `gamma` and offset `beta`."""
+
+    def _init_weights(
+        self,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+    ) -> None:
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma = self.beta = None
+        self.supports_masking = True
+
+    def _add_weights(self, shape: Sequence[int], scale: bool, center: bool) -> None:
+        """Make gamma and beta where they are asked for; both are read in their own dtype."""
+        if scale:
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, name="gamma", autocast=False,
+                regularizer=self.gamma_regularizer, constraint=self.gamma_constraint,
+            )  # fmt: skip
+        if center:
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, name="beta", autocast=False,
+                regularizer=self.beta_regularizer, constraint=self.beta_constraint,
+            )  # fmt: skip
+
+    def _gamma_beta(self) -> tuple[jax.Array | None, jax.Array | None]:
+        return _value(self.gamma), _value(self.beta)
+
+
+def _value(variable: Variable | None) -> jax.Array | None:
+    return None if variable is None else variable.value
+
+
+class BatchNormalization(_Scaled):
+    """Mean 0 and variance 1 for each channel over the batch, then `gamma * x + beta` (Ioffe & Szegedy, 2015).
+
+    In training, the moments are those of the batch, and moving averages of them are kept:
+    `moving = momentum * moving + (1 - momentum) * batch`. Otherwise, and always while `trainable` is False, the moving
+    averages are used. Masked time steps count neither way.
+
+    Args:
+        axis: the axis of the channels.
+        momentum: weight of the old moving average, 0 to 1.
+        epsilon: added to the variance.
+        center: whether there is an offset `beta`.
+        scale: whether there is a factor `gamma`.
+        beta_initializer, gamma_initializer: how the weights start.
+        moving_mean_initializer, moving_variance_initializer: how the moving averages start.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: functions of the weights after each update.
+        renorm: whether batch moments are corrected towards running ones in training (Ioffe, 2017).
+        renorm_clipping: bounds of the correction: a dictionary with any of `"rmax"`, `"rmin"` (factor), `"dmax"` (shift).
+        renorm_momentum: weight of the old running moments of `renorm`.
+        synchronized: whether a batch spread over devices counts as one. Arrays sharded over devices are one array
+            here, so it always does, and both values mean the same.
+
+    Input shape:
+        Any of rank 2 or more.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.BatchNormalization()
+        y = layer(np.arange(8.0).reshape(4, 2), training=True)
+        print(np.mean(y, axis=0))  # [0. 0.]
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Mapping[str, float] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self._init_weights(
+            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint,
+        )  # fmt: skip
+        if not _integer(axis):
+            raise TypeError(f"{validate.describe(self)}: axis must be an int. Received: axis={axis!r}.")
+        self.axis = axis
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm = renorm
+        self.renorm_clipping = _checked_clipping(renorm_clipping, self) if renorm else renorm_clipping
+        self.renorm_momentum = renorm_momentum
+        self.synchronized = synchronized
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights and the moving averages for inputs of this shape."""
+        rank = len(input_shape)
+        _checked_axes(self.axis, rank, self)
+        shape = (input_shape[self.axis],)
+        self._add_weights(shape, self.scale, self.center)
+        self.moving_mean = self._add_average("moving_mean", shape, self.moving_mean_initializer)
+        self.moving_variance = self._add_average("moving_variance", shape, self.moving_variance_initializer)
+        if self.renorm:
+            self.moving_stddev = self._add_average("moving_stddev", shape, self._initial_deviation)
+            self.renorm_mean = self._add_average("renorm_mean", shape, self.moving_mean_initializer)
+            self.renorm_stddev = self._add_average("renorm_stddev", shape, self._initial_deviation)
+        self.input_spec = InputSpec(ndim=rank, axes={self.axis: shape[0]})
+
+    def _add_average(self, name: str, shape: tuple, initializer: Any) -> Variable:
+        return self.add_weight(shape, initializer, name=name, trainable=False, autocast=False)
+
+    def _initial_deviation(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+
+    def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
+        """Normalize by the batch's moments in training, else by the moving averages."""
+        if not (training and self.trainable):
+            return self._by(inputs, self.moving_mean.value, self.moving_variance.value)
+        if mask is None and not self.renorm:
+            outputs, mean, variance = norm.batch_normalize(inputs, *self._gamma_beta(), self.axis, self.epsilon)
+            self._update(mean, variance)
+            return outputs
+        if mask is None:
+            mean, variance = norm.batch_moments(inputs, self.axis)
+        else:
+            mean, variance = norm.masked_moments(inputs, _beside(mask, inputs, self), self.axis)
+        if not self.renorm:
+            self._update(mean, variance)
+            return self._by(inputs, mean, variance)
+        deviation = jnp.sqrt(variance + self.epsilon)
+        factor, shift = self._correction(mean, deviation)
+        self._update(mean, variance)
+        self._update_renorm(mean, deviation)
+        return self._by(inputs, mean, variance, factor, shift)
+
+    def _by(
+        self, inputs: jax.Array, mean: jax.Array, variance: jax.Array, factor: Any = None, shift: Any = None
+    ) -> jax.Array:
+        """`gamma * (normalized * factor + shift) + beta`."""
+        gamma, beta = self._gamma_beta()
+        if factor is not None:
+            offset = shift if gamma is None else shift * gamma
+            beta = offset if beta is None else beta + offset
+            gamma = factor if gamma is None else factor * gamma
+        return norm.normalize(inputs, mean, variance, gamma, beta, (self.axis,), self.epsilon)
+
+    def _update(self, mean: jax.Array, variance: jax.Array) -> None:
+        _move(self.moving_mean, mean, self.momentum)
+        _move(self.moving_variance, variance, self.momentum)
+
+    def _correction(self, mean: jax.Array, deviation: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Batch renormalization's factor and shift, which carry no gradient."""
+        limits = self.renorm_clipping
+        mean, deviation = lax.stop_gradient(mean), lax.stop_gradient(deviation)
+        running = self.renorm_stddev.value.astype(deviation.dtype)
+        factor = deviation / running
+        shift = (mean - self.renorm_mean.value.astype(mean.dtype)) / running
+        factor = jnp.clip(factor, limits.get("rmin"), limits.get("rmax"))
+        bound = limits.get("dmax")
+        return factor, shift if bound is None else jnp.clip(shift, -bound, bound)
+
+    def _update_renorm(self, mean: jax.Array, deviation: jax.Array) -> None:
+        _move(self.moving_stddev, deviation, self.momentum)
+        _move(self.renorm_mean, mean, self.renorm_momentum)
+        _move(self.renorm_stddev, deviation, self.renorm_momentum)
+
+
+def _move(average: Variable, value: jax.Array, momentum: float) -> None:
+    """Move an average towards the batch's value, which carries no gradient on."""
+    value, old = lax.stop_gradient(value), average.value.astype(value.dtype)
+    average.assign(old * momentum + value * (1.0 - momentum))
+
+
+def _beside(mask: jax.Array, inputs: jax.Array, owner: Layer) -> jax.Array:
+    """The mask of the leading axes, shaped to broadcast against the inputs."""
+    if mask.ndim >= inputs.ndim:
+        raise ValueError(
+            f"{validate.describe(owner)}: the mask must have fewer axes than the inputs, the first ones of theirs. "
+            f"Received: mask.shape={mask.shape}, inputs.shape={inputs.shape}."
+        )
+    return jnp.reshape(mask, (*mask.shape, *(1,) * (inputs.ndim - mask.ndim)))
+
+
+def _checked_clipping(clipping: Mapping[str, float] | None, owner: Layer) -> dict[str, float]:
+    clipping = dict(clipping or {})
+    unknown = [key for key in clipping if key not in _RENORM_KEYS]
+    if unknown:
+        raise ValueError(
+            f"{validate.describe(owner)}: renorm_clipping may hold {', '.join(map(repr, _RENORM_KEYS))}. "
+            f"Received: {unknown[0]!r}."
+        )
+    return clipping
+
+
+class LayerNormalization(_Scaled):
+    """Mean 0 and variance 1 within each example, then `gamma * x + beta` (Ba et al., 2016).
+
+    Args:
+        axis: the axis or axes to take the moments over, and along which the weights lie.
+        epsilon: added to the variance.
+        center: whether there is an offset `beta`.
+        scale: whether there is a factor `gamma`.
+        beta_initializer, gamma_initializer: how the weights start.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: functions of the weights after each update.
+        rms_scaling: whether to divide by the standard deviation and leave the mean in, without `beta`. Kept for old
+            files: use `RMSNormalization`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.LayerNormalization()
+        print(layer(np.array([[1.0, 3.0]])))  # [[-0.9995 0.9995]]
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self._init_weights(
+            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint,
+        )  # fmt: skip
+        self.axis = _axes(axis, self)
+        self.epsilon = epsilon
+        self.rms_scaling = rms_scaling
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape."""
+        self.axis = _checked_axes(self.axis, len(input_shape), self)
+        shape = tuple(input_shape[axis] for axis in self.axis)
+        self._add_weights(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Normalize each example."""
+        gamma, beta = self._gamma_beta()
+        if self.rms_scaling:
+            return norm.deviation_normalize(inputs, gamma, self.axis, self.epsilon)
+        return norm.layer_normalize(inputs, gamma, beta, self.axis, self.epsilon)
+
+
+class GroupNormalization(_Scaled):
+    """Mean 0 and variance 1 within each example and group of channels, then `gamma * x + beta` (Wu & He, 2018).
+
+    Args:
+        groups: number of groups; it divides the number of channels. 1 is layer normalization over all positions, -1
+            (as many as channels) is instance normalization.
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+        center: whether there is an offset `beta`.
+        scale: whether there is a factor `gamma`.
+        beta_initializer, gamma_initializer: how the weights start.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
+        beta_constraint, gamma_constraint: functions of the weights after each update.
+
+    Input shape:
+        Any of rank 2 or more.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.GroupNormalization(groups=2)
+        print(layer(np.ones((1, 5, 4))).shape)  # (1, 5, 4)
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self._init_weights(
+            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint,
+        )  # fmt: skip
+        if not _integer(axis):
+            raise TypeError(f"{validate.describe(self)}: axis must be an int. Received: axis={axis!r}.")
+        self.groups = groups if groups == -1 else validate.positive_int(groups, "groups", self)
+        self.axis = axis
+        self.epsilon = epsilon
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape."""
+        _checked_axes(self.axis, len(input_shape), self)
+        channels = input_shape[self.axis]
+        if channels is None:
+            raise ValueError(
+                f"{validate.describe(self)}: the number of channels, axis {self.axis} of the input, must be known. "
+                f"Received: shape={tuple(input_shape)}."
+            )
+        self.groups = channels if self.groups == -1 else self.groups
+        if channels % self.groups:
+            raise ValueError(
+                f"{validate.describe(self)}: groups must divide the number of channels, {channels} on axis {self.axis}. "
+                f"Received: groups={self.groups}."
+            )
+        self._add_weights((channels,), self.scale, self.center)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Normalize each example's groups."""
+        return norm.group_normalize(inputs, *self._gamma_beta(), self.axis, self.groups, self.epsilon)
+
+
+class RMSNormalization(Layer):
+    """`scale * x / sqrt(mean(x²) + epsilon)` within each example (Zhang & Sennrich, 2019).
+
+    Args:
+        axis: the axis or axes to take the mean over, and along which the scale lies.
+        epsilon: added to the mean square.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.RMSNormalization()
+        print(layer(np.array([[3.0, 4.0]])))  # [[0.85 1.13]]
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
+        super().__init__(**kwargs)
+        _axes(axis, self)
+        self.axis = axis
+        self.epsilon = epsilon
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale for inputs of this shape."""
+        self.axis = _checked_axes(self.axis, len(input_shape), self)
+        shape = tuple(input_shape[axis] for axis in self.axis)
+        self.scale = self.add_weight(shape, "ones", name="scale", autocast=False)
+
+    def call(self, x: jax.Array) -> jax.Array:
+        """Normalize each example."""
+        return norm.rms_normalize(x, self.scale.value, self.axis, self.epsilon)
+
+
+class UnitNormalization(Layer):
+    """Euclidean norm 1 within each example.
+
+    Args:
+        axis: the axis or axes to take the norm over.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.UnitNormalization()
+        print(layer(np.array([[3.0, 4.0]])))  # [[0.6 0.8]]
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = _axes(axis, self)
+        self.supports_masking = True
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Normalize each example."""
+        return norm.unit_normalize(inputs, _checked_axes(self.axis, inputs.ndim, self))
+
+
+class SpectralNormalization(Wrapper):
+    """Keep the largest singular value of the inner layer's kernel at 1 (Miyato et al., 2018).
+
+    In training, each call divides the kernel by an estimate of that value, which power iteration improves.
+
+    Args:
+        layer: a layer with a `kernel` or an `embeddings` weight.
+        power_iterations: steps of power iteration in each call, at least 1.
+
+    Input shape:
+        As the inner layer.
+
+    Output shape:
+        As the inner layer.
+
+    Example:
+
+        layer = cornu.layers.SpectralNormalization(cornu.layers.Dense(3))
+        for _ in range(20):
+            layer(np.ones((2, 4)), training=True)
+        print(np.linalg.norm(layer.kernel.numpy(), 2))  # 1.0
+    """
+
+    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        self.power_iterations = validate.positive_int(power_iterations, "power_iterations", self)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build the inner layer and the first estimate of the singular vector."""
+        super().build(input_shape)
+        self.kernel = next((w for w in map(self._weight, ("kernel", "embeddings")) if isinstance(w, Variable)), None)
+        if self.kernel is None:
+            raise ValueError(
+                f"{validate.describe(self)}: the layer inside must have a weight called kernel or embeddings. "
+                f"Received: layer={self.layer!r}."
+            )
+        self.vector_u = self.add_weight(
+            (1, self.kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02), name="vector_u", trainable=False,
+            dtype=self.kernel.dtype, autocast=False,
+        )  # fmt: skip
+
+    def _weight(self, name: str) -> Any:
+        return getattr(self.layer, name, None)
+
+    def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
+        """Normalize the kernel in training, then call the inner layer."""
+        if training:
+            kernel, vector = self.normalized_weights()
+            self.kernel.assign(kernel)
+            self.vector_u.assign(vector)
+        return self.layer(inputs)
+
+    def normalized_weights(self) -> tuple[jax.Array, jax.Array]:
+        """The kernel divided by its largest singular value, and the improved singular vector."""
+        return norm.spectral_normalize(self.kernel._own(), self.vector_u.value, self.power_iterations)

@@ -1,0 +1,466 @@
+"""Pooling layers: sequences, images and volumes made smaller by maxima or means.
+
+Three families, each a body with a class for every number of axes of space (`rank`): windows that slide, the whole of
+space at once, and a fixed number of bins.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import ops, validate
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+
+Sizes = int | Sequence[int]
+
+
+# ---------------------------------------------------------------- windows that slide
+
+
+class _Pooling(Layer):
+    """The body of the pooling layers with a window."""
+
+    rank: int
+
+    def __init__(
+        self,
+        pool_size: Sizes,
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.pool_size = validate.int_tuple(pool_size, self.rank, "pool_size", self)
+        self.strides = self.pool_size
+        if strides is not None:
+            self.strides = validate.int_tuple(strides, self.rank, "strides", self)
+        self.padding = validate.padding(padding, self)
+        self.data_format = validate.data_format(data_format, self)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+
+class _MaxPooling(_Pooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The largest value under each place of the window."""
+        return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+
+class _AveragePooling(_Pooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The mean under each place of the window."""
+        return ops.average_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+
+class MaxPooling1D(_MaxPooling):
+    """The largest value of each channel in a window that slides over a sequence.
+
+    Args:
+        pool_size: size of the window, an int or one for each axis of space.
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        the same with `floor((steps - pool_size) / strides) + 1` steps, or `ceil(steps / strides)` for `"same"`.
+
+    Example:
+
+        print(cornu.layers.MaxPooling1D(2)(np.ones((1, 6, 3))).shape)  # (1, 3, 3)
+    """
+
+    rank = 1
+
+    def __init__(
+        self, pool_size: Sizes = 2, strides: Sizes | None = None, padding: str = "valid", **kwargs: Any
+    ):
+        super().__init__(pool_size, strides, padding, **kwargs)
+
+
+class MaxPooling2D(_MaxPooling):
+    """The largest value of each channel in a window that slides over an image.
+
+    The arguments are those of `MaxPooling1D`, with a pair (height, width) where an axis of space is meant.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
+
+    Example:
+
+        print(cornu.layers.MaxPooling2D()(np.ones((1, 6, 6, 3))).shape)  # (1, 3, 3, 3)
+    """
+
+    rank = 2
+
+    def __init__(
+        self, pool_size: Sizes = (2, 2), strides: Sizes | None = None, padding: str = "valid", **kwargs: Any
+    ):
+        super().__init__(pool_size, strides, padding, **kwargs)
+
+
+class MaxPooling3D(_MaxPooling):
+    """The largest value of each channel in a window that slides over a volume.
+
+    The arguments are those of `MaxPooling1D`, with three numbers where axes of space are meant.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
+
+    Example:
+
+        print(cornu.layers.MaxPooling3D()(np.ones((1, 6, 6, 6, 3))).shape)  # (1, 3, 3, 3, 3)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        pool_size: Sizes = (2, 2, 2),
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        **kwargs: Any,
+    ):
+        super().__init__(pool_size, strides, padding, **kwargs)
+
+
+class AveragePooling1D(_AveragePooling):
+    """The mean of each channel in a window that slides over a sequence; padding does not count.
+
+    Args:
+        pool_size: size of the window, an int or one for each axis of space.
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        the same with `floor((steps - pool_size) / strides) + 1` steps, or `ceil(steps / strides)` for `"same"`.
+
+    Example:
+
+        print(cornu.layers.AveragePooling1D(2)(np.ones((1, 6, 3))).shape)  # (1, 3, 3)
+    """
+
+    rank = 1
+
+
+class AveragePooling2D(_AveragePooling):
+    """The mean of each channel in a window that slides over an image; padding does not count.
+
+    The arguments are those of `AveragePooling1D`, with a pair (height, width) where an axis of space is meant.
+
+    Example:
+
+        print(cornu.layers.AveragePooling2D(2)(np.ones((1, 6, 6, 3))).shape)  # (1, 3, 3, 3)
+    """
+
+    rank = 2
+
+
+class AveragePooling3D(_AveragePooling):
+    """The mean of each channel in a window that slides over a volume; padding does not count.
+
+    The arguments are those of `AveragePooling1D`, with three numbers where axes of space are meant.
+
+    Example:
+
+        print(cornu.layers.AveragePooling3D(2)(np.ones((1, 6, 6, 6, 3))).shape)  # (1, 3, 3, 3, 3)
+    """
+
+    rank = 3
+
+
+# ---------------------------------------------------------------- the whole of space
+
+
+class _GlobalPooling(Layer):
+    """The body of the pooling layers over all of space."""
+
+    rank: int
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = validate.data_format(data_format, self)
+        self.keepdims = keepdims
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    @property
+    def _space(self) -> tuple[int, ...]:
+        first = 1 if self.data_format == "channels_last" else 2
+        return tuple(range(first, first + self.rank))
+
+
+class _GlobalMaxPooling(_GlobalPooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The largest value of each channel."""
+        return jnp.max(inputs, self._space, keepdims=self.keepdims)
+
+
+class _GlobalAveragePooling(_GlobalPooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The mean of each channel."""
+        return jnp.mean(inputs, self._space, keepdims=self.keepdims)
+
+
+class GlobalMaxPooling1D(_GlobalMaxPooling):
+    """The largest value of each channel over all steps of a sequence.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, channels)`.
+
+    Example:
+
+        print(cornu.layers.GlobalMaxPooling1D()(np.ones((2, 6, 3))).shape)  # (2, 3)
+    """
+
+    rank = 1
+
+
+class GlobalMaxPooling2D(_GlobalMaxPooling):
+    """The largest value of each channel over all pixels of an image; arguments as for `GlobalMaxPooling1D`.
+
+    Example:
+
+        print(cornu.layers.GlobalMaxPooling2D(keepdims=True)(np.ones((2, 6, 6, 3))).shape)  # (2, 1, 1, 3)
+    """
+
+    rank = 2
+
+
+class GlobalMaxPooling3D(_GlobalMaxPooling):
+    """The largest value of each channel over all voxels of a volume; arguments as for `GlobalMaxPooling1D`.
+
+    Example:
+
+        print(cornu.layers.GlobalMaxPooling3D()(np.ones((2, 4, 4, 4, 3))).shape)  # (2, 3)
+    """
+
+    rank = 3
+
+
+class GlobalAveragePooling1D(_GlobalAveragePooling):
+    """The mean of each channel over the steps of a sequence, masked steps left out.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`; the mask is `(batch, steps)`.
+
+    Output shape:
+        `(batch, channels)`.
+
+    Example:
+
+        x = np.array([[[1.0], [3.0], [100.0]]])
+        print(cornu.layers.GlobalAveragePooling1D()(x, mask=np.array([[True, True, False]])))  # [[2.]]
+    """
+
+    rank = 1
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+        super().__init__(data_format, keepdims, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """The mean of each channel over the steps that `mask` calls real."""
+        if mask is None:
+            return super().call(inputs)
+        wide = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
+        weights = jnp.expand_dims(mask, -1 if self.data_format == "channels_last" else 1).astype(wide.dtype)
+        total = jnp.sum(wide * weights, self._space, keepdims=self.keepdims)
+        return (total / jnp.sum(weights, self._space, keepdims=self.keepdims)).astype(inputs.dtype)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None: there are no steps left to mask."""
+
+
+class GlobalAveragePooling2D(_GlobalAveragePooling):
+    """The mean of each channel over all pixels of an image; arguments as for `GlobalMaxPooling1D`.
+
+    Example:
+
+        print(cornu.layers.GlobalAveragePooling2D()(np.ones((2, 6, 6, 3))).shape)  # (2, 3)
+    """
+
+    rank = 2
+
+
+class GlobalAveragePooling3D(_GlobalAveragePooling):
+    """The mean of each channel over all voxels of a volume; arguments as for `GlobalMaxPooling1D`.
+
+    Example:
+
+        print(cornu.layers.GlobalAveragePooling3D()(np.ones((2, 4, 4, 4, 3))).shape)  # (2, 3)
+    """
+
+    rank = 3
+
+
+# ---------------------------------------------------------------- a fixed number of bins
+
+
+class _AdaptivePooling(Layer):
+    """The body of the pooling layers whose output has the same size for every input."""
+
+    rank: int
+
+    def __init__(self, output_size: Sizes, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.output_size = validate.int_tuple(output_size, self.rank, "output_size", self)
+        self.data_format = validate.data_format(data_format, self)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+
+class _AdaptiveAveragePooling(_AdaptivePooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The mean of each bin."""
+        return ops.adaptive_average_pool(inputs, self.output_size, self.data_format)
+
+
+class _AdaptiveMaxPooling(_AdaptivePooling):
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The largest value of each bin."""
+        return ops.adaptive_max_pool(inputs, self.output_size, self.data_format)
+
+
+class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
+    """The means of a fixed number of bins that cover a sequence of any length.
+
+    Bin i of n steps goes from `floor(i * n / size)` up to, but not including, `ceil((i + 1) * n / size)`.
+
+    Args:
+        output_size: number of bins, an int or one for each axis of space.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, output_size, channels)`, or `(batch, channels, output_size)`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveAveragePooling1D(4)(np.ones((1, 10, 3))).shape)  # (1, 4, 3)
+    """
+
+    rank = 1
+
+
+class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
+    """The means of a fixed grid of bins that cover an image of any size; as `AdaptiveAveragePooling1D`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveAveragePooling2D((2, 4))(np.ones((1, 9, 9, 3))).shape)  # (1, 2, 4, 3)
+    """
+
+    rank = 2
+
+
+class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
+    """The means of a fixed grid of bins that cover a volume of any size; as `AdaptiveAveragePooling1D`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveAveragePooling3D(2)(np.ones((1, 5, 5, 5, 3))).shape)  # (1, 2, 2, 2, 3)
+    """
+
+    rank = 3
+
+
+class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
+    """The largest values of a fixed number of bins that cover a sequence; bins as for `AdaptiveAveragePooling1D`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveMaxPooling1D(4)(np.ones((1, 10, 3))).shape)  # (1, 4, 3)
+    """
+
+    rank = 1
+
+
+class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
+    """The largest values of a fixed grid of bins that cover an image; bins as for `AdaptiveAveragePooling1D`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveMaxPooling2D((2, 4))(np.ones((1, 9, 9, 3))).shape)  # (1, 2, 4, 3)
+    """
+
+    rank = 2
+
+
+class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
+    """The largest values of a fixed grid of bins that cover a volume; bins as for `AdaptiveAveragePooling1D`.
+
+    Example:
+
+        print(cornu.layers.AdaptiveMaxPooling3D(2)(np.ones((1, 5, 5, 5, 3))).shape)  # (1, 2, 2, 2, 3)
+    """
+
+    rank = 3
+
+
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+
+__all__ = [
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+]

@@ -1,0 +1,316 @@
+"""`SimpleRNN`, `LSTM` and `GRU`: `RNN` with a built-in cell and, where it applies, a faster loop.
+
+The fast loop projects all inputs in one product and runs `kernels.recurrent`. It takes the activations of its table and
+does no dropout of the state; everything else runs cell by cell, as `use_cudnn=False` asks for.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import activations, validate
+from cornu.core.operation import snake_case
+from cornu.kernels import recurrent
+from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.rnn import RNN
+
+__all__ = ["GRU", "LSTM", "SimpleRNN"]
+
+_FAST_ACTIVATIONS = {getattr(activations, name): name for name in recurrent.ACTIVATIONS}
+
+_CELL_ARGUMENTS = (
+    "units", "activation", "use_bias",
+    "kernel_initializer", "recurrent_initializer", "bias_initializer",
+    "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
+    "kernel_constraint", "recurrent_constraint", "bias_constraint",
+    "dropout", "recurrent_dropout", "seed",
+)  # fmt: skip
+
+
+def _cell(kind: type[GatedCell], arguments: dict[str, Any], *others: str) -> GatedCell:
+    """A cell from the local variables of a layer's constructor; what the cell takes by keyword leaves `kwargs`."""
+    given = {name: arguments[name] for name in (*_CELL_ARGUMENTS, *others)}
+    keywords = arguments["kwargs"]
+    if "implementation" in keywords:
+        given["implementation"] = keywords.pop("implementation")
+    inherited = {name: keywords[name] for name in ("dtype", "trainable") if name in keywords}
+    return kind(**given, **inherited, name=snake_case(kind.__name__))
+
+
+def _of_cell(*names: str) -> dict[str, property]:
+    """Properties that read the arguments kept by the cell."""
+    return {name: property(lambda self, name=name: getattr(self.cell, name), doc=f"The cell's {name}.") for name in names}
+
+
+class GatedRNN(RNN):
+    """What the three layers share: a built-in cell inside, and the choice of the loop."""
+
+    config_skip = (*RNN.config_skip, "cell", "use_cudnn")
+    use_cudnn: Any = "auto"
+
+    def __init__(self, cell: GatedCell, **kwargs: Any):
+        super().__init__(cell, **kwargs)
+        self.input_spec = InputSpec(ndim=3)
+
+    locals().update(_of_cell(*_CELL_ARGUMENTS))
+
+    def _gates(self, training: bool) -> recurrent.Gates | None:
+        """The arithmetic for the fast loop, or None where that does not apply."""
+        names = [_FAST_ACTIVATIONS.get(f) for f in self._functions()]
+        if self.use_cudnn is False or None in names or (training and self.recurrent_dropout):
+            return None
+        return self._make_gates(*names)
+
+    def _functions(self) -> tuple:
+        return self.cell.activation, self.cell.recurrent_activation
+
+    def inner_loop(
+        self, sequences: jax.Array, initial_state: Any, mask: jax.Array | None, training: bool = False
+    ) -> tuple:
+        """Run over (batch, time, features) by the fast loop or cell by cell."""
+        gates = self._gates(training)
+        if gates is None:
+            self._require_fast_unless_auto()
+            return super().inner_loop(sequences, initial_state, mask, training)
+        steps = self.time_major(sequences)
+        drop = self.cell.get_dropout_mask(steps[0]) if training else None
+        hidden, last = recurrent.recur(
+            gates,
+            self.cell.project(steps, drop),
+            tuple(initial_state),
+            self.cell.recurrent_kernel.value,
+            self.cell.biases()[1],
+            self.time_major(mask),
+            self.unroll,
+        )
+        return last[0], jnp.swapaxes(hidden, 0, 1), list(last)
+
+    def _require_fast_unless_auto(self) -> None:
+        if self.use_cudnn is True:
+            raise ValueError(
+                f"{validate.describe(self)}: use_cudnn=True needs activations among {', '.join(recurrent.ACTIVATIONS)}, "
+                'recurrent_dropout=0 and, for GRU, reset_after=True. Pass use_cudnn="auto" to run cell by cell.'
+            )
+
+
+class SimpleRNN(GatedRNN):
+    """Fully connected recurrent layer: h' = activation(x @ kernel + h @ recurrent_kernel + bias).
+
+    Args:
+        units: size of state and output.
+        activation: name or function.
+        use_bias: whether to add a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
+            `zero_output_for_mask` and documents the arguments of a call.
+        seed: int or SeedGenerator for dropout.
+
+    Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
+
+    Example:
+
+        layer = cornu.layers.SimpleRNN(4, return_sequences=True)
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
+    """
+
+    config_optional = (*(n for n in RNN.config_optional if n != "activity_regularizer"), "seed")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            _cell(SimpleRNNCell, locals()),
+            activity_regularizer=activity_regularizer,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **kwargs,
+        )
+
+    def _functions(self) -> tuple:
+        return (self.cell.activation,)
+
+    _make_gates = staticmethod(recurrent.simple_gates)
+
+
+class LSTM(GatedRNN):
+    """Long short-term memory: see `LSTMCell` for the formula.
+
+    Args:
+        units: size of states and output.
+        activation, recurrent_activation: names or functions, for the memory and for the gates.
+        use_bias: whether to add a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        unit_forget_bias: whether the forget gate's bias starts at one.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        seed: int or SeedGenerator for dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
+            `zero_output_for_mask` and documents the arguments of a call.
+        use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
+
+    Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
+
+    Hochreiter and Schmidhuber, Long short-term memory, 1997.
+
+    Example:
+
+        layer = cornu.layers.LSTM(4, return_sequences=True)
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
+    """
+
+    config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            _cell(LSTMCell, locals(), "recurrent_activation", "unit_forget_bias"),
+            activity_regularizer=activity_regularizer,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **kwargs,
+        )
+        self.use_cudnn = validate.one_of(use_cudnn, ("auto", True, False), "use_cudnn", self)
+
+    locals().update(_of_cell("recurrent_activation", "unit_forget_bias"))
+
+    _make_gates = staticmethod(recurrent.lstm_gates)
+
+
+class GRU(GatedRNN):
+    """Gated recurrent unit: see `GRUCell` for the formula.
+
+    Args:
+        units: size of state and output.
+        activation, recurrent_activation: names or functions, for the candidate and for the gates.
+        use_bias: whether to add a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        seed: int or SeedGenerator for dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
+            `zero_output_for_mask` and documents the arguments of a call.
+        reset_after: whether the reset gate acts after the product, as in cuDNN, or before (cell by cell).
+        use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
+
+    Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
+
+    Cho et al., Learning phrase representations using RNN encoder-decoder, 2014.
+
+    Example:
+
+        layer = cornu.layers.GRU(4, return_sequences=True)
+        print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
+    """
+
+    config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            _cell(GRUCell, locals(), "recurrent_activation", "reset_after"),
+            activity_regularizer=activity_regularizer,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **kwargs,
+        )
+        self.use_cudnn = validate.one_of(use_cudnn, ("auto", True, False), "use_cudnn", self)
+
+    locals().update(_of_cell("recurrent_activation", "reset_after"))
+
+    _make_gates = staticmethod(recurrent.gru_gates)
+
+    def _gates(self, training: bool) -> recurrent.Gates | None:
+        return super()._gates(training) if self.reset_after else None

@@ -1,0 +1,148 @@
+"""Layers that rearrange entries and compute nothing: the batch axis stays where it is."""
+
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+
+
+class Flatten(Layer):
+    """Makes one axis of all axes but the batch.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"` (channels are moved to the end before flattening, so that
+            weights after it fit both formats), or None for the default of the settings.
+
+    Input shape: `(batch, ...)`. Output shape: `(batch, size)`, `(batch, 1)` for an input of rank 1.
+
+    Example:
+
+        print(cornu.layers.Flatten()(np.ones((2, 3, 4))).shape)  # (2, 12)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = validate.data_format(data_format, self)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """One row a sample."""
+        if self.data_format == "channels_first" and inputs.ndim > 2:
+            inputs = jnp.moveaxis(inputs, 1, -1)  # (batch, channels, ...) -> (batch, ..., channels)
+        return jnp.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
+
+
+class Reshape(Layer):
+    """Gives each sample another shape.
+
+    Args:
+        target_shape: ints, without the batch axis; one of them may be -1 or None, which takes what is left.
+
+    Input shape: `(batch, ...)`. Output shape: `(batch, *target_shape)`.
+
+    Example:
+
+        print(cornu.layers.Reshape((-1, 2))(np.ones((3, 4))).shape)  # (3, 2, 2)
+    """
+
+    def __init__(self, target_shape: Sequence[int | None], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.target_shape = self._checked(target_shape)
+
+    def _checked(self, target_shape: Any) -> tuple[int | None, ...]:
+        sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (-2,)
+        known = [size for size in sizes if size not in (-1, None)]
+        if not all(isinstance(size, numbers.Integral) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
+            raise ValueError(
+                f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, of which one may be -1. "
+                f"Received: target_shape={target_shape!r}."
+            )
+        return tuple(None if size is None else int(size) for size in sizes)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The same entries in the new shape."""
+        sizes = (-1 if size is None else size for size in self._sample_shape(inputs.shape[1:]))
+        return jnp.reshape(inputs, (inputs.shape[0], *sizes))
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        """The new shape; a fixed one is promised also for inputs of unknown size."""
+        dtype = self.compute_dtype if "float" in inputs.dtype else inputs.dtype
+        return KerasTensor((inputs.shape[0], *self._sample_shape(inputs.shape[1:])), dtype)
+
+    def _sample_shape(self, sizes: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The target shape with the open size worked out: None where a size of the input is unknown."""
+        target = [None if size == -1 else size for size in self.target_shape]
+        if not all(isinstance(size, int) for size in sizes):
+            return tuple(target)
+        total = math.prod(sizes)
+        rest = total // max(1, math.prod(size for size in target if size is not None))
+        shape = tuple(rest if size is None else size for size in target)
+        if math.prod(shape) != total:
+            raise ValueError(
+                f"{validate.describe(self)}: a sample of shape {tuple(sizes)} has {total} entries, which do not fit "
+                f"target_shape={self.target_shape}."
+            )
+        return shape
+
+
+class Permute(Layer):
+    """Puts the axes of each sample in another order.
+
+    Args:
+        dims: the axes in their new order, counted from 1: the batch axis 0 stays first.
+
+    Input shape: `(batch, ...)` of rank `len(dims) + 1`.
+
+    Example:
+
+        print(cornu.layers.Permute((2, 1))(np.ones((2, 3, 4))).shape)  # (2, 4, 3)
+    """
+
+    def __init__(self, dims: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"{validate.describe(self)}: dims must hold each axis from 1 to {len(self.dims)} once. "
+                f"Received: dims={dims!r}."
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The transposed samples."""
+        return jnp.transpose(inputs, (0, *self.dims))
+
+
+class RepeatVector(Layer):
+    """Makes a sequence of `n` equal steps of each vector.
+
+    Args:
+        n: number of steps, at least 1.
+
+    Input shape: `(batch, features)`. Output shape: `(batch, n, features)`.
+
+    Example:
+
+        print(cornu.layers.RepeatVector(3)(np.ones((2, 4))).shape)  # (2, 3, 4)
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = validate.positive_int(n, "n", self)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The sequences."""
+        batch, features = inputs.shape
+        return jnp.broadcast_to(inputs[:, None, :], (batch, self.n, features))
+
+
+__all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]

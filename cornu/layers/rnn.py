@@ -1,0 +1,288 @@
+"""`RNN`: any cell over a sequence.
+
+The loop is one `lax.scan` over time. Whatever a step assigns (seeds that advance, running statistics of a cell) rides
+along as a pure state, and losses that a step adds come out summed over time. Layers with a faster loop than this, such
+as `LSTM`, replace `inner_loop` alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import registry, tree, validate
+from cornu.core import context
+from cornu.core.variable import Variable, functional
+from cornu.layers.cells import (
+    StackedRNNCells,
+    build_cell,
+    call_cell,
+    check_cell,
+    draw_dropout_masks,
+    first_states,
+    reset_dropout_masks,
+)
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+
+__all__ = ["RNN"]
+
+
+class RNN(Layer):
+    """Run a cell over the steps of a sequence.
+
+    Args:
+        cell: a cell, or a list of cells to stack: an object with `call(inputs, states)` that returns (output, new
+            states), `state_size` (one int or a list of them) and optionally `output_size` and
+            `get_initial_state(batch_size)`.
+        return_sequences: whether the outputs of all steps are returned, or the last alone.
+        return_state: whether the last states are returned too.
+        go_backwards: whether the steps are taken from the last to the first; outputs are in the order of the steps taken.
+        stateful: whether the last states of a batch are the first of the next; the batch size must be fixed.
+        unroll: whether the loop is written out: may be faster for a few steps, compiles far longer for many.
+        zero_output_for_mask: whether masked steps put out zeros, or the output before them again.
+
+    Call arguments:
+        sequences: (batch, time, ...).
+        initial_state: list of first states; None is zeros, or the kept states when `stateful`.
+        mask: (batch, time), False where a step is skipped: states stay as they are.
+        training: passed to the cell.
+
+    Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`; with
+    `return_state` a tuple of that and the states.
+
+    Example:
+
+        class Average:
+            state_size = output_size = 3
+
+            def call(self, inputs, states):
+                new = 0.9 * states[0] + 0.1 * inputs
+                return new, [new]
+
+        print(cornu.layers.RNN(Average())(np.ones((2, 5, 3))).shape)  # (2, 3)
+    """
+
+    _hidden = Layer._hidden | {"states"}  # kept states are variables of the layer, but no weights
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else check_cell(cell, self)
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.states: Any = None
+        self.supports_masking = True
+        self.input_spec = InputSpec(min_ndim=3)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "RNN":
+        """A layer equal to the one whose `get_config` gave `config`."""
+        with registry.custom_objects(custom_objects):
+            return super().from_config(config)
+
+    @property
+    def state_size(self) -> Any:
+        """The cell's state sizes."""
+        return self.cell.state_size
+
+    @property
+    def single_state(self) -> bool:
+        """Whether the cell has one state."""
+        return not isinstance(self.state_size, (list, tuple)) or len(self.state_size) == 1
+
+    # ------------------------------------------------------------ building
+
+    def build(self, sequences_shape: tuple, initial_state_shape: Any = None) -> None:
+        """Build the cell, and the kept states when `stateful`."""
+        build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
+        if self.stateful:
+            self._make_states(sequences_shape)
+
+    def _make_states(self, sequences_shape: tuple) -> None:
+        if sequences_shape[0] is None:
+            raise ValueError(
+                f"{validate.describe(self)}: with stateful=True the batch size must be known: give the input as "
+                f"Input(batch_shape=...). Received: shape={tuple(sequences_shape)}."
+            )
+
+        def keep(first: jax.Array) -> Variable:
+            return Variable(first, dtype=self.variable_dtype, trainable=False, name="rnn_state")
+
+        with jax.ensure_compile_time_eval():
+            first = self.get_initial_state(sequences_shape[0])
+            self.states = tree.map_structure(keep, first)
+
+    def _collect(self, seeds: bool) -> list[Variable]:
+        kept = tree.flatten(self.states) if seeds and self.states is not None else []
+        return [*super()._collect(seeds), *kept]
+
+    # ------------------------------------------------------------ states
+
+    def get_initial_state(self, batch_size: Any) -> list:
+        """The states before the first step."""
+        return first_states(self.cell, batch_size, self.compute_dtype)
+
+    def reset_state(self) -> None:
+        """Put the kept states of a `stateful` layer back to the first ones."""
+        if self.states is None:
+            return
+        kept = tree.flatten(self.states)
+        for variable, first in zip(kept, tree.flatten(self.get_initial_state(kept[0].shape[0])), strict=True):
+            variable.assign(first)
+
+    def reset_states(self) -> None:
+        """The old name of `reset_state`."""
+        self.reset_state()
+
+    def _first_state(self, sequences: jax.Array, initial_state: Any) -> list:
+        """The states to start from, in the cell's structure."""
+        batch_size = sequences.shape[0]
+        if initial_state is None and self.stateful:
+            initial_state = self._kept(batch_size)
+        if initial_state is None:
+            return self.get_initial_state(batch_size)
+        structure = jax.eval_shape(lambda: self.get_initial_state(2))
+        given = tree.flatten(initial_state)
+        wanted = tree.flatten(structure)
+        if len(given) != len(wanted) or any(a.shape[1:] != b.shape[1:] for a, b in zip(given, wanted, strict=True)):
+            raise ValueError(
+                f"{validate.describe(self)}: initial_state must have {len(wanted)} state(s) of shape "
+                f"{', '.join(str(('batch', *b.shape[1:])) for b in wanted)}. "
+                f"Received: {len(given)} of shape {', '.join(str(a.shape) for a in given)}."
+            )
+        given = [a.astype(b.dtype) for a, b in zip(given, wanted, strict=True)]
+        return tree.pack_sequence_as(structure, given)
+
+    def _kept(self, batch_size: int) -> Any:
+        expected = tree.flatten(self.states)[0].shape[0]
+        if batch_size != expected:
+            raise ValueError(
+                f"{validate.describe(self)}: a stateful layer was built for batches of {expected}. "
+                f"Received: a batch of {batch_size}."
+            )
+        return tree.map_structure(lambda variable: variable.value, self.states)
+
+    # ------------------------------------------------------------ calling
+
+    def call(
+        self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """The last output, or all; with `return_state` followed by the last states."""
+        states = self._first_state(sequences, initial_state)
+        mask = _plain_mask(mask, self)
+        try:
+            if training:
+                draw_dropout_masks(self.cell, sequences[:, 0], states)
+            last, outputs, states = self.inner_loop(sequences, states, mask, training=training)
+        finally:
+            reset_dropout_masks(self.cell)
+        if self.stateful:
+            for variable, value in zip(tree.flatten(self.states), tree.flatten(states), strict=True):
+                variable.assign(value)
+        output = self._padded(last, outputs, mask)
+        return (output, *states) if self.return_state else output
+
+    def _padded(self, last: Any, outputs: Any, mask: Any) -> Any:
+        """The output that was asked for, with zeros at masked steps where they were."""
+        output = outputs if self.return_sequences else last
+        if mask is None or not self.zero_output_for_mask:
+            return output
+        mask = jnp.flip(mask, axis=1) if self.go_backwards else mask
+        return where_valid(mask if self.return_sequences else mask[:, -1], output, None)
+
+    def inner_loop(
+        self, sequences: jax.Array, initial_state: Any, mask: jax.Array | None, training: bool = False
+    ) -> tuple:
+        """Run the cell over (batch, time, ...): (last output, all outputs, last states)."""
+        variables = self.cell.non_trainable_variables if isinstance(self.cell, Layer) else []
+        with context.scope(autocast=None):
+            assigned = [variable.value for variable in variables]
+        losses: list = []
+
+        def call(x: jax.Array, states: Any) -> Any:
+            losses.clear()
+            with context.scope(losses=losses):
+                output, new = call_cell(self.cell, x, states, training)
+            return output, tree.pack_sequence_as(states, tree.flatten(new)), list(losses)
+
+        pure = functional(call, variables)
+
+        def step(carry: Any, inputs: Any) -> Any:
+            assigned, states, held = carry
+            x, valid = inputs
+            (output, new, losses), assigned = pure(assigned, x, states)
+            output, new = where_valid(valid, output, held), where_valid(valid, new, states)
+            return (assigned, new, output), (output, losses)
+
+        steps = self.time_major(sequences)
+        shape = jax.eval_shape(lambda: pure(assigned, steps[0], initial_state)[0][0])
+        carry = (assigned, initial_state, _output_before(shape, initial_state))
+        (assigned, states, last), (outputs, added) = lax.scan(step, carry, (steps, self.time_major(mask)), unroll=self.unroll)
+        for variable, value in zip(variables, assigned, strict=True):
+            variable.assign(value)
+        for loss in added:
+            self.add_loss(jnp.sum(loss))
+        return last, tree.map_structure(lambda y: jnp.swapaxes(y, 0, 1), outputs), states
+
+    def time_major(self, x: jax.Array | None) -> jax.Array | None:
+        """(batch, time, ...) as (time, batch, ...), in the order in which the steps are taken."""
+        if x is None:
+            return None
+        x = jnp.swapaxes(x, 0, 1)
+        return jnp.flip(x, axis=0) if self.go_backwards else x
+
+    def compute_mask(self, _: Any, mask: Any) -> Any:
+        """The mask of the steps where sequences are returned; the last output and the states have none."""
+        mask = tree.flatten(mask)[0]
+        mask = mask if self.return_sequences else None
+        return [mask, *(None for _ in tree.flatten(self.state_size))] if self.return_state else mask
+
+
+def where_valid(valid: jax.Array | None, new: Any, old: Any) -> Any:
+    """`new` where `valid` is True, else `old` (None: zeros), for structures of arrays with `valid`'s leading axes."""
+    if valid is None:
+        return new
+
+    def choose(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.where(valid.reshape(valid.shape + (1,) * (a.ndim - valid.ndim)), a, b)
+
+    old = tree.map_structure(jnp.zeros_like, new) if old is None else old
+    return tree.map_structure(choose, new, old)
+
+
+def _plain_mask(mask: Any, owner: Layer) -> jax.Array | None:
+    """The mask of the sequences as booleans (batch, time)."""
+    mask = next((m for m in tree.flatten(mask) if m is not None), None)
+    if mask is None:
+        return None
+    mask = mask[..., 0] if mask.ndim == 3 else mask
+    if mask.ndim != 2:
+        raise ValueError(
+            f"{validate.describe(owner)}: mask must have the shape (batch, time). Received: shape={mask.shape}."
+        )
+    return mask.astype(bool)
+
+
+def _output_before(output: Any, states: Sequence) -> Any:
+    """What a masked first step puts out: the last cell's hidden state where the cell puts that out, else zeros."""
+    shapes = tree.flatten(output)
+    last = states[-1] if isinstance(states[-1], (list, tuple)) else states
+    if len(shapes) == 1 and shapes[0].shape == last[0].shape:
+        return tree.pack_sequence_as(output, [last[0].astype(shapes[0].dtype)])
+    return tree.map_structure(lambda s: jnp.zeros(s.shape, s.dtype), output)

@@ -1,0 +1,43 @@
+"""How much is taken from, or put at, the two ends of each spatial axis: what cropping and zero padding share."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from cornu import validate
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+def side_pairs(value: Any, rank: int, name: str, owner: Any) -> Pairs:
+    """`value` as one pair (before, after) for each of `rank` axes.
+
+    One number stands for both ends of all axes, one number an axis for both ends of it.
+    """
+    items = (value,) * rank if isinstance(value, numbers.Integral) else value
+    if isinstance(items, Sequence) and not isinstance(items, str) and len(items) == rank:
+        pairs = [(item, item) if isinstance(item, numbers.Integral) else item for item in items]
+        if all(_is_pair(pair) for pair in pairs):
+            return tuple((int(before), int(after)) for before, after in pairs)
+    raise ValueError(
+        f"{validate.describe(owner)}: {name} must be an integer, {rank} integers, or {rank} pairs (before, after), each "
+        f"at least 0. Received: {name}={value!r}."
+    )
+
+
+def end_pair(value: Any, name: str, owner: Any) -> tuple[int, int]:
+    """`value` as the pair (before, after) of a single axis; one number stands for both."""
+    return validate.int_tuple(value, 2, name, owner, minimum=0)
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and all(isinstance(v, numbers.Integral) and not isinstance(v, bool) and v >= 0 for v in value)
+    )
+
+
+def first_spatial_axis(data_format: str) -> int:
+    """The axis after the batch, or after batch and channels."""
+    return 1 if data_format == "channels_last" else 2

@@ -1,0 +1,125 @@
+"""`TimeDistributed`: one layer applied to every time step by itself.
+
+Steps do not depend on each other, so they run side by side (`jax.vmap`), unless the layer assigns something on the way,
+such as running statistics or a random seed: then they run one after another, as those assignments require.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import ops, tree, validate
+from cornu.core import context
+from cornu.core.masks import get_mask, set_mask
+from cornu.core.variable import Variable, functional
+from cornu.layers.wrapper import Wrapper
+
+__all__ = ["TimeDistributed"]
+
+
+class TimeDistributed(Wrapper):
+    """Apply a layer to each step of a sequence, with the same weights.
+
+    Args:
+        layer: the layer; it sees inputs of shape (batch, ...) without the time axis.
+
+    Shapes: (batch, time, ...) to (batch, time, ...). A mask (batch, time, ...) is handed to the layer step by step.
+
+    Example:
+
+        frames = np.ones((2, 5, 8, 8, 3))
+        layer = cornu.layers.TimeDistributed(cornu.layers.Conv2D(4, 3))
+        print(layer(frames).shape)  # (2, 5, 6, 6, 4)
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer for one step."""
+        super().build(self._step_shape(input_shape))
+
+    def _step_shape(self, input_shape: Any) -> tuple:
+        if tree.is_nested(input_shape[0]) or len(input_shape) < 3:
+            raise ValueError(
+                f"{validate.describe(self)}: the input must be one tensor of at least 3 dimensions (batch, time, ...). "
+                f"Received: shape={input_shape}."
+            )
+        return (input_shape[0], *input_shape[2:])
+
+    def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> Any:
+        """The layer's outputs for all steps."""
+        if mask is not None and mask.shape[:2] != inputs.shape[:2]:
+            raise ValueError(
+                f"{validate.describe(self)}: mask must start with the batch and time sizes of the input, "
+                f"{inputs.shape[:2]}. Received: shape={mask.shape}."
+            )
+        variables = self.layer.non_trainable_variables
+        with context.scope(autocast=None):
+            values = [variable.value for variable in variables]
+        step = functional(self._one_step(training), variables)
+        if _assigns(step, values, inputs, mask):
+            (outputs, masks, losses), values = _in_turn(step, values, inputs, mask)
+            _assign(variables, values)
+        else:
+            outputs, masks, losses = jax.vmap(lambda x, m: step(values, x, m)[0], in_axes=1, out_axes=1)(inputs, mask)
+        for loss in losses:
+            self.add_loss(jnp.sum(loss))
+        for output, one in zip(tree.flatten(outputs), masks, strict=True):
+            set_mask(output, one)
+        return outputs
+
+    def _one_step(self, training: bool | None) -> Callable:
+        """A function of one step's input and mask: (outputs, their masks, the losses added)."""
+
+        def step(x: jax.Array, mask: jax.Array | None) -> tuple:
+            losses: list = []
+            set_mask(x, mask)
+            with context.scope(losses=losses):
+                outputs = self.layer(x, training=training)
+            losses = [jnp.reshape(loss, (1,)) for loss in losses]  # so that there is an axis to put time beside
+            return outputs, [get_mask(y) for y in tree.flatten(outputs)], losses
+
+        return step
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the steps; of what is inside them too where the layer keeps it."""
+        if previous_mask is None or len(previous_mask.shape) == 2:
+            return previous_mask
+        if self.layer.compute_mask(inputs[:, 0], previous_mask[:, 0]) is not None:
+            return previous_mask
+        return ops.any(previous_mask, axis=tuple(range(2, len(previous_mask.shape))))
+
+
+def _assigns(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> bool:
+    """Whether a step gives any variable a new value, found by tracing one."""
+    changed = []
+
+    def trace(x: jax.Array, m: jax.Array | None) -> jax.Array:
+        _, after = step(values, x, m)
+        changed.append(any(a is not b for a, b in zip(values, after, strict=True)))
+        return x
+
+    jax.eval_shape(trace, inputs[:, 0], None if mask is None else mask[:, 0])
+    return changed[-1]
+
+
+def _in_turn(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> tuple:
+    """Run the steps one after another: (results with time on axis 1, last values)."""
+
+    def body(values: list, at: tuple) -> tuple:
+        result, values = step(values, *at)
+        return values, result
+
+    steps = (jnp.swapaxes(inputs, 0, 1), None if mask is None else jnp.swapaxes(mask, 0, 1))
+    values, result = lax.scan(body, values, steps)
+    return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), result), values
+
+
+def _assign(variables: list[Variable], values: list) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,94 @@
+"""Zero padding: zeros put at both ends of the spatial axes."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.layers.input_spec import InputSpec
+from cornu.layers.layer import Layer
+from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
+
+
+class _ZeroPadding(Layer):
+    """What all ranks share; subclasses set `padding` and `data_format`."""
+
+    def _pairs(self) -> Pairs:
+        return self.padding
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The inputs with zeros around the spatial axes."""
+        amounts = [(0, 0)] * inputs.ndim
+        first_axis = first_spatial_axis(self.data_format)
+        amounts[first_axis : first_axis + len(self._pairs())] = self._pairs()
+        return jnp.pad(inputs, amounts)
+
+
+class ZeroPadding1D(_ZeroPadding):
+    """Puts zero steps before and after a sequence.
+
+    Args:
+        padding: int, or two ints (before, after).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape: `(batch, steps, features)`, or `(batch, features, steps)`.
+
+    Example:
+
+        print(cornu.layers.ZeroPadding1D((0, 2))(np.ones((1, 2, 1))).ravel())  # [1. 1. 0. 0.]
+    """
+
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = validate.data_format(data_format, self)
+        self.padding = end_pair(padding, "padding", self)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _pairs(self) -> Pairs:
+        return (self.padding,)
+
+
+class ZeroPadding2D(_ZeroPadding):
+    """Puts zero rows and columns around images.
+
+    Args:
+        padding: int, two ints (height, width), or two pairs ((top, bottom), (left, right)).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
+
+    Example:
+
+        print(cornu.layers.ZeroPadding2D((1, 2))(np.ones((1, 4, 4, 3))).shape)  # (1, 6, 8, 3)
+    """
+
+    def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = validate.data_format(data_format, self)
+        self.padding = side_pairs(padding, 2, "padding", self)
+        self.input_spec = InputSpec(ndim=4)
+
+
+class ZeroPadding3D(_ZeroPadding):
+    """Puts zero planes around volumes.
+
+    Args:
+        padding: int, three ints, or three pairs (before, after).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.
+
+    Example:
+
+        print(cornu.layers.ZeroPadding3D(1)(np.ones((1, 2, 3, 4, 1))).shape)  # (1, 4, 5, 6, 1)
+    """
+
+    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = validate.data_format(data_format, self)
+        self.padding = side_pairs(padding, 3, "padding", self)
+        self.input_spec = InputSpec(ndim=5)
+
+
+__all__ = ["ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"]

@@ -1,0 +1,155 @@
+"""Losses: what training makes small. Classes with reduction and weights, functions with one value a sample."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cornu.core.configurable import Catalogue
+from cornu.losses.embedding import Circle, circle
+from cornu.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
+from cornu.losses.loss import Loss, LossFunctionWrapper
+from cornu.losses.overlap import Dice, Tversky, dice, tversky
+from cornu.losses.probabilistic import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    KLDivergence,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    kl_divergence,
+    poisson,
+    sparse_categorical_crossentropy,
+)
+from cornu.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+from cornu.losses.sequence import CTC, ctc
+
+_CLASSES = (
+    BinaryCrossentropy, BinaryFocalCrossentropy, CTC, CategoricalCrossentropy, CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy, CategoricalHinge, Circle, CosineSimilarity, Dice, Hinge, Huber, KLDivergence,
+    LogCosh, Loss, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
+    Poisson, SparseCategoricalCrossentropy, SquaredHinge, Tversky,
+)  # fmt: skip
+
+_FUNCTIONS = {cls.fn.__name__: cls.fn for cls in _CLASSES if cls is not Loss}
+
+_SHORT = {
+    "bce": binary_crossentropy,
+    "kld": kl_divergence,
+    "mae": mean_absolute_error,
+    "mape": mean_absolute_percentage_error,
+    "mse": mean_squared_error,
+    "msle": mean_squared_logarithmic_error,
+}
+
+catalogue = Catalogue(
+    "loss",
+    {
+        **{cls.__name__: cls for cls in _CLASSES},
+        **_FUNCTIONS,
+        **_SHORT,
+        **{name.upper(): function for name, function in _SHORT.items()},
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """The loss that `identifier` stands for.
+
+    Args:
+        identifier: a name such as `"mse"` (a function) or `"MeanSquaredError"` (an instance), a config, a class, or a
+            loss itself. None is None.
+
+    Example:
+
+        print(cornu.losses.get("mse")([[0.0]], [[2.0]]))  # [4.]
+    """
+    return catalogue.get(identifier)
+
+
+def serialize(loss: Any) -> Any:
+    """The loss, function or instance, as plain data."""
+    return catalogue.serialize(loss)
+
+
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss that a config or name stands for.
+
+    Args:
+        name: what `serialize` gave, or a name.
+        custom_objects: dictionary from name to class or function.
+    """
+    return catalogue.deserialize(name, custom_objects)
+
+
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CTC",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
+    "Circle",
+    "CosineSimilarity",
+    "Dice",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "LossFunctionWrapper",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "Tversky",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "circle",
+    "cosine_similarity",
+    "ctc",
+    "deserialize",
+    "dice",
+    "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "serialize",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+    "tversky",
+]

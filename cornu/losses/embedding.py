@@ -1,0 +1,77 @@
+"""The circle loss, which pulls embeddings of one label together and pushes the others apart."""
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.operation import Tensor, op
+from cornu.losses.loss import LossFunctionWrapper, as_float
+
+_NOTHING = -1e9  # the logit of a pair that does not count
+
+
+@op
+def circle(
+    y_true: Tensor,
+    y_pred: Tensor,
+    ref_labels: Tensor | None = None,
+    ref_embeddings: Tensor | None = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> jax.Array:
+    """`softplus(logsumexp(γ αₙ (s - m)) + logsumexp(-γ αₚ (s - 1 + m)))` over the pairs of unlike (n) and like (p) labels.
+
+    `s` is the dot product of two embeddings, `αₚ = max(1 + m - s, 0)` and `αₙ = max(s + m, 0)`. A sample without a
+    like or an unlike partner gives 0.
+
+    Args:
+        y_true: integer labels `(batch,)`.
+        y_pred: embeddings `(batch, depth)` of length 1; the result has shape `(batch,)`.
+        ref_labels, ref_embeddings: labels and embeddings to compare with; by default the batch itself.
+        remove_diagonal: whether sample i is left out of its own pairs.
+        gamma: scale.
+        margin: relaxation `m`, from 0 to 1.
+
+    Example:
+
+        y = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        print(cornu.losses.circle(np.array([0, 0, 1]), y))
+
+    Paper: Sun et al., "Circle loss", https://arxiv.org/abs/2002.10857.
+    """
+    y_pred = as_float(y_pred)
+    others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings).astype(y_pred.dtype)
+    labels = jnp.ravel(jnp.asarray(y_true).astype("int32"))
+    other_labels = labels if ref_labels is None else jnp.ravel(jnp.asarray(ref_labels).astype("int32"))
+    alike = labels[:, None] == other_labels[None, :]  # (batch, others)
+    unlike = ~alike
+    if remove_diagonal:
+        alike = alike & ~jnp.eye(*alike.shape, dtype=bool)
+    similarity = 1.0 - jnp.maximum(1.0 - y_pred @ others.T, 0.0)  # (batch, others), at most 1
+    pull = jnp.maximum(1.0 + margin - similarity, 0.0)
+    push = jnp.maximum(similarity + margin, 0.0)
+    pull_logits = jnp.where(alike, -gamma * pull * (similarity - (1.0 - margin)), _NOTHING)
+    push_logits = jnp.where(unlike, gamma * push * (similarity - margin), _NOTHING)
+    both = jax.nn.logsumexp(pull_logits, axis=-1) + jax.nn.logsumexp(push_logits, axis=-1)
+    return jax.nn.softplus(both)
+
+
+class Circle(LossFunctionWrapper, function=circle, order="gamma margin remove_diagonal reduction name dtype",
+             leave_out=("ref_labels", "ref_embeddings"), gamma=80.0):  # fmt: skip
+    """Circle loss on embeddings of length 1, with the batch's own labels.
+
+    Args:
+        gamma: scale.
+        margin: relaxation, from 0 to 1.
+        remove_diagonal: whether a sample is left out of its own pairs.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.Circle(gamma=2.0)
+        print(loss(np.array([0, 0, 1]), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])))
+
+    Paper: Sun et al., "Circle loss", https://arxiv.org/abs/2002.10857.
+    """

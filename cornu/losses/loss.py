@@ -1,0 +1,342 @@
+"""What a loss is: values of a function of arrays, weighted, masked and reduced to one number.
+
+`Loss` holds everything but the function: casting, masks, weights, reduction. `LossFunctionWrapper` joins it to a function,
+and a built-in class is a class statement that names its function:
+
+    class Huber(LossFunctionWrapper, function=huber, name="huber_loss"):
+
+The constructor's signature comes from the function's, and the parameters become attributes of the same name.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import settings, tree, validate
+from cornu.core import context, dtypes, policy
+from cornu.core.configurable import Configurable
+from cornu.core.masks import get_mask
+from cornu.core.operation import snake_case
+from cornu.core.symbolic import any_symbolic, output_spec
+from cornu.core.variable import Variable
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+_MEANS = ("sum_over_batch_size", "mean")
+
+
+def float_type(dtype: Any) -> str:
+    """The type in which a loss or metric computes: that of a dtype or dtype policy; None is floatx."""
+    return settings.floatx() if dtype is None else policy.get(dtype).compute_dtype
+
+
+def rowwise(function: Callable) -> Callable:
+    """Mark a function of (y_true, y_pred) whose value for a row depends on that row alone."""
+    function.rowwise = True
+    return function
+
+
+def is_rowwise(function: Callable, options: Mapping[str, Any]) -> bool:
+    """Whether `function`, called with `options`, gives each row a value of its own (for inputs of rank 2 and more)."""
+    axis = options.get("axis", -1)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    return getattr(function, "rowwise", False) and all(a is not None and (a > 0 or a == -1) for a in axes)
+
+
+class Loss(Configurable):
+    """Base of all losses: a subclass writes `call(y_true, y_pred)`, which returns one value a sample.
+
+    Args:
+        name: name; None makes one from the class's name.
+        reduction: `"sum_over_batch_size"` or `"mean"` (sum of the weighted values over their number), `"sum"`,
+            `"mean_with_sample_weight"` (sum over the sum of the weights), `"none"` or None (the values themselves).
+        dtype: dtype or dtype policy to compute in; None is `cornu.config.floatx()`.
+
+    Example:
+
+        class Cubed(cornu.losses.Loss):
+            def call(self, y_true, y_pred):
+                return cornu.ops.mean(abs(y_true - y_pred) ** 3, axis=-1)
+
+        print(Cubed()(np.zeros((2, 1)), np.array([[1.0], [2.0]])))  # 4.5
+    """
+
+    rowwise = False
+    """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
+
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+        self.name = name or context.auto_name(snake_case(type(self).__name__))
+        self.reduction = validate.one_of(reduction, REDUCTIONS, "reduction", self)
+        self._given_dtype = dtype
+        self._dtype = float_type(dtype)
+
+    @property
+    def dtype(self) -> str:
+        """The type in which the loss is computed."""
+        return self._dtype
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each sample; subclasses write it."""
+        raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The reduced loss.
+
+        Args:
+            y_true: true values; for losses of your own also nested.
+            y_pred: predictions; their mask counts.
+            sample_weight: one number a sample, or an array that fits the values of `call`.
+        """
+        if any_symbolic((y_true, y_pred, sample_weight)):
+            return output_spec(self, y_true, y_pred, sample_weight)
+        mask = get_mask(y_pred)
+        values = self.call(*(as_arrays(y, self.dtype) for y in (y_true, y_pred)))
+        mask = both_masks(mask, get_mask(values))
+        return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; dtype only where one was given."""
+        config = super().get_config()
+        config.pop("dtype", None)
+        return config if self._given_dtype is None else {**config, "dtype": self.dtype}
+
+
+class LossFunctionWrapper(Loss):
+    """A loss made from a function of `(y_true, y_pred)` that returns one value a sample.
+
+    Args:
+        fn: the function.
+        reduction, name, dtype: as for `Loss`.
+        **kwargs: further arguments of the function.
+    """
+
+    fn: Callable
+    option_names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, function: Callable | None = None, **details: Any):
+        """With `function`, give the class a constructor whose signature is made from that of the function."""
+        super().__init_subclass__()
+        if function is not None:
+            cls.fn = staticmethod(function)
+            details = {"order": "{options} reduction name dtype", "reduction": "sum_over_batch_size", **details}
+            cls.option_names, cls.__init__ = constructor(function, Loss.__init__, **details)
+
+    def __init__(
+        self,
+        fn: Callable,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.fn = fn
+        self.option_names = tuple(kwargs)
+        for option, value in kwargs.items():
+            setattr(self, option, value)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The function's arguments beside `y_true` and `y_pred`."""
+        return {name: getattr(self, name) for name in self.option_names}
+
+    def check_options(self) -> None:
+        """Refuse bad arguments of the function; called at the end of a constructor made from it."""
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
+        return is_rowwise(self.fn, self.options)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The function's values."""
+        return self.fn(*same_rank(y_true, y_pred), **self.options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, the function and its arguments."""
+        config = super().get_config()
+        return {**config, **self.options} if "fn" in config else config
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}({self.fn.__name__}, {self.options})>"
+
+
+def constructor(
+    function: Callable,
+    initialize: Callable,
+    order: str,
+    name: str | None = None,
+    leave_out: tuple[str, ...] = (),
+    **defaults: Any,
+) -> tuple[tuple[str, ...], Callable]:
+    """An `__init__` for a class made from `function`, and the names of the function's options.
+
+    Args:
+        function: its parameters after `y_true` and `y_pred` become parameters of the constructor.
+        initialize: the base constructor, called with what is not an option.
+        order: the parameters in order; `{options}` stands for those of the function that are not named.
+        name: the default of `name`; None takes the function's.
+        leave_out: options that the class does not have.
+        defaults: defaults that differ from the function's, or from None.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[2:]
+    options = {p.name: p for p in parameters if p.name not in leave_out}
+    defaults = {"name": name or function.__name__, **defaults}
+    names = order.replace("{options}", " ".join(o for o in options if o not in order.split())).split()
+
+    def parameter(key: str) -> inspect.Parameter:
+        fallback = options[key].default if key in options else None
+        annotation = options[key].annotation if key in options else _ANNOTATIONS[key]
+        return inspect.Parameter(
+            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults.get(key, fallback), annotation=annotation
+        )
+
+    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    signature = inspect.Signature([self_parameter, *map(parameter, names)])
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}. Its arguments are: {', '.join(names)}.") from None
+        bound.apply_defaults()
+        given = {key: bound.arguments[key] for key in names}
+        for option in options:
+            setattr(self, option, given.pop(option))
+        initialize(self, **given)
+        self.check_options()
+
+    __init__.__signature__ = signature
+    return tuple(options), __init__
+
+
+_ANNOTATIONS = {"reduction": str | None, "name": str | None, "dtype": Any}
+
+
+# ---------------------------------------------------------------- arrays, ranks, weights
+
+
+def as_arrays(x: Any, dtype: str | None = None, keep_integers: bool = False) -> Any:
+    """`x`, or each array in the structure `x`, as a jax array of `dtype`; a list of plain numbers is one array.
+
+    Args:
+        x: array, number, list or structure of arrays.
+        dtype: the type of the result; None is the array's own.
+        keep_integers: whether arrays that hold no floats keep their type.
+    """
+
+    def convert(leaf: Any) -> jax.Array:
+        leaf = jnp.asarray(leaf.value if isinstance(leaf, Variable) else leaf)
+        if dtype is None or (keep_integers and not jnp.issubdtype(leaf.dtype, jnp.floating)):
+            return leaf
+        return leaf.astype(dtype)
+
+    is_structure = tree.is_nested(x) and any(hasattr(leaf, "shape") for leaf in tree.flatten(x))
+    return tree.map_structure(convert, x) if is_structure else convert(x)
+
+
+def same_rank(x: Any, y: Any) -> tuple[Any, Any]:
+    """Both arrays at one rank, where they differ by a last axis of size 1: `(n, 1)` meets `(n,)`.
+
+    A vector gets the axis; otherwise the axis goes. Structures and all other pairs come back unchanged.
+    """
+    if not (hasattr(x, "ndim") and hasattr(y, "ndim")):
+        return x, y
+    if x.ndim == y.ndim + 1:
+        return _squeeze_or_expand(x, y)
+    if y.ndim == x.ndim + 1:
+        return _squeeze_or_expand(y, x)[::-1]
+    return x, y
+
+
+def _squeeze_or_expand(higher: jax.Array, lower: jax.Array) -> tuple[jax.Array, jax.Array]:
+    if higher.shape[-1] != 1:
+        return higher, lower
+    return (higher, lower[:, None]) if lower.ndim == 1 else (higher[..., 0], lower)
+
+
+def predictions_and_labels(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+    """(y_true, y_pred) as arrays of the predictions' float type, at one rank where a last axis of size 1 allows."""
+    y_pred = as_float(y_pred)
+    return same_rank(jnp.asarray(y_true).astype(y_pred.dtype), y_pred)
+
+
+def as_float(x: Any) -> jax.Array:
+    """`x` as an array of its own float type, integers as floatx."""
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(settings.floatx())
+
+
+def align(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Both arrays at ranks that broadcast: the one of fewer axes belongs to the leading axes of the other."""
+    x, y = same_rank(x, y)
+    return _with_trailing_axes(x, y), _with_trailing_axes(y, x)
+
+
+def _with_trailing_axes(x: jax.Array, like: jax.Array) -> jax.Array:
+    missing = like.ndim - x.ndim
+    if missing <= 0 or x.ndim == 0 or x.shape[0] != like.shape[0]:
+        return x
+    return x.reshape(x.shape + (1,) * missing)
+
+
+def both_masks(mask: Any, other: Any) -> Any:
+    """The elements that both masks keep; None keeps all."""
+    if mask is None or other is None:
+        return other if mask is None else mask
+    mask, other = align(jnp.asarray(mask, bool), jnp.asarray(other, bool))
+    return mask & other
+
+
+def masked_weights(weights: jax.Array | None, mask: Any, reduction: str | None, dtype: str) -> jax.Array | None:
+    """Weights that are zero where the mask is; for means scaled up, so that only what is kept counts."""
+    if mask is None:
+        return weights
+    mask = jnp.asarray(mask).astype(dtype)
+    if reduction in _MEANS:
+        kept = jnp.sum(mask) + jnp.asarray(settings.epsilon(), dtype)
+        mask = mask * (jnp.asarray(mask.size, dtype) / kept)
+    if weights is None:
+        return mask
+    weights, mask = align(weights, mask)
+    return weights * mask
+
+
+def reduce_weighted(
+    values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size",
+    dtype: Any = None,
+) -> jax.Array:  # fmt: skip
+    """The values of a loss, weighted, masked and reduced."""
+    dtype = float_type(dtype)
+    values = as_arrays(values, dtype)
+    weights = None if sample_weight is None else as_arrays(sample_weight, dtype)
+    weights = masked_weights(weights, mask, reduction, dtype)
+    if weights is not None:
+        weights, values = align(weights, values)
+        check_weights(weights.shape, values.shape)
+        values = values * weights
+    if reduction in ("none", None):
+        return values
+    total = jnp.sum(values)
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight" and weights is not None:
+        return divide_no_nan(total, jnp.sum(weights))
+    return total / jnp.asarray(values.size, dtype)
+
+
+def check_weights(weights: tuple, values: tuple) -> None:
+    """Refuse weights or a mask of more axes than there are values to weigh."""
+    if len(weights) > len(values) > 0:
+        raise ValueError(
+            f"The sample weights or the mask have shape {weights}, but the values to weigh have shape {values}: one "
+            "number a sample. Give weights of that shape, or of its leading axes."
+        )
+
+
+def divide_no_nan(x: jax.Array, y: jax.Array) -> jax.Array:
+    """x / y, and 0 where y is 0."""
+    zero = y == 0
+    return jnp.where(zero, jnp.zeros_like(x), x / jnp.where(zero, jnp.ones_like(y), y))

@@ -1,0 +1,93 @@
+"""Losses on the overlap of two sets of pixels, for segmentation."""
+
+import jax
+import jax.numpy as jnp
+
+from cornu import settings
+from cornu.core.operation import Tensor, op
+from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwise
+
+
+@rowwise
+@op
+def dice(y_true: Tensor, y_pred: Tensor, axis: int | tuple[int, ...] | None = None) -> jax.Array:
+    """`1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))`.
+
+    Args:
+        y_true: labels from 0 to 1.
+        y_pred: probabilities of the same shape.
+        axis: the axes summed over; None is all of them and gives one number for the whole batch.
+
+    Example:
+
+        print(cornu.losses.dice([[1.0, 0.0]], [[1.0, 1.0]], axis=1))  # [0.3333]
+    """
+    y_true, y_pred = predictions_and_labels(y_true, y_pred)
+    overlap = 2.0 * jnp.sum(y_true * y_pred, axis=axis)
+    total = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
+    return 1.0 - overlap / (total + jnp.asarray(settings.epsilon(), y_pred.dtype))
+
+
+@rowwise
+@op
+def tversky(
+    y_true: Tensor, y_pred: Tensor, alpha: float = 0.5, beta: float = 0.5, axis: int | tuple[int, ...] | None = None
+) -> jax.Array:
+    """`1 - hit / (hit + alpha * misses + beta * false alarms)`; with `alpha = beta = 0.5` it is `dice`.
+
+    Args:
+        y_true: labels from 0 to 1.
+        y_pred: probabilities of the same shape.
+        alpha: weight of the false negatives, `sum(y_true * (1 - y_pred))`.
+        beta: weight of the false positives, `sum((1 - y_true) * y_pred)`.
+        axis: the axes summed over; None is all of them and gives one number for the whole batch.
+
+    Example:
+
+        print(cornu.losses.tversky([[1.0, 0.0]], [[1.0, 1.0]], axis=1))  # [0.3333]
+
+    Paper: Salehi et al., "Tversky loss function for image segmentation", https://arxiv.org/abs/1706.05721.
+    """
+    y_true, y_pred = predictions_and_labels(y_true, y_pred)
+    hits = jnp.sum(y_true * y_pred, axis=axis)
+    false_alarms = jnp.sum((1.0 - y_true) * y_pred, axis=axis)
+    misses = jnp.sum(y_true * (1.0 - y_pred), axis=axis)
+    total = hits + alpha * misses + beta * false_alarms
+    return 1.0 - hits / (total + jnp.asarray(settings.epsilon(), y_pred.dtype))
+
+
+class Dice(LossFunctionWrapper, function=dice, order="reduction name axis dtype"):
+    """One minus the Dice coefficient: twice the overlap over the sum of both sets.
+
+    Args:
+        reduction: how the values become one, see `Loss`.
+        name: name.
+        axis: the axes summed over; None is all of them, the whole batch as one set. `(1, 2, 3)` takes each image by
+            itself.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.Dice(axis=1)
+        print(loss([[1.0, 0.0]], [[1.0, 1.0]]))  # 0.3333
+    """
+
+
+class Tversky(LossFunctionWrapper, function=tversky, order="alpha beta reduction name axis dtype"):
+    """One minus the Tversky index: the Dice coefficient with weights for false alarms and misses.
+
+    Args:
+        alpha: weight of the false negatives, what was missed.
+        beta: weight of the false positives, the false alarms.
+        reduction: how the values become one, see `Loss`.
+        name: name.
+        axis: the axes summed over; None is all of them, the whole batch as one set.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.Tversky(alpha=0.3, beta=0.7, axis=1)
+        print(loss([[1.0, 0.0]], [[1.0, 1.0]]))  # 0.4118
+
+    Paper: Salehi et al., "Tversky loss function for image segmentation", https://arxiv.org/abs/1706.05721.
+    """

@@ -1,0 +1,467 @@
+"""Losses on probabilities: cross-entropies with their focal and robust variants, Kullback-Leibler, Poisson.
+
+With `from_logits=True` predictions are any real numbers, and the cross-entropies are computed without rounding to 0 or 1;
+otherwise they are probabilities, which are kept a small distance from 0 and 1.
+"""
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import settings, validate
+from cornu.core.masks import set_mask
+from cornu.core.operation import Tensor, op
+from cornu.losses.loss import LossFunctionWrapper, as_float, predictions_and_labels, rowwise
+
+
+@rowwise
+@op
+def binary_crossentropy(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> jax.Array:
+    """Mean of `-y_true * log(p) - (1 - y_true) * log(1 - p)` over `axis`.
+
+    Args:
+        y_true: labels from 0 to 1.
+        y_pred: probabilities, or logits, of the same shape.
+        from_logits: whether `y_pred` are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+        axis: the axis averaged over.
+
+    Example:
+
+        print(cornu.losses.binary_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]))  # [0.6931]
+    """
+    y_pred = as_float(y_pred)
+    y_true = _smooth(jnp.asarray(y_true).astype(y_pred.dtype), label_smoothing, classes=2)
+    _same_shape(y_true, y_pred, "binary_crossentropy")
+    return jnp.mean(_binary(y_true, y_pred, from_logits), axis=axis)
+
+
+@rowwise
+@op
+def binary_focal_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """Mean of `(1 - q)^gamma` times the binary cross-entropy over `axis`; `q` is the probability of the true label.
+
+    Args:
+        y_true: labels from 0 to 1.
+        y_pred: probabilities, or logits, of the same shape.
+        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`.
+        alpha: see there.
+        gamma: how much easy samples are played down; 0 is the plain cross-entropy.
+        from_logits: whether `y_pred` are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+        axis: the axis averaged over.
+
+    Example:
+
+        print(cornu.losses.binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]))  # [0.1733]
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+    y_pred = as_float(y_pred)
+    y_true = _smooth(jnp.asarray(y_true).astype(y_pred.dtype), label_smoothing, classes=2)
+    _same_shape(y_true, y_pred, "binary_focal_crossentropy")
+    probability = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    of_true_label = y_true * probability + (1.0 - y_true) * (1.0 - probability)
+    values = jnp.power(1.0 - of_true_label, gamma) * _binary(y_true, probability, from_logits=False)
+    if apply_class_balancing:
+        values = values * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
+    return jnp.mean(values, axis=axis)
+
+
+@rowwise
+@op
+def categorical_crossentropy(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> jax.Array:
+    """`-sum(y_true * log(p))` over the classes.
+
+    Args:
+        y_true: one-hot labels, or probabilities.
+        y_pred: probabilities, or logits, of the same shape. Probabilities are divided by their sum.
+        from_logits: whether `y_pred` are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        axis: the axis of the classes, which the result lacks.
+
+    Example:
+
+        print(cornu.losses.categorical_crossentropy([[0, 1]], [[0.5, 0.5]]))  # [0.6931]
+    """
+    y_pred = as_float(y_pred)
+    y_true = jnp.asarray(y_true).astype(y_pred.dtype)
+    _same_shape(y_true, y_pred, "categorical_crossentropy")
+    _warn_of_one_class(y_pred, axis, "categorical_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, classes=y_pred.shape[axis])
+    log_probability = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
+    return -jnp.sum(y_true * log_probability, axis=axis)
+
+
+@rowwise
+@op
+def categorical_focal_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """`-sum(alpha * (1 - p)^gamma * y_true * log(p))` over the classes.
+
+    Args:
+        y_true: one-hot labels.
+        y_pred: probabilities, or logits, of the same shape. Probabilities are divided by their sum.
+        alpha: weight, one number or one a class.
+        gamma: how much easy samples are played down.
+        from_logits: whether `y_pred` are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        axis: the axis of the classes, which the result lacks.
+
+    Example:
+
+        print(cornu.losses.categorical_focal_crossentropy([[0, 1]], [[0.5, 0.5]]))  # [0.0433]
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+    y_pred = as_float(y_pred)
+    y_true = jnp.asarray(y_true).astype(y_pred.dtype)
+    _same_shape(y_true, y_pred, "categorical_focal_crossentropy")
+    _warn_of_one_class(y_pred, axis, "categorical_focal_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, classes=y_pred.shape[axis])
+    probability = _normalized(jax.nn.softmax(y_pred, axis) if from_logits else y_pred, axis)
+    weight = jnp.asarray(alpha, y_pred.dtype) * jnp.power(1.0 - probability, gamma)
+    return jnp.sum(weight * -y_true * jnp.log(probability), axis=axis)
+
+
+@rowwise
+@op
+def sparse_categorical_crossentropy(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> jax.Array:
+    """`-log(p[y_true])`: categorical cross-entropy for integer labels.
+
+    Args:
+        y_true: integer labels from 0 to `classes - 1`, of the shape of `y_pred` without `axis`, or with size 1 there.
+        y_pred: probabilities, or logits. Probabilities are divided by their sum.
+        from_logits: whether `y_pred` are logits.
+        ignore_class: a label whose samples do not count: their values are 0 and masked. None ignores none.
+        axis: the axis of the classes, which the result lacks.
+
+    Example:
+
+        print(cornu.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]]))  # [0.6931]
+    """
+    y_pred = as_float(y_pred)
+    axis = axis % y_pred.ndim
+    labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
+    log_probability = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
+    chosen = jnp.expand_dims(labels, axis) == _class_numbers(y_pred, axis)
+    values = -jnp.sum(jnp.where(chosen, log_probability, jnp.zeros((), y_pred.dtype)), axis=axis)
+    if ignore_class is None:
+        return values
+    counts = labels != ignore_class
+    values = jnp.where(counts, values, jnp.zeros((), y_pred.dtype))
+    set_mask(values, counts)
+    return values
+
+
+@rowwise
+@op
+def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: float) -> jax.Array:
+    """`(1 - p[y_true]^q) / q`: between cross-entropy (q to 0) and absolute error (q to 1), robust to wrong labels.
+
+    Args:
+        y_true: integer labels `(...)` or `(..., 1)`.
+        y_pred: probabilities `(..., classes)`; the result has shape `(...)`.
+        q: between 0 and 1, both excluded.
+
+    Example:
+
+        print(cornu.losses.categorical_generalized_cross_entropy([1], [[0.75, 0.25]], q=0.5))  # [1.]
+
+    Paper: Zhang and Sabuncu, "Generalized cross entropy loss", https://arxiv.org/abs/1805.07836.
+    """
+    _check_q(q, "categorical_generalized_cross_entropy")
+    y_pred = as_float(y_pred)
+    axis = y_pred.ndim - 1
+    labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
+    chosen = labels[..., None] == _class_numbers(y_pred, axis)
+    probability = jnp.sum(jnp.where(chosen, y_pred, jnp.zeros((), y_pred.dtype)), axis=-1)
+    return (1.0 - jnp.power(probability, q)) / q
+
+
+@rowwise
+@op
+def kl_divergence(y_true: Tensor, y_pred: Tensor) -> jax.Array:
+    """Kullback-Leibler divergence, `sum(y_true * log(y_true / y_pred))` over the last axis.
+
+    Args:
+        y_true, y_pred: probabilities `(..., classes)`, kept a small distance above 0; the result has shape `(...)`.
+
+    Example:
+
+        print(cornu.losses.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]))  # [0.1438]
+    """
+    y_true, y_pred = predictions_and_labels(y_true, y_pred)
+    y_true, y_pred = (jnp.clip(y, _epsilon(y), jnp.ones((), y.dtype)) for y in (y_true, y_pred))
+    return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
+
+
+@rowwise
+@op
+def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
+    """Mean of `y_pred - y_true * log(y_pred)` over the last axis: counts `y_true` at predicted rates `y_pred`.
+
+    Args:
+        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+
+    Example:
+
+        print(cornu.losses.poisson([[1.0]], [[1.0]]))  # [1.]
+    """
+    y_true, y_pred = predictions_and_labels(y_true, y_pred)
+    return jnp.mean(y_pred - y_true * jnp.log(y_pred + _epsilon(y_pred)), axis=-1)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _epsilon(like: jax.Array) -> jax.Array:
+    return jnp.asarray(settings.epsilon(), like.dtype)
+
+
+def _smooth(y_true: jax.Array, amount: float, classes: int) -> jax.Array:
+    return y_true * (1.0 - amount) + amount / classes if amount else y_true
+
+
+def _clipped(probability: jax.Array) -> jax.Array:
+    return jnp.clip(probability, _epsilon(probability), 1.0 - _epsilon(probability))
+
+
+def _normalized(probability: jax.Array, axis: int) -> jax.Array:
+    return _clipped(probability / jnp.sum(probability, axis=axis, keepdims=True))
+
+
+def _binary(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
+    """Binary cross-entropy of each element."""
+    if from_logits:
+        log_p, log_not_p = jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
+    else:
+        probability = _clipped(y_pred)
+        log_p, log_not_p = jnp.log(probability), jnp.log(1.0 - probability)
+    return -(y_true * log_p + (1.0 - y_true) * log_not_p)
+
+
+def _class_numbers(y_pred: jax.Array, axis: int) -> jax.Array:
+    """0, 1, 2, ... along `axis`, of the shape of `y_pred`."""
+    return jax.lax.broadcasted_iota("int32", y_pred.shape, axis)
+
+
+def _labels_without_axis(labels: jax.Array, y_pred: jax.Array, axis: int) -> jax.Array:
+    """Integer labels of the shape of `y_pred` without `axis`."""
+    expected = y_pred.shape[:axis] + y_pred.shape[axis + 1 :]
+    if labels.ndim == y_pred.ndim and labels.shape[axis] == 1:
+        labels = jnp.squeeze(labels, axis)
+    elif labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if labels.ndim != len(expected) or any(a != b for a, b in zip(labels.shape, expected, strict=True)):
+        raise ValueError(
+            f"Integer labels must have the shape of the predictions without the axis of the classes, {expected}. "
+            f"Received: y_true.shape={labels.shape}, y_pred.shape={y_pred.shape}."
+        )
+    return labels
+
+
+def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
+    if y_true.ndim != y_pred.ndim or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
+        raise ValueError(
+            f"{name}: y_true and y_pred must have the same shape. "
+            f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
+        )
+
+
+def _check_q(q: float, owner: Any) -> None:
+    if not 0 < q < 1:
+        raise ValueError(
+            f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={q!r}."
+        )
+
+
+def _warn_of_one_class(y_pred: jax.Array, axis: int, name: str) -> None:
+    if y_pred.shape[axis] == 1:
+        warnings.warn(
+            f"{name}: the predictions have one class only, y_pred.shape={y_pred.shape}, so the loss is always 0. "
+            "For two classes use binary_crossentropy.",
+            SyntaxWarning,
+            stacklevel=3,
+        )
+
+
+# ---------------------------------------------------------------- classes
+
+
+class BinaryCrossentropy(LossFunctionWrapper, function=binary_crossentropy):
+    """Cross-entropy between labels 0 and 1 and the predicted probability of 1.
+
+    Args:
+        from_logits: whether predictions are logits (any real number) rather than probabilities.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+        axis: the axis averaged over.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.BinaryCrossentropy()
+        print(loss([[0.0, 1.0]], [[0.5, 0.5]]))  # 0.6931
+    """
+
+
+class BinaryFocalCrossentropy(LossFunctionWrapper, function=binary_focal_crossentropy):
+    """Binary cross-entropy that plays easy samples down.
+
+    Args:
+        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`.
+        alpha: see there.
+        gamma: how much easy samples are played down; 0 is the plain cross-entropy.
+        from_logits: whether predictions are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+        axis: the axis averaged over.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.BinaryFocalCrossentropy(gamma=2.0)
+        print(loss([[0.0, 1.0]], [[0.5, 0.5]]))  # 0.1733
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+
+
+class CategoricalCrossentropy(LossFunctionWrapper, function=categorical_crossentropy):
+    """Cross-entropy between one-hot labels and predicted probabilities of the classes.
+
+    Args:
+        from_logits: whether predictions are logits rather than probabilities.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        axis: the axis of the classes.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.CategoricalCrossentropy()
+        print(loss([[0, 1]], [[0.5, 0.5]]))  # 0.6931
+    """
+
+
+class CategoricalFocalCrossentropy(LossFunctionWrapper, function=categorical_focal_crossentropy):
+    """Categorical cross-entropy that plays easy samples down.
+
+    Args:
+        alpha: weight, one number or one a class.
+        gamma: how much easy samples are played down.
+        from_logits: whether predictions are logits.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        axis: the axis of the classes.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.CategoricalFocalCrossentropy()
+        print(loss([[0, 1]], [[0.5, 0.5]]))  # 0.0433
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+
+
+class SparseCategoricalCrossentropy(LossFunctionWrapper, function=sparse_categorical_crossentropy,
+                                    order="from_logits ignore_class reduction axis name dtype"):  # fmt: skip
+    """Cross-entropy between integer labels and predicted probabilities of the classes.
+
+    Args:
+        from_logits: whether predictions are logits rather than probabilities.
+        ignore_class: a label whose samples do not count, such as 255 or -1; None ignores none.
+        reduction: how the values of the samples become one, see `Loss`.
+        axis: the axis of the classes.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.SparseCategoricalCrossentropy()
+        print(loss([1], [[0.5, 0.5]]))  # 0.6931
+    """
+
+
+class CategoricalGeneralizedCrossEntropy(
+    LossFunctionWrapper, function=categorical_generalized_cross_entropy, q=0.5
+):
+    """A loss between cross-entropy and absolute error, robust to wrong integer labels.
+
+    Args:
+        q: between 0 (cross-entropy) and 1 (absolute error), both excluded.
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.CategoricalGeneralizedCrossEntropy(q=0.5)
+        print(loss([1], [[0.75, 0.25]]))  # 1.0
+
+    Paper: Zhang and Sabuncu, "Generalized cross entropy loss", https://arxiv.org/abs/1805.07836.
+    """
+
+    def check_options(self) -> None:
+        """Refuse a `q` out of range."""
+        _check_q(self.q, self)
+
+
+class KLDivergence(LossFunctionWrapper, function=kl_divergence):
+    """Kullback-Leibler divergence between true and predicted distributions.
+
+    Args:
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.KLDivergence()
+        print(loss([[0.5, 0.5]], [[0.25, 0.75]]))  # 0.1438
+    """
+
+
+class Poisson(LossFunctionWrapper, function=poisson):
+    """How unlikely counts are under predicted Poisson rates, up to a constant.
+
+    Args:
+        reduction: how the values of the samples become one, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.Poisson()
+        print(loss([[1.0]], [[1.0]]))  # 1.0
+    """

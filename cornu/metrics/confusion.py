@@ -1,0 +1,494 @@
+"""True and false positives and negatives at one or many thresholds, and the metrics that are worked out from them.
+
+A prediction is positive at a threshold when it lies above it. All metrics here fill vectors with one count a threshold.
+Where the thresholds are evenly spaced from 0 to 1, each prediction is sorted into its bucket and the counts are running
+sums over the buckets: the cost does not grow with thresholds times predictions.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import settings, validate
+from cornu.losses.loss import as_arrays, divide_no_nan, same_rank
+from cornu.metrics.metric import Metric
+
+COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+
+def threshold_list(thresholds: Any, owner: Any, default: float = 0.5) -> list[float]:
+    """One threshold or several, checked, as a list."""
+    if thresholds is None:
+        return [default]
+    values = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
+    if not values or any(value is None or not 0 <= value <= 1 for value in values):
+        raise ValueError(
+            f"{validate.describe(owner)}: thresholds must be numbers from 0 to 1. Received: thresholds={thresholds!r}."
+        )
+    return values
+
+
+def even_thresholds(count: int, margin: float = 0.0) -> list[float]:
+    """`count` thresholds evenly spaced from `-margin` to `1 + margin`, the inner ones from 0 to 1."""
+    return [0.0 - margin, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + margin]
+
+
+def are_even(thresholds: Sequence[float]) -> bool:
+    """Whether thresholds are evenly spaced from 0 to 1, up to a small margin at both ends."""
+    if len(thresholds) < 3:
+        return False
+    expected = np.linspace(0.0, 1.0, len(thresholds))
+    return bool(np.allclose(thresholds, expected, atol=settings.epsilon(), rtol=0.0))
+
+
+def count_outcomes(
+    y_true: Any,
+    y_pred: Any,
+    thresholds: Sequence[float],
+    *,
+    dtype: str,
+    sample_weight: Any = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+    multi_label: bool = False,
+    label_weights: jax.Array | None = None,
+    even: bool = False,
+) -> dict[str, jax.Array]:
+    """The four weighted counts at each threshold.
+
+    Args:
+        y_true, y_pred: labels (0, else 1) and probabilities of one shape `(batch, ..., classes)`.
+        thresholds: numbers.
+        dtype: type of the counts.
+        sample_weight: a number a row, or of more axes of that shape.
+        class_id: count this class alone.
+        top_k: only the `top_k` largest predictions of a row can be positive.
+        multi_label: count each class by itself: the counts have shape `(thresholds, classes)`.
+        label_weights: one weight a class.
+        even: whether the thresholds are evenly spaced from 0 to 1.
+    """
+    y_true, y_pred = same_rank(as_arrays(y_true, dtype), as_arrays(y_pred, dtype))
+    _check_shapes(y_true, y_pred)
+    if top_k is not None:
+        y_pred = _only_top_k(y_pred, top_k)
+    weights = _weights_of_elements(sample_weight, label_weights, y_pred, dtype)
+    if class_id is not None:
+        y_true, y_pred, weights = (x[..., class_id] for x in (y_true, y_pred, weights))
+    columns = (-1, y_pred.shape[-1]) if multi_label else (-1, 1)
+    y_true, y_pred, weights = (x.reshape(columns) for x in (y_true, y_pred, weights))  # (elements, columns)
+    labels = (y_true != 0).astype(dtype)
+    count = _count_by_bucket if even else _count_by_comparison
+    positives = count(y_pred, labels * weights, thresholds)  # (thresholds, columns)
+    alarms = count(y_pred, (1.0 - labels) * weights, thresholds)
+    counts = {
+        "true_positives": positives,
+        "false_positives": alarms,
+        "true_negatives": jnp.sum((1.0 - labels) * weights, axis=0) - alarms,
+        "false_negatives": jnp.sum(labels * weights, axis=0) - positives,
+    }
+    return counts if multi_label else {name: values[:, 0] for name, values in counts.items()}
+
+
+def _check_shapes(y_true: jax.Array, y_pred: jax.Array) -> None:
+    if y_true.ndim != y_pred.ndim or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
+        raise ValueError(
+            "y_true and y_pred must have the same shape (integer labels must be made one-hot first). "
+            f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
+        )
+
+
+def _only_top_k(y_pred: jax.Array, k: int) -> jax.Array:
+    """The `k` largest predictions of a row, all others below every threshold."""
+    _, best = jax.lax.top_k(y_pred, k)
+    kept = jnp.any(jax.nn.one_hot(best, y_pred.shape[-1], dtype=bool), axis=-2)
+    return jnp.where(kept, y_pred, jnp.asarray(-1e10, y_pred.dtype))
+
+
+def _weights_of_elements(sample_weight: Any, label_weights: Any, like: jax.Array, dtype: str) -> jax.Array:
+    weights = jnp.ones((), dtype) if sample_weight is None else as_arrays(sample_weight, dtype)
+    weights, _ = same_rank(weights, like) if weights.ndim > like.ndim else (weights, like)
+    if 0 < weights.ndim < like.ndim:
+        weights = weights.reshape(weights.shape + (1,) * (like.ndim - weights.ndim))
+    weights = jnp.broadcast_to(weights, like.shape)
+    return weights if label_weights is None else weights * jnp.asarray(label_weights, dtype)
+
+
+def _count_by_comparison(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
+    levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)[:, None, None]
+    return jnp.sum(jnp.where(y_pred > levels, weights, jnp.zeros((), weights.dtype)), axis=1)
+
+
+def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
+    """Bucket i holds the predictions above threshold i but not above threshold i + 1."""
+    count = len(thresholds)
+    bucket = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (count - 1)) - 1.0
+    bucket = jnp.maximum(bucket, 0.0).astype("int32")
+    totals = jax.vmap(lambda w, b: jax.ops.segment_sum(w, b, num_segments=count), in_axes=1, out_axes=1)(weights, bucket)
+    return jnp.cumsum(totals[::-1], axis=0)[::-1]
+
+
+class _Counts(Metric):
+    """Base of the metrics that keep some of the four counts, one a threshold."""
+
+    counts: tuple[str, ...] = ()
+    ignores_zero_weights = True
+
+    def _add_counts(self, shape: tuple[int, ...]) -> None:
+        for name in self.counts:
+            setattr(self, name, self.add_variable(shape, "zeros", name=name))
+
+    def _add(self, outcomes: dict[str, jax.Array]) -> None:
+        for name in self.counts:
+            variable = getattr(self, name)
+            variable.assign(variable + outcomes[name])
+
+
+class _OneCount(Metric):
+    """Base of the metrics that are one of the four counts."""
+
+    ignores_zero_weights = True
+    count = ""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        self.thresholds = thresholds
+        self._thresholds = threshold_list(thresholds, self)
+        self.accumulator = self.add_variable((len(self._thresholds),), "zeros", name="accumulator")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
+            sample_weight: a number a row, or of more axes of that shape.
+        """
+        outcomes = count_outcomes(
+            y_true, y_pred, self._thresholds, dtype=self.dtype, sample_weight=sample_weight,
+            even=are_even(self._thresholds),
+        )  # fmt: skip
+        self.accumulator.assign(self.accumulator + outcomes[self.count])
+
+    def result(self) -> jax.Array:
+        """The count at the threshold, or one at each."""
+        return _single(self.accumulator.value)
+
+
+def _single(values: jax.Array) -> jax.Array:
+    return values[0] if values.shape[0] == 1 else values
+
+
+class TruePositives(_OneCount):
+    """How many predictions are rightly positive.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        name: name.
+        dtype: dtype of the variable; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.TruePositives()
+        print(metric([0, 1, 1, 1], [1.0, 0.0, 1.0, 1.0]))  # 2.0
+    """
+
+    count = "true_positives"
+
+
+class FalsePositives(_OneCount):
+    """How many predictions are wrongly positive.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        name: name.
+        dtype: dtype of the variable; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.FalsePositives()
+        print(metric([0, 1, 0, 0], [0.0, 0.0, 1.0, 1.0]))  # 2.0
+    """
+
+    count = "false_positives"
+
+
+class TrueNegatives(_OneCount):
+    """How many predictions are rightly negative.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        name: name.
+        dtype: dtype of the variable; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.TrueNegatives()
+        print(metric([0, 1, 0, 0], [1.0, 1.0, 0.0, 0.0]))  # 2.0
+    """
+
+    count = "true_negatives"
+
+
+class FalseNegatives(_OneCount):
+    """How many predictions are wrongly negative.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        name: name.
+        dtype: dtype of the variable; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.FalseNegatives()
+        print(metric([0, 1, 1, 1], [0.0, 1.0, 0.0, 0.0]))  # 2.0
+    """
+
+    count = "false_negatives"
+
+
+class _Share(_Counts):
+    """Base of precision and recall: the true positives among those and one other count."""
+
+    direction = "up"
+
+    def __init__(
+        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(name=name, dtype=dtype)
+        self._given_thresholds = thresholds
+        self.top_k = top_k
+        self.class_id = class_id
+        # With top_k alone, whatever is among the k best counts as positive.
+        self.thresholds = threshold_list(thresholds, self, default=0.5 if top_k is None else -1e9)
+        self._add_counts((len(self.thresholds),))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
+            sample_weight: a number a row, or of more axes of that shape.
+        """
+        outcomes = count_outcomes(
+            y_true, y_pred, self.thresholds, dtype=self.dtype, sample_weight=sample_weight, class_id=self.class_id,
+            top_k=self.top_k, even=are_even(self.thresholds),
+        )  # fmt: skip
+        self._add(outcomes)
+
+    def result(self) -> jax.Array:
+        """The share at the threshold, or one at each."""
+        right, other = (getattr(self, name).value for name in self.counts)
+        return _single(divide_no_nan(right, right + other))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "thresholds": self._given_thresholds}
+
+
+class Precision(_Share):
+    """The share of true positives among all predicted positives.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        top_k: only the `top_k` largest predictions of a row can be positive; None is no such limit.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Precision()
+        print(metric([0, 1, 1, 1], [1.0, 0.0, 1.0, 1.0]))  # 0.6667
+    """
+
+    counts = ("true_positives", "false_positives")
+
+
+class Recall(_Share):
+    """The share of true positives among all that are positive.
+
+    Args:
+        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        top_k: only the `top_k` largest predictions of a row can be positive; None is no such limit.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Recall()
+        print(metric([0, 1, 1, 1], [1.0, 0.0, 1.0, 1.0]))  # 0.6667
+    """
+
+    counts = ("true_positives", "false_negatives")
+
+
+class _BestAtConstraint(_Counts):
+    """Base of the metrics "the best A where B is at least so much", over evenly spaced thresholds."""
+
+    counts = COUNTS
+    direction = "up"
+    constraint = ""  # the constructor's argument that holds the least B
+
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):
+        super().__init__(name=name, dtype=dtype)
+        if not 0 <= value <= 1:
+            raise ValueError(
+                f"{validate.describe(self)}: {self.constraint} must be from 0 to 1. "
+                f"Received: {self.constraint}={value!r}."
+            )
+        setattr(self, self.constraint, value)
+        self.class_id = class_id
+        self.num_thresholds = validate.positive_int(num_thresholds, "num_thresholds", self)
+        self.thresholds = [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds)
+        self._add_counts((self.num_thresholds,))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
+            sample_weight: a number a row, or of more axes of that shape.
+        """
+        outcomes = count_outcomes(
+            y_true, y_pred, self.thresholds, dtype=self.dtype, sample_weight=sample_weight, class_id=self.class_id,
+            even=are_even(self.thresholds),
+        )  # fmt: skip
+        self._add(outcomes)
+
+    def _rate(self, part: str, other: str) -> jax.Array:
+        value, rest = getattr(self, part).value, getattr(self, other).value
+        return divide_no_nan(value, value + rest)
+
+    def _sensitivity(self) -> jax.Array:
+        return self._rate("true_positives", "false_negatives")
+
+    def _specificity(self) -> jax.Array:
+        return self._rate("true_negatives", "false_positives")
+
+    def _precision(self) -> jax.Array:
+        return self._rate("true_positives", "false_positives")
+
+    def _best(self, wanted: Callable, constrained: Callable) -> jax.Array:
+        """The largest wanted rate among the thresholds whose constrained rate suffices; 0 where none does."""
+        enough = constrained() >= jnp.asarray(getattr(self, self.constraint), self.dtype)
+        return jnp.max(jnp.where(enough, wanted(), jnp.zeros((), self.dtype)))
+
+
+class SensitivityAtSpecificity(_BestAtConstraint):
+    """The best sensitivity (recall) where the specificity is at least `specificity`.
+
+    Args:
+        specificity: from 0 to 1.
+        num_thresholds: how many evenly spaced thresholds are tried.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.SensitivityAtSpecificity(0.5)
+        print(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))  # 0.5
+    """
+
+    constraint = "specificity"
+
+    def __init__(
+        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> jax.Array:
+        """The sensitivity."""
+        return self._best(self._sensitivity, self._specificity)
+
+
+class SpecificityAtSensitivity(_BestAtConstraint):
+    """The best specificity where the sensitivity (recall) is at least `sensitivity`.
+
+    Args:
+        sensitivity: from 0 to 1.
+        num_thresholds: how many evenly spaced thresholds are tried.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.SpecificityAtSensitivity(0.5)
+        print(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))  # 0.6667
+    """
+
+    constraint = "sensitivity"
+
+    def __init__(
+        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> jax.Array:
+        """The specificity."""
+        return self._best(self._specificity, self._sensitivity)
+
+
+class PrecisionAtRecall(_BestAtConstraint):
+    """The best precision where the recall is at least `recall`.
+
+    Args:
+        recall: from 0 to 1.
+        num_thresholds: how many evenly spaced thresholds are tried.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.PrecisionAtRecall(0.5)
+        print(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))  # 0.5
+    """
+
+    constraint = "recall"
+
+    def __init__(
+        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> jax.Array:
+        """The precision."""
+        return self._best(self._precision, self._sensitivity)
+
+
+class RecallAtPrecision(_BestAtConstraint):
+    """The best recall where the precision is at least `precision`.
+
+    Args:
+        precision: from 0 to 1.
+        num_thresholds: how many evenly spaced thresholds are tried.
+        class_id: the class that is looked at; None is all.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.RecallAtPrecision(0.8)
+        print(metric([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))  # 0.5
+    """
+
+    constraint = "precision"
+
+    def __init__(
+        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> jax.Array:
+        """The recall."""
+        return self._best(self._sensitivity, self._precision)

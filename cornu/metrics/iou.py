@@ -1,0 +1,251 @@
+"""Intersection over union: how well predicted and true classes overlap, from a confusion matrix."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import validate
+from cornu.losses.loss import align, as_arrays, divide_no_nan
+from cornu.metrics.metric import Metric
+
+
+class _FromConfusionMatrix(Metric):
+    """Base of the metrics that keep a confusion matrix, true classes down and predicted classes across."""
+
+    direction = "up"
+    ignores_zero_weights = True
+
+    def __init__(
+        self, num_classes: int, name: str | None, dtype: Any, ignore_class: int | None, sparse_y_true: bool,
+        sparse_y_pred: bool, axis: int,
+    ):  # fmt: skip
+        super().__init__(name=name, dtype=dtype or "int32")
+        self.num_classes = validate.positive_int(num_classes, "num_classes", self)
+        self.ignore_class = ignore_class
+        self.sparse_y_true = sparse_y_true
+        self.sparse_y_pred = sparse_y_pred
+        self.axis = axis
+        self.total_confusion_matrix = self.add_variable(
+            (self.num_classes, self.num_classes), "zeros", name="total_confusion_matrix"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: integer classes of one shape, or one-hot or scores along `axis`.
+            sample_weight: a number a row, or of more axes of the classes' shape, in the metric's dtype: for weights
+                that are no integers make the metric with `dtype="float32"`.
+        """
+        y_true = self._classes(y_true, self.sparse_y_true)
+        y_pred = self._classes(y_pred, self.sparse_y_pred)
+        weights = jnp.ones((), self.dtype)
+        if sample_weight is not None:
+            self._check_weights(sample_weight)
+            weights, _ = align(as_arrays(sample_weight, self.dtype), y_true)
+        y_true, y_pred, weights = (jnp.ravel(x) for x in (y_true, y_pred, jnp.broadcast_to(weights, y_true.shape)))
+        if self.ignore_class is not None:
+            weights = jnp.where(y_true == self.ignore_class, jnp.zeros((), self.dtype), weights)
+        in_range = (y_true >= 0) & (y_true < self.num_classes) & (y_pred >= 0) & (y_pred < self.num_classes)
+        cell = jnp.where(in_range, y_true * self.num_classes + y_pred, 0)
+        weights = jnp.where(in_range, weights, jnp.zeros((), self.dtype))
+        counts = jax.ops.segment_sum(weights, cell, num_segments=self.num_classes**2)
+        matrix = counts.reshape(self.num_classes, self.num_classes)
+        self.total_confusion_matrix.assign(self.total_confusion_matrix + matrix)
+
+    def _classes(self, y: Any, sparse: bool) -> jax.Array:
+        y = as_arrays(y)
+        return (y if sparse else jnp.argmax(y, axis=self.axis)).astype("int32")
+
+    def _check_weights(self, sample_weight: Any) -> None:
+        """Refuse fractions in a matrix of integers, where they would all count as 0."""
+        if "int" not in self.dtype or isinstance(sample_weight, jax.core.Tracer):
+            return
+        weights = np.asarray(as_arrays(sample_weight))
+        if np.any(weights != np.round(weights)):
+            raise ValueError(
+                f'{validate.describe(self)}: sample_weight holds fractions, but the metric counts in {self.dtype}. '
+                'Make it with dtype="float32".'
+            )
+
+
+class IoU(_FromConfusionMatrix):
+    """Mean over the target classes of hits / (hits + false alarms + misses).
+
+    Args:
+        num_classes: number of classes.
+        target_class_ids: the classes looked at.
+        name: name.
+        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        ignore_class: a label whose elements do not count, such as 255 or -1; None ignores none.
+        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.IoU(num_classes=2, target_class_ids=[0])
+        print(metric([0, 0, 1, 1], [0, 1, 0, 1]))  # 0.3333
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        self.target_class_ids = list(target_class_ids)
+        wrong = [i for i in self.target_class_ids if not -num_classes <= i < num_classes]
+        if wrong or not self.target_class_ids:
+            raise ValueError(
+                f"{validate.describe(self)}: target_class_ids must name classes from 0 to {num_classes - 1}. "
+                f"Received: target_class_ids={self.target_class_ids}."
+            )
+
+    def result(self) -> jax.Array:
+        """The mean over those of the target classes that were seen."""
+        matrix = self.total_confusion_matrix.value.astype("float32")
+        hits = jnp.diagonal(matrix)
+        union = jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - hits
+        chosen = np.asarray(self.target_class_ids)
+        hits, union = hits[chosen], union[chosen]
+        return divide_no_nan(jnp.sum(divide_no_nan(hits, union)), jnp.sum((union > 0).astype(matrix.dtype)))
+
+
+class BinaryIoU(IoU):
+    """Intersection over union of two classes told apart by a threshold.
+
+    Args:
+        target_class_ids: the classes looked at: `[0]`, `[1]` or `[0, 1]`.
+        threshold: a prediction of at least this is class 1.
+        name: name.
+        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+
+    Example:
+
+        metric = cornu.metrics.BinaryIoU(target_class_ids=[0, 1], threshold=0.3)
+        print(metric([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7]))  # 0.3333
+    """
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(num_classes=2, target_class_ids=target_class_ids, name=name, dtype=dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: labels 0 and 1.
+            y_pred: probabilities of the same shape.
+            sample_weight: a number a row, or of more axes of that shape.
+        """
+        y_pred = as_arrays(y_pred)
+        super().update_state(y_true, y_pred >= jnp.asarray(self.threshold, y_pred.dtype), sample_weight)
+
+
+class MeanIoU(IoU):
+    """Intersection over union, averaged over all classes that were seen.
+
+    Args:
+        num_classes: number of classes.
+        name: name.
+        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        ignore_class: a label whose elements do not count; None ignores none.
+        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.MeanIoU(num_classes=2)
+        print(metric([0, 0, 1, 1], [0, 1, 0, 1]))  # 0.3333
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(
+            num_classes, list(range(num_classes)), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
+        )
+
+
+class OneHotIoU(IoU):
+    """Intersection over union of the target classes, for one-hot labels.
+
+    Args:
+        num_classes: number of classes.
+        target_class_ids: the classes looked at.
+        name: name.
+        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        ignore_class: a label whose elements do not count; None ignores none.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.OneHotIoU(num_classes=2, target_class_ids=[0])
+        print(metric([[1, 0], [1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]))  # 0.5
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+class OneHotMeanIoU(MeanIoU):
+    """Intersection over union averaged over all classes that were seen, for one-hot labels.
+
+    Args:
+        num_classes: number of classes.
+        name: name.
+        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        ignore_class: a label whose elements do not count; None ignores none.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.OneHotMeanIoU(num_classes=2)
+        print(metric([[1, 0], [1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]))  # 0.5
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

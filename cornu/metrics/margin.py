@@ -1,0 +1,52 @@
+"""Metrics on margins: running means of the hinge losses."""
+
+from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
+from cornu.metrics.reduction import MeanMetricWrapper
+
+
+class Hinge(MeanMetricWrapper, function=hinge):
+    """Mean of `max(1 - y_true * y_pred, 0)`, for labels -1 and 1 (or 0 and 1).
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Hinge()
+        print(metric([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.25
+    """
+
+    direction = "down"
+
+
+class SquaredHinge(MeanMetricWrapper, function=squared_hinge):
+    """Mean of `max(1 - y_true * y_pred, 0)²`, for labels -1 and 1 (or 0 and 1).
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.SquaredHinge()
+        print(metric([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.125
+    """
+
+    direction = "down"
+
+
+class CategoricalHinge(MeanMetricWrapper, function=categorical_hinge):
+    """How far the best wrong class comes within a margin of 1 of the right one.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.CategoricalHinge()
+        print(metric([[0, 1]], [[0.6, 0.4]]))  # 1.2
+    """
+
+    direction = "down"

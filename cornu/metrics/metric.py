@@ -1,0 +1,161 @@
+"""What a metric is: variables that gather counts batch by batch, and a result worked out from them.
+
+`functional` makes the three methods `update_state`, `result` and `reset_state` pure, so that training carries a metric's
+variables as plain arrays.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import initializers
+from cornu.core import context
+from cornu.core.configurable import Configurable
+from cornu.core.operation import snake_case
+from cornu.core.variable import Variable, functional
+from cornu.losses.loss import float_type
+
+
+class Metric(Configurable):
+    """Base of all metrics: a subclass makes variables with `add_variable` and writes `update_state` and `result`.
+
+    Args:
+        dtype: dtype or dtype policy of the variables; None is `cornu.config.floatx()`.
+        name: name; None makes one from the class's name.
+
+    Example:
+
+        class Largest(cornu.metrics.Metric):
+            def __init__(self, name="largest", **kwargs):
+                super().__init__(name=name, **kwargs)
+                self.largest = self.add_variable(shape=(), initializer="zeros", name="largest")
+
+            def update_state(self, y_true, y_pred, sample_weight=None):
+                self.largest.assign(cornu.ops.maximum(self.largest, cornu.ops.max(y_pred)))
+
+            def result(self):
+                return self.largest.value
+
+        print(Largest()([0.0], [3.0]))  # 3.0
+    """
+
+    ignores_zero_weights = False
+    """Whether a row of `sample_weight` 0 leaves the result as it is, so that a batch can be filled up with such rows."""
+
+    direction: str | None = None
+    """"up" where larger is better, "down" where smaller is, None where neither."""
+
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        self.name = name or context.auto_name(snake_case(type(self).__name__))
+        self._dtype = float_type(dtype)
+        self._variables: list[Variable] = []
+
+    @property
+    def dtype(self) -> str:
+        """The type of the variables."""
+        return self._dtype
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The metric's variables, then those of metrics kept as attributes."""
+        found = [x for x in _walk(self.__dict__) if isinstance(x, Variable)]
+        for metric in (x for x in _walk(self.__dict__) if isinstance(x, Metric)):
+            found += metric.variables
+        return list(dict.fromkeys(found))
+
+    def add_variable(
+        self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = None, aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:  # fmt: skip
+        """A new variable of the metric.
+
+        Args:
+            shape: its shape.
+            initializer: name, initializer or function of `(shape, dtype=...)` for the first value.
+            dtype: its dtype; None is the metric's.
+            aggregation: how replicas are joined.
+            name: its name.
+        """
+        with context.path(self.name.replace("/", ">")):
+            variable = Variable(
+                initializers.get("zeros" if initializer is None else initializer),
+                shape=tuple(shape),
+                dtype=dtype or self.dtype,
+                trainable=False,
+                aggregation=aggregation,
+                name=name,
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """A new variable of the metric, as `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take a batch into account; subclasses write it."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state().")
+
+    def result(self) -> Any:
+        """The metric's value, a scalar or a dictionary of scalars; subclasses write it."""
+        raise NotImplementedError(f"{type(self).__name__} must define result().")
+
+    def reset_state(self) -> None:
+        """Set all variables to zero."""
+        for variable in self.variables:
+            variable.assign(jnp.zeros(variable.shape, variable.dtype))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`update_state`, then `result`."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def stateless_update_state(self, metric_variables: Sequence, *args: Any, **kwargs: Any) -> list[jax.Array]:
+        """The variables' values after `update_state`, from the values before; nothing is assigned."""
+        return self._stateless(self.update_state, metric_variables, *args, **kwargs)[1]
+
+    def stateless_result(self, metric_variables: Sequence) -> Any:
+        """The result for these values of the variables."""
+        return self._stateless(self.result, metric_variables)[0]
+
+    def stateless_reset_state(self) -> list[jax.Array]:
+        """The variables' values after `reset_state`; nothing is assigned."""
+        return self._stateless(self.reset_state, self.variables)[1]
+
+    def _stateless(self, method: Callable, metric_variables: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
+        variables = self.variables
+        if len(metric_variables) != len(variables):
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}": metric_variables must hold one array for each of the '
+                f"{len(variables)} variables. Received: {len(metric_variables)} arrays."
+            )
+        values = [
+            jnp.asarray(value.value if isinstance(value, Variable) else value, dtype=variable.dtype)
+            for value, variable in zip(metric_variables, variables, strict=True)
+        ]
+        result = functional(method, variables)(values, *args, **kwargs)
+        if len(self.variables) != len(variables):
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}" makes its variables when it first sees data, and that happened '
+                "only now, so their values were lost. Call update_state once, then reset_state, before its stateless "
+                "methods."
+            )
+        return result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _walk(structure: Any) -> Iterator[Any]:
+    """The variables and metrics in an attribute dictionary, also inside lists, tuples and dictionaries."""
+    if isinstance(structure, dict):
+        structure = structure.values()
+    for item in structure:
+        if isinstance(item, (Variable, Metric)):
+            yield item
+        elif isinstance(item, (list, tuple, dict)):
+            yield from _walk(item)

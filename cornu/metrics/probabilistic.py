@@ -1,0 +1,98 @@
+"""Metrics on probabilities: running means of the losses of the same names."""
+
+from cornu.losses.probabilistic import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    kl_divergence,
+    poisson,
+    sparse_categorical_crossentropy,
+)
+from cornu.metrics.reduction import MeanMetricWrapper
+
+
+class BinaryCrossentropy(MeanMetricWrapper, function=binary_crossentropy, leave_out=("axis",), label_smoothing=0):
+    """Cross-entropy between labels 0 and 1 and the predicted probability of 1.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+        from_logits: whether predictions are logits rather than probabilities.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+
+    Example:
+
+        metric = cornu.metrics.BinaryCrossentropy()
+        print(metric([[0.0, 1.0]], [[0.5, 0.5]]))  # 0.6931
+    """
+
+    direction = "down"
+
+
+class CategoricalCrossentropy(MeanMetricWrapper, function=categorical_crossentropy, label_smoothing=0):
+    """Cross-entropy between one-hot labels and predicted probabilities of the classes.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+        from_logits: whether predictions are logits rather than probabilities.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.CategoricalCrossentropy()
+        print(metric([[0, 1]], [[0.5, 0.5]]))  # 0.6931
+    """
+
+    direction = "down"
+
+
+class SparseCategoricalCrossentropy(MeanMetricWrapper, function=sparse_categorical_crossentropy):
+    """Cross-entropy between integer labels and predicted probabilities of the classes.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+        from_logits: whether predictions are logits rather than probabilities.
+        ignore_class: a label whose samples do not count; None ignores none.
+        axis: the axis of the classes.
+
+    Example:
+
+        metric = cornu.metrics.SparseCategoricalCrossentropy()
+        print(metric([1], [[0.5, 0.5]]))  # 0.6931
+    """
+
+    direction = "down"
+
+
+class KLDivergence(MeanMetricWrapper, function=kl_divergence):
+    """Kullback-Leibler divergence between true and predicted distributions.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.KLDivergence()
+        print(metric([[0.5, 0.5]], [[0.25, 0.75]]))  # 0.1438
+    """
+
+    direction = "down"
+
+
+class Poisson(MeanMetricWrapper, function=poisson):
+    """How unlikely counts are under predicted Poisson rates, up to a constant.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Poisson()
+        print(metric([[1.0]], [[1.0]]))  # 1.0
+    """
+
+    direction = "down"

@@ -1,0 +1,186 @@
+"""Metrics that are a running mean or sum, and the mean of a function of labels and predictions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.masks import get_mask
+from cornu.losses.loss import (
+    as_arrays,
+    check_weights,
+    constructor,
+    divide_no_nan,
+    is_rowwise,
+    masked_weights,
+    same_rank,
+)
+from cornu.metrics.metric import Metric
+
+
+def one_value_a_sample(
+    values: Any, sample_weight: Any, reduce: Callable, dtype: str
+) -> tuple[jax.Array, jax.Array | None]:
+    """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number a sample.
+
+    Weights of fewer axes than the values belong to the leading axes; the values are reduced to those first.
+    """
+    mask = get_mask(values)
+    values = as_arrays(values, dtype)
+    if sample_weight is None:
+        return reduce(values, axis=tuple(range(1, values.ndim))), None
+    weights = masked_weights(as_arrays(sample_weight, dtype), mask, "sum", dtype)
+    values, weights = same_rank(values, weights)
+    if weights.ndim < values.ndim:
+        values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)))
+    check_weights(weights.shape, values.shape)
+    if values.ndim == 0 and weights.ndim > 0:
+        raise ValueError(
+            f"There is only one value to weigh, but sample_weight has shape {weights.shape}. Predictions of rank 1 are "
+            "one sample: give them a second axis, or leave sample_weight out."
+        )
+    weights = jnp.broadcast_to(weights, values.shape)
+    inner = tuple(range(1, values.ndim))
+    return reduce(values * weights, axis=inner), reduce(weights, axis=inner)
+
+
+class Mean(Metric):
+    """The mean of all values so far, weighted by `sample_weight`.
+
+    Values of rank 2 and more are averaged within each sample first.
+
+    Args:
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Mean()
+        metric.update_state([1.0, 3.0, 5.0])
+        print(metric.result())  # 3.0
+    """
+
+    ignores_zero_weights = True
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None):
+        super().__init__(dtype=dtype, name=name)
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values.
+
+        Args:
+            values: numbers `(batch, ...)`.
+            sample_weight: `(batch,)`, or of more axes of the values' shape.
+        """
+        values, weights = one_value_a_sample(values, sample_weight, jnp.mean, self.dtype)
+        self.total.assign(self.total + jnp.sum(values))
+        self.count.assign(self.count + (jnp.asarray(values.size, self.dtype) if weights is None else jnp.sum(weights)))
+
+    def result(self) -> jax.Array:
+        """The mean, 0 before any value."""
+        return divide_no_nan(self.total.value, self.count.value)
+
+
+class Sum(Metric):
+    """The sum of all values so far, weighted by `sample_weight`.
+
+    Args:
+        name: name.
+        dtype: dtype of the variable; None is floatx.
+
+    Example:
+
+        metric = cornu.metrics.Sum()
+        metric.update_state([1.0, 3.0])
+        print(metric.result())  # 4.0
+    """
+
+    ignores_zero_weights = True
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None):
+        super().__init__(dtype=dtype, name=name)
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values.
+
+        Args:
+            values: numbers `(batch, ...)`.
+            sample_weight: `(batch,)`, or of more axes of the values' shape.
+        """
+        values, _ = one_value_a_sample(values, sample_weight, jnp.sum, self.dtype)
+        self.total.assign(self.total + jnp.sum(values))
+
+    def result(self) -> jax.Array:
+        """The sum."""
+        return self.total.value
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function of `(y_true, y_pred)` that returns one value a sample.
+
+    Args:
+        fn: the function.
+        name: name.
+        dtype: dtype of the variables; None is floatx.
+        **kwargs: further arguments of the function.
+
+    Example:
+
+        metric = cornu.metrics.MeanMetricWrapper(lambda y_true, y_pred: abs(y_true - y_pred), name="gap")
+        metric.update_state(np.array([0.0, 2.0]), np.array([1.0, 5.0]))
+        print(metric.result())  # 2.0
+    """
+
+    fn: Callable
+    option_names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, function: Callable | None = None, **details: Any):
+        """With `function`, give the class a constructor whose signature is made from that of the function."""
+        super().__init_subclass__()
+        if function is not None:
+            cls.fn = staticmethod(function)
+            details = {"order": "name dtype {options}", **details}
+            cls.option_names, cls.__init__ = constructor(function, Mean.__init__, **details)
+
+    def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any):
+        super().__init__(name=name, dtype=dtype)
+        self.fn = fn
+        self.option_names = tuple(kwargs)
+        for option, value in kwargs.items():
+            setattr(self, option, value)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The function's arguments beside `y_true` and `y_pred`."""
+        return {name: getattr(self, name) for name in self.option_names}
+
+    def check_options(self) -> None:
+        """Refuse bad arguments of the function; called at the end of a constructor made from it."""
+
+    @property
+    def ignores_zero_weights(self) -> bool:
+        """Whether a row of weight 0 leaves the result as it is: where each row has a value of its own."""
+        return is_rowwise(self.fn, self.options)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true, y_pred: labels and predictions; the predictions' mask counts.
+            sample_weight: `(batch,)`, or of more axes of the function's values.
+        """
+        mask = get_mask(y_pred)
+        y_true, y_pred = (as_arrays(y, self.dtype, keep_integers=True) for y in (y_true, y_pred))
+        weights = None if sample_weight is None else as_arrays(sample_weight, self.dtype)
+        values = self.fn(*same_rank(y_true, y_pred), **self.options)
+        super().update_state(values, masked_weights(weights, mask, "sum", self.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, the function and its arguments."""
+        config = super().get_config()
+        return {**config, **self.options} if "fn" in config else config
+

@@ -1,0 +1,8 @@
+"""Models: functional, sequential and subclassed, and their copies."""
+
+from cornu.models.cloning import clone_model
+from cornu.models.model import Model, model_from_json
+from cornu.models.sequential import Sequential
+from cornu.saving import load_model, save_model
+
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

@@ -1,0 +1,99 @@
+"""Copies of models: the same layers afresh, with weights of their own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cornu import tree, validate
+from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.input import InputLayer
+from cornu.models.model import Functional, Model
+from cornu.models.sequential import Sequential
+
+
+def clone_model(
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Callable | None = None,
+    call_function: Callable | None = None,
+    recursive: bool = False,
+    **kwargs: Any,
+) -> Model:
+    """A model with the same layers made afresh from their configs.
+
+    Args:
+        model: the model to copy.
+        input_tensors: symbolic tensors to use as inputs; new ones by default.
+        clone_function: function from a layer to the one that takes its place; by default a fresh copy.
+        call_function: function `(layer, *args, **kwargs)` that calls each new layer.
+        recursive: whether models inside are copied layer by layer with the same functions.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+        copy = cornu.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    """
+    if kwargs:
+        raise ValueError(f"clone_model: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+    clone_one = clone_function or _fresh
+
+    def clone(layer: Operation) -> Operation:
+        if recursive and isinstance(layer, Model) and layer._graph is not None:
+            return clone_model(layer, None, clone_function, call_function, recursive)
+        return clone_one(layer)
+
+    if isinstance(model, Sequential):
+        return _clone_sequential(model, input_tensors, clone)
+    if isinstance(model, Model) and model._graph is not None:
+        return _clone_graph(model, input_tensors, clone, call_function)
+    if clone_function is not None or input_tensors is not None:
+        raise ValueError(
+            f"clone_model: {validate.describe(model)} is a subclassed model without a graph, which can only be copied "
+            "whole: leave clone_function and input_tensors out."
+        )
+    return type(model).from_config(model.get_config())
+
+
+def _fresh(layer: Operation) -> Operation:
+    if isinstance(layer, FunctionOperation):
+        return FunctionOperation(layer.function, layer.name, **layer.settings)
+    return type(layer).from_config(layer.get_config())
+
+
+def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) -> Sequential:
+    layers = [layer if isinstance(layer, InputLayer) else clone(layer) for layer in model.layers]
+    if input_tensors is not None:
+        layers = [tree.flatten(input_tensors)[0], *layers]
+    elif model._layers and isinstance(model._layers[0], InputLayer):
+        layers = [_fresh(model._layers[0]), *layers]
+    elif model.inputs:
+        copy = Sequential(layers, trainable=model.trainable, name=model.name)
+        copy.build(model.inputs[0].shape)
+        return copy
+    return Sequential(layers, trainable=model.trainable, name=model.name)
+
+
+def _clone_graph(model: Model, input_tensors: Any, clone: Callable, call_function: Callable | None) -> Model:
+    graph = model._graph
+    if input_tensors is None:
+        inputs = tree.map_structure(_fresh_input, graph._inputs_struct)
+    else:
+        flat = tree.flatten(input_tensors)
+        if len(flat) != len(graph.inputs):
+            raise ValueError(f"clone_model: the model has {len(graph.inputs)} inputs. Received: {len(flat)} tensors.")
+        inputs = tree.pack_sequence_as(graph._inputs_struct, flat)
+    copies = {id(o): clone(o) for o in graph.operations if not isinstance(o, InputLayer)}
+
+    def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
+        copy = copies[id(operation)]
+        return call_function(copy, *args, **kwargs) if call_function else copy(*args, **kwargs)
+
+    outputs = graph.run(tree.flatten(inputs), call)
+    kind = type(model) if type(model) is not Model else Functional
+    return kind(inputs, outputs, name=model.name)
+
+
+def _fresh_input(tensor: KerasTensor) -> KerasTensor:
+    source = tensor.history.operation
+    return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=source.name).output

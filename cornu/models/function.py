@@ -1,0 +1,180 @@
+"""The graph of a functional model: the nodes between given inputs and outputs, in the order in which they run.
+
+Operations are listed as Keras lists them, deepest first, so that weights, files and summaries line up with Keras's.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import tree, validate
+from cornu.core.masks import get_mask, set_mask
+from cornu.core.operation import Operation
+from cornu.core.symbolic import KerasTensor, Node, node_of
+from cornu.core.variable import Variable
+from cornu.layers.input import InputLayer
+
+
+class Function(Operation):
+    """A computation defined by its symbolic inputs and outputs.
+
+    Args:
+        inputs: symbolic tensor or structure of them.
+        outputs: symbolic tensor or structure of them, computed from `inputs`.
+        name: name.
+
+    Example:
+
+        x = cornu.KerasTensor((None, 3))
+        double = cornu.Function(x, x * 2)
+        print(double(np.ones((1, 3))))
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+        super().__init__(name=name)
+        self._inputs_struct = _checked(inputs, "inputs")
+        self._outputs_struct = _checked(outputs, "outputs")
+        self.inputs: list[KerasTensor] = tree.flatten(inputs)
+        self.outputs: list[KerasTensor] = tree.flatten(outputs)
+        self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
+
+    def call(self, inputs: Any) -> Any:
+        """The outputs for arrays in the structure of the inputs."""
+        return self.run(tree.flatten(inputs))
+
+    def run(self, values: list, call: Callable | None = None) -> Any:
+        """The outputs for flat input values; `call(operation, args, kwargs)` may stand in for each operation."""
+        known = {id(tensor): value for tensor, value in zip(self.inputs, values, strict=True)}
+        for node in self.nodes_in_order:
+            if any(id(tensor) not in known for tensor in node.output_tensors):
+                args, kwargs = node.fill(known)
+                outputs = call(node.operation, args, kwargs) if call else node.operation(*args, **kwargs)
+                for tensor, value in zip(node.output_tensors, tree.flatten(outputs), strict=True):
+                    known.setdefault(id(tensor), value)
+        return tree.map_structure(lambda tensor: known[id(tensor)], self._outputs_struct)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes of the outputs for the shapes of the inputs."""
+        inputs = tree.map_shape_structure(lambda shape: KerasTensor(shape), input_shape)
+        return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
+
+    def standardize(self, inputs: Any, owner: Any) -> list:
+        """Flat input values in the order, rank and dtype of the inputs; masks stay with them."""
+        values = self._line_up(inputs, owner)
+        return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
+
+    def _line_up(self, inputs: Any, owner: Any) -> list:
+        names = [tensor.name for tensor in self.inputs]
+        if isinstance(inputs, Mapping):
+            struct = self._inputs_struct
+            keys = sorted(struct) if isinstance(struct, Mapping) else names
+            wanted = [(key, tensor) for key, tensor in zip(keys, self.inputs, strict=True)]
+            missing = [key for key, tensor in wanted if key not in inputs and not _is_optional(tensor)]
+            if missing:
+                raise ValueError(
+                    f"{validate.describe(owner)}: inputs {missing} are missing. The model takes {keys}; "
+                    f"received: {sorted(inputs)}."
+                )
+            return [inputs.get(key) for key, _ in wanted]
+        values = tree.flatten(inputs)
+        if len(values) != len(names):
+            raise ValueError(
+                f"{validate.describe(owner)}: expected {len(names)} input(s) ({', '.join(names)}). "
+                f"Received: {len(values)}."
+            )
+        return values
+
+
+def _is_optional(tensor: KerasTensor) -> bool:
+    return bool(getattr(tensor.history.operation, "optional", False)) if tensor.history else False
+
+
+def _adjusted(x: Any, tensor: KerasTensor) -> Any:
+    """`x` with the rank and dtype of `tensor`: a last axis of size 1 may be missing or extra."""
+    if x is None or not hasattr(x, "shape"):
+        return x
+    adjusted = x
+    if len(x.shape) == len(tensor.shape) - 1 and tensor.shape[-1] == 1:
+        adjusted = adjusted[..., None]
+    elif len(x.shape) == len(tensor.shape) + 1 and x.shape[-1] == 1:
+        adjusted = adjusted[..., 0]
+    if not isinstance(adjusted, KerasTensor) and adjusted.dtype != tensor.dtype and tensor.dtype != "string":
+        adjusted = jnp.asarray(adjusted, tensor.dtype)
+    if adjusted is not x:
+        set_mask(adjusted, get_mask(x))
+    return adjusted
+
+
+def _checked(structure: Any, what: str) -> Any:
+    for x in tree.flatten(structure):
+        if not isinstance(x, KerasTensor):
+            hint = " Symbolic tensors come from cornu.Input(...)."
+            if isinstance(x, (jax.Array, Variable)):
+                hint = " An array has values already." + hint
+            raise ValueError(f"Function: all {what} must be symbolic tensors. Received: {type(x).__name__}.{hint}")
+        if x.history is None:
+            Node(InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x, name=None), (), {}, x)
+    return structure
+
+
+def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Operation]]:
+    """The nodes from inputs to outputs in running order, and their operations, deepest first."""
+    entries = {id(tensor) for tensor in inputs}
+    running: list[Node] = []
+    rank: dict[int, int] = {}  # operation -> when it was first met going back from the outputs
+    done: set[int] = set()
+    open_nodes: set[int] = set()
+
+    def visit(tensor: KerasTensor) -> None:
+        node = node_of(tensor)
+        if id(node) in done:
+            return
+        if id(node) in open_nodes:
+            raise ValueError(f"The graph runs in a circle at {validate.describe(node.operation)}.")
+        rank.setdefault(id(node.operation), len(rank))
+        open_nodes.add(id(node))
+        if not (id(tensor) in entries and not isinstance(node.operation, InputLayer)):
+            if node.is_input and id(tensor) not in entries:
+                raise ValueError(
+                    f"The outputs need the tensor {tensor}, made by {validate.describe(node.operation)}, which is not "
+                    "among the model's inputs. Add it to inputs, or start from the given ones."
+                )
+            for source in node.input_tensors:
+                visit(source)
+        open_nodes.discard(id(node))
+        done.add(id(node))
+        running.append(node)
+
+    for tensor in outputs:
+        visit(tensor)
+    return running, _by_depth(running, inputs, entries, rank)
+
+
+def _by_depth(running: list[Node], inputs: list, entries: set[int], rank: dict[int, int]) -> list[Operation]:
+    """Operations sorted by their longest way to an output, the longest first, then by `rank`."""
+    node_depth: dict[int, int] = {}
+    depth: dict[int, int] = {}
+    operations: dict[int, Operation] = {}
+    for node in reversed(running):
+        operation = node.operation
+        operations[id(operation)] = operation
+        here = max(node_depth.get(id(node), 0), depth.get(id(operation), 0))
+        depth[id(operation)] = here
+        for source in node.input_tensors if not _is_entry(node, entries) else ():
+            parent = node_of(source)
+            node_depth[id(parent)] = max(here + 1, node_depth.get(id(parent), 0))
+    for tensor in inputs:
+        operation = tensor.history.operation
+        if isinstance(operation, InputLayer) and id(operation) not in operations:
+            operations[id(operation)] = operation
+            depth[id(operation)] = 0
+            rank.setdefault(id(operation), -1)
+    return sorted(operations.values(), key=lambda o: (-depth[id(o)], rank[id(o)]))
+
+
+def _is_entry(node: Node, entries: set[int]) -> bool:
+    return any(id(tensor) in entries for tensor in node.output_tensors)
+
+

@@ -1,0 +1,316 @@
+"""Models: layers that can be trained, saved and described.
+
+A model is written in one of three ways. A subclass defines `call`. `Model(inputs, outputs)` is a functional model: it
+keeps the graph between symbolic inputs and outputs and runs it. `Sequential` is a list of layers.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from cornu import saving, tree, validate
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.masks import set_mask
+from cornu.core.operation import Operation
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.input_spec import InputSpec, check
+from cornu.layers.layer import Layer
+from cornu.models import graph_config
+from cornu.models.function import Function
+from cornu.models.summary import print_summary
+from cornu.training.loop import Trainer
+
+
+class Model(Trainer, Layer):
+    """A layer with training (`fit`), evaluation, prediction and files.
+
+    Args:
+        inputs: symbolic input or structure of them (functional models only).
+        outputs: symbolic output or structure of them (functional models only).
+        name: name.
+
+    Example:
+
+        x = cornu.Input((4,))
+        y = cornu.layers.Dense(1)(x)
+        model = cornu.Model(x, y)
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
+    """
+
+    _hidden = Layer._hidden | Trainer.hidden_attributes | {"_graph"}
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
+        return super().__new__(Functional if cls is Model and _is_functional(args, kwargs) else cls)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        graph_arguments, rest = _graph_arguments(type(self), args, kwargs)
+        super().__init__(**rest)
+        self._start_training_state()
+        self._graph: Function | None = None
+        if graph_arguments is not None:
+            self._set_graph(*graph_arguments)
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        """Become the functional model between `inputs` and `outputs`."""
+        self._graph = Function(inputs, outputs, name=self.name)
+        _check_unique_names(self._graph.operations, self)
+        self.built = True
+
+    # ------------------------------------------------------------ calling
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run the graph; subclasses without one write their own."""
+        if self._graph is None:
+            raise NotImplementedError(
+                f"{validate.describe(self)}: define call() in the class {type(self).__name__}, "
+                "or make the model from symbolic tensors: Model(inputs, outputs)."
+            )
+        if mask is not None:
+            for x, m in zip(tree.flatten(inputs), tree.flatten(mask), strict=False):
+                set_mask(x, m)
+        return self._graph.run(self._graph.standardize(inputs, self))
+
+    def _check_inputs(self, inputs: Any) -> None:
+        if self._graph is None or self.input_spec is not None:
+            return super()._check_inputs(inputs)
+        values = self._graph._line_up(inputs, self)
+        for x, tensor in zip(values, self._graph.inputs, strict=True):
+            spec = InputSpec(shape=(None, *tensor.shape[1:]), allow_last_axis_squeeze=True, optional=x is None)
+            spec_owner = f'{validate.describe(self)}, input "{tensor.name}"'
+            check(spec, x, spec_owner)
+        return None
+
+    def _attach_masks(self, inputs: Any, outputs: Any) -> None:
+        """Nothing to do: the layers inside have attached them."""
+
+    def build(self, input_shape: Any) -> None:
+        """Make all weights for inputs of this shape."""
+        if self.built:
+            return
+        super().build(tree.map_shape_structure(tuple, input_shape))
+
+    def _flat_graph_inputs(self) -> list[KerasTensor] | None:
+        return self._graph.inputs if self._graph is not None else None
+
+    @property
+    def inputs(self) -> list[KerasTensor] | None:
+        """The symbolic inputs of a functional model, flat."""
+        return self._flat_graph_inputs()
+
+    @property
+    def outputs(self) -> list[KerasTensor] | None:
+        """The symbolic outputs of a functional model, flat."""
+        return self._graph.outputs if self._graph is not None else None
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input, in the structure it was given in."""
+        return self._graph._inputs_struct if self._graph is not None else super().input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, in the structure it was given in."""
+        return self._graph._outputs_struct if self._graph is not None else super().output
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input."""
+        return tree.map_structure(lambda x: x.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output."""
+        return tree.map_structure(lambda x: x.shape, self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [x.name for x in self.inputs or ()]
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The names of the outputs: keys of a dictionary, else the layers they come from."""
+        if self._graph is None:
+            return None
+        struct = self._graph._outputs_struct
+        if isinstance(struct, dict):
+            return sorted(struct)
+        return [x.history.operation.name for x in self._graph.outputs]
+
+    # ------------------------------------------------------------ parts
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations of a functional model's graph, layers included."""
+        return list(self._graph.operations) if self._graph is not None else []
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside this model."""
+        return self._flatten_layers(recursive=False, include_self=False)
+
+    def _parts(self, kind: Any) -> Any:
+        """The parts among the graph's operations first, then among the attributes."""
+        seen = set()
+        for source in (self._graph_parts(kind), super()._parts(kind)):
+            for part in source:
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    yield part
+
+    def _graph_parts(self, kind: Any) -> list:
+        graph = self.__dict__.get("_graph")
+        return [o for o in graph.operations if isinstance(o, kind)] if graph is not None else []
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer with this name, or at this index of `layers`."""
+        if (name is None) == (index is None):
+            raise ValueError(f"{validate.describe(self)}: get_layer takes a name or an index, one of them.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(
+                    f"{validate.describe(self)}: there are {len(layers)} layers, so none has index {index}."
+                )
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"{validate.describe(self)}: no layer is called {name!r}. Closest: "
+            f"{validate.closest(name, [layer.name for layer in layers])}."
+        )
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print a table of the layers with their output shapes and numbers of weights.
+
+        Args:
+            line_length: width of the table in characters.
+            positions: ends of the columns, as fractions of the width.
+            print_fn: function that is given the whole text instead of standard output.
+            expand_nested: whether models inside this one are listed layer by layer.
+            show_trainable: whether a column says what is trained.
+            layer_range: names (or regular expressions) of the first and the last layer to list.
+        """
+        print_summary(
+            self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
+            show_trainable=show_trainable, layer_range=layer_range,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ configs
+
+    def get_config(self) -> dict[str, Any]:
+        """The graph as plain data for functional models, else the constructor's arguments."""
+        if self._graph is not None and not _has_own_constructor(type(self)):
+            return graph_config.write(self)
+        config = super().get_config()
+        return {k: v for k, v in config.items() if k not in ("inputs", "outputs")}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Model":
+        """A model equal to the one whose `get_config` gave `config`."""
+        if all(key in config for key in ("layers", "input_layers", "output_layers")):
+            inputs, outputs, rest = graph_config.read(config, custom_objects)
+            return (Functional if cls is Model else cls)(inputs, outputs, **rest)
+        return super().from_config(config)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes a subclassed model was built with; a graph knows its own."""
+        return {"input_shape": None} if self._graph is not None else super().get_build_config()
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build with the shapes that `get_build_config` gave."""
+        if config.get("input_shape") is not None or "input_shape" not in config:
+            super().build_from_config(config)
+
+    def save(
+        self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Write the model to a `.keras` file; the arguments are those of `cornu.models.save_model`."""
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(
+        self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
+        """Write the weights to a `.weights.h5` file."""
+        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Take the weights from a `.weights.h5` or `.keras` file."""
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The model's config as JSON, without weights.
+
+        Args:
+            kwargs: passed to `json.dumps`.
+        """
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+
+class Functional(Model):
+    """A model made from symbolic tensors by `Model(inputs, outputs)`."""
+
+    registered_name_in_files = "Functional"
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+
+
+def _is_functional(args: tuple, kwargs: dict) -> bool:
+    return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or {"inputs", "outputs"} <= set(kwargs)
+
+
+def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None, dict]:
+    """((inputs, outputs) or None, the other arguments)."""
+    if not _is_functional(args, kwargs):
+        if args:
+            raise ValueError(
+                f"{cls.__name__}: a functional model takes inputs and outputs: Model(inputs, outputs). "
+                f"Received {len(args)} positional argument."
+            )
+        return None, kwargs
+    names = ("inputs", "outputs", "name")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    return (given.pop("inputs"), given.pop("outputs")), given
+
+
+def _has_own_constructor(cls: type) -> bool:
+    """Whether the class takes other arguments than symbolic inputs and outputs."""
+    for base in cls.__mro__:
+        if base in (Functional, Model):
+            return False
+        if "__init__" in base.__dict__:
+            return True
+    return False
+
+
+def _check_unique_names(operations: Sequence[Operation], owner: Any) -> None:
+    seen: set[str] = set()
+    for operation in operations:
+        if operation.name in seen:
+            raise ValueError(
+                f'{validate.describe(owner)}: two layers are called "{operation.name}". '
+                "Give each layer of a model a name of its own."
+            )
+        seen.add(operation.name)
+
+
+def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
+    """The model that `model.to_json()` wrote down, with fresh weights.
+
+    Args:
+        json_string: the JSON text.
+        custom_objects: dictionary from name to class or function.
+    """
+    return deserialize_keras_object(json.loads(json_string), custom_objects)

@@ -1,0 +1,222 @@
+"""`Sequential`: a model that is a list of layers, each fed with the one before.
+
+As soon as the shape of the input is known, the list is also laid out as a graph, so that a Sequential model has
+symbolic inputs and outputs like any functional one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cornu import tree, validate
+from cornu.core import context
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.input import InputLayer
+from cornu.layers.layer import Layer
+from cornu.models.function import Function
+from cornu.models.model import Model
+
+
+class Sequential(Model):
+    """A linear stack of layers.
+
+    Args:
+        layers: list of layers; more can be added later.
+        trainable: whether training changes the weights.
+        name: name.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(8, "relu"), cornu.layers.Dense(1)])
+        print(model.output_shape)  # (None, 1)
+    """
+
+    _hidden = Model._hidden
+
+    def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
+        super().__init__(trainable=trainable, name=name)
+        self._layers: list[Layer] = []
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise TypeError(f"{validate.describe(self)}: layers must be a list. Received: {type(layers).__name__}.")
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put `layer` at the end.
+
+        Args:
+            layer: a layer, a model, or what `Input(...)` returns (as the first).
+            rebuild: whether the graph is laid out again at once.
+        """
+        layer = _as_layer(layer, self)
+        if isinstance(layer, InputLayer) and self._layers:
+            raise ValueError(
+                f"{validate.describe(self)}: an Input can only come first; there are {len(self._layers)} layers already."
+            )
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(
+                f'{validate.describe(self)}: there is a layer called "{layer.name}" already. Names must differ.'
+            )
+        if not self._layers and layer._batch_input_shape is not None:
+            self._layers.append(InputLayer(batch_shape=layer._batch_input_shape, dtype=layer.compute_dtype))
+        self._layers.append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer off."""
+        if not self._layers:
+            raise ValueError(f"{validate.describe(self)}: there is no layer to take off.")
+        layer = self._layers.pop()
+        self.built = False
+        self._graph = None
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self) -> None:
+        """Lay the layers out as a graph, if the input's shape is known."""
+        self.built = False
+        self._graph = None
+        self._forget_functions()
+        first = self._layers[0] if self._layers else None
+        if isinstance(first, InputLayer) and len(self._layers) > 1:
+            self._lay_out(first.output)
+        elif isinstance(first, Model) and first._graph is not None:
+            self._lay_out(_fresh_input(first))
+
+    def _lay_out(self, inputs: Any) -> None:
+        x = inputs
+        with context.path(self.name):
+            for layer in self._layers:
+                x = x if isinstance(layer, InputLayer) else layer(x)
+        self._graph = Function(inputs, x, name=self.name)
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all weights.
+
+        Args:
+            input_shape: shape of the input with the batch dimension; not needed when the first layer says it.
+        """
+        if self.built:
+            return
+        if not self._layers:
+            raise ValueError(f"{validate.describe(self)} has no layers. Add some with add() first.")
+        if isinstance(self._layers[0], InputLayer):
+            self._rebuild()
+            return
+        if input_shape is None:
+            raise ValueError(
+                f"{validate.describe(self)}: the shape of the input is not known. Start with cornu.Input(shape=...), "
+                "or give build() an input_shape with the batch dimension, such as (None, 784)."
+            )
+        self._build_for_input(KerasTensor(tuple(input_shape)))
+
+    def _build_for(self, arguments: Any) -> None:
+        """Build from the first data seen, with its own dtype; the batch size stays free."""
+        if self.built or not self._layers:
+            return super()._build_for(arguments) if not self._layers else None
+        inputs = next(iter(arguments.values()), None)
+        if len(tree.flatten(inputs)) == 1 and hasattr(tree.flatten(inputs)[0], "shape"):
+            x = tree.flatten(inputs)[0]
+            sizes = [d if isinstance(d, int) else None for d in x.shape]
+            self._build_for_input(KerasTensor((None, *sizes[1:]), x.dtype))
+        return None
+
+    def _build_for_input(self, example: KerasTensor) -> None:
+        entry = InputLayer(batch_shape=example.shape, dtype=example.dtype)
+        self._build_shapes = {"input_shape": example.shape}
+        self._lay_out(entry.output)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        """Feed the layers one after the other."""
+        if self._graph is not None:
+            return super().call(inputs, training=training, mask=mask)
+        x = inputs
+        for layer in self._layers:
+            x = layer(x)
+        return x
+
+    def _graph_parts(self, kind: Any) -> list:
+        return []
+
+    @property
+    def operations(self) -> list:
+        """The layers."""
+        return list(self._layers)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
+    def _flatten_layers(self, recursive: bool = True, include_self: bool = True) -> list[Layer]:
+        found = super()._flatten_layers(recursive, include_self)
+        return [layer for layer in found if not isinstance(layer, InputLayer)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The output shape for an input shape."""
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        """The symbolic output for a symbolic input."""
+        given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
+        return Layer.compute_output_spec(self, inputs, **given, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers as plain data."""
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": serialize_keras_object(self._dtype_policy),
+            "layers": [serialize_keras_object(layer) for layer in self._layers],
+        }
+        if self._build_shapes.get("input_shape") is not None:
+            config["build_input_shape"] = self._build_shapes["input_shape"]
+        elif self.built:
+            config["build_input_shape"] = self.inputs[0].shape if len(self.inputs) == 1 else None
+        return {k: v for k, v in config.items() if v is not None}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Sequential":
+        """A model equal to the one whose `get_config` gave `config`."""
+        if "layers" not in config:
+            return cls(**config)
+        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
+        if config.get("dtype") is not None:
+            model.dtype_policy = config["dtype"]
+        for layer in config["layers"]:
+            model.add(deserialize_keras_object(layer, custom_objects), rebuild=False)
+        model._rebuild()
+        shape = config.get("build_input_shape")
+        if not model.built and model._layers and isinstance(shape, (list, tuple)):
+            model.build(tuple(shape))
+        return model
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shape of the input, once known."""
+        return {"input_shape": self.inputs[0].shape} if self.built and self.inputs else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build with the shape that `get_build_config` gave."""
+        if not self.built and config.get("input_shape") is not None:
+            self.build(tuple(config["input_shape"]))
+
+
+def _as_layer(layer: Any, owner: Any) -> Layer:
+    if isinstance(layer, KerasTensor) and layer.history and isinstance(layer.history.operation, InputLayer):
+        return layer.history.operation
+    if isinstance(layer, Layer):
+        return layer
+    hint = " Did you forget the parentheses?" if isinstance(layer, type) and issubclass(layer, Layer) else ""
+    hint = hint or " Wrap a function in cornu.layers.Lambda." * callable(layer)
+    raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {layer!r}.{hint}")
+
+
+def _fresh_input(model: Model) -> Any:
+    """New symbolic inputs like those of a nested model."""
+    return tree.map_structure(lambda x: InputLayer(batch_shape=x.shape, dtype=x.dtype).output, model.input)

@@ -1,0 +1,243 @@
+"""The table that `model.summary()` prints: layers, output shapes, numbers of weights and connections."""
+
+import io
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from cornu import settings, tree, validate
+from cornu.core.operation import Operation
+from cornu.core.symbolic import node_of
+
+_SEQUENTIAL = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
+_GRAPH = (108, (0.3, 0.56, 0.74, 1.0))
+_MARGIN = 4
+_TRAINED_WIDTH = 0.1  # how much of the width the column "Trainable" takes
+
+
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
+    """Print the table; the arguments are those of `Model.summary`."""
+    linear = _is_linear(model)
+    width, ends = _SEQUENTIAL if linear else _GRAPH
+    width, ends = line_length or min(width, shutil.get_terminal_size().columns - _MARGIN), list(positions or ends)
+    columns = ["Layer (type)", "Output Shape", "Param #"] + ([] if linear else ["Connected to"])
+    if show_trainable:
+        columns.append("Trainable")
+        if positions is None:
+            ends = [end * (1 - _TRAINED_WIDTH) for end in ends] + [1.0]
+    if len(ends) != len(columns):
+        raise ValueError(
+            f"{validate.describe(model)}: positions must have {len(columns)} numbers, one a column. "
+            f"Received: positions={positions!r}."
+        )
+    table = _table(columns, _widths(ends, width), width)
+    for depth, layer in _rows(model, expand_nested, layer_range):
+        table.add_row(*_cells(layer, model, depth, linear, show_trainable, expand_nested))
+    _show(f'[bold]Model: "{escape(model.name)}"[/bold]', table, _totals(model), print_fn)
+
+
+def _is_linear(model: Any) -> bool:
+    """Whether every layer feeds just the next one, so that a column of connections would say nothing."""
+    graph = model._graph
+    if graph is None or type(model).__name__ == "Sequential":
+        return True
+    per_layer: dict[int, int] = {}
+    kept = {id(node) for node in graph.nodes_in_order}
+    for operation in graph.operations:
+        nodes = [node for node in operation.nodes if id(node) in kept]
+        per_layer[id(operation)] = len(nodes)
+        if len(nodes) > 1 or any(len(node.input_tensors) > 1 for node in nodes):
+            return False
+    depths: dict[int, int] = {}
+    for node in graph.nodes_in_order:
+        for source in node.input_tensors:
+            parent = id(node_of(source).operation)
+            depths[parent] = depths.get(parent, 0) + 1
+    return all(count == 1 for count in depths.values())
+
+
+def _widths(ends: Sequence[float], width: int) -> list[int]:
+    absolute = [int(width * end) for end in ends] if ends[-1] <= 1 else [int(end) for end in ends]
+    return [end - start for start, end in zip([0, *absolute[:-1]], absolute, strict=True)]
+
+
+def _table(columns: list[str], widths: list[int], width: int) -> Table:
+    aligned = {"Param #": "right", "Trainable": "center"}
+    made = [
+        Column(header=name, width=size, justify=aligned.get(name, "left"))
+        for name, size in zip(columns, widths, strict=True)
+    ]
+    return Table(*made, width=width, show_lines=True)
+
+
+def _rows(model: Any, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
+    """(depth, layer) for each line."""
+    layers = _listed_layers(model)
+    if layer_range:
+        layers = _between(layers, layer_range, model)
+    for layer in layers:
+        yield from _expanded(layer, 0, expand)
+
+
+def _listed_layers(model: Any) -> list:
+    """What the table lists: a graph's operations, else layers."""
+    graph = getattr(model, "_graph", None)
+    if graph is not None and type(model).__name__ != "Sequential":
+        return list(graph.operations)
+    return list(model.layers)
+
+
+def _expanded(layer: Any, depth: int, expand: bool) -> Iterator[tuple[int, Any]]:
+    yield depth, layer
+    if expand and hasattr(layer, "layers"):
+        inner = [x for x in _listed_layers(layer) if type(x).__name__ != "InputLayer" or layer._graph is not None]
+        for child in inner:
+            yield from _expanded(child, depth + 1, expand)
+
+
+def _between(layers: list, layer_range: Sequence[str], model: Any) -> list:
+    if len(layer_range) != 2:
+        raise ValueError(
+            f"{validate.describe(model)}: layer_range must be the names of two layers. Received: {layer_range!r}."
+        )
+    found = [[i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in layer_range]
+    if not all(found):
+        raise ValueError(
+            f"{validate.describe(model)}: no layer fits {layer_range!r}. Names: {[layer.name for layer in layers]}."
+        )
+    first, last = sorted((found[0][0], found[1][-1]))
+    return layers[first : last + 1]
+
+
+def _cells(layer: Any, model: Any, depth: int, linear: bool, trainable: bool, expand: bool) -> list[str]:
+    indent = "  " * depth + " └ " if depth else ""
+    kind = getattr(layer, "class_name", type(layer).__name__)
+    name = f"{indent}[bold]{escape(layer.name)}[/bold] ([bold blue]{escape(kind)}[/bold blue])"
+    cells = [name, _colored(_shape_text(layer)), _parameters(layer)]
+    if not linear:
+        cells.append(_connections(layer, model))
+    if trainable:
+        cells.append(_trained(layer))
+    return cells
+
+
+def _colored(text: str) -> str:
+    """Numbers and None in colour, as rich's own highlighter would."""
+    text = escape(text)
+    text = re.sub(r"\b(\d+)\b", r"[green]\1[/green]", text)
+    return text.replace("None", "[cyan]None[/cyan]")
+
+
+def _shape_text(layer: Operation) -> str:
+    """The shape of what the layer gives: of its symbolic output, else of its last real one."""
+    seen = getattr(layer, "_output_shape", None)
+    if layer.nodes:
+        shape = tree.map_structure(lambda x: getattr(x, "shape", None), layer.nodes[0].outputs)
+    else:
+        shape = seen[0] if seen else None
+    if shape is None:
+        return "?"
+    return ", ".join(_shown(s) for s in shape) if isinstance(shape, dict) else _shown(shape)
+
+
+def _shown(shape: Any) -> str:
+    if tree.is_shape(shape):
+        inner = ", ".join(map(str, shape))
+        return f"({inner},)" if len(shape) == 1 else f"({inner})"
+    if isinstance(shape, dict):
+        return "{" + ", ".join(f"{key}: {_shown(value)}" for key, value in shape.items()) + "}"
+    return f"[{', '.join(_shown(s) for s in shape)}]" if isinstance(shape, (list, tuple)) else str(shape)
+
+
+def _parameters(layer: Any) -> str:
+    if not hasattr(layer, "weights"):
+        return "[green]0[/green]"
+    if not layer.built:
+        return "[green]0[/green] (unbuilt)" if _may_have_weights(layer) else "[green]0[/green]"
+    return f"[green]{layer.count_params():,}[/green]"
+
+
+def _may_have_weights(layer: Any) -> bool:
+    cls = type(layer)
+    return hasattr(layer, "layers") or cls.build.__qualname__ != "Layer.build"
+
+
+def _trained(layer: Any) -> str:
+    if not getattr(layer, "weights", ()):
+        return "[bold]-[/bold]"
+    return "[bold bright_green]Y[/bold bright_green]" if layer.trainable else "[bold bright_red]N[/bold bright_red]"
+
+
+def _connections(layer: Any, model: Any) -> str:
+    graph = model._graph
+    kept = {id(node) for node in graph.nodes_in_order}
+    lines = []
+    for node in layer.nodes:
+        if id(node) not in kept:
+            continue
+        for tensor in node.input_tensors:
+            operation, _, position = tensor.history
+            calls = [other for other in operation.nodes if id(other) in kept]
+            lines.append(f"{operation.name}[{calls.index(node_of(tensor))}][{position}]")
+    return escape(", ".join(lines)) or "-"
+
+
+def _totals(model: Any) -> list[str]:
+    weights = {id(v): v for v in model.weights}
+    trained = {id(v): v for v in model.trainable_weights}
+    frozen = {key: v for key, v in weights.items() if key not in trained}
+    optimizer = getattr(model, "optimizer", None)
+    slots = {id(v): v for v in optimizer.variables} if optimizer is not None and optimizer.built else {}
+    parts = [("Total", weights | slots), ("Trainable", trained), ("Non-trainable", frozen)]
+    parts += [("Optimizer", slots)] if slots else []
+    return [f"[bold] {name} params: [/bold][green]{_count(v):,}[/green] ({_size(v)})" for name, v in parts]
+
+
+def _count(variables: dict) -> int:
+    return sum(v.size for v in variables.values())
+
+
+def _size(variables: dict) -> str:
+    size = float(sum(v.size * np.dtype(v.value.dtype).itemsize for v in variables.values()))
+    units = ("B", "KB", "MB", "GB", "TB")
+    power = min(int(np.log2(size) // 10) if size else 0, len(units) - 1)
+    return f"{size / 1024**power:.2f} {units[power]}"
+
+
+def _show(title: str, table: Table, totals: list[str], print_fn: Callable | None) -> None:
+    if print_fn is None and settings.is_interactive_logging_enabled() and _is_screen():
+        console = Console(highlight=False)
+        _print_all(console, title, table, totals)
+        return
+    text = io.StringIO()
+    _print_all(Console(highlight=False, force_terminal=False, color_system=None, file=text), title, table, totals)
+    if print_fn is not None:
+        print_fn(text.getvalue())
+    else:
+        sys.stdout.write(text.getvalue())
+
+
+def _is_screen() -> bool:
+    return sys.stdout.isatty() or "ipykernel" in sys.modules
+
+
+def _print_all(console: Console, title: str, table: Table, totals: list[str]) -> None:
+    console.print(title)
+    console.print(table)
+    for line in totals:
+        console.print(line)

@@ -1,0 +1,207 @@
+"""Activation functions, the elementwise nonlinearities of `cornu.ops.nn` and the softmax family.
+
+Slopes and thresholds are plain numbers. Integers are turned into floats, save where the function keeps them exact.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+@op
+def relu(x: Tensor):
+    """Rectified linear unit, `max(x, 0)`; its slope at 0 is 0.
+
+    Example:
+
+        print(cornu.ops.relu(np.array([-1.0, 2.0])))  # [0. 2.]
+    """
+    return jax.nn.relu(x)
+
+
+@op
+def relu6(x: Tensor):
+    """`relu` that stops at 6, `min(max(x, 0), 6)`."""
+    return jax.nn.relu6(floating(x))
+
+
+@op
+def leaky_relu(x: Tensor, negative_slope=0.2):
+    """`x` where positive, else `negative_slope * x`."""
+    return jax.nn.leaky_relu(floating(x), negative_slope=negative_slope)
+
+
+@op
+def elu(x: Tensor, alpha=1.0):
+    """Exponential linear unit, `x` where positive, else `alpha * (exp(x) - 1)` (Clevert et al., 2016)."""
+    return jax.nn.elu(floating(x), alpha=alpha)
+
+
+@op
+def selu(x: Tensor):
+    """Scaled `elu` whose constants keep mean 0 and variance 1 from layer to layer (Klambauer et al., 2017)."""
+    return jax.nn.selu(floating(x))
+
+
+@op
+def celu(x: Tensor, alpha=1.0):
+    """`max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)` (Barron, 2017)."""
+    return jax.nn.celu(floating(x), alpha=alpha)
+
+
+@op
+def gelu(x: Tensor, approximate=True):
+    """Gaussian error linear unit, `x` times the normal distribution function at `x` (Hendrycks & Gimpel, 2016).
+
+    `approximate` replaces the distribution function by a faster formula with tanh.
+    """
+    return jax.nn.gelu(floating(x), approximate=approximate)
+
+
+@op
+def glu(x: Tensor, axis=-1):
+    """Gated linear unit: one half of `axis` times the sigmoid of the other (Dauphin et al., 2017)."""
+    if isinstance(x.shape[axis], int) and x.shape[axis] % 2:
+        raise ValueError(f"glu: the size of axis {axis} must be even. Received: x.shape={x.shape}.")
+    return jax.nn.glu(floating(x), axis=axis)
+
+
+@op
+def sigmoid(x: Tensor):
+    """`1 / (1 + exp(-x))`."""
+    return jax.nn.sigmoid(floating(x))
+
+
+@op
+def log_sigmoid(x: Tensor):
+    """Logarithm of the sigmoid, precise for large negative `x`."""
+    return jax.nn.log_sigmoid(floating(x))
+
+
+@op
+def hard_sigmoid(x: Tensor):
+    """Sigmoid in straight lines, `relu6(x + 3) / 6`."""
+    return jax.nn.hard_sigmoid(floating(x))
+
+
+@op
+def silu(x: Tensor):
+    """`x * sigmoid(x)`, also called swish (Ramachandran et al., 2017)."""
+    return jax.nn.silu(floating(x))
+
+
+@op
+def swish(x: Tensor):
+    """`x * sigmoid(x)`, also called silu (Ramachandran et al., 2017)."""
+    return jax.nn.silu(floating(x))
+
+
+@op
+def hard_silu(x: Tensor):
+    """`x * hard_sigmoid(x)` (Howard et al., 2019)."""
+    return jax.nn.hard_silu(floating(x))
+
+
+@op
+def hard_swish(x: Tensor):
+    """`x * hard_sigmoid(x)` (Howard et al., 2019)."""
+    return jax.nn.hard_silu(floating(x))
+
+
+@op
+def hard_tanh(x: Tensor):
+    """`x` limited to the range from -1 to 1."""
+    return jax.nn.hard_tanh(floating(x))
+
+
+@op
+def tanh_shrink(x: Tensor):
+    """`x - tanh(x)`."""
+    x = floating(x)
+    return x - jnp.tanh(x)
+
+
+@op
+def hard_shrink(x: Tensor, threshold=0.5):
+    """`x` where `|x| > threshold`, else 0."""
+    x = floating(x)
+    return jnp.where(jnp.abs(x) > threshold, x, jnp.zeros_like(x))
+
+
+@op
+def soft_shrink(x: Tensor, threshold=0.5):
+    """`x` moved towards 0 by `threshold`, and 0 where it would pass it."""
+    x = floating(x)
+    return jnp.where(jnp.abs(x) > threshold, x - jnp.sign(x) * threshold, jnp.zeros_like(x))
+
+
+@op
+def threshold(x: Tensor, threshold, default_value):
+    """`x` where it is above `threshold`, else `default_value`."""
+    x = floating(x)
+    return jnp.where(x > threshold, x, jnp.full_like(x, default_value))
+
+
+@op
+def softplus(x: Tensor):
+    """`log(1 + exp(x))`."""
+    return jax.nn.softplus(floating(x))
+
+
+@op
+def softsign(x: Tensor):
+    """`x / (1 + |x|)`."""
+    return jax.nn.soft_sign(floating(x))
+
+
+@op
+def squareplus(x: Tensor, b=4):
+    """`(x + sqrt(x² + b)) / 2`, a softplus without exponentials (Barron, 2021)."""
+    return jax.nn.squareplus(floating(x), b=b)
+
+
+@op
+def sparse_plus(x: Tensor):
+    """0 up to -1, `x` from 1 on, and `(x + 1)² / 4` between."""
+    return jax.nn.sparse_plus(floating(x))
+
+
+@op
+def sparse_sigmoid(x: Tensor):
+    """0 up to -1, 1 from 1 on, and a straight line between: the derivative of `sparse_plus`."""
+    return jax.nn.sparse_sigmoid(floating(x))
+
+
+@op
+def softmax(x: Tensor, axis=-1):
+    """`exp(x) / sum(exp(x))` over one axis, or over several together.
+
+    Example:
+
+        print(cornu.ops.softmax(np.array([0.0, 0.0])))  # [0.5 0.5]
+    """
+    return jax.nn.softmax(floating(x), axis=_axes(axis))
+
+
+@op
+def log_softmax(x: Tensor, axis=-1):
+    """Logarithm of the softmax, precise where the softmax is tiny."""
+    return jax.nn.log_softmax(floating(x), axis=_axes(axis))
+
+
+@op
+def sparsemax(x: Tensor, axis=-1):
+    """The point nearest to `x` among all probability vectors, often with exact zeros (Martins & Astudillo, 2016)."""
+    x = jnp.moveaxis(floating(x), axis, -1)
+    falling = jnp.flip(jnp.sort(x, axis=-1), axis=-1)
+    total = jnp.cumsum(falling, axis=-1)
+    rank = jnp.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    support = jnp.sum(1 + rank * falling > total, axis=-1, keepdims=True, dtype="int32")
+    excess = (jnp.take_along_axis(total, support - 1, axis=-1) - 1) / support.astype(x.dtype)
+    return jnp.moveaxis(jnp.maximum(x - excess, 0), -1, axis)
+
+
+def _axes(axis):
+    return tuple(axis) if isinstance(axis, list) else axis

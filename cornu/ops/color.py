@@ -1,0 +1,84 @@
+"""Conversions between colour spaces."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import settings, validate
+from cornu.core.operation import Tensor, op
+
+_LUMA = np.array([0.2989, 0.5870, 0.1140])  # how bright red, green and blue look (ITU-R BT.601)
+
+
+def _channel_axis(images, data_format, name):
+    images = jnp.asarray(images)
+    if images.ndim not in (3, 4):
+        raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
+    axis = -1 if validate.data_format(data_format, name) == "channels_last" else -3
+    if isinstance(images.shape[axis], int) and images.shape[axis] != 3:
+        raise ValueError(f"{name}: images must have 3 channels. Received: images.shape={images.shape}.")
+    return images, axis
+
+
+def _floating_channels(images, data_format, name):
+    images, axis = _channel_axis(images, data_format, name)
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(f"{name}: images must be floats from 0 to 1. Received: images.dtype={images.dtype}.")
+    return images, axis
+
+
+@op
+def rgb_to_grayscale(images: Tensor, data_format=None):
+    """Brightness of colour images, `0.2989 R + 0.587 G + 0.114 B`.
+
+    Args:
+        images: shape `(batch, height, width, 3)` or without the batch, or with the channels first.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Returns:
+        The same shape with one channel, and the same type.
+
+    Example:
+
+        print(cornu.ops.image.rgb_to_grayscale(np.ones((1, 4, 4, 3))).shape)  # (1, 4, 4, 1)
+    """
+    images, axis = _channel_axis(images, data_format, "rgb_to_grayscale")
+    wide = images.astype(jnp.result_type(images.dtype, settings.floatx()))
+    weights = _LUMA.reshape([-1] + [1] * (-axis - 1))
+    return jnp.sum(wide * jnp.asarray(weights, wide.dtype), axis=axis, keepdims=True).astype(images.dtype)
+
+
+@op
+def rgb_to_hsv(images: Tensor, data_format=None):
+    """Red, green, blue as hue, saturation, value, all from 0 to 1.
+
+    Args:
+        images: floats, shape `(batch, height, width, 3)` or without the batch, or with the channels first.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+    """
+    images, axis = _floating_channels(images, data_format, "rgb_to_hsv")
+    red, green, blue = jnp.moveaxis(images, axis, 0)
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    spread = value - jnp.minimum(jnp.minimum(red, green), blue)
+    some = jnp.where(spread > 0, spread, jnp.ones_like(spread))
+    hue = jnp.where(
+        value == red,
+        (green - blue) / some,
+        jnp.where(value == green, 2 + (blue - red) / some, 4 + (red - green) / some),
+    )
+    hue = jnp.where(spread > 0, (hue / 6) % 1, jnp.zeros_like(hue))
+    saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, jnp.ones_like(value)), 0)
+    return jnp.stack([hue, saturation.astype(hue.dtype), value], axis=axis)
+
+
+@op
+def hsv_to_rgb(images: Tensor, data_format=None):
+    """Hue, saturation, value (all from 0 to 1) as red, green, blue: the inverse of `rgb_to_hsv`."""
+    images, axis = _floating_channels(images, data_format, "hsv_to_rgb")
+    hue, saturation, value = jnp.moveaxis(images, axis, 0)
+    turn = hue * 6
+
+    def channel(offset):  # piecewise linear in the hue: how far this primary is from its own sixth
+        k = (offset + turn) % 6
+        return value - value * saturation * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+
+    return jnp.stack([channel(5), channel(3), channel(1)], axis=axis)

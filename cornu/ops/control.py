@@ -1,0 +1,233 @@
+"""Control flow that compiles (conditions, loops, maps), and control over gradients.
+
+Functions passed in take and return tensors or nested structures of them. On concrete values a condition simply runs
+the branch that it chooses; inside a compiled function both branches become part of the program.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import tree
+from cornu.core.operation import FunctionOperation, Tensor, op
+from cornu.core.symbolic import any_symbolic
+from cornu.ops.conversion import convert_to_tensor
+
+
+def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
+    """`true_fn()` if `pred` holds, else `false_fn()`.
+
+    Args:
+        pred: a boolean scalar, known or computed.
+        true_fn: function without arguments.
+        false_fn: function without arguments that returns the same structure, shapes and types.
+
+    Example:
+
+        x = cornu.ops.ones((2,))
+        print(cornu.ops.cond(x[0] > 0, lambda: x + 1, lambda: x - 1))  # [2. 2.]
+    """
+    return _flow(_cond, (pred,), true_fn=true_fn, false_fn=false_fn)
+
+
+@op
+def _cond(pred, true_fn, false_fn):
+    return lax.cond(jnp.asarray(pred, bool), true_fn, false_fn)
+
+
+def switch(index: Any, branches: list, *operands: Any) -> Any:
+    """`branches[index](*operands)`, with `index` limited to the existing branches.
+
+    Example:
+
+        print(cornu.ops.switch(1, [lambda x: x + 1, lambda x: x * 10], np.array(3.0)))  # 30.0
+    """
+    return _flow(_switch, (index, *operands), branches=branches)
+
+
+@op
+def _switch(index, *operands, branches):
+    return lax.switch(index, branches, *operands)
+
+
+def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+    """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds.
+
+    Args:
+        cond: function of the loop variables that returns a boolean scalar.
+        body: function of the loop variables that returns new ones of the same shapes and types.
+        loop_vars: a list or tuple of tensors, or one tensor.
+        maximum_iterations: bound on the number of rounds, or None for no bound.
+
+    Returns:
+        The last loop variables: a tuple, or the one tensor.
+
+    Example:
+
+        print(cornu.ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0))  # 12
+    """
+    return _flow(_while_loop, (loop_vars,), cond=cond, body=body, maximum_iterations=maximum_iterations)
+
+
+@op
+def _while_loop(loop_vars, cond, body, maximum_iterations):
+    def as_tuple(values):
+        return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+
+    def proceed(state):
+        return (True if maximum_iterations is None else state[0] < maximum_iterations) & cond(*state[1])
+
+    def advance(state):
+        return state[0] + 1, as_tuple(body(*state[1]))
+
+    _, result = lax.while_loop(proceed, advance, (jnp.int32(0), as_tuple(loop_vars)))
+    return result if isinstance(loop_vars, (tuple, list)) else result[0]
+
+
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+    """Run `value = body_fun(i, value)` for `i` from `lower` up to, but not including, `upper`.
+
+    Example:
+
+        print(cornu.ops.fori_loop(0, 4, lambda i, total: total + i, 0))  # 6
+    """
+    return _flow(_fori_loop, (lower, upper, init_val), body_fun=body_fun)
+
+
+@op
+def _fori_loop(lower, upper, init_val, body_fun):
+    return lax.fori_loop(lower, upper, body_fun, init_val)
+
+
+def scan(
+    f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
+) -> tuple:
+    """Run `carry, y = f(carry, x)` along the first axis of `xs`; return the last carry and all `y`, stacked.
+
+    Args:
+        f: function of `(carry, x)` that returns the pair `(carry, y)`.
+        init: the first carry.
+        xs: what to go along, or None to go `length` rounds.
+        length: number of rounds; needed without `xs`.
+        reverse: whether to go from the end to the start.
+        unroll: how many rounds to lay out one after the other in one turn of the compiled loop; True for all.
+
+    Example:
+
+        total, running = cornu.ops.scan(lambda c, x: (c + x, c + x), 0, np.array([1, 2, 3]))
+        print(total, running)  # 6 [1 3 6]
+    """
+    if not callable(f):
+        raise TypeError(f"scan: f must be a function. Received: f={f!r}.")
+    return _flow(_scan, (init, xs), f=f, length=length, reverse=reverse, unroll=unroll)
+
+
+@op
+def _scan(init, xs, f, length, reverse, unroll):
+    return lax.scan(f, init, xs, length=length, reverse=reverse, unroll=unroll)
+
+
+def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """Running combination along `axis` by an associative function of two elements, in parallel.
+
+    Example:
+
+        print(cornu.ops.associative_scan(lambda a, b: a + b, np.array([1, 2, 3])))  # [1 3 6]
+    """
+    return _flow(_associative_scan, (elems,), f=f, reverse=reverse, axis=axis)
+
+
+@op
+def _associative_scan(elems, f, reverse, axis):
+    return lax.associative_scan(f, elems, reverse=reverse, axis=axis)
+
+
+def map(f: Callable, xs: Any) -> Any:
+    """`f` of each element along the first axis of `xs`, one after the other, stacked.
+
+    Example:
+
+        print(cornu.ops.map(lambda x: x * x, np.array([1, 2, 3])))  # [1 4 9]
+    """
+    return _flow(_map, (xs,), f=f)
+
+
+@op
+def _map(xs, f):
+    return lax.map(f, xs)
+
+
+def vectorized_map(function: Callable, elements: Any) -> Any:
+    """`function` of each element along the first axis of `elements`, all at once.
+
+    Example:
+
+        print(cornu.ops.vectorized_map(lambda x: x.sum(), np.ones((3, 4))))  # [4. 4. 4.]
+    """
+    return _flow(_vectorized_map, (elements,), function=function)
+
+
+@op
+def _vectorized_map(elements, function):
+    return jax.vmap(function)(elements)
+
+
+def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = None) -> Callable:
+    """A function of scalars (or of small tensors, see `signature`) made to broadcast over whole tensors.
+
+    Args:
+        pyfunc: the function, written with `cornu.ops`.
+        excluded: positions of arguments that are passed on as they are.
+        signature: the core axes, as in NumPy: `"(n),(n)->()"` maps two vectors to a scalar.
+
+    Example:
+
+        larger = cornu.ops.vectorize(lambda a, b: cornu.ops.maximum(a, b))
+        print(larger(np.array([1, 5]), np.array([3, 3])))  # [3 5]
+    """
+    if not callable(pyfunc):
+        raise ValueError(f"vectorize: pyfunc must be a function. Received: pyfunc={pyfunc!r}.")
+    run = jnp.vectorize(pyfunc, excluded=frozenset(excluded or ()), signature=signature)
+
+    @op
+    def vectorized(*arguments: Tensor):
+        return run(*arguments)
+
+    return vectorized
+
+
+@op
+def stop_gradient(variable: Tensor):
+    """The same value, through which no gradient flows back."""
+    return lax.stop_gradient(variable)
+
+
+def custom_gradient(f: Callable) -> Callable:
+    """A function with its own gradient.
+
+    Args:
+        f: function that returns the pair (value, `grad`), where `grad` maps the gradient of the value to the
+            gradient of each argument.
+
+    Example:
+
+        @cornu.ops.custom_gradient
+        def halved(x):
+            return x, lambda upstream: upstream * 0.5
+        print(halved(cornu.ops.ones(())))  # 1.0
+    """
+    return jax.custom_gradient(f)
+
+
+def _flow(function: Callable, tensors: tuple, **settings: Any) -> Any:
+    """Run an op whose tensors come in nested structures, or record it when some of them are symbolic."""
+    if any_symbolic(tensors):
+        return FunctionOperation(function, **settings).symbolic_call(*tensors)
+    return function(*tree.map_structure(_concrete, tensors), **settings)
+
+
+def _concrete(leaf: Any) -> Any:
+    return None if leaf is None else convert_to_tensor(leaf)

@@ -1,0 +1,130 @@
+"""Operations about the representation of a tensor: its type, its shape, and the way to and from NumPy."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu.core.dtypes import standardize_dtype, storage_dtype
+from cornu.core.operation import Tensor, op
+from cornu.core.symbolic import KerasTensor
+from cornu.core.variable import Variable
+
+
+@op
+def cast(x: Tensor, dtype):
+    """`x` in the type `dtype`.
+
+    Example:
+
+        print(cornu.ops.cast(np.array([0.2, 1.7]), "int32"))  # [0 1]
+    """
+    return jnp.asarray(x).astype(storage_dtype(dtype))
+
+
+@op
+def saturate_cast(x: Tensor, dtype):
+    """`x` in the type `dtype`, where values out of its range become its nearest end.
+
+    Example:
+
+        print(cornu.ops.saturate_cast(np.array([-5, 300]), "uint8"))  # [0 255]
+    """
+    x, target = jnp.asarray(x), jnp.dtype(storage_dtype(dtype))
+    if target == bool or x.dtype == bool:
+        return x.astype(target)
+    low, high = _limits(target)
+    source_low, source_high = _limits(x.dtype)
+    low, high = max(low, source_low), min(high, source_high)
+    return jnp.clip(x, jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)).astype(target)
+
+
+@op
+def view(x: Tensor, dtype=None):
+    """The same bytes read as another type; a change of width scales the last axis."""
+    return jnp.asarray(x).view(None if dtype is None else storage_dtype(dtype))
+
+
+@op
+def copy(x: Tensor):
+    """A copy of `x`."""
+    return jnp.array(x, copy=True)
+
+
+def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+    """An array, number, nested list or Variable as a tensor.
+
+    Args:
+        x: what to convert; a symbolic tensor is cast.
+        dtype: the type of the result, by default that of `x`.
+        sparse: None or False; JAX arrays are dense.
+        ragged: None or False, likewise.
+
+    Example:
+
+        print(cornu.ops.convert_to_tensor([1.0, 2.0]).dtype)  # float32
+    """
+    for name, value in (("sparse", sparse), ("ragged", ragged)):
+        if value:
+            raise ValueError(f"convert_to_tensor: {name} must be None or False, since JAX arrays are dense.")
+    if isinstance(x, KerasTensor):
+        return x if dtype is None else cast(x, dtype)
+    if isinstance(x, Variable):
+        x = x.value
+    if dtype is not None:
+        return jnp.asarray(x, dtype=storage_dtype(dtype))
+    return jnp.asarray(x)
+
+
+def convert_to_numpy(x):
+    """A tensor as a NumPy array."""
+    if isinstance(x, KerasTensor):
+        raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
+    return np.asarray(x.value if isinstance(x, Variable) else x)
+
+
+@op
+def array(x: Tensor, dtype=None):
+    """`x` as a tensor, of type `dtype` where one is given."""
+    return jnp.asarray(x, dtype=None if dtype is None else storage_dtype(dtype))
+
+
+def is_tensor(x) -> bool:
+    """Whether `x` is a tensor with values: symbolic tensors, NumPy arrays, numbers and lists are not."""
+    return isinstance(x, jax.Array)
+
+
+def dtype(x) -> str:
+    """The name of the type of `x`."""
+    return standardize_dtype(_described(x).dtype)
+
+
+def shape(x) -> tuple:
+    """The shape of `x`, with None where a symbolic tensor leaves a size open."""
+    return tuple(_described(x).shape)
+
+
+def ndim(x) -> int:
+    """The number of axes of `x`."""
+    return len(shape(x))
+
+
+def size(x):
+    """The number of elements of `x`; a symbolic scalar where a symbolic tensor leaves a size open."""
+    sizes = shape(x)
+    return _open_size(x) if None in sizes else math.prod(sizes)
+
+
+@op(spec=lambda x: KerasTensor((), "int32"))
+def _open_size(x: Tensor):
+    return jnp.asarray(math.prod(x.shape), "int32")
+
+
+def _described(x):
+    return x if hasattr(x, "shape") and hasattr(x, "dtype") else jnp.asarray(x)
+
+
+def _limits(kind):
+    info = jnp.iinfo(kind) if jnp.issubdtype(kind, jnp.integer) else jnp.finfo(kind)
+    return info.min, info.max

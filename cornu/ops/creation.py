@@ -1,0 +1,167 @@
+"""Operations that make tensors from sizes and numbers: constants, ranges, grids, matrices, windows."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu.core.dtypes import storage_dtype
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+def zeros(shape, dtype=None):
+    """A tensor of zeros.
+
+    Example:
+
+        print(cornu.ops.zeros((2, 3)).shape)  # (2, 3)
+    """
+    return jnp.zeros(shape, dtype=storage_dtype(dtype))
+
+
+def ones(shape, dtype=None):
+    """A tensor of ones."""
+    return jnp.ones(shape, dtype=storage_dtype(dtype))
+
+
+def empty(shape, dtype=None):
+    """A tensor whose values do not matter (JAX makes them zero)."""
+    return jnp.empty(shape, dtype=storage_dtype(dtype))
+
+
+@op
+def full(shape, fill_value: Tensor, dtype=None):
+    """A tensor of one value."""
+    return jnp.full(shape, fill_value, dtype=storage_dtype(dtype))
+
+
+@op
+def zeros_like(x: Tensor, dtype=None):
+    """Zeros in the shape of `x`."""
+    return jnp.zeros_like(x, dtype=_optional(dtype))
+
+
+@op
+def ones_like(x: Tensor, dtype=None):
+    """Ones in the shape of `x`."""
+    return jnp.ones_like(x, dtype=_optional(dtype))
+
+
+@op
+def empty_like(x: Tensor, dtype=None):
+    """A tensor in the shape of `x` whose values do not matter (JAX makes them zero)."""
+    return jnp.empty_like(x, dtype=_optional(dtype))
+
+
+@op
+def full_like(x: Tensor, fill_value: Tensor, dtype=None):
+    """One value in the shape of `x`."""
+    return jnp.full_like(x, fill_value, dtype=_optional(dtype))
+
+
+def arange(start, stop=None, step=None, dtype=None):
+    """Numbers from `start` up to, but not including, `stop`, at a distance of `step`.
+
+    With one argument the range starts at 0. The type is that of the arguments, unless `dtype` says another.
+
+    Example:
+
+        print(cornu.ops.arange(2, 8, 3))  # [2 5]
+    """
+    if dtype is None:
+        given = [jnp.result_type(v) for v in (start, stop, step) if v is not None]
+        dtype = jnp.result_type(*given)
+    return jnp.arange(start, stop, step, dtype=storage_dtype(dtype))
+
+
+@op
+def linspace(start: Tensor, stop: Tensor, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers from `start` to `stop` at equal distances.
+
+    Args:
+        start: the first number, or a tensor of them.
+        stop: the last number, or a tensor of them.
+        num: how many, at least 0.
+        endpoint: whether `stop` is among them.
+        retstep: whether to return the pair (numbers, distance).
+        dtype: the type of the result, by default a float.
+        axis: where the new axis goes when `start` or `stop` is a tensor.
+
+    Example:
+
+        print(cornu.ops.linspace(0, 1, 3))  # [0.  0.5 1. ]
+    """
+    start, stop = floating(start), floating(stop)
+    dtype = _optional(dtype)
+    return jnp.linspace(start, stop, num=num, endpoint=endpoint, retstep=retstep, dtype=dtype, axis=axis)
+
+
+@op
+def logspace(start: Tensor, stop: Tensor, num=50, endpoint=True, base=10, dtype=None, axis=0):
+    """`base ** linspace(start, stop, num)`."""
+    start, stop = floating(start), floating(stop)
+    return jnp.logspace(start, stop, num=num, endpoint=endpoint, base=base, dtype=_optional(dtype), axis=axis)
+
+
+@op
+def geomspace(start: Tensor, stop: Tensor, num=50, endpoint=True, dtype=None, axis=0):
+    """`num` numbers from `start` to `stop` at equal ratios."""
+    start, stop = floating(start), floating(stop)
+    return jnp.geomspace(start, stop, num=num, endpoint=endpoint, dtype=_optional(dtype), axis=axis)
+
+
+def eye(N, M=None, k=0, dtype=None):
+    """A matrix of `N` rows and `M` columns with ones on the diagonal `k` and zeros elsewhere.
+
+    Example:
+
+        print(cornu.ops.eye(2))
+    """
+    return jnp.eye(N, M, k=k, dtype=storage_dtype(dtype))
+
+
+def identity(n, dtype=None):
+    """The square matrix of `n` rows with ones on the main diagonal."""
+    return jnp.eye(n, dtype=storage_dtype(dtype))
+
+
+def tri(N, M=None, k=0, dtype=None):
+    """A matrix of `N` rows and `M` columns with ones on and below the diagonal `k`."""
+    return jnp.tri(N, M, k=k, dtype=storage_dtype(dtype))
+
+
+@op
+def vander(x: Tensor, N=None, increasing=False):
+    """The matrix of powers of a vector, in `N` columns, from the highest power down or the other way round."""
+    return jnp.vander(x, N=N, increasing=increasing)
+
+
+# ---- windows of signal processing ----
+
+
+def bartlett(x):
+    """The triangular window of `x` points."""
+    return jnp.asarray(np.bartlett(int(x)), dtype=storage_dtype())
+
+
+def blackman(x):
+    """Blackman's window of `x` points."""
+    return jnp.asarray(np.blackman(int(x)), dtype=storage_dtype())
+
+
+def hamming(x):
+    """Hamming's window of `x` points."""
+    return jnp.asarray(np.hamming(int(x)), dtype=storage_dtype())
+
+
+def hanning(x):
+    """Hann's window of `x` points."""
+    return jnp.asarray(np.hanning(int(x)), dtype=storage_dtype())
+
+
+def kaiser(x, beta):
+    """Kaiser's window of `x` points with the shape parameter `beta`."""
+    return jnp.asarray(np.kaiser(int(x), float(beta)), dtype=storage_dtype())
+
+
+def _optional(dtype):
+    return None if dtype is None else storage_dtype(dtype)

@@ -1,0 +1,168 @@
+"""Images under small windows: patches, blurs, edges and the structural similarity built on a blur."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cornu import validate
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+@op
+def extract_patches(images: Tensor, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+    """The patches of images, each flattened into channels.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        size: height and width of a patch, or one int.
+        strides: distances between patches, by default their size, so that they do not overlap.
+        dilation_rate: distances between the pixels of a patch.
+        padding: `"valid"`, or `"same"` to pad with zeros.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Returns:
+        Shape `(batch, rows, columns, patch_height * patch_width * channels)`.
+
+    Example:
+
+        print(cornu.ops.image.extract_patches(np.ones((1, 4, 4, 3)), 2).shape)  # (1, 2, 2, 12)
+    """
+    return _patches(images, 2, size, strides, dilation_rate, padding, data_format, "extract_patches")
+
+
+@op
+def extract_patches_3d(volumes: Tensor, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+    """`extract_patches` for volumes of shape `(batch, depth, height, width, channels)`."""
+    return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
+
+
+def _patches(images, rank, size, strides, dilation_rate, padding, data_format, name):
+    images = floating(images)
+    size = validate.int_tuple(size, rank, "size", name)
+    strides = size if strides is None else validate.int_tuple(strides, rank, "strides", name)
+    dilation = validate.int_tuple(dilation_rate, rank, "dilation_rate", name)
+    padding = validate.padding(padding, name).upper()
+    last = validate.data_format(data_format, name) == "channels_last"
+    if images.ndim not in (rank + 1, rank + 2):
+        raise ValueError(f"{name}: expected {rank + 1} or {rank + 2} axes. Received: shape={images.shape}.")
+    batch = images if images.ndim == rank + 2 else images[None]
+    batch = jnp.moveaxis(batch, -1, 1) if last else batch
+    patches = lax.conv_general_dilated_patches(batch, size, strides, padding, rhs_dilation=dilation)
+    # The channels of a patch come out as (channel, place); Keras has (place, channel).
+    n, _, *places = patches.shape
+    patches = patches.reshape(n, batch.shape[1], -1, *places).swapaxes(1, 2).reshape(n, -1, *places)
+    patches = jnp.moveaxis(patches, 1, -1) if last else patches
+    return patches if images.ndim == rank + 2 else patches[0]
+
+
+def _each_channel(images, kernels, padding):
+    """Correlate every channel of `(batch, height, width, channels)` with each kernel `(height, width, n)`."""
+    n, h, w, c = images.shape
+    flat = jnp.moveaxis(images, -1, 1).reshape(n * c, h, w, 1)
+    weights = jnp.asarray(kernels, images.dtype)[:, :, None, :]
+    result = lax.conv_general_dilated(flat, weights, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return jnp.moveaxis(result.reshape(n, c, *result.shape[1:]), 1, 3)  # (batch, height, width, channels, n)
+
+
+def _gaussian(size, sigma):
+    place = np.arange(size) - (size - 1) / 2
+    weights = np.exp(-0.5 * np.square(place / sigma))
+    return weights / weights.sum()
+
+
+def _as_batch(images, data_format, name):
+    images = floating(images)
+    if images.ndim not in (3, 4):
+        raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
+    last = validate.data_format(data_format, name) == "channels_last"
+    batch = images if images.ndim == 4 else images[None]
+    return (batch if last else jnp.moveaxis(batch, 1, -1)), last, images.ndim == 4
+
+
+def _restored(batch, last, batched, channels=-1):
+    batch = batch if last else jnp.moveaxis(batch, channels, 1)
+    return batch if batched else batch[0]
+
+
+@op
+def gaussian_blur(images: Tensor, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+    """Every pixel replaced by an average of its surroundings with Gaussian weights.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        kernel_size: height and width of the surroundings, zeros beyond the border.
+        sigma: standard deviations of the weights along height and width, in pixels.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Example:
+
+        print(cornu.ops.image.gaussian_blur(np.ones((1, 4, 4, 3))).shape)  # (1, 4, 4, 3)
+    """
+    batch, last, batched = _as_batch(images, data_format, "gaussian_blur")
+    kernel_size = validate.int_tuple(kernel_size, 2, "kernel_size", "gaussian_blur")
+    sigma = tuple(sigma) if hasattr(sigma, "__iter__") else (sigma, sigma)
+    kernel = np.outer(*(_gaussian(k, s) for k, s in zip(kernel_size, sigma)))
+    return _restored(_each_channel(batch, kernel[..., None], "SAME")[..., 0], last, batched)
+
+
+_SOBEL = np.array([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]])
+
+
+@op
+def sobel_edges(images: Tensor, data_format=None):
+    """How fast the brightness changes downwards and to the right, by Sobel's filters.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Returns:
+        The shape of `images` with a last axis of size 2: (downwards, to the right).
+    """
+    batch, last, batched = _as_batch(images, data_format, "sobel_edges")
+    edges = _each_channel(batch, np.stack([-_SOBEL, -_SOBEL.T], axis=-1), "SAME")
+    return _restored(edges, last, batched, channels=-2)
+
+
+@op
+def ssim(
+    image1: Tensor,
+    image2: Tensor,
+    max_val=1.0,
+    filter_size=11,
+    filter_sigma=1.5,
+    k1=0.01,
+    k2=0.03,
+    data_format=None,
+):
+    """Structural similarity of images: means, variances and covariances in small windows compared (Wang et al., 2004).
+
+    Args:
+        image1, image2: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        max_val: the difference between the largest and the smallest possible value.
+        filter_size: side of the Gaussian window.
+        filter_sigma: its standard deviation in pixels.
+        k1, k2: small factors that keep the quotients steady.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Returns:
+        One number up to 1 (equal) for each image.
+    """
+    one, _, batched = _as_batch(image1, data_format, "ssim")
+    two = _as_batch(image2, data_format, "ssim")[0]
+    if one.shape != two.shape:
+        raise ValueError(f"ssim: both images must have the same shape. Received: {one.shape} and {two.shape}.")
+    weights = _gaussian(filter_size, filter_sigma)
+    kernel = np.outer(weights, weights)[..., None]
+
+    def local(x):
+        return _each_channel(x, kernel, "VALID")[..., 0]
+
+    mean1, mean2 = local(one), local(two)
+    spread = local(one * one + two * two) - mean1 * mean1 - mean2 * mean2
+    shared = local(one * two) - mean1 * mean2
+    c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
+    brightness = (2 * mean1 * mean2 + c1) / (mean1 * mean1 + mean2 * mean2 + c1)
+    score = jnp.mean(brightness * (2 * shared + c2) / (spread + c2), axis=(1, 2, 3))
+    return score if batched else score[0]

@@ -1,0 +1,278 @@
+"""Operations that pick, order, find and replace elements."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from cornu.core.operation import Tensor, Tensors, op
+from cornu.core.symbolic import KerasTensor, output_spec
+
+# ---- picking ----
+
+
+@op
+def get_item(x: Tensor, key):
+    """`x[key]`."""
+    return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
+
+
+@op
+def take(x: Tensor, indices: Tensor, axis=None):
+    """Elements or slices along `axis` at `indices`, which may be negative and of any shape.
+
+    None for `axis` picks from the flat array.
+
+    Example:
+
+        print(cornu.ops.take(np.array([10, 20, 30]), np.array([2, 0])))  # [30 10]
+    """
+    return jnp.take(x, jnp.asarray(indices), axis=axis)
+
+
+@op
+def take_along_axis(x: Tensor, indices: Tensor, axis=None):
+    """One element for each entry of `indices`, which has as many axes as `x` and counts along `axis`."""
+    return jnp.take_along_axis(x, jnp.asarray(indices), axis=axis)
+
+
+def _nonzero_spec(x):
+    return tuple(KerasTensor((None,), dtype="int32") for _ in x.shape)
+
+
+def _where(condition, x1=None, x2=None):
+    return jnp.where(condition, x1, x2)
+
+
+def _where_spec(condition, x1=None, x2=None):
+    return _nonzero_spec(condition) if x1 is None else output_spec(_where, condition, x1, x2)
+
+
+@op(spec=_where_spec)
+def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None):
+    """`x1` where `condition` holds, else `x2`; with neither, the indices at which it holds, one tensor an axis."""
+    if (x1 is None) != (x2 is None):
+        raise ValueError("where: x1 and x2 must be given together, or neither of them.")
+    return _where(condition, x1, x2)
+
+
+@op
+def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0):
+    """For each element the choice that goes with the first condition that holds, else `default`."""
+    return jnp.select(condlist, choicelist, default)
+
+
+@op
+def slice(inputs: Tensor, start_indices: Tensor, shape):
+    """The block of size `shape` that starts at `start_indices`, which may be computed values.
+
+    Example:
+
+        print(cornu.ops.slice(np.arange(6), [2], [3]))  # [2 3 4]
+    """
+    return lax.dynamic_slice(inputs, jnp.asarray(start_indices), tuple(shape))
+
+
+@op
+def slice_update(inputs: Tensor, start_indices: Tensor, updates: Tensor):
+    """`inputs` with the block that starts at `start_indices` replaced by `updates`."""
+    return lax.dynamic_update_slice(inputs, updates, jnp.asarray(start_indices))
+
+
+@op
+def scatter(indices: Tensor, values: Tensor, shape):
+    """Zeros of `shape` to which `values` are added at `indices`.
+
+    Args:
+        indices: integers of shape `(n, k)`: one index of `k` axes for each value.
+        values: tensor of shape `(n,) + shape[k:]`.
+        shape: tuple, the shape of the result.
+
+    Example:
+
+        print(cornu.ops.scatter(np.array([[1], [3]]), np.array([5.0, 7.0]), (4,)))  # [0. 5. 0. 7.]
+    """
+    values = jnp.asarray(values)
+    return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
+
+
+_REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
+
+
+@op
+def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction=None):
+    """`inputs` with the elements at `indices` replaced by, or joined with, `updates`.
+
+    Args:
+        inputs: any tensor.
+        indices: integers of shape `(n, k)`: one index of `k` axes for each update.
+        updates: tensor of shape `(n,) + inputs.shape[k:]`.
+        reduction: None replaces; `"add"`, `"max"`, `"min"` or `"mul"` joins the old and the new value.
+
+    Example:
+
+        print(cornu.ops.scatter_update(np.zeros(3), np.array([[1]]), np.array([9.0])))  # [0. 9. 0.]
+    """
+    if reduction not in _REDUCTIONS:
+        raise ValueError(
+            f'scatter_update: reduction must be None, "add", "max", "min" or "mul". Received: reduction={reduction!r}.'
+        )
+    inputs = jnp.asarray(inputs)
+    place = inputs.at[_places(indices)]
+    return getattr(place, _REDUCTIONS[reduction])(jnp.asarray(updates).astype(inputs.dtype))
+
+
+# ---- ordering ----
+
+
+@op
+def sort(x: Tensor, axis=-1):
+    """The elements in rising order along `axis`, or of the flat array for None."""
+    return jnp.sort(x, axis=axis)
+
+
+@op
+def argsort(x: Tensor, axis=-1):
+    """The indices that sort `x` along `axis`; equal elements keep their order."""
+    return jnp.argsort(x, axis=axis)
+
+
+@op
+def argpartition(x: Tensor, kth, axis=-1):
+    """Indices with the `kth` smallest element in its place, smaller ones before it and larger ones after it."""
+    return jnp.argpartition(x, kth, axis=axis)
+
+
+@op
+def top_k(x: Tensor, k, sorted=True):
+    """The `k` largest elements along the last axis, and their indices.
+
+    With `sorted` they come in falling order, else in the order in which they stand in `x`.
+
+    Example:
+
+        values, indices = cornu.ops.top_k(np.array([3, 1, 2]), 2)
+        print(values, indices)  # [3 2] [0 2]
+    """
+    x = jnp.asarray(x)
+    values, indices = lax.top_k(x, k)
+    if not sorted:
+        indices = jnp.sort(indices, axis=-1)
+        values = jnp.take_along_axis(x, indices, axis=-1)
+    return values, indices
+
+
+@op
+def in_top_k(targets: Tensor, predictions: Tensor, k):
+    """Whether the score of each target class is among the `k` highest of its row.
+
+    Args:
+        targets: class indices, shape `(batch,)`.
+        predictions: scores, shape `(batch, classes)`.
+        k: how many of the highest scores count; ties with the last of them count too.
+    """
+    targets, predictions = jnp.asarray(targets), jnp.asarray(predictions)
+    classes = predictions.shape[-1]
+    score = jnp.take_along_axis(predictions, targets[..., None], axis=-1, mode="clip")
+    higher = jnp.sum(predictions > score, axis=-1, dtype="int32")
+    valid = (targets >= 0) & (targets < classes) & jnp.isfinite(score[..., 0])
+    return (higher < k) & valid
+
+
+@op
+def searchsorted(sorted_sequence: Tensor, values: Tensor, side="left"):
+    """Where each value would be inserted to keep the order; `side` says on which side of equal elements.
+
+    Example:
+
+        print(cornu.ops.searchsorted(np.array([1, 3, 5]), np.array([3, 4])))  # [1 2]
+    """
+    if jnp.ndim(sorted_sequence) != 1:
+        raise ValueError(
+            "searchsorted: sorted_sequence must have one axis. "
+            f"Received: sorted_sequence.shape={jnp.shape(sorted_sequence)}."
+        )
+    return jnp.searchsorted(sorted_sequence, values, side=side)
+
+
+# ---- finding ----
+
+
+@op(spec=_nonzero_spec)
+def nonzero(x: Tensor):
+    """The indices of the elements that are not zero, one tensor an axis."""
+    return jnp.nonzero(x)
+
+
+@op
+def isin(x1: Tensor, x2: Tensor, assume_unique=False, invert=False):
+    """Whether each element of `x1` occurs in `x2` (or, with `invert`, does not)."""
+    return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
+
+
+@op
+def unravel_index(indices: Tensor, shape):
+    """Indices into the flat array as indices into an array of `shape`, one tensor an axis."""
+    return jnp.unravel_index(jnp.asarray(indices), tuple(shape))
+
+
+def _unique_spec(
+    x,
+    sorted=True,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    size=None,
+    fill_value=None,
+):
+    kept = (size,) if axis is None else tuple(size if i == axis % x.ndim else n for i, n in enumerate(x.shape))
+    along = (None,) if axis is None else (x.shape[axis],)
+    outputs = [KerasTensor(kept, x.dtype)]
+    outputs += [KerasTensor((size,), "int32")] if return_index else []
+    outputs += [KerasTensor(x.shape if axis is None else along, "int32")] if return_inverse else []
+    outputs += [KerasTensor((size,), "int32")] if return_counts else []
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+@op(spec=_unique_spec)
+def unique(
+    x: Tensor,
+    sorted=True,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    size=None,
+    fill_value=None,
+):
+    """The distinct elements.
+
+    Args:
+        x: any tensor.
+        sorted: whether they come in rising order, or in the order in which they first stand in `x`.
+        return_index: whether to return also where each one first stands.
+        return_inverse: whether to return also which of them each element of `x` is.
+        return_counts: whether to return also how often each one occurs.
+        axis: the axis whose slices are compared, or None for single elements.
+        size: a fixed length of the result, which compiled code needs: longer ones are cut, shorter ones filled up.
+        fill_value: what to fill up with; None is the smallest element.
+
+    Example:
+
+        print(cornu.ops.unique(np.array([3, 1, 3])))  # [1 3]
+    """
+    return jnp.unique(
+        jnp.asarray(x),
+        return_index=return_index,
+        return_inverse=return_inverse,
+        return_counts=return_counts,
+        axis=axis,
+        size=size,
+        fill_value=fill_value,
+        sorted=sorted,
+    )
+
+
+def _places(indices):
+    """Indices in rows, `(n, k)`, as `k` arrays for `x.at[...]`."""
+    indices = jnp.asarray(indices)
+    return tuple(indices[..., i] for i in range(indices.shape[-1]))

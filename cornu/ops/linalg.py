@@ -1,0 +1,221 @@
+"""Linear algebra on matrices in the last two axes; leading axes are a batch."""
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+
+from cornu.core.operation import Tensor, op
+from cornu.core.symbolic import any_symbolic, output_spec
+from cornu.ops.elementwise import floating
+
+__all__ = [
+    "cholesky",
+    "cholesky_inverse",
+    "det",
+    "eig",
+    "eigh",
+    "inv",
+    "jvp",
+    "lstsq",
+    "lu_factor",
+    "matrix_rank",
+    "norm",
+    "pinv",
+    "qr",
+    "solve",
+    "solve_triangular",
+    "svd",
+]
+
+
+@op
+def cholesky(x: Tensor, upper=False):
+    """The triangular `L` with `L @ L.T == x` for a positive definite `x`, or `U` with `U.T @ U == x`.
+
+    Raises:
+        ValueError: `x` is not positive definite (seen on concrete values only; NaN in compiled code).
+
+    Example:
+
+        print(cornu.ops.cholesky(np.array([[4.0]])))  # [[2.]]
+    """
+    factor = jnp.linalg.cholesky(_square("cholesky", x), upper=upper)
+    if not isinstance(factor, jax.core.Tracer) and bool(jnp.any(jnp.isnan(factor))):
+        raise ValueError("cholesky: the matrix must be positive definite.")
+    return factor
+
+
+@op
+def cholesky_inverse(x: Tensor, upper=False):
+    """The inverse of the matrix whose Cholesky factor is `x`, lower or upper triangular."""
+    x = _square("cholesky_inverse", x)
+    eye = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
+    half = jax.scipy.linalg.solve_triangular(x, eye, lower=not upper)
+    other = jnp.swapaxes(half, -1, -2)
+    return half @ other if upper else other @ half
+
+
+@op
+def det(x: Tensor):
+    """Determinant."""
+    return jnp.linalg.det(_square("det", x))
+
+
+@op
+def slogdet(x: Tensor):
+    """Sign of the determinant, and the logarithm of its absolute value."""
+    sign, logarithm = jnp.linalg.slogdet(_square("slogdet", x))
+    return sign, logarithm
+
+
+@op
+def logdet(x: Tensor):
+    """Logarithm of the determinant of a positive definite matrix."""
+    return jnp.linalg.slogdet(_square("logdet", x))[1]
+
+
+@op
+def eig(x: Tensor):
+    """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; on the CPU only."""
+    values, vectors = jnp.linalg.eig(_square("eig", x))
+    return values, vectors
+
+
+@op
+def eigh(x: Tensor):
+    """Eigenvalues, rising, and eigenvectors (in columns) of a symmetric or Hermitian matrix."""
+    values, vectors = jnp.linalg.eigh(_square("eigh", x))
+    return values, vectors
+
+
+@op
+def inv(x: Tensor):
+    """Inverse."""
+    return jnp.linalg.inv(_square("inv", x))
+
+
+@op
+def pinv(x: Tensor, rcond=None):
+    """Moore-Penrose pseudo-inverse; singular values below `rcond` times the largest count as zero."""
+    return jnp.linalg.pinv(_matrix("pinv", x), rtol=rcond)
+
+
+@op
+def matrix_rank(x: Tensor, tol=None):
+    """How many singular values are above `tol`, by default a multiple of the rounding error of the largest."""
+    x = _matrix("matrix_rank", x)
+    if tol is None:
+        return jnp.linalg.matrix_rank(x)
+    values = jnp.linalg.svd(x, compute_uv=False)
+    return jnp.sum(values > tol, axis=-1, dtype="int32")
+
+
+@op
+def norm(x: Tensor, ord=None, axis=None, keepdims=False):
+    """Norm of vectors or matrices.
+
+    Args:
+        x: any tensor.
+        ord: None for the root of the sum of squares; for vectors any number, or infinity; for matrices `"fro"`,
+            `"nuc"`, 1, 2, infinity, or one of the last three negated.
+        axis: one axis for vectors, two for matrices, None for all.
+        keepdims: whether the reduced axes stay, with size 1.
+
+    Example:
+
+        print(cornu.ops.norm(np.array([3.0, 4.0])))  # 5.0
+    """
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return jnp.linalg.norm(floating(x), ord=ord, axis=axis, keepdims=keepdims)
+
+
+@op
+def qr(x: Tensor, mode="reduced"):
+    """`q` with orthonormal columns and `r` upper triangular, with `q @ r == x`.
+
+    `mode` is `"reduced"`, where `q` has as many columns as needed, or `"complete"`, where it is square.
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f'qr: mode must be "reduced" or "complete". Received: mode="{mode}".')
+    q, r = jnp.linalg.qr(_matrix("qr", x), mode=mode)
+    return q, r
+
+
+@op
+def svd(x: Tensor, full_matrices=True, compute_uv=True):
+    """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or `s` alone without `compute_uv`."""
+    result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
+    return tuple(result) if compute_uv else result
+
+
+@op
+def lu_factor(x: Tensor):
+    """The LU decomposition with pivots: both triangles in one matrix, and the row exchanges."""
+    lu, pivots = jax.scipy.linalg.lu_factor(_matrix("lu_factor", x))
+    return lu, pivots
+
+
+@op
+def solve(a: Tensor, b: Tensor):
+    """`x` with `a @ x == b`, for a matrix `b` or, where it has one axis less than `a`, a vector.
+
+    Example:
+
+        print(cornu.ops.solve(np.array([[2.0]]), np.array([4.0])))  # [2.]
+    """
+    a, b = _square("solve", a), floating(b)
+    if b.ndim == a.ndim - 1:
+        return jnp.linalg.solve(a, b[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
+
+
+@op
+def solve_triangular(a: Tensor, b: Tensor, lower=False):
+    """`solve` for an upper (or, with `lower`, lower) triangular `a`."""
+    a, b = _square("solve_triangular", a), floating(b)
+    if b.ndim == a.ndim - 1:
+        return jax.scipy.linalg.solve_triangular(a, b[..., None], lower=lower)[..., 0]
+    return jax.scipy.linalg.solve_triangular(a, b, lower=lower)
+
+
+@op
+def lstsq(a: Tensor, b: Tensor, rcond=None):
+    """The `x` with the least `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
+    return jnp.linalg.lstsq(_matrix("lstsq", a), floating(b), rcond=rcond)[0]
+
+
+def jvp(fun, primals, tangents, has_aux=False):
+    """The value of `fun` at `primals`, and its derivative in the direction `tangents`.
+
+    Args:
+        fun: function of tensors.
+        primals: list or tuple of the arguments.
+        tangents: list or tuple of directions, in the shapes of the arguments.
+        has_aux: whether `fun` returns a pair whose second part is passed on without a derivative.
+
+    Example:
+
+        value, slope = cornu.ops.jvp(lambda x: x * x, (3.0,), (1.0,))
+        print(value, slope)  # 9.0 6.0
+    """
+
+    def run(primals, tangents):
+        return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)
+
+    if any_symbolic((primals, tangents)):
+        return output_spec(run, primals, tangents)
+    return run([floating(p) for p in primals], [floating(t) for t in tangents])
+
+
+def _matrix(name, x):
+    x = floating(x)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: a matrix must have at least 2 axes. Received: x.shape={x.shape}.")
+    return x
+
+
+def _square(name, x):
+    x = _matrix(name, x)
+    if x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{name}: the last two axes must have the same size. Received: x.shape={x.shape}.")
+    return x

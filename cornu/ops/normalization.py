@@ -1,0 +1,131 @@
+"""Operations that shift and scale to a common size: moments and the normalizations built on them."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import settings
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+@op
+def moments(x: Tensor, axes, keepdims=False, synchronized=False):
+    """Mean and variance over `axes`.
+
+    Args:
+        x: any tensor; 16-bit floats are summed up in 32 bits.
+        axes: one axis or several.
+        keepdims: whether the reduced axes stay, with size 1.
+        synchronized: whether data that is spread over devices counts as one. JAX arrays always do: a sharded
+            array is one array, so both values of this argument give the same, synchronised, moments.
+
+    Example:
+
+        mean, variance = cornu.ops.moments(np.array([1.0, 3.0]), axes=0)
+        print(mean, variance)  # 2.0 1.0
+    """
+    x = floating(x)
+    wide = x.astype("float32") if x.dtype.itemsize == 2 else x
+    axes = tuple(axes) if isinstance(axes, (list, tuple)) else axes
+    mean = jnp.mean(wide, axis=axes, keepdims=True)
+    variance = jnp.mean(jnp.square(wide - lax.stop_gradient(mean)), axis=axes, keepdims=True)
+    variance = variance - jnp.square(mean - lax.stop_gradient(mean))
+    if not keepdims:
+        mean, variance = jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
+    return mean.astype(x.dtype), variance.astype(x.dtype)
+
+
+@op
+def batch_normalization(
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    axis,
+    offset: Tensor | None = None,
+    scale: Tensor | None = None,
+    epsilon=1e-3,
+):
+    """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors that lie along `axis`."""
+    x = floating(x)
+
+    def along(vector):
+        return jnp.reshape(vector, tuple(x.shape[axis] if i == axis % x.ndim else 1 for i in range(x.ndim)))
+
+    factor = lax.rsqrt(along(variance) + epsilon)
+    factor = factor if scale is None else factor * along(scale)
+    shift = -along(mean) * factor
+    shift = shift if offset is None else shift + along(offset)
+    return (x * factor.astype(x.dtype) + shift.astype(x.dtype)).astype(x.dtype)
+
+
+@op
+def layer_normalization(
+    x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, axis=-1, epsilon=None, rms_scaling=False
+):
+    """Mean 0 and variance 1 over `axis`, then `gamma * x + beta` (Ba et al., 2016).
+
+    Args:
+        x: any tensor.
+        gamma: factors, in the shape of the normalized axes.
+        beta: offsets, in the same shape.
+        axis: one axis or several.
+        epsilon: added to the variance; None is `cornu.config.epsilon()`.
+        rms_scaling: whether to divide by the standard deviation without taking the mean off.
+    """
+    return _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling)
+
+
+@op
+def rms_normalization(x: Tensor, scale: Tensor | None = None, axis=-1, epsilon=None):
+    """`scale * x / sqrt(mean(x²) + epsilon)` over `axis` (Zhang & Sennrich, 2019)."""
+    x = floating(x)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    wide = x.astype("float32") if x.dtype.itemsize == 2 else x
+    axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+    wide = wide * lax.rsqrt(jnp.mean(jnp.square(wide), axis=axes, keepdims=True) + epsilon)
+    return (wide if scale is None else wide * _beside(scale, x, axes)).astype(x.dtype)
+
+
+@op
+def normalize(x: Tensor, axis=-1, order=2, epsilon=None):
+    """`x` divided by its norm of the given order along `axis`.
+
+    Args:
+        x: any tensor.
+        axis: the axis whose vectors get norm 1, or None for the flat tensor.
+        order: 1, 2, ... or infinity.
+        epsilon: the least norm to divide by; None is `cornu.config.epsilon()`.
+
+    Example:
+
+        print(cornu.ops.normalize(np.array([3.0, 4.0])))  # [0.6 0.8]
+    """
+    if not isinstance(order, (int, float)) or order < 1:
+        raise ValueError(f"normalize: order must be a number of at least 1. Received: order={order!r}.")
+    x = floating(x)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        return x * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis=axis, keepdims=True), epsilon**2))
+    norm = jnp.linalg.norm(x, ord=order, axis=axis, keepdims=True)
+    return x / jnp.maximum(norm, epsilon)
+
+
+def _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling):
+    x = floating(x)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    wide = x.astype("float32") if x.dtype.itemsize == 2 else x
+    axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+    mean = jnp.mean(wide, axis=axes, keepdims=True)
+    variance = jnp.var(wide, axis=axes, keepdims=True)
+    factor = lax.rsqrt(variance + epsilon)
+    if rms_scaling:
+        return (wide * factor * (1 if gamma is None else _beside(gamma, x, axes))).astype(x.dtype)
+    wide = (wide - mean) * factor
+    wide = wide if gamma is None else wide * _beside(gamma, x, axes)
+    return (wide if beta is None else wide + _beside(beta, x, axes)).astype(x.dtype)
+
+
+def _beside(weights, x, axes):
+    """`weights`, which lie along `axes`, shaped to be multiplied with `x`."""
+    chosen = {a % x.ndim for a in axes}
+    return jnp.reshape(weights, tuple(n if i in chosen else 1 for i, n in enumerate(x.shape)))

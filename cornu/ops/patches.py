@@ -1,0 +1,192 @@
+"""Operations that rearrange images: patches to columns and back, blocks to channels and back, named axes."""
+
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import validate
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+def _pair(value, name, owner, minimum=1):
+    return validate.int_tuple(value, 2, name, owner, minimum=minimum)
+
+
+def _columns(x, kernel_size, dilation, padding, stride):
+    pads = [(p, p) for p in padding]
+    patches = lax.conv_general_dilated_patches(x, kernel_size, stride, pads, rhs_dilation=dilation)
+    return patches.reshape(*patches.shape[:2], -1)  # (batch, channels * kernel, places)
+
+
+@op
+def unfold(x: Tensor, kernel_size, dilation=1, padding=0, stride=1):
+    """Sliding blocks of an image as columns.
+
+    Args:
+        x: shape `(batch, channels, height, width)`.
+        kernel_size, dilation, padding, stride: of the blocks; one int or a pair each.
+
+    Returns:
+        Shape `(batch, channels * kernel_height * kernel_width, blocks)`.
+
+    Example:
+
+        print(cornu.ops.unfold(np.ones((1, 2, 4, 4)), 3).shape)  # (1, 18, 4)
+    """
+    return _columns(
+        floating(x),
+        _pair(kernel_size, "kernel_size", "unfold"),
+        _pair(dilation, "dilation", "unfold"),
+        _pair(padding, "padding", "unfold", minimum=0),
+        _pair(stride, "stride", "unfold"),
+    )
+
+
+@op
+def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Columns put back as the blocks of an image, added up where they overlap: the transpose of `unfold`.
+
+    Args:
+        x: shape `(batch, channels * kernel_height * kernel_width, blocks)`.
+        output_size: height and width of the image.
+        kernel_size, dilation, padding, stride: of the blocks; one int or a pair each.
+
+    Returns:
+        Shape `(batch, channels, height, width)`.
+    """
+    size, kernel = _pair(output_size, "output_size", "fold"), _pair(kernel_size, "kernel_size", "fold")
+    dilation, stride = _pair(dilation, "dilation", "fold"), _pair(stride, "stride", "fold")
+    padding = _pair(padding, "padding", "fold", minimum=0)
+    x = floating(x)
+    blocks = math.prod(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(size, kernel, dilation, padding, stride)
+    )
+    if x.ndim != 3 or x.shape[1] % math.prod(kernel) or x.shape[2] != blocks:
+        raise ValueError(
+            f"fold: x must have shape (batch, channels * {math.prod(kernel)}, {blocks}). Received: x.shape={x.shape}."
+        )
+    channels = x.shape[1] // math.prod(kernel)
+
+    def back(columns):  # one image: (channels * kernel, blocks) -> (channels, height, width)
+        image = jax.ShapeDtypeStruct((1, channels, *size), x.dtype)
+        transpose = jax.linear_transpose(lambda i: _columns(i, kernel, dilation, padding, stride), image)
+        return transpose(columns[None])[0][0]
+
+    return jax.vmap(back)(x)
+
+
+@op
+def depth_to_space(x: Tensor, block_size, data_format="channels_last"):
+    """Groups of `block_size²` channels laid out as blocks of height and width.
+
+    Args:
+        x: shape `(batch, height, width, channels)`, or with the channels first.
+        block_size: side of a block, at least 2.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+
+        print(cornu.ops.depth_to_space(np.ones((1, 2, 2, 8)), 2).shape)  # (1, 4, 4, 2)
+    """
+    x, b, last = _blocks("depth_to_space", x, block_size, data_format)
+    n, h, w, c = x.shape
+    if c % (b * b):
+        raise ValueError(f"depth_to_space: channels must be a multiple of block_size² = {b * b}. Received: {c}.")
+    x = x.reshape(n, h, w, b, b, c // (b * b)).transpose(0, 1, 3, 2, 4, 5)  # (n, h, b, w, b, c)
+    x = x.reshape(n, h * b, w * b, c // (b * b))
+    return x if last else jnp.moveaxis(x, -1, 1)
+
+
+@op
+def space_to_depth(x: Tensor, block_size, data_format="channels_last"):
+    """Blocks of height and width laid out as channels: the inverse of `depth_to_space`.
+
+    Example:
+
+        print(cornu.ops.space_to_depth(np.ones((1, 4, 4, 2)), 2).shape)  # (1, 2, 2, 8)
+    """
+    x, b, last = _blocks("space_to_depth", x, block_size, data_format)
+    n, h, w, c = x.shape
+    if h % b or w % b:
+        raise ValueError(f"space_to_depth: height and width must be multiples of {b}. Received: {h} and {w}.")
+    x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)
+    x = x.reshape(n, h // b, w // b, b * b * c)
+    return x if last else jnp.moveaxis(x, -1, 1)
+
+
+def _blocks(name, x, block_size, data_format):
+    x = jnp.asarray(x)
+    block_size = validate.positive_int(block_size, "block_size", name)
+    last = validate.data_format(data_format, name) == "channels_last"
+    if x.ndim != 4 or block_size < 2:
+        raise ValueError(
+            f"{name}: x must have 4 axes and block_size be at least 2. "
+            f"Received: x.shape={x.shape}, block_size={block_size}."
+        )
+    return x if last else jnp.moveaxis(x, 1, -1), block_size, last
+
+
+# ---- named axes ----
+
+
+@op
+def rearrange(tensor: Tensor, pattern, **axes_lengths):
+    """Reshape and transpose by names of axes.
+
+    Args:
+        tensor: any tensor.
+        pattern: `"old axes -> new axes"`; parentheses join axes into one, `...` stands for any axes, `1` for an
+            axis of size 1.
+        axes_lengths: sizes of named axes that cannot be worked out.
+
+    Example:
+
+        x = np.ones((2, 6, 4))
+        print(cornu.ops.rearrange(x, "b (h w) c -> b h w c", h=2).shape)  # (2, 2, 3, 4)
+    """
+    x = jnp.asarray(tensor)
+    before, after = _sides(pattern, x.ndim)
+    sizes = _axis_sizes(before, x.shape, axes_lengths, pattern)
+    names, wanted = ([n for group in side for n in group] for side in (before, after))
+    if sorted(names) != sorted(wanted) or len(set(names)) != len(names):
+        raise ValueError(f'rearrange: both sides must name the same axes, each once. Received: pattern="{pattern}".')
+    x = x.reshape([sizes[n] for n in names]).transpose([names.index(n) for n in wanted])
+    return x.reshape([math.prod([sizes[n] for n in group]) for group in after])
+
+
+def _sides(pattern, rank):
+    """`"b (h w) ... -> ..."` as two lists of groups of names, an ellipsis spelled out."""
+    sides = [re.findall(r"\([^()]*\)|\S+", side) for side in pattern.split("->")]
+    if len(sides) != 2:
+        raise ValueError(f'rearrange: the pattern must have the form "old -> new". Received: pattern="{pattern}".')
+    extra = rank - sum(token != "..." for token in sides[0])
+    ellipsis = [f"...{i}" for i in range(extra)]
+
+    def groups(tokens):
+        spelled = []
+        for token in tokens:
+            names = [] if token == "1" else token.strip("()").split()
+            spelled += [[name] for name in ellipsis] if token == "..." else [names]
+        return spelled
+
+    return groups(sides[0]), groups(sides[1])
+
+
+def _axis_sizes(groups, shape, known, pattern):
+    if len(groups) != len(shape):
+        raise ValueError(f'rearrange: the pattern "{pattern}" does not fit a tensor of shape {shape}.')
+    sizes = dict(known)
+    for group, size in zip(groups, shape):
+        open_names = [name for name in group if name not in sizes]
+        rest = math.prod(sizes[name] for name in group if name in sizes)
+        if len(open_names) > 1:
+            raise ValueError(f"rearrange: give the sizes of all but one of {', '.join(open_names)}.")
+        if open_names:
+            sizes[open_names[0]] = size // rest if rest != 1 else size
+        if math.prod(sizes[name] for name in group) != size:
+            raise ValueError(f'rearrange: an axis of size {size} does not split as "{" ".join(group)}" with {known}.')
+    return sizes

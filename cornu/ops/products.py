@@ -1,0 +1,116 @@
+"""Operations that multiply and add up: matrix products and their relatives.
+
+8-bit integers are added up in 32 bits, so that a product of quantized values does not overflow.
+"""
+
+import jax.numpy as jnp
+
+from cornu import settings
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+
+
+def _accumulator(*values):
+    """`int32` when every value is an 8-bit integer, else None."""
+    kinds = {str(jnp.result_type(v)) for v in values}
+    return "int32" if kinds == {"int8"} else None
+
+
+@op
+def matmul(x1: Tensor, x2: Tensor):
+    """Matrix product over the last two axes; leading axes are broadcast.
+
+    Example:
+
+        print(cornu.ops.matmul(np.ones((2, 3)), np.ones((3, 4))).shape)  # (2, 4)
+    """
+    return jnp.matmul(x1, x2, preferred_element_type=_accumulator(x1, x2))
+
+
+@op
+def dot(x1: Tensor, x2: Tensor):
+    """Product over the last axis of `x1` and the second last (or only) one of `x2`."""
+    return jnp.dot(x1, x2)
+
+
+@op
+def vdot(x1: Tensor, x2: Tensor):
+    """Sum of the products of two flattened tensors, the first one conjugated."""
+    return jnp.vdot(x1, x2)
+
+
+@op
+def inner(x1: Tensor, x2: Tensor):
+    """Product over the last axes of both."""
+    return jnp.inner(x1, x2)
+
+
+@op
+def outer(x1: Tensor, x2: Tensor):
+    """Every product of an element of one flattened tensor with one of the other."""
+    return jnp.outer(x1, x2)
+
+
+@op
+def kron(x1: Tensor, x2: Tensor):
+    """Kronecker product: each element of `x1` times all of `x2`, in blocks."""
+    return jnp.kron(x1, x2)
+
+
+@op
+def cross(x1: Tensor, x2: Tensor, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """Cross product of vectors of 2 or 3 components that lie along `axisa`, `axisb`, `axisc`, or all along `axis`."""
+    return jnp.cross(x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
+
+
+@op
+def tensordot(x1: Tensor, x2: Tensor, axes=2):
+    """Product over the last `axes` axes of `x1` and the first of `x2`, or over two lists of axes."""
+    return jnp.tensordot(x1, x2, axes=axes)
+
+
+@op
+def einsum(subscripts, *operands: Tensor, **kwargs):
+    """Products and sums in Einstein's notation.
+
+    Args:
+        subscripts: one letter an axis, `"ij,jk->ik"`; `...` stands for any leading axes.
+        operands: the tensors, in the order of the subscripts.
+        kwargs: what `jax.numpy.einsum` takes, such as `precision` or `optimize`.
+
+    Example:
+
+        print(cornu.ops.einsum("bij,bj->bi", np.ones((2, 3, 4)), np.ones((2, 4))).shape)  # (2, 3)
+    """
+    kwargs.setdefault("preferred_element_type", _accumulator(*operands))
+    return jnp.einsum(subscripts, *operands, **kwargs)
+
+
+@op
+def trace(x: Tensor, offset=0, axis1=0, axis2=1):
+    """Sum of the diagonal `offset` of the planes of two axes."""
+    return jnp.trace(x, offset=offset, axis1=axis1, axis2=axis2)
+
+
+@op
+def correlate(x1: Tensor, x2: Tensor, mode="valid"):
+    """Cross-correlation of two vectors; `mode` is `"valid"`, `"same"` or `"full"`."""
+    x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
+    if not jnp.issubdtype(jnp.result_type(x1, x2), jnp.inexact):
+        x1, x2 = x1.astype(settings.floatx()), x2.astype(settings.floatx())
+    return jnp.correlate(x1, x2, mode)
+
+
+@op
+def cdist(x: Tensor, y: Tensor):
+    """Euclidean distance between every row of `x` and every row of `y`.
+
+    Shapes `(..., m, d)` and `(..., n, d)` give `(..., m, n)`.
+
+    Example:
+
+        print(cornu.ops.cdist(np.zeros((1, 2)), np.array([[3.0, 4.0]])))  # [[5.]]
+    """
+    x, y = floating(x), floating(y)
+    difference = x[..., :, None, :] - y[..., None, :, :]
+    return jnp.sqrt(jnp.sum(jnp.square(difference), axis=-1))

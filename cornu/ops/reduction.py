@@ -1,0 +1,356 @@
+"""Operations that sum up an axis: totals, extremes, averages, quantiles, running totals and counts.
+
+`axis` is one axis, a tuple of axes, or None for all of them; `keepdims` leaves the reduced axes with size 1.
+The `nan...` forms skip NaN.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.dtypes import dtype_of, storage_dtype
+from cornu.core.operation import Tensor, op
+from cornu.core.symbolic import KerasTensor
+from cornu.ops.elementwise import floating
+
+
+@op
+def all(x: Tensor, axis=None, keepdims=False):
+    """Whether every element is non-zero."""
+    return jnp.all(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def any(x: Tensor, axis=None, keepdims=False):
+    """Whether some element is non-zero."""
+    return jnp.any(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def sum(x: Tensor, axis=None, keepdims=False):
+    """Sum over `axis`.
+
+    Example:
+
+        x = np.array([[1.0, 2.0], [3.0, 4.0]])
+        print(cornu.ops.sum(x, axis=0))  # [4. 6.]
+    """
+    return jnp.sum(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def prod(x: Tensor, axis=None, keepdims=False, dtype=None):
+    """Product over `axis`, computed in `dtype` where one is given."""
+    return jnp.prod(x, axis=_axes(axis), keepdims=keepdims, dtype=_optional(dtype))
+
+
+@op
+def max(x: Tensor, axis=None, keepdims=False, initial=None):
+    """Largest value over `axis`, and at least `initial`."""
+    return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
+
+
+@op
+def min(x: Tensor, axis=None, keepdims=False, initial=None):
+    """Smallest value over `axis`, and at most `initial`."""
+    return jnp.min(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
+
+
+@op
+def amax(x: Tensor, axis=None, keepdims=False):
+    """Largest value over `axis`."""
+    return jnp.max(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def amin(x: Tensor, axis=None, keepdims=False):
+    """Smallest value over `axis`."""
+    return jnp.min(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def ptp(x: Tensor, axis=None, keepdims=False):
+    """Largest minus smallest value over `axis`."""
+    return jnp.ptp(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def argmax(x: Tensor, axis=None, keepdims=False):
+    """Index of the largest value along `axis`, the first one on a tie; None counts through the flat array."""
+    return jnp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op
+def argmin(x: Tensor, axis=None, keepdims=False):
+    """Index of the smallest value along `axis`, the first one on a tie; None counts through the flat array."""
+    return jnp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op
+def mean(x: Tensor, axis=None, keepdims=False):
+    """Arithmetic mean over `axis`; integers give a float.
+
+    Example:
+
+        x = np.array([[1, 2], [3, 4]])
+        print(cornu.ops.mean(x, axis=1))  # [1.5 3.5]
+    """
+    return jnp.mean(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def var(x: Tensor, axis=None, keepdims=False):
+    """Variance over `axis`, `mean((x - mean(x))²)`."""
+    return jnp.var(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def std(x: Tensor, axis=None, keepdims=False):
+    """Standard deviation over `axis`, the square root of `var`."""
+    return jnp.std(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def average(x: Tensor, axis=None, weights: Tensor | None = None):
+    """Mean over `axis` weighted by `weights`, which have the shape of `x` or of that one axis."""
+    return jnp.average(x, axis=_axes(axis), weights=weights)
+
+
+@op
+def median(x: Tensor, axis=None, keepdims=False):
+    """Middle value over `axis`, the mean of the two middle ones for an even count."""
+    return jnp.median(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def quantile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+    """Values below which the fractions `q` of the data lie.
+
+    Args:
+        x: the data.
+        q: one fraction or an array of them, from 0 to 1; an array adds a leading axis to the result.
+        axis: the axis or axes to reduce, or None for all.
+        method: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`, for a quantile between two values.
+        keepdims: whether the reduced axes stay, with size 1.
+
+    Example:
+
+        print(cornu.ops.quantile(np.array([1.0, 2.0, 3.0]), 0.5))  # 2.0
+    """
+    return jnp.quantile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
+
+
+@op
+def percentile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+    """`quantile` with `q` in percent, from 0 to 100."""
+    return jnp.percentile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
+
+
+@op
+def count_nonzero(x: Tensor, axis=None):
+    """How many elements are not zero, over `axis`."""
+    return jnp.count_nonzero(x, axis=_axes(axis))
+
+
+@op
+def logsumexp(x: Tensor, axis=None, keepdims=False):
+    """`log(sum(exp(x)))` over `axis` without overflow."""
+    return jax.nn.logsumexp(floating(x), axis=_axes(axis), keepdims=keepdims)
+
+
+# ---- skipping NaN ----
+
+
+@op
+def nansum(x: Tensor, axis=None, keepdims=False):
+    """Sum over `axis` with NaN as 0."""
+    return jnp.nansum(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanprod(x: Tensor, axis=None, keepdims=False):
+    """Product over `axis` with NaN as 1."""
+    return jnp.nanprod(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanmax(x: Tensor, axis=None, keepdims=False):
+    """Largest value over `axis` that is not NaN."""
+    return jnp.nanmax(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanmin(x: Tensor, axis=None, keepdims=False):
+    """Smallest value over `axis` that is not NaN."""
+    return jnp.nanmin(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanargmax(x: Tensor, axis=None, keepdims=False):
+    """Index of the largest value along `axis` that is not NaN, or -1 where all are."""
+    return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
+
+
+@op
+def nanargmin(x: Tensor, axis=None, keepdims=False):
+    """Index of the smallest value along `axis` that is not NaN, or -1 where all are."""
+    return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
+
+
+@op
+def nanmean(x: Tensor, axis=None, keepdims=False):
+    """Mean over `axis` of what is not NaN."""
+    return jnp.nanmean(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanvar(x: Tensor, axis=None, keepdims=False):
+    """Variance over `axis` of what is not NaN."""
+    return jnp.nanvar(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanstd(x: Tensor, axis=None, keepdims=False):
+    """Standard deviation over `axis` of what is not NaN."""
+    return jnp.nanstd(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanmedian(x: Tensor, axis=None, keepdims=False):
+    """Median over `axis` of what is not NaN."""
+    return jnp.nanmedian(x, axis=_axes(axis), keepdims=keepdims)
+
+
+@op
+def nanquantile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+    """`quantile` of what is not NaN."""
+    return jnp.nanquantile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
+
+
+@op
+def nanpercentile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+    """`percentile` of what is not NaN."""
+    return jnp.nanpercentile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
+
+
+# ---- running along an axis ----
+
+
+@op
+def cumsum(x: Tensor, axis=None, dtype=None):
+    """Running sum along `axis`, or through the flat array for None."""
+    return jnp.cumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
+
+
+@op
+def cumprod(x: Tensor, axis=None, dtype=None):
+    """Running product along `axis`, or through the flat array for None."""
+    return jnp.cumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
+
+
+@op
+def nancumsum(x: Tensor, axis=None, dtype=None):
+    """Running sum along `axis` with NaN as 0."""
+    return jnp.nancumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
+
+
+@op
+def nancumprod(x: Tensor, axis=None, dtype=None):
+    """Running product along `axis` with NaN as 1."""
+    return jnp.nancumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
+
+
+@op
+def diff(a: Tensor, n=1, axis=-1):
+    """Difference between neighbours along `axis`, taken `n` times over."""
+    return jnp.diff(a, n=n, axis=axis)
+
+
+@op
+def trapezoid(y: Tensor, x: Tensor | None = None, dx=1.0, axis=-1):
+    """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or at distance `dx`."""
+    return jnp.trapezoid(floating(y), x, dx=dx, axis=axis)
+
+
+# ---- counting ----
+
+
+def _bincount_spec(x, weights=None, minlength=0, sparse=False):
+    return KerasTensor((*x.shape[:-1], None), "int32" if weights is None else dtype_of(weights))
+
+
+@op(spec=_bincount_spec)
+def bincount(x: Tensor, weights: Tensor | None = None, minlength=0, sparse=False):
+    """How often each of 0, 1, 2, ... occurs along the last axis of `x`.
+
+    Args:
+        x: non-negative integers, of shape `(n,)` or `(batch, n)`.
+        weights: what each occurrence counts, of the same shape; None counts 1 each.
+        minlength: the least length of the result. In compiled code it is the length, and larger integers are
+            left out: there the length cannot depend on values.
+        sparse: must be False; JAX arrays are dense.
+
+    Example:
+
+        print(cornu.ops.bincount(np.array([1, 1, 3])))  # [0 2 0 1]
+    """
+    if sparse:
+        raise ValueError("bincount: sparse must be False, since JAX arrays are dense. Received: sparse=True.")
+    x = jnp.asarray(x)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"bincount: x must have one or two axes. Received: x.shape={x.shape}.")
+    length = _bins(x, minlength)
+    weights = jnp.ones(x.shape, "int32") if weights is None else jnp.asarray(weights)
+
+    def count(row, amount):
+        return jnp.zeros((length,), amount.dtype).at[row].add(amount, mode="drop")
+
+    return (count if x.ndim == 1 else jax.vmap(count))(x, weights)
+
+
+def _bins(x, minlength):
+    if not isinstance(x, jax.core.Tracer):
+        return int(jnp.max(x, initial=minlength - 1)) + 1
+    if not minlength:
+        raise ValueError("bincount: minlength must be given in compiled code, where it is the length of the result.")
+    return minlength
+
+
+@op
+def histogram(x: Tensor, bins=10, range=None):
+    """Counts of `x` in `bins` equal intervals, and the `bins + 1` edges between them.
+
+    `range` is the pair of the outer edges, by default the smallest and the largest value.
+    """
+    counts, edges = jnp.histogram(floating(x), bins=bins, range=range)
+    return counts, edges
+
+
+@op
+def digitize(x: Tensor, bins: Tensor):
+    """Index of the interval between the ascending edges `bins` into which each element falls.
+
+    Example:
+
+        print(cornu.ops.digitize(np.array([0.5, 2.5]), np.array([1.0, 2.0])))  # [0 2]
+    """
+    return jnp.digitize(x, jnp.asarray(bins))
+
+
+@op
+def corrcoef(x: Tensor):
+    """Correlation between the rows of `x`, of shape `(variables, observations)`."""
+    return jnp.corrcoef(floating(x))
+
+
+def _axes(axis):
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def _optional(dtype):
+    return None if dtype is None else storage_dtype(dtype)
+
+
+def _running_dtype(x, dtype):
+    if dtype is None and jnp.result_type(x) == bool:
+        return "int32"
+    return _optional(dtype)

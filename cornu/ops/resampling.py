@@ -1,0 +1,375 @@
+"""Images sampled at other places: resized, cropped, padded, moved, turned, bent."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.ndimage import map_coordinates as sample
+
+from cornu import validate
+from cornu.core.operation import Tensor, op
+from cornu.ops.elementwise import floating
+from cornu.random.draws import normal
+from cornu.random.seed_generator import draw_seed
+
+_RESIZE_METHODS = {
+    "nearest": "nearest",
+    "bilinear": "linear",
+    "bicubic": "cubic",
+    "lanczos3": "lanczos3",
+    "lanczos5": "lanczos5",
+}
+_ORDERS = {"nearest": 0, "bilinear": 1}
+_FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+
+
+def _as_batch(images, data_format, name):
+    """Images as `(batch, height, width, channels)`, and the function that gives them their own form back."""
+    images = jnp.asarray(images)
+    if images.ndim not in (3, 4):
+        raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
+    last = validate.data_format(data_format, name) == "channels_last"
+    batched = images.ndim == 4
+    batch = images if batched else images[None]
+
+    def restore(result):
+        result = result if last else jnp.moveaxis(result, -1, 1)
+        return result if batched else result[0]
+
+    return (batch if last else jnp.moveaxis(batch, 1, -1)), restore
+
+
+def _like(result, images):
+    """`result` in the type of `images`, rounded and limited where that is an integer type."""
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        limits = jnp.iinfo(images.dtype)
+        result = jnp.clip(jnp.round(result), limits.min, limits.max)
+    return result.astype(images.dtype)
+
+
+# ---- size ----
+
+
+@op
+def resize(
+    images: Tensor,
+    size,
+    interpolation="bilinear",
+    antialias=False,
+    crop_to_aspect_ratio=False,
+    pad_to_aspect_ratio=False,
+    fill_mode="constant",
+    fill_value=0.0,
+    data_format=None,
+):
+    """Images scaled to another height and width.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        size: new height and width.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        antialias: whether shrinking averages over the pixels that it leaves out.
+        crop_to_aspect_ratio: whether the images are first cropped, in the middle, to the proportions of `size`.
+        pad_to_aspect_ratio: whether they are first padded, evenly on both sides, to those proportions.
+        fill_mode: must be `"constant"`: how they are padded.
+        fill_value: what they are padded with.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Example:
+
+        print(cornu.ops.image.resize(np.ones((1, 4, 4, 3)), (8, 2)).shape)  # (1, 8, 2, 3)
+    """
+    size = validate.int_tuple(size, 2, "size", "resize")
+    method = _RESIZE_METHODS[validate.one_of(interpolation, tuple(_RESIZE_METHODS), "interpolation", "resize")]
+    validate.one_of(fill_mode, ("constant",), "fill_mode", "resize")
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("resize: only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.")
+    batch, restore = _as_batch(images, data_format, "resize")
+    wide = floating(batch)
+    wide = _cropped_to(wide, size) if crop_to_aspect_ratio else wide
+    wide = _padded_to(wide, size, fill_value) if pad_to_aspect_ratio else wide
+    shape = (wide.shape[0], *size, wide.shape[-1])
+    return restore(_like(jax.image.resize(wide, shape, method, antialias=antialias), batch))
+
+
+def _proportional(height, width, size):
+    """The height that goes with this width, and the width that goes with this height."""
+    return width * size[0] // size[1], height * size[1] // size[0]
+
+
+def _cropped_to(images, size):
+    height, width = images.shape[1:3]
+    wanted = _proportional(height, width, size)
+    h, w = min(height, wanted[0]), min(width, wanted[1])
+    top, left = (height - h) // 2, (width - w) // 2
+    return images[:, top : top + h, left : left + w]
+
+
+def _padded_to(images, size, fill_value):
+    height, width = images.shape[1:3]
+    wanted = _proportional(height, width, size)
+    rows, columns = max(wanted[0] - height, 0), max(wanted[1] - width, 0)
+    pads = ((0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
+    return jnp.pad(images, pads, constant_values=fill_value)
+
+
+@op
+def scale_and_translate(images: Tensor, output_shape, scale: Tensor, translation: Tensor, spatial_dims, method,
+                        antialias=True):  # fmt: skip
+    """Axes of a tensor stretched and moved.
+
+    Args:
+        images: any tensor.
+        output_shape: shape of the result.
+        scale: one factor for each of `spatial_dims`.
+        translation: one distance for each of `spatial_dims`, in pixels of the result.
+        spatial_dims: the axes in question.
+        method: `"linear"`, `"cubic"`, `"lanczos3"` or `"lanczos5"`.
+        antialias: whether shrinking averages over the pixels that it leaves out.
+    """
+    return jax.image.scale_and_translate(
+        images, tuple(output_shape), tuple(spatial_dims), jnp.asarray(scale), jnp.asarray(translation), method, antialias
+    )
+
+
+def _margins(name, size, before, after, target, grow):
+    """What to add (or take off) before and after an axis of `size`, from exactly two of three arguments."""
+    if sum(value is None for value in (before, after, target)) != 1:
+        raise ValueError(
+            f"{name}: exactly two of the margin before, the margin after and the target size must be given for each "
+            f"axis. Received: {before}, {after}, {target}."
+        )
+    if target is not None:
+        change = target - size if grow else size - target
+        before = change - after if before is None else before
+        after = change - before
+    if before < 0 or after < 0 or (not grow and before + after >= size):
+        raise ValueError(f"{name}: margins of {before} and {after} do not fit an axis of size {size}.")
+    return before, after
+
+
+@op
+def crop_images(
+    images: Tensor,
+    top_cropping=None,
+    left_cropping=None,
+    bottom_cropping=None,
+    right_cropping=None,
+    target_height=None,
+    target_width=None,
+    data_format=None,
+):
+    """Images without some rows and columns at their borders.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        top_cropping, bottom_cropping, target_height: two of them: rows taken off, rows left.
+        left_cropping, right_cropping, target_width: two of them: columns taken off, columns left.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+
+    Example:
+
+        x = np.ones((1, 6, 6, 3))
+        y = cornu.ops.image.crop_images(x, 1, 1, target_height=4, target_width=2)
+        print(y.shape)  # (1, 4, 2, 3)
+    """
+    batch, restore = _as_batch(images, data_format, "crop_images")
+    height, width = batch.shape[1:3]
+    top, bottom = _margins("crop_images", height, top_cropping, bottom_cropping, target_height, grow=False)
+    left, right = _margins("crop_images", width, left_cropping, right_cropping, target_width, grow=False)
+    return restore(batch[:, top : height - bottom, left : width - right])
+
+
+@op
+def pad_images(
+    images: Tensor,
+    top_padding=None,
+    left_padding=None,
+    bottom_padding=None,
+    right_padding=None,
+    target_height=None,
+    target_width=None,
+    data_format=None,
+):
+    """Images with rows and columns of zeros around them.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        top_padding, bottom_padding, target_height: two of them: rows added, rows in all.
+        left_padding, right_padding, target_width: two of them: columns added, columns in all.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+    """
+    batch, restore = _as_batch(images, data_format, "pad_images")
+    rows = _margins("pad_images", batch.shape[1], top_padding, bottom_padding, target_height, grow=True)
+    columns = _margins("pad_images", batch.shape[2], left_padding, right_padding, target_width, grow=True)
+    return restore(jnp.pad(batch, ((0, 0), rows, columns, (0, 0))))
+
+
+# ---- coordinates ----
+
+
+@op
+def map_coordinates(inputs: Tensor, coordinates: Tensor, order, fill_mode="constant", fill_value=0):
+    """Values of a tensor at places between its elements.
+
+    Args:
+        inputs: any tensor.
+        coordinates: shape `(axes of inputs, ...)`: where to look along each axis.
+        order: 0 takes the nearest element, 1 interpolates between neighbours.
+        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
+        fill_value: the constant.
+
+    Example:
+
+        print(cornu.ops.image.map_coordinates(np.array([0.0, 10.0]), np.array([[0.5]]), 1))  # [5.]
+    """
+    validate.one_of(order, (0, 1), "order", "map_coordinates")
+    validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "map_coordinates")
+    inputs, coordinates = jnp.asarray(inputs), floating(coordinates)
+    if coordinates.shape[0] != inputs.ndim:
+        raise ValueError(
+            f"map_coordinates: coordinates must have {inputs.ndim} rows, one for each axis of inputs. "
+            f"Received: coordinates.shape={coordinates.shape}."
+        )
+    return sample(inputs, list(coordinates), order, fill_mode, fill_value)
+
+
+def _sampled(images, rows, columns, interpolation, fill_mode, fill_value):
+    """Each image of `(batch, height, width, channels)` looked up at its own `rows` and `columns`, one per pixel."""
+
+    def channel(image, y, x):
+        return sample(image, [y, x], _ORDERS[interpolation], fill_mode, fill_value)
+
+    per_image = jax.vmap(channel, in_axes=(-1, None, None), out_axes=-1)
+    return _like(jax.vmap(per_image)(floating(images), rows, columns), images)
+
+
+def _pixel_grid(images):
+    height, width = images.shape[1:3]
+    return jnp.meshgrid(
+        jnp.arange(height, dtype="float32"), jnp.arange(width, dtype="float32"), indexing="ij"
+    )  # rows, columns
+
+
+@op
+def affine_transform(
+    images: Tensor,
+    transform: Tensor,
+    interpolation="bilinear",
+    fill_mode="constant",
+    fill_value=0,
+    data_format=None,
+):
+    """Images moved, turned, stretched and sheared.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        transform: 8 numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images or a row of them for each: the pixel
+            `(x, y)` of the result shows the place `(a0 x + a1 y + a2, b0 x + b1 y + b2)` of the image. `c0` and `c1`
+            are 0; for a change of perspective see `perspective_transform`.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
+        fill_value: the constant.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+    """
+    validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "affine_transform")
+    validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "affine_transform")
+    batch, restore = _as_batch(images, data_format, "affine_transform")
+    transform = _per_image(transform, batch, 8, "affine_transform")
+    rows, columns = _pixel_grid(batch)
+    a0, a1, a2, b0, b1, b2 = jnp.moveaxis(transform[:, :6], 1, 0)[..., None, None]
+    x, y = a0 * columns + a1 * rows + a2, b0 * columns + b1 * rows + b2
+    return restore(_sampled(batch, y, x, interpolation, fill_mode, fill_value))
+
+
+@op
+def perspective_transform(
+    images: Tensor,
+    start_points: Tensor,
+    end_points: Tensor,
+    interpolation="bilinear",
+    fill_value=0,
+    data_format=None,
+):
+    """Images seen from another side: four points move to four others, and straight lines stay straight.
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        start_points: four points (x, y) of the image, shape `(4, 2)`, or `(batch, 4, 2)`.
+        end_points: where they go, in the same shape.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_value: what shows where nothing of the image is.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+    """
+    validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "perspective_transform")
+    batch, restore = _as_batch(images, data_format, "perspective_transform")
+    start = _per_image(start_points, batch, (4, 2), "perspective_transform")
+    end = _per_image(end_points, batch, (4, 2), "perspective_transform")
+    rows, columns = _pixel_grid(batch)
+    a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(_homography(end, start), 1, 0)[..., None, None]
+    scale = c0 * columns + c1 * rows + 1
+    x, y = (a0 * columns + a1 * rows + a2) / scale, (b0 * columns + b1 * rows + b2) / scale
+    return restore(_sampled(batch, y, x, interpolation, "constant", fill_value))
+
+
+def _per_image(values, batch, shape, name):
+    """Parameters of one kind, given for all images at once or one for each, as one for each."""
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    values = floating(values)
+    if values.shape[-len(shape) :] != shape or values.ndim > len(shape) + 1:
+        raise ValueError(f"{name}: expected shape {shape} or (batch, {shape}). Received: shape={values.shape}.")
+    return jnp.broadcast_to(values, (batch.shape[0], *shape))
+
+
+def _homography(source, target):
+    """The 8 numbers of the projective map that takes each of four points to its target; shapes `(batch, 4, 2)`."""
+    x, y = source[..., 0], source[..., 1]
+    u, v = target[..., 0], target[..., 1]
+    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+    upper = jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=-1)
+    lower = jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=-1)
+    equations = jnp.concatenate([upper, lower], axis=1)  # (batch, 8, 8)
+    return jnp.linalg.solve(equations, jnp.concatenate([u, v], axis=1)[..., None])[..., 0]
+
+
+@op
+def elastic_transform(
+    images: Tensor,
+    alpha=20.0,
+    sigma=5.0,
+    interpolation="bilinear",
+    fill_mode="reflect",
+    fill_value=0.0,
+    seed=None,
+    data_format=None,
+):
+    """Images bent at random, as if printed on rubber (Simard et al., 2003).
+
+    Args:
+        images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
+        alpha: how far pixels move.
+        sigma: how smoothly neighbours move together, in pixels.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
+        fill_value: the constant.
+        seed: int, `SeedGenerator` or None.
+        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+    """
+    validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "elastic_transform")
+    validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "elastic_transform")
+    batch, restore = _as_batch(images, data_format, "elastic_transform")
+    n, height, width, _ = batch.shape
+    noise = normal((2, n, height, width), dtype="float32", seed=draw_seed(seed))
+    shift = alpha * _smoothed(noise, sigma)
+    rows, columns = _pixel_grid(batch)
+    return restore(_sampled(batch, rows + shift[0], columns + shift[1], interpolation, fill_mode, fill_value))
+
+
+def _smoothed(noise, sigma):
+    """Gaussian average over the last two axes, by a product with a matrix of weights along each."""
+
+    def weights(size):
+        place = np.arange(size)
+        bell = np.exp(-0.5 * np.square((place[:, None] - place[None, :]) / sigma))
+        return jnp.asarray(bell / bell.sum(axis=1, keepdims=True), noise.dtype)
+
+    return jnp.einsum("...hw,ah,bw->...ab", noise, weights(noise.shape[-2]), weights(noise.shape[-1]))

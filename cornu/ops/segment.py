@@ -1,0 +1,52 @@
+"""Reductions over segments: elements along the first axis that carry the same segment number."""
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.operation import Tensor, op
+
+
+def _segments(data, segment_ids, num_segments):
+    data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
+    if segment_ids.ndim != 1:
+        raise ValueError(f"segment_ids must have one axis. Received: segment_ids.shape={segment_ids.shape}.")
+    if num_segments is None:
+        if isinstance(segment_ids, jax.core.Tracer):
+            raise ValueError("num_segments must be given in compiled code: the shape of the result depends on it.")
+        num_segments = int(segment_ids.max()) + 1 if segment_ids.size else 0
+    return data, segment_ids, num_segments
+
+
+@op
+def segment_sum(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+    """Sum of each segment.
+
+    Args:
+        data: any tensor.
+        segment_ids: integers, one for each element along the first axis of `data`; negative ones are left out.
+        num_segments: how many segments the result has; None counts them, outside of compiled code.
+        sorted: whether `segment_ids` is known to rise, which is faster.
+
+    Example:
+
+        print(cornu.ops.segment_sum(np.array([1, 2, 3]), np.array([0, 0, 1]), 2))  # [3 3]
+    """
+    return jax.ops.segment_sum(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+
+
+@op
+def segment_prod(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+    """Product of each segment, 1 for an empty one; arguments as in `segment_sum`."""
+    return jax.ops.segment_prod(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+
+
+@op
+def segment_max(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+    """Largest value of each segment, the lowest of its type for an empty one; arguments as in `segment_sum`."""
+    return jax.ops.segment_max(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+
+
+@op
+def segment_min(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+    """Smallest value of each segment, the highest of its type for an empty one; arguments as in `segment_sum`."""
+    return jax.ops.segment_min(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)

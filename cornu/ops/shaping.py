@@ -1,0 +1,331 @@
+"""Operations that move elements about without changing their values: reshape, join, split, pad, turn."""
+
+import math
+
+import jax.numpy as jnp
+
+from cornu.core.operation import Tensor, Tensors, op
+from cornu.core.symbolic import KerasTensor
+
+# ---- one tensor, another arrangement ----
+
+
+def _reshape_spec(x, newshape):
+    target = _as_tuple(newshape)
+    if -1 not in target:
+        return KerasTensor(target, dtype=x.dtype)
+    known = math.prod(n for n in target if n not in (-1, None))
+    rest = None if None in x.shape or None in target else math.prod(x.shape) // known if known else None
+    return KerasTensor(tuple(rest if n == -1 else n for n in target), dtype=x.dtype)
+
+
+@op(spec=_reshape_spec)
+def reshape(x: Tensor, newshape):
+    """The same elements in another shape.
+
+    Args:
+        x: any tensor.
+        newshape: tuple of sizes with the same product; one of them may be -1 and is then worked out.
+
+    Example:
+
+        print(cornu.ops.reshape(np.arange(6), (2, -1)).shape)  # (2, 3)
+    """
+    return jnp.reshape(x, tuple(-1 if n is None else n for n in _as_tuple(newshape)))
+
+
+@op
+def ravel(x: Tensor):
+    """All elements in one axis."""
+    return jnp.ravel(x)
+
+
+@op
+def transpose(x: Tensor, axes=None):
+    """The axes in the order `axes`, or back to front for None.
+
+    Example:
+
+        print(cornu.ops.transpose(np.ones((2, 3, 4)), (0, 2, 1)).shape)  # (2, 4, 3)
+    """
+    return jnp.transpose(x, axes)
+
+
+@op
+def swapaxes(x: Tensor, axis1, axis2):
+    """Exchange two axes."""
+    return jnp.swapaxes(x, axis1, axis2)
+
+
+@op
+def moveaxis(x: Tensor, source, destination):
+    """Move the axes `source` to the places `destination`; the others keep their order."""
+    return jnp.moveaxis(x, source, destination)
+
+
+@op
+def expand_dims(x: Tensor, axis):
+    """Insert an axis of size 1 (or several) at `axis` of the result."""
+    return jnp.expand_dims(x, axis)
+
+
+def _squeeze_spec(x, axis=None):
+    chosen = _as_tuple(axis) if axis is not None else [i for i, n in enumerate(x.shape) if n == 1]
+    chosen = {a % len(x.shape) for a in chosen}
+    for a in chosen:
+        if x.shape[a] not in (1, None):
+            raise ValueError(f"squeeze: axis {a} must have size 1. Received: x.shape={tuple(x.shape)}, axis={axis}.")
+    return KerasTensor(tuple(n for i, n in enumerate(x.shape) if i not in chosen), dtype=x.dtype)
+
+
+@op(spec=_squeeze_spec)
+def squeeze(x: Tensor, axis=None):
+    """Remove axes of size 1: those in `axis`, or all for None."""
+    return jnp.squeeze(x, _as_tuple(axis) if axis is not None else None)
+
+
+@op
+def broadcast_to(x: Tensor, shape):
+    """Repeat axes of size 1, and add leading ones, until `x` has `shape`."""
+    return jnp.broadcast_to(x, _as_tuple(shape))
+
+
+@op
+def flip(x: Tensor, axis=None):
+    """Reverse the order along `axis`, or along every axis for None."""
+    return jnp.flip(x, axis)
+
+
+@op
+def fliplr(x: Tensor):
+    """Reverse the order along axis 1."""
+    return jnp.fliplr(x)
+
+
+@op
+def flipud(x: Tensor):
+    """Reverse the order along axis 0."""
+    return jnp.flipud(x)
+
+
+@op
+def rot90(array: Tensor, k=1, axes=(0, 1)):
+    """Turn by 90 degrees `k` times in the plane of `axes`, from the first towards the second."""
+    return jnp.rot90(array, k, axes)
+
+
+@op
+def roll(x: Tensor, shift, axis=None):
+    """Move elements `shift` places along `axis`; those that leave one end come in at the other."""
+    return jnp.roll(x, shift, axis)
+
+
+# ---- repeating and padding ----
+
+
+@op
+def tile(x: Tensor, repeats):
+    """Lay copies of `x` side by side, `repeats` of them along each axis."""
+    return jnp.tile(x, _as_tuple(repeats))
+
+
+@op
+def repeat(x: Tensor, repeats, axis=None):
+    """Repeat each element along `axis`, the same number of times or each its own number.
+
+    Example:
+
+        print(cornu.ops.repeat(np.array([1, 2]), 2))  # [1 1 2 2]
+    """
+    return jnp.repeat(x, repeats, axis=axis)
+
+
+@op
+def pad(x: Tensor, pad_width, mode="constant", constant_values=None):
+    """Add elements around the edges.
+
+    Args:
+        x: any tensor.
+        pad_width: one pair (before, after) an axis; one pair or one int stands for every axis.
+        mode: `"constant"`, `"edge"`, `"reflect"`, `"symmetric"`, `"wrap"`, ... as NumPy has them.
+        constant_values: what to pad with in the mode `"constant"`; None is 0.
+
+    Example:
+
+        print(cornu.ops.pad(np.array([1, 2]), (1, 2)))  # [0 1 2 0 0]
+    """
+    if constant_values is None:
+        return jnp.pad(x, pad_width, mode=mode)
+    if mode != "constant":
+        raise ValueError(f'pad: constant_values goes with mode="constant" only. Received: mode="{mode}".')
+    return jnp.pad(x, pad_width, mode=mode, constant_values=constant_values)
+
+
+# ---- joining ----
+
+
+@op
+def concatenate(xs: Tensors, axis=0):
+    """Join tensors end to end along an existing axis.
+
+    Example:
+
+        print(cornu.ops.concatenate([np.ones((2, 3)), np.zeros((2, 1))], axis=1).shape)  # (2, 4)
+    """
+    return jnp.concatenate(xs, axis=axis)
+
+
+@op
+def stack(x: Tensors, axis=0):
+    """Join tensors of one shape along a new axis."""
+    return jnp.stack(x, axis=axis)
+
+
+@op
+def hstack(xs: Tensors):
+    """Join tensors along axis 1, vectors along axis 0."""
+    return jnp.hstack(xs)
+
+
+@op
+def vstack(xs: Tensors):
+    """Join tensors along axis 0, where vectors are rows."""
+    return jnp.vstack(xs)
+
+
+@op
+def dstack(xs: Tensors):
+    """Join tensors along axis 2, where matrices get a third axis of size 1."""
+    return jnp.dstack(xs)
+
+
+@op
+def append(x1: Tensor, x2: Tensor, axis=None):
+    """Join two tensors along `axis`, flattened first for None."""
+    return jnp.append(x1, x2, axis=axis)
+
+
+@op
+def meshgrid(*x: Tensor, indexing="xy"):
+    """The coordinates of every point of a grid over vectors, one tensor a vector.
+
+    `indexing` is `"xy"`, where the first vector runs along axis 1, or `"ij"`, where it runs along axis 0.
+    """
+    return list(jnp.meshgrid(*x, indexing=indexing))
+
+
+# ---- splitting ----
+
+
+@op
+def split(x: Tensor, indices_or_sections, axis=0):
+    """Cut along `axis` into so many equal parts, or before each of the given indices.
+
+    Example:
+
+        first, second = cornu.ops.split(np.arange(6), [2])
+        print(second)  # [2 3 4 5]
+    """
+    return list(jnp.split(x, _cuts(indices_or_sections), axis=axis))
+
+
+@op
+def array_split(x: Tensor, indices_or_sections, axis=0):
+    """`split` into parts that need not be equal: the first ones are longer by one."""
+    return list(jnp.array_split(x, _cuts(indices_or_sections), axis=axis))
+
+
+@op
+def hsplit(x: Tensor, indices_or_sections):
+    """`split` along axis 1, along axis 0 for vectors."""
+    return list(jnp.hsplit(x, _cuts(indices_or_sections)))
+
+
+@op
+def vsplit(x: Tensor, indices_or_sections):
+    """`split` along axis 0."""
+    return list(jnp.vsplit(x, _cuts(indices_or_sections)))
+
+
+@op
+def dsplit(x: Tensor, indices_or_sections):
+    """`split` along axis 2."""
+    return list(jnp.dsplit(x, _cuts(indices_or_sections)))
+
+
+@op
+def unstack(x: Tensor, num=None, axis=0):
+    """The slices along `axis` as a list; `num` is their number, where the size is not known.
+
+    Example:
+
+        a, b = cornu.ops.unstack(np.array([[1, 2], [3, 4]]))
+        print(b)  # [3 4]
+    """
+    x = jnp.asarray(x)
+    count = x.shape[axis]
+    if num is not None and isinstance(count, int) and num != count:
+        raise ValueError(f"unstack: num must be the size of axis {axis}, which is {count}. Received: num={num}.")
+    count = count if num is None else num
+    if not isinstance(count, int):
+        raise ValueError(f"unstack: axis {axis} has no fixed size; say it with num=. Received: x.shape={x.shape}.")
+    return [jnp.take(x, i, axis=axis) for i in range(count)]
+
+
+# ---- diagonals and triangles ----
+
+
+@op
+def diag(x: Tensor, k=0):
+    """The diagonal `k` of a matrix, or the matrix that has a vector as its diagonal `k`."""
+    return jnp.diag(x, k=k)
+
+
+@op
+def diagflat(x: Tensor, k=0):
+    """The matrix that has the elements of `x`, flattened, as its diagonal `k`."""
+    return jnp.diagflat(x, k=k)
+
+
+@op
+def diagonal(x: Tensor, offset=0, axis1=0, axis2=1):
+    """The diagonal `offset` of the planes of two axes, as a new last axis."""
+    return jnp.diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
+
+
+@op
+def tril(x: Tensor, k=0):
+    """Matrices with zeros above the diagonal `k`."""
+    return jnp.tril(x, k=k)
+
+
+@op
+def triu(x: Tensor, k=0):
+    """Matrices with zeros below the diagonal `k`."""
+    return jnp.triu(x, k=k)
+
+
+# ---- complex numbers as pairs ----
+
+
+@op
+def view_as_complex(x: Tensor):
+    """Complex numbers from a last axis of size 2 that holds (real, imaginary)."""
+    x = jnp.asarray(x)
+    if x.ndim < 1 or x.shape[-1] != 2:
+        raise ValueError(f"view_as_complex: the last axis must have size 2. Received: x.shape={x.shape}.")
+    return x[..., 0] + 1j * x[..., 1]
+
+
+@op
+def view_as_real(x: Tensor):
+    """(real, imaginary) as a new last axis of size 2."""
+    return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
+
+
+def _as_tuple(sizes):
+    return tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
+
+
+def _cuts(indices_or_sections):
+    return indices_or_sections if isinstance(indices_or_sections, int) else [int(i) for i in indices_or_sections]

@@ -1,0 +1,158 @@
+"""Fourier transforms and frames of signals along the last axis.
+
+Complex tensors are pairs (real part, imaginary part), as in Keras.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import validate
+from cornu.core.operation import Tensor, Tensors, op
+from cornu.ops.elementwise import floating
+
+
+def _join(pair):
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"A complex tensor must be a pair (real, imaginary). Received: {pair!r}.")
+    real, imaginary = (floating(part) for part in pair)
+    if real.shape != imaginary.shape:
+        raise ValueError(
+            f"Real and imaginary part must have the same shape. Received: {real.shape} and {imaginary.shape}."
+        )
+    return real + 1j * imaginary
+
+
+def _part(x):
+    return jnp.real(x), jnp.imag(x)
+
+
+@op
+def fft(x: Tensors):
+    """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as such a pair."""
+    return _part(jnp.fft.fft(_join(x)))
+
+
+@op
+def fft2(x: Tensors):
+    """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as such a pair."""
+    return _part(jnp.fft.fft2(_join(x)))
+
+
+@op
+def ifft2(x: Tensors):
+    """Inverse of `fft2`."""
+    return _part(jnp.fft.ifft2(_join(x)))
+
+
+@op
+def rfft(x: Tensor, fft_length=None):
+    """Fourier transform of a real signal: its `fft_length // 2 + 1` frequencies as a pair (real, imaginary).
+
+    `fft_length` cuts or pads the signal with zeros first; None takes it as it is.
+
+    Example:
+
+        real, imaginary = cornu.ops.rfft(np.array([1.0, 0.0, 0.0, 0.0]))
+        print(real)  # [1. 1. 1.]
+    """
+    return _part(jnp.fft.rfft(floating(x), n=fft_length))
+
+
+@op
+def irfft(x: Tensors, fft_length=None):
+    """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the frequencies less 2."""
+    return jnp.fft.irfft(_join(x), n=fft_length)
+
+
+@op
+def extract_sequences(x: Tensor, sequence_length, sequence_stride):
+    """Frames of `sequence_length` points, each `sequence_stride` after the one before.
+
+    Shape `(..., time)` gives `(..., frames, sequence_length)`; points that fill no frame are left out.
+
+    Example:
+
+        print(cornu.ops.extract_sequences(np.arange(5), 3, 2))  # [[0 1 2] [2 3 4]]
+    """
+    return _frames(jnp.asarray(x), sequence_length, sequence_stride)
+
+
+@op
+def stft(x: Tensor, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+    """Short-time Fourier transform: `rfft` of overlapping frames of a real signal.
+
+    Args:
+        x: real signal, shape `(..., time)`.
+        sequence_length: points of the window.
+        sequence_stride: points from one frame to the next.
+        fft_length: points of a frame, at least `sequence_length`; the window stands in the middle.
+        window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting.
+        center: whether the signal is padded by reflection, so that frame `t` is centred at `t * sequence_stride`.
+
+    Returns:
+        Pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
+    """
+    x = floating(x)
+    if center:
+        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
+    frames = _frames(x, fft_length, sequence_stride) * _window(window, sequence_length, fft_length, x.dtype)
+    return _part(jnp.fft.rfft(frames))
+
+
+@op
+def istft(x: Tensors, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+    """Inverse of `stft`: frames are added up where they overlap and divided by the sum of the squared windows.
+
+    Args:
+        x: pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
+        sequence_length: points of the window.
+        sequence_stride: points from one frame to the next.
+        fft_length: points of a frame.
+        length: points of the result; None takes what the frames cover.
+        window: as for `stft`.
+        center: whether the signal was padded.
+
+    Returns:
+        Real signal, shape `(..., time)`.
+    """
+    frames = jnp.fft.irfft(_join(x), n=fft_length)
+    weights = _window(window, sequence_length, fft_length, frames.dtype)
+    total = _overlap_add(frames * weights, sequence_stride)
+    norm = _overlap_add(jnp.broadcast_to(jnp.square(weights), frames.shape[-2:]), sequence_stride)
+    signal = total / jnp.where(norm > 1e-11, norm, jnp.ones_like(norm))
+    start = fft_length // 2 if center else 0
+    end = start + length if length is not None else (-start if center else None)
+    return signal[..., start:end]
+
+
+def _frames(x, length, stride):
+    count = (x.shape[-1] - length) // stride + 1
+    index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride  # (frames, length)
+    return x[..., index]
+
+
+def _overlap_add(frames, stride):
+    count, length = frames.shape[-2:]
+    index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride
+    total = jnp.zeros((*frames.shape[:-2], length + (count - 1) * stride), frames.dtype)
+    return total.at[..., index].add(frames)
+
+
+def _window(window, length, fft_length, dtype):
+    if length > fft_length:
+        raise ValueError(
+            "stft: fft_length must be at least sequence_length. "
+            f"Received: sequence_length={length}, fft_length={fft_length}."
+        )
+    if window is None:
+        factors = np.ones(length)
+    elif isinstance(window, str):
+        validate.one_of(window, ("hann", "hamming"), "window", "stft")
+        angle = 2 * np.pi * np.arange(length) / length  # periodic, so that shifted windows add up evenly
+        factors = 0.5 - 0.5 * np.cos(angle) if window == "hann" else 0.54 - 0.46 * np.cos(angle)
+    else:
+        factors = window
+    if factors.shape != (length,):
+        raise ValueError(f"stft: window must have shape ({length},). Received: window.shape={factors.shape}.")
+    before = (fft_length - length) // 2
+    return jnp.pad(jnp.asarray(factors, dtype), (before, fft_length - length - before))

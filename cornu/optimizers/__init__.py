@@ -1,0 +1,105 @@
+"""Optimizers: how gradients become new weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cornu.core.configurable import Catalogue
+from cornu.optimizers import legacy, schedules
+from cornu.optimizers.adafactor import Adafactor
+from cornu.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
+from cornu.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
+from cornu.optimizers.lion import Lion
+from cornu.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from cornu.optimizers.multi_optimizer import MultiOptimizer
+from cornu.optimizers.muon import Muon
+from cornu.optimizers.optax_optimizer import OptaxOptimizer, is_transformation
+from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.optimizer_map import OptimizerMap
+from cornu.optimizers.sgd import SGD
+
+__all__ = [
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
+    "Nadam",
+    "OptaxOptimizer",
+    "Optimizer",
+    "OptimizerMap",
+    "RMSprop",
+    "SGD",
+    "ScheduleFreeAdamW",
+    "deserialize",
+    "get",
+    "legacy",
+    "schedules",
+    "serialize",
+]
+
+_BY_NAME = (
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    AdamW,
+    Adamax,
+    Ftrl,
+    Lamb,
+    Lion,
+    Muon,
+    Nadam,
+    RMSprop,
+    SGD,
+    ScheduleFreeAdamW,
+)
+catalogue = Catalogue(
+    "optimizer",
+    {name: cls for cls in _BY_NAME for name in (cls.__name__, cls.__name__.lower())},
+)
+
+
+def get(identifier: Any) -> Optimizer | None:
+    """The optimizer that a name, a config, a class, an optax transformation or an object stands for; None is None.
+
+    Names are read without regard to case.
+
+    Example:
+
+        optimizer = cornu.optimizers.get("adam")
+    """
+    if isinstance(identifier, str) and identifier.lower() in catalogue.objects:
+        return catalogue.get(identifier.lower())
+    if is_transformation(identifier):
+        return OptaxOptimizer(identifier)
+    found = catalogue.get(identifier)
+    if found is not None and not isinstance(found, Optimizer):
+        raise ValueError(
+            "An optimizer must be a name, an Optimizer, its config, or an optax transformation. "
+            f"Received: {identifier!r}."
+        )
+    return found
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """`optimizer` as plain data.
+
+    Example:
+
+        print(cornu.optimizers.serialize(cornu.optimizers.Adam())["class_name"])
+    """
+    return catalogue.serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The optimizer that `serialize` wrote down as `config`; class names are read without regard to case."""
+    if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
+        config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}
+    return catalogue.deserialize(config, custom_objects)

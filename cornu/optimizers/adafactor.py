@@ -1,0 +1,84 @@
+"""Adafactor: Adam's second moment kept as one row and one column instead of a matrix."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["Adafactor"]
+
+
+class Adafactor(Optimizer):
+    """Adafactor: the mean of `g**2` of a matrix is rebuilt from its row and column means, to save memory.
+
+    The step is also clipped to a root mean square of `clip_threshold`, and scaled by that of the weights.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_2_decay: exponent of the mean's memory: a step keeps `1 - t**beta_2_decay`.
+        epsilon_1: added to `g**2`.
+        epsilon_2: least root mean square that weights are taken to have.
+        clip_threshold: largest root mean square of a step before the rate.
+        relative_step: whether the rate is at most `1 / sqrt(t)`.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Adafactor(0.01)
+
+    Paper: Shazeer and Stern 2018, https://arxiv.org/abs/1804.04235
+    """
+
+    slots = ("row", "column", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_2_decay = beta_2_decay
+        self.epsilon_1 = epsilon_1
+        self.epsilon_2 = epsilon_2
+        self.clip_threshold = clip_threshold
+        self.relative_step = relative_step
+
+    def new_slot(self, name: str, variable: Variable) -> Variable:
+        if name == "velocity":
+            return super().new_slot(name, variable)
+        *batch, rows, columns = variable.shape if variable.ndim >= 2 else (0, 0)
+        if variable.ndim < 2:  # nothing to factor: a placeholder, so that files keep Keras's order
+            return self.add_variable((), dtype="int32", name=variable.name)
+        shape = (*batch, rows if name == "row" else columns)
+        return self.add_variable(shape, dtype=variable.dtype, name=variable.name)
+
+    def prepare(self, rate, t):
+        rate = jnp.minimum(rate, 1 / jnp.sqrt(t)) if self.relative_step else rate
+        return rate, 1 - jnp.power(t, self.beta_2_decay)
+
+    def step(self, gradient, weight, rate, t, row, column, velocity):
+        rate, keep = rate
+        squares = jnp.square(gradient) + self.epsilon_1
+        if weight.ndim >= 2:
+            row = keep * row + (1 - keep) * jnp.mean(squares, axis=-1)  # (..., rows)
+            column = keep * column + (1 - keep) * jnp.mean(squares, axis=-2)  # (..., columns)
+            share = row / jnp.mean(row, axis=-1, keepdims=True)
+            velocity = share[..., :, None] * column[..., None, :]  # (..., rows, columns)
+        else:
+            velocity = keep * velocity + (1 - keep) * squares
+        move = gradient / jnp.sqrt(velocity)
+        move = move / jnp.maximum(1, _root_mean_square(move) / self.clip_threshold)
+        scale = jnp.maximum(self.epsilon_2, _root_mean_square(weight))
+        return weight - scale * rate * move, row, column, velocity
+
+
+def _root_mean_square(x: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.mean(jnp.square(x)))

@@ -1,0 +1,276 @@
+"""Adam and its kin: steps scaled by running means of the gradient and of its square."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam", "ScheduleFreeAdamW"]
+
+
+class _TwoMoments(Optimizer):
+    """What the family shares: `momentum`, the running mean of the gradient, and `velocity`, that of its square."""
+
+    slots = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def moments(self, gradient: jax.Array, momentum: jax.Array, velocity: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Both running means after one more gradient."""
+        return (
+            momentum + (gradient - momentum) * (1 - self.beta_1),
+            velocity + (jnp.square(gradient) - velocity) * (1 - self.beta_2),
+        )
+
+
+class Adam(_TwoMoments):
+    """Adam: `w -= rate * m / (sqrt(v) + epsilon)` with the running means `m` of `g` and `v` of `g**2`.
+
+    The rate is corrected for the means' start at zero: `rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: share of the old mean of `g` that a step keeps.
+        beta_2: share of the old mean of `g**2` that a step keeps.
+        epsilon: small number against division by zero.
+        amsgrad: whether to divide by the largest `v` so far.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Adam(1e-3)
+
+    Papers: Kingma and Ba 2014, https://arxiv.org/abs/1412.6980; Reddi et al. 2018 (amsgrad).
+    """
+
+    late_slots = ("velocity_hat",)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        self.amsgrad = amsgrad
+
+    def new_slot(self, name: str, variable: Variable) -> Variable | None:
+        if name == "velocity_hat" and not self.amsgrad:
+            return None
+        return super().new_slot(name, variable)
+
+    def prepare(self, rate, t):
+        return rate * jnp.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+
+    def step(self, gradient, weight, rate, t, momentum, velocity, velocity_hat):
+        momentum, velocity = self.moments(gradient, momentum, velocity)
+        if velocity_hat is not None:
+            velocity_hat = jnp.maximum(velocity_hat, velocity)
+        divisor = velocity if velocity_hat is None else velocity_hat
+        return weight - rate * momentum / (jnp.sqrt(divisor) + self.epsilon), momentum, velocity, velocity_hat
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: first `w -= rate * weight_decay * w`, then Adam.
+
+    Args:
+        learning_rate: number, schedule or function.
+        weight_decay: share of each weight, times the rate, that a step takes off.
+        beta_1: as in `Adam`.
+        beta_2: as in `Adam`.
+        epsilon: as in `Adam`.
+        amsgrad: as in `Adam`.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.AdamW(1e-3, weight_decay=0.01)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+    Paper: Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
+        if weight_decay is None:
+            raise ValueError(
+                f"{validate.describe(self)}: weight_decay must be a number; use Adam for none. "
+                "Received: weight_decay=None."
+            )
+
+
+class Adamax(_TwoMoments):
+    """Adam with the largest recent gradient in the place of the root mean square.
+
+    `u = max(beta_2 * u, |g|)` and `w -= rate / (1 - beta_1**t) * m / (u + epsilon)`.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: share of the old mean of `g` that a step keeps.
+        beta_2: share of the old maximum that a step keeps.
+        epsilon: small number against division by zero.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Adamax(2e-3)
+
+    Paper: Kingma and Ba 2014, section 7, https://arxiv.org/abs/1412.6980
+    """
+
+    slots = ("momentum", "norm")
+
+    def prepare(self, rate, t):
+        return rate / (1 - self.beta_1**t)
+
+    def step(self, gradient, weight, rate, t, momentum, norm):
+        momentum = momentum + (gradient - momentum) * (1 - self.beta_1)
+        norm = jnp.maximum(self.beta_2 * norm, jnp.abs(gradient))
+        return weight - rate * momentum / (norm + self.epsilon), momentum, norm
+
+
+class Nadam(_TwoMoments):
+    """Adam with Nesterov's momentum: the step uses the mean of the gradient that the next step would see.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: share of the old mean of `g` that a step keeps.
+        beta_2: share of the old mean of `g**2` that a step keeps.
+        epsilon: small number against division by zero.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Nadam(1e-3)
+
+    Paper: Dozat 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
+    """
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._product = self.add_variable((), "ones", name="u_product")
+
+    def prepare(self, rate, t):
+        now = self.beta_1 * (1 - 0.5 * 0.96**t)
+        then = self.beta_1 * (1 - 0.5 * 0.96 ** (t + 1))
+        product = self._product.value * now
+        self._product.assign(product)
+        return rate, (1 - now) / (1 - product), then / (1 - product * then), 1 - self.beta_2**t
+
+    def step(self, gradient, weight, rate, t, momentum, velocity):
+        rate, gradient_share, momentum_share, correction = rate
+        momentum, velocity = self.moments(gradient, momentum, velocity)
+        ahead = momentum_share * momentum + gradient_share * gradient
+        return weight - rate * ahead / (jnp.sqrt(velocity / correction) + self.epsilon), momentum, velocity
+
+
+class Lamb(_TwoMoments):
+    """Adam's step, for each weight tensor stretched to the tensor's own length: for very large batches.
+
+    `w -= rate * |w| / |s| * s`, where `s` is Adam's corrected step; the ratio is 1 where a norm is 0.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: as in `Adam`.
+        beta_2: as in `Adam`.
+        epsilon: as in `Adam`.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Lamb(1e-3)
+
+    Paper: You et al. 2019, https://arxiv.org/abs/1904.00962
+    """
+
+    def prepare(self, rate, t):
+        return rate, 1 - self.beta_1**t, 1 - self.beta_2**t
+
+    def step(self, gradient, weight, rate, t, momentum, velocity):
+        rate, correction_1, correction_2 = rate
+        momentum, velocity = self.moments(gradient, momentum, velocity)
+        move = momentum / correction_1 / (jnp.sqrt(velocity / correction_2) + self.epsilon)
+        weight_norm, move_norm = jnp.linalg.norm(jnp.ravel(weight)), jnp.linalg.norm(jnp.ravel(move))
+        usable = (weight_norm > 0) & (move_norm > 0)
+        ratio = jnp.where(usable, weight_norm / jnp.where(usable, move_norm, 1), 1)
+        return weight - ratio * rate * move, momentum, velocity
+
+
+class ScheduleFreeAdamW(_TwoMoments):
+    """AdamW that averages its weights instead of lowering the learning rate: no schedule is needed.
+
+    Adam moves `z`; `x` is the mean of all `z`; the model trains at `y = (1 - beta_1) * z + beta_1 * x`.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: share of the mean `x` in the weights that the model trains at.
+        beta_2: share of the old mean of `g**2` that a step keeps.
+        epsilon: small number against division by zero.
+        warmup_steps: steps in which the rate rises linearly from 0.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.ScheduleFreeAdamW(2.5e-3, warmup_steps=100)
+
+    Paper: Defazio et al. 2024, The Road Less Scheduled, https://arxiv.org/abs/2405.15682
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        self.warmup_steps = validate.non_negative_int(warmup_steps, "warmup_steps", self)
+
+    def new_slot(self, name: str, variable: Variable) -> Variable:
+        first = variable.value if name == "momentum" else "zeros"
+        return self.add_variable_from_reference(variable, name, first)
+
+    def prepare(self, rate, t):
+        if self.warmup_steps:
+            rate = rate * jnp.minimum(1, t / self.warmup_steps)
+        return rate, 1 - self.beta_2**t
+
+    def step(self, gradient, weight, rate, t, momentum, velocity):
+        rate, correction = rate
+        velocity = velocity + (jnp.square(gradient) - velocity) * (1 - self.beta_2)
+        z, y = momentum, weight
+        x = (y - (1 - self.beta_1) * z) / self.beta_1
+        z = z - rate * gradient / (jnp.sqrt(velocity / correction) + self.epsilon)
+        x = x + (z - x) / t
+        return (1 - self.beta_1) * z + self.beta_1 * x, z, velocity

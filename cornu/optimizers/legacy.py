@@ -1,0 +1,8 @@
+"""The optimizers under the names that scripts written for old Keras use: `keras.optimizers.legacy.Adam`."""
+
+from cornu.optimizers.adagrad import Adagrad, Ftrl, RMSprop
+from cornu.optimizers.adam import Adam
+from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.sgd import SGD
+
+__all__ = ["Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop", "SGD"]

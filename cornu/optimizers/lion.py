@@ -1,0 +1,45 @@
+"""Lion: steps of equal size in the direction of a sign."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["Lion"]
+
+
+class Lion(Optimizer):
+    """Lion: `w -= rate * sign(beta_1 * m + (1 - beta_1) * g)`, then `m = beta_2 * m + (1 - beta_2) * g`.
+
+    All steps are equally long, so the rate is best three to ten times smaller, and the weight decay larger, than
+    Adam's.
+
+    Args:
+        learning_rate: number, schedule or function.
+        beta_1: share of the momentum in the direction, more than 0 and at most 1.
+        beta_2: share of the old momentum that a step keeps.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Lion(1e-4, weight_decay=0.1)
+
+    Paper: Chen et al. 2023, https://arxiv.org/abs/2302.06675
+    """
+
+    slots = ("momentum",)
+
+    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        if not 0 < beta_1 <= 1:
+            raise ValueError(
+                f"{validate.describe(self)}: beta_1 must be more than 0 and at most 1. Received: beta_1={beta_1!r}."
+            )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def step(self, gradient, weight, rate, t, momentum):
+        direction = jnp.sign(self.beta_1 * momentum + (1 - self.beta_1) * gradient)
+        return weight - rate * direction, self.beta_2 * momentum + (1 - self.beta_2) * gradient

@@ -1,0 +1,129 @@
+"""Training in float16: the loss is scaled up so that small gradients do not vanish, as far as they do not overflow."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer, update_where
+
+__all__ = ["LossScaleOptimizer"]
+
+
+class LossScaleOptimizer(Optimizer):
+    """Wrap an optimizer so that the loss is scaled by a factor that finds its own size.
+
+    A step whose gradients overflow is left out and halves the factor; after `dynamic_growth_steps` good steps the
+    factor is doubled. `compile` wraps the optimizer by itself under the policy `mixed_float16`.
+
+    Args:
+        inner_optimizer: the optimizer that does the steps.
+        initial_scale: the factor at the start, more than 0.
+        dynamic_growth_steps: good steps before the factor is doubled.
+        name: name; None makes one.
+
+    Example:
+
+        optimizer = cornu.optimizers.LossScaleOptimizer(cornu.optimizers.Adam(1e-3))
+        print(optimizer.scale_loss(1.0))  # 32768.0
+
+    Paper: Micikevicius et al. 2017, Mixed Precision Training, https://arxiv.org/abs/1710.03740
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 2.0**15,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+    ):
+        if not isinstance(inner_optimizer, Optimizer):
+            raise ValueError(
+                "LossScaleOptimizer: inner_optimizer must be an optimizer, such as cornu.optimizers.Adam(). "
+                f"Received: inner_optimizer={inner_optimizer!r}."
+            )
+        super().__init__(learning_rate=0.0, name=name)
+        if initial_scale <= 0:
+            raise ValueError(
+                f"{validate.describe(self)}: initial_scale must be more than 0. "
+                f"Received: initial_scale={initial_scale!r}."
+            )
+        self.inner_optimizer = inner_optimizer
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = validate.positive_int(dynamic_growth_steps, "dynamic_growth_steps", self)
+        self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
+        self.dynamic_scale = self.add_variable(
+            (), initializer=float(initial_scale), dtype="float32", name="dynamic_scale"
+        )
+
+    def build(self, var_list: Iterable[Variable]) -> None:
+        """Make the state for these trainable variables."""
+        if self.built:
+            return
+        super().build(var_list)
+        self.inner_optimizer.build(self._trainable_variables)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The own state, then that of the inner optimizer."""
+        return [*self._variables, *self.inner_optimizer.variables]
+
+    def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Update variables by the gradients of the scaled loss, unless one of them is infinite or NaN."""
+        grads, variables = self._pairs(list(grads), trainable_variables)
+        finite = self.check_finite(grads)
+        scale = self.dynamic_scale.value
+        unscaled = [
+            g if v.overwrite_with_gradient else _divided(g, scale) for g, v in zip(grads, variables, strict=True)
+        ]
+        update_where(
+            finite,
+            [*self.inner_optimizer.variables, *self._trainable_variables],
+            lambda: self.inner_optimizer.apply(unscaled, variables),
+        )
+        good = self.step_counter.value + 1
+        grown = good == self.dynamic_growth_steps
+        zero = jnp.zeros((), "int32")
+        self.step_counter.assign(jnp.where(finite & ~grown, good, zero))
+        self.dynamic_scale.assign(jnp.where(finite, jnp.where(grown, scale * 2, scale), scale / 2))
+
+    def check_finite(self, grads: Sequence) -> jax.Array:
+        """Whether every number in every gradient is finite."""
+        checks = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
+        return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times the present factor."""
+        return self.inner_optimizer.scale_loss(loss) * self.dynamic_scale.value
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates that the inner optimizer made."""
+        return self.inner_optimizer.iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The inner optimizer's learning rate."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.inner_optimizer.learning_rate = value
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Spare some variables from the inner optimizer's weight decay."""
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Put the inner optimizer's averages in the place of the weights, where it keeps them."""
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+
+def _divided(gradient: Any, scale: jax.Array) -> jax.Array:
+    """`gradient / scale` in float32 at least: the scale may be more than float16 holds."""
+    gradient = jnp.asarray(gradient)
+    gradient = gradient.astype(jnp.promote_types(gradient.dtype, "float32"))
+    return gradient / scale.astype(gradient.dtype)

@@ -1,0 +1,112 @@
+"""Several optimizers at once, each for some of the variables."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.optimizer_map import OptimizerMap
+
+__all__ = ["MultiOptimizer"]
+
+
+class MultiOptimizer(Optimizer):
+    """Train each variable by an optimizer of its own choice.
+
+    Args:
+        optimizer_map: an `OptimizerMap`, or a function from a variable to its optimizer.
+        loss_scale_factor: factor on the loss, and divisor of the gradients.
+        name: name; None makes one.
+
+    Example:
+
+        rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1), {"encoder/.*": cornu.optimizers.Adam(1e-3)})
+        optimizer = cornu.optimizers.MultiOptimizer(rates)
+    """
+
+    def __init__(
+        self,
+        optimizer_map: OptimizerMap | Callable[[Variable], Optimizer],
+        loss_scale_factor: float | None = None,
+        name: str | None = None,
+    ):
+        if not isinstance(optimizer_map, OptimizerMap) and not callable(optimizer_map):
+            raise TypeError(
+                "MultiOptimizer: optimizer_map must be an OptimizerMap, or a function from a variable to an optimizer. "
+                f"Received: optimizer_map={optimizer_map!r}."
+            )
+        super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
+        self.optimizer_map = optimizer_map
+        self._shares: list[tuple[Optimizer, list[Variable]]] = []
+
+    def _optimizer_of(self, variable: Variable) -> Optimizer:
+        if isinstance(self.optimizer_map, OptimizerMap):
+            return self.optimizer_map[variable.path]
+        return self.optimizer_map(variable)
+
+    def build(self, var_list: Iterable[Variable]) -> None:
+        """Share out these trainable variables and make the state of each optimizer."""
+        if self.built:
+            return
+        super().build(var_list)
+        if isinstance(self.optimizer_map, OptimizerMap):
+            for optimizer in (*self.optimizer_map.values(), self.optimizer_map.default_optimizer):
+                self._share_of(optimizer)
+        for variable in self._trainable_variables:
+            self._share_of(self._optimizer_of(variable)).append(variable)
+        for optimizer, variables in self._shares:
+            optimizer.build(variables)
+
+    def _share_of(self, optimizer: Optimizer) -> list[Variable]:
+        """The variables of one optimizer, as a list to add to."""
+        for known, share in self._shares:
+            if known is optimizer:
+                return share
+        self._shares.append((optimizer, []))
+        return self._shares[-1][1]
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizers, once built."""
+        return [optimizer for optimizer, _ in self._shares]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The own state, then that of each optimizer."""
+        return [*self._variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
+
+    def _update(self, grads: list, variables: list[Variable]) -> None:
+        gradient_of = dict(zip(variables, grads, strict=True))
+        for optimizer, share in self._shares:
+            present = [v for v in share if v in gradient_of]
+            if present:
+                optimizer.apply([gradient_of[v] for v in present], present)
+
+    def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
+        """Update one variable by its optimizer, at the learning rate given."""
+        self._optimizer_of(variable).update_step(gradient, variable, learning_rate)
+
+    @property
+    def learning_rate(self) -> Any:
+        """Each optimizer has its own: see `optimizers`."""
+        raise AttributeError(f"{validate.describe(self)}: read the learning rate of one of its .optimizers instead.")
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        raise AttributeError(f"{validate.describe(self)}: set the learning rate of one of its .optimizers instead.")
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Spare some variables from every optimizer's weight decay; the optimizer must be built."""
+        if not self.built:
+            raise ValueError(f"{validate.describe(self)}: call build(trainable_variables) first.")
+        for optimizer in self.optimizers:
+            optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """Put averages in the place of the weights, for those optimizers that keep them."""
+        wanted = {id(v) for v in var_list}
+        for optimizer, share in self._shares:
+            optimizer.finalize_variable_values([v for v in share if id(v) in wanted])

@@ -1,0 +1,140 @@
+"""Muon: for matrices, momentum made orthogonal; for everything else, Adam."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["Muon"]
+
+
+class Muon(Optimizer):
+    """Muon: the momentum of a matrix is replaced by the nearest orthogonal matrix, so that all directions move alike.
+
+    Weights that are no matrices, embeddings and `exclude_layers` (output layers do better there) are trained by Adam.
+
+    Args:
+        learning_rate: number, schedule or function.
+        adam_beta_1: Adam's `beta_1`.
+        adam_beta_2: Adam's `beta_2`.
+        adam_weight_decay: weight decay of the weights that Adam trains.
+        epsilon: Adam's `epsilon`.
+        weight_decay: weight decay of the weights that Muon trains.
+        exclude_layers: regular expressions; where one is found in a weight's path, Adam trains it.
+        exclude_embeddings: whether Adam trains weights with "embedding" in their path.
+        muon_a: factor of `X` in an iteration `X = a X + b (X X') X + c (X X')^2 X`.
+        muon_b: factor of `(X X') X`.
+        muon_c: factor of `(X X')^2 X`.
+        adam_lr_ratio: Adam's learning rate as a multiple of Muon's.
+        momentum: share of the old momentum that a step keeps.
+        ns_steps: number of iterations.
+        nesterov: whether the step looks ahead by one more momentum.
+        rms_rate: root mean square of a step, as a multiple of the learning rate; None leaves its size as it comes.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.Muon(0.02, exclude_layers=["logits"])
+
+    Papers: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; Liu et al. 2025,
+    https://arxiv.org/abs/2502.16982
+    """
+
+    slots = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = 0.004,
+        exclude_layers: Sequence[str] | None = None,
+        exclude_embeddings: bool = True,
+        muon_a: float = 3.4445,
+        muon_b: float = -4.775,
+        muon_c: float = 2.0315,
+        adam_lr_ratio: float = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        nesterov: bool = True,
+        rms_rate: float | None = 0.2,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        self.adam_beta_1 = adam_beta_1
+        self.adam_beta_2 = adam_beta_2
+        self.adam_weight_decay = adam_weight_decay
+        self.epsilon = epsilon
+        self.exclude_layers = exclude_layers or []
+        self.exclude_embeddings = exclude_embeddings
+        self.muon_a = muon_a
+        self.muon_b = muon_b
+        self.muon_c = muon_c
+        self.adam_lr_ratio = adam_lr_ratio
+        self.momentum = momentum
+        self.ns_steps = ns_steps
+        self.nesterov = nesterov
+        self.rms_rate = rms_rate
+
+    def _by_adam(self, variable: Variable) -> bool:
+        path = variable.path
+        return (
+            variable.ndim != 2
+            or (self.exclude_embeddings and "embedding" in path.lower())
+            or any(re.search(pattern, path) for pattern in self.exclude_layers)
+        )
+
+    def new_slot(self, name: str, variable: Variable) -> Variable | None:
+        if name == "velocity" and not self._by_adam(variable):
+            return None
+        return super().new_slot(name, variable)
+
+    def weight_decay_of(self, variable: Variable) -> float | None:
+        return self.adam_weight_decay if self._by_adam(variable) else self.weight_decay
+
+    def prepare(self, rate, t):
+        correction = jnp.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
+        return rate, self.adam_lr_ratio * rate * correction
+
+    def step(self, gradient, weight, rate, t, momentum, velocity):
+        muon_rate, adam_rate = rate
+        if velocity is None:
+            momentum = self.momentum * momentum + gradient
+            direction = gradient + self.momentum * momentum if self.nesterov else momentum
+            direction = self.zeropower_via_newtonschulz5(direction, self.ns_steps)
+            return weight - muon_rate * self.lr_adjust(direction), momentum, None
+        momentum = momentum + (gradient - momentum) * (1 - self.adam_beta_1)
+        velocity = velocity + (jnp.square(gradient) - velocity) * (1 - self.adam_beta_2)
+        return weight - adam_rate * momentum / (jnp.sqrt(velocity) + self.epsilon), momentum, velocity
+
+    def lr_adjust(self, x: jax.Array) -> jax.Array:
+        """`x`, orthogonal, scaled to a root mean square of about `rms_rate`."""
+        if self.rms_rate is None:
+            return x
+        return x * (self.rms_rate * max(x.shape[-2:]) ** 0.5)
+
+    def transpose_last_axis(self, X: jax.Array) -> jax.Array:  # noqa: N803 - Keras's name
+        """`X` with its last two axes exchanged."""
+        return jnp.swapaxes(X, -1, -2)
+
+    def zeropower_via_newtonschulz5(self, x: jax.Array, steps: int) -> jax.Array:
+        """The orthogonal matrix nearest to `x`, roughly: its singular values are brought to about 1.
+
+        Args:
+            x: matrix `(rows, columns)`.
+            steps: number of iterations.
+        """
+        tall = x.shape[-2] > x.shape[-1]
+        x = self.transpose_last_axis(x) if tall else x
+        x = x / (jnp.sqrt(jnp.sum(jnp.square(x), axis=(-2, -1), keepdims=True)) + 1e-7)
+        for _ in range(steps):
+            gram = x @ self.transpose_last_axis(x)
+            x = self.muon_a * x + (self.muon_b * gram + self.muon_c * gram @ gram) @ x
+        return self.transpose_last_axis(x) if tall else x

@@ -1,0 +1,90 @@
+"""Any optax gradient transformation as an optimizer: `model.compile(optax.adam(1e-3), ...)`.
+
+A transformation is a pair of pure functions, `init(weights)` and `update(gradients, state, weights)`; optax itself is
+never imported here. The leaves of its state are the optimizer's variables.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["OptaxOptimizer"]
+
+
+class OptaxOptimizer(Optimizer):
+    """Train by an optax gradient transformation: `w += learning_rate * update`.
+
+    Clipping, weight decay, averaging and accumulation of `Optimizer` may be used around it.
+
+    Args:
+        transformation: what an optax function such as `optax.adam(1e-3)` returns.
+        learning_rate: factor on its updates; 1.0 leaves the size to the transformation.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        class Halving:  # optax.scale(-0.5), by hand
+            def init(self, weights):
+                return ()
+
+            def update(self, gradients, state, weights=None):
+                return [-0.5 * g for g in gradients], state
+
+        optimizer = cornu.optimizers.OptaxOptimizer(Halving())
+    """
+
+    def __init__(self, transformation: Any, learning_rate: Any = 1.0, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        if not is_transformation(transformation):
+            raise ValueError(
+                f"{validate.describe(self)}: transformation must have init(weights) and update(gradients, state, "
+                f"weights), as those of optax have. Received: transformation={transformation!r}."
+            )
+        self.transformation = transformation
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make the state for these trainable variables."""
+        if self.built:
+            return
+        super().build(variables)
+        state = self.transformation.init([v.value for v in self._slots])
+        leaves, self._structure = jax.tree_util.tree_flatten_with_path(state)
+        self._leaves = [self._leaf(path, leaf) for path, leaf in leaves]
+
+    def _leaf(self, path: Any, leaf: Any) -> Variable:
+        name = "_".join(re.findall(r"\w+", jax.tree_util.keystr(path))) or "state"
+        leaf = jnp.asarray(leaf)
+        return self.add_variable(leaf.shape, initializer=leaf, dtype=leaf.dtype, name=name)
+
+    def _step_all(self, grads: list, variables: list[Variable], rate: jax.Array) -> None:
+        if len(variables) != len(self._slots):
+            raise ValueError(
+                f"{validate.describe(self)}: a transformation updates all {len(self._slots)} variables at once. "
+                f"Received: gradients for {len(variables)} of them."
+            )
+        state = jax.tree_util.tree_unflatten(self._structure, [leaf.value for leaf in self._leaves])
+        weights = [v.value for v in variables]
+        updates, state = self.transformation.update(grads, state, weights)
+        for variable, weight, update in zip(variables, weights, updates, strict=True):
+            variable.assign(weight + rate.astype(weight.dtype) * update.astype(weight.dtype))
+        for variable, leaf in zip(self._leaves, jax.tree_util.tree_leaves(state), strict=True):
+            variable.assign(leaf)
+
+    def get_config(self) -> dict[str, Any]:
+        """Not possible: a transformation is made of functions, and a file holds data."""
+        raise ValueError(
+            f"{validate.describe(self)}: an optax transformation is made of functions and cannot be written to a file. "
+            "Save the weights (model.save_weights) or the model without its optimizer, and compile after loading."
+        )
+
+
+def is_transformation(value: Any) -> bool:
+    """Whether `value` is a pair of functions `init` and `update`."""
+    return callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))

@@ -1,0 +1,72 @@
+"""Which optimizer trains which variable, by patterns on the variables' paths."""
+
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from cornu.core.configurable import Configurable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["OptimizerMap"]
+
+
+class OptimizerMap(Configurable, MutableMapping):
+    """A dictionary from regular expressions on variable paths to optimizers, with a default.
+
+    `map[path]` is the optimizer under the key `path` itself, else under the first pattern that matches all of the path.
+
+    Args:
+        default_optimizer: the optimizer of all other variables.
+        optimizer_map: dictionary from pattern to optimizer.
+
+    Example:
+
+        rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1))
+        rates["encoder/.*"] = cornu.optimizers.Adam(1e-3)
+        print(rates["encoder/dense/kernel"].name)
+    """
+
+    def __init__(self, default_optimizer: Optimizer, optimizer_map: Mapping[str, Optimizer] | None = None):
+        if not isinstance(default_optimizer, Optimizer):
+            raise TypeError(
+                "OptimizerMap: default_optimizer must be an optimizer, such as cornu.optimizers.Adam(). "
+                f"Received: default_optimizer={default_optimizer!r}."
+            )
+        if optimizer_map is not None and not isinstance(optimizer_map, Mapping):
+            raise TypeError(
+                "OptimizerMap: optimizer_map must be a dictionary from pattern to optimizer. "
+                f"Received: optimizer_map={optimizer_map!r}."
+            )
+        self.default_optimizer = default_optimizer
+        self.optimizer_map: dict[str, Optimizer] = {}
+        for pattern, optimizer in (optimizer_map or {}).items():
+            self[pattern] = optimizer
+
+    def __getitem__(self, path: str) -> Optimizer:
+        if path in self.optimizer_map:
+            return self.optimizer_map[path]
+        matches = (found for pattern, found in self.optimizer_map.items() if re.fullmatch(pattern, path))
+        return next(matches, self.default_optimizer)
+
+    def __setitem__(self, pattern: str, optimizer: Optimizer) -> None:
+        if not isinstance(pattern, str):
+            raise ValueError(f"OptimizerMap: a key must be a string, a pattern. Received: {pattern!r}.")
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(f"OptimizerMap: the value of {pattern!r} must be an optimizer. Received: {optimizer!r}.")
+        if pattern in self.optimizer_map:
+            raise ValueError(f"OptimizerMap: {pattern!r} is there already; delete it first to replace it.")
+        self.optimizer_map[pattern] = optimizer
+
+    def __delitem__(self, pattern: str) -> None:
+        del self.optimizer_map[pattern]
+
+    def __len__(self) -> int:
+        return len(self.optimizer_map)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.optimizer_map)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "OptimizerMap":
+        """A map equal to the one whose `get_config` gave `config`."""
+        return super().from_config(config)

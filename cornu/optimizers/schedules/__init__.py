@@ -1,0 +1,53 @@
+"""Learning-rate schedules: the learning rate as a function of the step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cornu.core.configurable import Catalogue
+from cornu.optimizers.schedules.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LearningRateSchedule,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
+
+_CLASSES = (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+catalogue = Catalogue("learning-rate schedule", {cls.__name__: cls for cls in _CLASSES})
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
+    """`learning_rate_schedule` as plain data.
+
+    Example:
+
+        schedule = cornu.optimizers.schedules.CosineDecay(0.1, 1000)
+        print(cornu.optimizers.schedules.serialize(schedule)["class_name"])
+    """
+    return catalogue.serialize(learning_rate_schedule)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The schedule that `serialize` wrote down as `config`."""
+    return catalogue.deserialize(config, custom_objects)

@@ -1,0 +1,52 @@
+"""Gradient descent, plain and with momentum."""
+
+from typing import Any
+
+import jax
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.optimizers.optimizer import Optimizer
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Gradient descent: `w -= rate * g`; with momentum `m = momentum * m - rate * g` and `w += m`.
+
+    Args:
+        learning_rate: number, schedule or function.
+        momentum: share of the last move that is repeated, 0 to 1.
+        nesterov: whether to look ahead: `w += momentum * m - rate * g`.
+        **kwargs: as in `Optimizer`.
+
+    Example:
+
+        optimizer = cornu.optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+
+    Paper: Sutskever et al. 2013, On the importance of initialization and momentum in deep learning.
+    """
+
+    slots = ("momentum",)
+
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = momentum_between_0_and_1(momentum, self)
+        self.nesterov = nesterov
+
+    def new_slot(self, name: str, variable: Variable) -> Variable | None:
+        return super().new_slot(name, variable) if self.momentum else None
+
+    def step(self, gradient, weight, rate, t, momentum):
+        move = rate * gradient
+        if momentum is None:
+            return weight - move, None
+        momentum = self.momentum * momentum - move
+        return weight + (self.momentum * momentum - move if self.nesterov else momentum), momentum
+
+
+def momentum_between_0_and_1(value: Any, owner: Optimizer) -> float:
+    """`value`, which must be a number from 0 to 1."""
+    if isinstance(value, (str, jax.Array)) or not 0 <= value <= 1:
+        raise ValueError(f"{validate.describe(owner)}: momentum must be from 0 to 1. Received: momentum={value!r}.")
+    return value

@@ -1,0 +1,45 @@
+"""Seeds and random tensors."""
+
+from cornu.random.draws import (
+    beta,
+    binomial,
+    categorical,
+    dropout,
+    gamma,
+    normal,
+    randint,
+    shuffle,
+    truncated_normal,
+    uniform,
+)
+from cornu.random.seed_generator import (
+    SeedGenerator,
+    draw_key,
+    draw_seed,
+    global_seed,
+    global_seed_generator,
+    make_default_seed,
+    reset_global_seed,
+    set_random_seed,
+)
+
+__all__ = [
+    "SeedGenerator",
+    "beta",
+    "binomial",
+    "categorical",
+    "draw_key",
+    "draw_seed",
+    "global_seed",
+    "dropout",
+    "gamma",
+    "global_seed_generator",
+    "make_default_seed",
+    "normal",
+    "randint",
+    "reset_global_seed",
+    "set_random_seed",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]

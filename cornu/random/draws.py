@@ -1,0 +1,197 @@
+"""Random tensors.
+
+`seed` is an int (the same numbers at every call), a `SeedGenerator` (new numbers at every call), or None (new numbers
+from the global seed, see `set_random_seed`; not inside compiled code). Equal seeds give the numbers that Keras gives
+on JAX, save for dropout, whose bits come from a faster counter hash (see `cornu.kernels.dropout`).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cornu import settings, validate
+from cornu.core.dtypes import is_float, is_int, storage_dtype
+from cornu.core.operation import Tensor, op
+from cornu.kernels import dropout as dropout_kernel
+from cornu.random.seed_generator import draw_key, draw_seed
+
+
+@op
+def normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None, seed=None):
+    """Draws from a normal distribution.
+
+    Args:
+        shape: shape of the result.
+        mean: mean, a number or a tensor that broadcasts to `shape`.
+        stddev: standard deviation, likewise.
+        dtype: a float type, by default floatx.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.normal((2, 3), seed=1).shape)  # (2, 3)
+    """
+    dtype = _float_type(dtype, "normal")
+    draw = jax.random.normal(draw_key(seed), _sizes(shape), dtype)
+    return draw * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
+
+
+@op
+def truncated_normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None, seed=None):
+    """Draws from a normal distribution cut off at two standard deviations from the mean; arguments as in `normal`."""
+    dtype = _float_type(dtype, "truncated_normal")
+    draw = jax.random.truncated_normal(draw_key(seed), -2.0, 2.0, _sizes(shape), dtype)
+    return draw * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
+
+
+@op
+def uniform(shape, minval: Tensor = 0.0, maxval: Tensor = 1.0, dtype=None, seed=None):
+    """Draws from the uniform distribution over `minval` (included) to `maxval` (excluded).
+
+    Args:
+        shape: shape of the result.
+        minval: lower bound, a number or a tensor that broadcasts to `shape`.
+        maxval: upper bound, likewise.
+        dtype: a float type, by default floatx; `randint` draws integers.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.uniform((2,), 5, 6, seed=1))
+    """
+    dtype = _float_type(dtype, "uniform")
+    return jax.random.uniform(draw_key(seed), _sizes(shape), dtype, minval=minval, maxval=maxval)
+
+
+@op
+def randint(shape, minval: Tensor, maxval: Tensor, dtype="int32", seed=None):
+    """Draws integers from `minval` (included) to `maxval` (excluded), each as likely.
+
+    Args:
+        shape: shape of the result.
+        minval: lower bound, an integer or a tensor that broadcasts to `shape`.
+        maxval: upper bound, likewise.
+        dtype: an integer type.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.randint((3,), 0, 10, seed=1))
+    """
+    if not is_int(dtype):
+        raise ValueError(f'randint: dtype must be an integer type. Received: dtype="{dtype}".')
+    return jax.random.randint(draw_key(seed), _sizes(shape), minval, maxval, storage_dtype(dtype))
+
+
+@op
+def categorical(logits: Tensor, num_samples, dtype="int32", seed=None):
+    """Draws class indices with probabilities `softmax(logits)`.
+
+    Args:
+        logits: shape `(batch, classes)`.
+        num_samples: draws for each row.
+        dtype: an integer type.
+        seed: int, `SeedGenerator` or None.
+
+    Returns:
+        Integers of shape `(batch, num_samples)`.
+
+    Example:
+
+        print(cornu.random.categorical(np.array([[0.0, -50.0]]), 3, seed=1))  # [[0 0 0]]
+    """
+    logits = jnp.asarray(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"categorical: logits must have shape (batch, classes). Received: shape={logits.shape}.")
+    shape = (logits.shape[0], num_samples)
+    draws = jax.random.categorical(draw_key(seed), logits[:, :, None], axis=1, shape=shape)
+    return draws.astype(storage_dtype(dtype))
+
+
+@op
+def shuffle(x: Tensor, axis=0, seed=None):
+    """The elements along `axis` in random order, every line along it in an order of its own.
+
+    Example:
+
+        print(cornu.random.shuffle(np.arange(5), seed=1))
+    """
+    return jax.random.permutation(draw_key(seed), x, axis=axis, independent=True)
+
+
+@op
+def gamma(shape, alpha: Tensor, dtype=None, seed=None):
+    """Draws from the gamma distribution with shape parameter `alpha` and scale 1.
+
+    Args:
+        shape: shape of the result.
+        alpha: positive number, or a tensor of them that broadcasts to `shape`.
+        dtype: a float type, by default floatx.
+        seed: int, `SeedGenerator` or None.
+    """
+    dtype = _float_type(dtype, "gamma")
+    return jax.random.gamma(draw_key(seed), jnp.asarray(alpha, dtype), _sizes(shape), dtype)
+
+
+@op
+def beta(shape, alpha: Tensor, beta: Tensor, dtype=None, seed=None):
+    """Draws from the beta distribution, numbers from 0 to 1.
+
+    Args:
+        shape: shape of the result.
+        alpha: positive number, or a tensor of them that broadcasts to `shape`.
+        beta: likewise.
+        dtype: a float type, by default floatx.
+        seed: int, `SeedGenerator` or None.
+    """
+    dtype = _float_type(dtype, "beta")
+    return jax.random.beta(
+        draw_key(seed), jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype), _sizes(shape), dtype
+    )
+
+
+@op
+def binomial(shape, counts: Tensor, probabilities: Tensor, dtype=None, seed=None):
+    """Draws how many of `counts` trials succeed, each with probability `probabilities`.
+
+    Args:
+        shape: shape of the result.
+        counts: number of trials, or a tensor of them that broadcasts to `shape`.
+        probabilities: probability of success from 0 to 1, likewise.
+        dtype: a float type, by default floatx.
+        seed: int, `SeedGenerator` or None.
+    """
+    dtype = _float_type(dtype, "binomial")
+    counts, probabilities = jnp.asarray(counts, dtype), jnp.asarray(probabilities, dtype)
+    return jax.random.binomial(draw_key(seed), counts, probabilities, _sizes(shape), dtype)
+
+
+@op
+def dropout(inputs: Tensor, rate, noise_shape=None, seed=None):
+    """Zero with probability `rate`, else `inputs / (1 - rate)`, which keeps the mean (Srivastava et al., 2014).
+
+    Args:
+        inputs: any tensor.
+        rate: probability of zero, from 0 to 1.
+        noise_shape: shape of the mask, which is broadcast: 1 for axes that share one decision, None for the size
+            of `inputs`.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.dropout(np.ones((2, 4)), 0.5, seed=1))  # zeros and twos
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"dropout: rate must be a number from 0 to 1. Received: rate={rate!r}.")
+    inputs = jnp.asarray(inputs)
+    inputs = inputs if jnp.issubdtype(inputs.dtype, jnp.inexact) else inputs.astype(settings.floatx())
+    return dropout_kernel.dropout(inputs, float(rate), draw_seed(seed), noise_shape)
+
+
+def _sizes(shape):
+    return tuple(shape) if hasattr(shape, "__iter__") else (validate.non_negative_int(shape, "shape", "A random draw"),)
+
+
+def _float_type(dtype, name):
+    if dtype is not None and not is_float(dtype):
+        raise ValueError(f'{name}: dtype must be a float type. Received: dtype="{dtype}".')
+    return storage_dtype(dtype)

@@ -1,0 +1,152 @@
+"""Where randomness comes from: generators whose state is a Variable, and one seed behind them all.
+
+Drawing reads a generator's state and advances it. As the state is a Variable, a draw inside `functional` is pure, and
+saving, resuming and distribution need nothing more. A raw seed is a pair of uint32, which is also a threefry key.
+
+Seeds that nobody gave are drawn from Python's own `random`, so `set_random_seed` (or plain `random.seed`) makes a
+whole program reproducible.
+"""
+
+import numbers
+import random as python_random
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu.core import context
+from cornu.core.configurable import Configurable
+from cornu.core.variable import Variable
+
+_STEP = np.array([0, 1], np.uint32)
+
+
+class SeedGenerator(Configurable):
+    """A source of seeds, a different one for every draw.
+
+    Args:
+        seed: int from 0 to 2**32 - 1; None draws one from the global seed.
+        name: name; None makes one up.
+
+    Example:
+
+        seeds = cornu.random.SeedGenerator(7)
+        a = cornu.random.normal((2,), seed=seeds)
+        b = cornu.random.normal((2,), seed=seeds)  # other numbers
+        print(seeds.state.numpy())  # [7 2]
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
+        custom_backend = kwargs.pop("backend", None)
+        if kwargs or custom_backend is not None:
+            raise ValueError(f"SeedGenerator: only seed and name can be given. Received: {kwargs or custom_backend!r}.")
+        self.name = name or context.auto_name("seed_generator")
+        self.seed = seed
+        start = _as_words(make_default_seed() if seed is None else seed, self)
+        with context.path(self.name):
+            self.state = Variable(start, trainable=False, name="seed_generator_state")
+
+    def next(self, ordered: bool = True) -> jax.Array:
+        """The next seed, an array of two uint32.
+
+        `ordered` is there for scripts that name it: seeds always come in order.
+        """
+        seed = self.state.value
+        self.state.assign(seed + _STEP)
+        return seed
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {"seed": self.seed, "name": self.name}
+
+
+class _GlobalSeedGenerator(SeedGenerator):
+    """The generator behind draws without a seed. No compiled function carries its state, so none may use it."""
+
+    def next(self, ordered: bool = True) -> jax.Array:
+        with context.scope(states=()):
+            seed = self.state.value
+            if isinstance(jnp.add(seed, _STEP), jax.core.Tracer):
+                raise ValueError(
+                    "A random draw without a seed would give the same numbers at every run of a compiled function. "
+                    "Make a SeedGenerator, keep it as an attribute of the layer or model, and pass it as seed=: "
+                    "self.seed_generator = cornu.random.SeedGenerator()."
+                )
+            return super().next(ordered)
+
+
+_global: dict[str, SeedGenerator] = {}
+
+
+def global_seed_generator() -> SeedGenerator:
+    """The generator that serves draws without a seed."""
+    if "generator" not in _global:
+        with context.scope(path=()):
+            _global["generator"] = _GlobalSeedGenerator(name="global_seed_generator")
+    return _global["generator"]
+
+
+def reset_global_seed() -> None:
+    """Let the next draw without a seed start afresh."""
+    _global.clear()
+
+
+def make_default_seed() -> int:
+    """A seed for something that was given none."""
+    return python_random.randint(1, 10**9)
+
+
+_chosen: dict[str, int] = {}
+
+
+def global_seed() -> int:
+    """The number given to `set_random_seed`, else one drawn once for this process."""
+    if "seed" not in _chosen:
+        _chosen["seed"] = make_default_seed()
+    return _chosen["seed"]
+
+
+def set_random_seed(seed: int) -> None:
+    """Make everything drawn from here on reproducible: in Python's `random`, in NumPy and in cornu.
+
+    Args:
+        seed: int from 0 to 2**32 - 1.
+
+    Example:
+
+        cornu.utils.set_random_seed(1)
+        a = cornu.random.normal((2,))
+        cornu.utils.set_random_seed(1)
+        b = cornu.random.normal((2,))  # equals a
+        print(np.array_equal(a, b))  # True
+    """
+    _as_words(seed, "set_random_seed")
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))
+    _chosen["seed"] = int(seed)
+    reset_global_seed()
+
+
+def draw_seed(seed: Any) -> Any:
+    """Two uint32 from a seed: an int, a generator (which advances), such a pair, or None (the global generator)."""
+    if seed is None:
+        return global_seed_generator().next()
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if isinstance(seed, (jax.Array, np.ndarray)) and seed.shape == (2,) and seed.dtype == "uint32":
+        return jnp.asarray(seed)
+    return jnp.asarray(_as_words(seed, "A random draw"))
+
+
+def draw_key(seed: Any) -> jax.Array:
+    """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the numbers that Keras gives on JAX."""
+    return jax.random.wrap_key_data(draw_seed(seed), impl="threefry2x32")
+
+
+def _as_words(seed: Any, owner: Any) -> np.ndarray:
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
+        who = owner if isinstance(owner, str) else f'SeedGenerator "{owner.name}"'
+        raise ValueError(f"{who}: seed must be an integer from 0 to 2**32 - 1, or None. Received: seed={seed!r}.")
+    return np.array([seed, 0], np.uint32)

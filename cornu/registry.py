@@ -1,0 +1,144 @@
+"""Public names and the objects behind them.
+
+Keras names a class in a file by module and class, `("keras.layers", "Dense")`. That name is looked up in two closed
+places and nowhere else: cornu's own namespaces, listed below, and the objects that the running program registered or
+passed as custom objects. No module that a file names is ever imported.
+
+The way up from a name to its class is by attribute of a namespace in the fixed table, so this module imports
+nothing above itself.
+"""
+
+import contextvars
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+# The namespaces whose classes and functions may be named in a file.
+NAMESPACES = (
+    "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
+    "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers",
+)  # fmt: skip
+
+# Where Keras writes another module than the folder of the public path.
+_WRITTEN_MODULES = {
+    "DTypePolicy": "keras", "DTypePolicyMap": "keras.dtype_policies", "Functional": "keras.src.models.functional",
+    "Model": "keras", "Sequential": "keras",
+}  # fmt: skip
+_PREFIX = "cornu."
+
+_registered: dict[str, Any] = {}
+_registered_names: dict[Any, str] = {}
+_scoped: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects", default={})
+
+
+def is_builtin(obj: Any) -> bool:
+    """Whether `obj` is a class or function of cornu itself."""
+    return (getattr(obj, "__module__", None) or "").startswith(_PREFIX) and obj not in _registered_names
+
+
+def public_module(obj: type | Callable) -> str:
+    """The module that Keras writes for a built-in object: the folder of its file, `keras.layers` for `Dense`."""
+    if obj.__name__ in _WRITTEN_MODULES:
+        return _WRITTEN_MODULES[obj.__name__]
+    folder = obj.__module__.split(".")[1:-1]
+    return ".".join(["keras", *folder])
+
+
+def find_builtin(module: str, name: str) -> Any | None:
+    """The built-in object that a file calls `module.name`, or None."""
+    namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
+    if not module.startswith("keras"):
+        return None
+    for namespace in namespaces:
+        found = getattr(importlib.import_module(_PREFIX + namespace), name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+    """Decorator: let saved files name the class or function as `package>name`.
+
+    Example:
+
+        @cornu.saving.register_keras_serializable(package="my_layers")
+        class Doubled(cornu.layers.Layer):
+            def call(self, inputs):
+                return inputs * 2
+    """
+
+    def decorate(obj: Any) -> Any:
+        registered_name = f"{package}>{name or obj.__name__}"
+        if isinstance(obj, type) and not hasattr(obj, "get_config"):
+            raise ValueError(f"register_keras_serializable: class {obj.__name__} must have a get_config() method.")
+        _registered[registered_name] = obj
+        _registered_names[obj] = registered_name
+        return obj
+
+    return decorate
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name under which `obj` was registered, else its own name."""
+    return _registered_names.get(obj, obj.__name__)
+
+
+def get_registered_object(
+    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+) -> Any | None:
+    """The object called `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
+    for table in (_scoped.get(), _registered, custom_objects or {}, module_objects or {}):
+        if name in table:
+            return table[name]
+    return None
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The table of registered objects, which may be changed."""
+    return _registered
+
+
+def is_registered(obj: Any) -> bool:
+    """Whether `obj` was registered by the running program."""
+    return obj in _registered_names
+
+
+@contextmanager
+def custom_objects(objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Make `objects` known by name inside the `with` block."""
+    token = _scoped.set({**_scoped.get(), **(objects or {})})
+    try:
+        yield
+    finally:
+        _scoped.reset(token)
+
+
+class CustomObjectScope:
+    """Context manager that makes custom classes and functions known by name while a model is loaded.
+
+    Args:
+        custom_objects: dictionary from name to class or function.
+
+    Example:
+
+        def shifted(x):
+            return x + 1
+
+        with cornu.saving.custom_object_scope({"shifted": shifted}):
+            layer = cornu.layers.Activation("shifted")
+    """
+
+    def __init__(self, custom_objects: Mapping[str, Any]):
+        self.custom_objects = custom_objects or {}
+
+    def __enter__(self) -> "CustomObjectScope":
+        self._manager = custom_objects(self.custom_objects)
+        self._manager.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._manager.__exit__(*details)
+
+
+custom_object_scope = CustomObjectScope

@@ -1,0 +1,67 @@
+"""Regularizers: penalties on weights, biases and activities that layers add to the loss."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cornu.core.configurable import Catalogue
+from cornu.regularizers.regularizers import (
+    L1,
+    L2,
+    L1L2,
+    OrthogonalRegularizer,
+    Regularizer,
+    l1,
+    l1_l2,
+    l2,
+    orthogonal_regularizer,
+)
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]
+
+catalogue = Catalogue(
+    "regularizer",
+    {
+        "L1": L1,
+        "L1L2": L1L2,
+        "L2": L2,
+        "OrthogonalRegularizer": OrthogonalRegularizer,
+        "l1": l1,
+        "l1_l2": l1_l2,
+        "l1l2": l1_l2,
+        "l2": l2,
+        "orthogonal_regularizer": orthogonal_regularizer,
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """The regularizer that a name, a config, a class or a callable stands for; None is None.
+
+    Example:
+
+        penalty = cornu.regularizers.get("l2")
+    """
+    return catalogue.get(identifier)
+
+
+def serialize(regularizer: Regularizer) -> dict[str, Any]:
+    """`regularizer` as plain data."""
+    return catalogue.serialize(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The regularizer that `serialize` wrote down as `config`."""
+    return catalogue.deserialize(config, custom_objects)

@@ -1,0 +1,18 @@
+"""Files and configs: how models are written down and read back."""
+
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from cornu.saving.archive import load_model, load_weights, save_model, save_weights
+
+__all__ = [
+    "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
+    "get_registered_name", "get_registered_object", "load_model", "load_weights", "register_keras_serializable",
+    "save_model", "save_weights", "serialize_keras_object",
+]  # fmt: skip

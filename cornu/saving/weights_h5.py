@@ -1,0 +1,180 @@
+"""Weights in HDF5 as Keras lays them out: a group for each part of a model, its arrays under `vars`.
+
+A part's group is named after the attribute that holds it; parts in a list or dictionary are named after their classes,
+numbered when a class comes again. Only plain data sets are read: links to other places or files are refused.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+
+from cornu import validate
+from cornu.core.operation import snake_case
+from cornu.core.variable import Variable
+
+
+def write(model: Any, file: h5py.File) -> None:
+    """Write the weights of `model` and of its optimizer."""
+    for path, part in parts(model):
+        group = file.create_group(f"{path}/vars" if path else "vars")
+        group.attrs["name"] = part.name
+        store: dict[str, Any] = {}
+        part.save_own_variables(store)
+        for key, value in store.items():
+            _write_array(group, key, np.asarray(value))
+
+
+def _write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
+    if value.dtype.name == "bfloat16":  # HDF5 has no such type: its bits are kept, and its name beside them
+        group.create_dataset(key, data=value.view(np.uint16)).attrs["dtype"] = "bfloat16"
+    else:
+        group.create_dataset(key, data=value)
+
+
+def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
+    """Give `model` and its optimizer the weights of the file; returns a line for each part that was skipped.
+
+    Everything is checked before the first weight changes.
+    """
+    found: list[tuple[Any, dict]] = []
+    skipped: list[str] = []
+    for path, part in parts(model):
+        store = _store(file, f"{path}/vars" if path else "vars")
+        problem = _problem(part, store)
+        if problem is None:
+            found.append((part, store))
+        elif skip_mismatch:
+            skipped.append(problem)
+        else:
+            raise ValueError(f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are.")
+    for part, store in found:
+        if store:
+            part.load_own_variables({key: _array(data) for key, data in store.items()})
+    return skipped
+
+
+def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
+    """The data sets of one part, none of them elsewhere than in this file."""
+    node: Any = file
+    for name in path.split("/"):
+        link = node.get(name, getlink=True) if isinstance(node, h5py.Group) else None
+        if link is None:
+            return {}
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file must hold its own data.")
+        node = node[name]
+    store = {}
+    for key in node:
+        if not isinstance(node.get(key, getlink=True), h5py.HardLink) or not isinstance(node[key], h5py.Dataset):
+            raise ValueError(f"The weights file has no plain array at {path}/{key}.")
+        if node[key].external or node[key].is_virtual:
+            raise ValueError(f"The array {path}/{key} lies outside the weights file, which is refused.")
+        store[key] = node[key]
+    return store
+
+
+def _array(data: h5py.Dataset) -> np.ndarray:
+    stored = data.id.get_storage_size()
+    if data.chunks is None and data.nbytes > stored and data.size:
+        raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
+    value = data[()]
+    if data.attrs.get("dtype") == "bfloat16":
+        import ml_dtypes
+
+        return np.asarray(value).view(ml_dtypes.bfloat16)
+    return value
+
+
+def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
+    """What keeps the part from taking these arrays, or None."""
+    own = _own(part)
+    if own is None:
+        return None
+    if len(own) != len(store):
+        hint = "" if getattr(part, "built", True) else " It is not built yet: call it on data first."
+        return f"{validate.describe(part)} has {len(own)} weights, the file has {len(store)} for it.{hint}"
+    for index, variable in enumerate(own):
+        if str(index) in store and tuple(store[str(index)].shape) != tuple(variable.shape):
+            return (
+                f"{validate.describe(part)}: weight {variable.path!r} has shape {variable.shape}, "
+                f"in the file {tuple(store[str(index)].shape)}."
+            )
+    return None
+
+
+def _own(part: Any) -> list[Variable] | None:
+    """The variables that a part reads by number; None for a part that reads in a way of its own."""
+    if hasattr(part, "_own_variables") and not _overrides(part, "load_own_variables"):
+        return part._own_variables()
+    return None
+
+
+def _overrides(part: Any, method: str) -> bool:
+    return not getattr(type(part), method).__qualname__.startswith("Layer.")
+
+
+# ---------------------------------------------------------------- the tree of parts
+
+
+def parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """(group path, part) for the model, everything inside it that keeps variables, and its optimizer."""
+    yield from _walk(model, "", set())
+
+
+def _walk(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    yield path, part
+    for name, value in _children(part):
+        where = f"{path}/{name}" if path else name
+        if _keeps_variables(value):
+            yield from _walk(value, where, seen)
+        elif isinstance(value, (list, tuple, set, dict)):
+            yield from _walk_container(value, where, seen)
+
+
+def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    used: dict[str, int] = {}
+    for item in container.values() if isinstance(container, dict) else container:
+        if _keeps_variables(item):
+            kind = snake_case(type(item).__name__)
+            count = used[kind] = used.get(kind, -1) + 1
+            yield from _walk(item, f"{path}/{kind}_{count}" if count else f"{path}/{kind}", seen)
+
+
+def _children(part: Any) -> list[tuple[str, Any]]:
+    """A part's attributes by name, in alphabetical order; a model's layers count as its attribute `layers`."""
+    hidden = getattr(type(part), "_hidden", frozenset())
+    attributes = {name: value for name, value in vars(part).items() if name not in hidden}
+    if hasattr(part, "_graph"):
+        attributes.pop("_layers", None)
+        if _is_list_of_layers(part):
+            attributes["layers"] = _all_layers(part)
+        attributes["optimizer"] = part.optimizer
+    return sorted(attributes.items())
+
+
+def _is_list_of_layers(model: Any) -> bool:
+    return model._graph is not None or hasattr(model, "_layers")
+
+
+def _all_layers(model: Any) -> list:
+    return list(model.layers)
+
+
+def _keeps_variables(value: Any) -> bool:
+    return hasattr(value, "save_own_variables") and not isinstance(value, type)
+
+
+def check_target(path: Any, ending: str, overwrite: bool) -> str:
+    """The path as a string, when it may be written."""
+    path = os.fspath(path)
+    if not path.endswith(ending):
+        raise ValueError(f"The file's name must end in {ending!r}. Received: {path!r}.")
+    if os.path.exists(path) and not overwrite:
+        raise ValueError(f"{path!r} is there already. Pass overwrite=True to replace it.")
+    return path

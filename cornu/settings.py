@@ -1,0 +1,98 @@
+"""Process-wide settings: a handful of named values that every other module may read.
+
+They live at the bottom of the package so that nothing has to be imported to read one. The public face,
+with Keras's names, is `cornu.config`.
+"""
+
+import os
+from typing import Any
+
+import jax
+
+_FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
+_DATA_FORMATS = ("channels_first", "channels_last")
+
+_values: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "interactive_logging": True,
+    "traceback_filtering": True,
+    "flash_attention": None,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+    "dtype_policy": None,
+    "unsafe_deserialization": False,
+}
+
+
+def read(name: str) -> Any:
+    """The current value of the setting `name`."""
+    return _values[name]
+
+
+def write(name: str, value: Any) -> None:
+    """Give the setting `name` a new value."""
+    if name not in _values:
+        raise KeyError(f"No setting is called {name!r}.")
+    _values[name] = value
+
+
+def floatx() -> str:
+    """The default floating-point type, such as `"float32"`."""
+    return _values["floatx"]
+
+
+def set_floatx(value: str) -> None:
+    """Set the default floating-point type; `"float64"` also switches JAX's 64-bit mode on."""
+    if value not in _FLOAT_TYPES:
+        raise ValueError(f"set_floatx: expected one of {', '.join(_FLOAT_TYPES)}. Received: {value!r}.")
+    allow_float64(value)
+    _values["floatx"] = value
+
+
+def allow_float64(dtype: str) -> None:
+    """Switch JAX's 64-bit mode on when `dtype` needs it: without it JAX silently computes in float32."""
+    if dtype == "float64":
+        jax.config.update("jax_enable_x64", True)
+
+
+def epsilon() -> float:
+    """The small number added where a division or a logarithm must not meet zero."""
+    return _values["epsilon"]
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number returned by `epsilon()`."""
+    _values["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """`"channels_last"` or `"channels_first"`: the default order of image axes."""
+    return _values["image_data_format"]
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set the default order of image axes."""
+    value = str(data_format).lower()
+    if value not in _DATA_FORMATS:
+        raise ValueError(
+            f"set_image_data_format: expected one of {', '.join(_DATA_FORMATS)}. Received: {data_format!r}."
+        )
+    _values["image_data_format"] = value
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether progress is written to standard output (True) or to the log (False)."""
+    return _values["interactive_logging"]
+
+
+def home() -> str:
+    """The folder for downloads and caches: `$KERAS_HOME`, else `~/.keras`."""
+    return os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
+
+
+def filter_tracebacks(enabled: bool) -> None:
+    """Whether JAX's inner frames are left out of tracebacks."""
+    jax.config.update("jax_traceback_filtering", "auto" if enabled else "off")
+    _values["traceback_filtering"] = enabled

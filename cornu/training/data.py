@@ -1,0 +1,255 @@
+"""Data for training: whatever the user gives becomes `Batches`, one object with one way to iterate.
+
+    batches = make_batches(x, y, batch_size=32, shuffle=True)
+    for x, y, sample_weight in batches.epoch(0): ...
+
+Nothing here touches a device: batches are trees of NumPy arrays. The order of batches is a function of the seed and
+of the absolute number of the epoch, so a training that is resumed at epoch 7 sees what an unbroken one would have seen.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+from cornu.training.data_arrays import ArraySource
+from cornu.training.data_class_weight import weigh_classes
+from cornu.training.data_convert import common_length, convert, convert_weights, has_shape, take
+from cornu.training.data_iterables import IterableSource
+from cornu.training.data_py_dataset import PyDataset, PyDatasetSource, is_py_dataset
+from cornu.training.data_unpack import pack_x_y_sample_weight, unpack_x_y_sample_weight
+
+__all__ = [
+    "Batches", "PyDataset", "is_source_of_batches", "make_batches", "pack_x_y_sample_weight", "split_validation",
+    "unpack_x_y_sample_weight",
+]  # fmt: skip
+
+
+class Batches:
+    """Batches of (x, y, sample_weight), epoch by epoch.
+
+    Attributes:
+        num_batches: Batches in an epoch; None when it is not known.
+        batch_size: Samples in a full batch; None when the source makes its own batches.
+        num_samples: Samples in all; None when it is not known.
+        arrays: The whole aligned (x, y, sample_weight) of NumPy arrays when an epoch is one pass over arrays in
+            memory (then `order(epoch)` tells the order of the rows), else None.
+        exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
+    """
+
+    def __init__(self, source: Any, steps: int | None, class_weight: Mapping | None, owner: str):
+        self.source = source
+        self.steps = steps
+        self.owner = owner
+        self.batch_size = source.batch_size
+        self.num_samples = source.num_samples
+        self.exhausted = False
+        self._class_weight = class_weight
+        self._has_warned = False
+
+    @property
+    def num_batches(self) -> int | None:
+        size = self.source.num_batches
+        if self.steps is None:
+            return size
+        return self.steps if size is None else min(self.steps, size)
+
+    @property
+    def arrays(self) -> tuple | None:
+        return self.source.arrays if self.steps in (None, self.source.num_batches) else None
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order in which the rows of `arrays` are used in an epoch."""
+        return self.source.order(epoch)
+
+    def example(self) -> tuple:
+        """A first batch, for building a model; it is not lost for training."""
+        return self._weighed(self.source.example())
+
+    def epoch(self, number: int) -> Iterator[tuple]:
+        """The batches of epoch `number`, counted from 0 over the whole life of the training."""
+        self.source.on_epoch_begin()
+        walk = self._walk_by_number if self.source.seekable else self._walk_onwards
+        for batch in walk(number):
+            yield self._weighed(batch)
+
+    def on_epoch_end(self) -> None:
+        """Tell the source that an epoch has ended."""
+        self.source.on_epoch_end()
+
+    def has_next_epoch(self) -> bool:
+        """Whether the data goes on after the last epoch, asked when another one is wanted; warns if it does not."""
+        if self.source.repeats and not self.exhausted:
+            return True
+        if not self.exhausted and not self.source.has_next():
+            self._ran_out(0)
+        return not self.exhausted
+
+    def _weighed(self, batch: tuple) -> tuple:
+        if not self._class_weight:
+            return batch
+        x, y, sample_weight = batch
+        return x, y, weigh_classes(y, sample_weight, self._class_weight, self.owner)
+
+    def _walk_by_number(self, number: int) -> Iterator[tuple]:
+        """A source that finds any batch: where an epoch starts follows from its number."""
+        size, steps = self.source.num_batches, self.num_batches
+        if size is None:
+            yield from islice(self.source.batches(0, number * steps), steps)
+            return
+        if self.steps is not None and self.steps > size:
+            self._warn_short(size)
+        position, left = number * steps, steps
+        while left:
+            passes, start = divmod(position, size)
+            taken = min(left, size - start)
+            yield from islice(self.source.batches(passes, start), taken)
+            position, left = position + taken, left - taken
+
+    def _walk_onwards(self, number: int) -> Iterator[tuple]:
+        """A source that only goes forward: an epoch goes on where the last one stopped."""
+        if self.steps is None or number == 0:
+            self.source.restart()
+        whole_pass, done = self.source.is_fresh, 0
+        while self.steps is None or done < self.steps:
+            batch = self.source.take()
+            if batch is not None:
+                done += 1
+                yield batch
+            elif self.steps is None and done:
+                return
+            elif self.source.repeats and not whole_pass:
+                self.source.restart()
+                whole_pass = True
+            else:
+                self._ran_out(done)
+                return
+
+    def _ran_out(self, done: int) -> None:
+        self.exhausted = not self.source.repeats or done == 0
+        self._warn_short(done)
+
+    def _warn_short(self, done: int) -> None:
+        if self._has_warned and not self.exhausted:
+            return
+        self._has_warned = True
+        wanted = f" of the {self.steps} that were asked for" if self.steps else ""
+        ending = "; no further epoch is possible" if self.exhausted else ""
+        warnings.warn(
+            f"{self.owner}: the data ran out after {done} batches{wanted}{ending}. Give data for all steps of all "
+            "epochs, or fewer steps.",
+            stacklevel=2,
+        )
+
+
+def make_batches(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: bool | str = False,
+    class_weight: Mapping | None = None,
+    seed: int = 0,
+    owner: str = "fit",
+) -> Batches:
+    """`Batches` of any kind of data.
+
+    Args:
+        x: Arrays (NumPy, JAX, pandas, polars, torch, SciPy sparse, lists of numbers; nested for several inputs), a
+            `PyDataset`, a generator, or an iterable of batches.
+        y: Targets, with arrays only.
+        sample_weight: Weights of the samples, with arrays only.
+        batch_size: Samples a batch, with arrays only; 32 if None.
+        steps: Batches an epoch; None for all.
+        shuffle: True for a new order each epoch, `"batch"` to shuffle within batches, False.
+        class_weight: Weights by class; classes that are not named have weight 1.
+        seed: Number behind the orders.
+        owner: Who asks, for error messages.
+    """
+    steps = steps if steps is None else validate.positive_int(steps, "steps", owner)
+    shuffle = validate.one_of(shuffle, (True, False, "batch"), "shuffle", owner)
+    _check_class_weight(class_weight, owner)
+    if is_source_of_batches(x):
+        _refuse_extras(x, {"y": y, "sample_weight": sample_weight, "batch_size": batch_size}, owner)
+        return Batches(_open_source(x, steps, shuffle, seed, owner), steps, class_weight, owner)
+    data, length = _aligned(x, y, sample_weight, owner)
+    if class_weight:
+        data = data[0], data[1], weigh_classes(data[1], data[2], class_weight, owner)
+    size = validate.positive_int(32 if batch_size is None else batch_size, "batch_size", owner)
+    return Batches(ArraySource(data, length, size, shuffle, seed), steps, None, owner)
+
+
+def is_source_of_batches(x: Any) -> bool:
+    """Whether `x` makes batches itself, rather than being arrays to cut batches from."""
+    if is_py_dataset(x) or hasattr(x, "__next__"):
+        return True
+    is_data = x is None or isinstance(x, (str, bytes, list, tuple, Mapping, set, frozenset)) or has_shape(x)
+    return not is_data and hasattr(x, "__iter__") and not hasattr(x, "__array__")
+
+
+def _open_source(x: Any, steps: int | None, shuffle: bool | str, seed: int, owner: str) -> Any:
+    if not is_py_dataset(x):
+        return IterableSource(x, owner)
+    source = PyDatasetSource(x, shuffle, seed, owner)
+    if source.num_batches is None and steps is None:
+        name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(owner, "steps")
+        raise ValueError(
+            f"{owner}: {type(x).__name__} has no end (no `__len__`), so {name} must say how many batches make an epoch."
+        )
+    return source
+
+
+def _refuse_extras(x: Any, extras: dict[str, Any], owner: str) -> None:
+    given = [name for name, value in extras.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{owner}: {' and '.join(given)} must not be given together with a {type(x).__name__}, which makes whole "
+            "batches itself: let it yield (x, y) or (x, y, sample_weight)."
+        )
+
+
+def _aligned(x: Any, y: Any, sample_weight: Any, owner: str) -> tuple[tuple, int]:
+    if x is None:
+        raise ValueError(f"{owner}: x must be data. Received: x=None.")
+    data = convert(x, "x", owner), convert(y, "y", owner), convert_weights(sample_weight, owner)
+    return data, common_length(*data, owner)
+
+
+def _check_class_weight(class_weight: Mapping | None, owner: str) -> None:
+    if class_weight is None:
+        return
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"{owner}: class_weight must map classes to weights. Received: {class_weight!r}.")
+    odd = [key for key in class_weight if not isinstance(key, (int, np.integer))]
+    if odd:
+        raise ValueError(f"{owner}: the classes in class_weight must be integers. Received: {odd[0]!r}.")
+
+
+def split_validation(arrays: tuple, fraction: float, owner: str = "fit") -> tuple[tuple, tuple]:
+    """Split (x, y, sample_weight) into (training, validation); the last `fraction` of the samples is for validation.
+
+    Args:
+        arrays: Tuple of x, y and sample_weight, as `make_batches` takes them; y and sample_weight may be None.
+        fraction: Share of the samples, above 0 and below 1.
+        owner: Who asks, for error messages.
+    """
+    x, y, sample_weight = (*arrays, None, None)[:3]
+    if is_source_of_batches(x):
+        raise ValueError(
+            f"{owner}: validation_split needs arrays. Received: x of type {type(x).__name__}. Use validation_data."
+        )
+    fraction = validate.fraction(fraction, "validation_split", owner)
+    data, length = _aligned(x, y, sample_weight, owner)
+    split = math.floor(length * (1.0 - fraction))
+    if not 0 < split < length:
+        raise ValueError(
+            f"{owner}: {length} samples cannot be split: validation_split={fraction} leaves {split} for training and "
+            f"{length - split} for validation. Use more data, or another fraction."
+        )
+    return take(data, slice(0, split)), take(data, slice(split, length))

@@ -1,0 +1,66 @@
+"""Batches cut from arrays in memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cornu.training.data_convert import is_sparse, named_leaves, take
+
+
+def permutation(count: int, seed: int, number: int) -> np.ndarray:
+    """An order of `count` things that is a function of the seed and of the pass's number alone."""
+    key = np.array([seed % 2**64, number], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(count)
+
+
+class ArraySource:
+    """Aligned arrays in memory, as batches in an order that depends on the seed and the pass alone.
+
+    Args:
+        data: Tuple (x, y, sample_weight) of trees of arrays of one length.
+        num_samples: That length.
+        batch_size: Samples a batch; the last batch may be smaller.
+        shuffle: False, True for a new order each pass, `"batch"` to shuffle within each batch.
+        seed: Number behind the orders.
+    """
+
+    repeats = True
+    seekable = True
+
+    def __init__(self, data: tuple, num_samples: int, batch_size: int, shuffle: bool | str, seed: int):
+        self.data = data
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.num_batches = -(-num_samples // batch_size)
+        self.shuffle = shuffle
+        self.seed = seed
+
+    @property
+    def arrays(self) -> tuple | None:
+        """The whole data if all of it can live on a device: numbers, and none of them sparse."""
+        leaves = [leaf for part in self.data for _, leaf in named_leaves(part, "")]
+        return None if any(is_sparse(leaf) or leaf.dtype.kind in "OSU" for leaf in leaves) else self.data
+
+    def order(self, number: int) -> np.ndarray:
+        """The order of the samples in pass `number`."""
+        if self.shuffle != "batch":
+            return permutation(self.num_samples, self.seed, number) if self.shuffle else np.arange(self.num_samples)
+        mixed = permutation(self.num_samples, self.seed, number)
+        return mixed[np.lexsort((np.arange(self.num_samples), mixed // self.batch_size))]
+
+    def batches(self, number: int, start: int) -> Iterator[tuple]:
+        """The batches of pass `number`, from batch `start` on."""
+        order = self.order(number) if self.shuffle else None
+        for first in range(start * self.batch_size, self.num_samples, self.batch_size):
+            rows = slice(first, min(first + self.batch_size, self.num_samples))
+            yield take(self.data, rows if order is None else order[rows])
+
+    def example(self) -> tuple:
+        """The first rows as they were given."""
+        return take(self.data, slice(0, min(self.batch_size, self.num_samples)))
+
+    def on_epoch_begin(self) -> None:
+        """Arrays need no preparation."""
+
+    def on_epoch_end(self) -> None:
+        """Arrays stay as they are."""

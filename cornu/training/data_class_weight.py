@@ -1,0 +1,37 @@
+"""Weights of classes, turned into weights of samples."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cornu import settings
+from cornu.training.data_convert import named_leaves
+
+
+def class_labels(y: Any, owner: str) -> np.ndarray:
+    """The class of each sample from integer labels, shape (n,) or (n, 1), or one-hot rows, shape (n, classes)."""
+    leaves = [leaf for _, leaf in named_leaves(y, "y")]
+    if len(leaves) != 1:
+        raise ValueError(
+            f"{owner}: class_weight needs exactly one y. Received: {len(leaves)}. Use sample_weight instead."
+        )
+    labels = leaves[0]
+    if labels.ndim > 2:
+        raise ValueError(
+            f"{owner}: class_weight needs y of shape (samples,), (samples, 1) or (samples, classes). "
+            f"Received: shape {labels.shape}. Use sample_weight instead."
+        )
+    is_one_hot = labels.ndim == 2 and labels.shape[1] > 1
+    return labels.argmax(1) if is_one_hot else labels.reshape(-1).astype("int64")
+
+
+def weigh_classes(y: Any, sample_weight: Any, class_weight: Mapping, owner: str) -> np.ndarray:
+    """The weight of each sample: that of its class (1 for a class that is not named) times its own."""
+    classes, where = np.unique(class_labels(y, owner), return_inverse=True)
+    table = np.array([class_weight.get(int(c), 1.0) for c in classes], settings.floatx())
+    weights = table[where]
+    if sample_weight is None:
+        return weights
+    own = next(leaf for _, leaf in named_leaves(sample_weight, "sample_weight"))
+    return own * weights.reshape((-1,) + (1,) * (own.ndim - 1))

@@ -1,0 +1,201 @@
+"""Data sets that make their batches on demand, by number, with several workers if wanted."""
+
+import contextvars
+import multiprocessing
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from cornu.training.data_arrays import permutation
+from cornu.training.data_unpack import unpack_batch
+
+
+class PyDataset:
+    """Base class of data sets whose `__getitem__(index)` returns batch number `index`.
+
+    A batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. `__len__` returns the number of batches; without it, or
+    when it returns None, the data set is infinite and `fit` needs `steps_per_epoch`. Batches arrive in order, whatever
+    the number of workers, and an error in a worker is raised where the batch is needed.
+
+    Args:
+        workers: Batches that are made at the same time.
+        use_multiprocessing: Whether workers are processes rather than threads: for work in pure Python. The data set
+            must not use JAX then.
+        max_queue_size: Batches that are made ahead.
+
+    Example:
+        class Squares(cornu.utils.PyDataset):
+            def __len__(self):
+                return 10
+
+            def __getitem__(self, index):
+                x = np.arange(32.0).reshape(32, 1) + 32 * index
+                return x, x**2
+    """
+
+    _workers = 1
+    _use_multiprocessing = False
+    _max_queue_size = 10
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
+        self._workers = workers
+        self._use_multiprocessing = use_multiprocessing
+        self._max_queue_size = max_queue_size
+
+    @property
+    def workers(self) -> int:
+        """Batches that are made at the same time."""
+        return self._workers
+
+    @workers.setter
+    def workers(self, value: int):
+        self._workers = value
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        """Whether workers are processes rather than threads."""
+        return self._use_multiprocessing
+
+    @use_multiprocessing.setter
+    def use_multiprocessing(self, value: bool):
+        self._use_multiprocessing = value
+
+    @property
+    def max_queue_size(self) -> int:
+        """Batches that are made ahead."""
+        return self._max_queue_size
+
+    @max_queue_size.setter
+    def max_queue_size(self, value: int):
+        self._max_queue_size = value
+
+    @property
+    def num_batches(self) -> int | None:
+        """Number of batches; None for an infinite data set."""
+        length = getattr(type(self), "__len__", None)
+        return None if length is None else length(self)
+
+    def on_epoch_begin(self):
+        """Called before each epoch."""
+
+    def on_epoch_end(self):
+        """Called after each epoch; a place to shuffle or to augment anew."""
+
+
+def is_py_dataset(data: Any) -> bool:
+    """Whether `data` is a `PyDataset`, or walks like one."""
+    wanted = ("__getitem__", "num_batches", "on_epoch_end")
+    return isinstance(data, PyDataset) or all(hasattr(type(data), name) for name in wanted)
+
+
+_of_process: dict[str, Any] = {}
+
+
+def _receive(dataset: Any) -> None:
+    """Runs in a new worker process, once."""
+    _of_process["dataset"] = dataset
+
+
+def _item_in_process(index: int) -> Any:
+    return _of_process["dataset"][index]
+
+
+@contextmanager
+def _forking_is_fine() -> Iterator[None]:
+    """Silence the warning about forks beside JAX: the workers call nothing but the data set, which uses NumPy."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*fork", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+        yield
+
+
+def _executor(dataset: Any) -> Executor:
+    workers = max(1, dataset.workers)
+    if dataset.use_multiprocessing:
+        return ProcessPoolExecutor(workers, multiprocessing.get_context(), _receive, (dataset,))
+    return ThreadPoolExecutor(workers, thread_name_prefix="cornu-data")
+
+
+def _submit(executor: Executor, dataset: Any, index: int) -> Future:
+    if isinstance(executor, ProcessPoolExecutor):
+        with _forking_is_fine():
+            return executor.submit(_item_in_process, index)
+    return executor.submit(contextvars.copy_context().run, dataset.__getitem__, index)
+
+
+def items_in_order(dataset: Any, indices: Iterable[int]) -> Iterator[Any]:
+    """The items of `dataset` at `indices`, made ahead by its workers; all workers are gone when this ends."""
+    if dataset.workers <= 1 and not dataset.use_multiprocessing:
+        yield from (dataset[index] for index in indices)
+        return
+    ahead = max(dataset.max_queue_size, dataset.workers, 1)
+    executor, waiting = _executor(dataset), deque()
+    try:
+        for index in indices:
+            waiting.append(_submit(executor, dataset, index))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+class PyDatasetSource:
+    """The batches of a `PyDataset`, in an order that depends on the seed and the pass alone."""
+
+    repeats = True
+    seekable = True
+    arrays = None
+    batch_size = None
+    num_samples = None
+
+    def __init__(self, dataset: Any, shuffle: bool | str, seed: int, owner: str):
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = seed
+        self.owner = owner
+        if self.num_batches == 0:
+            raise ValueError(f"{owner}: the data set is empty: {type(dataset).__name__} has 0 batches.")
+
+    @property
+    def num_batches(self) -> int | None:
+        """Number of batches now; a data set may change it between epochs."""
+        return self.dataset.num_batches
+
+    def _indices(self, number: int, start: int) -> Iterable[int]:
+        if self.num_batches is None:
+            return count(start)
+        if self.shuffle:
+            return (int(i) for i in permutation(self.num_batches, self.seed, number)[start:])
+        return range(start, self.num_batches)
+
+    def batches(self, number: int, start: int) -> Iterator[tuple]:
+        """The batches of pass `number`, from batch `start` on."""
+        items = items_in_order(self.dataset, self._indices(number, start))
+        try:
+            yield from (self._unpack(item) for item in items)
+        finally:
+            items.close()
+
+    def _unpack(self, item: Any) -> tuple:
+        return unpack_batch(item, f"{type(self.dataset).__name__}.__getitem__", self.owner, lists_are_tuples=True)
+
+    def example(self) -> tuple:
+        """Batch number 0."""
+        self.on_epoch_begin()
+        batch = self._unpack(self.dataset[0])
+        self.on_epoch_end()
+        return batch
+
+    def on_epoch_begin(self) -> None:
+        """Tell the data set that an epoch begins."""
+        getattr(self.dataset, "on_epoch_begin", lambda: None)()
+
+    def on_epoch_end(self) -> None:
+        """Tell the data set that an epoch has ended."""
+        self.dataset.on_epoch_end()

@@ -1,0 +1,54 @@
+"""What a batch is: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+
+from typing import Any
+
+from cornu.training.data_convert import common_length, convert, convert_weights
+
+_FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
+
+
+def unpack_batch(item: Any, source: str, owner: str, lists_are_tuples: bool) -> tuple:
+    """(x, y, sample_weight) as trees of NumPy arrays from one item of a source of batches."""
+    if isinstance(item, list):
+        if not lists_are_tuples:
+            raise ValueError(
+                f"{owner}: {source} yields a list of {len(item)}; a batch must be a tuple: {_FORMS}. "
+                "Several inputs belong in a tuple or list of their own: ([x1, x2], y)."
+            )
+        item = tuple(item)
+    if not isinstance(item, tuple):
+        item = (item,)
+    if not 1 <= len(item) <= 3 or item[0] is None:
+        raise ValueError(f"{owner}: {source} must yield {_FORMS}. Received: a tuple of {len(item)}: {_kinds(item)}.")
+    x, y, sample_weight = (*item, None, None)[:3]
+    x, y = convert(x, "x", owner), convert(y, "y", owner)
+    sample_weight = convert_weights(sample_weight, owner)
+    common_length(x, y, sample_weight, owner)
+    return x, y, sample_weight
+
+
+def _kinds(item: tuple) -> str:
+    return ", ".join(type(part).__name__ for part in item)
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` understands.
+
+    Example:
+        batch = cornu.utils.pack_x_y_sample_weight(np.ones((2, 1)), np.zeros((2, 1)))
+    """
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) from a batch of any form, None for what it lacks.
+
+    Example:
+        x, y, sample_weight = cornu.utils.unpack_x_y_sample_weight((np.ones((2, 1)), np.zeros((2, 1))))
+    """
+    parts = tuple(data) if isinstance(data, (list, tuple)) else (data,)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(f"unpack_x_y_sample_weight: a batch must be {_FORMS}. Received: {len(parts)} parts.")
+    return (*parts, None, None)[:3]

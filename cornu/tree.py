@@ -1,0 +1,121 @@
+"""Nested structures of lists, tuples and dictionaries, over `jax.tree_util`.
+
+The one difference to JAX: None is a leaf here, as it is in Keras. Dictionaries are walked in the order of their
+sorted keys, so two dictionaries with the same keys always line up.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.tree_util as jtu
+
+
+class MAP_TO_NONE:  # noqa: N801 - Keras's public name
+    """What a function given to `traverse` returns to put None in a place."""
+
+
+def _none_is_leaf(x: Any) -> bool:
+    return x is None
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether `structure` is a container (list, tuple, dictionary, registered node) rather than a leaf."""
+    return not jtu.all_leaves([structure], is_leaf=_none_is_leaf)
+
+
+def flatten(structure: Any) -> list:
+    """The leaves of `structure`, left to right."""
+    return jtu.tree_leaves(structure, is_leaf=_none_is_leaf)
+
+
+def _plain_key(key: Any) -> Any:
+    for attribute in ("key", "idx", "name"):
+        if hasattr(key, attribute):
+            return getattr(key, attribute)
+    return key
+
+
+def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
+    """Pairs of (path, leaf), where a path is a tuple of keys and indices."""
+    pairs, _ = jtu.tree_flatten_with_path(structure, is_leaf=_none_is_leaf)
+    return [(tuple(_plain_key(key) for key in path), leaf) for path, leaf in pairs]
+
+
+def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
+    """Apply `func` to the leaves of one or more structures of the same shape."""
+    if not callable(func):
+        raise TypeError(f"map_structure: func must be callable. Received: func={func!r}.")
+    if not structures:
+        raise ValueError("map_structure: at least one structure is needed.")
+    for other in structures[1:]:
+        assert_same_structure(structures[0], other)
+    return jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None)
+
+
+def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
+    """Apply `func` at the depth of the leaves of `shallow_structure`."""
+    if not structures:
+        raise ValueError("map_structure_up_to: at least one structure is needed.")
+    leaves, definition = jtu.tree_flatten(shallow_structure, is_leaf=_none_is_leaf)
+    columns = [definition.flatten_up_to(structure) for structure in structures]
+    return definition.unflatten([func(*row) for row in zip(*columns, strict=True)] if leaves else [])
+
+
+def map_shape_structure(func: Callable, structure: Any) -> Any:
+    """Apply `func` to each shape (a tuple or list of ints and None) in `structure`."""
+    return jtu.tree_map(func, structure, is_leaf=is_shape)
+
+
+def is_shape(x: Any) -> bool:
+    """Whether `x` reads as one shape: a tuple or list of dimensions."""
+    return isinstance(x, (tuple, list)) and all(d is None or _is_dimension(d) for d in x)
+
+
+def _is_dimension(d: Any) -> bool:
+    return not isinstance(d, (tuple, list, dict, str)) and hasattr(d, "__index__")
+
+
+def assert_same_structure(a: Any, b: Any) -> None:
+    """Raise ValueError unless both have the same nesting and keys."""
+    first, second = (jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b))
+    if first != second:
+        raise ValueError(f"The two structures are nested differently: {first} and {second}.")
+
+
+def assert_same_paths(a: Any, b: Any) -> None:
+    """Raise ValueError unless both have leaves at the same paths, whatever the types of their containers."""
+    first, second = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
+    if first != second:
+        raise ValueError(f"The two structures have different paths: {sorted(first ^ second, key=str)}.")
+
+
+def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
+    """Arrange `flat_sequence` in the shape of `structure`."""
+    definition = jtu.tree_structure(structure, is_leaf=_none_is_leaf)
+    if definition.num_leaves != len(flat_sequence):
+        raise ValueError(
+            f"pack_sequence_as: the structure has {definition.num_leaves} leaves, "
+            f"the sequence {len(flat_sequence)} items."
+        )
+    return definition.unflatten(flat_sequence)
+
+
+def lists_to_tuples(structure: Any) -> Any:
+    """The same structure with tuples in place of lists."""
+    return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
+
+
+def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
+    """Visit every node of `structure`; where `func` returns something, it takes the node's place."""
+    if top_down:
+        replaced = func(structure)
+        if replaced is not None:
+            return None if replaced is MAP_TO_NONE else replaced
+    children, definition = jtu.tree_flatten(structure, is_leaf=lambda x: x is not structure or x is None)
+    if is_nested(structure):
+        structure = definition.unflatten([traverse(func, child, top_down) for child in children])
+    if not top_down:
+        replaced = func(structure)
+        if replaced is not None:
+            return None if replaced is MAP_TO_NONE else replaced
+    return structure

@@ -1,0 +1,109 @@
+"""Arguments checked in a line: each function returns the clean value or raises one clear error.
+
+Every message has four parts: where, what was expected, what was received, what to do where that is not plain.
+`owner` is the object being configured; `describe` names it (`Conv2D "stem"`).
+"""
+
+import difflib
+import importlib
+import numbers
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+from cornu import settings
+
+
+def describe(owner: Any) -> str:
+    """`Conv2D "stem"` for an object with a name, else its class name; a string stands for itself."""
+    if isinstance(owner, str):
+        return owner
+    kind = owner if isinstance(owner, type) else type(owner)
+    name = None if isinstance(owner, type) else getattr(owner, "name", None)
+    return f'{kind.__name__} "{name}"' if isinstance(name, str) else kind.__name__
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _integer(value: Any, minimum: int, wanted: str, name: str, owner: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not _is_integer(value) or value < minimum:
+        raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.")
+    return int(value)
+
+
+def positive_int(value: Any, name: str, owner: Any) -> int:
+    """`value` as an int of at least 1."""
+    return _integer(value, 1, "a positive integer", name, owner)
+
+
+def non_negative_int(value: Any, name: str, owner: Any) -> int:
+    """`value` as an int of at least 0."""
+    return _integer(value, 0, "an integer of zero or more", name, owner)
+
+
+def int_tuple(value: Any, rank: int, name: str, owner: Any, minimum: int = 1) -> tuple[int, ...]:
+    """`value` as a tuple of `rank` ints, where one int stands for all of them."""
+    values = (value,) * rank if _is_integer(value) else value
+    good = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
+    values = tuple(values) if good else ()
+    if len(values) != rank or not all(_is_integer(v) and v >= minimum for v in values):
+        plural = "integer" if rank == 1 else f"tuple of {rank} integers, or one integer"
+        raise ValueError(
+            f"{describe(owner)}: {name} must be a {plural}, each at least {minimum}. Received: {name}={value!r}."
+        )
+    return tuple(int(v) for v in values)
+
+
+def one_of(value: Any, choices: Sequence, name: str, owner: Any) -> Any:
+    """`value`, which must be among `choices`."""
+    if value not in choices:
+        listed = " or ".join(repr(c).replace("'", '"') for c in choices)
+        received = repr(value).replace("'", '"')
+        raise ValueError(f"{describe(owner)}: {name} must be {listed}. Received: {name}={received}.")
+    return value
+
+
+def padding(value: Any, owner: Any, choices: Sequence[str] = ("valid", "same")) -> str:
+    """A padding mode in lower case."""
+    return one_of(value.lower() if isinstance(value, str) else value, choices, "padding", owner)
+
+
+def data_format(value: Any, owner: Any) -> str:
+    """`"channels_last"` or `"channels_first"`; None is the default of the settings."""
+    if value is None:
+        return settings.image_data_format()
+    value = value.lower() if isinstance(value, str) else value
+    return one_of(value, ("channels_last", "channels_first"), "data_format", owner)
+
+
+def fraction(value: Any, name: str, owner: Any) -> float:
+    """`value` as a float that is at least 0 and below 1."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError(
+            f"{describe(owner)}: {name} must be a number from 0 up to, but not including, 1. "
+            f"Received: {name}={value!r}."
+        )
+    return float(value)
+
+
+def closest(name: str, names: Iterable[str], count: int = 3) -> str:
+    """The likeliest of `names` for a mistyped `name`, best first; all of them when they are few."""
+    names = list(dict.fromkeys(names))
+    lower = {n.lower(): n for n in reversed(names)}
+    likely = difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=0.5)
+    return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
+
+
+def optional_import(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional package, or say which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose} needs the package {module.partition('.')[0]!r}, which is not installed. "
+            f"Install it with: pip install 'cornu[{extra}]'"
+        ) from error

@@ -1,0 +1,20 @@
+"""Shared set-up: the oracle runs on JAX, seeds are fixed, nothing is shown on the screen unasked."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import numpy as np
+import pytest
+
+import cornu
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Every test starts from the same seeds and leaves no settings behind."""
+    cornu.utils.set_random_seed(1234)
+    np.random.seed(1234)
+    yield

@@ -1,0 +1,283 @@
+"""Every fast form against the plain one: values, both gradients, gradients of gradients, half precision, tracing."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export, lax
+
+from cornu.kernels import conv, platform, pool
+
+LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
+
+
+def draw(*shape, dtype="float32"):
+    return jnp.asarray(np.random.default_rng(sum(shape)).normal(size=shape), dtype)
+
+
+def reference(x, kernel, strides, padding, dilation, groups):
+    if padding == "causal":
+        padding = [((k - 1) * d, 0) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
+    layout = LAYOUTS[len(strides)]
+    return lax.conv_general_dilated(
+        x, kernel, strides, padding if isinstance(padding, list) else padding.upper(),
+        rhs_dilation=dilation, dimension_numbers=layout, feature_group_count=groups,
+        precision="highest",
+    )  # fmt: skip
+
+
+def pulled_back(fn, *args):
+    """The value and the gradients of a sum with unequal weights."""
+
+    def weighted(*args):
+        y = fn(*args)
+        return jnp.sum(y.astype(jnp.float32) * draw(*y.shape))
+
+    return fn(*args), *jax.grad(weighted, tuple(range(len(args))))(*args)
+
+
+def agree(found, wanted, tolerance=2e-5):
+    for a, b in zip(found, wanted, strict=True):
+        a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, np.abs(b).max(initial=0)))
+
+
+# x shape, kernel shape, strides, dilation, groups
+CONVOLUTIONS = [
+    ((2, 9, 4), (3, 4, 5), (1,), (1,), 1),
+    ((2, 10, 4), (3, 4, 5), (2,), (1,), 1),
+    ((2, 10, 4), (4, 4, 5), (3,), (2,), 1),
+    ((2, 9, 1), (3, 1, 5), (2,), (2,), 1),
+    ((2, 8, 9, 4), (3, 3, 4, 5), (1, 1), (1, 1), 1),
+    ((2, 8, 9, 4), (3, 2, 4, 5), (2, 3), (1, 1), 1),
+    ((2, 8, 9, 4), (2, 3, 4, 5), (1, 1), (2, 3), 1),
+    ((2, 8, 9, 1), (3, 3, 1, 5), (1, 1), (1, 1), 1),  # few products, one channel
+    ((2, 8, 9, 3), (3, 3, 3, 5), (2, 1), (1, 1), 1),  # few products
+    ((2, 8, 9, 3), (4, 4, 3, 5), (2, 2), (1, 1), 1),  # few channels, many products
+    ((2, 8, 9, 4), (1, 1, 4, 5), (1, 1), (1, 1), 1),  # pointwise
+    ((2, 8, 9, 4), (1, 1, 4, 5), (2, 3), (1, 1), 1),
+    ((2, 8, 9, 6), (3, 3, 2, 6), (1, 2), (1, 1), 3),  # grouped
+    ((2, 8, 9, 4), (3, 3, 1, 4), (1, 1), (1, 1), 4),  # depthwise
+    ((2, 8, 9, 4), (3, 2, 1, 8), (2, 1), (1, 1), 4),
+    ((2, 5, 6, 4, 2), (2, 3, 2, 2, 3), (1, 2, 1), (1, 1, 1), 1),
+    ((2, 5, 6, 4, 2), (2, 2, 2, 2, 3), (1, 1, 1), (2, 1, 2), 1),
+]
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_convolution(case, padding):
+    x_shape, kernel_shape, strides, dilation, groups = case
+    x, kernel = draw(*x_shape), draw(*kernel_shape)
+    found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding, dilation, groups), x, kernel)
+    wanted = pulled_back(lambda x, k: reference(x, k, strides, padding, dilation, groups), x, kernel)
+    agree(found, wanted)
+    with platform.plain_forms():
+        agree([conv.conv(x, kernel, strides, padding, dilation, groups)], wanted[:1])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 5, 7, 8, 10, 12, 13)], ids=str)
+def test_half_precision_sums_in_float32(case, dtype):
+    """Gradients of half-precision numbers are those of the same numbers in float32, rounded once."""
+    x_shape, kernel_shape, strides, dilation, groups = case
+    x, kernel = draw(*x_shape, dtype=dtype), draw(*kernel_shape, dtype=dtype)
+    found = pulled_back(lambda x, k: conv.conv(x, k, strides, "same", dilation, groups), x, kernel)
+    assert {str(v.dtype) for v in found} == {dtype}
+    wide = (x.astype(jnp.float32), kernel.astype(jnp.float32))
+    wanted = pulled_back(lambda x, k: reference(x, k, strides, "same", dilation, groups), *wide)
+    agree(found[:1], wanted[:1], jnp.finfo(dtype).eps)
+    agree(found[1:], wanted[1:], 2 * jnp.finfo(dtype).eps)  # the gradient that enters is rounded too
+
+
+def test_long_sums_of_half_precision_keep_their_digits():
+    x, kernel = jnp.ones((1, 4, 4, 4096), jnp.float16), jnp.ones((1, 1, 4096, 1), jnp.float16)
+    assert (conv.conv(x, kernel * 0.25, (1, 1)) == 1024).all()
+    assert (conv.conv(x, jnp.ones((2, 2, 4096, 1), jnp.float16) * jnp.float16(0.125), (1, 1)) == 2048).all()
+
+
+@pytest.mark.parametrize("index", [1, 6, 7, 8, 11, 12, 14])
+def test_second_derivatives(index):
+    x_shape, kernel_shape, strides, dilation, groups = CONVOLUTIONS[index]
+    x, kernel = draw(*x_shape), draw(*kernel_shape)
+
+    def second(fn):
+        def penalty(x, k):
+            gx, gk = jax.grad(lambda x, k: jnp.sum(jnp.sin(fn(x, k))), (0, 1))(x, k)
+            return jnp.sum(gx**2) + jnp.sum(gk**2)
+
+        return jax.grad(penalty, (0, 1))(x, kernel)
+
+    found = second(lambda x, k: conv.conv(x, k, strides, "same", dilation, groups))
+    agree(found, second(lambda x, k: reference(x, k, strides, "same", dilation, groups)), 1e-4)
+
+
+TRANSPOSES = list(itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2), (None, 0, 1, 2), ("valid", "same")))
+
+
+@pytest.mark.parametrize(("size", "stride", "dilation", "extra", "padding"), TRANSPOSES[::5])
+def test_transposed_convolution(size, stride, dilation, extra, padding):
+    """Against the definition: every pixel stamps the kernel; the plain form and both gradients agree."""
+    x, kernel = draw(2, 5, 3), draw(size, 4, 3)
+    output_padding = None if extra is None else (extra,)
+    args = ((stride,), padding, output_padding, (dilation,))
+    found = pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, kernel)
+
+    extent = (size - 1) * dilation + 1
+    full = 4 * stride + extent
+
+    def stamped(x, k):
+        y = jnp.zeros((2, full, 4))
+        for n, i in itertools.product(range(5), range(size)):
+            y = y.at[:, n * stride + i * dilation].add(x[:, n] @ k[i].T)
+        length = found[0].shape[1]
+        start = max(full - length, 0) // 2 if padding == "same" else 0
+        return jnp.pad(y, ((0, 0), (0, max(length - full, 0)), (0, 0)))[:, start : start + length]
+
+    agree(found, pulled_back(stamped, x, kernel))
+    with platform.plain_forms():
+        agree(pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, kernel), found)
+
+
+def test_transposed_convolution_of_images():
+    x, kernel = draw(2, 4, 5, 3), draw(3, 2, 6, 3)
+    args = ((2, 3), "same", None, (1, 1))
+    found = pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, kernel)
+    with platform.plain_forms():
+        agree(found, pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, kernel))
+    pointwise = draw(1, 1, 6, 3)
+    found = pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, pointwise)
+    with platform.plain_forms():
+        agree(found, pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, pointwise))
+
+
+# x shape, size, strides
+POOLS = [
+    ((2, 9, 3), (2,), (2,)),
+    ((2, 9, 3), (3,), (1,)),
+    ((2, 8, 9, 3), (2, 2), (2, 2)),
+    ((2, 8, 9, 3), (3, 3), (2, 2)),
+    ((2, 8, 9, 3), (2, 3), (3, 1)),
+    ((2, 5, 6, 4, 2), (2, 2, 2), (2, 2, 2)),
+    ((2, 12, 12, 2), (9, 9), (2, 2)),  # more taps than the fast form takes
+]
+
+
+def max_reference(x, size, strides, padding):
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, *size, 1), (1, *strides, 1), padding.upper())
+
+
+def average_reference(x, size, strides, padding):
+    window = ((1, *size, 1), (1, *strides, 1), padding.upper())
+    total = lax.reduce_window(x, 0.0, lax.add, *window)
+    return total / lax.reduce_window(jnp.ones_like(x), 0.0, lax.add, *window)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("case", POOLS, ids=str)
+def test_max_pool(case, padding):
+    shape, size, strides = case
+    for x in (draw(*shape), jnp.maximum(jnp.round(draw(*shape)), 0), -jnp.ones(shape)):  # ties abound after a relu
+        found = pulled_back(lambda x: pool.max_pool(x, size, strides, padding), x)
+        agree(found, pulled_back(lambda x: max_reference(x, size, strides, padding), x), 1e-6)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("case", POOLS, ids=str)
+def test_average_pool(case, padding):
+    shape, size, strides = case
+    x = draw(*shape)
+    found = pulled_back(lambda x: pool.average_pool(x, size, strides, padding), x)
+    agree(found, pulled_back(lambda x: average_reference(x, size, strides, padding), x))
+    with platform.plain_forms():
+        agree([pool.average_pool(x, size, strides, padding)], found[:1])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_pools_in_half_precision(dtype):
+    x = draw(2, 8, 9, 3, dtype=dtype)
+    for fn, plain in ((pool.max_pool, max_reference), (pool.average_pool, average_reference)):
+        found = pulled_back(lambda x, fn=fn: fn(x, (3, 2), (2, 2), "same"), x)
+        assert {str(v.dtype) for v in found} == {dtype}
+        wanted = pulled_back(lambda x, plain=plain: plain(x, (3, 2), (2, 2), "same"), x.astype(jnp.float32))
+        agree(found, wanted, 4 * jnp.finfo(dtype).eps)
+
+
+def test_integers_are_pooled_and_convolved_exactly():
+    x = jnp.arange(-18, 18, dtype=jnp.int32).reshape(1, 6, 6, 1)
+    np.testing.assert_array_equal(pool.max_pool(x, (2, 2), (2, 2))[0, :, :, 0], np.asarray(x)[0, 1::2, 1::2, 0])
+    assert conv.conv(x, jnp.ones((6, 6, 1, 1), jnp.int32), (1, 1)).item() == -18
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 5, 7, 9])
+def test_adaptive_pools(bins):
+    x = draw(2, 7, 3)
+    edges = [(i * 7 // bins, -(-(i + 1) * 7 // bins)) for i in range(bins)]
+    average = jnp.stack([x[:, a:b].mean(1) for a, b in edges], 1)
+    largest = jnp.stack([x[:, a:b].max(1) for a, b in edges], 1)
+    agree([pool.adaptive_average_pool(x, (bins,))], [average])
+    agree([pool.adaptive_max_pool(x, (bins,))], [largest], 0)
+
+
+KERNELS = {
+    "conv": lambda x: conv.conv(x, draw(3, 3, 3, 4), (2, 1), "same"),
+    "few": lambda x: conv.conv(x[..., :1], draw(3, 3, 1, 4), (1, 1), "valid"),
+    "pointwise": lambda x: conv.conv(x, draw(1, 1, 3, 4), (2, 2)),
+    "grouped": lambda x: conv.conv(jnp.concatenate([x, x], -1), draw(3, 3, 3, 4), (1, 1), "same", None, 2),
+    "depthwise": lambda x: conv.depthwise_conv(x, draw(3, 3, 3, 2), (2, 2), "same"),
+    "transposed": lambda x: conv.conv_transpose(x, draw(3, 3, 4, 3), (2, 2), "same"),
+    "max": lambda x: pool.max_pool(x, (2, 2), (2, 2), "same"),
+    "max overlapping": lambda x: pool.max_pool(x, (3, 3), (2, 2), "same"),
+    "average": lambda x: pool.average_pool(x, (2, 2), (2, 2), "same"),
+    "adaptive average": lambda x: pool.adaptive_average_pool(x, (3, 2)),
+    "adaptive max": lambda x: pool.adaptive_max_pool(x, (3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("unknown", ["b, 7, 9, 3", "b, h, w, 3"])
+def test_sizes_may_be_unknown(name, unknown):
+    shape = export.symbolic_shape(unknown)
+    spec = jax.eval_shape(KERNELS[name], jax.ShapeDtypeStruct(shape, jnp.float32))
+    concrete = jax.eval_shape(KERNELS[name], jax.ShapeDtypeStruct((2, 7, 9, 3), jnp.float32))
+    sizes = {"b": 2, "h": 7, "w": 9}
+    found = [d if isinstance(d, int) else d._evaluate(sizes) for d in spec.shape]
+    assert tuple(found) == concrete.shape
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_gradients_under_vmap_and_scan(name):
+    x = draw(3, 2, 7, 9, 3)
+
+    def gradient(v):
+        return jax.grad(lambda v: jnp.sum(jnp.sin(KERNELS[name](v))))(v)
+
+    each = jnp.stack([gradient(v) for v in x])
+    agree([jax.vmap(gradient)(x), lax.map(gradient, x), jax.jit(jax.vmap(gradient))(x)], [each] * 3)
+
+
+def test_plain_forms_can_be_forced(monkeypatch):
+    assert platform.fast("conv")
+    with platform.plain_forms():
+        assert not platform.fast("conv")
+    monkeypatch.setenv("CORNU_KERNELS", "plain")
+    assert not platform.fast("conv")
+
+
+def test_compiler_options_are_accepted_by_the_compiler():
+    options = platform.compiler_options()
+    assert jax.jit(lambda x: x + 1, compiler_options=options)(1.0) == 2.0
+    options["changed"] = "1"
+    assert "changed" not in platform.compiler_options()
+
+
+def test_an_unknown_compiler_option_is_left_out(monkeypatch):
+    monkeypatch.setattr(platform, "_CPU_OPTIONS", {"xla_no_such_option": "1"})
+    platform._known_options.cache_clear()
+    try:
+        assert platform.compiler_options() == {}
+    finally:
+        platform._known_options.cache_clear()

@@ -1,0 +1,166 @@
+"""The recurrent kernel against a plain scan: values, gradients of first and second order, masks, dtypes, unknown sizes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export, lax
+
+from cornu.kernels import recurrent
+
+RNG = np.random.default_rng(0)
+TIME, BATCH, UNITS = 5, 3, 4
+
+
+def simple_step(x, p, states):
+    return (jnp.tanh(x + p),)
+
+
+def lstm_step(x, p, states):
+    i, f, g, o = jnp.split(x + p, 4, axis=-1)
+    c = jax.nn.sigmoid(f) * states[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
+def gru_step(x, p, states):
+    (xz, xr, xg), (pz, pr, pg) = jnp.split(x, 3, axis=-1), jnp.split(p, 3, axis=-1)
+    z, r = jax.nn.sigmoid(xz + pz), jax.nn.sigmoid(xr + pr)
+    return (z * states[0] + (1 - z) * jnp.tanh(xg + r * pg),)
+
+
+CELLS = {  # plain step, gates, number of gates, number of states
+    "simple": (simple_step, recurrent.simple_gates(), 1, 1),
+    "lstm": (lstm_step, recurrent.lstm_gates(), 4, 2),
+    "gru": (gru_step, recurrent.gru_gates(), 3, 1),
+}
+
+
+def plain(step, x, states, kernel, bias, mask):
+    def body(states, inputs):
+        x, valid = inputs
+        new = step(x, states[0] @ kernel + bias, states)
+        new = tuple(jnp.where(valid[:, None], a, b) for a, b in zip(new, states, strict=True))
+        return new, new[0]
+
+    last, hidden = lax.scan(body, states, (x, mask))
+    return hidden, last
+
+
+def arguments(gate_count, state_count, dtype="float32"):
+    def draw(*shape):
+        return jnp.asarray(RNG.normal(size=shape).astype("float32"), dtype)
+
+    states = tuple(draw(BATCH, UNITS) for _ in range(state_count))
+    width = gate_count * UNITS
+    return draw(TIME, BATCH, width), states, 0.5 * draw(UNITS, width), draw(width)
+
+
+def score(function):
+    weight = jnp.arange(TIME * BATCH * UNITS, dtype=jnp.float32).reshape(TIME, BATCH, UNITS) / 30
+
+    def loss(*args):
+        hidden, last = function(*args)
+        return jnp.sum(hidden * weight) + sum(jnp.sum(jnp.sin(s)) for s in last)
+
+    return loss
+
+
+def close(a, b, tolerance=2e-5):
+    for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(np.float32(p), np.float32(q), atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_values_and_gradients(name, masked):
+    step, gates, gate_count, state_count = CELLS[name]
+    args = arguments(gate_count, state_count)
+    mask = jnp.asarray(RNG.random((TIME, BATCH)) > 0.4) if masked else None
+    everything = jnp.ones((TIME, BATCH), bool) if mask is None else mask
+    fast = score(lambda *a: recurrent.recur(gates, *a, mask))
+    slow = score(lambda *a: plain(step, *a, everything))
+    close(jax.value_and_grad(fast, (0, 1, 2, 3))(*args), jax.value_and_grad(slow, (0, 1, 2, 3))(*args))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_second_derivatives(name):
+    step, gates, gate_count, state_count = CELLS[name]
+    args = arguments(gate_count, state_count)
+    everything = jnp.ones((TIME, BATCH), bool)
+
+    def penalty(loss):
+        return lambda kernel: jnp.sum(jax.grad(loss, 2)(args[0], args[1], kernel, args[3]) ** 2)
+
+    fast = penalty(score(lambda *a: recurrent.recur(gates, *a, everything)))
+    slow = penalty(score(lambda *a: plain(step, *a, everything)))
+    wanted = jax.grad(slow)(args[2])
+    close(jax.grad(fast)(args[2]) / jnp.abs(wanted).max(), wanted / jnp.abs(wanted).max())
+
+
+@pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
+def test_slopes(activation):
+    function, slope = recurrent.ACTIVATIONS[activation]
+    x = jnp.array([-2.0, -0.3, 0.4, 1.7])
+    close(jax.vmap(slope)(function(x)), jax.vmap(jax.grad(function))(x))
+
+
+@pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
+def test_any_activation_in_the_table(activation):
+    f = recurrent.ACTIVATIONS[activation].function
+    args = arguments(4, 2)
+    everything = jnp.ones((TIME, BATCH), bool)
+
+    def step(x, p, states):
+        i, forget, g, o = jnp.split(x + p, 4, axis=-1)
+        c = jax.nn.sigmoid(forget) * states[1] + jax.nn.sigmoid(i) * f(g)
+        return jax.nn.sigmoid(o) * f(c), c
+
+    gates = recurrent.lstm_gates(activation, "sigmoid")
+    fast = jax.grad(score(lambda *a: recurrent.recur(gates, *a)), (0, 1, 2, 3))(*args)
+    close(fast, jax.grad(score(lambda *a: plain(step, *a, everything)), (0, 1, 2, 3))(*args), 1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", CELLS)
+def test_half_precision_keeps_its_dtype_and_stays_close(name, dtype):
+    step, gates, gate_count, state_count = CELLS[name]
+    x, states, kernel, bias = arguments(gate_count, state_count, dtype)
+    hidden, last = recurrent.recur(gates, x, states, kernel, bias)
+    assert {hidden.dtype.name, *(s.dtype.name for s in last)} == {dtype}
+    wide = jax.tree.map(lambda a: a.astype("float32"), (x, states, kernel, bias))
+    close((hidden, last), plain(step, *wide, jnp.ones((TIME, BATCH), bool)), 0.05)
+    gradients = jax.grad(lambda k: jnp.sum(recurrent.recur(gates, x, states, k, bias)[0].astype("float32")))(kernel)
+    assert gradients.dtype == dtype
+
+
+def test_the_written_out_loop_is_the_same():
+    args = arguments(4, 2)
+    gates = recurrent.lstm_gates()
+    loops = [jax.grad(score(lambda *a, u=u: recurrent.recur(gates, *a, unroll=u)), (0, 1, 2))(*args) for u in (False, True)]
+    close(*loops)
+
+
+def test_a_masked_step_changes_nothing():
+    x, states, kernel, bias = arguments(3, 1)
+    mask = jnp.ones((TIME, BATCH), bool).at[2].set(False)
+    keep = jnp.array([0, 1, 3, 4])
+    _, last = recurrent.recur(recurrent.gru_gates(), x, states, kernel, bias, mask)
+    close(last, recurrent.recur(recurrent.gru_gates(), x[keep], states, kernel, bias)[1])
+
+
+def test_unknown_batch_and_time():
+    (n,) = export.symbolic_shape("n")
+    shape = jax.ShapeDtypeStruct
+    hidden, last = jax.eval_shape(
+        lambda x, h, k, m: recurrent.recur(recurrent.simple_gates(), x, (h,), k, None, m),
+        shape((n, n, 4), "float32"), shape((n, 4), "float32"), shape((4, 4), "float32"), shape((n, n), bool),
+    )  # fmt: skip
+    assert hidden.shape == (n, n, 4)
+    assert last[0].shape == (n, 4)
+
+
+def test_the_kernel_gradient_is_one_product_after_the_loop():
+    x, states, kernel, bias = arguments(4, 2)
+    text = str(jax.make_jaxpr(jax.grad(lambda k: jnp.sum(recurrent.recur(recurrent.lstm_gates(), x, states, k, bias)[0])))(kernel))
+    weight_gradients = [line for line in text.splitlines() if "dot_general" in line and "([0, 1], [0, 1])" in line]
+    assert len(weight_gradients) == 1

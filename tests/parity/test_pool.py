@@ -1,0 +1,145 @@
+"""The pooling layers and operations against Keras: outputs, gradients (ties too), masks, configs, shapes."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import cornu
+
+RNG = np.random.default_rng(0)
+SPACES = {1: (9,), 2: (7, 8), 3: (5, 4, 6)}
+LAST, FIRST = "channels_last", "channels_first"
+
+
+def example(rank, data_format=LAST):
+    """Non-negative, with many zeros: after a relu maxima tie all the time."""
+    x = np.maximum(RNG.normal(size=(2, *SPACES[rank], 3)), 0).astype("float32")
+    return np.moveaxis(x, -1, 1) if data_format == FIRST else x
+
+
+def run(fn, x):
+    """(output, gradient of a weighted sum of it)."""
+
+    @jax.jit
+    def both(x):
+        def loss(x):
+            y = fn(x)
+            return jnp.sum(jnp.sin(1.0 + y.astype("float32"))), y
+
+        return jax.grad(loss, has_aux=True)(x)
+
+    gradient, y = both(jnp.asarray(x))
+    return [y, gradient]
+
+
+def agree(found, wanted, tolerance=1e-6):
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_allclose(np.float32(a), np.float32(b), rtol=1e-5, atol=tolerance)
+
+
+WINDOWS = [
+    (1, dict(pool_size=2)),
+    (1, dict(pool_size=3, strides=2, padding="same")),
+    (2, dict(pool_size=2)),
+    (2, dict(pool_size=(3, 2), strides=(2, 1), padding="same")),
+    (2, dict(pool_size=3, strides=1, padding="same")),
+    (2, dict(pool_size=2, strides=3)),
+    (3, dict(pool_size=2)),
+    (3, dict(pool_size=(2, 1, 3), strides=(1, 2, 2), padding="same")),
+]
+CASES = [
+    (f"{kind}Pooling{rank}D", rank, {**config, "data_format": data_format})
+    for kind in ("Max", "Average")
+    for rank, config in WINDOWS
+    for data_format in (LAST, FIRST)
+    if data_format == LAST or "strides" in config
+] + [
+    (f"Global{kind}Pooling{rank}D", rank, dict(data_format=data_format, keepdims=data_format == FIRST))
+    for kind in ("Max", "Average")
+    for rank in (1, 2, 3)
+    for data_format in (LAST, FIRST)
+]
+
+
+@pytest.mark.parametrize(("name", "rank", "config"), CASES, ids=str)
+def test_layer(name, rank, config):
+    x = example(rank, config["data_format"])
+    theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
+    agree(run(ours, x), run(theirs, x))
+    their_config, our_config = theirs.get_config(), ours.get_config()
+    assert our_config.pop("name").rstrip("_0123456789") == their_config.pop("name").rstrip("_0123456789")
+    assert our_config == their_config
+    assert type(ours).from_config(ours.get_config()).get_config() == ours.get_config()
+
+
+@pytest.mark.parametrize("name", ["AdaptiveAveragePooling", "AdaptiveMaxPooling"])
+@pytest.mark.parametrize(("rank", "size"), [(1, 3), (1, 12), (2, (3, 5)), (2, 2), (3, (2, 3, 4))])
+def test_adaptive_layer(name, rank, size):
+    for data_format in (LAST, FIRST)[: 2 if rank < 3 else 1]:
+        x = RNG.normal(size=example(rank, data_format).shape).astype("float32")
+        config = dict(output_size=size, data_format=data_format, name="a")
+        theirs, ours = (getattr(library.layers, f"{name}{rank}D")(**config) for library in (keras, cornu))
+        agree(run(ours, x), run(theirs, x))
+        assert ours.get_config() == theirs.get_config()
+
+
+def test_means_of_masked_sequences():
+    x = RNG.normal(size=(2, 4, 3)).astype("float32")
+    mask = np.array([[1, 1, 0, 0], [1, 0, 1, 1]], bool)
+    for data_format, keepdims in ((LAST, False), (LAST, True), (FIRST, False), (FIRST, True)):
+        value = x if data_format == LAST else x.transpose(0, 2, 1)
+        config = dict(data_format=data_format, keepdims=keepdims)
+        theirs, ours = (library.layers.GlobalAveragePooling1D(**config) for library in (keras, cornu))
+        agree([ours(value, mask=mask)], [theirs(value, mask=mask)])
+    chain = [library.layers.GlobalAveragePooling1D()(library.layers.Masking()(np.pad(x, ((0, 0), (0, 2), (0, 0)))))
+             for library in (keras, cornu)]  # fmt: skip
+    agree(chain[1:], chain[:1])
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D"])
+def test_half_precision(name, policy):
+    config = dict(dtype=policy) | ({} if "Global" in name else {"pool_size": 2})
+    x = example(2).astype("float16").astype("float32")
+    theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
+    agree(run(ours, x), run(theirs, x), 0.02)
+
+
+@pytest.mark.parametrize(("name", "rank", "config"), CASES[::5], ids=str)
+def test_symbolic_shapes(name, rank, config):
+    for space in (SPACES[rank], (None,) * rank):
+        shape = (*space, 3) if config["data_format"] == LAST else (3, *space)
+        theirs = getattr(keras.layers, name)(**config)(keras.Input(shape))
+        ours = getattr(cornu.layers, name)(**config)(cornu.Input(shape))
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+
+
+def test_operations():
+    x = example(2)
+    for padding, strides in (("valid", None), ("same", (1, 2)), ("SAME", 3)):
+        for name in ("max_pool", "average_pool"):
+            args = (x, (3, 2), strides, padding)
+            agree([getattr(cornu.ops, name)(*args)], [getattr(keras.ops, name)(*args)])
+    for name in ("adaptive_max_pool", "adaptive_average_pool"):
+        agree([getattr(cornu.ops, name)(x, (3, 5))], [getattr(keras.ops, name)(x, (3, 5))])
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("MaxPooling2D", dict(pool_size=0)),
+        ("MaxPooling2D", dict(pool_size=(2, 2, 2))),
+        ("MaxPooling2D", dict(pool_size=2, strides=0)),
+        ("AveragePooling2D", dict(pool_size=2, data_format="middle")),
+        ("AdaptiveMaxPooling2D", dict(output_size="2")),
+    ],
+    ids=str,
+)
+def test_what_keras_refuses_is_refused(name, config):
+    with pytest.raises((ValueError, TypeError)):
+        getattr(keras.layers, name)(**config)
+    with pytest.raises(ValueError, match=name):
+        getattr(cornu.layers, name)(**config)

@@ -1,0 +1,130 @@
+"""Regularizers and constraints against Keras: values, gradients, configs and names."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import cornu
+
+PENALTIES = [
+    ("L1", {}),
+    ("L1", {"l1": 0.3}),
+    ("L2", {}),
+    ("L2", {"l2": 0.3}),
+    ("L1L2", {}),
+    ("L1L2", {"l1": 0.2}),
+    ("L1L2", {"l1": 0.2, "l2": 0.3}),
+    ("OrthogonalRegularizer", {}),
+    ("OrthogonalRegularizer", {"factor": 0.5, "mode": "columns"}),
+]
+CONSTRAINTS = [
+    ("MaxNorm", {}),
+    ("MaxNorm", {"max_value": 0.5, "axis": 1}),
+    ("MaxNorm", {"max_value": 1, "axis": [0, 1]}),
+    ("MinMaxNorm", {}),
+    ("MinMaxNorm", {"min_value": 3.0, "max_value": 4.0, "rate": 0.3}),
+    ("MinMaxNorm", {"min_value": 0.5, "max_value": 1.0, "axis": [0, 1]}),
+    ("NonNeg", {}),
+    ("UnitNorm", {}),
+    ("UnitNorm", {"axis": -1}),
+]
+
+
+def matrix():
+    values = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    values[1, 2] = 0.0
+    return values
+
+
+@pytest.mark.parametrize(("name", "settings"), PENALTIES)
+def test_penalty_and_gradient(name, settings):
+    ours = getattr(cornu.regularizers, name)(**settings)
+    theirs = getattr(keras.regularizers, name)(**settings)
+    value, gradient = jax.value_and_grad(ours)(jnp.asarray(matrix()))
+    expected_value, expected_gradient = jax.value_and_grad(lambda x: jnp.asarray(theirs(x)))(jnp.asarray(matrix()))
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, expected_value, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
+    assert ours(cornu.Variable(matrix())) == ours(matrix())
+    np.testing.assert_allclose(ours(matrix().astype("float16")).astype("float32"), value, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("name", "settings"), CONSTRAINTS)
+def test_constrained_values(name, settings):
+    ours = getattr(cornu.constraints, name)(**settings)
+    theirs = getattr(keras.constraints, name)(**settings)
+    for values in (matrix(), 10 * matrix(), 0 * matrix()):
+        np.testing.assert_allclose(ours(values), theirs(jnp.asarray(values)), rtol=1e-5, atol=1e-7)
+    assert ours(matrix().astype("float16")).dtype == jnp.float16
+    np.testing.assert_array_equal(ours(cornu.Variable(matrix())), ours(matrix()))
+
+
+@pytest.mark.parametrize(("name", "settings"), PENALTIES)
+def test_regularizer_configs(name, settings):
+    ours = getattr(cornu.regularizers, name)(**settings)
+    theirs = getattr(keras.regularizers, name)(**settings)
+    config = theirs.get_config()
+    assert ours.get_config().keys() == config.keys()
+    for key, value in ours.get_config().items():  # Keras rounds some factors to float32
+        assert value == (pytest.approx(config[key]) if isinstance(value, float) else config[key])
+    back = keras.regularizers.deserialize(cornu.regularizers.serialize(ours))
+    again = cornu.regularizers.deserialize(keras.regularizers.serialize(back))
+    np.testing.assert_allclose(again(matrix()), ours(matrix()), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "settings"), CONSTRAINTS)
+def test_constraint_configs(name, settings):
+    ours = getattr(cornu.constraints, name)(**settings)
+    theirs = getattr(keras.constraints, name)(**settings)
+    assert ours.get_config() == theirs.get_config()
+    written = cornu.constraints.serialize(ours)
+    assert written == keras.constraints.serialize(theirs)
+    assert cornu.constraints.deserialize(written).get_config() == ours.get_config()
+
+
+@pytest.mark.parametrize("kind", ["regularizers", "constraints"])
+def test_names(kind):
+    names = [
+        "l1", "l2", "L1", "L2", "L1L2", "l1l2", "orthogonal_regularizer", "OrthogonalRegularizer", "max_norm", "MaxNorm",
+        "min_max_norm", "MinMaxNorm", "non_neg", "NonNeg", "unit_norm", "UnitNorm", "no_such_name",
+    ]  # fmt: skip
+    known = 0
+    for name in names:
+        try:
+            expected = type(getattr(keras, kind).get(name)).__name__
+        except ValueError:
+            with pytest.raises(ValueError, match="Closest valid names"):
+                getattr(cornu, kind).get(name)
+            continue
+        known += 1
+        assert type(getattr(cornu, kind).get(name)).__name__ == expected
+    assert known == 8
+
+
+def test_identifiers_that_are_no_names():
+    for namespace, cls in ((cornu.regularizers, cornu.regularizers.L2), (cornu.constraints, cornu.constraints.NonNeg)):
+        instance = cls()
+        assert namespace.get(None) is None
+        assert namespace.get(instance) is instance
+        assert isinstance(namespace.get(cls), cls)
+        assert isinstance(namespace.get({"class_name": cls.__name__, "config": {}}), cls)
+        assert namespace.get(np.abs) is np.abs
+        with pytest.raises(ValueError, match="must be a name"):
+            namespace.get(3)
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "much"])
+def test_factors_that_both_refuse(value):
+    for package in (cornu, keras):
+        for name in ("L1", "L2", "L1L2", "OrthogonalRegularizer"):
+            with pytest.raises(ValueError, match="[Nn]on-negative|zero or more"):
+                getattr(package.regularizers, name)(value)
+
+
+def test_orthogonal_regularizer_refuses_what_is_no_matrix():
+    with pytest.raises(ValueError, match=r"must be a matrix. Received: shape=\(2, 3, 4\)"):
+        cornu.regularizers.OrthogonalRegularizer()(np.ones((2, 3, 4), "float32"))
+    with pytest.raises(ValueError, match='mode must be "rows" or "columns"'):
+        cornu.regularizers.OrthogonalRegularizer(mode="diagonals")

@@ -1,0 +1,96 @@
+"""Learning-rate schedules against Keras at many steps, eagerly and compiled."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import cornu
+
+STEPS = (0, 1, 2, 3, 5, 7, 9, 10, 11, 14, 15, 20, 21, 29, 30, 31, 45, 99, 1000, 123_456)
+CASES = [
+    ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5)),
+    ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.96, staircase=True)),
+    ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5)),
+    ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=3, decay_rate=2.0, staircase=True)),
+    ("PiecewiseConstantDecay", dict(boundaries=[3, 10, 30], values=[1.0, 0.5, 0.1, 0.01])),
+    ("PiecewiseConstantDecay", dict(boundaries=[2.5, 20.5], values=[1.0, 0.5, 0.1])),
+    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=20)),
+    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=20, end_learning_rate=0.01, power=2.5)),
+    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=10, power=0.5, cycle=True)),
+    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20)),
+    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, alpha=0.1)),
+    ("CosineDecay", dict(initial_learning_rate=0.0, decay_steps=20, warmup_target=0.5, warmup_steps=10)),
+    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, alpha=0.2, warmup_target=0.05, warmup_steps=7)),
+    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, warmup_target=0.5)),
+    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, warmup_steps=5)),
+    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=10)),
+    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=10, t_mul=1.0, m_mul=0.9)),
+    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=4, t_mul=1.5, m_mul=0.8, alpha=0.1)),
+]
+
+
+def both(name, settings):
+    return (getattr(package.optimizers.schedules, name)(**settings) for package in (cornu, keras))
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_values(name, settings):
+    ours, theirs = both(name, settings)
+    compiled = jax.jit(ours)
+    for step in STEPS:
+        expected = np.asarray(theirs(step))
+        assert ours(step).dtype == jnp.float32
+        np.testing.assert_allclose(ours(step), expected, rtol=2e-5, atol=1e-7, err_msg=f"step {step}")
+        np.testing.assert_allclose(compiled(jnp.asarray(step, "int32")), ours(step), rtol=1e-4, atol=1e-6)
+
+
+def test_compiled_stairs_stand_at_exact_multiples():
+    """A compiler that divides by multiplying with a reciprocal puts some stairs one step late."""
+
+    def stairs(length):
+        schedule = cornu.optimizers.schedules.ExponentialDecay(1.0, length, 0.5, staircase=True)
+        return jax.jit(jax.vmap(schedule))
+
+    for length in (7, 41, 47, 55, 61, 82, 83, 94, 97):
+        steps = length * np.arange(1, 13)
+        np.testing.assert_array_equal(stairs(length)(jnp.asarray(steps)), 0.5 ** np.arange(1.0, 13.0))
+        np.testing.assert_array_equal(stairs(length)(jnp.asarray(steps - 1)), 0.5 ** np.arange(0.0, 12.0))
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_configs_move_between_the_two(name, settings):
+    ours, theirs = both(name, settings)
+    assert ours.get_config() == theirs.get_config()
+    written = cornu.optimizers.schedules.serialize(ours)
+    assert written == keras.optimizers.schedules.serialize(theirs)
+    assert keras.optimizers.schedules.deserialize(written).get_config() == ours.get_config()
+    assert cornu.optimizers.schedules.deserialize(written).get_config() == ours.get_config()
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES[::6])
+def test_inside_an_optimizers_config(name, settings):
+    ours, theirs = both(name, settings)
+    ours, theirs = cornu.optimizers.SGD(ours, name="a"), keras.optimizers.SGD(theirs, name="a")
+    assert ours.get_config() == theirs.get_config()
+    again = cornu.optimizers.SGD.from_config(ours.get_config())
+    assert again.get_config() == ours.get_config()
+    assert float(again.learning_rate) == float(ours.learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=0, decay_rate=0.5)),
+        ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=-1, decay_rate=0.5)),
+        ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=0)),
+        ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=0)),
+        ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=0)),
+        ("PiecewiseConstantDecay", dict(boundaries=[3], values=[1.0])),
+    ],
+)
+def test_what_both_refuse(name, settings):
+    for package in (cornu, keras):
+        with pytest.raises(ValueError, match="must be > 0|must be more than 0|boundaries"):
+            getattr(package.optimizers.schedules, name)(**settings)
