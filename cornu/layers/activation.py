@@ -18,6 +18,7 @@ class _ActivationLayer(Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.built = True
 
     def _non_negative(self, value: Any, name: str) -> Any:
         if value is None or value < 0:
@@ -131,6 +132,7 @@ class PReLU(_ActivationLayer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
+        self.built = False
         axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
         self.shared_axes = None if axes is None else [validate.positive_int(a, "shared_axes", self) for a in axes]
 

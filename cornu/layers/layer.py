@@ -287,7 +287,10 @@ class Layer(Operation):
         twin = self if self.built else self._twin()
         inputs = [tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), x) for x in args]
         names = {k.removesuffix("_shape"): KerasTensor(v, self.compute_dtype) for k, v in kwargs.items()}
-        return tree.map_structure(specs.shape_of, twin(*inputs, **names))
+        nodes = len(twin.nodes)
+        outputs = twin(*inputs, **names)
+        del twin.nodes[nodes:]  # the call was a question, no part of any graph
+        return tree.map_structure(specs.shape_of, outputs)
 
     def _twin(self) -> "Layer":
         """An unbuilt copy, so that asking for a shape does not build this layer; itself where none can be made."""

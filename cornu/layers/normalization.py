@@ -210,7 +210,6 @@ class BatchNormalization(_Scaled):
             return self._by(inputs, mean, variance)
         deviation = jnp.sqrt(variance + self.epsilon)
         factor, shift = self._correction(mean, deviation)
-        self._update(mean, variance)
         self._update_renorm(mean, deviation)
         return self._by(inputs, mean, variance, factor, shift)
 
@@ -241,15 +240,20 @@ class BatchNormalization(_Scaled):
         return factor, shift if bound is None else jnp.clip(shift, -bound, bound)
 
     def _update_renorm(self, mean: jax.Array, deviation: jax.Array) -> None:
-        _move(self.moving_stddev, deviation, self.momentum)
+        """Move all averages; the moving variance follows from the moving deviation."""
+        _move(self.moving_mean, mean, self.momentum)
+        moved = _move(self.moving_stddev, deviation, self.momentum)
+        self.moving_variance.assign(jnp.maximum(jnp.square(moved) - self.epsilon, 0))
         _move(self.renorm_mean, mean, self.renorm_momentum)
         _move(self.renorm_stddev, deviation, self.renorm_momentum)
 
 
-def _move(average: Variable, value: jax.Array, momentum: float) -> None:
-    """Move an average towards the batch's value, which carries no gradient on."""
+def _move(average: Variable, value: jax.Array, momentum: float) -> jax.Array:
+    """Move an average towards the batch's value, which carries no gradient on; returns the new average."""
     value, old = lax.stop_gradient(value), average.value.astype(value.dtype)
-    average.assign(old * momentum + value * (1.0 - momentum))
+    moved = old * momentum + value * (1.0 - momentum)
+    average.assign(moved)
+    return moved
 
 
 def _beside(mask: jax.Array, inputs: jax.Array, owner: Layer) -> jax.Array:

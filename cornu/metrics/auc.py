@@ -167,7 +167,7 @@ class AUC(_Counts):
         """Recall gain and precision gain: how far below the odds of the positives the errors lie."""
         tp, fp, tn, fn = self._values()
         odds = divide_no_nan(tp + fn, fp + tn)
-        gains = (1.0 - odds * divide_no_nan(errors, tp) for errors in (fn, fp))
+        gains = (jnp.where(tp > 0, 1.0 - odds * divide_no_nan(errors, tp), 0.0) for errors in (fn, fp))
         recall_gain, precision_gain = (jnp.clip(gain, 0.0, 1.0) for gain in gains)
         return recall_gain, precision_gain
 

@@ -124,8 +124,9 @@ def _count_by_comparison(y_pred: jax.Array, weights: jax.Array, thresholds: Sequ
 def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     """Bucket i holds the predictions above threshold i but not above threshold i + 1."""
     count = len(thresholds)
-    bucket = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (count - 1)) - 1.0
-    bucket = jnp.maximum(bucket, 0.0).astype("int32")
+    y_pred = jnp.clip(y_pred, 0.0, 1.0)
+    bucket = jnp.maximum(jnp.ceil(y_pred * (count - 1)) - 1.0, 0.0).astype("int32")
+    weights = jnp.where(y_pred > thresholds[0], weights, jnp.zeros((), weights.dtype))
     totals = jax.vmap(lambda w, b: jax.ops.segment_sum(w, b, num_segments=count), in_axes=1, out_axes=1)(weights, bucket)
     return jnp.cumsum(totals[::-1], axis=0)[::-1]
 

@@ -27,7 +27,16 @@ from cornu.metrics import Mean, Metric
 from cornu.random import global_seed
 from cornu.training import padding, step
 from cornu.training.compile import CompiledLoss, CompiledMetrics, batch_rows
-from cornu.training.data import Batches, make_batches, split_validation, unpack_x_y_sample_weight
+from cornu.training.data import (
+    Batches,
+    is_source_of_batches,
+    make_batches,
+    split_validation,
+    unpack_x_y_sample_weight,
+)
+
+
+_ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 
 class Compiled(NamedTuple):
@@ -314,23 +323,16 @@ class Trainer:
 
     def _prepare(self, data: Any, training: bool | None) -> None:
         """Build what the first batch shows the shape of, and refuse what cannot work, before anything changes."""
-        x, y, weight = unpack_x_y_sample_weight(data)
-        compiled = self._compile_loss is not None or self._compile_metrics is not None
-        stateless_model = self.built and not (compiled or training)
-        if stateless_model:
-            return
+        x, y, _ = unpack_x_y_sample_weight(data)
         if not self.built:
-            self._build_on(x)
-        if compiled:
-            self._line_up(x, y, weight, training)
-        if training and self.optimizer is not None:
-            self._build_optimizer()
-
-    def _build_on(self, x: Any) -> None:
-        """Make the weights by running the model abstractly on a batch."""
-        self._predict_abstractly(x, training=False)
-        if not self.built:
+            self._predict_abstractly(x, training=False)
             self.built = True
+        if training is None:
+            return
+        if _is_default(self):
+            self._line_up(x, y, training)
+        if training and self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
 
     def _predict_abstractly(self, x: Any, training: bool) -> Any:
         """The symbolic outputs for a batch."""
@@ -338,26 +340,19 @@ class Trainer:
         kwargs = {"training": training} if _takes_training(self) else {}
         if not any_symbolic(inputs):
             raise ValueError(f"{validate.describe(self)}: the data has no arrays. Received: {type(x).__name__}.")
-        names = validate.describe(self)
         with context.scope(losses=[]):
-            try:
-                return output_spec(lambda values: self(values, **kwargs), inputs)
-            except TypeError as error:
-                error.add_note(f"While looking at the first batch given to {names}.")
-                raise
+            return output_spec(lambda values: self(values, **kwargs), inputs)
 
-    def _line_up(self, x: Any, y: Any, weight: Any, training: bool) -> None:
+    def _line_up(self, x: Any, y: Any, training: bool) -> None:
         """Line losses and metrics up with the outputs and check labels against predictions."""
         loss, metrics = self._compile_loss, self._compile_metrics
-        if type(self).train_step is not Trainer.train_step and loss is None:
+        if loss is None and metrics is None:
             return
-        if y is None and loss is not None and type(self).compute_loss is Trainer.compute_loss and _is_default(self):
+        if y is None and loss is not None:
             raise ValueError(
                 f"{validate.describe(self)}: the loss {_loss_names(loss)} needs labels. Give y beside x, "
                 "or let the data yield (x, y)."
             )
-        if not _is_default(self) or y is None:
-            return
         y_pred = self._predict_abstractly(x, training)
         if loss is not None:
             if not loss.built:
@@ -368,11 +363,6 @@ class Trainer:
                     validation.check_shapes(one, np.shape(target), output.shape, owner)
         if metrics is not None and not metrics.built:
             metrics.build(y, y_pred)
-
-    def _build_optimizer(self) -> None:
-        variables = self.trainable_variables
-        if not self.optimizer.built:
-            self.optimizer.build(variables)
 
     def _check_labels(self, arrays: Any) -> None:
         """Refuse labels whose values cannot be right, where all of them are at hand."""
@@ -519,7 +509,7 @@ class Trainer:
                 logs |= {f"val_{name}": value for name, value in found.items()}
             callbacks.on_epoch_end(epoch, logs)
             batches.on_epoch_end()
-            if self.stop_training or batches.exhausted:
+            if self.stop_training or (epoch + 1 < epochs and not batches.has_next_epoch()):
                 break
         if self.optimizer is not None and epochs > initial_epoch:
             self.optimizer.finalize_variable_values(self.trainable_variables)
@@ -576,10 +566,10 @@ class Trainer:
         callbacks.on_predict_begin()
         outputs: list = []
         pending: Any = None
-        pads = padding.is_exact(self, "predict")
+        full = padding.size(self, batches, "predict")
         for index, (x_only, _, _) in enumerate(batches.epoch(0)):
             callbacks.on_predict_batch_begin(index)
-            filled, rows = padding.fill(x_only, batches.batch_size if pads else None)
+            filled, rows = padding.fill(x_only, full)
             result = self._predict_batch((filled,))
             if rows is not None:
                 result = tree.map_structure(lambda a, n=rows: a[:n], result)
@@ -619,7 +609,7 @@ class Trainer:
 
     def _train_epoch(self, iterator: Iterable, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
         """One epoch of training; the logs of its end."""
-        pads = padding.is_exact(self, "train")
+        full = padding.size(self, batches, "train")
         logs: dict[str, Any] = {}
         position = 0
         for group in _groups(map(_packed, iterator), self.steps_per_execution):
@@ -628,7 +618,7 @@ class Trainer:
                 logs = self._train_batches(group)
             else:
                 for data in group:
-                    filled, rows = padding.fill(data, batches.batch_size if pads else None)
+                    filled, rows = padding.fill(data, full)
                     logs = self._train_batch(filled, rows)
             position += len(group)
             callbacks.on_train_batch_end(position - 1, logs)
@@ -638,13 +628,13 @@ class Trainer:
 
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
         """One pass of evaluation; the logs of its end."""
-        pads = padding.is_exact(self, "test")
+        full = padding.size(self, batches, "test")
         self.reset_metrics()
         callbacks.on_test_begin()
         logs: dict[str, Any] = {}
         for index, batch in enumerate(batches.epoch(0)):
             callbacks.on_test_batch_begin(index)
-            filled, rows = padding.fill(_packed(batch), batches.batch_size if pads else None)
+            filled, rows = padding.fill(_packed(batch), full)
             logs = self._test_batch(filled, rows)
             callbacks.on_test_batch_end(index, logs)
         logs = self._final(logs)
@@ -662,8 +652,9 @@ class Trainer:
         else:
             x, y, weight = data, None, None
         batches = make_batches(
-            x, y, weight, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="validation_data"
-        )
+            x, y, weight, batch_size=None if is_source_of_batches(x) else batch_size, steps=_limit(steps),
+            shuffle=False, owner="validation_data",
+        )  # fmt: skip
         self._look_at(batches, training=False)
         return batches
 
@@ -707,13 +698,12 @@ class Trainer:
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         data = self._one_batch(x, None, None, None, "predict_on_batch")
-        self._prepare(data, training=False)
+        self._prepare(data, training=None)
         return _on_host(self._predict_batch(data[:1]))
 
     @staticmethod
     def _one_batch(x: Any, y: Any, sample_weight: Any, class_weight: Any, owner: str) -> tuple:
-        rows = len(tree.flatten(x)[0])
-        batches = make_batches(x, y, sample_weight, batch_size=max(rows, 1), class_weight=class_weight, owner=owner)
+        batches = make_batches(x, y, sample_weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
         return _packed(batches.example())
 
     # ------------------------------------------------------------ state

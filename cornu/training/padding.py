@@ -48,12 +48,24 @@ def _metrics_skip_rows(model: Any) -> bool:
     return not others and all(getattr(metric, "ignores_zero_weights", False) for metric in metrics)
 
 
+def size(model: Any, batches: Any, stage: str) -> int | None:
+    """The number of rows to which batches are filled up, or None where that is not needed or not exact."""
+    rows, full = batches.num_samples, batches.batch_size
+    if rows is None or full is None or rows % full == 0 or rows < full:
+        return None
+    return full if is_exact(model, stage) else None
+
+
 def fill(data: Any, size: int | None) -> tuple[Any, int | None]:
-    """(`data` with `size` rows, how many of them are real), or (`data`, None) where nothing was added."""
-    arrays = [leaf for leaf in tree.flatten(data) if hasattr(leaf, "shape") and len(leaf.shape)]
-    rows = arrays[0].shape[0] if arrays else None
-    if size is None or rows is None or not 0 < rows < size or any(a.shape[0] != rows for a in arrays):
+    """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not filled up.
+
+    The number is given for full batches too, so that all batches go through one compiled function.
+    """
+    if size is None:
         return data, None
+    rows = len(next(leaf for leaf in tree.flatten(data) if leaf is not None))
+    if rows == size:
+        return data, rows
     return tree.map_structure(lambda leaf: _filled(leaf, size), data), rows
 
 

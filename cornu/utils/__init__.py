@@ -1,5 +1,29 @@
 """Small tools around models and data."""
 
+from cornu.backend import clear_session
+from cornu.callbacks.progbar import Progbar
+from cornu.config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.dtypes import standardize_dtype
+from cornu.core.symbolic import is_keras_tensor
 from cornu.random import set_random_seed
+from cornu.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from cornu.training.data import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from cornu.utils.numerical import normalize, to_categorical
 
-__all__ = ["set_random_seed"]
+Sequence = PyDataset
+
+__all__ = [
+    "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope",
+    "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects",
+    "get_registered_name", "get_registered_object", "is_interactive_logging_enabled", "is_keras_tensor", "normalize",
+    "pack_x_y_sample_weight", "register_keras_serializable", "serialize_keras_object", "set_random_seed",
+    "standardize_dtype", "to_categorical", "unpack_x_y_sample_weight",
+]  # fmt: skip

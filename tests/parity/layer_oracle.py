@@ -11,8 +11,9 @@ import cornu
 
 
 def plain(config):
-    """A config as a file would hold it."""
-    return json.loads(json.dumps(config, default=lambda x: list(x) if hasattr(x, "__iter__") else str(x)))
+    """A config as a file would hold it, its numbers in the six digits of a 32-bit float."""
+    text = json.dumps(config, default=lambda x: list(x) if hasattr(x, "__iter__") else str(x))
+    return json.loads(text, parse_float=lambda digits: float(f"{float(digits):.6g}"))
 
 
 def make_pair(name, arguments, inputs, seed=0, **call):
