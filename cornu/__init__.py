@@ -14,7 +14,7 @@ from cornu.version import __version__
 _NAMES = {
     "DTypePolicy": "core.policy",
     "FloatDTypePolicy": "core.policy",
-    "Function": "models.functional",
+    "Function": "models.function",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",

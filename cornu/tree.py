@@ -9,6 +9,11 @@ from typing import Any
 
 import jax.tree_util as jtu
 
+__all__ = [
+    "MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path", "is_nested",
+    "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to", "pack_sequence_as", "traverse",
+]  # fmt: skip
+
 
 class MAP_TO_NONE:  # noqa: N801 - Keras's public name
     """What a function given to `traverse` returns to put None in a place."""
@@ -75,11 +80,15 @@ def _is_dimension(d: Any) -> bool:
     return not isinstance(d, (tuple, list, dict, str)) and hasattr(d, "__index__")
 
 
-def assert_same_structure(a: Any, b: Any) -> None:
-    """Raise ValueError unless both have the same nesting and keys."""
+def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
+    """Raise ValueError unless both have the same nesting and keys; containers' types must agree too, unless
+    `check_types` is False."""
+    if check_types is False:
+        return assert_same_paths(a, b)
     first, second = (jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b))
     if first != second:
         raise ValueError(f"The two structures are nested differently: {first} and {second}.")
+    return None
 
 
 def assert_same_paths(a: Any, b: Any) -> None:

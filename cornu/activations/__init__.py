@@ -42,9 +42,7 @@ _FUNCTIONS = (
     sparse_plus, sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
 )  # fmt: skip
 
-catalogue = Catalogue(
-    "activation", {f.__name__: f for f in _FUNCTIONS} | {"swish": swish, "hard_swish": hard_swish}
-)
+catalogue = Catalogue("activation", {f.__name__: f for f in _FUNCTIONS} | {"swish": swish, "hard_swish": hard_swish})
 
 
 def get(identifier: Any) -> Callable:

@@ -121,8 +121,8 @@ def serialize_keras_object(obj: Any) -> Any:
     raise TypeError(f"Cannot write an object of type {type(obj).__name__} as config: it has no get_config().")
 
 
-def _write_tuple(obj: tuple) -> dict:
-    return {"class_name": "__tuple__", "items": [serialize_keras_object(item) for item in obj]}
+def _write_tuple(obj: tuple) -> tuple:
+    return tuple(serialize_keras_object(item) for item in obj)  # a list in a file
 
 
 def _write_list(obj: list) -> list:
@@ -184,7 +184,7 @@ def _write_object(obj: Any) -> dict:
         get = getattr(obj, f"get_{key}", None)
         value = get() if get else None
         if value:
-            result[key] = serialize_keras_object(value)
+            result[key] = value if key == "build_config" else serialize_keras_object(value)
     return result
 
 

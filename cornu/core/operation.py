@@ -68,6 +68,14 @@ class Operation(Configurable):
         Node(self, args, kwargs, outputs)
         return outputs
 
+    def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+        """Run `fn` so that its intermediate values are computed again for the gradient."""
+        return jax.checkpoint(fn)(*args, **kwargs)
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: cornu computes with floating-point numbers."""
+        raise ValueError(f'{type(self).__name__} "{self.name}" has no quantized form.')
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The symbolic outputs for symbolic inputs, found by running `call` abstractly."""
         return output_spec(self.call, *args, **kwargs)

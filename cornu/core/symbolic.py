@@ -39,6 +39,8 @@ class KerasTensor:
         print(y.shape)  # (None, 3)
     """
 
+    __slots__ = ("__weakref__", "dtype", "history", "name", "record_history", "shape")
+
     def __init__(
         self,
         shape: Sequence[int | None],
@@ -47,7 +49,6 @@ class KerasTensor:
         ragged: bool = False,
         record_history: bool = True,
         name: str | None = None,
-        **kwargs: Any,
     ):
         if sparse or ragged:
             raise ValueError("KerasTensor: cornu works on dense arrays; sparse and ragged must be False.")
@@ -59,6 +60,8 @@ class KerasTensor:
 
     sparse = False
     ragged = False
+    ragged_rank = None
+    row_splits_dtype = None
 
     @property
     def _keras_history(self) -> "History | None":

@@ -34,6 +34,11 @@ class Variable:
         print(v.numpy())  # [2. 3.]
     """
 
+    __slots__ = (
+        "__weakref__", "_is_float", "_layout", "_trainable", "_value", "aggregation", "autocast", "constraint", "dtype",
+        "name", "overwrite_with_gradient", "path", "regularizer", "synchronization",
+    )  # fmt: skip
+
     def __init__(
         self,
         initializer: Any,
@@ -45,7 +50,6 @@ class Variable:
         synchronization: str = "auto",
         name: str | None = None,
         layout: Any = None,
-        **kwargs: Any,
     ):
         name = name or context.auto_name("variable")
         if not isinstance(name, str) or "/" in name:

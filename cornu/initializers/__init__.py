@@ -48,7 +48,8 @@ _ALIASES = {
 }  # fmt: skip
 
 catalogue = Catalogue(
-    "initializer", {cls.__name__: cls for cls in _CLASSES} | {snake_case(cls.__name__): cls for cls in _CLASSES} | _ALIASES
+    "initializer",
+    {cls.__name__: cls for cls in _CLASSES} | {snake_case(cls.__name__): cls for cls in _CLASSES} | _ALIASES,
 )
 
 

@@ -203,21 +203,18 @@ def compute_fans(
     return positions * shape[-2], positions * shape[-1]
 
 
-def _scaling(scale: float, mode: str, distribution: str) -> Any:
-    """The constructor of a named case of `VarianceScaling`."""
+class _NamedScaling(VarianceScaling):
+    """A case of `VarianceScaling` with a name of its own, which fixes (scale, mode, distribution)."""
+
+    form: tuple[float, str, str]
 
     def __init__(
-        self: Any,
-        seed: Any = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-    ) -> None:
-        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
-
-    return __init__
+        self, seed: Any = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+    ):
+        super().__init__(*self.form, seed, input_axes, output_axes)
 
 
-class GlorotUniform(VarianceScaling):
+class GlorotUniform(_NamedScaling):
     """Uniform within `sqrt(6 / (fan_in + fan_out))` of 0 (Glorot and Bengio, 2010).
 
     Args:
@@ -229,10 +226,10 @@ class GlorotUniform(VarianceScaling):
         print(cornu.initializers.GlorotUniform(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(1.0, "fan_avg", "uniform")
+    form = (1.0, "fan_avg", "uniform")
 
 
-class GlorotNormal(VarianceScaling):
+class GlorotNormal(_NamedScaling):
     """Truncated normal of standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
 
     Args:
@@ -244,10 +241,10 @@ class GlorotNormal(VarianceScaling):
         print(cornu.initializers.GlorotNormal(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(1.0, "fan_avg", "truncated_normal")
+    form = (1.0, "fan_avg", "truncated_normal")
 
 
-class HeUniform(VarianceScaling):
+class HeUniform(_NamedScaling):
     """Uniform within `sqrt(6 / fan_in)` of 0, for layers before a relu (He et al., 2015).
 
     Args:
@@ -259,10 +256,10 @@ class HeUniform(VarianceScaling):
         print(cornu.initializers.HeUniform(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(2.0, "fan_in", "uniform")
+    form = (2.0, "fan_in", "uniform")
 
 
-class HeNormal(VarianceScaling):
+class HeNormal(_NamedScaling):
     """Truncated normal of standard deviation `sqrt(2 / fan_in)`, for layers before a relu (He et al., 2015).
 
     Args:
@@ -274,10 +271,10 @@ class HeNormal(VarianceScaling):
         print(cornu.initializers.HeNormal(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(2.0, "fan_in", "truncated_normal")
+    form = (2.0, "fan_in", "truncated_normal")
 
 
-class LecunUniform(VarianceScaling):
+class LecunUniform(_NamedScaling):
     """Uniform within `sqrt(3 / fan_in)` of 0 (LeCun et al., 1998).
 
     Args:
@@ -289,10 +286,10 @@ class LecunUniform(VarianceScaling):
         print(cornu.initializers.LecunUniform(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(1.0, "fan_in", "uniform")
+    form = (1.0, "fan_in", "uniform")
 
 
-class LecunNormal(VarianceScaling):
+class LecunNormal(_NamedScaling):
     """Truncated normal of standard deviation `sqrt(1 / fan_in)`, as selu wants it (Klambauer et al., 2017).
 
     Args:
@@ -304,7 +301,7 @@ class LecunNormal(VarianceScaling):
         print(cornu.initializers.LecunNormal(seed=1)((2, 2)))
     """
 
-    __init__ = _scaling(1.0, "fan_in", "truncated_normal")
+    form = (1.0, "fan_in", "truncated_normal")
 
 
 class Orthogonal(RandomInitializer):

@@ -55,6 +55,7 @@ def average_pool(
     return _average_pool(x, window.slide(padding, window.space_of(x), size, strides))
 
 
+@functools.partial(jax.jit, static_argnums=1, inline=True)
 def adaptive_average_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
     """The means of `size` bins that cover the image: bin i of n pixels is from floor(i n / size) to ceil((i + 1) n / size).
 
@@ -71,6 +72,7 @@ def adaptive_average_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
     return x.astype(dtype)
 
 
+@functools.partial(jax.jit, static_argnums=1, inline=True)
 def adaptive_max_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
     """The largest values of `size` bins that cover the image, the bins of `adaptive_average_pool`.
 

@@ -1,5 +1,7 @@
 # temporary: replaced by an explicit list once all layer modules are there
-import importlib as _il, pathlib as _pl
+import importlib as _il
+import pathlib as _pl
+
 __all__ = []
 for _p in sorted(_pl.Path(__file__).parent.glob("*.py")):
     if _p.stem == "__init__": continue

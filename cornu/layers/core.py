@@ -74,8 +74,8 @@ class Lambda(Layer):
         given = {name: value for name, value in extra.items() if name in self._accepts}
         if self.mask is None and "mask" not in given and any(m is not None for m in tree.flatten(mask)):
             warnings.warn(
-                f"{validate.describe(self)} was given an input with a mask, which its function does not take and which is "
-                "therefore dropped. Give the function a parameter called mask, or the layer a mask argument.",
+                f"{validate.describe(self)} was given an input with a mask, which its function does not take and which "
+                "is therefore dropped. Give the function a parameter called mask, or the layer a mask argument.",
                 stacklevel=2,
             )
         return self.function(inputs, **{**self.arguments, **given})
@@ -161,7 +161,8 @@ def _builtin_function(name: str) -> Callable | None:
 def _read_function(value: Any, key: str, custom_objects: Mapping[str, Any] | None) -> Any:
     """The function that `value` names; other values as they are."""
     is_config = isinstance(value, dict) and "class_name" in value
-    if key == "function" and isinstance(value, (list, tuple, str)) or is_config and value["class_name"] == "__lambda__":
+    is_code = is_config and value["class_name"] == "__lambda__"
+    if is_code or (key == "function" and isinstance(value, (list, tuple, str))):
         raise ValueError(
             f"Lambda: the config holds the code of a Python function as {key}, and cornu never runs code from a file. "
             "Write the function in your program, register it with @cornu.saving.register_keras_serializable(), and "

@@ -79,6 +79,8 @@ class Layer(Operation):
         y = Scale()(np.ones((2, 3)))
     """
 
+    input_spec: Any = None
+    supports_masking = False
     config_skip = ("autocast",)
     config_optional = ("activity_regularizer",)
     _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})  # attributes that hold no parts
@@ -109,8 +111,7 @@ class Layer(Operation):
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self.input_spec: Any = None
-        self.supports_masking = False
+        self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         self._batch_input_shape = _shape_from_arguments(kwargs)
         if kwargs:
             raise ValueError(

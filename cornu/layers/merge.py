@@ -92,7 +92,7 @@ class _Elementwise(_Joining):
 
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
         if any(len(shape) == 0 for shape in shapes):
-            raise ValueError(f"{validate.describe(self)}: the inputs must have a batch axis. Received: shapes {shapes}.")
+            raise ValueError(f"{validate.describe(self)}: every input needs a batch axis. Received: shapes {shapes}.")
         rank = max(len(shape) for shape in shapes)
         aligned = [(shape[0], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
         if not _same([shape[0] for shape in shapes]):
@@ -339,7 +339,7 @@ class Dot(_Joining):
         axes: the axis of both inputs, or two axes (of the first, of the second); the batch axis 0 cannot be one.
         normalize: whether both are divided by their length along the axis first, which gives the cosine similarity.
 
-    Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` if there are none.
+    Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` without any.
 
     Example:
 
@@ -372,12 +372,12 @@ class Dot(_Joining):
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
         first, second = shapes
         if 0 in (len(first), len(second)):
-            raise ValueError(f"{validate.describe(self)}: the inputs must have a batch axis. Received: shapes {shapes}.")
+            raise ValueError(f"{validate.describe(self)}: every input needs a batch axis. Received: shapes {shapes}.")
         i, j = self._axis_pair([len(first), len(second)], shapes)
         if not _same([first[i], second[j]]) or not _same([first[0], second[0]]):
             raise ValueError(
-                f"{validate.describe(self)}: axis {i} of the first input and axis {j} of the second must have one size, "
-                f"and so must the batch axes. Received: shapes {shapes}."
+                f"{validate.describe(self)}: axis {i} of the first input and axis {j} of the second must have one "
+                f"size, and so must the batch axes. Received: shapes {shapes}."
             )
         rest = (*first[1:i], *first[i + 1 :], *second[1:j], *second[j + 1 :])
         return (first[0], *(rest or (1,)))
@@ -391,9 +391,8 @@ class Dot(_Joining):
         product = lax.dot_general(first, second, (((i,), (j,)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: the summed axis is gone, and its steps with it."""
-        return None
 
 
 def _unit_length(x: jax.Array, axis: int) -> jax.Array:

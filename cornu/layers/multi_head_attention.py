@@ -28,6 +28,7 @@ class _HeadedAttention(Layer):
     """
 
     config_skip = ("autocast", "flash_attention")
+    config_optional = ()
 
     def _init_heads(
         self,
@@ -306,7 +307,7 @@ class MultiHeadAttention(_HeadedAttention):
             masks.append(positions.reshape(*targets, *sources))
         if attention_mask is not None:
             masks.append(attention_mask.astype(bool))
-        rank = query.ndim + 1 + count
+        rank = query.ndim + count
         return _all_of([_spread(m, rank, 2 * count) for m in masks])
 
     def _source_mask(self, mask: jax.Array, count: int) -> jax.Array:

@@ -64,7 +64,9 @@ class _TrainingNoise(Layer):
 
 
 class Dropout(_TrainingNoise):
-    """Sets a random part of its inputs to 0 in training and scales the rest by `1 / (1 - rate)` (Srivastava et al., 2014).
+    """Sets a random part of its inputs to 0 in training and scales the rest by `1 / (1 - rate)`.
+
+    Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html.
 
     Args:
         rate: part that is dropped, from 0 to 1.
@@ -108,8 +110,9 @@ def _filled_noise_shape(noise_shape: Any, inputs: jax.Array, owner: Any) -> tupl
     """`noise_shape` with the input's sizes in the place of None."""
     if noise_shape is None:
         return None
-    own = inputs.shape[inputs.ndim - len(noise_shape) :] if len(noise_shape) < inputs.ndim else inputs.shape
-    if len(noise_shape) > inputs.ndim or any(n not in (None, 1, size) for n, size in zip(noise_shape, own, strict=True)):
+    own = inputs.shape[max(0, inputs.ndim - len(noise_shape)) :]
+    fits = [n in (None, 1, size) for n, size in zip(noise_shape, own, strict=False)]
+    if len(noise_shape) > inputs.ndim or not all(fits):
         raise ValueError(
             f"{validate.describe(owner)}: noise_shape must broadcast to the inputs. "
             f"Received: noise_shape={noise_shape}, inputs.shape={inputs.shape}."

@@ -63,8 +63,8 @@ class Reshape(Layer):
         known = [size for size in sizes if size not in (-1, None)]
         if not all(isinstance(size, numbers.Integral) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
             raise ValueError(
-                f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, of which one may be -1. "
-                f"Received: target_shape={target_shape!r}."
+                f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, one of which may be "
+                f"-1. Received: target_shape={target_shape!r}."
             )
         return tuple(None if size is None else int(size) for size in sizes)
 

@@ -20,8 +20,8 @@ def side_pairs(value: Any, rank: int, name: str, owner: Any) -> Pairs:
         if all(_is_pair(pair) for pair in pairs):
             return tuple((int(before), int(after)) for before, after in pairs)
     raise ValueError(
-        f"{validate.describe(owner)}: {name} must be an integer, {rank} integers, or {rank} pairs (before, after), each "
-        f"at least 0. Received: {name}={value!r}."
+        f"{validate.describe(owner)}: {name} must be an integer, {rank} integers, or {rank} pairs (before, after), "
+        f"each at least 0. Received: {name}={value!r}."
     )
 
 

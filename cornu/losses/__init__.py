@@ -5,8 +5,8 @@ from typing import Any
 
 from cornu.core.configurable import Catalogue
 from cornu.losses.embedding import Circle, circle
-from cornu.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from cornu.losses.loss import Loss, LossFunctionWrapper
+from cornu.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from cornu.losses.overlap import Dice, Tversky, dice, tversky
 from cornu.losses.probabilistic import (
     BinaryCrossentropy,
@@ -103,9 +103,9 @@ def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> A
 
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
-    "CTC",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",

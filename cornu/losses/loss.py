@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import settings, tree, validate
-from cornu.core import context, dtypes, policy
+from cornu.core import context, policy
 from cornu.core.configurable import Configurable
 from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case

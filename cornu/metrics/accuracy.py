@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
-from cornu.losses.loss import as_float, predictions_and_labels, rowwise, same_rank
+from cornu.losses.loss import as_float, rowwise, same_rank
 from cornu.metrics.reduction import MeanMetricWrapper
 
 

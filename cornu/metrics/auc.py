@@ -164,12 +164,11 @@ class AUC(_Counts):
         return divide_no_nan(tp, tp + fn), divide_no_nan(tp, tp + fp)
 
     def _pr_gain(self) -> tuple[jax.Array, jax.Array]:
-        """Recall gain and precision gain: how far below the odds of the positives the errors lie."""
+        """Recall gain (at least 0) and precision gain: one minus the errors for each hit, at the odds of a positive."""
         tp, fp, tn, fn = self._values()
         odds = divide_no_nan(tp + fn, fp + tn)
-        gains = (jnp.where(tp > 0, 1.0 - odds * divide_no_nan(errors, tp), 0.0) for errors in (fn, fp))
-        recall_gain, precision_gain = (jnp.clip(gain, 0.0, 1.0) for gain in gains)
-        return recall_gain, precision_gain
+        recall_gain = jnp.where(tp > 0, jnp.maximum(1.0 - odds * divide_no_nan(fn, tp), 0.0), 0.0)
+        return recall_gain, 1.0 - odds * divide_no_nan(fp, tp)
 
     def _interpolated_pr_areas(self) -> jax.Array:
         """Areas under the precision-recall curve between thresholds, true positives interpolated between them.

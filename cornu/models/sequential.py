@@ -5,6 +5,7 @@ symbolic inputs and outputs like any functional one.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from cornu import tree, validate
@@ -36,6 +37,7 @@ class Sequential(Model):
     def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
+        self._only_last_size_known = False  # whether the input's shape comes from `input_dim` alone
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"{validate.describe(self)}: layers must be a list. Received: {type(layers).__name__}.")
         for layer in layers or ():
@@ -59,6 +61,7 @@ class Sequential(Model):
                 f'{validate.describe(self)}: there is a layer called "{layer.name}" already. Names must differ.'
             )
         if not self._layers and layer._batch_input_shape is not None:
+            self._only_last_size_known = layer._only_last_size_known
             self._layers.append(InputLayer(batch_shape=layer._batch_input_shape, dtype=layer.compute_dtype))
         self._layers.append(layer)
         if rebuild:
@@ -82,9 +85,24 @@ class Sequential(Model):
         self._forget_functions()
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer) and len(self._layers) > 1:
-            self._lay_out(first.output)
+            self._lay_out_from(first)
         elif isinstance(first, Model) and first._graph is not None:
             self._lay_out(_fresh_input(first))
+
+    def _lay_out_from(self, entry: InputLayer) -> None:
+        """Lay out from an input; one known by `input_dim` alone may gain dimensions that a later layer needs."""
+        try:
+            return self._lay_out(entry.output)
+        except ValueError:
+            if not self._only_last_size_known:
+                raise
+            for rank in (3, 4, 5):
+                wider = InputLayer(batch_shape=(*[None] * (rank - 1), entry.batch_shape[-1]), dtype=entry.dtype)
+                with suppress(ValueError):
+                    self._lay_out(wider.output)
+                    self._layers[0] = wider
+                    return None
+            raise
 
     def _lay_out(self, inputs: Any) -> None:
         x = inputs

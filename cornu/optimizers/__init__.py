@@ -18,6 +18,7 @@ from cornu.optimizers.optimizer_map import OptimizerMap
 from cornu.optimizers.sgd import SGD
 
 __all__ = [
+    "SGD",
     "Adadelta",
     "Adafactor",
     "Adagrad",
@@ -35,7 +36,6 @@ __all__ = [
     "Optimizer",
     "OptimizerMap",
     "RMSprop",
-    "SGD",
     "ScheduleFreeAdamW",
     "deserialize",
     "get",

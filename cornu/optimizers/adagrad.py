@@ -197,9 +197,7 @@ class Ftrl(Optimizer):
 
 def _filled(optimizer: Optimizer, name: str, variable: Variable, value: float) -> Variable:
     """A slot that starts with one value everywhere."""
-    return optimizer.add_variable_from_reference(
-        variable, name, lambda shape, dtype: jnp.full(shape, value, dtype)
-    )
+    return optimizer.add_variable_from_reference(variable, name, lambda shape, dtype: jnp.full(shape, value, dtype))
 
 
 def _zero_or_more(value: float, name: str, owner: Optimizer) -> float:

@@ -5,4 +5,4 @@ from cornu.optimizers.adam import Adam
 from cornu.optimizers.optimizer import Optimizer
 from cornu.optimizers.sgd import SGD
 
-__all__ = ["Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop", "SGD"]
+__all__ = ["SGD", "Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop"]

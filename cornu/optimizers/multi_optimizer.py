@@ -18,7 +18,7 @@ class MultiOptimizer(Optimizer):
 
     Args:
         optimizer_map: an `OptimizerMap`, or a function from a variable to its optimizer.
-        loss_scale_factor: factor on the loss, and divisor of the gradients.
+        loss_scale_factor: factor on the loss, and divisor of the gradients, which its optimizers take over.
         name: name; None makes one.
 
     Example:
@@ -26,6 +26,8 @@ class MultiOptimizer(Optimizer):
         rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1), {"encoder/.*": cornu.optimizers.Adam(1e-3)})
         optimizer = cornu.optimizers.MultiOptimizer(rates)
     """
+
+    loss_scale_factor: float | None = None
 
     def __init__(
         self,
@@ -65,6 +67,12 @@ class MultiOptimizer(Optimizer):
         for known, share in self._shares:
             if known is optimizer:
                 return share
+        if optimizer.loss_scale_factor not in (None, self.loss_scale_factor):
+            raise ValueError(
+                f"{validate.describe(self)}: give loss_scale_factor to the MultiOptimizer alone, since there is one "
+                f"loss. Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
+            )
+        optimizer.loss_scale_factor = self.loss_scale_factor
         self._shares.append((optimizer, []))
         return self._shares[-1][1]
 
@@ -78,12 +86,15 @@ class MultiOptimizer(Optimizer):
         """The own state, then that of each optimizer."""
         return [*self._variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
 
-    def _update(self, grads: list, variables: list[Variable]) -> None:
+    def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Update variables by their gradients, each by its optimizer."""
+        grads, variables = self._pairs(list(grads), trainable_variables)
         gradient_of = dict(zip(variables, grads, strict=True))
         for optimizer, share in self._shares:
             present = [v for v in share if v in gradient_of]
             if present:
                 optimizer.apply([gradient_of[v] for v in present], present)
+        self._iterations.assign(self._iterations.value + 1)
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable by its optimizer, at the learning rate given."""

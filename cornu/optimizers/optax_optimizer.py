@@ -56,12 +56,20 @@ class OptaxOptimizer(Optimizer):
         super().build(variables)
         state = self.transformation.init([v.value for v in self._slots])
         leaves, self._structure = jax.tree_util.tree_flatten_with_path(state)
-        self._leaves = [self._leaf(path, leaf) for path, leaf in leaves]
+        self._key_kinds = [_key_kind(leaf) for _, leaf in leaves]
+        self._leaves = [self._leaf(path, _plain(leaf)) for path, leaf in leaves]
 
-    def _leaf(self, path: Any, leaf: Any) -> Variable:
+    def _leaf(self, path: Any, leaf: jax.Array) -> Variable:
         name = "_".join(re.findall(r"\w+", jax.tree_util.keystr(path))) or "state"
-        leaf = jnp.asarray(leaf)
         return self.add_variable(leaf.shape, initializer=leaf, dtype=leaf.dtype, name=name)
+
+    def _state(self) -> Any:
+        """The transformation's state as it knows it."""
+        leaves = [
+            leaf.value if kind is None else jax.random.wrap_key_data(leaf.value, impl=kind)
+            for leaf, kind in zip(self._leaves, self._key_kinds, strict=True)
+        ]
+        return jax.tree_util.tree_unflatten(self._structure, leaves)
 
     def _step_all(self, grads: list, variables: list[Variable], rate: jax.Array) -> None:
         if len(variables) != len(self._slots):
@@ -69,13 +77,12 @@ class OptaxOptimizer(Optimizer):
                 f"{validate.describe(self)}: a transformation updates all {len(self._slots)} variables at once. "
                 f"Received: gradients for {len(variables)} of them."
             )
-        state = jax.tree_util.tree_unflatten(self._structure, [leaf.value for leaf in self._leaves])
         weights = [v.value for v in variables]
-        updates, state = self.transformation.update(grads, state, weights)
+        updates, state = self.transformation.update(grads, self._state(), weights)
         for variable, weight, update in zip(variables, weights, updates, strict=True):
             variable.assign(weight + rate.astype(weight.dtype) * update.astype(weight.dtype))
         for variable, leaf in zip(self._leaves, jax.tree_util.tree_leaves(state), strict=True):
-            variable.assign(leaf)
+            variable.assign(_plain(leaf))
 
     def get_config(self) -> dict[str, Any]:
         """Not possible: a transformation is made of functions, and a file holds data."""
@@ -88,3 +95,12 @@ class OptaxOptimizer(Optimizer):
 def is_transformation(value: Any) -> bool:
     """Whether `value` is a pair of functions `init` and `update`."""
     return callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))
+
+
+def _key_kind(leaf: Any) -> Any:
+    """The generator of a random key of JAX's new kind, which a variable holds as plain numbers; else None."""
+    return jax.random.key_impl(leaf) if jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key) else None
+
+
+def _plain(leaf: Any) -> jax.Array:
+    return jnp.asarray(leaf) if _key_kind(leaf) is None else jax.random.key_data(leaf)

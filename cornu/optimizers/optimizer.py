@@ -1,9 +1,9 @@
 """The base of all optimizers: what surrounds the arithmetic of one step.
 
 An optimizer is a pure function of one tensor at a time: `slots` names what it remembers about each weight, and
-`step(gradient, weight, rate, t, *slots)` returns the new weight and the new slots. All the rest is here, once: variables
-and their names, clipping, weight decay, averaging, accumulation, constraints, files. `apply` is written statefully;
-`stateless_apply`, which the compiled training step calls, is `apply` made pure by `functional`.
+`step(gradient, weight, rate, t, *slots)` returns the new weight and the new slots. All the rest is here, once:
+variables and their names, clipping, weight decay, averaging, accumulation, constraints, files. `apply` is written
+statefully; `stateless_apply`, which the compiled training step calls, is `apply` made pure by `functional`.
 """
 
 import math
@@ -19,7 +19,12 @@ import numpy as np
 
 from cornu import initializers, settings, validate
 from cornu.core import context
-from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from cornu.core.configurable import (
+    Configurable,
+    constructor_parameters,
+    deserialize_keras_object,
+    serialize_keras_object,
+)
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
@@ -104,11 +109,10 @@ class Optimizer(Configurable):
                 "Give learning_rate=cornu.optimizers.schedules.InverseTimeDecay(...) instead.",
                 stacklevel=4,
             )
-        for name in unknown:
-            known = ("learning_rate", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "name")
+        for name, value in unknown.items():
+            likely = validate.closest(name, constructor_parameters(type(self)))
             raise ValueError(
-                f"{validate.describe(self)}: unknown argument {name!r}. Likely: {validate.closest(name, known)}. "
-                f"Received: {name}={unknown[name]!r}."
+                f"{validate.describe(self)}: unknown argument {name!r}. Likely: {likely}. Received: {name}={value!r}."
             )
 
     def _check_arguments(self) -> None:
@@ -560,9 +564,9 @@ class Optimizer(Configurable):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data; a learning rate that is a number is the present one."""
         config = super().get_config()
-        rate = self._learning_rate
         if "learning_rate" in config:
-            config["learning_rate"] = float(rate.numpy()) if isinstance(rate, Variable) else serialize_keras_object(rate)
+            rate = self._learning_rate
+            config["learning_rate"] = serialize_keras_object(float(rate) if isinstance(rate, Variable) else rate)
         return config
 
     @classmethod

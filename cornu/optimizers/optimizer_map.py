@@ -37,10 +37,15 @@ class OptimizerMap(Configurable, MutableMapping):
                 "OptimizerMap: optimizer_map must be a dictionary from pattern to optimizer. "
                 f"Received: optimizer_map={optimizer_map!r}."
             )
-        self.default_optimizer = default_optimizer
+        self._default_optimizer = default_optimizer
         self.optimizer_map: dict[str, Optimizer] = {}
         for pattern, optimizer in (optimizer_map or {}).items():
             self[pattern] = optimizer
+
+    @property
+    def default_optimizer(self) -> Optimizer:
+        """The optimizer of the variables that no pattern matches."""
+        return self._default_optimizer
 
     def __getitem__(self, path: str) -> Optimizer:
         if path in self.optimizer_map:

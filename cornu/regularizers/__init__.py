@@ -6,8 +6,8 @@ from typing import Any
 from cornu.core.configurable import Catalogue
 from cornu.regularizers.regularizers import (
     L1,
-    L2,
     L1L2,
+    L2,
     OrthogonalRegularizer,
     Regularizer,
     l1,

@@ -95,10 +95,7 @@ class L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """Penalty on the cosines between the rows (or columns) of a matrix, which draws them towards right angles.
-
-    With unit rows `u_i` it is `factor * sum over i != j of |u_i . u_j| / (n * (n - 1))`, halved over pairs and taken
-    over the `n * (n - 1) / 2` pairs.
+    """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix, to draw them towards right angles.
 
     Args:
         factor: strength, 0 or more.
@@ -123,7 +120,7 @@ class OrthogonalRegularizer(Regularizer):
         vectors = vectors / norms
         count = vectors.shape[0]
         cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=x.dtype))  # (count, count)
-        return self.factor * 0.5 * jnp.sum(cosines) / (count * (count - 1) / 2)
+        return self.factor * jnp.sum(cosines) / max(count * (count - 1), 1)
 
 
 l1 = L1

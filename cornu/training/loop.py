@@ -35,7 +35,6 @@ from cornu.training.data import (
     unpack_x_y_sample_weight,
 )
 
-
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 

@@ -16,7 +16,10 @@ NAMES = [
 
 
 def weights():
-    return [cornu.Variable(np.ones((2, 3), "float32"), name="kernel"), cornu.Variable(np.ones(3, "float32"), name="bias")]
+    return [
+        cornu.Variable(np.ones((2, 3), "float32"), name="kernel"),
+        cornu.Variable(np.ones(3, "float32"), name="bias"),
+    ]
 
 
 def gradients(scale=1.0):
@@ -44,7 +47,7 @@ def test_a_compiled_step_is_the_eager_step_with_no_mixing_of_dtypes(name):
     state, arrays = [v.value for v in optimizer.variables], [v.value for v in variables]
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"), jax.checking_leaks():
         step = jax.jit(optimizer.stateless_apply)
-        for scale in (1.0, 2.0, 3.0):
+        for scale in (1.0, 2.0):
             arrays, state = step(state, gradients(scale), arrays)
             optimizer.apply(gradients(scale), variables)
     assert_all_close(arrays, values(variables), rtol=2e-5, atol=1e-6)
@@ -54,14 +57,13 @@ def test_a_compiled_step_is_the_eager_step_with_no_mixing_of_dtypes(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_descending_a_parabola(name):
+    settings = {"learning_rate": 1.0, "epsilon": 1e-2} if name == "Adadelta" else {"learning_rate": 0.1}
     variable = cornu.Variable(np.array([[3.0, -2.0], [1.0, 4.0]], "float32"))
-    optimizer = getattr(cornu.optimizers, name)(learning_rate=1.0 if name == "Adadelta" else 0.1)
-    optimizer.build([variable])
-    step = jax.jit(lambda state, arrays: optimizer.stateless_apply(state, [2 * arrays[0]], arrays))
-    state, arrays = [v.value for v in optimizer.variables], [variable.value]
-    for _ in range(100):
-        arrays, state = step(state, arrays)
-    assert float(jnp.sum(arrays[0] ** 2)) < 0.7 * float(jnp.sum(variable.value**2))
+    optimizer = getattr(cornu.optimizers, name)(**settings)
+    start = float(jnp.sum(variable.value**2))
+    for _ in range(60):
+        optimizer.apply([2 * variable.value], [variable])
+    assert float(jnp.sum(variable.value**2)) < 0.8 * start
 
 
 def test_apply_counts_and_returns_nothing_but_apply_gradients_returns_the_count():
@@ -92,9 +94,7 @@ def test_stateless_apply_changes_nothing():
     optimizer, variables = cornu.optimizers.Adam(0.1), weights()
     optimizer.build(variables)
     before = values(optimizer.variables), values(variables)
-    optimizer.stateless_apply(
-        [v.value for v in optimizer.variables], gradients(), [v.value for v in variables]
-    )
+    optimizer.stateless_apply([v.value for v in optimizer.variables], gradients(), [v.value for v in variables])
     assert_all_close(values(optimizer.variables), before[0])
     assert_all_close(values(variables), before[1])
 
@@ -220,8 +220,8 @@ def test_a_scaled_loss_gives_the_same_step():
 
 
 def test_overflow_is_skipped_and_halves_the_scale():
-    inner = cornu.optimizers.Adam(0.1)
-    optimizer, variables = cornu.optimizers.LossScaleOptimizer(inner, initial_scale=4.0, dynamic_growth_steps=2), weights()
+    inner, variables = cornu.optimizers.Adam(0.1), weights()
+    optimizer = cornu.optimizers.LossScaleOptimizer(inner, initial_scale=4.0, dynamic_growth_steps=2)
     optimizer.build(variables)
     assert float(optimizer.scale_loss(1.0)) == 4.0
     optimizer.apply([jnp.full((2, 3), jnp.inf), gradients()[1]])
@@ -254,8 +254,23 @@ def test_each_variable_by_an_optimizer_of_its_choice():
     np.testing.assert_allclose(variables[0].numpy(), 1 - 0.1 * np.asarray(gradients()[0]), rtol=1e-6)
     np.testing.assert_allclose(variables[1].numpy(), 1 - np.asarray(gradients()[1]), rtol=1e-6)
     assert optimizer.optimizers == list(choice.values())
-    with pytest.raises(AttributeError, match="one of its .optimizers"):
+    with pytest.raises(AttributeError, match=r"one of its .optimizers"):
         optimizer.learning_rate = 0.1
+
+
+def test_several_optimizers_share_one_loss_scale_and_apply_a_constraint_once():
+    variables = weights()
+    variables[1].constraint = lambda w: w * 0.5
+    rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(1.0))
+    optimizer = cornu.optimizers.MultiOptimizer(rates, loss_scale_factor=4.0)
+    assert optimizer.scale_loss(1.0) == 4.0
+    optimizer.apply(gradients(4.0), variables)
+    np.testing.assert_allclose(variables[1].numpy(), (1 - np.arange(1.0, 4.0)) * 0.5)
+    rates["kernel"] = cornu.optimizers.SGD(loss_scale_factor=2.0)
+    with pytest.raises(ValueError, match="give loss_scale_factor to the MultiOptimizer alone"):
+        cornu.optimizers.MultiOptimizer(rates, loss_scale_factor=4.0).build(weights())
+    del rates["kernel"]
+    assert list(rates) == []
 
 
 # ---------------------------------------------------------------- optimizers of one's own
@@ -349,6 +364,7 @@ def test_an_optimizer_without_arithmetic_says_what_to_write():
         lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9)),
         lambda: optax.adamw(optax.exponential_decay(0.1, 2, 0.5), weight_decay=0.1),
         lambda: optax.inject_hyperparams(optax.adam)(learning_rate=0.1),
+        lambda: optax.chain(optax.add_noise(0.1, 0.5, 0), optax.sgd(0.1)),
         lambda: optax.sgd(0.1),
     ],
 )
@@ -456,10 +472,10 @@ def test_identifiers():
     assert cornu.optimizers.get(optimizer) is optimizer
     assert cornu.optimizers.get(None) is None
     assert cornu.optimizers.legacy.Adam is cornu.optimizers.Adam
-    with pytest.raises(ValueError, match="Unknown optimizer 'adma'. Closest valid names: 'adam'"):
+    with pytest.raises(ValueError, match=r"Unknown optimizer 'adma'. Closest valid names: .*'Adam'"):
         cornu.optimizers.get("adma")
     for wrong in (3, np.abs):
-        with pytest.raises(ValueError, match="An? optimizer must be"):
+        with pytest.raises(ValueError, match=r"An? optimizer must be"):
             cornu.optimizers.get(wrong)
 
 
@@ -498,7 +514,7 @@ def test_variables_of_ones_own_making():
         ({"use_ema": True, "ema_overwrite_frequency": 1.5}, "ema_overwrite_frequency must be a positive integer"),
         ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be 2 or more"),
         ({"momentum": 1.5}, "momentum must be from 0 to 1"),
-        ({"lr": 0.1}, "unknown argument 'lr'. Likely: .*'learning_rate'|unknown argument 'lr'"),
+        ({"lr": 0.1}, "unknown argument 'lr'"),
         ({"clip_norm": 0.1}, "unknown argument 'clip_norm'. Likely: 'clipnorm'"),
         ({"learning_rate": "fast"}, "learning_rate must be a number"),
         ({"learning_rate": None}, "learning_rate must be a number"),
@@ -549,7 +565,7 @@ def test_wrong_calls():
     with pytest.raises(ValueError, match="stateless_apply needs a built optimizer"):
         optimizer.stateless_apply([], [], [])
     optimizer.build(variables)
-    with pytest.raises(ValueError, match="one gradient for each variable. Received: 1 gradients for 2 variables"):
+    with pytest.raises(ValueError, match=r"one gradient for each variable. Received: 1 gradients for 2 variables"):
         optimizer.apply(gradients()[:1])
     with pytest.raises(ValueError, match='the variable "stranger" is not among the 2 variables'):
         optimizer.apply([jnp.ones(2)], [cornu.Variable([1.0, 2.0], name="stranger")])

@@ -1,5 +1,6 @@
 """Every fast form against the plain one: values, both gradients, gradients of gradients, half precision, tracing."""
 
+import functools
 import itertools
 
 import jax
@@ -28,14 +29,22 @@ def reference(x, kernel, strides, padding, dilation, groups):
     )  # fmt: skip
 
 
+# The compiler is told not to try hard: the tests run each program once.
+compiled = functools.partial(
+    jax.jit,
+    compiler_options={"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": "True"},
+)
+
+
 def pulled_back(fn, *args):
     """The value and the gradients of a sum with unequal weights."""
 
     def weighted(*args):
         y = fn(*args)
-        return jnp.sum(y.astype(jnp.float32) * draw(*y.shape))
+        return jnp.sum(y.astype(jnp.float32) * draw(*y.shape)), y
 
-    return fn(*args), *jax.grad(weighted, tuple(range(len(args))))(*args)
+    gradients, y = compiled(jax.grad(weighted, tuple(range(len(args))), has_aux=True))(*args)
+    return [y, *gradients]
 
 
 def agree(found, wanted, tolerance=2e-5):
@@ -67,16 +76,33 @@ CONVOLUTIONS = [
 ]
 
 
-@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
-@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+PADDED = [
+    (c, p)
+    for n, c in enumerate(CONVOLUTIONS)
+    for p in ("valid", "same", "causal")
+    if p == "same" or n % 2 == 0
+]
+
+
+@pytest.mark.parametrize(("case", "padding"), PADDED, ids=str)
 def test_convolution(case, padding):
     x_shape, kernel_shape, strides, dilation, groups = case
     x, kernel = draw(*x_shape), draw(*kernel_shape)
     found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding, dilation, groups), x, kernel)
     wanted = pulled_back(lambda x, k: reference(x, k, strides, padding, dilation, groups), x, kernel)
     agree(found, wanted)
-    with platform.plain_forms():
-        agree([conv.conv(x, kernel, strides, padding, dilation, groups)], wanted[:1])
+
+
+def test_plain_convolution():
+    """The form of other platforms; its gradients are XLA's own."""
+    for (x_shape, kernel_shape, *window), padding in zip(
+        CONVOLUTIONS, itertools.cycle(("valid", "same", "causal"))
+    ):
+        strides, dilation, groups = window
+        x, kernel = draw(*x_shape), draw(*kernel_shape)
+        with platform.plain_forms():
+            found = conv.conv(x, kernel, strides, padding, dilation, groups)
+        agree([found], [reference(x, kernel, strides, padding, dilation, groups)])
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -99,7 +125,7 @@ def test_long_sums_of_half_precision_keep_their_digits():
     assert (conv.conv(x, jnp.ones((2, 2, 4096, 1), jnp.float16) * jnp.float16(0.125), (1, 1)) == 2048).all()
 
 
-@pytest.mark.parametrize("index", [1, 6, 7, 8, 11, 12, 14])
+@pytest.mark.parametrize("index", [5, 7, 11, 14])
 def test_second_derivatives(index):
     x_shape, kernel_shape, strides, dilation, groups = CONVOLUTIONS[index]
     x, kernel = draw(*x_shape), draw(*kernel_shape)
@@ -109,7 +135,7 @@ def test_second_derivatives(index):
             gx, gk = jax.grad(lambda x, k: jnp.sum(jnp.sin(fn(x, k))), (0, 1))(x, k)
             return jnp.sum(gx**2) + jnp.sum(gk**2)
 
-        return jax.grad(penalty, (0, 1))(x, kernel)
+        return compiled(jax.grad(penalty, (0, 1)))(x, kernel)
 
     found = second(lambda x, k: conv.conv(x, k, strides, "same", dilation, groups))
     agree(found, second(lambda x, k: reference(x, k, strides, "same", dilation, groups)), 1e-4)
@@ -118,7 +144,7 @@ def test_second_derivatives(index):
 TRANSPOSES = list(itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2), (None, 0, 1, 2), ("valid", "same")))
 
 
-@pytest.mark.parametrize(("size", "stride", "dilation", "extra", "padding"), TRANSPOSES[::5])
+@pytest.mark.parametrize(("size", "stride", "dilation", "extra", "padding"), TRANSPOSES[::11])
 def test_transposed_convolution(size, stride, dilation, extra, padding):
     """Against the definition: every pixel stamps the kernel; the plain form and both gradients agree."""
     x, kernel = draw(2, 5, 3), draw(size, 4, 3)
@@ -139,7 +165,7 @@ def test_transposed_convolution(size, stride, dilation, extra, padding):
 
     agree(found, pulled_back(stamped, x, kernel))
     with platform.plain_forms():
-        agree(pulled_back(lambda x, k: conv.conv_transpose(x, k, *args), x, kernel), found)
+        agree([conv.conv_transpose(x, kernel, *args)], found[:1])
 
 
 def test_transposed_convolution_of_images():
@@ -180,9 +206,10 @@ def average_reference(x, size, strides, padding):
 @pytest.mark.parametrize("case", POOLS, ids=str)
 def test_max_pool(case, padding):
     shape, size, strides = case
-    for x in (draw(*shape), jnp.maximum(jnp.round(draw(*shape)), 0), -jnp.ones(shape)):  # ties abound after a relu
-        found = pulled_back(lambda x: pool.max_pool(x, size, strides, padding), x)
-        agree(found, pulled_back(lambda x: max_reference(x, size, strides, padding), x), 1e-6)
+    relu = jnp.maximum(jnp.round(draw(*shape)), 0)  # full of ties
+    x = jnp.concatenate([draw(*shape), relu, jnp.full(shape, -1.0)])
+    found = pulled_back(lambda x: pool.max_pool(x, size, strides, padding), x)
+    agree(found, pulled_back(lambda x: max_reference(x, size, strides, padding), x), 1e-6)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -206,9 +233,17 @@ def test_pools_in_half_precision(dtype):
         agree(found, wanted, 4 * jnp.finfo(dtype).eps)
 
 
+def test_not_a_number_stays_visible():
+    x = draw(1, 6, 6, 1).at[0, 2, 2, 0].set(jnp.nan)
+    assert jnp.isnan(pool.max_pool(x, (2, 2), (2, 2))).sum() == 1
+    assert jnp.isnan(pool.average_pool(x, (3, 3), (1, 1))).sum() == 9
+
+
 def test_integers_are_pooled_and_convolved_exactly():
     x = jnp.arange(-18, 18, dtype=jnp.int32).reshape(1, 6, 6, 1)
-    np.testing.assert_array_equal(pool.max_pool(x, (2, 2), (2, 2))[0, :, :, 0], np.asarray(x)[0, 1::2, 1::2, 0])
+    np.testing.assert_array_equal(
+        pool.max_pool(x, (2, 2), (2, 2))[0, :, :, 0], np.asarray(x)[0, 1::2, 1::2, 0]
+    )
     assert conv.conv(x, jnp.ones((6, 6, 1, 1), jnp.int32), (1, 1)).item() == -18
 
 
@@ -252,11 +287,24 @@ def test_sizes_may_be_unknown(name, unknown):
 def test_gradients_under_vmap_and_scan(name):
     x = draw(3, 2, 7, 9, 3)
 
+    @compiled
     def gradient(v):
         return jax.grad(lambda v: jnp.sum(jnp.sin(KERNELS[name](v))))(v)
 
     each = jnp.stack([gradient(v) for v in x])
-    agree([jax.vmap(gradient)(x), lax.map(gradient, x), jax.jit(jax.vmap(gradient))(x)], [each] * 3)
+    agree(
+        [
+            compiled(jax.vmap(gradient.__wrapped__))(x),
+            compiled(lambda x: lax.map(gradient.__wrapped__, x))(x),
+        ],
+        [each] * 2,
+    )
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_outside_of_a_trace(name):
+    x = draw(2, 7, 9, 3)
+    agree([KERNELS[name](x)], [compiled(KERNELS[name])(x)])
 
 
 def test_plain_forms_can_be_forced(monkeypatch):

@@ -65,7 +65,9 @@ def test_every_public_name(name):
 
 
 @pytest.mark.parametrize("dtype", [None, "float16", "bfloat16", "int32", "bool"])
-@pytest.mark.parametrize(("name", "kwargs"), [("Zeros", {}), ("Ones", {}), ("Constant", {"value": 2}), ("Identity", {})])
+@pytest.mark.parametrize(
+    ("name", "kwargs"), [("Zeros", {}), ("Ones", {}), ("Constant", {"value": 2}), ("Identity", {})]
+)
 def test_fixed_values(name, kwargs, dtype):
     ours = getattr(initializers, name)(**kwargs)((3, 4), dtype=dtype)
     theirs = getattr(keras.initializers, name)(**kwargs)((3, 4), dtype=dtype)
@@ -89,7 +91,8 @@ def test_stft(side, scaling, periodic, window):
 
 FANS = [
     ((40, 60), {}), ((3, 3, 20, 30), {}), ((5, 30, 20), {}), ((2000,), {}), ((), {}), ((50, 6, 8), {}),
-    ((50, 6, 8), {"input_axes": (0,), "output_axes": (1, 2)}), ((6, 8, 50), {"input_axes": (0, 1), "output_axes": (-1,)}),
+    ((50, 6, 8), {"input_axes": (0,), "output_axes": (1, 2)}),
+    ((6, 8, 50), {"input_axes": (0, 1), "output_axes": (-1,)}),
 ]  # fmt: skip
 
 
@@ -196,7 +199,10 @@ def test_drawing_compiles_nothing(capfd):
 def test_functions_classes_and_arrays():
     assert initializers.get(None) is None
     assert isinstance(initializers.get(initializers.Zeros), initializers.Zeros)
-    function = lambda shape, dtype=None: jnp.full(shape, 7.0)  # noqa: E731
+
+    def function(shape, dtype=None):
+        return jnp.full(shape, 7.0)
+
     assert initializers.get(function) is function
     np.testing.assert_array_equal(initializers.get(np.arange(3.0))((3,)), [0, 1, 2])
 

@@ -64,7 +64,7 @@ COMMON_SETTINGS = [
     {"gradient_accumulation_steps": 2, "clipnorm": 0.5, "weight_decay": 0.1, "use_ema": True},
     {"gradient_accumulation_steps": 2, "use_ema": True, "ema_overwrite_frequency": 2, "loss_scale_factor": 2.0},
 ]
-COMMON_FOR = ("SGD", "Adam", "RMSprop", "Nadam", "Muon", "Lion")
+COMMON_FOR = ("SGD", "Adam", "Nadam", "Muon")
 CASES = [
     *((name, settings) for name, table in OWN_SETTINGS.items() for settings in table),
     *((name, settings) for name in COMMON_FOR for settings in COMMON_SETTINGS),
@@ -149,11 +149,11 @@ def test_config_and_variables(name, settings):
 
 @pytest.mark.parametrize("name", OWN_SETTINGS)
 def test_default_names_and_configs(name):
-    cornu_config = getattr(cornu.optimizers, name)().get_config()
     keras.utils.clear_session()
-    assert cornu_config.pop("name").startswith((keras_config := getattr(keras.optimizers, name)().get_config())["name"])
-    keras_config.pop("name")
-    assert cornu_config == keras_config
+    ours = getattr(cornu.optimizers, name)().get_config()
+    theirs = getattr(keras.optimizers, name)().get_config()
+    assert ours.pop("name").startswith(theirs.pop("name"))  # the counter behind the name may stand elsewhere
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Lamb"])

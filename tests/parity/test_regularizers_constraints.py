@@ -87,8 +87,8 @@ def test_constraint_configs(name, settings):
 @pytest.mark.parametrize("kind", ["regularizers", "constraints"])
 def test_names(kind):
     names = [
-        "l1", "l2", "L1", "L2", "L1L2", "l1l2", "orthogonal_regularizer", "OrthogonalRegularizer", "max_norm", "MaxNorm",
-        "min_max_norm", "MinMaxNorm", "non_neg", "NonNeg", "unit_norm", "UnitNorm", "no_such_name",
+        "l1", "l2", "L1", "L2", "L1L2", "l1l2", "orthogonal_regularizer", "OrthogonalRegularizer", "max_norm",
+        "MaxNorm", "min_max_norm", "MinMaxNorm", "non_neg", "NonNeg", "unit_norm", "UnitNorm", "no_such_name",
     ]  # fmt: skip
     known = 0
     for name in names:
@@ -119,7 +119,7 @@ def test_identifiers_that_are_no_names():
 def test_factors_that_both_refuse(value):
     for package in (cornu, keras):
         for name in ("L1", "L2", "L1L2", "OrthogonalRegularizer"):
-            with pytest.raises(ValueError, match="[Nn]on-negative|zero or more"):
+            with pytest.raises(ValueError, match=r"[Nn]on-negative|zero or more"):
                 getattr(package.regularizers, name)(value)
 
 

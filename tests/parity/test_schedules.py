@@ -8,26 +8,32 @@ import pytest
 
 import cornu
 
-STEPS = (0, 1, 2, 3, 5, 7, 9, 10, 11, 14, 15, 20, 21, 29, 30, 31, 45, 99, 1000, 123_456)
+STEPS = (0, 1, 3, 4, 7, 10, 11, 20, 21, 30, 31, 99, 123_456)
 CASES = [
-    ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5)),
-    ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.96, staircase=True)),
-    ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5)),
-    ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=3, decay_rate=2.0, staircase=True)),
-    ("PiecewiseConstantDecay", dict(boundaries=[3, 10, 30], values=[1.0, 0.5, 0.1, 0.01])),
-    ("PiecewiseConstantDecay", dict(boundaries=[2.5, 20.5], values=[1.0, 0.5, 0.1])),
-    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=20)),
-    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=20, end_learning_rate=0.01, power=2.5)),
-    ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=10, power=0.5, cycle=True)),
-    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20)),
-    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, alpha=0.1)),
-    ("CosineDecay", dict(initial_learning_rate=0.0, decay_steps=20, warmup_target=0.5, warmup_steps=10)),
-    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, alpha=0.2, warmup_target=0.05, warmup_steps=7)),
-    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, warmup_target=0.5)),
-    ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=20, warmup_steps=5)),
-    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=10)),
-    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=10, t_mul=1.0, m_mul=0.9)),
-    ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=4, t_mul=1.5, m_mul=0.8, alpha=0.1)),
+    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}),
+    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.96, "staircase": True}),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 2.0, "staircase": True}),
+    ("PiecewiseConstantDecay", {"boundaries": [3, 10, 30], "values": [1.0, 0.5, 0.1, 0.01]}),
+    ("PiecewiseConstantDecay", {"boundaries": [2.5, 20.5], "values": [1.0, 0.5, 0.1]}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 20}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 20, "end_learning_rate": 0.01, "power": 2.5}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 10, "power": 0.5, "cycle": True}),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 20}),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 20, "alpha": 0.1}),
+    ("CosineDecay", {"initial_learning_rate": 0.0, "decay_steps": 20, "warmup_target": 0.5, "warmup_steps": 10}),
+    (
+        "CosineDecay",
+        {"initial_learning_rate": 0.1, "decay_steps": 20, "alpha": 0.2, "warmup_target": 0.05, "warmup_steps": 7},
+    ),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 20, "warmup_target": 0.5}),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 20, "warmup_steps": 5}),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 10}),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 10, "t_mul": 1.0, "m_mul": 0.9}),
+    (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.1, "first_decay_steps": 4, "t_mul": 1.5, "m_mul": 0.8, "alpha": 0.1},
+    ),
 ]
 
 
@@ -82,15 +88,15 @@ def test_inside_an_optimizers_config(name, settings):
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("ExponentialDecay", dict(initial_learning_rate=0.1, decay_steps=0, decay_rate=0.5)),
-        ("InverseTimeDecay", dict(initial_learning_rate=0.1, decay_steps=-1, decay_rate=0.5)),
-        ("PolynomialDecay", dict(initial_learning_rate=0.1, decay_steps=0)),
-        ("CosineDecay", dict(initial_learning_rate=0.1, decay_steps=0)),
-        ("CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=0)),
-        ("PiecewiseConstantDecay", dict(boundaries=[3], values=[1.0])),
+        ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 0, "decay_rate": 0.5}),
+        ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": -1, "decay_rate": 0.5}),
+        ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 0}),
+        ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 0}),
+        ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 0}),
+        ("PiecewiseConstantDecay", {"boundaries": [3], "values": [1.0]}),
     ],
 )
 def test_what_both_refuse(name, settings):
     for package in (cornu, keras):
-        with pytest.raises(ValueError, match="must be > 0|must be more than 0|boundaries"):
+        with pytest.raises(ValueError, match=r"must be > 0|must be more than 0|boundaries"):
             getattr(package.optimizers.schedules, name)(**settings)

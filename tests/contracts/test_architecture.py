@@ -1,0 +1,125 @@
+"""The shape of the code itself: imports only go down, public names are listed, nothing heavy is imported early."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cornu
+
+ROOT = Path(cornu.__file__).parent
+
+# Every folder and top-level module of the package, from the ground up. A module may import from its own level's
+# row, or from rows above it in this list; never from rows below.
+LEVELS = [
+    ["version", "settings", "tree", "registry", "validate", "__init__"],
+    ["core"],
+    ["kernels", "random"],
+    ["ops"],
+    ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
+    ["saving", "config"],
+    ["backend", "mixed_precision"],
+    ["layers"],
+    ["callbacks"],
+    ["training"],
+    ["models"],
+    ["utils"],
+    ["as_keras"],
+    ["cli"],
+    ["__main__"],
+]
+LEVEL = {name: number for number, row in enumerate(LEVELS) for name in row}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def module_name(file: Path) -> str:
+    return ".".join(("cornu", *file.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def top(name: str) -> str:
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def imports(file: Path, everywhere: bool = True) -> set[str]:
+    """The cornu modules that a file imports."""
+    found = set()
+    known = {module_name(f) for f in FILES}
+    nodes = ast.walk(ast.parse(file.read_text())) if everywhere else ast.parse(file.read_text()).body
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "cornu"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "cornu":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in known else node.module)
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_go_down(file):
+    own = top(module_name(file))
+    for imported in imports(file):
+        if imported == "cornu":
+            continue  # the lazy top level, which imports nothing by itself
+        assert LEVEL[top(imported)] <= LEVEL[own], f"{module_name(file)} imports {imported}, which is above it"
+
+
+def test_imports_never_run_in_a_circle():
+    graph = {module_name(file): imports(file, everywhere=False) - {"cornu"} for file in FILES}
+    state: dict[str, str] = {}
+
+    def visit(name, path):
+        if state.get(name) == "done" or name not in graph:
+            return
+        assert state.get(name) != "open", f"circle: {' -> '.join([*path, name])}"
+        state[name] = "open"
+        for other in graph[name]:
+            visit(other, [*path, name])
+        state[name] = "done"
+
+    for name in graph:
+        visit(name, [])
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_inside_functions_are_for_optional_packages(file):
+    allowed = {"sklearn", "matplotlib", "pandas", "polars", "torch", "ml_dtypes", "tensorflow"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for inner in ast.walk(node):
+                names = []
+                if isinstance(inner, ast.Import):
+                    names = [alias.name for alias in inner.names]
+                elif isinstance(inner, ast.ImportFrom):
+                    names = [inner.module or ""]
+                assert {n.split(".")[0] for n in names} <= allowed, f"{node.name} imports {names}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_every_module_opens_with_its_idea(file):
+    assert ast.get_docstring(ast.parse(file.read_text()))
+
+
+@pytest.mark.parametrize("namespace", sorted(cornu._NAMESPACES))
+def test_public_names_are_listed_once_and_there(namespace):
+    module = importlib.import_module(f"cornu.{namespace}")
+    names = list(module.__all__)
+    assert len(names) == len(set(names))
+    for name in names:
+        assert hasattr(module, name)
+
+
+def test_importing_cornu_loads_no_namespace_and_no_optional_package():
+    code = (
+        "import sys, cornu\n"
+        "loaded = [m for m in sys.modules if m.startswith('cornu.')]\n"
+        "assert loaded == ['cornu.version'], loaded\n"
+        "from cornu.models import Sequential\n"
+        "from cornu.layers import Dense\n"
+        "heavy = {'matplotlib', 'pandas', 'sklearn', 'torch', 'tensorflow', 'keras', 'optax', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)

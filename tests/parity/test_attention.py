@@ -1,0 +1,175 @@
+"""The attention layers against Keras: outputs, scores, gradients, masks, weights, losses, configs, shapes."""
+
+import keras
+import numpy as np
+import pytest
+from layer_oracle import check, make_pair, plain, pure_results
+
+import cornu
+
+R = np.random.default_rng(3)
+Q, V, K = (R.standard_normal(shape).astype("float32") for shape in ((2, 3, 6), (2, 5, 6), (2, 5, 6)))
+WIDE = R.standard_normal((2, 5, 8)).astype("float32")
+Q4, V4 = (R.standard_normal(shape).astype("float32") for shape in ((2, 3, 4, 6), (2, 3, 4, 6)))
+QUERY_MASK = np.array([[1, 1, 0], [1, 0, 0]], bool)
+VALUE_MASK = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0]], bool)
+KEY_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+PAIRS = R.random((2, 3, 5)) > 0.4
+PAIRS[..., 0] = True
+
+HEADS = [
+    ((Q, V), {}),
+    ((Q, V, K), {"value_dim": 3}),
+    ((Q, V, WIDE), {"use_bias": False, "output_shape": 7}),
+    ((Q, V), {"output_shape": (2, 3), "use_gate": True}),
+    ((Q, V), {"sliding_window": 2, "kernel_regularizer": "l2", "bias_regularizer": "l2", "activity_regularizer": "l2"}),
+    ((Q, V), {"kernel_constraint": "max_norm", "bias_constraint": "non_neg", "kernel_initializer": "he_normal"}),
+    ((Q, V), {"dropout": 0.3, "seed": 1, "attention_axes": 1}),
+    ((Q4, V4), {"attention_axes": (1, 2)}),
+    ((Q4, V4), {"attention_axes": (2, 1)}),
+    ((Q4, V4), {"attention_axes": -2}),
+    ((Q4, V4), {"attention_axes": [1]}),
+    ((Q4, V4), {}),
+]
+
+
+@pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
+@pytest.mark.parametrize(("inputs", "arguments"), HEADS)
+def test_multi_head_attention(inputs, arguments, scores):
+    # Keras's symbolic scores have no shape to compare with for several attended axes.
+    check(
+        "MultiHeadAttention", {"num_heads": 2, "key_dim": 3, **arguments}, inputs,
+        symbolic=not scores, return_attention_scores=scores,
+    )  # fmt: skip
+
+
+def test_values_of_another_depth():
+    """Keras needs the scores to be asked for; cornu gives the same result without."""
+    ours, theirs = make_pair("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_gate": True}, (Q, V), return_attention_scores=True)
+    wanted, _ = theirs(Q, V, return_attention_scores=True)
+    np.testing.assert_allclose(ours(Q, V), wanted, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(ours(Q, V, return_attention_scores=True)[0], wanted, rtol=2e-5, atol=2e-5)
+
+
+CALLS = [
+    {"use_causal_mask": True},
+    {"attention_mask": PAIRS},
+    {"attention_mask": PAIRS[0]},
+    {"attention_mask": PAIRS[:, None]},
+    {"attention_mask": PAIRS.astype("int32"), "use_causal_mask": True},
+    {"query_mask": QUERY_MASK, "value_mask": VALUE_MASK},
+    {"value_mask": VALUE_MASK, "key_mask": KEY_MASK, "use_causal_mask": True},
+    {"key_mask": KEY_MASK, "attention_mask": PAIRS},
+]
+LAYERS = [
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "sliding_window": 2}),
+    ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}),
+]
+
+
+@pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
+@pytest.mark.parametrize("call", CALLS, ids=["-".join(c) for c in CALLS])
+@pytest.mark.parametrize(("name", "arguments"), LAYERS)
+def test_masks(name, arguments, call, scores):
+    """Rows that may look nowhere are among these: both libraries give averages without scores and zeros with."""
+    ours, theirs = make_pair(name, arguments, (Q, V))
+    results = [layer(Q, V, K, return_attention_scores=scores, **call) for layer in (ours, theirs)]
+    for a, b in zip(*(r if scores else [r] for r in results), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("call", [{"use_causal_mask": True}, {"value_mask": VALUE_MASK, "attention_mask": PAIRS}])
+def test_gradients_through_masks(call):
+    ours, theirs = make_pair("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, (Q, V))
+    mine, wanted = (pure_results(layer, (Q, V), **call)["gradients"] for layer in (ours, theirs))
+    for a, b in zip([*mine[0], *mine[1]], [*wanted[0], *wanted[1]], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+GROUPS = [
+    {}, {"num_key_value_heads": 1, "use_bias": False}, {"num_key_value_heads": 4, "use_gate": True},
+    {"kernel_regularizer": "l2", "bias_regularizer": "l2", "activity_regularizer": "l2", "sliding_window": 3},
+    {"dropout": 0.2, "seed": 3},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
+@pytest.mark.parametrize("arguments", GROUPS)
+def test_group_query_attention(arguments, scores):
+    arguments = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2, **arguments}
+    check("GroupQueryAttention", arguments, (Q, V), symbolic=not scores, return_attention_scores=scores)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
+@pytest.mark.parametrize(("name", "arguments"), [LAYERS[0], LAYERS[2]])
+def test_narrow_floats(name, arguments, scores, dtype):
+    ours, theirs = make_pair(name, {**arguments, "dtype": dtype}, (Q, V))
+    results = [layer(Q, V, return_attention_scores=scores) for layer in (ours, theirs)]
+    for a, b in zip(*(r if scores else [r] for r in results), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(np.asarray(a, "float32"), np.asarray(b, "float32"), rtol=5e-2, atol=5e-2)
+
+
+SIMPLE = [
+    ("Attention", {}), ("Attention", {"use_scale": True}), ("Attention", {"score_mode": "concat"}),
+    ("Attention", {"score_mode": "concat", "use_scale": True}), ("Attention", {"dropout": 0.4, "seed": 2}),
+    ("AdditiveAttention", {}), ("AdditiveAttention", {"use_scale": False}), ("AdditiveAttention", {"dropout": 0.4, "seed": 5}),
+]  # fmt: skip
+
+
+
+@pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
+@pytest.mark.parametrize("key", [False, True], ids=["", "key"])
+@pytest.mark.parametrize(("name", "arguments"), SIMPLE)
+def test_simple_attention(name, arguments, key, scores):
+    inputs = [Q, V, K] if key else [Q, V]
+    pair = [getattr(library.layers, name)(**{"name": "layer", **arguments}) for library in (cornu, keras)]
+    for layer in pair:
+        layer(inputs)
+    ours, theirs = pair
+    values = [R.standard_normal(w.shape).astype("float32") for w in theirs.weights]
+    assert [(w.name, w.shape) for w in ours.weights] == [(w.name, tuple(w.shape)) for w in theirs.weights]
+    for layer in pair:
+        layer.set_weights(values)
+    assert plain(ours.get_config()) == plain(theirs.get_config())
+    for call in SIMPLE_CALLS:
+        results = [layer(inputs, return_attention_scores=scores, **call) for layer in pair]
+        for a, b in zip(*(r if scores else [r] for r in results), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+    symbolic = [layer([library.Input(x.shape[1:]) for x in inputs]) for layer, library in zip(pair, (cornu, keras), strict=True)]
+    assert tuple(symbolic[0].shape) == tuple(symbolic[1].shape)
+
+
+SIMPLE_CALLS = [
+    {}, {"use_causal_mask": True}, {"mask": [None, VALUE_MASK]}, {"mask": [QUERY_MASK, VALUE_MASK], "use_causal_mask": True},
+    {"mask": [QUERY_MASK, None]}, {"mask": [None, np.zeros_like(VALUE_MASK)]}, {"mask": [QUERY_MASK, VALUE_MASK, KEY_MASK]},
+]  # fmt: skip
+
+
+def test_equal_seeded_initializers_give_equal_projections_as_in_keras():
+    for library in (cornu, keras):
+        first = library.layers.MultiHeadAttention(2, 3, kernel_initializer=library.initializers.GlorotUniform(seed=1))
+        first.build((1, 2, 6), (1, 2, 6))
+        np.testing.assert_array_equal(first.query_dense.kernel.numpy(), first.key_dense.kernel.numpy())
+        second = library.layers.MultiHeadAttention(2, 3)
+        second.build((1, 2, 6), (1, 2, 6))
+        assert np.abs(second.query_dense.kernel.numpy() - second.key_dense.kernel.numpy()).max() > 1e-3
+
+
+@pytest.mark.parametrize("arguments", [
+    {"num_heads": 2, "key_dim": 3}, {"num_heads": 2, "key_dim": 3, "attention_axes": [1, -2], "output_shape": [5]},
+])  # fmt: skip
+def test_configs_before_building(arguments):
+    ours, theirs = (library.layers.MultiHeadAttention(name="layer", **arguments) for library in (cornu, keras))
+    assert plain(ours.get_config()) == plain(theirs.get_config())
+    written = [library.saving.serialize_keras_object(x) for library, x in ((cornu, ours), (keras, theirs))]
+    assert plain(written[0]) == plain(written[1])
+
+
+def test_group_query_attention_is_named_as_in_keras():
+    ours, theirs = (library.layers.GroupQueryAttention(2, 2, 1) for library in (cornu, keras))
+    assert ours.name.startswith("grouped_query_attention")
+    assert theirs.name.startswith("grouped_query_attention")
+    assert cornu.saving.serialize_keras_object(ours)["class_name"] == "GroupQueryAttention"
