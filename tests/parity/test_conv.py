@@ -27,6 +27,8 @@ def example(rank, data_format="channels_last", channels=CHANNELS):
 
 def matching(name, shape, config):
     """The same layer from Keras and from cornu, with equal weights."""
+    roles = {"D": ("depthwise",), "S": ("depthwise", "pointwise")}.get(name[0], ("kernel",))
+    config = config | {f"{role}_initializer": "zeros" for role in roles}  # Keras draws slowly, and it is overwritten
     theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
     theirs.build(shape)
     ours.build(shape)
@@ -145,7 +147,7 @@ def test_config(name, rank, config):
 
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"])
 def test_default_names_and_paths(name):
-    config = {"kernel_size": 3} if name == "DepthwiseConv2D" else {"filters": 2, "kernel_size": 3}
+    config = {"kernel_size": 3} | ({} if name == "DepthwiseConv2D" else {"filters": 2})
     theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
     assert ours.name.rstrip("_0123456789") == theirs.name.rstrip("_0123456789")
     for layer in (theirs, ours):

@@ -65,7 +65,7 @@ def several_data(random, rows):
 def transformer(k):
     layers = k.layers
     x = inputs = k.Input((5, 8))
-    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4)(x, x))
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4, use_bias=False)(x, x))
     x = layers.LayerNormalization(epsilon=1e-6)(x + layers.Dense(8)(layers.Dense(16, "gelu")(x)))
     return k.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling1D()(x)))
 
