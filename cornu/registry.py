@@ -17,7 +17,7 @@ from typing import Any
 # The namespaces whose classes and functions may be named in a file.
 NAMESPACES = (
     "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers",
+    "optimizers", "optimizers.schedules", "random", "regularizers", "ops",
 )  # fmt: skip
 
 # Where Keras writes another module than the folder of the public path.
@@ -37,6 +37,14 @@ def is_builtin(obj: Any) -> bool:
     return (getattr(obj, "__module__", None) or "").startswith(_PREFIX) and obj not in _registered_names
 
 
+def is_catalogued(obj: Any) -> bool:
+    """Whether `obj` is a built-in function that its own name finds, such as an activation or a loss."""
+    if not is_builtin(obj):
+        return False
+    found = (getattr(importlib.import_module(_PREFIX + n), obj.__name__, None) for n in NAMESPACES if n != "ops")
+    return any(one is obj for one in found)
+
+
 def public_module(obj: type | Callable) -> str:
     """The module that Keras writes for a built-in object: the folder of its file, `keras.layers` for `Dense`."""
     if obj.__name__ in _WRITTEN_MODULES:
@@ -47,9 +55,9 @@ def public_module(obj: type | Callable) -> str:
 
 def find_builtin(module: str, name: str) -> Any | None:
     """The built-in object that a file calls `module.name`, or None."""
-    namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
-    if not module.startswith("keras"):
+    if module.split(".")[0] not in ("keras", "builtins"):
         return None
+    namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
     for namespace in namespaces:
         found = getattr(importlib.import_module(_PREFIX + namespace), name, None)
         if found is not None:

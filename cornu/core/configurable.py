@@ -52,6 +52,8 @@ class Configurable:
             try:
                 value = getattr(self, name)
             except AttributeError:
+                if _writes_own_config(type(self)):
+                    continue
                 raise AttributeError(
                     f"{validate.describe(self)}: the constructor's argument {name!r} is not kept as an attribute of "
                     f"the same name. Keep it (self.{name} = {name}) or write get_config()."
@@ -64,6 +66,12 @@ class Configurable:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """An object equal to the one whose `get_config` gave `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
+
+
+def _writes_own_config(cls: type) -> bool:
+    """Whether a class of the user's has a `get_config`, which then adds what it needs to the base class's."""
+    owner = next(base for base in cls.__mro__ if "get_config" in base.__dict__)
+    return not registry.is_builtin(owner)
 
 
 def _config_value(value: Any) -> Any:
@@ -153,7 +161,7 @@ def _write_bytes(obj: bytes) -> dict:
 
 
 def _write_function(obj: Callable) -> Any:
-    if registry.is_builtin(obj):
+    if registry.is_catalogued(obj):
         return obj.__name__
     if getattr(obj, "__name__", "<lambda>") == "<lambda>":
         raise ValueError(
@@ -161,8 +169,7 @@ def _write_function(obj: Callable) -> Any:
             "and register it: @cornu.saving.register_keras_serializable()."
         )
     name = registry.get_registered_name(obj)
-    module = None if registry.is_registered(obj) else obj.__module__
-    return {"module": module or "builtins", "class_name": "function", "config": name, "registered_name": name}
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def _write_class(obj: type) -> Any:

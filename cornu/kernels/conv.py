@@ -56,9 +56,7 @@ def conv(
         return depthwise_conv(x, _as_depthwise(kernel, groups), strides, padding, dilation)
     if not _fast("conv", x) or groups > _MANY_GROUPS:
         return _plain_conv(x, kernel, strides, padding, dilation, groups)
-    return _conv(
-        x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups
-    )
+    return _conv(x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups)
 
 
 def depthwise_conv(
@@ -227,9 +225,7 @@ def weigh(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
         return _dot(_strided(x, win), y, (summed, summed)).reshape(shape)
     if x.shape[-1] == 1 and _has_few_products(x, win):
         padded = window.pad(x, win)
-        taps = jnp.stack(
-            [window.tap(padded, at, win)[..., 0] for at in win.positions]
-        )  # (taps, batch, *places)
+        taps = jnp.stack([window.tap(padded, at, win)[..., 0] for at in win.positions])  # (taps, batch, *places)
         return _dot(taps, y, (tuple(range(1, taps.ndim)), summed)).reshape(shape)
     channels_as_batch = jnp.swapaxes(x, 0, -1)  # (i, *sizes, batch)
     batch_as_input = jnp.moveaxis(y, 0, -2)  # (*places, batch, channels)
@@ -269,9 +265,7 @@ def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
     return dx, sums.reshape(kernel.shape).astype(kernel.dtype)
 
 
-each_channel.defvjp(
-    lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward
-)
+each_channel.defvjp(lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward)
 
 
 def _is_pointwise(win: Window) -> bool:
@@ -309,6 +303,4 @@ def _dot(a: jax.Array, b: jax.Array, contracted: tuple) -> jax.Array:
 
 
 def _xla(x, kernel, strides, pads, dilation, spacing=None) -> jax.Array:
-    return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(
-        x.dtype
-    )
+    return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(x.dtype)

@@ -22,9 +22,7 @@ from cornu.kernels.window import Window
 _MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
 
 
-def max_pool(
-    x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid"
-) -> jax.Array:
+def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
     """The largest value under each place of a window. Ties send the gradient to the first of the largest.
 
     Args:
@@ -38,9 +36,7 @@ def max_pool(
     return _max_pool(x, window.slide(padding, window.space_of(x), size, strides))
 
 
-def average_pool(
-    x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid"
-) -> jax.Array:
+def average_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
     """The mean of the pixels under each place of a window; padding does not count.
 
     Args:
@@ -57,7 +53,9 @@ def average_pool(
 
 @functools.partial(jax.jit, static_argnums=1, inline=True)
 def adaptive_average_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
-    """The means of `size` bins that cover the image: bin i of n pixels is from floor(i n / size) to ceil((i + 1) n / size).
+    """The means of `size` bins that cover the image.
+
+    Bin i of n pixels goes from `floor(i * n / size)` up to, but not including, `ceil((i + 1) * n / size)`.
 
     Args:
         x: (batch, *space, channels), of a float dtype.
@@ -93,7 +91,9 @@ def lowest(dtype: jnp.dtype) -> np.generic:
     """The value that never wins a maximum."""
     if jnp.issubdtype(dtype, jnp.floating):
         return dtype.type(-jnp.inf)
-    return dtype.type(False if dtype == bool else jnp.iinfo(dtype).min)
+    if jnp.issubdtype(dtype, jnp.integer):
+        return dtype.type(jnp.iinfo(dtype).min)
+    return dtype.type(False)
 
 
 def _bins(pixels: int, bins: int) -> jax.Array:
@@ -113,9 +113,7 @@ def _sum_dtype(x: jax.Array) -> jnp.dtype:
 
 
 def _reduce_window(x, initial, function, size, strides, padding):
-    initial = x.dtype.type(
-        initial
-    )  # a constant, by which JAX knows the maximum and the sum and their gradients
+    initial = x.dtype.type(initial)  # a constant, by which JAX knows the maximum and the sum and their gradients
     return lax.reduce_window(x, initial, function, (1, *size, 1), (1, *strides, 1), padding.upper())
 
 
@@ -145,9 +143,7 @@ def _largest_backward(win: Window, chosen: jax.Array, g: jax.Array) -> tuple:
         undone, back = window.undo(g, win)
         marks, _ = window.undo(chosen, win, -1)
         last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
-        return (
-            sum(jnp.where(mark == jnp.int8(win.taps - n), value, zero) for n, (mark, value) in last_first),
-        )
+        return (sum(jnp.where(mark == jnp.int8(win.taps - n), value, zero) for n, (mark, value) in last_first),)
     shares = [jnp.where(chosen == jnp.int8(number), g, zero) for number in range(win.taps)]
     return (sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True)),)
 
@@ -167,9 +163,7 @@ def _mean_backward(win: Window, _: None, g: jax.Array) -> tuple:
     share = (wide / _counts(win, wide.dtype)).astype(g.dtype)
     if _tiles(win):
         whole = _tiled(share)
-        return (
-            _untile(jnp.broadcast_to(whole, jnp.broadcast_shapes(whole.shape, _numbers(win).shape)), win),
-        )
+        return (_untile(jnp.broadcast_to(whole, jnp.broadcast_shapes(whole.shape, _numbers(win).shape)), win),)
     if _overlaps_fully(win):
         return (sum(_taps(*window.undo(share, win))),)
     return (sum(window.put_back(share, at, win) for at in win.positions),)

@@ -29,7 +29,9 @@ _MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
 def check_cell(cell: Any, owner: Any) -> Any:
     """`cell`, or an error that says what it lacks."""
     if not callable(getattr(cell, "call", None)):
-        raise ValueError(f"{validate.describe(owner)}: cell must have a method call(inputs, states). Received: {cell!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: cell must have a method call(inputs, states). Received: {cell!r}."
+        )
     if not hasattr(cell, "state_size"):
         raise ValueError(
             f"{validate.describe(owner)}: cell must have an attribute state_size, one integer or a list with one "
@@ -279,7 +281,8 @@ class SimpleRNNCell(GatedCell):
 class LSTMCell(GatedCell):
     """One step of `LSTM`: input, forget and output gates around a memory cell.
 
-    i, f, o = recurrent_activation of their parts of z = x @ kernel + h @ recurrent_kernel + bias, g = activation of its;
+    With z = x @ kernel + h @ recurrent_kernel + bias:
+    i, f, o = recurrent_activation(z_i, z_f, z_o);  g = activation(z_g);
     c' = f c + i g;  h' = o activation(c').
 
     Args:
@@ -492,7 +495,9 @@ class StackedRNNCells(Layer):
         super().__init__(**kwargs)
         self.cells = [check_cell(cell, self) for cell in cells]
         if not self.cells:
-            raise ValueError(f"{validate.describe(self)}: cells must hold at least one cell. Received: cells={cells!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: cells must hold at least one cell. Received: cells={cells!r}."
+            )
 
     @property
     def state_size(self) -> list:

@@ -140,7 +140,7 @@ class _Conv(LowRankAdaptation, _Windowed):
 
     @property
     def kernel(self) -> Any:
-        """The weights (*kernel_size, channels / groups, filters), any low-rank correction added; None before `build`."""
+        """Weights, (*kernel_size, channels / groups, filters), low-rank correction included; None before `build`."""
         return self._adapted_weight()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -420,9 +420,7 @@ class Conv2DTranspose(_ConvTranspose):
         dilation_rate: Sizes = (1, 1),
         **kwargs: Any,
     ):
-        super().__init__(
-            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs
-        )
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs)
 
 
 class Conv3DTranspose(_ConvTranspose):
@@ -455,9 +453,7 @@ class Conv3DTranspose(_ConvTranspose):
         dilation_rate: Sizes = (1, 1, 1),
         **kwargs: Any,
     ):
-        super().__init__(
-            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs
-        )
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, **kwargs)
 
 
 # ---------------------------------------------------------------- depthwise convolutions
@@ -567,9 +563,7 @@ class DepthwiseConv2D(_DepthwiseConv):
         dilation_rate: Sizes = (1, 1),
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, **kwargs
-        )
+        super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, **kwargs)
 
 
 # ---------------------------------------------------------------- separable convolutions
@@ -619,9 +613,7 @@ class _SeparableConv(_Windowed):
         self.depthwise_kernel = self._add(
             "depthwise", (*self.kernel_size, channels, self.depth_multiplier), "depthwise_kernel"
         )
-        self.pointwise_kernel = self._add(
-            "pointwise", (*(1,) * self.rank, deep, self.filters), "pointwise_kernel"
-        )
+        self.pointwise_kernel = self._add("pointwise", (*(1,) * self.rank, deep, self.filters), "pointwise_kernel")
         self._add_bias(self.filters)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -694,9 +686,7 @@ class SeparableConv2D(_SeparableConv):
         depth_multiplier: int = 1,
         **kwargs: Any,
     ):
-        super().__init__(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier, **kwargs
-        )
+        super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier, **kwargs)
 
 
 Convolution1D = Conv1D

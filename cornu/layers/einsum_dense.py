@@ -168,6 +168,12 @@ class EinsumDense(LowRankAdaptation, Layer):
         self._init_lora(lora_rank, lora_alpha)
 
     @property
+    def mixes_rows(self) -> bool:
+        """Whether the first axis of the input is not that of the output."""
+        source, weight, target, ellipsis = _parse(self.equation, self)
+        return ellipsis != "left" and (source[:1] != target[:1] or source[:1] in weight)
+
+    @property
     def kernel(self) -> Any:
         """The weights, any low-rank correction added; None before `build`."""
         return self._adapted_weight()

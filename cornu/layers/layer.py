@@ -365,18 +365,21 @@ class Layer(Operation):
             self.build(next(iter(shapes.values()), None))
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes this layer was built with."""
-        return dict(self._build_shapes) or None
+        """The shapes this layer was built with, as Keras writes them."""
+        if len(self._build_shapes) > 1:
+            return {"shapes_dict": dict(self._build_shapes)}
+        return {"input_shape": next(iter(self._build_shapes.values()))} if self._build_shapes else None
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Build with the shapes that `get_build_config` gave."""
         if self.built or not config:
             return
-        names = _signature(inspect.unwrap(type(self).build)).names
-        if "input_shape" in config and len(names) == 1:
+        if "input_shape" in config:
             self.build(_tuple_shape(config["input_shape"]))
         else:
-            self.build(**{key: _tuple_shape(value) for key, value in config.items() if key in names})
+            names = _signature(inspect.unwrap(type(self).build)).names
+            shapes = config.get("shapes_dict", config)
+            self.build(**{key: _tuple_shape(value) for key, value in shapes.items() if key in names})
 
     def add_weight(
         self,

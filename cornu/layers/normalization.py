@@ -135,6 +135,8 @@ class BatchNormalization(_Scaled):
         print(np.mean(y, axis=0))  # [0. 0.]
     """
 
+    mixes_rows = "training"  # then the moments are those of the batch
+
     def __init__(
         self,
         axis: int = -1,

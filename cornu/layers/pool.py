@@ -78,9 +78,7 @@ class MaxPooling1D(_MaxPooling):
 
     rank = 1
 
-    def __init__(
-        self, pool_size: Sizes = 2, strides: Sizes | None = None, padding: str = "valid", **kwargs: Any
-    ):
+    def __init__(self, pool_size: Sizes = 2, strides: Sizes | None = None, padding: str = "valid", **kwargs: Any):
         super().__init__(pool_size, strides, padding, **kwargs)
 
 
@@ -99,9 +97,7 @@ class MaxPooling2D(_MaxPooling):
 
     rank = 2
 
-    def __init__(
-        self, pool_size: Sizes = (2, 2), strides: Sizes | None = None, padding: str = "valid", **kwargs: Any
-    ):
+    def __init__(self, pool_size: Sizes = (2, 2), strides: Sizes | None = None, padding: str = "valid", **kwargs: Any):
         super().__init__(pool_size, strides, padding, **kwargs)
 
 

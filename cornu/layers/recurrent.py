@@ -41,7 +41,9 @@ def _cell(kind: type[GatedCell], arguments: dict[str, Any], *others: str) -> Gat
 
 def _of_cell(*names: str) -> dict[str, property]:
     """Properties that read the arguments kept by the cell."""
-    return {name: property(lambda self, name=name: getattr(self.cell, name), doc=f"The cell's {name}.") for name in names}
+    return {
+        name: property(lambda self, name=name: getattr(self.cell, name), doc=f"The cell's {name}.") for name in names
+    }
 
 
 class GatedRNN(RNN):
@@ -90,7 +92,8 @@ class GatedRNN(RNN):
     def _require_fast_unless_auto(self) -> None:
         if self.use_cudnn is True:
             raise ValueError(
-                f"{validate.describe(self)}: use_cudnn=True needs activations among {', '.join(recurrent.ACTIVATIONS)}, "
+                f"{validate.describe(self)}: use_cudnn=True needs activations among "
+                f"{', '.join(recurrent.ACTIVATIONS)}, "
                 'recurrent_dropout=0 and, for GRU, reset_after=True. Pass use_cudnn="auto" to run cell by cell.'
             )
 

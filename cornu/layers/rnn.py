@@ -39,7 +39,7 @@ class RNN(Layer):
             `get_initial_state(batch_size)`.
         return_sequences: whether the outputs of all steps are returned, or the last alone.
         return_state: whether the last states are returned too.
-        go_backwards: whether the steps are taken from the last to the first; outputs are in the order of the steps taken.
+        go_backwards: whether the steps are taken from the last to the first; outputs come in that order.
         stateful: whether the last states of a batch are the first of the next; the batch size must be fixed.
         unroll: whether the loop is written out: may be faster for a few steps, compiles far longer for many.
         zero_output_for_mask: whether masked steps put out zeros, or the output before them again.
@@ -180,9 +180,7 @@ class RNN(Layer):
 
     # ------------------------------------------------------------ calling
 
-    def call(
-        self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
+    def call(self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """The last output, or all; with `return_state` followed by the last states."""
         states = self._first_state(sequences, initial_state)
         mask = _plain_mask(mask, self)
@@ -233,7 +231,9 @@ class RNN(Layer):
         steps = self.time_major(sequences)
         shape = jax.eval_shape(lambda: pure(assigned, steps[0], initial_state)[0][0])
         carry = (assigned, initial_state, _output_before(shape, initial_state))
-        (assigned, states, last), (outputs, added) = lax.scan(step, carry, (steps, self.time_major(mask)), unroll=self.unroll)
+        (assigned, states, last), (outputs, added) = lax.scan(
+            step, carry, (steps, self.time_major(mask)), unroll=self.unroll
+        )
         for variable, value in zip(variables, assigned, strict=True):
             variable.assign(value)
         for loss in added:

@@ -41,6 +41,6 @@ class Wrapper(Layer):
         if not self.layer.built:
             self.layer.build(input_shape)
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, inputs: Any, **kwargs: Any) -> Any:
         """Call the layer inside."""
-        return self.layer(*args, **kwargs)
+        return self.layer(inputs, **kwargs)

@@ -19,7 +19,7 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """`softplus(logsumexp(γ αₙ (s - m)) + logsumexp(-γ αₚ (s - 1 + m)))` over the pairs of unlike (n) and like (p) labels.
+    """`softplus(logsumexp(γ αₙ (s - m)) + logsumexp(-γ αₚ (s - 1 + m)))` over pairs of unlike (n) and like (p) labels.
 
     `s` is the dot product of two embeddings, `αₚ = max(1 + m - s, 0)` and `αₙ = max(s + m, 0)`. A sample without a
     like or an unlike partner gives 0.

@@ -1,7 +1,7 @@
 """What a loss is: values of a function of arrays, weighted, masked and reduced to one number.
 
-`Loss` holds everything but the function: casting, masks, weights, reduction. `LossFunctionWrapper` joins it to a function,
-and a built-in class is a class statement that names its function:
+`Loss` holds everything but the function: casting, masks, weights, reduction. `LossFunctionWrapper` joins it to a
+function, and a built-in class is a class statement that names its function:
 
     class Huber(LossFunctionWrapper, function=huber, name="huber_loss"):
 
@@ -110,6 +110,14 @@ class LossFunctionWrapper(Loss):
         fn: the function.
         reduction, name, dtype: as for `Loss`.
         **kwargs: further arguments of the function.
+
+    Example:
+
+        def quartic(y_true, y_pred, scale=1.0):
+            return scale * cornu.ops.mean((y_true - y_pred) ** 4, axis=-1)
+
+        loss = cornu.losses.LossFunctionWrapper(quartic, name="quartic", scale=0.5)
+        print(loss([[0.0]], [[2.0]]))  # 8.0
     """
 
     fn: Callable
@@ -147,8 +155,11 @@ class LossFunctionWrapper(Loss):
 
     @property
     def rowwise(self) -> bool:
-        """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
-        return is_rowwise(self.fn, self.options)
+        """Whether the value of a row depends on that row alone, so that a masked row changes nothing.
+
+        True for predictions of rank 2 and more: a vector of predictions is one sample.
+        """
+        return self.reduction not in ("none", None) and is_rowwise(self.fn, self.options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The function's values."""
@@ -196,7 +207,7 @@ def constructor(
     self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     signature = inspect.Signature([self_parameter, *map(parameter, names)])
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
@@ -208,8 +219,9 @@ def constructor(
         initialize(self, **given)
         self.check_options()
 
-    __init__.__signature__ = signature
-    return tuple(options), __init__
+    initialise.__name__ = "__init__"
+    initialise.__signature__ = signature
+    return tuple(options), initialise
 
 
 _ANNOTATIONS = {"reduction": str | None, "name": str | None, "dtype": Any}
@@ -314,9 +326,9 @@ def reduce_weighted(
     weights = None if sample_weight is None else as_arrays(sample_weight, dtype)
     weights = masked_weights(weights, mask, reduction, dtype)
     if weights is not None:
-        weights, values = align(weights, values)
+        weights, values = same_rank(weights, values)
         check_weights(weights.shape, values.shape)
-        values = values * weights
+        values = values * _with_trailing_axes(weights, values)
     if reduction in ("none", None):
         return values
     total = jnp.sum(values)

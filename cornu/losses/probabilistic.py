@@ -1,7 +1,7 @@
 """Losses on probabilities: cross-entropies with their focal and robust variants, Kullback-Leibler, Poisson.
 
-With `from_logits=True` predictions are any real numbers, and the cross-entropies are computed without rounding to 0 or 1;
-otherwise they are probabilities, which are kept a small distance from 0 and 1.
+With `from_logits=True` predictions are any real numbers, and the cross-entropies are computed without rounding to 0 or
+1; otherwise they are probabilities, which are kept a small distance from 0 and 1.
 """
 
 import warnings
@@ -295,9 +295,7 @@ def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
 
 def _check_q(q: float, owner: Any) -> None:
     if not 0 < q < 1:
-        raise ValueError(
-            f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={q!r}."
-        )
+        raise ValueError(f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={q!r}.")
 
 
 def _warn_of_one_class(y_pred: jax.Array, axis: int, name: str) -> None:
@@ -413,9 +411,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper, function=sparse_categor
     """
 
 
-class CategoricalGeneralizedCrossEntropy(
-    LossFunctionWrapper, function=categorical_generalized_cross_entropy, q=0.5
-):
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper, function=categorical_generalized_cross_entropy, q=0.5):
     """A loss between cross-entropy and absolute error, robust to wrong integer labels.
 
     Args:

@@ -71,7 +71,7 @@ class AUC(_Counts):
             self._build(num_labels)
 
     def _all_thresholds(self, num_thresholds: int) -> list[float]:
-        """The thresholds, whose ends lie a little outside, so that every prediction is above the first, below the last."""
+        """The thresholds; the first and last lie a little outside, so that every prediction is between them."""
         if self._given_thresholds is not None:
             margin = settings.epsilon()
             return [0.0 - margin, *self._given_thresholds, 1.0 + margin]

@@ -41,7 +41,7 @@ def are_even(thresholds: Sequence[float]) -> bool:
     if len(thresholds) < 3:
         return False
     expected = np.linspace(0.0, 1.0, len(thresholds))
-    return bool(np.allclose(thresholds, expected, atol=settings.epsilon(), rtol=0.0))
+    return bool(np.allclose(thresholds, expected, atol=2 * settings.epsilon(), rtol=0.0))
 
 
 def count_outcomes(
@@ -86,8 +86,8 @@ def count_outcomes(
     counts = {
         "true_positives": positives,
         "false_positives": alarms,
-        "true_negatives": jnp.sum((1.0 - labels) * weights, axis=0) - alarms,
-        "false_negatives": jnp.sum(labels * weights, axis=0) - positives,
+        "true_negatives": jnp.sum((1.0 - labels) * weights, axis=0, keepdims=True) - alarms,
+        "false_negatives": jnp.sum(labels * weights, axis=0, keepdims=True) - positives,
     }
     return counts if multi_label else {name: values[:, 0] for name, values in counts.items()}
 
@@ -113,12 +113,14 @@ def _weights_of_elements(sample_weight: Any, label_weights: Any, like: jax.Array
     if 0 < weights.ndim < like.ndim:
         weights = weights.reshape(weights.shape + (1,) * (like.ndim - weights.ndim))
     weights = jnp.broadcast_to(weights, like.shape)
-    return weights if label_weights is None else weights * jnp.asarray(label_weights, dtype)
+    if label_weights is None:
+        return weights
+    return weights * jnp.broadcast_to(jnp.asarray(label_weights, dtype), like.shape)
 
 
 def _count_by_comparison(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)[:, None, None]
-    return jnp.sum(jnp.where(y_pred > levels, weights, jnp.zeros((), weights.dtype)), axis=1)
+    return jnp.sum(jnp.where(y_pred[None] > levels, weights[None], jnp.zeros((), weights.dtype)), axis=1)
 
 
 def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
@@ -127,7 +129,9 @@ def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence
     y_pred = jnp.clip(y_pred, 0.0, 1.0)
     bucket = jnp.maximum(jnp.ceil(y_pred * (count - 1)) - 1.0, 0.0).astype("int32")
     weights = jnp.where(y_pred > thresholds[0], weights, jnp.zeros((), weights.dtype))
-    totals = jax.vmap(lambda w, b: jax.ops.segment_sum(w, b, num_segments=count), in_axes=1, out_axes=1)(weights, bucket)
+    totals = jax.vmap(lambda w, b: jax.ops.segment_sum(w, b, num_segments=count), in_axes=1, out_axes=1)(
+        weights, bucket
+    )
     return jnp.cumsum(totals[::-1], axis=0)[::-1]
 
 

@@ -67,7 +67,7 @@ class _FromConfusionMatrix(Metric):
         weights = np.asarray(as_arrays(sample_weight))
         if np.any(weights != np.round(weights)):
             raise ValueError(
-                f'{validate.describe(self)}: sample_weight holds fractions, but the metric counts in {self.dtype}. '
+                f"{validate.describe(self)}: sample_weight holds fractions, but the metric counts in {self.dtype}. "
                 'Make it with dtype="float32".'
             )
 

@@ -1,7 +1,7 @@
 """What a metric is: variables that gather counts batch by batch, and a result worked out from them.
 
-`functional` makes the three methods `update_state`, `result` and `reset_state` pure, so that training carries a metric's
-variables as plain arrays.
+`functional` makes the three methods `update_state`, `result` and `reset_state` pure, so that training carries a
+metric's variables as plain arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ class Metric(Configurable):
     """
 
     ignores_zero_weights = False
-    """Whether a row of `sample_weight` 0 leaves the result as it is, so that a batch can be filled up with such rows."""
+    """Whether a row of `sample_weight` 0 leaves the result as it is, so that such rows can fill a batch up."""
 
     direction: str | None = None
     """"up" where larger is better, "down" where smaller is, None where neither."""

@@ -183,4 +183,3 @@ class MeanMetricWrapper(Mean):
         """The constructor's arguments, the function and its arguments."""
         config = super().get_config()
         return {**config, **self.options} if "fn" in config else config
-

@@ -47,9 +47,7 @@ def conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format
         print(y.shape)  # (1, 5, 5, 2)
     """
     rank = _rank("conv", inputs, kernel)
-    padding = validate.padding(
-        padding, "conv", ("valid", "same", "causal") if rank == 1 else ("valid", "same")
-    )
+    padding = validate.padding(padding, "conv", ("valid", "same", "causal") if rank == 1 else ("valid", "same"))
     strides, dilation = _steps("conv", rank, strides, dilation_rate)
     inputs, kernel = _same_dtype(inputs, kernel)
 
@@ -62,9 +60,7 @@ def conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format
 
 
 @op
-def depthwise_conv(
-    inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format=None, dilation_rate=1
-):
+def depthwise_conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """Convolution of each channel by itself, with `multiplier` kernels a channel.
 
     Args:
@@ -159,9 +155,7 @@ def conv_transpose(
     padding = validate.padding(padding, "conv_transpose")
     strides, dilation = _steps("conv_transpose", rank, strides, dilation_rate)
     if output_padding is not None:
-        output_padding = validate.int_tuple(
-            output_padding, rank, "output_padding", "conv_transpose", minimum=0
-        )
+        output_padding = validate.int_tuple(output_padding, rank, "output_padding", "conv_transpose", minimum=0)
     inputs, kernel = _same_dtype(inputs, kernel)
 
     def run(x: jax.Array) -> jax.Array:
@@ -201,9 +195,7 @@ def average_pool(inputs: Tensor, pool_size, strides=None, padding="valid", data_
 
         print(cornu.ops.average_pool(np.arange(6.0).reshape(1, 6, 1), 2)[0, :, 0])  # [0.5 2.5 4.5]
     """
-    return _pool(
-        "average_pool", pool_kernels.average_pool, _floating(inputs), pool_size, strides, padding, data_format
-    )
+    return _pool("average_pool", pool_kernels.average_pool, _floating(inputs), pool_size, strides, padding, data_format)
 
 
 @op
@@ -242,9 +234,7 @@ def adaptive_max_pool(inputs: Tensor, output_size, data_format=None):
     """
     inputs = jnp.asarray(inputs)
     size = validate.int_tuple(output_size, inputs.ndim - 2, "output_size", "adaptive_max_pool")
-    return _channels_last(
-        lambda x: pool_kernels.adaptive_max_pool(x, size), inputs, data_format, "adaptive_max_pool"
-    )
+    return _channels_last(lambda x: pool_kernels.adaptive_max_pool(x, size), inputs, data_format, "adaptive_max_pool")
 
 
 def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owner: Any) -> None:
@@ -258,9 +248,7 @@ def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owne
         )
 
 
-def _pool(
-    owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, padding: Any, data_format: Any
-) -> Any:
+def _pool(owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, padding: Any, data_format: Any) -> Any:
     inputs = jnp.asarray(inputs)
     rank = _space_rank(owner, inputs)
     size = validate.int_tuple(size, rank, "pool_size", owner)
@@ -300,9 +288,7 @@ def _rank(owner: str, inputs: Any, kernel: Any) -> int:
     return rank
 
 
-def _steps(
-    owner: str, rank: int, strides: Any, dilation_rate: Any
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _steps(owner: str, rank: int, strides: Any, dilation_rate: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (
         validate.int_tuple(strides, rank, "strides", owner),
         validate.int_tuple(dilation_rate, rank, "dilation_rate", owner),

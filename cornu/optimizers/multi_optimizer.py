@@ -23,7 +23,7 @@ class MultiOptimizer(Optimizer):
 
     Example:
 
-        rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1), {"encoder/.*": cornu.optimizers.Adam(1e-3)})
+        rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1), {"tower/.*": cornu.optimizers.Adam(1e-3)})
         optimizer = cornu.optimizers.MultiOptimizer(rates)
     """
 

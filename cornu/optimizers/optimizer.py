@@ -480,9 +480,10 @@ class Optimizer(Configurable):
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """At the end of training: put the averages in the place of the weights, where averages are kept."""
-        if self.use_ema:
+        if self.use_ema and self.built:
             for variable in var_list:
-                variable.assign(self._averages[variable].value)
+                if variable in self._averages:
+                    variable.assign(self._averages[variable].value)
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`."""

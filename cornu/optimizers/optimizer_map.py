@@ -22,8 +22,8 @@ class OptimizerMap(Configurable, MutableMapping):
     Example:
 
         rates = cornu.optimizers.OptimizerMap(cornu.optimizers.SGD(0.1))
-        rates["encoder/.*"] = cornu.optimizers.Adam(1e-3)
-        print(rates["encoder/dense/kernel"].name)
+        rates["tower/.*"] = cornu.optimizers.Adam(1e-3)
+        print(rates["tower/dense/kernel"].name)
     """
 
     def __init__(self, default_optimizer: Optimizer, optimizer_map: Mapping[str, Optimizer] | None = None):

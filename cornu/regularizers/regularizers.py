@@ -95,7 +95,7 @@ class L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix, to draw them towards right angles.
+    """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix: it wants them at right angles.
 
     Args:
         factor: strength, 0 or more.

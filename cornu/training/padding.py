@@ -9,43 +9,64 @@ from typing import Any
 import numpy as np
 
 from cornu import registry, tree
-from cornu.core.operation import FunctionOperation
+from cornu.core.operation import Operation
 from cornu.layers.layer import Layer
+from cornu.training.step import is_default
+
+# Functions on tensors, as in `x + y`, that work number by number.
+_ELEMENTWISE = frozenset(
+    """abs absolute add cast clip cos divide elu equal exp expm1 floor gelu greater greater_equal identity leaky_relu
+    less less_equal log log1p logical_and logical_not logical_or maximum minimum mod multiply negative not_equal power
+    reciprocal relu round rsqrt sigmoid sign silu sin softplus sqrt square subtract swish tanh true_divide where""".split()
+)
 
 
 def is_exact(model: Any, stage: str) -> bool:
     """Whether filled-up batches give exactly the numbers of the real rows in `stage`: train, test or predict."""
-    layers = model._flatten_layers()
-    if any(_mixes_rows(layer, stage == "train") for layer in layers):
+    if not is_default(model, stage):
         return False
-    if any(getattr(type(model), f"{name}_step").__module__ != "cornu.training.loop" for name in (stage,)):
+    if any(_mixes_rows(layer, stage == "train") for layer in model._flatten_layers()):
         return False
-    if stage == "predict":
-        return True
-    return _losses_skip_rows(model) and _metrics_skip_rows(model)
+    return stage == "predict" or (_losses_skip_rows(model) and _metrics_skip_rows(model))
 
 
 def _mixes_rows(layer: Layer, training: bool) -> bool:
-    if not registry.is_builtin(type(layer)) or layer.activity_regularizer is not None:
-        return True
-    if any(isinstance(o, FunctionOperation) and o.name.split("_")[0] != "not" for o in getattr(layer, "operations", ())):
+    """Whether a row of the layer's output, or a loss that it adds, may depend on other rows."""
+    own = {name: value for name, value in vars(layer).items() if name not in layer._hidden}
+    given = [value for value in own.values() if callable(value) and not isinstance(value, Layer)]
+    if not all(registry.is_builtin(part if hasattr(part, "__name__") else type(part)) for part in (layer, *given)):
         return True
     rule = getattr(layer, "mixes_rows", False)
-    return training if rule == "training" else bool(rule)
+    mixes = training if rule == "training" else bool(rule)
+    mixes = mixes or getattr(layer, "stateful", False) or _names_first_axis(layer)
+    functions = [operation for operation in getattr(layer, "operations", ()) if not isinstance(operation, Layer)]
+    return mixes or layer.activity_regularizer is not None or not all(map(_keeps_rows, functions))
+
+
+def _names_first_axis(layer: Layer) -> bool:
+    """Whether the layer works along the axis of the rows; an axis below -1 may be that."""
+    axes = [getattr(layer, name, None) for name in ("axis", "axes", "attention_axes")]
+    return any(isinstance(axis, int) and (axis == 0 or axis < -1) for axis in tree.flatten(axes))
+
+
+def _keeps_rows(operation: Operation) -> bool:
+    """Whether a function in a model's graph is arithmetic on tensors of one rank, number by number."""
+    ranks = {len(x.shape) for node in operation.nodes for x in (*node.input_tensors, *node.output_tensors)}
+    function = getattr(operation, "function", None)
+    return registry.is_builtin(function) and function.__name__ in _ELEMENTWISE and len(ranks) == 1
 
 
 def _losses_skip_rows(model: Any) -> bool:
-    methods = ("compute_loss", "compute_metrics")
-    if any(getattr(type(model), name).__module__ != "cornu.training.loop" for name in methods):
-        return False
     loss = model._compile_loss
-    return loss is not None and loss.built and all(getattr(one, "rowwise", False) for one in loss.losses)
+    return loss is not None and all(registry.is_builtin(type(one)) and getattr(one, "rowwise", False) for one in loss.losses)
 
 
 def _metrics_skip_rows(model: Any) -> bool:
     metrics = model._compile_metrics.metrics if model._compile_metrics is not None else []
-    others = [m for layer in model.layers for m in layer.metrics]
-    return not others and all(getattr(metric, "ignores_zero_weights", False) for metric in metrics)
+    others = [metric for layer in model._flatten_layers(include_self=False) for metric in layer.metrics]
+    return not others and all(
+        registry.is_builtin(type(metric)) and getattr(metric, "ignores_zero_weights", False) for metric in metrics
+    )
 
 
 def size(model: Any, batches: Any, stage: str) -> int | None:

@@ -1,21 +1,26 @@
-"""One step of training, evaluation or prediction: a pure function of state and batch, compiled once a batch shape.
+"""One step of training, evaluation or prediction: what it computes, and how it becomes one compiled function.
 
-The state is lists of arrays. A model's `train_step`, `test_step` or `predict_step` is called as the user wrote it:
-with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and `functional` makes it
-pure.
+`Steps` holds what a model computes for a batch; every method of it may be overridden. A step method is called as it was
+written: with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and `functional`
+makes it pure. `Compiled` then holds the pure function, compiled once a batch shape, with the variables behind its state.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from cornu import tree
+from cornu import settings, tree, validate
 from cornu.core import context
 from cornu.core.variable import Variable, functional
 from cornu.kernels import platform
+from cornu.optimizers import Optimizer
+from cornu.training.data import unpack_x_y_sample_weight
+from cornu.training.outputs import batch_rows
+
+Parts = tuple[tuple[Variable, ...], ...]  # variables by kind: trainable, non-trainable, optimizer's, metrics'
 
 
 class TrainState(NamedTuple):
@@ -27,30 +32,138 @@ class TrainState(NamedTuple):
     metrics_variables: list
 
 
-class Bound(NamedTuple):
-    """The variables behind a `TrainState`, in the same order."""
+class Steps:
+    """What a model computes for one batch: loss, gradients, metrics, predictions."""
 
-    trainable: tuple[Variable, ...]
-    non_trainable: tuple[Variable, ...]
-    optimizer: tuple[Variable, ...]
-    metrics: tuple[Variable, ...]
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The total loss of a batch: the loss of `compile`, plus what layers and regularizers add.
 
-    @classmethod
-    def of(cls, model: Any, optimizer: bool = True) -> "Bound":
-        """The variables of `model` as it is now."""
-        own = model.optimizer.variables if optimizer and model.optimizer is not None else ()
-        parts = (model.trainable_variables, model.non_trainable_variables, own, model.metrics_variables)
-        return cls(*map(tuple, parts))
+        Args:
+            x, y, sample_weight: the batch.
+            y_pred: what the model predicts for `x`.
+            training: whether this is a training step.
+        """
+        parts = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
+        parts += [jnp.sum(jnp.asarray(loss, settings.floatx())) for loss in self.losses]
+        if parts:
+            return sum(parts[1:], parts[0])
+        if training:
+            raise ValueError(
+                f"{validate.describe(self)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
+            )
+        return jnp.zeros((), settings.floatx())
 
-    def state(self) -> TrainState:
-        """The variables' values."""
-        return TrainState(*([v._value for v in part] for part in self))
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update the metrics of `compile` with a batch and return all values by name."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
 
-    def write(self, state: TrainState) -> None:
-        """Give the variables new values."""
-        for variables, values in zip(self, state, strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable._value = value
+    def train_step(self, state: Any, data: Any) -> tuple[dict, TrainState]:
+        """One step of training; override it as a pure `train_step(self, state, data)`, or as `train_step(self, data)`."""
+        x, y, weight = unpack_x_y_sample_weight(data)
+        trainable, rest, optimizer, metrics = state
+        differentiate = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (_, (loss, y_pred, rest, metrics)), gradients = differentiate(
+            trainable, rest, metrics, x, y, weight, training=True, optimizer_variables=optimizer
+        )
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
+        return logs, TrainState(trainable, rest, optimizer, metrics)
+
+    def test_step(self, state: Any, data: Any) -> tuple[dict, tuple]:
+        """One step of evaluation; override it as a pure `test_step(self, state, data)`, or as `test_step(self, data)`."""
+        x, y, weight = unpack_x_y_sample_weight(data)
+        trainable, rest, metrics = state
+        _, (loss, y_pred, rest, metrics) = self.compute_loss_and_updates(
+            trainable, rest, metrics, x, y, weight, training=False
+        )
+        logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
+        return logs, (trainable, rest, metrics)
+
+    def predict_step(self, state: Any, data: Any) -> tuple[Any, list]:
+        """One step of prediction; override it as a pure `predict_step(self, state, data)`, or `predict_step(self, data)`.
+
+        The pure form returns the outputs and the values of the non-trainable variables.
+        """
+        x, _, _ = unpack_x_y_sample_weight(data)
+        trainable, rest = state
+        return self.stateless_call(trainable, rest, x, **mode(self, False))
+
+    def compute_loss_and_updates(
+        self,
+        trainable_variables: Sequence,
+        non_trainable_variables: Sequence,
+        metrics_variables: Sequence,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        training: bool = False,
+        optimizer_variables: Sequence | None = None,
+    ) -> tuple:
+        """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) beside it."""
+        parts = variables_of(self, "test")
+        if optimizer_variables is not None:  # read where the optimizer scales the loss
+            parts = (*parts, tuple(self.optimizer.variables))
+
+        def run() -> tuple:
+            with context.scope(losses=[]):
+                y_pred = self(x, **mode(self, training))
+                loss = self._loss_of(x, y, y_pred, sample_weight, training)
+            scales = training and self.optimizer is not None
+            return self.optimizer.scale_loss(loss) if scales else loss, loss, y_pred
+
+        state = (trainable_variables, non_trainable_variables, metrics_variables, optimizer_variables or ())
+        (scaled, loss, y_pred), after = _on_state(run, state[: len(parts)], parts)
+        return scaled, (loss, y_pred, after[1], after[2])
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence,
+        non_trainable_variables: Sequence,
+        metrics_variables: Sequence,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple:
+        """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
+        state = (trainable_variables, non_trainable_variables, metrics_variables)
+        loss, after = _on_state(
+            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, variables_of(self, "test")
+        )
+        return loss, tuple(after)
+
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        """`compute_loss`, which in older scripts takes no `training`."""
+        takes_mode = "training" in inspect.signature(self.compute_loss).parameters
+        kwargs = {"training": training} if takes_mode else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **kwargs)
+
+    def _update_metrics(
+        self, metrics_variables: Sequence, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any
+    ) -> tuple[dict, list]:
+        def update() -> dict:
+            if self._loss_tracker is not None:
+                example = next(leaf for leaf in tree.flatten(x) if leaf is not None)
+                self._loss_tracker.update_state(loss, sample_weight=batch_rows(example))
+            return self.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+        return functional(update, self.metrics_variables)(metrics_variables)
+
+
+def mode(model: Any, training: bool) -> dict[str, bool]:
+    """The argument that tells `model` whether it trains, where its `call` takes one."""
+    return {"training": training} if model._call_accepts("training") else {}
+
+
+def is_default(model: Any, stage: str) -> bool:
+    """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
+    names = {"predict": ("predict_step",)}.get(stage, (f"{stage}_step", "compute_loss", "compute_metrics"))
+    return all(getattr(type(model), name) is getattr(Steps, name) for name in names)
 
 
 def is_pure(method: Callable) -> bool:
@@ -59,97 +172,121 @@ def is_pure(method: Callable) -> bool:
     return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]) >= 2
 
 
-def train(model: Any, bound: Bound) -> Callable:
-    """`(state, data, rows) -> (logs, state)`."""
+# ---------------------------------------------------------------- from a method to a compiled function
 
-    def step(state: TrainState, data: Any, rows: Any) -> tuple[dict, TrainState]:
+
+def variables_of(model: Any, stage: str) -> Parts:
+    """The variables behind the state of a stage, as the model has them now."""
+    parts = [model.trainable_variables, model.non_trainable_variables]
+    if stage == "train":
+        parts.append(_optimizer_variables(model))
+    if stage != "predict":
+        parts.append(model.metrics_variables)
+    return tuple(map(tuple, parts))
+
+
+def _optimizer_variables(model: Any) -> list[Variable]:
+    """Those of the optimizer; for a step that assigns variables also those of other optimizers among the attributes."""
+    found = [model.optimizer] if model.optimizer is not None else []
+    if not is_pure(model.train_step):
+        found += [o for o in vars(model).values() if isinstance(o, Optimizer) and o is not model.optimizer]
+    return [variable for optimizer in found for variable in optimizer.variables]
+
+
+def pure_step(model: Any, stage: str, parts: Parts) -> Callable:
+    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a filled-up batch, else None."""
+    method = getattr(model, f"{stage}_step")
+
+    def step(state: tuple, data: Any, rows: Any) -> tuple[Any, tuple]:
         with _rows(data, rows):
-            if is_pure(model.train_step):
-                logs, state = model.train_step(state, data)
-                return _plain(logs), TrainState(*state)
-            flat = functional(model.train_step, [v for part in bound for v in part])
-            logs, values = flat([x for part in state for x in part], data)
-        return _plain(logs), TrainState(*_split(values, bound))
+            result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)
+        if stage == "predict":
+            rest = after if is_pure(method) else after[1]
+            return tree.map_structure(_array, result), (state[0], rest)
+        logs = {str(name): jnp.asarray(_array(value)) for name, value in result.items()}
+        return logs, TrainState(*after) if stage == "train" else tuple(after)
 
     return step
 
 
-def test(model: Any, bound: Bound) -> Callable:
-    """`(trainable, rest, data, rows) -> (logs, changed)`, where `changed` holds what was assigned."""
-
-    def step(trainable: list, rest: tuple[list, list], data: Any, rows: Any) -> tuple[dict, tuple[dict, dict]]:
-        with _rows(data, rows):
-            if is_pure(model.test_step):
-                logs, state = model.test_step((trainable, *rest), data)
-            else:
-                flat = functional(model.test_step, [*bound.trainable, *bound.non_trainable, *bound.metrics])
-                logs, values = flat([*trainable, *rest[0], *rest[1]], data)
-                state = _split(values, bound._replace(optimizer=()))
-                state = (state[0], state[1], state[3])
-        return _plain(logs), (_changed(rest[0], state[1]), _changed(rest[1], state[2]))
-
-    return step
-
-
-def predict(model: Any, bound: Bound) -> Callable:
-    """`(trainable, rest, data) -> (outputs, changed)`."""
-
-    def step(trainable: list, rest: list, data: Any) -> tuple[Any, dict]:
-        if is_pure(model.predict_step):
-            outputs, after = model.predict_step((trainable, rest), data)
-        else:
-            flat = functional(model.predict_step, [*bound.trainable, *bound.non_trainable])
-            outputs, values = flat([*trainable, *rest], data)
-            after = values[len(trainable) :]
-        return tree.map_structure(_array, outputs), _changed(rest, after)
-
-    return step
-
-
-def _changed(before: list, after: list) -> dict[int, Any]:
-    return {i: new for i, (old, new) in enumerate(zip(before, after, strict=True)) if new is not old}
+def _on_state(function: Callable, state: Sequence, parts: Parts, *args: Any) -> tuple[Any, list[list]]:
+    """The result of a function that assigns variables, and the new state."""
+    pure = functional(function, [variable for part in parts for variable in part])
+    result, values = pure([value for part in state for value in part], *args)
+    remaining = iter(values)
+    return result, [[next(remaining) for _ in part] for part in parts]
 
 
 def _array(x: Any) -> Any:
     return x.value if isinstance(x, Variable) else x
 
 
-def _plain(logs: Any) -> dict[str, Any]:
-    return {str(key): jnp.asarray(_array(value)) for key, value in logs.items()}
-
-
-def _split(values: list, bound: Bound) -> list[list]:
-    parts, start = [], 0
-    for variables in bound:
-        parts.append(list(values[start : start + len(variables)]))
-        start += len(variables)
-    return parts
-
-
 def _rows(data: Any, rows: Any) -> Any:
-    """Scope that says which rows of a filled-up batch are real; `rows` is their number, or None for all."""
+    """Scope that says which rows of the batch are real."""
     if rows is None:
         return context.scope(rows=None)
     size = jax.tree.leaves(data)[0].shape[0]
     return context.scope(rows=jnp.arange(size) < rows)
 
 
-def compiled(function: Callable, donate: tuple[int, ...], jit: bool) -> Callable:
-    """`function` compiled by XLA with the arguments in `donate` given up, or as it is."""
-    if not jit:
-        return function
-    return jax.jit(function, donate_argnums=donate, compiler_options=platform.compiler_options() or None)
+def repeated(step: Callable, constant: int) -> Callable:
+    """A step over stacked batches: many in one call. The first `constant` parts of the state stay as they are."""
 
+    def many(state: tuple, data: Any, rows: Any) -> tuple[dict, tuple]:
+        def body(carry: tuple, batch: tuple) -> tuple[tuple, dict]:
+            logs, after = step((*state[:constant], *carry), *batch)
+            return tuple(after[constant:]), logs
 
-def repeated(step: Callable) -> Callable:
-    """`(state, stacked data, rows) -> (logs of the last step, state)`: many steps in one call."""
-
-    def many(state: TrainState, data: Any, rows: Any) -> tuple[dict, TrainState]:
-        def body(carry: TrainState, batch: Any) -> tuple[TrainState, dict]:
-            logs, carry = step(carry, batch, None)
-            return carry, logs
-
-        state, logs = jax.lax.scan(body, state, data)
-        return jax.tree.map(lambda x: x[-1], logs), state
+        carry, logs = jax.lax.scan(body, tuple(state[constant:]), (data, rows))
+        return jax.tree.map(lambda x: x[-1], logs), (*state[:constant], *carry)
 
     return many
+
+
+class Compiled:
+    """The step of one stage, compiled, with the variables it was made for.
+
+    Args:
+        model: the model.
+        stage: "train", "test" or "predict".
+        many: whether it takes several batches, stacked.
+    """
+
+    def __init__(self, model: Any, stage: str, many: bool = False):
+        self.parts = variables_of(model, stage)
+        self.jit = model.jit_compile
+        step = pure_step(model, stage, self.parts)
+        step = repeated(step, constant=stage != "train") if many else step
+        self._writes_all = stage == "train"
+        step = step if self._writes_all else _only_changes(step)
+        donated = (0,) if self._writes_all else ()
+        options = platform.compiler_options() or None
+        self.function = jax.jit(step, donate_argnums=donated, compiler_options=options) if self.jit else step
+
+    def serves(self, model: Any, stage: str) -> bool:
+        """Whether the model still has these variables, in these roles."""
+        now = variables_of(model, stage)
+        same = [[a is b for a, b in zip(*pair, strict=True)] for pair in zip(now, self.parts, strict=True)
+                if len(pair[0]) == len(pair[1])]  # fmt: skip
+        return self.jit == model.jit_compile and len(same) == len(self.parts) and all(map(all, same))
+
+    def __call__(self, data: Any, rows: Any = None) -> Any:
+        """Run the step on a batch, give the variables their new values, and return the logs or outputs."""
+        state = tuple([variable._value for variable in part] for part in self.parts)
+        data = data if self.jit else jax.tree.map(jnp.asarray, data)
+        result, after = self.function(TrainState(*state) if self._writes_all else state, data, rows)
+        for variables, values in zip(self.parts, after, strict=True):
+            for index, value in enumerate(values) if self._writes_all else values.items():
+                variables[index]._value = value
+        return result
+
+
+def _only_changes(step: Callable) -> Callable:
+    """The step with a new state that holds, by position, only the values that it changed."""
+
+    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
+        result, after = step(state, data, rows)
+        pairs = [list(zip(*part, strict=True)) for part in zip(state, after, strict=True)]
+        return result, [{i: new for i, (old, new) in enumerate(part) if new is not old} for part in pairs]
+
+    return changes

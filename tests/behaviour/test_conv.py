@@ -25,9 +25,7 @@ def test_channels_first_gives_the_transposed_result():
         wanted = last(x)
         first.build((2, 4, 8, 9))
         first.set_weights(last.get_weights())
-        np.testing.assert_allclose(
-            first(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1), wanted, rtol=1e-5, atol=1e-5
-        )
+        np.testing.assert_allclose(first(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_a_group_sees_only_its_own_channels():

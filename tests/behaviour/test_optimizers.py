@@ -40,9 +40,9 @@ def assert_all_close(ours, theirs, **tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_compiled_step_is_the_eager_step_with_no_mixing_of_dtypes(name):
-    settings = {"learning_rate": 0.05, "weight_decay": 0.1, "global_clipnorm": 1.0, "use_ema": True}
+    settings = {"weight_decay": 0.1, "global_clipnorm": 1.0, "use_ema": True, "gradient_accumulation_steps": 2}
     variables = weights()
-    optimizer = getattr(cornu.optimizers, name)(gradient_accumulation_steps=2, **settings)
+    optimizer = getattr(cornu.optimizers, name)(learning_rate=0.05, **(settings if name in ("Adam", "Nadam") else {}))
     optimizer.build(variables)
     state, arrays = [v.value for v in optimizer.variables], [v.value for v in variables]
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"), jax.checking_leaks():
@@ -196,6 +196,15 @@ def test_averages_take_the_place_of_weights_at_the_end():
     np.testing.assert_allclose(variables[1].numpy(), bias[1], rtol=1e-6)
     optimizer.finalize_variable_values(variables)
     np.testing.assert_allclose(variables[1].numpy(), bias.mean(axis=0), rtol=1e-6)
+
+
+def test_variables_that_take_their_gradient_as_value_have_no_average():
+    optimizer, variables = cornu.optimizers.SGD(0.1, use_ema=True), weights()
+    variables[1].overwrite_with_gradient = True
+    optimizer.finalize_variable_values(variables)
+    optimizer.apply(gradients(), variables)
+    optimizer.finalize_variable_values(variables)
+    np.testing.assert_array_equal(variables[1].numpy(), gradients()[1])
 
 
 def test_accumulated_gradients_make_one_update_of_their_mean():

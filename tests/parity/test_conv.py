@@ -119,7 +119,7 @@ LAYERS = [
         {"filters": 5, "kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
     ),
 ]
-CASES = [(*case, LAST) for case in LAYERS] + [(*case, FIRST) for case in LAYERS[1::5]]
+CASES = [(*case, LAST) for case in LAYERS] + [(*case, FIRST) for case in LAYERS[1::8]]
 
 
 @pytest.mark.parametrize(("name", "rank", "config", "data_format"), CASES, ids=str)
@@ -166,8 +166,10 @@ def test_penalties_and_activity(name):
     np.testing.assert_allclose(sorted(map(float, ours.losses)), sorted(map(float, theirs.losses)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
-@pytest.mark.parametrize("name", ["Conv2D", "DepthwiseConv2D", "Conv2DTranspose"])
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [("Conv2D", "mixed_bfloat16"), ("DepthwiseConv2D", "mixed_float16"), ("Conv2DTranspose", "float16")],
+)
 def test_half_precision(name, policy):
     """Against Keras's output; gradients against Keras's in float32, since Keras has none here for two of the layers."""
     config = {"kernel_size": 3} | ({} if name == "DepthwiseConv2D" else {"filters": 3})
@@ -180,9 +182,7 @@ def test_half_precision(name, policy):
     assert found[0].dtype == theirs(x).dtype
     assert [a.dtype for a in found[1:-1]] == [w.dtype for w in theirs.weights]
     for a, b in zip([ours(x), *found], [theirs(x), *wanted], strict=True):
-        np.testing.assert_allclose(
-            np.float32(a), np.float32(b), rtol=0.03, atol=0.03 * np.abs(np.float32(b)).max()
-        )
+        np.testing.assert_allclose(np.float32(a), np.float32(b), rtol=0.03, atol=0.03 * np.abs(np.float32(b)).max())
 
 
 @pytest.mark.parametrize(("name", "rank", "config"), LAYERS[::5], ids=str)
@@ -197,9 +197,9 @@ TRANSPOSED = list(itertools.product((1, 2, 3, 4, 5), (1, 2, 3), (1, 2), (None, 0
 
 
 def test_operation_conv_transpose():
-    """Every eleventh combination of kernel size, stride, dilation, output padding and padding."""
+    """Every seventeenth combination of kernel size, stride, dilation, output padding and padding."""
     x = RNG.normal(size=(1, 4, 2)).astype("float32")
-    for size, stride, dilation, extra, padding in TRANSPOSED[::11]:
+    for size, stride, dilation, extra, padding in TRANSPOSED[::17]:
         kernel = RNG.normal(size=(size, 3, 2)).astype("float32")
         options = {"strides": stride, "padding": padding, "output_padding": extra, "dilation_rate": dilation}
         wanted = keras.ops.conv_transpose(x, kernel, **options)

@@ -70,15 +70,15 @@ def test_einsum_dense_options(extra):
     check("EinsumDense", arguments, (X3,), tolerance(arguments))
 
 
-@pytest.mark.parametrize("arguments", [
-    {},
-    {"mask_zero": True},
-    {"embeddings_initializer": "zeros", "embeddings_regularizer": "l2", "activity_regularizer": "l2"},
-    {"embeddings_constraint": "unit_norm"},
-    {"dtype": "mixed_bfloat16"},
+@pytest.mark.parametrize(("ids", "arguments"), [
+    (IDS, {}),
+    (IDS[0], {}),
+    (IDS.astype("float32"), {"mask_zero": True}),
+    (IDS, {"embeddings_initializer": "zeros", "embeddings_regularizer": "l2", "activity_regularizer": "l2"}),
+    (IDS, {"embeddings_constraint": "unit_norm"}),
+    (IDS.astype("float32"), {"dtype": "mixed_bfloat16"}),
 ])  # fmt: skip
-@pytest.mark.parametrize("ids", [IDS, IDS[0], IDS.astype("float32")], ids=["2d", "1d", "floats"])
-def test_embedding(arguments, ids):
+def test_embedding(ids, arguments):
     arguments = {"input_dim": 5, "output_dim": 3, **arguments}
     check("Embedding", arguments, (ids,), tolerance(arguments), symbolic=ids.ndim == 2)
 

@@ -64,7 +64,12 @@ FUNCTIONS = {
     "binary_focal_crossentropy": (
         zero_one,
         probabilities,
-        [{}, {"apply_class_balancing": True, "alpha": 0.3}, {"gamma": 3.0, "from_logits": True}, {"label_smoothing": 0.1}],
+        [
+            {},
+            {"apply_class_balancing": True, "alpha": 0.3},
+            {"gamma": 3.0, "from_logits": True},
+            {"label_smoothing": 0.1},
+        ],
     ),
     "categorical_crossentropy": (
         one_hot, distribution, [{}, {"label_smoothing": 0.2}, {"from_logits": True}, {"axis": 1}],
@@ -76,10 +81,9 @@ FUNCTIONS = {
         integers, distribution, [{}, {"from_logits": True}, {"ignore_class": 1}],
     ),
     "categorical_generalized_cross_entropy": (integers, distribution, [{"q": 0.2}, {"q": 0.9}]),
-    "dice": (zero_one, probabilities, [{}, {"axis": 1}, {"axis": (1, 2)}]),
+    "dice": (zero_one, probabilities, [{}, {"axis": 1}, {"axis": (0, 1)}]),
     "tversky": (zero_one, probabilities, [{}, {"alpha": 0.2, "beta": 0.7, "axis": 1}]),
 }  # fmt: skip
-CASES = [(name, settings) for name, (_, _, all_settings) in FUNCTIONS.items() for settings in all_settings]
 
 
 def close(ours, theirs, tolerance=1e-6):
@@ -88,34 +92,35 @@ def close(ours, theirs, tolerance=1e-6):
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
-def value_and_gradient(function, settings, y_true, y_pred):
-    """(value, gradient of its sum with respect to y_pred), in one compilation."""
+def values_and_gradients(function, all_settings):
+    """Compiled (y_true, y_pred) -> for each of the settings the value and the gradient of its sum."""
 
-    def total(p):
-        value = function(jnp.asarray(y_true), p, **settings)
+    def total(y_pred, y_true, settings):
+        value = function(y_true, y_pred, **settings)
         return jnp.sum(value), value
 
-    (_, value), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(jnp.asarray(y_pred))
-    return value, gradient
+    gradient = jax.value_and_grad(total, has_aux=True)
+
+    def run(y_true, y_pred):
+        return [(value, g) for (_, value), g in (gradient(y_pred, y_true, s) for s in all_settings)]
+
+    return jax.jit(run)
 
 
-def compare(name, settings, y_true, y_pred, value_tolerance=2e-6, gradient_tolerance=5e-6):
-    """Same values and gradients, wherever Keras's are finite."""
-    ours = value_and_gradient(getattr(losses, name), settings, y_true, y_pred)
-    theirs = value_and_gradient(getattr(keras.losses, name), settings, y_true, y_pred)
-    for mine, oracle, tolerance in zip(ours, theirs, (value_tolerance, gradient_tolerance), strict=True):
-        mine, oracle = np.asarray(mine), np.asarray(oracle)
-        finite = np.isfinite(oracle)
-        assert mine.shape == oracle.shape and mine.dtype == oracle.dtype and finite.any()
-        np.testing.assert_allclose(mine[finite], oracle[finite], rtol=tolerance, atol=tolerance)
+def compare(name, all_settings, batches, tolerance=1e-5):
+    """Same values and gradients wherever Keras's are finite, for each batch of one shape."""
+    ours, theirs = (values_and_gradients(getattr(m.losses, name), all_settings) for m in (cornu, keras))
+    for y_true, y_pred in batches:
+        y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+        pairs = zip(jax.tree.leaves(ours(y_true, y_pred)), jax.tree.leaves(theirs(y_true, y_pred)), strict=True)
+        for mine, oracle in pairs:
+            mine, oracle = np.asarray(mine), np.asarray(oracle)
+            finite = np.isfinite(oracle)
+            assert mine.shape == oracle.shape and mine.dtype == oracle.dtype and finite.any()
+            np.testing.assert_allclose(mine[finite], oracle[finite], rtol=tolerance, atol=tolerance / 5)
 
 
-@pytest.mark.parametrize("name, settings", CASES)
-def test_function_and_its_gradient(name, settings):
-    true, pred, _ = FUNCTIONS[name]
-    compare(name, settings, true(4, 3, 5), pred(4, 3, 5))
-
-
+# Predictions and labels at the ends of their ranges, beyond them, at ties, and as vectors of zeros.
 AWKWARD_PREDICTIONS = np.array(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 1], [1e-9, 1 - 1e-7, 0.5], [-0.2, 1.2, 0.3], [60, -60, 0], [1e-7, 0, 1]],
     "float32",
@@ -125,43 +130,39 @@ AWKWARD_LABELS = np.array(
 )
 
 
-@pytest.mark.parametrize("name, settings", [c for c in CASES if "axis" not in c[1]])
-def test_values_and_gradients_at_awkward_points(name, settings):
-    labels = AWKWARD_LABELS.argmax(-1) if FUNCTIONS[name][0] is integers else AWKWARD_LABELS
-    compare(name, settings, labels, AWKWARD_PREDICTIONS, 1e-5, 1e-5)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_and_gradients(name):
+    true, pred, all_settings = FUNCTIONS[name]
+    awkward = AWKWARD_LABELS.argmax(-1).astype("int32") if true is integers else AWKWARD_LABELS
+    compare(name, all_settings, [(true(8, 3), pred(8, 3)), (awkward, AWKWARD_PREDICTIONS)])
 
 
-@pytest.mark.parametrize("name", ["mean_squared_error", "huber", "log_cosh", "cosine_similarity", "hinge", "poisson"])
-def test_gradients_where_prediction_meets_target(name):
-    y = np.array([[0.0, 0.0], [1.0, 1.0], [-1.0, 2.0]], "float32")
-    compare(name, {}, y, y)
+def test_the_plain_values_agree_closely():
+    for name in ("mean_squared_error", "categorical_crossentropy", "binary_crossentropy", "huber"):
+        true, pred, _ = FUNCTIONS[name]
+        y_true, y_pred = true(8, 3), pred(8, 3)
+        close(getattr(losses, name)(y_true, y_pred), getattr(keras.losses, name)(y_true, y_pred), 1e-6)
 
 
-@pytest.mark.parametrize("settings", [{}, {"gamma": 2.0, "margin": 0.1}, {"remove_diagonal": False}])
-def test_circle(settings):
+def test_circle():
     embeddings = real(6, 4)
-    for x in (embeddings, embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)):
-        for labels in (np.array([0, 1, 1, 2, 2, 2]), np.arange(6), np.zeros(6, int)):
-            compare("circle", settings, labels, x, 1e-5, 2e-4)
+    normed = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    labels = (np.array([0, 1, 1, 2, 2, 2]), np.arange(6), np.zeros(6, int))
+    settings = [{}, {"gamma": 2.0, "margin": 0.1}, {"remove_diagonal": False}]
+    compare("circle", settings, [(y, x) for x in (embeddings, normed) for y in labels], 2e-4)
 
 
-@pytest.mark.parametrize("remove", [True, False])
-def test_circle_with_references(remove):
+def test_circle_with_references():
     other = {"ref_labels": np.array([0, 1, 1, 2]), "ref_embeddings": real(4, 4)}
-    compare("circle", {"remove_diagonal": remove, **other}, np.array([0, 1, 2]), real(3, 4), 1e-5, 1e-4)
+    settings = [{"remove_diagonal": remove, **other} for remove in (True, False)]
+    compare("circle", settings, [(np.array([0, 1, 2]), real(3, 4))], 1e-4)
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [[[1, 2, 0], [2, 2, 1]], [[0, 0, 0], [3, 0, 0]], [[1, 1, 1], [1, 0, 2]]],
-    ids=["some", "empty", "repeats"],
-)
-def test_ctc(labels):
-    compare("ctc", {}, np.array(labels), real(2, 6, 4), 1e-5, 1e-5)
-
-
-def test_ctc_of_labels_that_cannot_fit():
-    compare("ctc", {}, np.array([[1, 1, 1]]), real(1, 3, 4), 1e-5, 1e-2)
+def test_ctc():
+    """Sequences of several lengths, empty ones, repeats, and repeats that do not fit into four time steps."""
+    labels = ([[1, 2, 0], [2, 3, 1]], [[0, 0, 0], [3, 0, 0]], [[1, 1, 0], [1, 0, 2]])
+    compare("ctc", [{}], [(np.array(y), real(2, 4, 4)) for y in labels])
+    compare("ctc", [{}], [(np.array([[1, 1, 1], [2, 2, 1]]), real(2, 4, 4))], 1e-2)
 
 
 WEIGHTS = {
@@ -208,8 +209,8 @@ def test_one_value_a_row(reduction, weights):
         close(ours, theirs)
 
 
-@pytest.mark.parametrize("true_shape, pred_shape", [((4,), (4, 1)), ((4, 1), (4,)), ((4, 3, 1), (4, 3)), ((4, 3), (4, 3, 1))])
-@pytest.mark.parametrize("name", ["MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy", "Hinge", "Poisson", "Huber"])
+@pytest.mark.parametrize("true_shape, pred_shape", [((4,), (4, 1)), ((4, 1), (4,)), ((4, 3), (4, 3, 1))])
+@pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryCrossentropy", "Hinge"])
 def test_a_last_axis_of_one_is_no_difference(name, true_shape, pred_shape):
     y_true, y_pred = zero_one(*true_shape), probabilities(*pred_shape)
     close(*(getattr(m.losses, name)()(y_true, y_pred, np.arange(4.0)) if len(true_shape) + len(pred_shape) == 3
@@ -241,11 +242,12 @@ def test_sparse_labels_beside_an_inner_axis_of_classes():
         close(losses.SparseCategoricalCrossentropy(axis=axis)(maps, images), last)
 
 
-@pytest.mark.parametrize("true", ["float16", "bfloat16", "int32", "float32"])
-@pytest.mark.parametrize("pred", ["float16", "float32", "int32"])
+@pytest.mark.parametrize(
+    "true, pred", [("float16", "float32"), ("bfloat16", "float16"), ("int32", "float16"), ("int32", "int32")]
+)
 def test_dtypes_of_functions_and_classes(true, pred):
     y_true, y_pred = jnp.asarray([[1, 0]], true), jnp.asarray([[1, 1]], pred)
-    for name in ("mean_squared_error", "huber", "binary_crossentropy", "kl_divergence", "categorical_hinge"):
+    for name in ("mean_squared_error", "binary_crossentropy", "kl_divergence"):
         ours, theirs = (getattr(m.losses, name)(y_true, y_pred) for m in (cornu, keras))
         assert ours.dtype == theirs.dtype
     close(losses.MeanSquaredError()(y_true, y_pred), keras.losses.MeanSquaredError()(y_true, y_pred))
@@ -271,22 +273,25 @@ def test_signature_and_config(name):
     assert {**written, "config": 0, "module": 0} == {**expected, "config": 0, "module": 0}
     if name != "Loss":
         assert written["module"] == expected["module"]
+        assert losses.deserialize(expected).get_config() == config
+    if name not in ("Loss", "CategoricalGeneralizedCrossEntropy"):  # Keras cannot read these two of its own
         assert keras.losses.deserialize(written).get_config() == oracle
 
 
-NAMES = [
-    *[n for n in dir(keras.losses) if not n.startswith("_")], "mse", "MSE", "mae", "MAE", "mape", "MAPE", "msle", "MSLE",
-    "bce", "BCE", "kld", "KLD",
-]  # fmt: skip
+def known(name):
+    try:
+        return keras.losses.get(name) is not None
+    except ValueError:
+        return False
+
+
+SHORT = ["mse", "mae", "mape", "msle", "bce", "kld"]
+NAMES = [n for n in [*dir(keras.losses), *SHORT, *(n.upper() for n in SHORT)] if not n.startswith("_") and known(n)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_get_accepts(name):
-    try:
-        theirs = keras.losses.get(name)
-    except ValueError:
-        pytest.skip("Keras does not know it either")
-    ours = losses.get(name)
+    ours, theirs = losses.get(name), keras.losses.get(name)
     assert inspect.isfunction(ours) == inspect.isfunction(theirs)
     assert getattr(ours, "__name__", type(ours).__name__) == getattr(theirs, "__name__", type(theirs).__name__)
 

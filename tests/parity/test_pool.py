@@ -61,12 +61,11 @@ CASES = [
     for kind in ("Max", "Average")
     for rank, config in WINDOWS
     for data_format in (LAST, FIRST)
-    if data_format == LAST or rank == 1
+    if data_format == LAST or config == WINDOWS[1][1]
 ] + [
     (f"Global{kind}Pooling{rank}D", rank, {"data_format": data_format, "keepdims": data_format == FIRST})
     for kind in ("Max", "Average")
-    for rank in (1, 2, 3)
-    for data_format in (LAST, FIRST)
+    for rank, data_format in ((1, LAST), (2, FIRST), (3, LAST))
 ]
 
 
@@ -82,7 +81,7 @@ def test_layer(name, rank, config):
 
 
 @pytest.mark.parametrize("name", ["AdaptiveAveragePooling", "AdaptiveMaxPooling"])
-@pytest.mark.parametrize(("rank", "size"), [(1, 3), (1, 12), (2, (3, 5)), (3, (2, 3, 2))])
+@pytest.mark.parametrize(("rank", "size"), [(1, 12), (2, (3, 5)), (3, 2)])
 def test_adaptive_layer(name, rank, size):
     for data_format in (LAST, FIRST) if rank == 1 else (LAST,):
         x = RNG.normal(size=example(rank, data_format).shape).astype("float32")

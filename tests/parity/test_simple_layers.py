@@ -139,9 +139,12 @@ def test_shapes(name, kwargs, shapes, listed, unknown):
     assert ours(symbolic if listed else symbolic[0]).shape == expected
 
 
+FIRST = {case[0]: case for case in reversed(CASES)}
+
+
 @pytest.mark.parametrize(
     ("name", "kwargs", "shapes", "listed"),
-    [case for case in CASES if case[0] in ("Add", "Average", "Concatenate", "UpSampling2D", "PReLU", "Softmax")],
+    [FIRST[name] for name in ("Add", "Average", "Concatenate", "Dot", "UpSampling2D", "ReLU", "PReLU", "Softmax")],
 )
 def test_mixed_precision(name, kwargs, shapes, listed):
     ours, theirs = make_pair(name, {**kwargs, "dtype": "mixed_bfloat16"})
@@ -248,7 +251,7 @@ def test_dropping_a_mask_is_said(name, kwargs):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4), (2, 1, 4), (3, 4), (1, 4), (4,)])
-@pytest.mark.parametrize("axis", [-1, 1, (1, 2)])
+@pytest.mark.parametrize("axis", [-1, (1, 2)])
 def test_masked_softmax(shape, axis):
     ours, theirs = make_pair("Softmax", {"axis": axis})
     x = data([(2, 3, 4)])[0]

@@ -1,0 +1,353 @@
+"""Losses and metrics lined up with the model's outputs.
+
+Losses, loss weights, metrics, labels and sample weights may each be one thing, a list in the order of the outputs, or
+a dictionary by output name. `line_up` turns all of them into one flat list, an entry an output.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from cornu import losses as losses_module
+from cornu import metrics as metrics_module
+from cornu import tree, validate
+from cornu.core import context
+from cornu.core.masks import get_mask, set_mask
+from cornu.losses import Loss
+from cornu.metrics import Mean, Metric
+
+
+def line_up(given: Any, outputs: Any, names: Sequence[str] | None, what: str, spread: bool = False) -> list:
+    """One entry of `given` for each flat output.
+
+    Args:
+        given: one thing, a list by position, or a dictionary by name.
+        outputs: the structure of the model's outputs.
+        names: the flat outputs' names, for outputs in a list.
+        what: the argument's name, for messages.
+        spread: whether one thing may stand for every output.
+    """
+    if not tree.is_nested(outputs):
+        return [_single(given, names, what)]
+    keys = sorted(outputs) if isinstance(outputs, Mapping) else list(range(len(outputs)))
+    children = [outputs[key] for key in keys]
+    labels = keys if isinstance(outputs, Mapping) else names if names and len(names) == len(keys) else keys
+    parts = _parts(given, labels, what, spread)
+    flat_names = names if names and not isinstance(outputs, Mapping) else None
+    return [
+        entry
+        for position, (part, child) in enumerate(zip(parts, children, strict=True))
+        for entry in line_up(part, child, [flat_names[position]] if flat_names else None, what, spread)
+    ]
+
+
+def _single(given: Any, names: Sequence[str] | None, what: str) -> Any:
+    """The entry of a model with one output, which may come in a list or dictionary of one."""
+    if isinstance(given, Mapping) and "class_name" not in given:
+        if names and set(given) - set(names):
+            raise ValueError(f"{what} names outputs {sorted(given)}, but the model's output is {names[0]!r}.")
+        if len(given) != 1:
+            raise ValueError(f"The model has one output, but {what} is a dictionary of {len(given)}.")
+        return next(iter(given.values()))
+    if isinstance(given, (list, tuple)) and len(given) == 1 and what != "metrics":
+        return given[0]
+    return given
+
+
+def _parts(given: Any, labels: Sequence, what: str, spread: bool) -> list:
+    if given is None:
+        return [None] * len(labels)
+    if isinstance(given, Mapping) and "class_name" not in given:
+        unknown = [key for key in given if key not in labels]
+        if unknown:
+            raise ValueError(
+                f"{what} names {unknown[0]!r}, but the model's outputs are {list(labels)}. "
+                f"Closest: {validate.closest(str(unknown[0]), map(str, labels))}."
+            )
+        return [given.get(key) for key in labels]
+    if isinstance(given, (list, tuple)) and len(given) == len(labels):
+        return list(given)
+    if spread and not isinstance(given, (list, tuple)):
+        return [given] * len(labels)
+    count = len(given) if isinstance(given, (list, tuple)) else 1
+    raise ValueError(
+        f"The model has {len(labels)} outputs ({', '.join(map(str, labels))}), but {what} has {count}. "
+        f"Give a list with one entry an output, or a dictionary by name. Received: {what}={_brief(given)}."
+    )
+
+
+def _brief(x: Any) -> str:
+    text = repr(x) if not hasattr(x, "shape") else f"an array of shape {x.shape}"
+    return text if len(text) < 200 else f"{text[:200]}..."
+
+
+def output_labels(outputs: Any, names: Sequence[str] | None) -> list[str]:
+    """A name for each flat output."""
+    if names and len(names) == len(tree.flatten(outputs)):
+        return list(names)
+    paths = [path for path, _ in tree.flatten_with_path(outputs)]
+    return ["_".join(map(str, path)) or "output" for path in paths]
+
+
+class CompiledLoss:
+    """The losses of all outputs as one number.
+
+    Args:
+        loss: one loss, or a structure of them by output.
+        loss_weights: one number an output.
+        output_names: the flat outputs' names, or None.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None):
+        self.loss = _resolved(loss)
+        self.loss_weights = loss_weights
+        self.output_names = output_names
+        self.built = False
+        self._trackers: dict[str, Mean] = {}
+        self._entries: list[tuple[Loss | None, float | None]] = []
+
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Line the losses up with the outputs."""
+        found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
+        weights = line_up(self.loss_weights, y_pred, self.output_names, "loss_weights")
+        labels = output_labels(y_pred, self.output_names)
+        self._entries = [(_as_loss(one), weight) for one, weight in zip(found, weights, strict=True)]
+        if not any(one for one, _ in self._entries):
+            raise ValueError("compile: every output's loss is None, so there is nothing to train on.")
+        several = sum(one is not None for one, _ in self._entries) > 1
+        self.labels = labels
+        self._trackers = {
+            label: Mean(name=f"{label}_loss")
+            for label, (one, _) in zip(labels, self._entries, strict=True)
+            if several and one is not None
+        }
+        self.built = True
+
+    @property
+    def trackers(self) -> list[Mean]:
+        """The means of the outputs' losses, in the order in which `compile` named them; none for a single loss."""
+        named = [key for key in self.loss if key in self._trackers] if isinstance(self.loss, Mapping) else ()
+        return [self._trackers[label] for label in dict.fromkeys((*named, *self._trackers))]
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The losses of the outputs that have one."""
+        return [one for one, _ in self._entries if one is not None]
+
+    def pairs(self, y: Any, y_pred: Any) -> list[tuple[str, Loss, Any, Any]]:
+        """(output's name, its loss, labels, predictions) for each output that has a loss."""
+        targets = line_up(_without_none_outputs(y, self._entries), y_pred, self.output_names, "y")
+        rows = zip(self.labels, self._entries, targets, tree.flatten(y_pred), strict=True)
+        found = [(label, one, target, output) for label, (one, _), target, output in rows if one is not None]
+        missing = [label for label, _, target, _ in found if target is None]
+        if missing and y is not None:
+            raise ValueError(f"y must have labels for every output that has a loss. Missing: {missing}.")
+        return found
+
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The weighted sum of the outputs' losses."""
+        if not self.built:
+            self.build(y, y_pred)
+        weights = line_up(sample_weight, y_pred, self.output_names, "sample_weight", spread=True)
+        weights = [w for w, (one, _) in zip(weights, self._entries, strict=True) if one is not None]
+        factors = [factor for one, factor in self._entries if one is not None]
+        total = None
+        for index, (label, loss, target, output) in enumerate(self.pairs(y, y_pred)):
+            value = jnp.asarray(loss(target, _masked_rows(output), sample_weight=weights[index]))
+            _check_scalar(value, loss)
+            if label in self._trackers:
+                self._trackers[label].update_state(value, sample_weight=batch_rows(output))
+            value = value if factors[index] is None else value * jnp.asarray(factors[index], value.dtype)
+            total = value if total is None else total + value
+        return total
+
+
+def _check_scalar(value: Any, loss: Loss) -> None:
+    if value.ndim:
+        raise ValueError(
+            f'The loss "{loss.name}" gives an array of shape {value.shape}, but training needs one number. '
+            f"Give it a reduction such as 'sum_over_batch_size'. Received: reduction={loss.reduction!r}."
+        )
+
+
+def _without_none_outputs(y: Any, entries: Sequence) -> Any:
+    """Labels given only for the outputs with a loss, filled up with None."""
+    if isinstance(y, (list, tuple)) and len(y) < len(entries):
+        given = iter(y)
+        wanted = [one is not None for one, _ in entries]
+        if sum(wanted) == len(y):
+            return [next(given) if want else None for want in wanted]
+    return y
+
+
+def _resolved(loss: Any) -> Any:
+    """Strings, configs and functions in `loss` as losses, so that a wrong name fails in `compile`."""
+    if isinstance(loss, Mapping) and "class_name" not in loss:
+        return {key: _resolved(value) for key, value in loss.items()}
+    if isinstance(loss, (list, tuple)):
+        return [_resolved(value) for value in loss]
+    return losses_module.get(loss)
+
+
+def _as_loss(loss: Any) -> Any:
+    return loss if loss is None or isinstance(loss, Loss) else losses_module.LossFunctionWrapper(loss, name=_name(loss))
+
+
+def _name(function: Any) -> str:
+    name = getattr(function, "__name__", type(function).__name__)
+    return "lambda" if name == "<lambda>" else name
+
+
+def batch_rows(x: Any) -> Any:
+    """How many rows of the batch are real."""
+    rows = context.current().rows
+    return jnp.asarray(x.shape[0] if x.shape else 1, "float32") if rows is None else jnp.sum(rows, dtype="float32")
+
+
+def _masked_rows(y_pred: Any) -> Any:
+    """`y_pred` with a mask that leaves out the rows with which a last batch was filled up."""
+    rows = context.current().rows
+    if rows is None or not hasattr(y_pred, "shape"):
+        return y_pred
+    mask = get_mask(y_pred)
+    marked = jnp.copy(y_pred)
+    set_mask(marked, rows if mask is None else mask & rows.reshape((-1,) + (1,) * (mask.ndim - 1)))
+    return marked
+
+
+class CompiledMetrics:
+    """The metrics of all outputs, updated together.
+
+    Args:
+        metrics: one metric, a list, or a structure by output.
+        weighted_metrics: the same, updated with sample weights.
+        output_names: the flat outputs' names, or None.
+    """
+
+    def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None = None):
+        self.given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        for found in self.given.values():
+            _check_names(found)
+        self.output_names = output_names
+        self.built = False
+        self.entries: list[tuple[int, bool, Metric, str]] = []  # output, weighted, metric, name in the logs
+
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Line the metrics up with the outputs, and choose the accuracy that fits each output's shapes."""
+        labels = output_labels(y_pred, self.output_names)
+        targets = _targets(y, y_pred, self.output_names)
+        taken: set[str] = set()
+        for what, given in self.given.items():
+            for index, found in enumerate(line_up(given, y_pred, self.output_names, "metrics")):
+                for one in _listed(found):
+                    metric = _as_metric(one, targets[index], tree.flatten(y_pred)[index])
+                    name = f"{labels[index]}_{metric.name}" if len(labels) > 1 else metric.name
+                    weighted = what == "weighted_metrics"
+                    name = _unique(name, metric.name, weighted, taken)
+                    self.entries.append((index, weighted, metric, name))
+        self.built = True
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics, each once."""
+        return list({id(metric): metric for _, _, metric, _ in self.entries}.values())
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a batch into account."""
+        if not self.built:
+            self.build(y, y_pred)
+        targets = _targets(y, y_pred, self.output_names)
+        outputs = tree.flatten(y_pred)
+        weights = line_up(sample_weight, y_pred, self.output_names, "sample_weight", spread=True)
+        for index, weighted, metric, _ in self.entries:
+            if targets[index] is None:
+                continue
+            weight = _row_weight(weights[index] if weighted else None)
+            metric.update_state(targets[index], outputs[index], sample_weight=weight)
+
+    def result(self) -> dict[str, Any]:
+        """The metrics' values by name; a metric that gives a dictionary adds its entries."""
+        found: dict[str, Any] = {}
+        for _, _, metric, name in self.entries:
+            value = metric.result()
+            found.update(value if isinstance(value, dict) else {name: value})
+        return found
+
+
+def _targets(y: Any, y_pred: Any, names: Sequence[str] | None) -> list:
+    count = len(tree.flatten(y_pred))
+    if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
+        return [y.get(name) for name in names or ()]
+    if isinstance(y, (list, tuple)) and len(y) != count:
+        return [None] * count
+    return line_up(y, y_pred, names, "y")
+
+
+def _row_weight(weight: Any) -> Any:
+    """A sample weight that is zero for the rows with which a last batch was filled up."""
+    rows = context.current().rows
+    if rows is None:
+        return weight
+    real = rows.astype("float32")
+    if weight is None:
+        return real
+    weight = jnp.asarray(weight)
+    return weight * real.reshape((-1,) + (1,) * (weight.ndim - 1))
+
+
+def _listed(found: Any) -> list:
+    if found is None:
+        return []
+    if isinstance(found, (list, tuple)):
+        return [one for item in found for one in _listed(item)]
+    return [found]
+
+
+def _check_names(found: Any) -> None:
+    """Fail in `compile` for a metric's name that nothing has."""
+    if isinstance(found, Mapping) and "class_name" not in found:
+        found = list(found.values())
+    for one in _listed(found):
+        if isinstance(one, str) and one not in _SHAPED:
+            metrics_module.get(one)
+
+
+_SHAPED = ("accuracy", "acc", "crossentropy", "ce")
+
+
+def _as_metric(one: Any, y: Any, y_pred: Any) -> Metric:
+    """The metric that a name, a config, a function or an object stands for, under the name it was given."""
+    if isinstance(one, Metric):
+        return one
+    found = _by_shape(one, y, y_pred) if one in _SHAPED else metrics_module.get(one)
+    if isinstance(one, str):
+        if isinstance(found, Metric):
+            found.name = one
+            return found
+        return metrics_module.MeanMetricWrapper(found, name=one)
+    return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=_name(found))
+
+
+def _by_shape(name: str, y: Any, y_pred: Any) -> Metric:
+    """The form of accuracy or crossentropy that fits the shapes of labels and predictions."""
+    accuracy = name in ("accuracy", "acc")
+    if y_pred.shape[-1:] == (1,) or len(y_pred.shape) < 2:
+        return metrics_module.BinaryAccuracy() if accuracy else metrics_module.BinaryCrossentropy()
+    sparse = len(y.shape) < len(y_pred.shape) or y.shape[-1] == 1
+    if sparse:
+        kinds = (metrics_module.SparseCategoricalAccuracy, metrics_module.SparseCategoricalCrossentropy)
+    else:
+        kinds = (metrics_module.CategoricalAccuracy, metrics_module.CategoricalCrossentropy)
+    return kinds[not accuracy]()
+
+
+def _unique(name: str, base: str, weighted: bool, taken: set[str]) -> str:
+    if name in taken and weighted:
+        name = name.removesuffix(base) + f"weighted_{base}"
+    candidate, count = name, 0
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    taken.add(candidate)
+    return candidate

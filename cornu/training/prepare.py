@@ -1,0 +1,211 @@
+"""What happens before the first step: a first batch builds what is not built, and data that cannot work is refused.
+
+Nothing is computed here: the model runs abstractly, on shapes alone. If anything is wrong, `undone_on_error` leaves the
+model, its optimizer and its metrics as they were.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import tree, validate
+from cornu.core import context
+from cornu.core.operation import narrowed
+from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
+from cornu.losses import validation
+from cornu.training import step
+from cornu.training.data import unpack_x_y_sample_weight
+
+
+def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
+    """Make `model` ready for batches like `data`, or say why that cannot be.
+
+    Args:
+        model: the model.
+        data: a first batch, as steps get it.
+        stage: "train", "test" or "predict".
+        whole: all of the data where it is in memory, for looking at every label.
+    """
+    key = (stage, *_shapes(data))
+    if key not in model._prepared:
+        model._prepared[key] = _fitted_together(model, data, stage)
+    outputs = model._prepared[key]
+    if outputs is not None:
+        _check_labels(model, whole if whole is not None else data, outputs)
+    if stage == "train":
+        _prepare_optimizer(model)
+
+
+def _shapes(data: Any) -> list[tuple]:
+    leaves = [(path, leaf) for path, leaf in tree.flatten_with_path(data) if leaf is not None]
+    return [(path, np.shape(leaf), leaf.dtype.str) for path, leaf in leaves]
+
+
+def _fitted_together(model: Any, data: Any, stage: str) -> Any:
+    """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
+    x, y, _ = unpack_x_y_sample_weight(data)
+    _refuse_text(model, x)
+    if step.is_default(model, stage):
+        return _lined_up(model, x, y, stage)
+    _try_out(model, data, stage)
+    return None
+
+
+def _lined_up(model: Any, x: Any, y: Any, stage: str) -> Any:
+    """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
+    if stage == "predict":
+        return None if model.built else _outputs(model, x, training=False)
+    loss, metrics = model._compile_loss, model._compile_metrics
+    if y is None and (loss is not None or metrics is not None):
+        raise ValueError(
+            f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Give y beside x, "
+            "or let the data yield (x, y)."
+        )
+    outputs = _outputs(model, x, training=stage == "train")
+    if loss is not None:
+        if not loss.built:
+            loss.build(y, outputs)
+        for owner, one, target, output in _pairs(model, y, outputs):
+            validation.check_shapes(one, np.shape(target), output.shape, owner)
+    if metrics is not None and not metrics.built:
+        metrics.build(y, outputs)
+    return outputs if loss is not None else None
+
+
+def _pairs(model: Any, y: Any, outputs: Any) -> Iterator[tuple]:
+    """(description, loss, labels, symbolic output) for each output with a loss."""
+    for label, one, target, output in model._compile_loss.pairs(y, outputs):
+        yield f"{validate.describe(model)}, output {label!r}", one, target, output
+
+
+def _check_labels(model: Any, data: Any, outputs: Any) -> None:
+    """Refuse labels whose values cannot be right."""
+    _, y, _ = unpack_x_y_sample_weight(data)
+    for owner, one, target, output in _pairs(model, y, outputs):
+        validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
+
+
+def _names(loss: Any, metrics: Any) -> str:
+    found = tree.flatten(loss.loss) if loss is not None else tree.flatten(list(metrics.given.values()))
+    names = [one if isinstance(one, str) else getattr(one, "name", None) or getattr(one, "__name__", "loss") for one in found]
+    return f"the {'loss' if loss is not None else 'metric'} " + ", ".join(f'"{name}"' for name in names if name)
+
+
+# ---------------------------------------------------------------- running the model on shapes
+
+
+def _outputs(model: Any, x: Any, training: bool) -> Any:
+    """The model's symbolic outputs for a batch; a model that is not built is built for any number of rows."""
+    if not model.built:
+        _run_on_shapes(model, x, training, any_rows=True)
+        model.built = True
+    return _run_on_shapes(model, x, training, any_rows=False)
+
+
+def _run_on_shapes(model: Any, x: Any, training: bool, any_rows: bool) -> Any:
+    inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
+    if not any_symbolic(inputs):
+        raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
+    with context.scope(losses=[]):
+        return output_spec(lambda values: model(values, **step.mode(model, training)), inputs)
+
+
+def _symbolic(x: Any, any_rows: bool) -> Any:
+    """A symbolic tensor like an array of a batch."""
+    if x is None or _is_text(x):
+        return x
+    rows = None if any_rows else x.shape[0]
+    return KerasTensor((rows, *x.shape[1:]), narrowed(x[:0]).dtype)
+
+
+def _is_text(x: Any) -> bool:
+    return x.dtype.kind in "OUS"
+
+
+def _refuse_text(model: Any, x: Any) -> None:
+    takes_text = any(tensor.dtype == "string" for tensor in getattr(model, "inputs", None) or ())
+    for path, leaf in tree.flatten_with_path(x):
+        if leaf is not None and _is_text(leaf) and not takes_text:
+            where = "x" + "".join(f"[{part!r}]" for part in path)
+            raise ValueError(
+                f"{validate.describe(model)}: the model computes with numbers, but {where} holds text, such as "
+                f"{leaf.flat[0]!r}. Turn it into numbers first."
+            )
+
+
+def _try_out(model: Any, data: Any, stage: str) -> None:
+    """Make what a user's own step makes at its first run: it runs once abstractly, and its new values are dropped.
+
+    A pure step gets the values of all variables from outside, so those must be there before: then loss and metrics
+    are lined up as for the built-in step, as far as that goes.
+    """
+    x, y, _ = unpack_x_y_sample_weight(data)
+    method, own = getattr(model, f"{stage}_step"), getattr(type(model), f"{stage}_step")
+    is_built_in = own is getattr(step.Steps, f"{stage}_step")
+    lined_up = False
+    with contextlib.suppress(Exception):
+        _lined_up(model, x, y, stage)
+        lined_up = True
+    if not model.jit_compile or (lined_up if is_built_in else step.is_pure(method)):
+        return
+    if stage == "train" and is_built_in:
+        _prepare_optimizer(model)
+    parts = step.variables_of(model, stage)
+    state = tuple([variable._value for variable in part] for part in parts)
+    jax.eval_shape(step.pure_step(model, stage, parts), state, data, None)
+
+
+# ---------------------------------------------------------------- optimizer
+
+
+def _prepare_optimizer(model: Any) -> None:
+    """Build the optimizer for what is trainable, and refuse to train anything else afterwards."""
+    optimizer, wanted = model.optimizer, model.trainable_variables
+    if not step.is_default(model, "train"):
+        if optimizer is not None and wanted:
+            optimizer.build(wanted)
+        return
+    if optimizer is None:
+        raise ValueError(f"{validate.describe(model)}: fit needs an optimizer. compile() was given optimizer=None.")
+    if not wanted:
+        raise ValueError(
+            f"{validate.describe(model)}: there are no weights to train. Set trainable = True on the model or on some "
+            "layers, then call compile() again."
+        )
+    optimizer.build(wanted)
+    known = optimizer._trainable_variables
+    if {id(v) for v in known} != {id(v) for v in wanted}:
+        raise ValueError(
+            f"{validate.describe(model)}: what is trainable has changed since the optimizer was built "
+            f"({len(known)} variables then, {len(wanted)} now). Call compile() again after changing `trainable` or "
+            "adding layers."
+        )
+
+
+# ---------------------------------------------------------------- nothing half done
+
+
+@contextlib.contextmanager
+def undone_on_error(model: Any) -> Iterator[None]:
+    """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
+    held = [model.optimizer, getattr(model.optimizer, "inner_optimizer", None), model._compile_loss, model._compile_metrics]
+    parts = [*model._flatten_layers(), *model.metrics, *(part for part in held if part is not None)]
+    before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in parts]
+    try:
+        yield
+    except Exception:
+        for attributes, old, copies in before:
+            attributes.clear()
+            attributes.update(old)
+            for container, content in copies:
+                container.clear()
+                container.extend(content) if isinstance(container, list) else container.update(content)
+        raise
+
+
+def _copies(part: Any) -> list[tuple]:
+    """The lists and dictionaries among the attributes, with what they hold now."""
+    return [(value, value.copy()) for value in part.__dict__.values() if isinstance(value, (list, dict))]

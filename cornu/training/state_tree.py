@@ -1,0 +1,51 @@
+"""The values of a model's and its optimizer's variables as nested dictionaries, by path."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from cornu import tree, validate
+from cornu.core.variable import Variable
+
+
+def _variables(model: Any) -> dict[str, list[Variable]]:
+    return {
+        "trainable_variables": model.trainable_variables,
+        "non_trainable_variables": model.non_trainable_variables,
+        "optimizer_variables": model.optimizer.variables if model.optimizer is not None else [],
+        "metrics_variables": model.metrics_variables,
+    }
+
+
+def read(model: Any, value_format: str) -> dict[str, Any]:
+    """The values of all variables of `model`, nested by path."""
+    validate.one_of(value_format, ("backend_tensor", "numpy_array"), "value_format", model)
+    result: dict[str, Any] = {}
+    for key, variables in _variables(model).items():
+        result[key] = {}
+        for variable in variables:
+            *folders, leaf = variable.path.split("/")
+            branch = result[key]
+            for folder in folders:
+                branch = branch.setdefault(folder, {})
+            branch[leaf] = variable.numpy() if value_format == "numpy_array" else jnp.array(variable.value)
+    return result
+
+
+def write(model: Any, state_tree: dict[str, Any]) -> None:
+    """Give the variables of `model` the values that `read` gave; nothing changes if one does not fit."""
+    parts = _variables(model)
+    found = []
+    for key, branch in state_tree.items():
+        validate.one_of(key, tuple(parts), "each key of state_tree", model)
+        by_path = {variable.path: variable for variable in parts[key]}
+        for path, value in tree.flatten_with_path(branch):
+            joined = "/".join(map(str, path))
+            if joined not in by_path:
+                raise ValueError(
+                    f"{validate.describe(model)}: no variable is called {joined!r}. "
+                    f"Closest: {validate.closest(joined, by_path)}."
+                )
+            found.append((by_path[joined], value))
+    for variable, value in found:
+        variable.assign(value)

@@ -1,0 +1,127 @@
+"""What holds of every layer, whatever it computes."""
+
+import jax
+import numpy as np
+import pytest
+from examples import EXAMPLES, IDS
+
+import cornu
+from cornu import layers, tree
+
+MADE = {name: example for name, example in EXAMPLES.items() if example is not None}
+RANDOM = {"AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"}
+
+
+def arrays(shapes, rows):
+    random = np.random.default_rng(0)
+    if shapes == IDS:
+        return random.integers(0, 5, (rows, 4))
+    draw = lambda shape: random.normal(size=(rows, *shape)).astype("float32")
+    return [draw(shape) for shape in shapes] if isinstance(shapes, list) else draw(shapes)
+
+
+def inputs(shapes):
+    if shapes == IDS:
+        return cornu.Input((4,), dtype="int32")
+    return [cornu.Input(shape) for shape in shapes] if isinstance(shapes, list) else cornu.Input(shapes)
+
+
+def call(layer, x):
+    """Attention layers of query and value take two arguments, all others one (a list, where there are several)."""
+    several = isinstance(layer, (layers.MultiHeadAttention, layers.GroupQueryAttention))
+    return layer(*x) if several else layer(x)
+
+
+def near(a, b, tolerance=1e-5):
+    for x, y in zip(tree.flatten(a), tree.flatten(b), strict=True):
+        np.testing.assert_allclose(np.asarray(x, "float32"), np.asarray(y, "float32"), rtol=tolerance, atol=tolerance)
+
+
+def test_every_public_layer_has_an_example():
+    classes = {getattr(layers, n) for n in layers.__all__ if isinstance(getattr(layers, n), type)}
+    wanted = {c.__name__ for c in classes if issubclass(c, layers.Layer)}
+    assert wanted == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_config_makes_an_equal_layer(name):
+    make, _ = MADE[name]
+    layer = make()
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    plain = cornu.saving.serialize_keras_object(layer)
+    assert plain["module"] == "keras.layers" and plain["class_name"] == name
+    assert cornu.saving.deserialize_keras_object(plain).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_symbolic_shape_and_dtype_are_those_of_arrays(name):
+    make, shapes = MADE[name]
+    layer = make()
+    symbolic = call(layer, inputs(shapes))
+    for rows in (2, 3):
+        for spec, out in zip(tree.flatten(symbolic), tree.flatten(call(layer, arrays(shapes, rows))), strict=True):
+            assert (rows, *spec.shape[1:]) == out.shape
+            assert spec.shape[0] is None
+            assert spec.dtype == out.dtype.name
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_compiled_and_eager_calls_agree(name):
+    make, shapes = MADE[name]
+    layer = make()
+    x = arrays(shapes, 2)
+    eager = call(layer, x)
+    several = isinstance(layer, (layers.MultiHeadAttention, layers.GroupQueryAttention))
+    run = jax.jit(lambda t, n, x: layer.stateless_call(t, n, *(x if several else [x]))[0])
+    values = ([v.value for v in layer.trainable_variables], [v.value for v in layer.non_trainable_variables])
+    near(run(*values, x), eager)
+
+
+@pytest.mark.parametrize("name", [n for n in MADE if MADE[n][1] != IDS])
+def test_mixed_precision_computes_in_bfloat16_on_float32_weights(name):
+    make, shapes = MADE[name]
+    before = cornu.config.dtype_policy()
+    cornu.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        layer = make()
+        outputs = call(layer, arrays(shapes, 2))
+    finally:
+        cornu.config.set_dtype_policy(before)
+    assert all(out.dtype == "bfloat16" for out in tree.flatten(outputs))
+    assert all(v.dtype == "float32" for v in layer.weights)
+    full = make()
+    call(full, arrays(shapes, 2))
+    full.set_weights(layer.get_weights())
+    near(outputs, call(full, arrays(shapes, 2)), tolerance=0.1)
+
+
+@pytest.mark.parametrize("name", [n for n in MADE if n != "Layer"])
+def test_a_saved_model_with_the_layer_predicts_the_same(name, tmp_path):
+    make, shapes = MADE[name]
+    entry = inputs(shapes)
+    model = cornu.Model(entry, call(make(), entry))
+    x = arrays(shapes, 2)
+    model.save(tmp_path / "model.keras")
+    loaded = cornu.models.load_model(tmp_path / "model.keras")
+    near(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert [v.path for v in loaded.weights] == [v.path for v in model.weights]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_unknown_argument_is_named(name):
+    make, _ = MADE[name]
+    layer = make()
+    config = layer.get_config() | {"kernel_iniatlizer": "zeros"}
+    with pytest.raises((TypeError, ValueError), match="kernel_iniatlizer"):
+        type(layer).from_config(config)
+
+
+@pytest.mark.parametrize("name", sorted(set(MADE) - RANDOM))
+def test_a_call_without_training_changes_no_variable(name):
+    make, shapes = MADE[name]
+    layer = make()
+    call(layer, arrays(shapes, 2))
+    before = [v.numpy().copy() for v in layer.variables]
+    call(layer, arrays(shapes, 2))
+    near([v.numpy() for v in layer.variables], before)
