@@ -135,6 +135,9 @@ class _Flow:
         self.kinds = {p.name: _kind(p.annotation) for p in self.parameters if _kind(p.annotation)}
         variadic = [i for i, p in enumerate(self.parameters) if p.kind is p.VAR_POSITIONAL]
         self.variadic = variadic[0] if variadic else None
+        keywords = [p.name for p in self.parameters if p.kind is p.VAR_KEYWORD]
+        self.any_keyword = keywords[0] if keywords else None
+        self.settings = {p.name: p.default for p in self.parameters if p.name not in (*self.kinds, *keywords)}
         self.positions = tuple(i for i, p in enumerate(self.parameters) if p.name in self.kinds and i not in variadic)
 
     def name_at(self, position: int) -> str:
@@ -164,7 +167,8 @@ class _Flow:
             settings = {k: v for k, v in kwargs.items() if k not in self.kinds}
             return args, {k: v for k, v in kwargs.items() if k in self.kinds}, settings
         bound = self.signature.bind(*args, **kwargs).arguments
-        settings = {p.name: bound.get(p.name, p.default) for p in self.parameters if p.name not in self.kinds}
+        settings = {n: bound.get(n, default) for n, default in self.settings.items()}
+        settings.update(bound.get(self.any_keyword, {}))
         leading = [p.name for p in itertools.takewhile(lambda p: p.name in self.kinds, self.parameters)]
         leading = [name for name in leading if name in bound]
         keywords = {k: v for k, v in bound.items() if k in self.kinds and k not in leading}

@@ -6,7 +6,7 @@ statistics lie along `axes` of `x` (one value a channel, say) and are broadcast 
 Batch normalization in training reads its input as seldom as it can: both moments come from one pass, and the gradient
 is written by hand. A one-pass variance `mean(c²) - mean(c)²` cancels where |mean(c)| is much larger than the standard
 deviation, so `c` is centred first on the mean of the first example. However odd that example is, it is a fraction f of
-the data, hence mean(c)² <= variance / f, and the relative error of the variance is at most about 1e-7 / f.
+the data, hence mean(c)² <= variance / f, and the relative error of the variance is at most some 1e-6 / f.
 """
 
 import functools
@@ -40,7 +40,7 @@ def normalize(
     axes: Axes,
     epsilon: float,
 ) -> jax.Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, all four vectors along `axes`; no gamma is 1, no beta 0."""
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, the vectors along `axes`; None is no gamma or beta."""
     wide = widened(x)
     factor = lax.rsqrt(widened(variance) + epsilon)
     factor = factor if gamma is None else factor * gamma.astype(factor.dtype)

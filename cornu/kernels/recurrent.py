@@ -11,7 +11,7 @@ Shapes: time T, batch B, units U, gates G (1, 4 or 3). Gradients are for reverse
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -22,18 +22,32 @@ States = tuple[jax.Array, ...]  # hidden state first, each (B, U)
 
 
 class Activation(NamedTuple):
-    """A function of one element, and its slope as a function of its output."""
+    """A function of one element, its slope as a function of its output, and s where it is s tanh(s x) + (1 - s)."""
 
     function: Callable
     slope: Callable
+    scale: float | None = None
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(jnp.tanh, lambda y: 1 - y * y),
-    "sigmoid": Activation(lambda x: 0.5 * jnp.tanh(0.5 * x) + 0.5, lambda y: y * (1 - y)),
+    "tanh": Activation(jnp.tanh, lambda y: 1 - y * y, 1.0),
+    "sigmoid": Activation(lambda x: 0.5 * jnp.tanh(0.5 * x) + 0.5, lambda y: y * (1 - y), 0.5),
     "relu": Activation(lambda x: jnp.maximum(x, 0), lambda y: (y > 0).astype(y.dtype)),
     "linear": Activation(lambda x: x, lambda y: jnp.ones((), y.dtype)),
 }
+
+
+def activate(x: jax.Array, activations: Sequence[Activation]) -> list[jax.Array]:
+    """The gates side by side in `x`, each through its own activation.
+
+    Where all are scaled tanhs they are one: on the CPU, XLA turns a tanh of a whole array into vector instructions, and
+    a tanh of slices not.
+    """
+    if any(a.scale is None for a in activations):
+        parts = jnp.split(x, len(activations), axis=-1)
+        return [a.function(part) for a, part in zip(activations, parts, strict=True)]
+    scale = jnp.repeat(jnp.array([a.scale for a in activations], x.dtype), x.shape[-1] // len(activations))
+    return jnp.split(jnp.tanh(x * scale) * scale + (1 - scale), len(activations), axis=-1)
 
 
 class Gates(NamedTuple):
@@ -41,10 +55,13 @@ class Gates(NamedTuple):
 
     forward: (projected input, product, states) -> (new states, what the gradient needs of them besides).
     backward: (saved, states, new states, their gradient) -> gradients of (projected input, product, states).
+    shown: how many of the saved arrays the loop carries along although nothing reads them; they must lie in [0, 1].
+        On the CPU, XLA makes scalar code of a step whose gates only it sees (GRU: 2.7 ms for 100 steps instead of 0.8).
     """
 
     forward: Callable
     backward: Callable
+    shown: int = 0
 
 
 @functools.cache
@@ -68,8 +85,7 @@ def lstm_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") 
     act, gate = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation]
 
     def forward(x, p, states):
-        i, f, g, o = jnp.split(x + p, 4, axis=-1)
-        i, f, g, o = gate.function(i), gate.function(f), act.function(g), gate.function(o)
+        i, f, g, o = activate(x + p, (gate, gate, act, gate))
         c = f * states[1] + i * g
         return (o * act.function(c), c), (i, f, g, o)
 
@@ -114,7 +130,7 @@ def gru_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") -
         dp = jnp.concatenate((dz, dr, dg * r), axis=-1)
         return dx, dp, (dh * z,)
 
-    return Gates(forward, backward)
+    return Gates(forward, backward, shown=2 if recurrent_activation == "sigmoid" else 0)
 
 
 def recur(
@@ -154,12 +170,15 @@ def recur(
 @functools.partial(jax.jit, static_argnums=(0, 1))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _recur(gates, unroll, projected, states, kernel, bias, mask):
-    def step(states, inputs):
+    def step(carry, inputs):
         x, valid = inputs
-        new, _ = _advance(gates, x, states, kernel, bias, valid)
-        return new, new[0]
+        new, saved = _advance(gates, x, carry[0], kernel, bias, valid)
+        return (new, saved[: gates.shown]), new[0]
 
-    last, hidden = lax.scan(step, states, (projected, mask), unroll=unroll)
+    carry = states, (jnp.zeros_like(states[0]),) * gates.shown
+    (last, shown), hidden = lax.scan(step, carry, (projected, mask), unroll=unroll)
+    for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
+        last = (last[0] + jnp.where(gate > 2, gate, jnp.zeros_like(gate)), *last[1:])
     return hidden, last
 
 

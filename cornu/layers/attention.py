@@ -45,7 +45,12 @@ class Attention(Layer):
     """
 
     def __init__(
-        self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.use_scale = use_scale
@@ -107,7 +112,7 @@ class Attention(Layer):
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
             received = f"a list of {len(mask)}" if isinstance(mask, (list, tuple)) else f"a {type(mask).__name__}"
             raise ValueError(
-                f"{validate.describe(self)}: mask must be a list [query_mask, value_mask], either of which may be None. "
+                f"{validate.describe(self)}: mask must be a list [query_mask, value_mask], either may be None. "
                 f"Received: {received}."
             )
         return mask[0], mask[1]
@@ -170,5 +175,6 @@ def _check_list(inputs: Any, owner: Layer) -> None:
     if not listed or len(inputs) not in (2, 3):
         received = f"{len(inputs)} inputs" if listed else "one tensor"
         raise ValueError(
-            f"{validate.describe(owner)}: call it on a list [query, value] or [query, value, key]. Received: {received}."
+            f"{validate.describe(owner)}: call it on a list [query, value] or [query, value, key]. "
+            f"Received: {received}."
         )

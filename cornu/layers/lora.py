@@ -37,7 +37,11 @@ class LowRankAdaptation:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def enable_lora(
-        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
     ) -> None:
         """Freeze the kernel and train a low-rank correction to it instead.
 
@@ -52,7 +56,9 @@ class LowRankAdaptation:
         if self.lora_enabled:
             raise ValueError(f"{owner}: lora is enabled already; that can be done once.")
         if kernel.constraint is not None:
-            raise ValueError(f"{owner}: lora does not go with a constraint on the kernel. Remove {self.adapted}_constraint.")
+            raise ValueError(
+                f"{owner}: lora does not go with a constraint on the kernel. Remove {self.adapted}_constraint."
+            )
         rank = validate.positive_int(rank, "rank", self)
         factors = {"a": ((*kernel.shape[:-1], rank), a_initializer), "b": ((rank, kernel.shape[-1]), b_initializer)}
         for side, (shape, initializer) in factors.items():

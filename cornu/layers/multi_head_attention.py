@@ -84,6 +84,7 @@ class _HeadedAttention(Layer):
             name=name,
             **kwargs,
         )
+        layer.supports_masking = True  # the mask is used here, not there
         layer.build(tuple(input_shape))
         return layer
 
@@ -105,8 +106,8 @@ class _HeadedAttention(Layer):
         flash = settings.read("flash_attention") if self.flash_attention is None else self.flash_attention
         if flash and scores_wanted:
             raise ValueError(
-                f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which never "
-                "has the scores. Leave flash_attention=None."
+                f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which "
+                "never has the scores. Leave flash_attention=None."
             )
         dropping = bool(training) and self.dropout > 0
         if not (scores_wanted or dropping) and query.ndim == 4:
@@ -163,8 +164,8 @@ class MultiHeadAttention(_HeadedAttention):
         seed: int for the dropout; None draws one.
 
     Input shape:
-        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; more axes between are like the batch,
-        or attended too.
+        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; more axes between are like the
+        batch, or attended too.
 
     Output shape:
         `(B, T, features of the query or output_shape)`, and the weights `(B, N, T, S)` when asked for.
@@ -244,8 +245,8 @@ class MultiHeadAttention(_HeadedAttention):
         axes = tuple(axis % rank if -rank <= axis < rank else axis for axis in self.attention_axes)
         if len(set(axes)) < len(axes) or any(not 1 <= axis < rank - 1 for axis in axes):
             raise ValueError(
-                f"{validate.describe(self)}: attention_axes must name axes between the first and the last of the query, "
-                f"which has {rank}. Received: attention_axes={tuple(self.attention_axes)}."
+                f"{validate.describe(self)}: attention_axes must name axes between the first and the last of the "
+                f"query, which has {rank}. Received: attention_axes={tuple(self.attention_axes)}."
             )
         return axes
 
@@ -314,8 +315,8 @@ class MultiHeadAttention(_HeadedAttention):
         """(B, sources...) as (B, 1..., sources...)."""
         if mask.ndim != 1 + count:
             raise ValueError(
-                f"{validate.describe(self)}: value_mask and key_mask must have the batch axis and the {count} attended. "
-                f"Received: shape={mask.shape}."
+                f"{validate.describe(self)}: value_mask and key_mask must have the batch axis and the {count} "
+                f"attended. Received: shape={mask.shape}."
             )
         return jnp.expand_dims(mask.astype(bool), tuple(range(1, 1 + count)))
 
@@ -455,17 +456,20 @@ class GroupQueryAttention(_HeadedAttention):
 
 def _copy(initializer: Any) -> Any:
     """An equal initializer that draws for itself; plain functions have no state to share."""
-    return type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
+    if not hasattr(initializer, "get_config"):
+        return initializer
+    return type(initializer).from_config(initializer.get_config())
 
 
 def _spread(mask: jax.Array, rank: int, last: int) -> jax.Array:
     """`mask` with axes of size 1 put before its last `last` axes, up to `rank` axes."""
     if mask.ndim < last or mask.ndim > rank:
         raise ValueError(
-            f"An attention mask must have from {last} to {rank} axes, the last ones those of the queries and the sources. "
+            f"An attention mask must have from {last} to {rank} axes, the last ones those of queries and sources. "
             f"Received: shape={mask.shape}."
         )
-    return jnp.reshape(mask, (*mask.shape[: mask.ndim - last], *(1,) * (rank - mask.ndim), *mask.shape[mask.ndim - last :]))
+    split = mask.ndim - last
+    return jnp.reshape(mask, (*mask.shape[:split], *(1,) * (rank - mask.ndim), *mask.shape[split:]))
 
 
 def _all_of(masks: Sequence[jax.Array]) -> jax.Array | None:

@@ -117,7 +117,7 @@ class BatchNormalization(_Scaled):
         beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
         beta_constraint, gamma_constraint: functions of the weights after each update.
         renorm: whether batch moments are corrected towards running ones in training (Ioffe, 2017).
-        renorm_clipping: bounds of the correction: a dictionary with any of `"rmax"`, `"rmin"` (factor), `"dmax"` (shift).
+        renorm_clipping: bounds of the correction: any of `"rmax"`, `"rmin"` (of the factor), `"dmax"` (of the shift).
         renorm_momentum: weight of the old running moments of `renorm`.
         synchronized: whether a batch spread over devices counts as one. Arrays sharded over devices are one array
             here, so it always does, and both values mean the same.
@@ -407,8 +407,8 @@ class GroupNormalization(_Scaled):
         self.groups = channels if self.groups == -1 else self.groups
         if channels % self.groups:
             raise ValueError(
-                f"{validate.describe(self)}: groups must divide the number of channels, {channels} on axis {self.axis}. "
-                f"Received: groups={self.groups}."
+                f"{validate.describe(self)}: groups must divide the number of channels, {channels} on axis "
+                f"{self.axis}. Received: groups={self.groups}."
             )
         self._add_weights((channels,), self.scale, self.center)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})

@@ -168,8 +168,7 @@ def sparse_categorical_crossentropy(
     axis = axis % y_pred.ndim
     labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
     log_probability = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
-    chosen = jnp.expand_dims(labels, axis) == _class_numbers(y_pred, axis)
-    values = -jnp.sum(jnp.where(chosen, log_probability, jnp.zeros((), y_pred.dtype)), axis=axis)
+    values = -_of_labels(log_probability, labels, axis)
     if ignore_class is None:
         return values
     counts = labels != ignore_class
@@ -198,9 +197,7 @@ def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: flo
     y_pred = as_float(y_pred)
     axis = y_pred.ndim - 1
     labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
-    chosen = labels[..., None] == _class_numbers(y_pred, axis)
-    probability = jnp.sum(jnp.where(chosen, y_pred, jnp.zeros((), y_pred.dtype)), axis=-1)
-    return (1.0 - jnp.power(probability, q)) / q
+    return (1.0 - jnp.power(_of_labels(y_pred, labels, axis), q)) / q
 
 
 @rowwise
@@ -265,9 +262,12 @@ def _binary(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Arra
     return -(y_true * log_p + (1.0 - y_true) * log_not_p)
 
 
-def _class_numbers(y_pred: jax.Array, axis: int) -> jax.Array:
-    """0, 1, 2, ... along `axis`, of the shape of `y_pred`."""
-    return jax.lax.broadcasted_iota("int32", y_pred.shape, axis)
+def _of_labels(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
+    """The values of the labelled classes along `axis`, 0 for labels out of range."""
+    in_range = (labels >= 0) & (labels < values.shape[axis])
+    index = jnp.expand_dims(jnp.where(in_range, labels, 0), axis)
+    chosen = jnp.squeeze(jnp.take_along_axis(values, index, axis=axis), axis)
+    return jnp.where(in_range, chosen, jnp.zeros((), values.dtype))
 
 
 def _labels_without_axis(labels: jax.Array, y_pred: jax.Array, axis: int) -> jax.Array:

@@ -167,12 +167,12 @@ def vectorized_map(function: Callable, elements: Any) -> Any:
 
         print(cornu.ops.vectorized_map(lambda x: x.sum(), np.ones((3, 4))))  # [4. 4. 4.]
     """
-    return _flow(_vectorized_map, (elements,), function=function)
+    return _flow(_vectorized_map, (elements,), f=function)
 
 
 @op
-def _vectorized_map(elements, function):
-    return jax.vmap(function)(elements)
+def _vectorized_map(elements, f):
+    return jax.vmap(f)(elements)
 
 
 def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = None) -> Callable:
@@ -222,7 +222,7 @@ def custom_gradient(f: Callable) -> Callable:
     return jax.custom_gradient(f)
 
 
-def _flow(function: Callable, tensors: tuple, **settings: Any) -> Any:
+def _flow(function: Callable, tensors: tuple, /, **settings: Any) -> Any:
     """Run an op whose tensors come in nested structures, or record it when some of them are symbolic."""
     if any_symbolic(tensors):
         return FunctionOperation(function, **settings).symbolic_call(*tensors)

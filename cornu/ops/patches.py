@@ -86,19 +86,23 @@ def depth_to_space(x: Tensor, block_size, data_format="channels_last"):
     Args:
         x: shape `(batch, height, width, channels)`, or with the channels first.
         block_size: side of a block, at least 2.
-        data_format: `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"`, where the channels of the result vary fastest among those of `x`, or
+            `"channels_first"`, where they vary slowest.
 
     Example:
 
         print(cornu.ops.depth_to_space(np.ones((1, 2, 2, 8)), 2).shape)  # (1, 4, 4, 2)
     """
     x, b, last = _blocks("depth_to_space", x, block_size, data_format)
+    if not last:
+        n, c, h, w = x.shape
+        _check_multiple("depth_to_space", "channels", c, b * b)
+        x = x.reshape(n, c // (b * b), b, b, h, w).transpose(0, 1, 4, 2, 5, 3)  # (n, c, h, b, w, b)
+        return x.reshape(n, c // (b * b), h * b, w * b)
     n, h, w, c = x.shape
-    if c % (b * b):
-        raise ValueError(f"depth_to_space: channels must be a multiple of block_size² = {b * b}. Received: {c}.")
+    _check_multiple("depth_to_space", "channels", c, b * b)
     x = x.reshape(n, h, w, b, b, c // (b * b)).transpose(0, 1, 3, 2, 4, 5)  # (n, h, b, w, b, c)
-    x = x.reshape(n, h * b, w * b, c // (b * b))
-    return x if last else jnp.moveaxis(x, -1, 1)
+    return x.reshape(n, h * b, w * b, c // (b * b))
 
 
 @op
@@ -110,24 +114,31 @@ def space_to_depth(x: Tensor, block_size, data_format="channels_last"):
         print(cornu.ops.space_to_depth(np.ones((1, 4, 4, 2)), 2).shape)  # (1, 2, 2, 8)
     """
     x, b, last = _blocks("space_to_depth", x, block_size, data_format)
+    if not last:
+        n, c, h, w = x.shape
+        _check_multiple("space_to_depth", "height and width", math.gcd(h, w), b)
+        x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)  # (n, c, b, b, h, w)
+        return x.reshape(n, c * b * b, h // b, w // b)
     n, h, w, c = x.shape
-    if h % b or w % b:
-        raise ValueError(f"space_to_depth: height and width must be multiples of {b}. Received: {h} and {w}.")
+    _check_multiple("space_to_depth", "height and width", math.gcd(h, w), b)
     x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)
-    x = x.reshape(n, h // b, w // b, b * b * c)
-    return x if last else jnp.moveaxis(x, -1, 1)
+    return x.reshape(n, h // b, w // b, b * b * c)
 
 
 def _blocks(name, x, block_size, data_format):
     x = jnp.asarray(x)
     block_size = validate.positive_int(block_size, "block_size", name)
-    last = validate.data_format(data_format, name) == "channels_last"
     if x.ndim != 4 or block_size < 2:
         raise ValueError(
             f"{name}: x must have 4 axes and block_size be at least 2. "
             f"Received: x.shape={x.shape}, block_size={block_size}."
         )
-    return x if last else jnp.moveaxis(x, 1, -1), block_size, last
+    return x, block_size, validate.data_format(data_format, name) == "channels_last"
+
+
+def _check_multiple(name, what, size, divisor):
+    if size % divisor:
+        raise ValueError(f"{name}: {what} must be a multiple of {divisor}. Received: {size}.")
 
 
 # ---- named axes ----

@@ -264,8 +264,8 @@ def affine_transform(
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
         transform: 8 numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images or a row of them for each: the pixel
-            `(x, y)` of the result shows the place `(a0 x + a1 y + a2, b0 x + b1 y + b2)` of the image. `c0` and `c1`
-            are 0; for a change of perspective see `perspective_transform`.
+            `(x, y)` of the result shows the place `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` of the image,
+            where `k = c0 x + c1 y + 1`.
         interpolation: `"nearest"` or `"bilinear"`.
         fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
         fill_value: the constant.
@@ -275,10 +275,7 @@ def affine_transform(
     validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "affine_transform")
     batch, restore = _as_batch(images, data_format, "affine_transform")
     transform = _per_image(transform, batch, 8, "affine_transform")
-    rows, columns = _pixel_grid(batch)
-    a0, a1, a2, b0, b1, b2 = jnp.moveaxis(transform[:, :6], 1, 0)[..., None, None]
-    x, y = a0 * columns + a1 * rows + a2, b0 * columns + b1 * rows + b2
-    return restore(_sampled(batch, y, x, interpolation, fill_mode, fill_value))
+    return restore(_projected(batch, transform, interpolation, fill_mode, fill_value))
 
 
 @op
@@ -304,11 +301,16 @@ def perspective_transform(
     batch, restore = _as_batch(images, data_format, "perspective_transform")
     start = _per_image(start_points, batch, (4, 2), "perspective_transform")
     end = _per_image(end_points, batch, (4, 2), "perspective_transform")
-    rows, columns = _pixel_grid(batch)
-    a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(_homography(end, start), 1, 0)[..., None, None]
+    return restore(_projected(batch, _homography(end, start), interpolation, "constant", fill_value))
+
+
+def _projected(images, transform, interpolation, fill_mode, fill_value):
+    """Each image looked up where its row of `transform`, the 8 numbers of a projective map, sends every pixel."""
+    rows, columns = _pixel_grid(images)
+    a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(transform, 1, 0)[..., None, None]
     scale = c0 * columns + c1 * rows + 1
     x, y = (a0 * columns + a1 * rows + a2) / scale, (b0 * columns + b1 * rows + b2) / scale
-    return restore(_sampled(batch, y, x, interpolation, "constant", fill_value))
+    return _sampled(images, y, x, interpolation, fill_mode, fill_value)
 
 
 def _per_image(values, batch, shape, name):

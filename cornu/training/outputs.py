@@ -112,6 +112,7 @@ class CompiledLoss:
         found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
         weights = line_up(self.loss_weights, y_pred, self.output_names, "loss_weights")
         labels = output_labels(y_pred, self.output_names)
+        self._keyed = isinstance(y_pred, Mapping)
         self._entries = [(_as_loss(one), weight) for one, weight in zip(found, weights, strict=True)]
         if not any(one for one, _ in self._entries):
             raise ValueError("compile: every output's loss is None, so there is nothing to train on.")
@@ -126,8 +127,12 @@ class CompiledLoss:
 
     @property
     def trackers(self) -> list[Mean]:
-        """The means of the outputs' losses, in the order in which `compile` named them; none for a single loss."""
-        named = [key for key in self.loss if key in self._trackers] if isinstance(self.loss, Mapping) else ()
+        """The means of the outputs' losses; none for a single loss.
+
+        A list of outputs gives their order; for a dictionary it is the order in which `compile` named the losses.
+        """
+        by_key = isinstance(self.loss, Mapping) and self._keyed
+        named = [key for key in self.loss if key in self._trackers] if by_key else ()
         return [self._trackers[label] for label in dict.fromkeys((*named, *self._trackers))]
 
     @property
@@ -246,6 +251,7 @@ class CompiledMetrics:
                     weighted = what == "weighted_metrics"
                     name = _unique(name, metric.name, weighted, taken)
                     self.entries.append((index, weighted, metric, name))
+        self.entries.sort(key=lambda entry: entry[0])
         self.built = True
 
     @property

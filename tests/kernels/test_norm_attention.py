@@ -72,8 +72,8 @@ def test_one_pass_variance_does_not_cancel(mean, first):
         x[0] = first
     got_mean, got_variance = norm.batch_moments(jnp.asarray(x), -1)
     exact = x.astype("float64")
-    np.testing.assert_allclose(got_mean, exact.mean((0, 1)), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(got_variance, exact.var((0, 1)), rtol=64 * 2.4e-7 + 1e-6)
+    np.testing.assert_allclose(got_mean, exact.mean((0, 1)), rtol=1e-6, atol=1e-5 * exact.std())
+    np.testing.assert_allclose(got_variance, exact.var((0, 1)), rtol=64 * 1e-6)
 
 
 def test_narrow_inputs_are_averaged_in_32_bits():
@@ -208,9 +208,7 @@ def test_a_query_that_may_look_nowhere():
 
 def test_masks_of_positions():
     np.testing.assert_array_equal(attention.causal_mask(3, 4), np.tri(3, 4, dtype=bool))
-    np.testing.assert_array_equal(
-        attention.window_mask(3, 4, 2), [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]]
-    )
+    np.testing.assert_array_equal(attention.window_mask(3, 4, 2), [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]])
 
 
 def test_demanding_the_fused_kernel_where_it_is_not():

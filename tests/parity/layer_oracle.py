@@ -34,8 +34,8 @@ def make_pair(name, arguments, inputs, seed=0):
     ours, theirs = pair
     numbers = np.random.default_rng(seed)
     values = [0.4 * numbers.standard_normal(v.shape).astype("float32") + 0.3 for v in theirs.weights]
-    values = [np.abs(x) + 0.1 if "v" in w.name and "ar" in w.name or "std" in w.name else x
-              for x, w in zip(values, theirs.weights, strict=True)]  # fmt: skip
+    positive = ("moving_variance", "moving_stddev", "renorm_stddev")
+    values = [np.abs(x) + 0.1 if w.name in positive else x for x, w in zip(values, theirs.weights, strict=True)]
     for layer in pair:
         layer.set_weights(values)
     return ours, theirs

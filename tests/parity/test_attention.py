@@ -47,7 +47,9 @@ def test_multi_head_attention_scores(case):
 
 def test_values_of_another_depth():
     """Keras needs the scores to be asked for; cornu gives the same result without."""
-    ours, theirs = make_pair("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_gate": True}, (Q, V))
+    ours, theirs = make_pair(
+        "MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_gate": True}, (Q, V)
+    )
     wanted, _ = theirs(Q, V, return_attention_scores=True)
     np.testing.assert_allclose(ours(Q, V), wanted, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(ours(Q, V, return_attention_scores=True)[0], wanted, rtol=2e-5, atol=2e-5)
@@ -117,9 +119,9 @@ def test_narrow_floats(name, arguments, scores, dtype):
 SIMPLE = [
     ("Attention", {}), ("Attention", {"use_scale": True}), ("Attention", {"score_mode": "concat"}),
     ("Attention", {"score_mode": "concat", "use_scale": True}), ("Attention", {"dropout": 0.4, "seed": 2}),
-    ("AdditiveAttention", {}), ("AdditiveAttention", {"use_scale": False}), ("AdditiveAttention", {"dropout": 0.4, "seed": 5}),
+    ("AdditiveAttention", {}), ("AdditiveAttention", {"use_scale": False}),
+    ("AdditiveAttention", {"dropout": 0.4, "seed": 5}),
 ]  # fmt: skip
-
 
 
 @pytest.mark.parametrize(("name", "arguments"), SIMPLE)
@@ -138,13 +140,16 @@ def test_simple_attention(name, arguments):
         results = [layer(inputs, return_attention_scores=True, **call) for layer in pair]
         for a, b in zip(*results, strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
-    symbolic = [layer([library.Input(x.shape[1:]) for x in inputs]) for layer, library in zip(pair, (cornu, keras), strict=True)]
+    symbolic = [
+        layer([library.Input(x.shape[1:]) for x in inputs]) for layer, library in zip(pair, (cornu, keras), strict=True)
+    ]
     assert tuple(symbolic[0].shape) == tuple(symbolic[1].shape)
 
 
 SIMPLE_CALLS = [
-    {}, {"use_causal_mask": True}, {"mask": [None, VALUE_MASK]}, {"mask": [QUERY_MASK, VALUE_MASK], "use_causal_mask": True},
-    {"mask": [QUERY_MASK, None]}, {"mask": [None, np.zeros_like(VALUE_MASK)]}, {"mask": [QUERY_MASK, VALUE_MASK, KEY_MASK]},
+    {}, {"use_causal_mask": True}, {"mask": [None, VALUE_MASK]}, {"mask": [QUERY_MASK, None]},
+    {"mask": [QUERY_MASK, VALUE_MASK], "use_causal_mask": True}, {"mask": [None, np.zeros_like(VALUE_MASK)]},
+    {"mask": [QUERY_MASK, VALUE_MASK, KEY_MASK]},
 ]  # fmt: skip
 
 

@@ -70,7 +70,8 @@ def test_moving_statistics_over_many_steps():
 
 
 LAYER = [
-    (X2, {}), (X3, {"axis": 1}), (X3, {"axis": [1, 2]}), (X4, {"axis": (3, 1), "epsilon": 1e-2}), (X3, {"axis": [-1, 1]}),
+    (X2, {}), (X3, {"axis": 1}), (X3, {"axis": [1, 2]}), (X4, {"axis": (3, 1), "epsilon": 1e-2}),
+    (X3, {"axis": [-1, 1]}),
     (X3, {"center": False}), (X3, {"scale": False}), (X3, {"center": False, "scale": False}), (X3, REGULARIZED),
     (X3, {"rms_scaling": True}), (X3, {"rms_scaling": True, "scale": False}),
 ]  # fmt: skip
@@ -94,7 +95,9 @@ def test_group_normalization(x, arguments):
     check("GroupNormalization", arguments, (x,), 1e-4)
 
 
-@pytest.mark.parametrize(("x", "arguments"), [(X2, {}), (X3, {"axis": (2, 1)}), (X3, {"axis": [1, 2], "epsilon": 1e-2})])
+@pytest.mark.parametrize(
+    ("x", "arguments"), [(X2, {}), (X3, {"axis": (2, 1)}), (X3, {"axis": [1, 2], "epsilon": 1e-2})]
+)
 def test_rms_normalization(x, arguments):
     check("RMSNormalization", arguments, (x,), 1e-4)
 

@@ -161,3 +161,226 @@ def test_training_follows_keras(model, optimizer):
     build, make_data, compile_arguments = MODELS[model]
     x, y = make_data(np.random.default_rng(0), SIZE * STEPS)
     assert_same_training(build, compile_arguments, x, y, OPTIMIZERS[optimizer])
+
+
+def penalised(k):
+    layers = k.layers
+    return k.Sequential(
+        [
+            k.Input((6,)),
+            layers.Dense(8, "tanh", kernel_regularizer="l2", bias_regularizer=k.regularizers.L1(0.01)),
+            layers.Dense(5, kernel_constraint=k.constraints.MaxNorm(0.7), activity_regularizer=k.regularizers.L2(0.02)),
+            layers.ActivityRegularization(l1=0.01),
+            layers.Dense(3, "softmax", kernel_constraint="unit_norm"),
+        ]
+    )
+
+
+def test_penalties_and_constraints_follow_keras():
+    x, y = mlp_data(np.random.default_rng(1), SIZE * STEPS)
+    assert_same_training(penalised, MODELS["mlp"][2], x, y, OPTIMIZERS["sgd"])
+
+
+# ---------------------------------------------------------------- partial batches, weights, validation, many outputs
+
+ROWS = 22  # two batches of 8, and 6 rows more
+
+
+def plain(k):
+    return k.Sequential([k.Input((6,)), k.layers.Dense(5, "tanh"), k.layers.Dense(3, "softmax")])
+
+
+def plain_arguments(k):
+    return dict(loss="sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy", "sparse_top_k_categorical_accuracy"])
+
+
+def random_weights(shape=ROWS):
+    return np.random.default_rng(5).uniform(size=shape).astype("float32")
+
+
+FIT_OPTIONS = {
+    "partial batch": {},
+    "sample_weight": dict(sample_weight=random_weights()),
+    "sample_weight of one column": dict(sample_weight=random_weights()[:, None]),
+    "class_weight": dict(class_weight={0: 1.0, 1: 3.0, 2: 0.5}),
+    "validation_split": dict(validation_split=0.3, epochs=2),
+    "validation_freq": dict(validation_split=0.3, validation_freq=2, epochs=3),
+    "validation epochs": dict(validation_split=0.3, validation_freq=[1, 3], epochs=3),
+    "validation_batch_size": dict(validation_split=0.5, validation_batch_size=3),
+    "validation_steps": dict(validation_split=0.5, validation_batch_size=3, validation_steps=2),
+    "steps_per_epoch": dict(steps_per_epoch=2, epochs=2),
+    "initial_epoch": dict(initial_epoch=2, epochs=4),
+    "no epoch": dict(initial_epoch=4, epochs=4),
+}
+
+
+def histories(build, compile_arguments, x, y, **fit):
+    """What `fit` remembers, in Keras and in cornu, and the models."""
+    theirs, ours = twins(build)
+    found = []
+    for k, model in ((keras, theirs), (cornu, ours)):
+        model.compile(**{"optimizer": "adam", **compile_arguments(k)})
+        found.append(model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, **fit).history)
+    return *found, theirs, ours
+
+
+@pytest.mark.parametrize("option", FIT_OPTIONS)
+def test_histories_follow_keras(option):
+    x, y = mlp_data(np.random.default_rng(2), ROWS)
+    theirs, ours, *models = histories(plain, plain_arguments, x, y, **FIT_OPTIONS[option])
+    assert_same_logs(ours, theirs, 1e-5)
+    assert_same_weights(*models[::-1], 1e-5)
+
+
+@pytest.mark.parametrize("mode", [dict(steps_per_execution=2), dict(run_eagerly=True), dict(jit_compile=False)], ids=str)
+def test_ways_of_running_follow_keras(mode):
+    x, y = mlp_data(np.random.default_rng(2), ROWS)
+    theirs, ours, *models = histories(plain, lambda k: plain_arguments(k) | mode, x, y, epochs=2)
+    assert_same_logs(ours, theirs, 1e-5)
+    assert_same_weights(*models[::-1], 1e-5)
+
+
+def masked(k):
+    layers = k.layers
+    return k.Sequential([k.Input((7,)), layers.Embedding(5, 4, mask_zero=True), layers.Dense(3, "tanh"), layers.Dense(1)])
+
+
+@pytest.mark.parametrize("weights", [None, random_weights(), random_weights((ROWS, 7))], ids=["none", "rows", "steps"])
+def test_masked_steps_follow_keras(weights):
+    random = np.random.default_rng(3)
+    x, y = random.integers(0, 5, (ROWS, 7)), random.normal(size=(ROWS, 7, 1)).astype("float32")
+    arguments = lambda k: dict(loss="mse", metrics=["mae"], weighted_metrics=[k.metrics.MeanSquaredError(name="weighted")])
+    theirs, ours, *_ = histories(masked, arguments, x, y, sample_weight=weights, validation_data=(x, y), epochs=2)
+    assert_same_logs(ours, theirs, 1e-5)
+
+
+OUTPUTS = {
+    "lists": (dict(loss=["mse", "sparse_categorical_crossentropy"], metrics=[["mae"], ["acc"]]), "list"),
+    "flat lists": (dict(loss=["mse", "sparse_categorical_crossentropy"], metrics=["mae", "acc"], loss_weights=[0.2, 2.0]), "list"),
+    "dictionaries": (
+        dict(
+            loss={"b": "sparse_categorical_crossentropy", "a": "mse"}, metrics={"b": ["acc"]}, weighted_metrics={"a": ["mae"]},
+            loss_weights={"a": 2.0, "b": 0.5},
+        ),
+        "dict",
+    ),
+    "no loss for one": (dict(loss=["mse", None], metrics=[["mae"], ["acc"]]), "list"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["outputs in a list", "outputs in a dictionary"])
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_several_outputs_follow_keras(case, named):
+    arguments, labels = OUTPUTS[case]
+    if named and labels == "list":
+        return  # lists have no meaning for a dictionary of outputs
+
+    def build(k):
+        x = k.Input((6,))
+        outputs = {"b": k.layers.Dense(3, "softmax", name="b")(x), "a": k.layers.Dense(1, name="a")(x)}
+        return k.Model(x, outputs if named else [outputs["a"], outputs["b"]])
+
+    random = np.random.default_rng(4)
+    x, kinds = mlp_data(random, ROWS)
+    y = {"a": random.normal(size=(ROWS, 1)).astype("float32"), "b": kinds}
+    y = y if labels == "dict" else [y["a"], y["b"]]
+    theirs, ours, *models = histories(build, lambda k: arguments, x, y)
+    assert_same_logs(ours, theirs, 1e-5)
+    listed = [model.evaluate(x, y, verbose=0, batch_size=SIZE) for model in models]
+    np.testing.assert_allclose(listed[1], listed[0], rtol=1e-5)
+
+
+def test_single_batches_follow_keras():
+    x, y = mlp_data(np.random.default_rng(2), ROWS)
+    weights = random_weights()
+    theirs, ours = twins(plain)
+    found = []
+    for model in (theirs, ours):
+        model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        found.append(
+            [
+                model.train_on_batch(x, y),
+                model.train_on_batch(x[:5], y[:5], sample_weight=weights[:5]),
+                model.train_on_batch(x, y, class_weight={0: 1.0, 1: 2.0, 2: 3.0}),
+                model.test_on_batch(x, y, sample_weight=weights),
+                list(model.test_on_batch(x[:3], y[:3], return_dict=True).values()),
+                list(model.train_on_batch(x[:3], y[:3], return_dict=True).values()),
+            ]
+        )
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(sorted(b), sorted(a), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours.predict_on_batch(x), theirs.predict_on_batch(x), rtol=1e-4, atol=1e-5)
+
+
+def test_frozen_layers_follow_keras():
+    def build(k):
+        model = cnn(k)
+        model.layers[1].trainable = False
+        return model
+
+    x, y = cnn_data(np.random.default_rng(6), ROWS)
+    _, _, theirs, ours = histories(build, MODELS["cnn"][2], x, y, epochs=2)
+    assert_same_weights(ours, theirs, 1e-4)
+    np.testing.assert_array_equal(ours.layers[1].get_weights()[2], np.zeros(4))
+
+
+def test_mixed_precision_follows_keras():
+    found = []
+    x, y = mlp_data(np.random.default_rng(7), ROWS)
+    weights = plain(keras).get_weights()
+    for k in (keras, cornu):
+        k.mixed_precision.set_global_policy("mixed_float16")
+        try:
+            model = plain(k)
+        finally:
+            k.mixed_precision.set_global_policy("float32")
+        model.set_weights(weights)
+        model.compile("adam", loss="sparse_categorical_crossentropy")
+        found.append((model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, epochs=2).history["loss"], model))
+        assert type(model.optimizer).__name__ == "LossScaleOptimizer"
+        assert model.predict(x, verbose=0).dtype == "float16"
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=2e-3)
+
+
+def test_losses_from_layers_alone_follow_keras():
+    def build(k):
+        class Shrink(k.layers.Layer):
+            def call(self, inputs):
+                self.add_loss(k.ops.mean(inputs**2))
+                return inputs
+
+        return k.Sequential([k.Input((6,)), k.layers.Dense(4), Shrink()])
+
+    x, _ = mlp_data(np.random.default_rng(8), ROWS)
+    theirs, ours, *models = histories(build, lambda k: {}, x, None, epochs=2)
+    assert_same_logs(ours, theirs, 1e-5)
+    np.testing.assert_allclose(models[1].evaluate(x, verbose=0), models[0].evaluate(x, verbose=0), rtol=1e-5)
+
+
+def hooks(k, seen):
+    """A callback that writes down what is called, with which names in the logs."""
+
+    def note(name):
+        def hook(*args, logs=None):
+            number = [arg for arg in args if isinstance(arg, int)]
+            seen.append((name, *number, sorted(logs or {})))
+
+        return hook
+
+    callback = k.callbacks.Callback()
+    for name in [n for n in dir(callback) if n.startswith("on_") and n not in ("on_batch_begin", "on_batch_end")]:
+        setattr(callback, name, note(name))
+    return callback
+
+
+def test_callbacks_are_called_as_in_keras():
+    x, y = mlp_data(np.random.default_rng(2), ROWS)
+    found = []
+    for k, model in zip((keras, cornu), twins(plain), strict=True):
+        seen = []
+        model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x, y, batch_size=SIZE, epochs=2, validation_split=0.3, verbose=0, callbacks=[hooks(k, seen)])
+        model.evaluate(x, y, batch_size=SIZE, verbose=0, callbacks=[hooks(k, seen)])
+        model.predict(x, batch_size=SIZE, verbose=0, callbacks=[hooks(k, seen)])
+        found.append(seen)
+    assert found[1] == found[0]
