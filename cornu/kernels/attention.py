@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from cornu.kernels import platform
+from cornu.kernels import dense, platform
 
 _LARGEST_FUSED_DEPTH = 128
 
@@ -71,17 +73,21 @@ def _why_not_fused(query: jax.Array, value: jax.Array, soft_cap: float | None) -
 
 
 def _plain_attention(query, key, value, bias, mask, scale, is_causal, soft_cap):
+    """Heads before time, which products on a CPU need, and divided by the softmax's sum after the last product."""
     repeats = query.shape[2] // key.shape[2]
-    key, value = jnp.repeat(key, repeats, axis=2), jnp.repeat(value, repeats, axis=2)
+    key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
+    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))  # (batch, heads, time, depth)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type=_wide(query)) * scale
+    scores = dense.wide_einsum("bnth,bnsh->bnts", query * jnp.asarray(scale, query.dtype), key)
     scores = scores if soft_cap is None else soft_cap * jnp.tanh(scores / soft_cap)
     scores = scores if bias is None else scores + bias.astype(scores.dtype)
     scores = scores if mask is None else jnp.where(mask, scores, _lowest(scores))
     if is_causal:
         scores = jnp.where(causal_mask(scores.shape[-2], scores.shape[-1]), scores, _lowest(scores))
-    weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
-    return jnp.einsum("bnts,bsnh->btnh", weights, value).astype(query.dtype)
+    weights = jnp.exp(scores - lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True)))
+    result = dense.wide_einsum("bnts,bnsh->bnth", weights.astype(value.dtype), value)
+    result = result * (1 / jnp.sum(weights, axis=-1, keepdims=True))
+    return jnp.swapaxes(result, 1, 2).astype(query.dtype)
 
 
 # ---------------------------------------------------------------- with weights, along any axes
@@ -108,26 +114,28 @@ def weighted_values(
         (result in the query's shape with the depth of `value`, weights).
         The weights have shape (batch, other axes..., heads, axes of the query..., axes of the key...).
     """
-    score, combine = equations(query.ndim, tuple(axes))
-    scores = jnp.einsum(score, key, query, preferred_element_type=_wide(query))
+    batch, targets, sources = _letters(query.ndim, len(axes))
+    query, key, value = (_heads_first(x, axes) for x in (query, key, value))
+    scores = dense.wide_einsum(f"{batch}{targets}h,{batch}{sources}h->{batch}{targets}{sources}", query, key)
     weights = masked_softmax(scores, mask, tuple(range(-len(axes), 0))).astype(query.dtype)
-    result = jnp.einsum(combine, drop(weights), value)
-    return result.astype(query.dtype), weights
+    equation = f"{batch}{targets}{sources},{batch}{sources}h->{batch}{targets}h"
+    result = dense.wide_einsum(equation, drop(weights), value).astype(query.dtype)
+    return jnp.transpose(result, np.argsort(_order(query.ndim, axes))), weights
 
 
-def equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
-    """The two einsum equations of attention: (key, query -> weights) and (weights, value -> result).
+def _order(rank: int, axes: Sequence[int]) -> list[int]:
+    """The permutation that puts the batch and the other axes first, then heads, attended axes and depth."""
+    return [*(i for i in range(rank - 2) if i not in axes), rank - 2, *axes, rank - 1]
 
-    For rank 4 and axis 1 they are `btnh` of the key with `bsnh` of the query, in other letters.
-    """
-    letters = iter(string.ascii_letters)
-    query = [next(letters) for _ in range(rank)]
-    key = [next(letters) if i in axes else query[i] for i in range(rank)]
-    value = [*key[:-1], next(letters)]
-    batch = [query[i] for i in range(rank - 2) if i not in axes]
-    weights = [*batch, query[-2], *(query[i] for i in axes), *(key[i] for i in axes)]
-    key_, query_, value_, weights_, result_ = map("".join, (key, query, value, weights, [*query[:-1], value[-1]]))
-    return f"{key_},{query_}->{weights_}", f"{weights_},{value_}->{result_}"
+
+def _heads_first(x: jax.Array, axes: Sequence[int]) -> jax.Array:
+    return jnp.transpose(x, _order(x.ndim, axes))
+
+
+def _letters(rank: int, attended: int) -> tuple[str, str, str]:
+    """Letters for the batch, other axes and heads; for the attended axes of the query; for those of the key."""
+    upper, lower = string.ascii_uppercase, string.ascii_lowercase.replace("h", "")
+    return upper[: rank - 1 - attended], lower[:attended], lower[attended : 2 * attended]
 
 
 def masked_softmax(scores: jax.Array, mask: jax.Array | None, axes: int | tuple[int, ...] = -1) -> jax.Array:
@@ -146,10 +154,6 @@ def causal_mask(targets: int, sources: int) -> jax.Array:
 def window_mask(targets: int, sources: int, width: int) -> jax.Array:
     """Shape (targets, sources), True where the source is less than `width` positions from the target."""
     return jnp.abs(jnp.arange(targets)[:, None] - jnp.arange(sources)) < width
-
-
-def _wide(x: jax.Array) -> jnp.dtype:
-    return jnp.promote_types(x.dtype, jnp.float32)
 
 
 def _lowest(scores: jax.Array) -> jax.Array:

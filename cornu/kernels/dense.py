@@ -20,6 +20,12 @@ def einsum(equation: str, x: jax.Array, kernel: jax.Array) -> jax.Array:
     return _narrowed(jnp.einsum(equation, x, kernel, preferred_element_type=_accumulator(x, kernel)), x, kernel)
 
 
+def wide_einsum(equation: str, x: jax.Array, y: jax.Array) -> jax.Array:
+    """Two operands in Einstein's notation, the result in at least 32 bits."""
+    result = jnp.einsum(equation, x, y, preferred_element_type=_accumulator(x, y))
+    return result.astype(jnp.promote_types(result.dtype, jnp.float32))
+
+
 def _accumulator(x: jax.Array, kernel: jax.Array) -> str | None:
     dtype = jnp.result_type(x, kernel)
     narrow = jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize == 2

@@ -172,10 +172,18 @@ def group_normalize(
     """The moments of each example over one of `groups` runs of channels and all positions (Wu & He, 2018)."""
     axis %= x.ndim
     wide = widened(x)
-    shape = (*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])
-    axes = tuple(i for i in range(1, x.ndim + 1) if i != axis)
-    wide = _standardized(jnp.reshape(wide, shape), axes, epsilon).reshape(x.shape)
-    return _shifted(_scaled(wide, gamma, (axis,)), beta, (axis,)).astype(x.dtype)
+    positions = tuple(i for i in range(1, x.ndim) if i != axis)
+
+    def pooled(values: jax.Array) -> jax.Array:
+        """The mean over all positions and the channels of a group, in the place of each of its channels."""
+        channels = jnp.mean(values, axis=positions, keepdims=True)  # small, and read along the memory
+        split = (*channels.shape[:axis], groups, x.shape[axis] // groups, *channels.shape[axis + 1 :])
+        means = jnp.mean(channels.reshape(split), axis=axis + 1, keepdims=True)
+        return jnp.broadcast_to(means, split).reshape(channels.shape)
+
+    centred = wide - pooled(wide)
+    factor = _scaled(lax.rsqrt(pooled(jnp.square(centred)) + epsilon), gamma, (axis,))
+    return _shifted(centred * factor, beta, (axis,)).astype(x.dtype)
 
 
 # ---------------------------------------------------------------- weights

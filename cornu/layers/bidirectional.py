@@ -1,6 +1,6 @@
 """`Bidirectional`: a recurrent layer run over a sequence in both directions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from cornu import registry, tree, validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["Bidirectional"]
 
@@ -22,7 +23,7 @@ _MERGES: dict[str | None, Callable | None] = {
 _SHARED = ("stateful", "return_sequences", "return_state")
 
 
-class Bidirectional(Layer):
+class Bidirectional(OuterLayer):
     """Run a recurrent layer forwards and another backwards, and merge their outputs step by step.
 
     Args:
@@ -69,12 +70,6 @@ class Bidirectional(Layer):
         self._first_weights = weights
         self.supports_masking = True
         self.input_spec = InputSpec(min_ndim=3)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Bidirectional":
-        """A layer equal to the one whose `get_config` gave `config`."""
-        with registry.custom_objects(custom_objects):
-            return super().from_config(config)
 
     def _check_layer(self, layer: Any, name: str) -> None:
         if not isinstance(layer, Layer) or not hasattr(layer, "go_backwards"):

@@ -17,6 +17,7 @@ from cornu import activations, constraints, initializers, random, regularizers, 
 from cornu.core.symbolic import KerasTensor
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
+from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
 
@@ -478,7 +479,7 @@ class GRUCell(GatedCell):
         return update, self.activation(x[2] + _product(reset * hidden, last, kernel[:, 2 * self.units :]))
 
 
-class StackedRNNCells(Layer):
+class StackedRNNCells(OuterLayer):
     """Several cells as one: each takes the output of the one before it.
 
     Args:

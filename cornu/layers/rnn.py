@@ -5,14 +5,14 @@ along as a pure state, and losses that a step adds come out summed over time. La
 as `LSTM`, replace `inner_loop` alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu import registry, tree, validate
+from cornu import tree, validate
 from cornu.core import context
 from cornu.core.variable import Variable, functional
 from cornu.layers.cells import (
@@ -26,11 +26,12 @@ from cornu.layers.cells import (
 )
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["RNN"]
 
 
-class RNN(Layer):
+class RNN(OuterLayer):
     """Run a cell over the steps of a sequence.
 
     Args:
@@ -89,12 +90,6 @@ class RNN(Layer):
         self.states: Any = None
         self.supports_masking = True
         self.input_spec = InputSpec(min_ndim=3)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "RNN":
-        """A layer equal to the one whose `get_config` gave `config`."""
-        with registry.custom_objects(custom_objects):
-            return super().from_config(config)
 
     @property
     def state_size(self) -> Any:

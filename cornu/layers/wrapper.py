@@ -1,4 +1,4 @@
-"""`Wrapper`: a layer around one other layer."""
+"""`Wrapper`: a layer around one other layer; `OuterLayer`: what all layers that build others have in common."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,24 @@ from cornu.layers.layer import Layer
 __all__ = ["Wrapper"]
 
 
-class Wrapper(Layer):
+class OuterLayer(Layer):
+    """A layer that is given other layers and builds them, so that their weights are named below its own name."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "OuterLayer":
+        """A layer equal to the one whose `get_config` gave `config`."""
+        with registry.custom_objects(custom_objects):
+            return super().from_config(_unbuilt(config))
+
+
+def _unbuilt(config: Any) -> Any:
+    """`config` without the shapes with which the layers in it would build themselves, under names of their own."""
+    if isinstance(config, Mapping):
+        return {key: _unbuilt(value) for key, value in config.items() if key != "build_config"}
+    return [_unbuilt(item) for item in config] if isinstance(config, list) else config
+
+
+class Wrapper(OuterLayer):
     """Base class of layers that hold one other layer; by itself it calls that layer.
 
     Args:
@@ -29,12 +46,6 @@ class Wrapper(Layer):
         if not isinstance(layer, Layer):
             raise ValueError(f"{validate.describe(self)}: layer must be a layer object. Received: layer={layer!r}.")
         self.layer = layer
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Wrapper":
-        """A layer equal to the one whose `get_config` gave `config`."""
-        with registry.custom_objects(custom_objects):
-            return super().from_config(config)
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside."""

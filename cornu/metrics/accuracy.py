@@ -165,7 +165,7 @@ class Accuracy(MeanMetricWrapper, function=accuracy):
         print(metric([[1], [2], [3], [4]], [[0], [2], [3], [4]]))  # 0.75
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class BinaryAccuracy(MeanMetricWrapper, function=binary_accuracy):
@@ -182,7 +182,7 @@ class BinaryAccuracy(MeanMetricWrapper, function=binary_accuracy):
         print(metric([[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]]))  # 0.75
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class CategoricalAccuracy(MeanMetricWrapper, function=categorical_accuracy):
@@ -198,7 +198,7 @@ class CategoricalAccuracy(MeanMetricWrapper, function=categorical_accuracy):
         print(metric([[0, 1], [1, 0]], [[0.1, 0.9], [0.2, 0.8]]))  # 0.5
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper, function=sparse_categorical_accuracy):
@@ -214,7 +214,7 @@ class SparseCategoricalAccuracy(MeanMetricWrapper, function=sparse_categorical_a
         print(metric([1, 0], [[0.1, 0.9], [0.2, 0.8]]))  # 0.5
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper, function=top_k_categorical_accuracy, order="k name dtype"):
@@ -231,7 +231,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper, function=top_k_categorical_accu
         print(metric([[0, 0, 1]], [[0.1, 0.6, 0.3]]))  # 1.0
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper, function=sparse_top_k_categorical_accuracy,
@@ -250,4 +250,4 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper, function=sparse_top_k_cat
         print(metric([2], [[0.1, 0.6, 0.3]]))  # 1.0
     """
 
-    direction = "up"
+    _direction = "up"

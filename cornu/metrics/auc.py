@@ -40,7 +40,7 @@ class AUC(_Counts):
     """
 
     counts = COUNTS
-    direction = "up"
+    _direction = "up"
 
     def __init__(
         self,

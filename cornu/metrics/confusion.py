@@ -256,7 +256,7 @@ class FalseNegatives(_OneCount):
 class _Share(_Counts):
     """Base of precision and recall: the true positives among those and one other count."""
 
-    direction = "up"
+    _direction = "up"
 
     def __init__(
         self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
@@ -335,7 +335,7 @@ class _BestAtConstraint(_Counts):
     """Base of the metrics "the best A where B is at least so much", over evenly spaced thresholds."""
 
     counts = COUNTS
-    direction = "up"
+    _direction = "up"
     constraint = ""  # the constructor's argument that holds the least B
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):

@@ -32,7 +32,7 @@ class FBetaScore(Metric):
         print(metric.result())  # 0.7778
     """
 
-    direction = "up"
+    _direction = "up"
     ignores_zero_weights = True
 
     def __init__(

@@ -15,7 +15,7 @@ from cornu.metrics.metric import Metric
 class _FromConfusionMatrix(Metric):
     """Base of the metrics that keep a confusion matrix, true classes down and predicted classes across."""
 
-    direction = "up"
+    _direction = "up"
     ignores_zero_weights = True
 
     def __init__(

@@ -17,7 +17,7 @@ class Hinge(MeanMetricWrapper, function=hinge):
         print(metric([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.25
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class SquaredHinge(MeanMetricWrapper, function=squared_hinge):
@@ -33,7 +33,7 @@ class SquaredHinge(MeanMetricWrapper, function=squared_hinge):
         print(metric([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.125
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class CategoricalHinge(MeanMetricWrapper, function=categorical_hinge):
@@ -49,4 +49,4 @@ class CategoricalHinge(MeanMetricWrapper, function=categorical_hinge):
         print(metric([[0, 1]], [[0.6, 0.4]]))  # 1.2
     """
 
-    direction = "down"
+    _direction = "down"

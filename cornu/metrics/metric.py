@@ -44,7 +44,7 @@ class Metric(Configurable):
     ignores_zero_weights = False
     """Whether a row of `sample_weight` 0 leaves the result as it is, so that such rows can fill a batch up."""
 
-    direction: str | None = None
+    _direction: str | None = None
     """"up" where larger is better, "down" where smaller is, None where neither."""
 
     def __init__(self, dtype: Any = None, name: str | None = None):

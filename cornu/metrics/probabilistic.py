@@ -25,7 +25,7 @@ class BinaryCrossentropy(MeanMetricWrapper, function=binary_crossentropy, leave_
         print(metric([[0.0, 1.0]], [[0.5, 0.5]]))  # 0.6931
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class CategoricalCrossentropy(MeanMetricWrapper, function=categorical_crossentropy, label_smoothing=0):
@@ -44,7 +44,7 @@ class CategoricalCrossentropy(MeanMetricWrapper, function=categorical_crossentro
         print(metric([[0, 1]], [[0.5, 0.5]]))  # 0.6931
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class SparseCategoricalCrossentropy(MeanMetricWrapper, function=sparse_categorical_crossentropy):
@@ -63,7 +63,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper, function=sparse_categoric
         print(metric([1], [[0.5, 0.5]]))  # 0.6931
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class KLDivergence(MeanMetricWrapper, function=kl_divergence):
@@ -79,7 +79,7 @@ class KLDivergence(MeanMetricWrapper, function=kl_divergence):
         print(metric([[0.5, 0.5]], [[0.25, 0.75]]))  # 0.1438
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class Poisson(MeanMetricWrapper, function=poisson):
@@ -95,4 +95,4 @@ class Poisson(MeanMetricWrapper, function=poisson):
         print(metric([[1.0]], [[1.0]]))  # 1.0
     """
 
-    direction = "down"
+    _direction = "down"

@@ -33,7 +33,7 @@ class MeanSquaredError(MeanMetricWrapper, function=mean_squared_error):
         print(metric([[0.0, 2.0]], [[1.0, 0.0]]))  # 2.5
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class MeanAbsoluteError(MeanMetricWrapper, function=mean_absolute_error):
@@ -49,7 +49,7 @@ class MeanAbsoluteError(MeanMetricWrapper, function=mean_absolute_error):
         print(metric([[0.0, 2.0]], [[1.0, 0.0]]))  # 1.5
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class MeanAbsolutePercentageError(MeanMetricWrapper, function=mean_absolute_percentage_error):
@@ -65,7 +65,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper, function=mean_absolute_perc
         print(metric([[2.0, 4.0]], [[1.0, 4.0]]))  # 25.0
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class MeanSquaredLogarithmicError(MeanMetricWrapper, function=mean_squared_logarithmic_error):
@@ -81,7 +81,7 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper, function=mean_squared_logar
         print(metric([[0.0]], [[np.e - 1]]))  # 1.0
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class LogCoshError(MeanMetricWrapper, function=log_cosh, name="logcosh"):
@@ -97,7 +97,7 @@ class LogCoshError(MeanMetricWrapper, function=log_cosh, name="logcosh"):
         print(metric([[0.0]], [[1.0]]))  # 0.43378
     """
 
-    direction = "down"
+    _direction = "down"
 
 
 class RootMeanSquaredError(Mean):
@@ -113,7 +113,7 @@ class RootMeanSquaredError(Mean):
         print(metric([[0.0], [2.0]], [[3.0], [6.0]]))  # 3.5355
     """
 
-    direction = "down"
+    _direction = "down"
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
@@ -160,7 +160,7 @@ class CosineSimilarity(MeanMetricWrapper, function=cosine_similarity):
         print(metric([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]))  # 0.5
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 @rowwise
@@ -237,7 +237,7 @@ class PearsonCorrelation(MeanMetricWrapper, function=pearson_correlation):
         print(metric([[0.0, 1.0, 2.0]], [[1.0, 2.0, 4.0]]))  # 0.982
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class ConcordanceCorrelation(MeanMetricWrapper, function=concordance_correlation):
@@ -254,7 +254,7 @@ class ConcordanceCorrelation(MeanMetricWrapper, function=concordance_correlation
         print(metric([[0.0, 1.0, 2.0]], [[1.0, 2.0, 4.0]]))  # 0.5
     """
 
-    direction = "up"
+    _direction = "up"
 
 
 class R2Score(Metric):
@@ -274,7 +274,7 @@ class R2Score(Metric):
         print(metric.result())  # 0.5714
     """
 
-    direction = "up"
+    _direction = "up"
 
     def __init__(
         self,

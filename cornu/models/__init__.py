@@ -1,7 +1,7 @@
 """Models: functional, sequential and subclassed, and their copies."""
 
 from cornu.models.cloning import clone_model
-from cornu.models.model import Model, model_from_json
+from cornu.models.model import Functional, Model, model_from_json  # noqa: F401 - files name Functional
 from cornu.models.sequential import Sequential
 from cornu.saving import load_model, save_model
 

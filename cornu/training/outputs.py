@@ -104,7 +104,8 @@ class CompiledLoss:
         self.loss_weights = loss_weights
         self.output_names = output_names
         self.built = False
-        self._trackers: dict[str, Mean] = {}
+        self.trackers: list[Mean] = []  # the means of the outputs' losses; none for a single loss
+        self._tracker_of: dict[str, Mean] = {}
         self._entries: list[tuple[Loss | None, float | None]] = []
 
     def build(self, y: Any, y_pred: Any) -> None:
@@ -112,28 +113,17 @@ class CompiledLoss:
         found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
         weights = line_up(self.loss_weights, y_pred, self.output_names, "loss_weights")
         labels = output_labels(y_pred, self.output_names)
-        self._keyed = isinstance(y_pred, Mapping)
         self._entries = [(_as_loss(one), weight) for one, weight in zip(found, weights, strict=True)]
         if not any(one for one, _ in self._entries):
             raise ValueError("compile: every output's loss is None, so there is nothing to train on.")
         several = sum(one is not None for one, _ in self._entries) > 1
         self.labels = labels
-        self._trackers = {
-            label: Mean(name=f"{label}_loss")
-            for label, (one, _) in zip(labels, self._entries, strict=True)
-            if several and one is not None
-        }
+        trained = [label for label, (one, _) in zip(labels, self._entries, strict=True) if one is not None]
+        self._tracker_of = {label: Mean(name=f"{label}_loss") for label in trained if several}
+        named = self.loss if isinstance(self.loss, Mapping) and isinstance(y_pred, Mapping) else ()
+        order = dict.fromkeys([*(key for key in named if key in self._tracker_of), *self._tracker_of])
+        self.trackers = [self._tracker_of[label] for label in order]  # as `evaluate` lists them
         self.built = True
-
-    @property
-    def trackers(self) -> list[Mean]:
-        """The means of the outputs' losses; none for a single loss.
-
-        A list of outputs gives their order; for a dictionary it is the order in which `compile` named the losses.
-        """
-        by_key = isinstance(self.loss, Mapping) and self._keyed
-        named = [key for key in self.loss if key in self._trackers] if by_key else ()
-        return [self._trackers[label] for label in dict.fromkeys((*named, *self._trackers))]
 
     @property
     def losses(self) -> list[Loss]:
@@ -161,8 +151,8 @@ class CompiledLoss:
         for index, (label, loss, target, output) in enumerate(self.pairs(y, y_pred)):
             value = jnp.asarray(loss(target, _masked_rows(output), sample_weight=weights[index]))
             _check_scalar(value, loss)
-            if label in self._trackers:
-                self._trackers[label].update_state(value, sample_weight=batch_rows(output))
+            if label in self._tracker_of:
+                self._tracker_of[label].update_state(value, sample_weight=batch_rows(output))
             value = value if factors[index] is None else value * jnp.asarray(factors[index], value.dtype)
             total = value if total is None else total + value
         return total

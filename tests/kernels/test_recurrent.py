@@ -100,9 +100,11 @@ def test_second_derivatives(name):
 
 @pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
 def test_slopes(activation):
-    function, slope = recurrent.ACTIVATIONS[activation]
+    function, slope, scale = recurrent.ACTIVATIONS[activation]
     x = jnp.array([-2.0, -0.3, 0.4, 1.7])
     close(jax.vmap(slope)(function(x)), jax.vmap(jax.grad(function))(x))
+    if scale is not None:
+        close(scale * jnp.tanh(scale * x) + (1 - scale), function(x))
 
 
 @pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)

@@ -318,7 +318,7 @@ def test_automatic_names_and_paths():
         ours, theirs = getattr(metrics, name)(**given), getattr(keras.metrics, name)(**given)
         assert ours.name == theirs.name and ours.dtype == theirs.dtype
         assert [v.path for v in ours.variables] == [v.path for v in theirs.variables]
-        assert ours.direction == getattr(theirs, "_direction", None)
+        assert ours._direction == getattr(theirs, "_direction", None)
 
 
 SNAKE = [cornu.core.operation.snake_case(n) for n in CLASSES]
