@@ -7,6 +7,7 @@ sorted keys, so two dictionaries with the same keys always line up.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.tree_util as jtu
 
 __all__ = [
@@ -77,7 +78,7 @@ def is_shape(x: Any) -> bool:
 
 
 def _is_dimension(d: Any) -> bool:
-    return not isinstance(d, (tuple, list, dict, str)) and hasattr(d, "__index__")
+    return hasattr(d, "__index__") and not isinstance(d, jax.Array)
 
 
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:

@@ -181,7 +181,7 @@ def _write_object(obj: Any) -> dict:
     builtin = registry.is_builtin(cls)
     result = {
         "module": registry.public_module(cls) if builtin else None if registry.is_registered(cls) else cls.__module__,
-        "class_name": cls.__name__,
+        "class_name": cls.__dict__.get("name_in_files", cls.__name__),
         "config": serialize_keras_object(dict(obj.get_config())),
         "registered_name": getattr(obj, "registered_name_in_files", None)
         if builtin

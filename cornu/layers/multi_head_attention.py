@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from cornu import constraints, initializers, random, regularizers, settings, validate
-from cornu.core import context
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
@@ -321,7 +320,7 @@ class MultiHeadAttention(_HeadedAttention):
         return jnp.expand_dims(mask.astype(bool), tuple(range(1, 1 + count)))
 
 
-class GroupQueryAttention(_HeadedAttention):
+class GroupedQueryAttention(_HeadedAttention):
     """Attention in which several query heads share one head of keys and values (Ainslie et al., 2023).
 
     Called as `MultiHeadAttention` is; `query_mask` `(B, T)` keeps masked queries from looking anywhere. With one
@@ -355,6 +354,8 @@ class GroupQueryAttention(_HeadedAttention):
         print(layer(x, x).shape)  # (1, 5, 8)
     """
 
+    name_in_files = "GroupQueryAttention"
+
     def __init__(
         self,
         head_dim: int,
@@ -375,8 +376,6 @@ class GroupQueryAttention(_HeadedAttention):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        if kwargs.get("name") is None:  # the name that Keras makes up
-            kwargs["name"] = context.auto_name("grouped_query_attention")
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._init_heads(
             dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
@@ -452,6 +451,9 @@ class GroupQueryAttention(_HeadedAttention):
         result, weights = self._attend(heads, keys, values, mask, training, return_attention_scores)
         result = self._output_dense(result if gate is None else result * gate)
         return (result, weights) if return_attention_scores else result
+
+
+GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
 
 
 def _copy(initializer: Any) -> Any:

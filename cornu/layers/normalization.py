@@ -135,8 +135,6 @@ class BatchNormalization(_Scaled):
         print(np.mean(y, axis=0))  # [0. 0.]
     """
 
-    mixes_rows = "training"  # then the moments are those of the batch
-
     def __init__(
         self,
         axis: int = -1,
@@ -174,6 +172,11 @@ class BatchNormalization(_Scaled):
         self.renorm_clipping = _checked_clipping(renorm_clipping, self) if renorm else renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
+
+    @property
+    def mixes_rows(self) -> str | bool:
+        """In training the moments are those of the batch, unless the layer is frozen."""
+        return "training" if self.trainable else False
 
     def build(self, input_shape: Any) -> None:
         """Make the weights and the moving averages for inputs of this shape."""

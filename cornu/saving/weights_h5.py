@@ -92,7 +92,9 @@ def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
     """What keeps the part from taking these arrays, or None."""
     own = _own(part)
     if own is None:
-        return None
+        wanted: dict[str, Any] = {}
+        part.save_own_variables(wanted)  # a part that reads in its own way still has to find something
+        return f"{validate.describe(part)} has weights, the file has none for it." if wanted and not store else None
     if len(own) != len(store):
         hint = "" if getattr(part, "built", True) else " It is not built yet: call it on data first."
         return f"{validate.describe(part)} has {len(own)} weights, the file has {len(store)} for it.{hint}"

@@ -147,13 +147,12 @@ class Trainer(Compilable, Steps):
         if kwargs:
             raise ValueError(f"evaluate: unknown argument(s) {', '.join(map(repr, kwargs))}.")
         self._require_compiled("evaluate")
-        with undone_on_error(self):
-            batches = make_batches(
-                x, y, sample_weight, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="evaluate"
-            )
-            self._look_at(batches, "test")
+        batches = make_batches(
+            x, y, sample_weight, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="evaluate"
+        )
+        self._look_at(batches, "test")
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, 1, batches.num_batches))
-        return logs if return_dict else self._listed(logs)
+        return logs if return_dict else _listed(logs)
 
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
@@ -164,9 +163,8 @@ class Trainer(Compilable, Steps):
         Args:
             x, batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        with undone_on_error(self):
-            batches = make_batches(x, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="predict")
-            self._look_at(batches, "predict")
+        batches = make_batches(x, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="predict")
+        self._look_at(batches, "predict")
         callbacks = self._callback_list(callbacks, verbose, 1, batches.num_batches)
         step, full = self._function("predict"), padding.size(self, batches, "predict")
         outputs: list = []
@@ -272,12 +270,6 @@ class Trainer(Compilable, Steps):
             model=self,
         )  # fmt: skip
 
-    def _listed(self, logs: dict[str, Any]) -> Any:
-        """Values in the order of `metrics_names`; a single one alone."""
-        names = [name for name in self.metrics_names if name in logs]
-        values = [logs[name] for name in dict.fromkeys((*names, *logs))]
-        return values[0] if len(values) == 1 else values
-
     # ------------------------------------------------------------ single batches
 
     def train_on_batch(
@@ -303,14 +295,13 @@ class Trainer(Compilable, Steps):
         data = self._one_batch(stage, x, y, weight, class_weight)
         self.reset_metrics()
         logs = _numbers(self._function(stage)(data))
-        return logs if return_dict else self._listed(logs)
+        return logs if return_dict else _listed(logs)
 
     def _one_batch(self, stage: str, x: Any, y: Any = None, weight: Any = None, class_weight: Any = None) -> tuple:
         owner = f"{stage}_on_batch"
-        with undone_on_error(self):
-            batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
-            data = _packed(batches.example())
-            prepare(self, data, stage)
+        batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
+        data = _packed(batches.example())
+        prepare(self, data, stage)
         return data
 
     # ------------------------------------------------------------ state
@@ -372,6 +363,12 @@ def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
     """Logs as Python numbers; what is no scalar as arrays."""
     arrays = {name: np.asarray(value) for name, value in jax.device_get(dict(logs)).items()}
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}
+
+
+def _listed(logs: dict[str, Any]) -> Any:
+    """The values in their order; a single one alone."""
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
 
 
 def _on_host(outputs: Any) -> Any:

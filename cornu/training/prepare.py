@@ -30,13 +30,14 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         whole: all of the data where it is in memory, for looking at every label.
     """
     key = (stage, *_shapes(data))
-    if key not in model._prepared:
-        model._prepared[key] = _fitted_together(model, data, stage)
-    outputs = model._prepared[key]
-    if outputs is not None:
-        _check_labels(model, whole if whole is not None else data, outputs)
-    if stage == "train":
-        _prepare_optimizer(model)
+    with contextlib.nullcontext() if key in model._prepared else undone_on_error(model):
+        if key not in model._prepared:
+            model._prepared[key] = _fitted_together(model, data, stage)
+        outputs = model._prepared[key]
+        if outputs is not None:
+            _check_labels(model, whole if whole is not None else data, outputs)
+        if stage == "train":
+            _prepare_optimizer(model)
 
 
 def _shapes(data: Any) -> list[tuple]:
@@ -46,16 +47,16 @@ def _shapes(data: Any) -> list[tuple]:
 
 def _fitted_together(model: Any, data: Any, stage: str) -> Any:
     """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
-    x, y, _ = unpack_x_y_sample_weight(data)
-    _refuse_text(model, x)
+    _refuse_text(model, unpack_x_y_sample_weight(data)[0])
     if step.is_default(model, stage):
-        return _lined_up(model, x, y, stage)
+        return _lined_up(model, data, stage)
     _try_out(model, data, stage)
     return None
 
 
-def _lined_up(model: Any, x: Any, y: Any, stage: str) -> Any:
+def _lined_up(model: Any, data: Any, stage: str) -> Any:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
+    x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
         return None if model.built else _outputs(model, x, training=False)
     loss, metrics = model._compile_loss, model._compile_metrics
@@ -70,6 +71,8 @@ def _lined_up(model: Any, x: Any, y: Any, stage: str) -> Any:
             loss.build(y, outputs)
         for owner, one, target, output in _pairs(model, y, outputs):
             validation.check_shapes(one, np.shape(target), output.shape, owner)
+        symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
+        output_spec(lambda y, weight, outputs: loss(y, outputs, weight), *symbols, outputs)
     if metrics is not None and not metrics.built:
         metrics.build(y, outputs)
     return outputs if loss is not None else None
@@ -102,18 +105,24 @@ def _outputs(model: Any, x: Any, training: bool) -> Any:
     if not model.built:
         _run_on_shapes(model, x, training, any_rows=True)
         model.built = True
-    return _run_on_shapes(model, x, training, any_rows=False)
+    return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: Any, x: Any, training: bool, any_rows: bool) -> Any:
+def _run_on_shapes(model: Any, x: Any, training: bool, any_rows: bool = False) -> Any:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
-    with context.scope(losses=[]):
-        return output_spec(lambda values: model(values, **step.mode(model, training)), inputs)
+    added: list = []
+    with context.scope(losses=added):
+        outputs = output_spec(lambda values: model(values, **step.mode(model, training)), inputs)
+    if training and model._compile_loss is None and not added and not model._regularization_losses():
+        raise ValueError(
+            f"{validate.describe(model)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
+        )
+    return outputs
 
 
-def _symbolic(x: Any, any_rows: bool) -> Any:
+def _symbolic(x: Any, any_rows: bool = False) -> Any:
     """A symbolic tensor like an array of a batch."""
     if x is None or _is_text(x):
         return x
@@ -132,7 +141,7 @@ def _refuse_text(model: Any, x: Any) -> None:
             where = "x" + "".join(f"[{part!r}]" for part in path)
             raise ValueError(
                 f"{validate.describe(model)}: the model computes with numbers, but {where} holds text, such as "
-                f"{leaf.flat[0]!r}. Turn it into numbers first."
+                f"{str(leaf.flat[0])!r}. Turn it into numbers first."
             )
 
 
@@ -142,12 +151,11 @@ def _try_out(model: Any, data: Any, stage: str) -> None:
     A pure step gets the values of all variables from outside, so those must be there before: then loss and metrics
     are lined up as for the built-in step, as far as that goes.
     """
-    x, y, _ = unpack_x_y_sample_weight(data)
     method, own = getattr(model, f"{stage}_step"), getattr(type(model), f"{stage}_step")
     is_built_in = own is getattr(step.Steps, f"{stage}_step")
     lined_up = False
     with contextlib.suppress(Exception):
-        _lined_up(model, x, y, stage)
+        _lined_up(model, data, stage)
         lined_up = True
     if not model.jit_compile or (lined_up if is_built_in else step.is_pure(method)):
         return

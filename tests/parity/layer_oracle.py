@@ -16,6 +16,13 @@ def plain(config):
     return json.loads(text, parse_float=lambda digits: float(f"{float(digits):.6g}"))
 
 
+def unbuilt(config):
+    """A config without the shapes that inner layers were built with."""
+    if isinstance(config, dict):
+        return {key: unbuilt(value) for key, value in config.items() if key != "build_config"}
+    return config
+
+
 def make_pair(name, arguments, inputs, seed=0):
     """The layer of both libraries, built for `inputs`, with equal random weights.
 
@@ -84,7 +91,7 @@ def check(name, arguments, inputs, tolerance=2e-5, symbolic=True, config=True, *
     if config:
         assert plain(ours.get_config()) == plain(theirs.get_config())
         again = type(ours).from_config(ours.get_config())
-        assert plain(again.get_config()) == plain(ours.get_config())
+        assert unbuilt(plain(again.get_config())) == unbuilt(plain(ours.get_config()))
     mine, wanted = pure_results(ours, inputs, **call), pure_results(theirs, inputs, **call)
     for key, result in wanted.items():
         left, right = jax.tree_util.tree_leaves(mine[key]), jax.tree_util.tree_leaves(result)

@@ -178,3 +178,37 @@ def test_group_query_attention_is_named_as_in_keras():
     assert ours.name.startswith("grouped_query_attention")
     assert theirs.name.startswith("grouped_query_attention")
     assert cornu.saving.serialize_keras_object(ours)["class_name"] == "GroupQueryAttention"
+
+
+def every_layer(library):
+    """A model of the layers of these tests, attention and normalization, with equal names in both libraries."""
+    layers = library.layers
+    x, ids = library.Input((3, 6)), library.Input((3,), dtype="int32")
+    y = layers.MultiHeadAttention(2, 3, use_gate=True, dropout=0.1, name="heads")(
+        x, layers.Embedding(5, 6, name="e")(ids)
+    )
+    y = layers.GroupQueryAttention(3, 2, 1, use_gate=True, name="groups")(y, y)
+    y = layers.BatchNormalization(renorm=True, name="batch")(y)
+    y = layers.GroupNormalization(2, name="group")(layers.LayerNormalization(name="norm")(y))
+    y = layers.SpectralNormalization(layers.Dense(4, name="dense"), name="spectral")(
+        layers.RMSNormalization(name="rms")(y)
+    )
+    y = layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d", name="einsum")(y)
+    y = layers.Attention(use_scale=True, score_mode="concat", name="dot")([y, y])
+    y = layers.UnitNormalization(name="unit")(layers.AdditiveAttention(name="additive")([y, y]))
+    return library.Model([x, ids], layers.ReversibleEmbedding(7, 5, tie_weights=False, name="back")(y, reverse=True))
+
+
+def test_files_go_both_ways(tmp_path):
+    inputs = [Q, np.array([[1, 2, 0], [4, 0, 0]], "int32")]
+    theirs, ours = every_layer(keras), every_layer(cornu)
+    for weight in theirs.weights:
+        weight.assign(R.random(weight.shape) + 0.1)
+    wanted = np.asarray(theirs(inputs))
+    assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    ours.load_weights(tmp_path / "theirs.weights.h5")
+    ours.save(tmp_path / "ours.keras")
+    back = keras.models.load_model(tmp_path / "ours.keras")
+    for model in (ours, back):
+        np.testing.assert_allclose(model(inputs), wanted, rtol=1e-5, atol=1e-5)

@@ -290,3 +290,17 @@ def test_symbolic_shapes():
             outputs = make(library.layers)(library.Input((None, 3)))
             shapes.append([tuple(y.shape) for y in jax.tree.leaves(outputs, is_leaf=lambda y: hasattr(y, "shape"))])
         assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(("writer", "reader"), [(cornu, keras), (keras, cornu)])
+def test_files_go_both_ways(writer, reader, tmp_path):
+    L = writer.layers
+    inputs = writer.Input((4, 3))
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True))(L.Masking()(inputs))
+    x, last = L.GRU(2, return_sequences=True, return_state=True)(x)
+    x = L.RNN([L.LSTMCell(2), L.SimpleRNNCell(2)])(L.TimeDistributed(L.Dense(3))(x))
+    model = writer.Model(inputs, L.Concatenate()([x, last]))
+    model.save(tmp_path / "model.keras")
+    loaded = reader.models.load_model(tmp_path / "model.keras")
+    masked = X * RIGHT[..., None]
+    np.testing.assert_allclose(loaded(masked), model(masked), atol=1e-6)

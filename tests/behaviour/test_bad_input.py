@@ -1,0 +1,306 @@
+"""What is wrong is said before the first step, and the model stays as it was."""
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+
+random = np.random.default_rng(0)
+X = random.normal(size=(12, 4)).astype("float32")
+KINDS = random.integers(0, 3, 12)
+PRICES = random.normal(size=(12, 1)).astype("float32")
+
+
+def classifier(loss="sparse_categorical_crossentropy", units=3, activation="softmax", **arguments):
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(5, "relu", name="hidden"), layers.Dense(units, activation, name="last")], name="net")
+    model.compile(**{**dict(optimizer="adam", loss=loss, metrics=["accuracy"]), **arguments})
+    return model
+
+
+def regressor():
+    return classifier("mse", 1, None, metrics=["mae"])
+
+
+def several():
+    left, right = cornu.Input((2,), name="left"), cornu.Input((2,), name="right")
+    both = layers.Concatenate()([left, right])
+    model = cornu.Model([left, right], [layers.Dense(1, name="price")(both), layers.Dense(3, "softmax", name="kind")(both)])
+    model.compile("sgd", {"price": "mse", "kind": "sparse_categorical_crossentropy"})
+    return model
+
+
+def state(model):
+    """Everything that a failed call must leave alone."""
+    optimizer = model.optimizer.variables if model.optimizer is not None else []
+    values = [v.numpy() for v in (*model.variables, *optimizer, *model.metrics_variables)]
+    return [model.built, model._trainings, *[np.array(v) for v in values]]
+
+
+def fails(model, match, *args, method="fit", kind=ValueError, **kwargs):
+    before = state(model)
+    with pytest.raises(kind, match=match) as error:
+        getattr(model, method)(*args, **{**({} if "batch" in method else {"verbose": 0}), **kwargs})
+    after = state(model)
+    assert len(after) == len(before)
+    for a, b in zip(after, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    return str(error.value)
+
+
+L, R = X[:, :2], X[:, 2:]
+
+# name -> (model, x, y, words of the message)
+DATA = {
+    "wrong number of features": (classifier, X[:, :3], KINDS, r'(?s)net.*expected.*4.*3'),
+    "an axis too many": (classifier, X[:, None, None], KINDS, r"(?s)net.*\(12, 1, 1, 4\)|net.*ndim|net.*axes"),
+    "unequal lengths": (classifier, X, KINDS[:5], r"(?s)same number of samples.*x: 12, y: 5"),
+    "no labels": (classifier, X, None, r'the loss "sparse_categorical_crossentropy" needs labels'),
+    "no rows": (classifier, X[:0], KINDS[:0], "empty"),
+    "no data": (classifier, None, None, "x must be data"),
+    "text": (classifier, np.array([["a"] * 4] * 12), KINDS, "computes with numbers, but x holds text, such as 'a'"),
+    "ragged rows": (classifier, [[1, 2, 3, 4], [1, 2]], KINDS[:2], "ragged"),
+    "labels too high": (classifier, X, KINDS + 1, r"(?s)output 'last'.*labels from 1 to 3.*use y - 1"),
+    "labels too low": (classifier, X, KINDS - 1, r"(?s)ignore_class=-1"),
+    "fractions as class numbers": (classifier, X, KINDS + 0.5, "whole class numbers"),
+    "one-hot labels for a sparse loss": (classifier, X, np.eye(3)[KINDS], "use categorical_crossentropy"),
+    "class numbers for a one-hot loss": (lambda: classifier("categorical_crossentropy"), X, KINDS, "use sparse_categorical_crossentropy"),
+    "labels that would only broadcast": (lambda: classifier("mse"), X, PRICES, "end it with one output"),
+    "too many labels": (lambda: classifier("mse", 1), X, np.repeat(PRICES, 3, 1), "broadcast"),
+    "class numbers for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, KINDS[:, None], "use sparse_categorical_crossentropy"),
+    "signs for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, np.sign(PRICES), r"\(y \+ 1\) / 2"),
+    "an input too few": (several, [L], [PRICES, KINDS], r"expected 2 input\(s\) \(left, right\)"),
+    "an input missing by name": (several, {"left": L}, [PRICES, KINDS], r"\['right'\] are missing"),
+    "an output too few": (several, [L, R], [PRICES], "(?s)2 outputs.*price, kind"),
+    "labels missing by name": (several, [L, R], {"price": PRICES}, r"Missing: \['kind'\]"),
+    "labels for an unknown output": (several, [L, R], {"price": PRICES, "kin": KINDS}, "(?s)names 'kin'.*Closest: 'kind'"),
+    "labels out of range for one of two outputs": (several, [L, R], [PRICES, KINDS + 5], "output 'kind'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_data_that_cannot_work(case):
+    make, x, y, words = DATA[case]
+    fails(make(), words, x, y)
+    fails(make(), words, x, y, method="evaluate")
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_data_that_cannot_work_in_one_batch(method):
+    fails(classifier(), "use categorical_crossentropy", X, np.eye(3)[KINDS], method=method)
+    fails(classifier(), "use y - 1", X, KINDS + 1, method=method)
+
+
+def test_a_wrong_layer_is_named_inside_a_model():
+    class Net(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(3)
+            self.second = layers.LSTM(2, name="memory")
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    model = Net()
+    model.compile("sgd", "mse")
+    assert "memory" in fails(model, "memory", X, PRICES)
+
+
+def test_a_model_that_was_not_built_is_not_built_by_a_failure():
+    model = cornu.Sequential([layers.Dense(3, name="only"), layers.BatchNormalization()])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    fails(model, "use categorical_crossentropy", X[:, :2], np.eye(3)[KINDS])
+    assert not model.built
+    assert not model.layers[0].built
+    assert not model.weights
+    assert not model.optimizer.built
+    model.fit(X, KINDS, verbose=0)
+    assert model.layers[0].kernel.shape == (4, 3)
+
+
+def test_a_subclassed_model_that_was_not_built_is_not_built_by_a_failure():
+    class Net(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(3), layers.Dense(3)]
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Net()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    fails(model, "use y - 1", X[:, :2], KINDS + 1)
+    assert not model.blocks[1].built
+    model.fit(X, KINDS, verbose=0)
+    assert len(model.weights) == 4
+
+
+NUMBERS = {
+    "epochs": [dict(epochs=0), dict(epochs=-1), dict(epochs=1.5)],
+    "batch_size": [dict(batch_size=0), dict(batch_size=-2), dict(batch_size="8")],
+    "steps": [dict(steps_per_epoch=0)],
+    "initial_epoch": [dict(initial_epoch=-1)],
+    "validation_freq": [dict(validation_split=0.5, validation_freq=0)],
+    "validation_split": [dict(validation_split=1.5), dict(validation_split=-0.1)],
+    "shuffle": [dict(shuffle="yes")],
+    "class_weight": [dict(class_weight={"a": 1.0})],
+    "sample_weight": [dict(sample_weight=np.ones(5))],
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_mean_nothing(name):
+    for arguments in NUMBERS[name]:
+        fails(classifier(), name, X, KINDS, **arguments)
+
+
+def test_compile_comes_first():
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
+    for method in ("fit", "evaluate", "train_on_batch", "test_on_batch"):
+        fails(model, rf"call compile\(\) before {method}", X, PRICES, method=method)
+    assert model.predict(X, verbose=0).shape == (12, 1)
+
+
+def test_training_needs_a_loss_an_optimizer_and_weights():
+    fails(classifier(loss=None, metrics=None), "there is no loss", X, KINDS)
+    fails(classifier(optimizer=None), "fit needs an optimizer", X, KINDS)
+    model = classifier()
+    model.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    fails(model, "no weights to train.*trainable = True", X, KINDS)
+    assert model.evaluate(X, KINDS, verbose=0) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (dict(optimizer="adan"), "adan.*adam"),
+        (dict(loss="sparse_categorical_crossentropi"), "sparse_categorical_crossentropy"),
+        (dict(metrics=["acuracy"]), "acuracy.*accuracy"),
+        (dict(weighted_metrics={"last": ["mee"]}), "mee.*m[as]e"),
+        (dict(steps_per_execution=0), "steps_per_execution"),
+        (dict(jit_compile="yes"), "jit_compile"),
+    ],
+    ids=str,
+)
+def test_compile_names_what_is_close(arguments, words):
+    model = classifier()
+    before = model.optimizer, model._compile_loss
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        model.compile(**{**dict(optimizer="adam", loss="mse"), **arguments})
+    assert (model.optimizer, model._compile_loss) == before
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: layers.Dense(3, activation="rleu"), "rleu.*relu"),
+        (lambda: layers.Dense(3, kernel_initializer="glorot_unifrom"), "glorot_uniform"),
+        (lambda: layers.Dense(3, kernel_regularizer="l3"), "l3.*L[12]"),
+        (lambda: layers.Dense(3, unitz=3), "unitz.*units"),
+        (lambda: layers.Dense(0), "units must be a positive integer"),
+        (lambda: layers.Conv2D(3, 3, padding="full"), 'padding must be "valid" or "same"'),
+    ],
+)
+def test_layers_name_what_is_close(make, words):
+    with pytest.raises((ValueError, TypeError), match=f"(?s){words}"):
+        make()
+
+
+def test_names_that_no_output_has():
+    for arguments in (dict(loss={"prise": "mse"}), dict(loss={"price": "mse"}, metrics={"prise": ["mae"]})):
+        model = several()
+        model.compile("sgd", **arguments)
+        fails(model, "names 'prise'.*Closest: 'price'", [L, R], [PRICES, KINDS])
+    model = several()
+    model.compile("sgd", ["mse", "mse", "mse"])
+    fails(model, "2 outputs.*has 3", [L, R], [PRICES, KINDS])
+
+
+def test_a_loss_without_reduction_cannot_train():
+    model = regressor()
+    model.compile("sgd", cornu.losses.MeanSquaredError(reduction="none", name="squares"))
+    fails(model, 'loss "squares" gives an array.*reduction', X, PRICES)
+
+
+# ---------------------------------------------------------------- sources of batches
+
+
+def some_batches(count=2):
+    for start in range(count):
+        yield X[start : start + 3], KINDS[start : start + 3]
+
+
+def test_a_generator_that_is_used_up():
+    source = some_batches()
+    model = classifier()
+    model.fit(source, verbose=0)
+    fails(model, "used up", source)
+    fails(model, "used up|never yields", iter([]))
+    fails(model, "is empty", EmptyData())
+
+
+class EmptyData:
+    def __iter__(self):
+        return iter(())
+
+
+def test_labels_of_a_generator_are_looked_at():
+    fails(classifier(), "use categorical_crossentropy", ((X, np.eye(3)[KINDS]) for _ in range(2)))
+    fails(classifier(), "needs labels", (X for _ in range(2)))
+    fails(classifier(), "y must not be given|y .*must not", some_batches(), KINDS)
+
+
+@pytest.mark.parametrize("data", [(X,), (X, KINDS, None, None), X, {"x": X}, "text"], ids=["one", "four", "array", "dict", "text"])
+def test_validation_data_of_a_wrong_form(data):
+    fails(classifier(), "validation_data must be", X, KINDS, validation_data=data)
+
+
+def test_validation_data_is_checked_before_training():
+    fails(classifier(), "use y - 1", X, KINDS, validation_data=(X, KINDS + 1))
+    fails(classifier(), "same number of samples", X, KINDS, validation_data=(X, KINDS[:3]))
+    fails(classifier(), "(?s)expected.*4", X, KINDS, validation_data=(X[:, :2], KINDS))
+    fails(classifier(), "not both", X, KINDS, validation_data=(X, KINDS), validation_split=0.2)
+
+
+# ---------------------------------------------------------------- models and weights
+
+
+def test_an_unbuilt_model_says_so():
+    model = cornu.Sequential([layers.Dense(3)], name="net")
+    with pytest.raises(ValueError, match=r'Sequential "net".*build'):
+        model.count_params()
+    with pytest.raises(ValueError, match=r'Sequential "net".*not built'):
+        model.set_weights([np.ones((4, 3)), np.ones(3)])
+
+
+def test_weights_of_wrong_shapes_change_nothing():
+    model = classifier()
+    before = model.get_weights()
+    for weights, words in (
+        (before[:2], "needs 4 arrays. Received: 2"),
+        ([np.zeros((4, 5)), np.zeros(5), np.zeros((5, 4)), np.zeros(3)], r"last/kernel.*\(5, 3\).*\(5, 4\).*Nothing was changed"),
+    ):
+        with pytest.raises(ValueError, match=f"(?s){words}"):
+            model.set_weights(weights)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_mask_that_a_layer_would_drop_is_warned_of():
+    class Unaware(layers.Layer):
+        def call(self, x):
+            return cornu.ops.mean(x, axis=1)
+
+    x = cornu.Input((5,))
+    embedded = layers.Embedding(5, 3, mask_zero=True)(x)
+    with pytest.warns(UserWarning, match=r'Unaware "unaware".*mask.*drops'):
+        cornu.Model(x, layers.Dense(1)(Unaware(name="unaware")(embedded)))
+
+
+def test_predicting_on_wrong_data_says_so():
+    fails(classifier(), "(?s)expected.*4", X[:, :2], method="predict")
+    fails(classifier(), "text", np.array([["a"] * 4] * 12), method="predict")
+    fails(classifier(), "unknown argument.*'stepz'", X, KINDS, method="evaluate", stepz=3)

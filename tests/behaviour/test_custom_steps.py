@@ -1,0 +1,305 @@
+"""Steps of one's own: losses, metrics and whole steps overridden, pure as in Keras's guide for JAX or with assignments."""
+
+import jax
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+from cornu.core.variable import functional
+
+random = np.random.default_rng(0)
+X = random.normal(size=(22, 4)).astype("float32")
+Y = random.normal(size=(22, 1)).astype("float32")
+WEIGHTS = random.uniform(size=22).astype("float32")
+
+
+def mse(y_true, y_pred):
+    return cornu.ops.mean((y_true - y_pred) ** 2)
+
+
+class Plain(cornu.Sequential):
+    """Trained in the built-in way: what the others must agree with."""
+
+
+class PureGuide(cornu.Sequential):
+    """As in Keras's guide for JAX: everything comes in and goes out."""
+
+    def loss_and_updates(self, trainable, rest, x, y, weight, training):
+        y_pred, rest = self.stateless_call(trainable, rest, x, training=training)
+        return self.compute_loss(x, y, y_pred, weight), (y_pred, rest)
+
+    def metrics_after(self, metrics_variables, loss, x, y, y_pred):
+        logs, after = {}, []
+        for metric in self.metrics:
+            values = metrics_variables[len(after) : len(after) + len(metric.variables)]
+            batch = (loss, np.float32(len(x))) if metric.name == "loss" else (y, y_pred)
+            values = metric.stateless_update_state(values, *batch)
+            logs[metric.name] = metric.stateless_result(values)
+            after += values
+        return logs, after
+
+    def train_step(self, state, data):
+        trainable, rest, optimizer, metrics = state
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        differentiate = jax.value_and_grad(self.loss_and_updates, has_aux=True)
+        (loss, (y_pred, rest)), gradients = differentiate(trainable, rest, x, y, weight, True)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self.metrics_after(metrics, loss, x, y, y_pred)
+        return logs, (trainable, rest, optimizer, metrics)
+
+    def test_step(self, state, data):
+        trainable, rest, metrics = state
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        loss, (y_pred, rest) = self.loss_and_updates(trainable, rest, x, y, weight, False)
+        logs, metrics = self.metrics_after(metrics, loss, x, y, y_pred)
+        return logs, (trainable, rest, metrics)
+
+    def predict_step(self, state, data):
+        trainable, rest = state
+        return self.stateless_call(trainable, rest, data[0], training=False)
+
+
+class PureWithGivenLoss(cornu.Sequential):
+    """The built-in loss function, differentiated by hand."""
+
+    def train_step(self, state, data):
+        trainable, rest, optimizer, metrics = state
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        differentiate = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (_, (loss, y_pred, rest, metrics)), gradients = differentiate(
+            trainable, rest, metrics, x, y, weight, training=True, optimizer_variables=optimizer
+        )
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
+        return logs, (trainable, rest, optimizer, metrics)
+
+
+class Assigning(cornu.Sequential):
+    """With assignments: variables, optimizer and metrics are changed where they stand."""
+
+    def loss_of(self, x, y, weight, training):
+        y_pred = self(x, training=training)
+        return self.compute_loss(x, y, y_pred, weight), y_pred
+
+    def logs_after(self, loss, x, y, y_pred, weight):
+        self._loss_tracker.update_state(loss, sample_weight=np.float32(len(x)))
+        return self.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+    def train_step(self, data):
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        variables = self.trainable_variables
+        pure = functional(lambda: self.loss_of(x, y, weight, True), variables)
+
+        def with_loss_first(values):
+            (loss, y_pred), _ = pure(values)
+            return loss, y_pred
+
+        (loss, y_pred), gradients = jax.value_and_grad(with_loss_first, has_aux=True)([v.value for v in variables])
+        self.optimizer.apply(gradients, variables)
+        return self.logs_after(loss, x, y, y_pred, weight)
+
+    def test_step(self, data):
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        loss, y_pred = self.loss_of(x, y, weight, False)
+        return self.logs_after(loss, x, y, y_pred, weight)
+
+    def predict_step(self, data):
+        return self(data[0], training=False)
+
+
+class AssigningStateless(Assigning):
+    """The forward pass as a pure call, the rest with assignments."""
+
+    def train_step(self, data):
+        x, y, weight = cornu.utils.unpack_x_y_sample_weight(data)
+        rest = [v.value for v in self.non_trainable_variables]
+
+        def loss_of(trainable):
+            y_pred, after = self.stateless_call(trainable, rest, x, training=True)
+            return self.compute_loss(x, y, y_pred, weight), (y_pred, after)
+
+        (loss, (y_pred, after)), gradients = jax.value_and_grad(loss_of, has_aux=True)([v.value for v in self.trainable_variables])
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for variable, value in zip(self.non_trainable_variables, after, strict=True):
+            variable.assign(value)
+        return self.logs_after(loss, x, y, y_pred, weight)
+
+
+def built(kind, *inner, **arguments):
+    cornu.utils.set_random_seed(3)
+    model = kind([cornu.Input((4,)), layers.Dense(5, "tanh"), *inner, layers.Dense(1)])
+    model.compile(**{**dict(optimizer="adam", loss="mse", metrics=["mae"]), **arguments})
+    return model
+
+
+def results(model, **fit):
+    history = model.fit(X, Y, batch_size=5, epochs=2, shuffle=False, verbose=0, validation_data=(X[:7], Y[:7]), **fit).history
+    found = dict(sorted(history.items()))
+    return [*found, *found.values(), model.evaluate(X, Y, verbose=0), model.predict(X, batch_size=5, verbose=0), *model.get_weights()]
+
+
+def assert_same(found, wanted):
+    for a, b in zip(found, wanted, strict=True):
+        assert a == b if isinstance(a, str) else np.allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+KINDS = [PureGuide, PureWithGivenLoss, Assigning, AssigningStateless]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_of_ones_own_do_what_the_builtin_ones_do(kind):
+    inner = lambda: [layers.BatchNormalization()] if kind is AssigningStateless else []
+    assert_same(results(built(kind, *inner())), results(built(Plain, *inner())))
+
+
+@pytest.mark.parametrize("kind", [PureWithGivenLoss, Assigning])
+@pytest.mark.parametrize("mode", [dict(steps_per_execution=2), dict(run_eagerly=True)], ids=str)
+def test_steps_of_ones_own_run_in_every_way(kind, mode):
+    assert_same(results(built(kind, **mode)), results(built(Plain)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_of_ones_own_take_weights(kind):
+    if kind is PureGuide:  # it shows unweighted metrics alone
+        assert_same(results(built(kind), sample_weight=WEIGHTS), results(built(Plain), sample_weight=WEIGHTS))
+        return
+    arguments = dict(weighted_metrics=["mse"])
+    assert_same(results(built(kind, **arguments), sample_weight=WEIGHTS), results(built(Plain, **arguments), sample_weight=WEIGHTS))
+
+
+def test_a_model_that_is_not_built_trains_with_steps_of_its_own():
+    for kind in (Assigning, PureWithGivenLoss):
+        cornu.utils.set_random_seed(3)
+        model = kind([layers.Dense(5, "tanh"), layers.Dense(1)])
+        model.compile("adam", "mse", metrics=["mae"])
+        assert_same(results(model)[:8], results(built(Plain))[:8])
+
+
+class OwnMetrics(cornu.Model):
+    """As in Keras's guide: no loss in compile, metrics as attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = layers.Dense(1)
+        self.loss_tracker = cornu.metrics.Mean(name="loss")
+        self.gap = cornu.metrics.MeanAbsoluteError(name="gap")
+
+    def call(self, x):
+        return self.last(x)
+
+    @property
+    def metrics(self):
+        return [self.loss_tracker, self.gap]
+
+    def train_step(self, state, data):
+        trainable, rest, optimizer, metrics = state
+        x, y = data
+
+        def loss_of(trainable, rest):
+            y_pred, rest = self.stateless_call(trainable, rest, x, training=True)
+            return mse(y, y_pred), (y_pred, rest)
+
+        (loss, (y_pred, rest)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable, rest)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        count = len(self.loss_tracker.variables)
+        tracker = self.loss_tracker.stateless_update_state(metrics[:count], loss)
+        gap = self.gap.stateless_update_state(metrics[count:], y, y_pred)
+        logs = {"loss": self.loss_tracker.stateless_result(tracker), "gap": self.gap.stateless_result(gap)}
+        return logs, (trainable, rest, optimizer, tracker + gap)
+
+
+def test_metrics_kept_as_attributes_start_afresh_each_epoch():
+    model = OwnMetrics()
+    model.compile(cornu.optimizers.SGD(0.0))
+    history = model.fit(X, Y, batch_size=11, epochs=2, verbose=0).history
+    errors = model.predict(X, verbose=0) - Y
+    np.testing.assert_allclose(history["loss"], np.mean(errors**2), rtol=1e-5)
+    np.testing.assert_allclose(history["gap"], np.mean(np.abs(errors)), rtol=1e-5)
+
+
+# ---------------------------------------------------------------- compute_loss and compute_metrics
+
+
+class Doubled(cornu.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return 2 * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+class OnlyOwnLoss(cornu.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return mse(y, y_pred)
+
+
+def test_compute_loss_may_build_on_the_loss_of_compile():
+    model = built(Doubled)
+    found = model.evaluate(X, Y, batch_size=5, verbose=0, return_dict=True)
+    errors = model.predict(X, verbose=0) - Y
+    assert found == pytest.approx({"loss": 2 * np.mean(errors**2), "mae": np.mean(np.abs(errors))}, rel=1e-5)
+    history = model.fit(X, Y, batch_size=5, epochs=1, verbose=0).history
+    assert list(history) == ["loss", "mae"]
+
+
+def test_compute_loss_may_replace_the_loss_of_compile():
+    model = built(OnlyOwnLoss, loss=None, metrics=None)
+    assert_same(results(model), results(built(Plain, metrics=None)))
+
+
+def test_compute_metrics_may_add_values():
+    class Extra(cornu.Sequential):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return super().compute_metrics(x, y, y_pred, sample_weight) | {"largest": cornu.ops.max(y_pred)}
+
+    model = built(Extra)
+    history = model.fit(X, Y, batch_size=22, verbose=0, validation_data=(X, Y)).history
+    assert list(history) == ["largest", "loss", "mae", "val_largest", "val_loss", "val_mae"]
+    assert history["val_largest"][0] == pytest.approx(model.predict(X, verbose=0).max(), rel=1e-5)
+
+
+# ---------------------------------------------------------------- two models, two optimizers
+
+
+class Rivals(cornu.Model):
+    """A model without a call of its own: two parts, each with an optimizer, neither built before the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.maker = cornu.Sequential([layers.Dense(4)])
+        self.judge = cornu.Sequential([layers.Dense(1)])
+        self.maker_loss = cornu.metrics.Mean(name="maker_loss")
+
+    def compile(self, maker_optimizer, judge_optimizer):
+        super().compile()
+        self.maker_optimizer, self.judge_optimizer = maker_optimizer, judge_optimizer
+
+    def train_step(self, data):
+        x = data[0] if isinstance(data, tuple) else data
+        self.judge(self.maker(x))  # makes the weights
+        for model, optimizer, sign in ((self.judge, self.judge_optimizer, 1), (self.maker, self.maker_optimizer, -1)):
+            pure = functional(lambda: sign * cornu.ops.mean(self.judge(self.maker(x)) ** 2), model.trainable_variables)
+            loss, gradients = jax.value_and_grad(lambda values: pure(values)[0])([v.value for v in model.trainable_variables])
+            optimizer.apply(gradients, model.trainable_variables)
+        self.maker_loss.update_state(loss)
+        return {"maker_loss": self.maker_loss.result()}
+
+
+def test_two_optimizers_in_one_step_both_keep_their_state():
+    model = Rivals()
+    model.compile(cornu.optimizers.Adam(0.01), cornu.optimizers.Adam(0.01))
+    history = model.fit(X, batch_size=11, epochs=2, verbose=0).history
+    assert np.all(np.isfinite(history["maker_loss"]))
+    for optimizer in (model.maker_optimizer, model.judge_optimizer):
+        assert int(optimizer.iterations) == 4
+        assert all(np.any(v.numpy()) for v in optimizer.variables)
+
+
+def test_an_error_in_a_step_of_ones_own_is_shown_and_changes_nothing():
+    class Wrong(cornu.Sequential):
+        def train_step(self, data):
+            raise RuntimeError("not today")
+
+    model = built(Wrong)
+    before = model.get_weights()
+    with pytest.raises(RuntimeError, match="not today"):
+        model.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
