@@ -25,6 +25,8 @@ _WRITTEN_MODULES = {
     "DTypePolicy": "keras", "DTypePolicyMap": "keras.dtype_policies", "Functional": "keras.src.models.functional",
     "Model": "keras", "Sequential": "keras",
 }  # fmt: skip
+# Modules of classes that are in files, but are no public names.
+_UNLISTED = {"Functional": ("models.model",)}
 _PREFIX = "cornu."
 
 _registered: dict[str, Any] = {}
@@ -58,7 +60,7 @@ def find_builtin(module: str, name: str) -> Any | None:
     if module.split(".")[0] not in ("keras", "builtins"):
         return None
     namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
-    for namespace in namespaces:
+    for namespace in (*namespaces, *_UNLISTED.get(name, ())):
         found = getattr(importlib.import_module(_PREFIX + namespace), name, None)
         if found is not None:
             return found

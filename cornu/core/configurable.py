@@ -187,11 +187,11 @@ def _write_object(obj: Any) -> dict:
         if builtin
         else registry.get_registered_name(cls),
     }
-    for key in ("build_config", "compile_config"):
-        get = getattr(obj, f"get_{key}", None)
-        value = get() if get else None
-        if value:
-            result[key] = value if key == "build_config" else serialize_keras_object(value)
+    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+    if build_config:
+        result["build_config"] = build_config
+    if hasattr(obj, "get_compile_config"):
+        result["compile_config"] = serialize_keras_object(obj.get_compile_config() or {})
     return result
 
 

@@ -71,4 +71,4 @@ def _resolved(noise_shape: Sequence[int | None], shape: Sequence[int]) -> tuple[
             f"dropout: noise_shape must have one entry for each of the {len(shape)} axes of the input. "
             f"Received: noise_shape={tuple(noise_shape)}, input shape={tuple(shape)}."
         )
-    return tuple(full if n is None else n for n, full in zip(noise_shape, shape))
+    return tuple(full if n is None else n for n, full in zip(noise_shape, shape, strict=True))

@@ -101,7 +101,7 @@ class Layer(Operation):
         **kwargs: Any,
     ):
         super().__init__(name=name)
-        self._variables: list[Variable] = []
+        self._variables: dict[Variable, bool] = {}  # with whether each was trainable when it was made
         self._losses: list = []
         self._build_shapes: dict[str, Any] = {}
         self._path: str | None = None
@@ -424,7 +424,8 @@ class Layer(Operation):
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
-        self._variables.append(variable)
+        self._variables[variable] = variable.trainable
+        variable.trainable = variable.trainable and self._trainable
         return variable
 
     add_variable = add_weight
@@ -436,8 +437,8 @@ class Layer(Operation):
     # ------------------------------------------------------------ parts
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and "_variables" in self.__dict__ and not _contains(self._variables, value):
-            self._variables.append(value)
+        if isinstance(value, Variable) and "_variables" in self.__dict__:
+            self._variables.setdefault(value, value.trainable)
         elif "_variables" not in self.__dict__ and isinstance(value, (Layer, Variable)):
             self._require_initialised()
         super().__setattr__(name, value)
@@ -446,7 +447,7 @@ class Layer(Operation):
         value = self.__dict__.get(name)
         super().__delattr__(name)
         if isinstance(value, Variable):
-            self._variables = [v for v in self._variables if v is not value]
+            self._variables.pop(value, None)
 
     def _parts(self, kind: type | tuple[type, ...]) -> Iterator[Any]:
         """The distinct objects of `kind` among this layer's attributes, in the order in which those were set."""
@@ -468,9 +469,9 @@ class Layer(Operation):
         return list(found.values())
 
     def _own_variables(self) -> list[Variable]:
-        loose = [v for v in self._parts(Variable) if not _contains(self._variables, v)]
-        own = [*self._variables, *loose]
-        return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+        """The variables of this layer alone: those made trainable first, in the order of making. Freezing moves none."""
+        made = self._variables | {v: v.trainable for v in self._parts(Variable) if v not in self._variables}
+        return [v for v, trained in made.items() if trained] + [v for v, trained in made.items() if not trained]
 
     def _collect(self, seeds: bool) -> list[Variable]:
         own = self._own_variables()
@@ -536,6 +537,8 @@ class Layer(Operation):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        for variable, made_trainable in self._variables.items():
+            variable.trainable = bool(value) and made_trainable
         for layer in self._parts(Layer):
             layer.trainable = value
 
@@ -778,10 +781,6 @@ def _shapes(value: Any) -> Any:
 
 def _tuple_shape(value: Any) -> Any:
     return tree.map_shape_structure(tuple, value) if value is not None else None
-
-
-def _contains(items: Sequence, wanted: Any) -> bool:
-    return any(item is wanted for item in items)
 
 
 def _find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:

@@ -478,6 +478,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
+        self.built = True
         self.axis = _axes(axis, self)
         self.supports_masking = True
 

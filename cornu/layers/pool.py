@@ -35,6 +35,7 @@ class _Pooling(Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
+        self.built = True
         self.pool_size = validate.int_tuple(pool_size, self.rank, "pool_size", self)
         self.strides = self.pool_size
         if strides is not None:
@@ -185,6 +186,7 @@ class _GlobalPooling(Layer):
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
+        self.built = True
         self.data_format = validate.data_format(data_format, self)
         self.keepdims = keepdims
         self.input_spec = InputSpec(ndim=self.rank + 2)

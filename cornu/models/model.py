@@ -116,13 +116,13 @@ class Model(Trainer, Layer):
 
     @property
     def input_shape(self) -> Any:
-        """The shape of the input."""
-        return tree.map_structure(lambda x: x.shape, self.input)
+        """The shape of the input; a list of shapes where there are several."""
+        return _one_or_list([x.shape for x in tree.flatten(self.input)])
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the output."""
-        return tree.map_structure(lambda x: x.shape, self.output)
+        """The shape of the output; a list of shapes where there are several."""
+        return _one_or_list([x.shape for x in tree.flatten(self.output)])
 
     @property
     def input_names(self) -> list[str]:
@@ -265,6 +265,10 @@ class Functional(Model):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
+
+
+def _one_or_list(shapes: list) -> Any:
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _is_functional(args: tuple, kwargs: dict) -> bool:

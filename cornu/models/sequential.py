@@ -13,6 +13,7 @@ from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input import InputLayer
+from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
 from cornu.models.function import Function
 from cornu.models.model import Model
@@ -86,8 +87,10 @@ class Sequential(Model):
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer) and len(self._layers) > 1:
             self._lay_out_from(first)
+        elif isinstance(first, Model) and first._graph is not None and len(first.inputs) == 1:
+            self._enter(first.inputs[0])
         elif isinstance(first, Model) and first._graph is not None:
-            self._lay_out(_fresh_input(first))
+            self._lay_out(_fresh_inputs(first))
 
     def _lay_out_from(self, entry: InputLayer) -> None:
         """Lay out from an input; one known by `input_dim` alone may gain dimensions that a later layer needs."""
@@ -104,12 +107,19 @@ class Sequential(Model):
                     return None
             raise
 
+    def _enter(self, example: KerasTensor) -> None:
+        """Put an input like `example` first, and lay out from there."""
+        self._layers.insert(0, InputLayer(batch_shape=example.shape, dtype=example.dtype))
+        self._rebuild()
+
     def _lay_out(self, inputs: Any) -> None:
         x = inputs
-        with context.path(self.name):
-            for layer in self._layers:
-                x = x if isinstance(layer, InputLayer) else layer(x)
+        path = self._variable_path()
+        with context.scope(path=path):
+            for layer in self.layers:
+                x = layer(x)
         self._graph = Function(inputs, x, name=self.name)
+        self._path = "/".join(path)
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
@@ -130,23 +140,16 @@ class Sequential(Model):
                 f"{validate.describe(self)}: the shape of the input is not known. Start with cornu.Input(shape=...), "
                 "or give build() an input_shape with the batch dimension, such as (None, 784)."
             )
-        self._build_for_input(KerasTensor(tuple(input_shape)))
+        self._enter(KerasTensor(tuple(input_shape)))
 
     def _build_for(self, arguments: Any) -> None:
-        """Build from the first data seen, with its own dtype; the batch size stays free."""
+        """Build from the first data seen, with its shape and dtype."""
         if self.built or not self._layers:
             return super()._build_for(arguments) if not self._layers else None
-        inputs = next(iter(arguments.values()), None)
-        if len(tree.flatten(inputs)) == 1 and hasattr(tree.flatten(inputs)[0], "shape"):
-            x = tree.flatten(inputs)[0]
-            sizes = [d if isinstance(d, int) else None for d in x.shape]
-            self._build_for_input(KerasTensor((None, *sizes[1:]), x.dtype))
+        inputs = tree.flatten(next(iter(arguments.values()), None))
+        if len(inputs) == 1 and hasattr(inputs[0], "shape"):
+            self._enter(KerasTensor(shape_of(inputs[0]), inputs[0].dtype))
         return None
-
-    def _build_for_input(self, example: KerasTensor) -> None:
-        entry = InputLayer(batch_shape=example.shape, dtype=example.dtype)
-        self._build_shapes = {"input_shape": example.shape}
-        self._lay_out(entry.output)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
         """Feed the layers one after the other."""
@@ -193,11 +196,9 @@ class Sequential(Model):
             "dtype": serialize_keras_object(self._dtype_policy),
             "layers": [serialize_keras_object(layer) for layer in self._layers],
         }
-        if self._build_shapes.get("input_shape") is not None:
-            config["build_input_shape"] = self._build_shapes["input_shape"]
-        elif self.built:
-            config["build_input_shape"] = self.inputs[0].shape if len(self.inputs) == 1 else None
-        return {k: v for k, v in config.items() if v is not None}
+        if self.built and self.inputs and len(self.inputs) == 1:
+            config["build_input_shape"] = self.inputs[0].shape
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Sequential":
@@ -235,6 +236,6 @@ def _as_layer(layer: Any, owner: Any) -> Layer:
     raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {layer!r}.{hint}")
 
 
-def _fresh_input(model: Model) -> Any:
+def _fresh_inputs(model: Model) -> Any:
     """New symbolic inputs like those of a nested model."""
     return tree.map_structure(lambda x: InputLayer(batch_shape=x.shape, dtype=x.dtype).output, model.input)

@@ -125,7 +125,7 @@ def _between(layers: list, layer_range: Sequence[str], model: Any) -> list:
 
 
 def _cells(layer: Any, model: Any, depth: int, linear: bool, trainable: bool, expand: bool) -> list[str]:
-    indent = "  " * depth + " └ " if depth else ""
+    indent = "   " * depth + "└ " if depth else ""
     kind = getattr(layer, "class_name", type(layer).__name__)
     name = f"{indent}[bold]{escape(layer.name)}[/bold] ([bold blue]{escape(kind)}[/bold blue])"
     cells = [name, _colored(_shape_text(layer)), _parameters(layer)]

@@ -32,7 +32,7 @@ def saturate_cast(x: Tensor, dtype):
         print(cornu.ops.saturate_cast(np.array([-5, 300]), "uint8"))  # [0 255]
     """
     x, target = jnp.asarray(x), jnp.dtype(storage_dtype(dtype))
-    if target == bool or x.dtype == bool:
+    if "bool" in (target.name, x.dtype.name):
         return x.astype(target)
     low, high = _limits(target)
     source_low, source_high = _limits(x.dtype)
@@ -70,11 +70,10 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
             raise ValueError(f"convert_to_tensor: {name} must be None or False, since JAX arrays are dense.")
     if isinstance(x, KerasTensor):
         return x if dtype is None else cast(x, dtype)
-    if isinstance(x, Variable):
-        x = x.value
-    if dtype is not None:
-        return jnp.asarray(x, dtype=storage_dtype(dtype))
-    return jnp.asarray(x)
+    if isinstance(x, (list, tuple)):
+        return array(x, dtype)
+    x = x.value if isinstance(x, Variable) else x
+    return jnp.asarray(x) if dtype is None else jnp.asarray(x, dtype=storage_dtype(dtype))
 
 
 def convert_to_numpy(x):

@@ -109,7 +109,7 @@ def geomspace(start: Tensor, stop: Tensor, num=50, endpoint=True, dtype=None, ax
     return jnp.geomspace(start, stop, num=num, endpoint=endpoint, dtype=_optional(dtype), axis=axis)
 
 
-def eye(N, M=None, k=0, dtype=None):
+def eye(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on the diagonal `k` and zeros elsewhere.
 
     Example:
@@ -124,13 +124,13 @@ def identity(n, dtype=None):
     return jnp.eye(n, dtype=storage_dtype(dtype))
 
 
-def tri(N, M=None, k=0, dtype=None):
+def tri(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on and below the diagonal `k`."""
     return jnp.tri(N, M, k=k, dtype=storage_dtype(dtype))
 
 
 @op
-def vander(x: Tensor, N=None, increasing=False):
+def vander(x: Tensor, N=None, increasing=False):  # noqa: N803 - Keras's name
     """The matrix of powers of a vector, in `N` columns, from the highest power down or the other way round."""
     return jnp.vander(x, N=N, increasing=increasing)
 

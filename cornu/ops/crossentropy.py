@@ -73,7 +73,7 @@ def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits=
         target = jnp.squeeze(target, axis=-1)
     classes = output.shape[axis]
     rows = tuple(n for i, n in enumerate(output.shape) if i != axis % output.ndim)
-    if len(rows) != target.ndim or any(_differ(a, b) for a, b in zip(target.shape, rows)):
+    if len(rows) != target.ndim or any(_differ(a, b) for a, b in zip(target.shape, rows, strict=True)):
         raise ValueError(
             "sparse_categorical_crossentropy: target must have the shape of output without its class axis, "
             f"{rows}. Received: target.shape={target.shape}, output.shape={output.shape}, axis={axis}."
@@ -105,7 +105,7 @@ def _differ(a, b):
 def _same_shape(name, target, output):
     if target.ndim < 1 and name != "binary_crossentropy":
         raise ValueError(f"{name}: target and output must have at least one axis.")
-    if target.ndim != output.ndim or any(_differ(a, b) for a, b in zip(target.shape, output.shape)):
+    if target.ndim != output.ndim or any(_differ(a, b) for a, b in zip(target.shape, output.shape, strict=True)):
         raise ValueError(
             f"{name}: target and output must have the same shape. "
             f"Received: target.shape={target.shape}, output.shape={output.shape}."

@@ -126,7 +126,7 @@ def _beam_search(logits, length, width, top_paths, blank):
     Each beam is a labelling with two log-probabilities: of the paths that spell it and end in a blank, and of those
     that end in its last label. A step makes `classes` candidates of each beam: itself, and itself plus one label.
     """
-    steps, classes = logits.shape
+    steps, _classes = logits.shape
     logs = jax.nn.log_softmax(logits.astype("float32"), axis=-1)
     start = (
         jnp.full((width, steps), -1, "int32"),  # labels

@@ -102,7 +102,7 @@ def gaussian_blur(images: Tensor, kernel_size=(3, 3), sigma=(1.0, 1.0), data_for
     batch, last, batched = _as_batch(images, data_format, "gaussian_blur")
     kernel_size = validate.int_tuple(kernel_size, 2, "kernel_size", "gaussian_blur")
     sigma = tuple(sigma) if hasattr(sigma, "__iter__") else (sigma, sigma)
-    kernel = np.outer(*(_gaussian(k, s) for k, s in zip(kernel_size, sigma)))
+    kernel = np.outer(*(_gaussian(k, s) for k, s in zip(kernel_size, sigma, strict=True)))
     return _restored(_each_channel(batch, kernel[..., None], "SAME")[..., 0], last, batched)
 
 

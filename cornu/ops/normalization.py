@@ -60,7 +60,12 @@ def batch_normalization(
 
 @op
 def layer_normalization(
-    x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, axis=-1, epsilon=None, rms_scaling=False
+    x: Tensor,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    axis=-1,
+    epsilon=None,
+    rms_scaling=False,
 ):
     """Mean 0 and variance 1 over `axis`, then `gamma * x + beta` (Ba et al., 2016).
 

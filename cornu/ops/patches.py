@@ -63,7 +63,8 @@ def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
     padding = _pair(padding, "padding", "fold", minimum=0)
     x = floating(x)
     blocks = math.prod(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(size, kernel, dilation, padding, stride)
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True)
     )
     if x.ndim != 3 or x.shape[1] % math.prod(kernel) or x.shape[2] != blocks:
         raise ValueError(
@@ -191,7 +192,7 @@ def _axis_sizes(groups, shape, known, pattern):
     if len(groups) != len(shape):
         raise ValueError(f'rearrange: the pattern "{pattern}" does not fit a tensor of shape {shape}.')
     sizes = dict(known)
-    for group, size in zip(groups, shape):
+    for group, size in zip(groups, shape, strict=True):
         open_names = [name for name in group if name not in sizes]
         rest = math.prod(sizes[name] for name in group if name in sizes)
         if len(open_names) > 1:

@@ -351,6 +351,6 @@ def _optional(dtype):
 
 
 def _running_dtype(x, dtype):
-    if dtype is None and jnp.result_type(x) == bool:
+    if dtype is None and jnp.result_type(x).name == "bool":
         return "int32"
     return _optional(dtype)

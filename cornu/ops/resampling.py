@@ -127,7 +127,13 @@ def scale_and_translate(images: Tensor, output_shape, scale: Tensor, translation
         antialias: whether shrinking averages over the pixels that it leaves out.
     """
     return jax.image.scale_and_translate(
-        images, tuple(output_shape), tuple(spatial_dims), jnp.asarray(scale), jnp.asarray(translation), method, antialias
+        images,
+        tuple(output_shape),
+        tuple(spatial_dims),
+        jnp.asarray(scale),
+        jnp.asarray(translation),
+        method,
+        antialias,
     )
 
 

@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+from jax import lax
 
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
@@ -14,8 +15,14 @@ def _reshape_spec(x, newshape):
     target = _as_tuple(newshape)
     if -1 not in target:
         return KerasTensor(target, dtype=x.dtype)
-    known = math.prod(n for n in target if n not in (-1, None))
-    rest = None if None in x.shape or None in target else math.prod(x.shape) // known if known else None
+    if None in x.shape or None in target:
+        return KerasTensor(tuple(None if n == -1 else n for n in target), dtype=x.dtype)
+    elements, known = math.prod(x.shape), -math.prod(target)
+    if known == 0 or elements % known:
+        raise ValueError(
+            f"reshape: {elements} elements do not fit into newshape={target}. Received: x.shape={x.shape}."
+        )
+    rest = elements // known
     return KerasTensor(tuple(rest if n == -1 else n for n in target), dtype=x.dtype)
 
 
@@ -253,7 +260,13 @@ def dsplit(x: Tensor, indices_or_sections):
     return list(jnp.dsplit(x, _cuts(indices_or_sections)))
 
 
-@op
+def _unstack_spec(x, num=None, axis=0):
+    count = _slices(x.shape, num, axis)
+    rest = tuple(n for i, n in enumerate(x.shape) if i != axis % len(x.shape))
+    return [KerasTensor(rest, dtype=x.dtype) for _ in range(count)]
+
+
+@op(spec=_unstack_spec)
 def unstack(x: Tensor, num=None, axis=0):
     """The slices along `axis` as a list; `num` is their number, where the size is not known.
 
@@ -263,13 +276,16 @@ def unstack(x: Tensor, num=None, axis=0):
         print(b)  # [3 4]
     """
     x = jnp.asarray(x)
-    count = x.shape[axis]
-    if num is not None and isinstance(count, int) and num != count:
-        raise ValueError(f"unstack: num must be the size of axis {axis}, which is {count}. Received: num={num}.")
-    count = count if num is None else num
-    if not isinstance(count, int):
-        raise ValueError(f"unstack: axis {axis} has no fixed size; say it with num=. Received: x.shape={x.shape}.")
-    return [jnp.take(x, i, axis=axis) for i in range(count)]
+    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(_slices(x.shape, num, axis))]
+
+
+def _slices(shape, num, axis):
+    size = shape[axis]
+    if num is None and size is None:
+        raise ValueError(f"unstack: axis {axis} has no fixed size; say it with num=. Received: x.shape={shape}.")
+    if num is not None and size is not None and num != size:
+        raise ValueError(f"unstack: num must be the size of axis {axis}, which is {size}. Received: num={num}.")
+    return size if num is None else num
 
 
 # ---- diagonals and triangles ----

@@ -144,9 +144,7 @@ def beta(shape, alpha: Tensor, beta: Tensor, dtype=None, seed=None):
         seed: int, `SeedGenerator` or None.
     """
     dtype = _float_type(dtype, "beta")
-    return jax.random.beta(
-        draw_key(seed), jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype), _sizes(shape), dtype
-    )
+    return jax.random.beta(draw_key(seed), jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype), _sizes(shape), dtype)
 
 
 @op

@@ -94,7 +94,7 @@ class Compilable:
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` gave."""
-        if not config or type(self).compile is not Compilable.compile and "optimizer" not in config:
+        if not config or (type(self).compile is not Compilable.compile and "optimizer" not in config):
             return
         self.compile(**deserialize_keras_object(config))
         if self.optimizer is not None and self.built:

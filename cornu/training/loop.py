@@ -36,12 +36,10 @@ _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 class Trainer(Compilable, Steps):
     """Training, evaluation and prediction; the half of a `Model` that is about data."""
 
-    hidden_attributes = frozenset(
-        {
-            "_functions", "_prepared", "_compile_loss", "_compile_metrics", "_loss_tracker", "_compile_arguments", "loss",
-            "optimizer", "history",
-        }
-    )  # fmt: skip
+    hidden_attributes = frozenset({
+        "_compile_arguments", "_compile_loss", "_compile_metrics", "_functions", "_loss_tracker", "_prepared",
+        "history", "loss", "optimizer",
+    })  # fmt: skip
 
     # ------------------------------------------------------------ fit, evaluate, predict
 
@@ -190,13 +188,15 @@ class Trainer(Compilable, Steps):
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
         full = padding.size(self, batches, stage)
         filled = (padding.fill(_packed(batch), full) for batch in batches.epoch(number))
-        one, several = self._function(stage), self._function(stage, many=True)
+        one, several = self._function(stage), None
+        if self.steps_per_execution > 1 and self.jit_compile:
+            several = self._function(stage, many=True)
         self.reset_metrics()
         logs: dict[str, Any] = {}
         position = 0
         for group in _groups(filled, self.steps_per_execution):
             begin(position)
-            logs = _run(group, one, several if len(group) == self.steps_per_execution > 1 and self.jit_compile else None)
+            logs = _run(group, one, several if len(group) == self.steps_per_execution else None)
             position += len(group)
             end(position - 1, logs)
             if self.stop_training and stage == "train":
@@ -361,7 +361,8 @@ def _shapes(pair: tuple) -> list:
 
 def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
     """Logs as Python numbers; what is no scalar as arrays."""
-    arrays = {name: np.asarray(value) for name, value in jax.device_get(dict(logs)).items()}
+    fetched = jax.device_get(dict(logs))  # all at once, but sorted by name
+    arrays = {name: np.asarray(fetched[name]) for name in logs}
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}
 
 
@@ -395,7 +396,6 @@ def _validation_parts(data: Any) -> tuple:
     if not isinstance(data, (list, tuple)) or len(data) not in (2, 3):
         received = f"a {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, (list, tuple)) else "")
         raise ValueError(
-            "fit: validation_data must be (x, y), (x, y, sample_weight) or a source of batches. "
-            f"Received: {received}."
+            f"fit: validation_data must be (x, y), (x, y, sample_weight) or a source of batches. Received: {received}."
         )
     return unpack_x_y_sample_weight(tuple(data))

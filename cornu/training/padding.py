@@ -14,11 +14,13 @@ from cornu.layers.layer import Layer
 from cornu.training.step import is_default
 
 # Functions on tensors, as in `x + y`, that work number by number.
-_ELEMENTWISE = frozenset(
-    """abs absolute add cast clip cos divide elu equal exp expm1 floor gelu greater greater_equal identity leaky_relu
-    less less_equal log log1p logical_and logical_not logical_or maximum minimum mod multiply negative not_equal power
-    reciprocal relu round rsqrt sigmoid sign silu sin softplus sqrt square subtract swish tanh true_divide where""".split()
-)
+_ELEMENTWISE = {
+    "abs", "absolute", "add", "cast", "clip", "cos", "divide", "elu", "equal", "exp", "expm1", "floor", "gelu",
+    "greater", "greater_equal", "identity", "leaky_relu", "less", "less_equal", "log", "log1p", "logical_and",
+    "logical_not", "logical_or", "maximum", "minimum", "mod", "multiply", "negative", "not_equal", "power",
+    "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square",
+    "subtract", "swish", "tanh", "true_divide", "where",
+}  # fmt: skip
 
 
 def is_exact(model: Any, stage: str) -> bool:
@@ -58,7 +60,9 @@ def _keeps_rows(operation: Operation) -> bool:
 
 def _losses_skip_rows(model: Any) -> bool:
     loss = model._compile_loss
-    return loss is not None and all(registry.is_builtin(type(one)) and getattr(one, "rowwise", False) for one in loss.losses)
+    return loss is not None and all(
+        registry.is_builtin(type(one)) and getattr(one, "rowwise", False) for one in loss.losses
+    )
 
 
 def _metrics_skip_rows(model: Any) -> bool:

@@ -93,7 +93,9 @@ def _check_labels(model: Any, data: Any, outputs: Any) -> None:
 
 def _names(loss: Any, metrics: Any) -> str:
     found = tree.flatten(loss.loss) if loss is not None else tree.flatten(list(metrics.given.values()))
-    names = [one if isinstance(one, str) else getattr(one, "name", None) or getattr(one, "__name__", "loss") for one in found]
+    names = [
+        one if isinstance(one, str) else getattr(one, "name", None) or getattr(one, "__name__", "loss") for one in found
+    ]
     return f"the {'loss' if loss is not None else 'metric'} " + ", ".join(f'"{name}"' for name in names if name)
 
 
@@ -199,7 +201,12 @@ def _prepare_optimizer(model: Any) -> None:
 @contextlib.contextmanager
 def undone_on_error(model: Any) -> Iterator[None]:
     """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
-    held = [model.optimizer, getattr(model.optimizer, "inner_optimizer", None), model._compile_loss, model._compile_metrics]
+    held = [
+        model.optimizer,
+        getattr(model.optimizer, "inner_optimizer", None),
+        model._compile_loss,
+        model._compile_metrics,
+    ]
     parts = [*model._flatten_layers(), *model.metrics, *(part for part in held if part is not None)]
     before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in parts]
     try:

@@ -1,8 +1,9 @@
 """One step of training, evaluation or prediction: what it computes, and how it becomes one compiled function.
 
-`Steps` holds what a model computes for a batch; every method of it may be overridden. A step method is called as it was
-written: with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and `functional`
-makes it pure. `Compiled` then holds the pure function, compiled once a batch shape, with the variables behind its state.
+`Steps` holds what a model computes for a batch; every method of it may be overridden. A step method is called as it
+was written: with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and
+`functional` makes it pure. `Compiled` then holds the pure function, compiled once a batch shape, with the variables
+behind its state.
 """
 
 import inspect
@@ -56,7 +57,7 @@ class Steps:
         return self.get_metrics_result()
 
     def train_step(self, state: Any, data: Any) -> tuple[dict, TrainState]:
-        """One step of training; override it as a pure `train_step(self, state, data)`, or as `train_step(self, data)`."""
+        """One step of training, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, optimizer, metrics = state
         differentiate = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
@@ -68,7 +69,7 @@ class Steps:
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
     def test_step(self, state: Any, data: Any) -> tuple[dict, tuple]:
-        """One step of evaluation; override it as a pure `test_step(self, state, data)`, or as `test_step(self, data)`."""
+        """One step of evaluation, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, metrics = state
         _, (loss, y_pred, rest, metrics) = self.compute_loss_and_updates(
@@ -78,7 +79,7 @@ class Steps:
         return logs, (trainable, rest, metrics)
 
     def predict_step(self, state: Any, data: Any) -> tuple[Any, list]:
-        """One step of prediction; override it as a pure `predict_step(self, state, data)`, or `predict_step(self, data)`.
+        """One step of prediction, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`.
 
         The pure form returns the outputs and the values of the non-trainable variables.
         """
@@ -171,7 +172,9 @@ def is_pure(method: Callable) -> bool:
 
 def variables_of(model: Any, stage: str) -> Parts:
     """The variables behind the state of a stage, as the model has them now."""
-    parts = [model.trainable_variables, model.non_trainable_variables]
+    trainable = model.trainable_variables
+    known = {id(variable) for variable in trainable}
+    parts = [trainable, [variable for variable in model.variables if id(variable) not in known]]
     if stage == "train":
         parts.append(_optimizer_variables(model))
     if stage != "predict":
@@ -265,10 +268,7 @@ class Compiled:
 
     def serves(self, model: Any, stage: str) -> bool:
         """Whether the model still has these variables, in these roles."""
-        now = variables_of(model, stage)
-        same = [[a is b for a, b in zip(*pair, strict=True)] for pair in zip(now, self.parts, strict=True)
-                if len(pair[0]) == len(pair[1])]  # fmt: skip
-        return self.jit == model.jit_compile and len(same) == len(self.parts) and all(map(all, same))
+        return self.jit == model.jit_compile and _identities(variables_of(model, stage)) == _identities(self.parts)
 
     def __call__(self, data: Any, rows: Any = None) -> Any:
         """Run the step on a batch, give the variables their new values, and return the logs or outputs."""
@@ -279,6 +279,10 @@ class Compiled:
             for index, value in enumerate(values) if self._writes_all else values.items():
                 variables[index]._value = value
         return {name: result[name] for name in self.names} if self.names else result
+
+
+def _identities(parts: Parts) -> list[list[int]]:
+    return [[id(variable) for variable in part] for part in parts]
 
 
 def _only_changes(step: Callable) -> Callable:

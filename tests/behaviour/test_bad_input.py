@@ -13,8 +13,11 @@ PRICES = random.normal(size=(12, 1)).astype("float32")
 
 
 def classifier(loss="sparse_categorical_crossentropy", units=3, activation="softmax", **arguments):
-    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(5, "relu", name="hidden"), layers.Dense(units, activation, name="last")], name="net")
-    model.compile(**{**dict(optimizer="adam", loss=loss, metrics=["accuracy"]), **arguments})
+    model = cornu.Sequential(
+        [cornu.Input((4,)), layers.Dense(5, "relu", name="hidden"), layers.Dense(units, activation, name="last")],
+        name="net",
+    )
+    model.compile(**{"optimizer": "adam", "loss": loss, "metrics": ["accuracy"], **arguments})
     return model
 
 
@@ -25,7 +28,9 @@ def regressor():
 def several():
     left, right = cornu.Input((2,), name="left"), cornu.Input((2,), name="right")
     both = layers.Concatenate()([left, right])
-    model = cornu.Model([left, right], [layers.Dense(1, name="price")(both), layers.Dense(3, "softmax", name="kind")(both)])
+    model = cornu.Model(
+        [left, right], [layers.Dense(1, name="price")(both), layers.Dense(3, "softmax", name="kind")(both)]
+    )
     model.compile("sgd", {"price": "mse", "kind": "sparse_categorical_crossentropy"})
     return model
 
@@ -64,16 +69,16 @@ DATA = {
     "labels too low": (classifier, X, KINDS - 1, r"(?s)ignore_class=-1"),
     "fractions as class numbers": (classifier, X, KINDS + 0.5, "whole class numbers"),
     "one-hot labels for a sparse loss": (classifier, X, np.eye(3)[KINDS], "use categorical_crossentropy"),
-    "class numbers for a one-hot loss": (lambda: classifier("categorical_crossentropy"), X, KINDS, "use sparse_categorical_crossentropy"),
+    "class numbers for a one-hot loss": (lambda: classifier("categorical_crossentropy"), X, KINDS, "use sparse_"),
     "labels that would only broadcast": (lambda: classifier("mse"), X, PRICES, "end it with one output"),
     "too many labels": (lambda: classifier("mse", 1), X, np.repeat(PRICES, 3, 1), "broadcast"),
-    "class numbers for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, KINDS[:, None], "use sparse_categorical_crossentropy"),
+    "class numbers for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, KINDS[:, None], "use sparse_"),
     "signs for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, np.sign(PRICES), r"\(y \+ 1\) / 2"),
     "an input too few": (several, [L], [PRICES, KINDS], r"expected 2 input\(s\) \(left, right\)"),
     "an input missing by name": (several, {"left": L}, [PRICES, KINDS], r"\['right'\] are missing"),
     "an output too few": (several, [L, R], [PRICES], "(?s)2 outputs.*price, kind"),
     "labels missing by name": (several, [L, R], {"price": PRICES}, r"Missing: \['kind'\]"),
-    "labels for an unknown output": (several, [L, R], {"price": PRICES, "kin": KINDS}, "(?s)names 'kin'.*Closest: 'kind'"),
+    "labels for an unknown output": (several, [L, R], {"price": PRICES, "kin": KINDS}, "(?s)'kin'.*Closest: 'kind'"),
     "labels out of range for one of two outputs": (several, [L, R], [PRICES, KINDS + 5], "output 'kind'"),
 }  # fmt: skip
 
@@ -138,15 +143,15 @@ def test_a_subclassed_model_that_was_not_built_is_not_built_by_a_failure():
 
 
 NUMBERS = {
-    "epochs": [dict(epochs=0), dict(epochs=-1), dict(epochs=1.5)],
-    "batch_size": [dict(batch_size=0), dict(batch_size=-2), dict(batch_size="8")],
-    "steps": [dict(steps_per_epoch=0)],
-    "initial_epoch": [dict(initial_epoch=-1)],
-    "validation_freq": [dict(validation_split=0.5, validation_freq=0)],
-    "validation_split": [dict(validation_split=1.5), dict(validation_split=-0.1)],
-    "shuffle": [dict(shuffle="yes")],
-    "class_weight": [dict(class_weight={"a": 1.0})],
-    "sample_weight": [dict(sample_weight=np.ones(5))],
+    "epochs": [{"epochs": 0}, {"epochs": -1}, {"epochs": 1.5}],
+    "batch_size": [{"batch_size": 0}, {"batch_size": -2}, {"batch_size": "8"}],
+    "steps": [{"steps_per_epoch": 0}],
+    "initial_epoch": [{"initial_epoch": -1}],
+    "validation_freq": [{"validation_split": 0.5, "validation_freq": 0}],
+    "validation_split": [{"validation_split": 1.5}, {"validation_split": -0.1}],
+    "shuffle": [{"shuffle": "yes"}],
+    "class_weight": [{"class_weight": {"a": 1.0}}],
+    "sample_weight": [{"sample_weight": np.ones(5)}],
 }
 
 
@@ -176,12 +181,12 @@ def test_training_needs_a_loss_an_optimizer_and_weights():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (dict(optimizer="adan"), "adan.*adam"),
-        (dict(loss="sparse_categorical_crossentropi"), "sparse_categorical_crossentropy"),
-        (dict(metrics=["acuracy"]), "acuracy.*accuracy"),
-        (dict(weighted_metrics={"last": ["mee"]}), "mee.*m[as]e"),
-        (dict(steps_per_execution=0), "steps_per_execution"),
-        (dict(jit_compile="yes"), "jit_compile"),
+        ({"optimizer": "adan"}, "adan.*adam"),
+        ({"loss": "sparse_categorical_crossentropi"}, "sparse_categorical_crossentropy"),
+        ({"metrics": ["acuracy"]}, "acuracy.*accuracy"),
+        ({"weighted_metrics": {"last": ["mee"]}}, "mee.*m[as]e"),
+        ({"steps_per_execution": 0}, "steps_per_execution"),
+        ({"jit_compile": "yes"}, "jit_compile"),
     ],
     ids=str,
 )
@@ -189,7 +194,7 @@ def test_compile_names_what_is_close(arguments, words):
     model = classifier()
     before = model.optimizer, model._compile_loss
     with pytest.raises(ValueError, match=f"(?s){words}"):
-        model.compile(**{**dict(optimizer="adam", loss="mse"), **arguments})
+        model.compile(**{"optimizer": "adam", "loss": "mse", **arguments})
     assert (model.optimizer, model._compile_loss) == before
 
 
@@ -210,7 +215,7 @@ def test_layers_name_what_is_close(make, words):
 
 
 def test_names_that_no_output_has():
-    for arguments in (dict(loss={"prise": "mse"}), dict(loss={"price": "mse"}, metrics={"prise": ["mae"]})):
+    for arguments in ({"loss": {"prise": "mse"}}, {"loss": {"price": "mse"}, "metrics": {"prise": ["mae"]}}):
         model = several()
         model.compile("sgd", **arguments)
         fails(model, "names 'prise'.*Closest: 'price'", [L, R], [PRICES, KINDS])
@@ -253,7 +258,9 @@ def test_labels_of_a_generator_are_looked_at():
     fails(classifier(), "y must not be given|y .*must not", some_batches(), KINDS)
 
 
-@pytest.mark.parametrize("data", [(X,), (X, KINDS, None, None), X, {"x": X}, "text"], ids=["one", "four", "array", "dict", "text"])
+@pytest.mark.parametrize(
+    "data", [(X,), (X, KINDS, None, None), X, {"x": X}, "text"], ids=["one", "four", "array", "dict", "text"]
+)
 def test_validation_data_of_a_wrong_form(data):
     fails(classifier(), "validation_data must be", X, KINDS, validation_data=data)
 
@@ -281,7 +288,10 @@ def test_weights_of_wrong_shapes_change_nothing():
     before = model.get_weights()
     for weights, words in (
         (before[:2], "needs 4 arrays. Received: 2"),
-        ([np.zeros((4, 5)), np.zeros(5), np.zeros((5, 4)), np.zeros(3)], r"last/kernel.*\(5, 3\).*\(5, 4\).*Nothing was changed"),
+        (
+            [np.zeros((4, 5)), np.zeros(5), np.zeros((5, 4)), np.zeros(3)],
+            r"last/kernel.*\(5, 3\).*\(5, 4\).*Nothing was changed",
+        ),
     ):
         with pytest.raises(ValueError, match=f"(?s){words}"):
             model.set_weights(weights)

@@ -3,6 +3,8 @@
 Each function takes the library (`cornu` or `keras`) and returns the model; `INPUTS` says what it is called on.
 """
 
+import warnings
+
 import numpy as np
 
 import cornu
@@ -33,10 +35,6 @@ def sequential_input_shape(k):
 
 def sequential_input_dim(k):
     return k.Sequential([k.layers.Dense(3, input_dim=4), k.layers.Dense(2, name="last")], name="model")
-
-
-def sequential_batch_shape(k):
-    return k.Sequential([k.layers.Dense(3, batch_input_shape=(None, 4)), k.layers.Dense(2)], name="model")
 
 
 def sequential_late(k):
@@ -317,7 +315,6 @@ INPUTS = {
     sequential: numbers(5, 4),
     sequential_input_shape: numbers(5, 4),
     sequential_input_dim: numbers(5, 4),
-    sequential_batch_shape: numbers(5, 4),
     sequential_late: numbers(5, 4),
     sequential_built: numbers(5, 4),
     sequential_popped: numbers(5, 4),
@@ -361,7 +358,9 @@ MODELS = tuple(INPUTS)
 def make(build, library):
     """The model, its automatic names counted from zero."""
     library.backend.clear_session()
-    return build(library)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Do not pass an `input_shape`")  # Keras would rather have an Input
+        return build(library)
 
 
 def random_weights(model, seed=0):

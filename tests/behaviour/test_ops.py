@@ -1,0 +1,268 @@
+"""Ops as a user meets them: on lists, numbers, variables and symbolic tensors; with clear errors; documented."""
+
+import inspect
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cornu
+from cornu import ops
+from cornu.core.variable import functional
+
+
+def documented(package, prefix=""):
+    for name in package.__all__:
+        member = getattr(package, name)
+        if inspect.isfunction(member) and "Example:" in (member.__doc__ or ""):
+            yield pytest.param(member, id=prefix + name)
+
+
+EXAMPLES = [*documented(ops), *documented(ops.image, "image."), *documented(cornu.random, "random.")]
+
+
+@pytest.mark.parametrize("function", EXAMPLES)
+def test_the_example_runs_and_prints_what_it_says(function, capsys):
+    code = textwrap.dedent(inspect.getdoc(function).split("Example:")[1].split("\nRaises:")[0]).strip("\n")
+    exec(textwrap.dedent(code), {"cornu": cornu, "np": np})
+    promised = [line.split("# ")[1] for line in code.splitlines() if "print(" in line and "# " in line]
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in promised:
+        if text[0] in "[(" or text[0].isdigit():
+            plain = text.replace("...]", "").replace(" ", "")
+            assert plain in printed.replace(" ", ""), (text, printed)
+
+
+def test_every_op_is_documented():
+    for package in (ops, ops.image, cornu.random):
+        assert [n for n in package.__all__ if not getattr(package, n).__doc__] == []
+
+
+def test_lists_numbers_and_variables_are_tensors():
+    v = cornu.Variable([1.0, 2.0])
+    np.testing.assert_array_equal(ops.add([1, 2], [3, 4]), [4, 6])
+    np.testing.assert_array_equal(ops.multiply(v, 2), [2.0, 4.0])
+    np.testing.assert_array_equal(ops.concatenate([v, [3.0]]), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(ops.stack([v, v * 2]), [[1.0, 2.0], [2.0, 4.0]])
+    np.testing.assert_array_equal(ops.maximum(x1=v, x2=[2.0, 0.0]), [2.0, 2.0])
+    np.testing.assert_array_equal(ops.convert_to_tensor(v), [1.0, 2.0])
+    np.testing.assert_array_equal(ops.convert_to_tensor([v, v]), [[1.0, 2.0], [1.0, 2.0]])
+    assert isinstance(ops.convert_to_numpy(v), np.ndarray)
+    assert float(ops.sum(3)) == 3
+
+
+def test_64_bit_numbers_arrive_as_32_bits_without_a_word():
+    for call in (ops.convert_to_tensor, ops.abs, ops.array, ops.zeros_like, lambda x: ops.cast(x, "float64")):
+        assert call(np.ones(3)).dtype == "float32"
+    assert ops.zeros((2,), "int64").dtype == "int32"
+    assert ops.one_hot(np.array([1], "int64"), 2, dtype="float64").dtype == "float32"
+
+
+def test_operators_on_symbolic_tensors():
+    x = cornu.KerasTensor((None, 3))
+    results = [x + 1, 1 + x, x - x, 2 * x, x / 2, 1 / x, x // 2, x % 2, x**2, 2**x, -x, abs(x), x + np.ones(3)]
+    assert {r.shape for r in results} == {(None, 3)}
+    assert {r.dtype for r in (x > 0, x >= 0, x < 0, x <= 0, x == 0, x != 0, ~(x > 0), (x > 0) & (x < 1))} == {"bool"}
+    assert (x @ np.ones((3, 4), "float32")).shape == (None, 4)
+    assert x[:, 0].shape == (None,) and x[..., None].shape == (None, 3, 1)
+    assert x.reshape((-1, 1)).shape == (None, 1) and x.T.shape == (3, None)
+    assert x.astype("int32").dtype == "int32"
+
+
+def test_python_answers_about_symbolic_tensors():
+    x = cornu.KerasTensor((None, 3), dtype="int32")
+    assert ops.shape(x) == (None, 3) and ops.ndim(x) == 2 and ops.dtype(x) == "int32"
+    assert ops.size(cornu.KerasTensor((2, 3))) == 6
+    assert ops.size(x).shape == ()
+    assert not ops.is_tensor(x) and ops.is_tensor(jnp.ones(2)) and not ops.is_tensor(np.ones(2))
+    with pytest.raises(ValueError, match="no values yet"):
+        ops.convert_to_numpy(x)
+
+
+def test_a_graph_of_ops_runs_on_values():
+    x = cornu.Input((4,))
+    y = ops.where(
+        ops.sum(x, axis=-1, keepdims=True) > 0, ops.relu(x), ops.reshape(ops.split(x, 2, axis=1)[0], (-1, 2))[:, :1]
+    )
+    model = cornu.Model(x, [y, ops.einsum("ij,ij->i", x, x), ops.rearrange(x, "b (h w) -> b h w", h=2)])
+    data = np.array([[1, -1, 2, 3], [-1, -2, 0, 1]], "float32")
+    a, b, c = model(data)
+    np.testing.assert_allclose(a, [[1, 0, 2, 3], [-1, -1, -1, -1]])
+    np.testing.assert_allclose(b, [15, 6])
+    assert c.shape == (2, 2, 2)
+
+
+def test_shapes_that_depend_on_values_are_open():
+    x = cornu.KerasTensor((None, 3), dtype="int32")
+    assert [n.shape for n in ops.nonzero(x)] == [(None,), (None,)]
+    assert [n.shape for n in ops.where(x)] == [(None,), (None,)]
+    assert ops.unique(x).shape == (None,)
+    assert ops.unique(x, size=5).shape == (5,)
+    assert [r.shape for r in ops.unique(x, return_inverse=True, return_counts=True)] == [(None,), (None, 3), (None,)]
+    assert ops.bincount(x).shape == (None, None)
+    assert ops.reshape(x, (-1, 2)).shape == (None, 2)
+
+
+def test_control_flow_on_symbolic_tensors():
+    x = cornu.KerasTensor((None, 3))
+    assert ops.cond(cornu.KerasTensor((), "bool"), lambda: 1.0, lambda: 2.0).shape == ()
+    assert ops.map(lambda row: row * 2, x).shape == (None, 3)
+    assert ops.vectorized_map(ops.sum, x).shape == (None,)
+    assert ops.fori_loop(0, 3, lambda i, v: v + 1, x).shape == (None, 3)
+    assert ops.associative_scan(lambda a, b: a + b, x, axis=1).shape == (None, 3)
+    carry, out = ops.scan(lambda c, row: (c + row, row), cornu.KerasTensor((3,)), x)
+    assert carry.shape == (3,) and out.shape == (None, 3)
+    assert ops.while_loop(lambda v: ops.sum(v) < 9, lambda v: v + 1, x).shape == (None, 3)
+    assert ops.switch(cornu.KerasTensor((), "int32"), [lambda v: v, lambda v: -v], x).shape == (None, 3)
+
+
+def test_control_flow_compiles():
+    @jax.jit
+    def clipped_power(x, n):
+        y = ops.fori_loop(0, n, lambda i, v: v * x, ops.ones_like(x))
+        return ops.cond(ops.sum(y) > 100, lambda: ops.zeros_like(y), lambda: y)
+
+    np.testing.assert_array_equal(clipped_power(jnp.array([2.0, 3.0]), 2), [4.0, 9.0])
+    np.testing.assert_array_equal(clipped_power(jnp.array([2.0, 3.0]), 9), [0.0, 0.0])
+
+
+def test_a_gradient_of_ones_own():
+    @ops.custom_gradient
+    def clipped(x):
+        return x * 3, lambda upstream: ops.clip(upstream, -1.0, 1.0)
+
+    assert float(clipped(2.0)) == 6
+    assert float(jax.grad(lambda x: 10 * clipped(x))(2.0)) == 1
+    assert float(jax.grad(lambda x: x * ops.stop_gradient(x))(3.0)) == 3
+
+
+def test_a_function_of_scalars_made_to_broadcast():
+    f = ops.vectorize(lambda a, b: ops.where(a > b, a - b, a + b))
+    np.testing.assert_array_equal(f(np.array([1, 2, 3, 4]), 2), [3, 4, 1, 2])
+    dot = ops.vectorize(lambda a, b: ops.sum(a * b), signature="(n),(n)->()")
+    assert dot(np.ones((5, 3)), np.ones(3)).shape == (5,)
+    assert f(cornu.KerasTensor((None, 3)), 2.0).shape == (None, 3)
+    with pytest.raises(ValueError, match="must be a function"):
+        ops.vectorize(3)
+
+
+def test_counting_in_compiled_code_needs_a_length():
+    count = jax.jit(lambda x: ops.bincount(x, minlength=4))
+    np.testing.assert_array_equal(count(jnp.array([1, 1, 3])), [0, 2, 0, 1])
+    with pytest.raises(ValueError, match="minlength must be given in compiled code"):
+        jax.jit(ops.bincount)(jnp.array([1, 1, 3]))
+    with pytest.raises(ValueError, match="num_segments must be given in compiled code"):
+        jax.jit(ops.segment_sum)(jnp.ones(3), jnp.array([0, 1, 1]))
+    np.testing.assert_array_equal(ops.segment_sum(np.ones(3), np.array([0, 1, 1])), [1, 2])
+
+
+def test_rows_of_different_largest_counts():
+    np.testing.assert_array_equal(ops.bincount(np.array([[1, 2], [3, 3]])), [[0, 1, 1, 0], [0, 0, 0, 2]])
+
+
+def test_sparsemax_gives_probabilities_row_by_row():
+    y = np.asarray(ops.sparsemax(np.array([[1.0, 2.0, 3.5], [0.1, 0.2, 0.3]])))
+    np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(y[0], [0, 0, 1])
+    np.testing.assert_allclose(y[1], np.array([0.1, 0.2, 0.3]) + (1 - 0.6) / 3, rtol=1e-6)
+    np.testing.assert_allclose(ops.sparsemax(y.T, axis=0), ops.sparsemax(y).T, rtol=1e-6)
+
+
+def test_a_blur_averages_with_gaussian_weights_channel_by_channel():
+    spot = np.zeros((1, 7, 7, 2), "float32")
+    spot[0, 3, 3, 0] = 1
+    blurred = np.asarray(ops.image.gaussian_blur(spot, (3, 5), (1.0, 2.0)))
+    down, across = (np.exp(-0.5 * np.square(np.arange(n) - n // 2) / s**2) for n, s in ((3, 1.0), (5, 2.0)))
+    expected = np.outer(down / down.sum(), across / across.sum())
+    np.testing.assert_allclose(blurred[0, 2:5, 1:6, 0], expected, rtol=1e-5)
+    assert blurred[..., 1].max() == 0
+    first = ops.image.gaussian_blur(spot.transpose(0, 3, 1, 2), (3, 5), (1.0, 2.0), data_format="channels_first")
+    np.testing.assert_allclose(np.moveaxis(np.asarray(first), 1, -1), blurred)
+
+
+def test_bending_an_image_keeps_its_values_and_repeats_with_the_seed():
+    x = np.random.rand(2, 8, 9, 3).astype("float32")
+    once, again = (np.asarray(ops.image.elastic_transform(x, alpha=5.0, sigma=2.0, seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    assert once.shape == x.shape and not np.allclose(once, x)
+    assert x.min() <= once.min() and once.max() <= x.max()
+    np.testing.assert_allclose(ops.image.elastic_transform(x, alpha=0.0, seed=3), x, atol=1e-5)
+
+
+def test_a_perspective_moves_corners_where_they_are_told():
+    x = np.random.rand(1, 6, 6, 1).astype("float32")
+    start = np.array([[0, 0], [5, 0], [0, 5], [5, 5]], "float32")
+    end = start[[1, 3, 0, 2]]  # a quarter turn
+    turned = np.asarray(ops.image.perspective_transform(x, start, end))
+    np.testing.assert_allclose(turned[0, 0, 5], x[0, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(turned[0, ..., 0], np.rot90(x[0, ..., 0], -1), atol=1e-4)
+
+
+def test_classes_along_another_axis():
+    target, logits = np.array([[1, 0]]), np.random.rand(1, 3, 2).astype("float32")
+    loss = ops.sparse_categorical_crossentropy(target, logits, from_logits=True, axis=1)
+    expected = ops.sparse_categorical_crossentropy(target, logits.transpose(0, 2, 1), from_logits=True)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_an_impossible_labelling_costs_much_but_not_infinitely():
+    loss = ops.ctc_loss(np.array([[1, 2, 3]]), np.zeros((1, 2, 4)), np.array([3]), np.array([2]))
+    assert 1e4 < float(loss[0]) < 1e6
+
+
+def test_stft_and_back():
+    x = np.random.randn(2, 64).astype("float32")
+    for window in ("hann", "hamming", None):
+        back = ops.istft(ops.stft(x, 16, 4, 16, window=window), 16, 4, 16, window=window)
+        np.testing.assert_allclose(back, x, atol=1e-5)
+
+
+def test_adding_to_the_same_place_twice():
+    places, values = np.array([[1], [1]]), np.array([2.0, 3.0])
+    np.testing.assert_array_equal(ops.scatter(places, values, (3,)), [0, 5, 0])
+    np.testing.assert_array_equal(ops.scatter_update(np.ones(3), places, values, reduction="add"), [1, 6, 1])
+
+
+MISTAKES = [
+    (lambda: ops.reshape(cornu.KerasTensor((2, 4)), (-1, 3)), "reshape: 8 elements do not fit"),
+    (lambda: ops.squeeze(cornu.KerasTensor((None, 2)), 1), "squeeze: axis 1 must have size 1"),
+    (lambda: ops.unstack(cornu.KerasTensor((None, 2))), "say it with num="),
+    (lambda: ops.where(np.ones(2), np.ones(2)), "given together"),
+    (lambda: ops.pad(np.ones(2), 1, mode="edge", constant_values=1), 'goes with mode="constant" only'),
+    (lambda: ops.glu(np.ones((2, 3))), "must be even"),
+    (lambda: ops.normalize(np.ones(2), order=0), "order must be a number of at least 1"),
+    (lambda: ops.binary_crossentropy(np.ones((2, 1)), np.ones((2, 3))), "must have the same shape"),
+    (lambda: ops.categorical_crossentropy(np.ones(2), np.ones((2, 3))), "must have the same shape"),
+    (lambda: ops.sparse_categorical_crossentropy(np.ones((3,)), np.ones((2, 3))), "without its class axis"),
+    (lambda: ops.scatter_update(np.ones(2), [[0]], [1.0], reduction="mean"), "reduction must be"),
+    (lambda: ops.cholesky(-np.eye(2)), "positive definite"),
+    (lambda: ops.inv(np.ones((2, 3))), "same size"),
+    (lambda: ops.qr(np.eye(2), mode="r"), 'mode must be "reduced" or "complete"'),
+    (lambda: ops.rearrange(np.ones((2, 6)), "a (b c) -> a b c", b=4), "does not split"),
+    (lambda: ops.rearrange(np.ones((2, 6)), "a b -> a c"), "same axes"),
+    (lambda: ops.convert_to_tensor([1], sparse=True), "arrays are dense"),
+    (lambda: ops.multi_hot([1]), "num_classes must be given"),
+    (lambda: ops.stft(np.ones(9), 8, 2, 4), "at least sequence_length"),
+    (lambda: ops.image.resize(np.ones((1, 4, 4, 3)), (2, 2), interpolation="area"), "interpolation must be"),
+    (lambda: ops.image.crop_images(np.ones((1, 4, 4, 3)), 1, 1, 1), "exactly two"),
+    (lambda: ops.image.rgb_to_hsv(np.ones((1, 4, 4, 3), "uint8")), "floats from 0 to 1"),
+    (lambda: ops.image.rgb_to_grayscale(np.ones((1, 4, 4, 2))), "3 channels"),
+    (lambda: ops.ctc_decode(np.ones((1, 2, 3)), [2], strategy="best"), "strategy must be"),
+    (lambda: ops.dot_product_attention(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 3))), "must have 4 axes"),
+    (lambda: ops.fold(np.ones((1, 7, 4)), 4, 2), "fold: x must have shape"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES)
+def test_mistakes_are_named(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()
+
+
+def test_ops_inside_a_pure_function_read_its_state():
+    v = cornu.Variable([1.0, 2.0])
+    pure = functional(lambda x: ops.sum(ops.multiply(v, x)), [v])
+    result, _ = pure([jnp.array([10.0, 20.0])], 2.0)
+    assert float(result) == 60
