@@ -98,18 +98,35 @@ class Operation(Configurable):
         return self._sole_node("output").outputs
 
 
+# Functions whose class in Keras's files is not called like them.
+CLASS_NAMES = {
+    "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
+    "conj": "Conjugate", "ctc_decode": "CTCDecode", "ctc_loss": "CTCLoss", "extract_patches_3d": "ExtractPatches",
+    "fft": "FFT", "fft2": "FFT2", "hard_swish": "HardSilu", "hsv_to_rgb": "HSVToRGB", "ifft2": "IFFT2",
+    "irfft": "IRFFT", "isin": "IsIn", "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR",
+    "rfft": "RFFT", "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm",
+    "searchsorted": "SearchSorted", "ssim": "SSIM", "stft": "STFT", "svd": "SVD", "swish": "Silu",
+}  # fmt: skip
+
+
+def class_name_of(function_name: str) -> str:
+    """The name in files of the operation behind a function: `ExpandDims` for `expand_dims`."""
+    plain = "".join(part.capitalize() for part in function_name.split("_"))
+    return CLASS_NAMES.get(function_name, plain)
+
+
 class FunctionOperation(Operation):
     """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
 
     def __init__(self, function: Callable, name: str | None = None, **settings: Any):
-        super().__init__(name or context.auto_name(function.__name__))
         self.function = function
         self.settings = settings
+        super().__init__(name or context.auto_name(snake_case(self.class_name)))
 
     @property
     def class_name(self) -> str:
         """The name in files: `Mean` for `mean`."""
-        return "".join(part.capitalize() for part in self.function.__name__.split("_"))
+        return class_name_of(self.function.__name__)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on arrays."""
@@ -208,6 +225,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None) -> Cal
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
 
     wrapper.spec = spec
+    wrapper.flow = flow
     return wrapper
 
 

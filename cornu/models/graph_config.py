@@ -4,54 +4,62 @@ Each operation is written with the calls made on it ("inbound nodes"). A symboli
 as the operation, the call and the output that it came from.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import cornu.ops
-from cornu import tree
+from cornu import registry, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
+from cornu.models import graph_ops
 
-_OPS_MODULE = "keras.src.ops."
+# ---------------------------------------------------------------- writing
 
 
 def write(model: Any) -> dict[str, Any]:
     """The config of a functional model."""
     graph = model._graph
     kept = {id(node) for node in graph.nodes_in_order}
-    operations = []
-    for operation in graph.operations:
-        nodes = [node for node in operation.nodes if id(node) in kept]
-        operations.append(
-            _write_operation(operation)
-            | {"name": operation.name, "inbound_nodes": [_write_node(node, kept) for node in nodes if not node.is_input]}
-        )
     return {
         "name": model.name,
         "trainable": model.trainable,
-        "layers": operations,
+        "layers": [_write_operation(operation, kept) for operation in graph.operations],
         "input_layers": _write_ends(graph._inputs_struct, kept),
         "output_layers": _write_ends(graph._outputs_struct, kept),
     }
 
 
-def _write_operation(operation: Operation) -> dict[str, Any]:
+def _write_operation(operation: Operation, kept: set[int]) -> dict[str, Any]:
     if isinstance(operation, FunctionOperation):
-        return {
-            "module": f"{_OPS_MODULE}numpy",
-            "class_name": operation.class_name,
-            "config": serialize_keras_object(operation.get_config()),
-            "registered_name": operation.class_name,
-        }
-    return serialize_keras_object(operation)
+        entry, call = graph_ops.write(operation)
+        calls = [call]
+    else:
+        entry = serialize_keras_object(operation)
+        calls = [_layer_call(node) for node in operation.nodes if id(node) in kept and not node.is_input]
+    return entry | {"name": operation.name, "inbound_nodes": [_write_call(*call, kept) for call in calls]}
 
 
-def _write_node(node: Node, kept: set[int]) -> dict[str, Any]:
+def _layer_call(node: Node) -> tuple[tuple, dict]:
+    """A call's arguments, with the default mode and the missing mask that Keras notes where a layer takes them."""
+    signature = inspect.signature(node.operation.call)
+    given = signature.bind_partial(*node.args, **node.kwargs).arguments
+    noted = {k: v for k, v in _unsaid(signature).items() if k not in given}
+    return node.args, noted | node.kwargs
+
+
+def _unsaid(signature: inspect.Signature) -> dict[str, Any]:
+    """What `training` and `mask` are in Keras's files when the caller did not give them."""
+    mode = getattr(signature.parameters.get("training"), "default", None)
+    noted = {"training": mode} if isinstance(mode, bool) else {}
+    return noted | {"mask": None} if "mask" in signature.parameters else noted
+
+
+def _write_call(args: Any, kwargs: dict, kept: set[int]) -> dict[str, Any]:
     def write_value(x: Any) -> Any:
         return _Reference(x, kept) if isinstance(x, KerasTensor) else x
 
-    args, kwargs = tree.map_structure(write_value, (list(node.args), node.kwargs))
+    args, kwargs = tree.map_structure(write_value, (tuple(args), kwargs))
     return {"args": serialize_keras_object(args), "kwargs": serialize_keras_object(kwargs)}
 
 
@@ -64,7 +72,7 @@ class _Reference:
     def as_plain_data(self) -> dict[str, Any]:
         """Shape, dtype and origin."""
         origin = _origin(self.tensor, self.kept)
-        config = {"shape": list(self.tensor.shape), "dtype": self.tensor.dtype, "keras_history": origin}
+        config = {"shape": self.tensor.shape, "dtype": self.tensor.dtype, "keras_history": origin}
         return {"class_name": "__keras_tensor__", "config": config}
 
 
@@ -78,63 +86,80 @@ def _write_ends(structure: Any, kept: set[int]) -> Any:
     return tree.map_structure(lambda x: _origin(x, kept), structure)
 
 
+# ---------------------------------------------------------------- reading
+
+
 def read(config: Mapping[str, Any], custom_objects: Mapping | None = None) -> tuple[Any, Any, dict[str, Any]]:
     """(inputs, outputs, other constructor arguments) of the functional model that `config` describes."""
-    made: dict[str, Operation] = {}
-    waiting: list[tuple[Operation, list]] = []
-    for entry in config["layers"]:
-        operation = _read_operation(entry, custom_objects)
-        made[entry["name"]] = operation
-        waiting.append((operation, list(entry["inbound_nodes"])))
-    first = {name: len(operation.nodes) - _own_nodes(operation) for name, operation in made.items()}
-    while any(calls for _, calls in waiting):
-        progress = False
-        for operation, calls in waiting:
-            while calls and _try_call(operation, calls[0], made, first):
-                calls.pop(0)
-                progress = True
-        if not progress:
-            stuck = [operation.name for operation, calls in waiting if calls]
-            raise ValueError(f"The config's graph cannot be put together: the inputs of {stuck} are never made.")
-    inputs, outputs = (_read_ends(config[key], made, first) for key in ("input_layers", "output_layers"))
+    with registry.custom_objects(custom_objects):
+        graph = _Graph(config["layers"])
+    inputs, outputs = (graph.ends(config[key]) for key in ("input_layers", "output_layers"))
     known = ("name", "trainable", "layers", "input_layers", "output_layers")
     rest = {"name": config.get("name"), "trainable": config.get("trainable", True)}
     return inputs, outputs, rest | {k: v for k, v in config.items() if k not in known}
 
 
-def _own_nodes(operation: Operation) -> int:
-    """1 for an input layer, whose node is there from the start, and for nested models none."""
-    return sum(node.is_input for node in operation.nodes)
+class _Graph:
+    """The operations of a config, and the tensors that repeating their calls makes."""
 
+    def __init__(self, entries: list[dict]):
+        self.entries = {entry["name"]: entry for entry in entries}
+        self.made: dict[str, Operation] = {}
+        for name, entry in self.entries.items():
+            if not graph_ops.is_written(entry):
+                self.made[name] = deserialize_keras_object(entry)
+        self.first = {name: sum(not n.is_input for n in operation.nodes) for name, operation in self.made.items()}
+        self._repeat_calls({name: list(entry["inbound_nodes"]) for name, entry in self.entries.items()})
 
-def _read_operation(entry: Mapping[str, Any], custom_objects: Mapping | None) -> Operation:
-    if str(entry.get("module", "")).startswith(_OPS_MODULE):
-        return _read_function(entry)
-    return deserialize_keras_object(dict(entry), custom_objects)
+    def _repeat_calls(self, waiting: dict[str, list]) -> None:
+        while any(waiting.values()):
+            before = sum(map(len, waiting.values()))
+            for name, calls in waiting.items():
+                while calls and self._try_call(name, calls[0]):
+                    calls.pop(0)
+            if sum(map(len, waiting.values())) == before:
+                stuck = [name for name, calls in waiting.items() if calls]
+                raise ValueError(f"The config's graph cannot be put together: the inputs of {stuck} are never made.")
 
+    def _try_call(self, name: str, call: Mapping[str, Any]) -> bool:
+        """Repeat one call if all its tensors are there."""
+        args, kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
+        tensors: dict[int, KerasTensor] = {}
+        for reference in _references((args, kwargs)):
+            tensor = self.find(reference["config"]["keras_history"])
+            if tensor is None:
+                return False
+            tensors[id(reference)] = tensor
+        args, kwargs = (_replace(x, tensors) for x in (args, kwargs))
+        if name in self.made:
+            operation = self.made[name]
+            unsaid = _unsaid(inspect.signature(operation.call))
+            operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not unsaid[k]})
+        else:
+            self.made[name] = graph_ops.read(self.entries[name], args, kwargs)
+        return True
 
-def _read_function(entry: Mapping[str, Any]) -> FunctionOperation:
-    wanted = entry["class_name"].lower()
-    names = {name.replace("_", ""): name for name in cornu.ops.__all__}
-    if wanted not in names:
-        raise ValueError(f"The config names an unknown operation {entry['class_name']!r}.")
-    settings = dict(deserialize_keras_object(entry["config"]))
-    function = getattr(cornu.ops, names[wanted])
-    return FunctionOperation(function, settings.pop("name", None), **settings)
+    def find(self, origin: Any) -> KerasTensor | None:
+        """The tensor that comes from (operation, call, output), if it is there already."""
+        name, node, position = origin[:3]
+        if name not in self.entries:
+            raise ValueError(
+                f"The config's graph refers to {name!r}, which is not among its layers: {sorted(self.entries)}."
+            )
+        if name not in self.made:
+            return None
+        nodes = self.made[name].nodes[self.first.get(name, 0) :]
+        return nodes[node].output_tensors[position] if node < len(nodes) else None
 
-
-def _try_call(operation: Operation, call: Mapping[str, Any], made: Mapping, first: Mapping) -> bool:
-    """Repeat one call if all its tensors are there."""
-    args, kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
-    tensors: dict[int, KerasTensor] = {}
-    for reference in _references((args, kwargs)):
-        tensor = _find_tensor(reference["config"]["keras_history"], made, first)
-        if tensor is None:
-            return False
-        tensors[id(reference)] = tensor
-    args, kwargs = (_replace(x, tensors) for x in (args, kwargs))
-    operation(*args, **kwargs)
-    return True
+    def ends(self, ends: Any) -> Any:
+        """The tensors of the inputs or outputs, in the structure in which they are written."""
+        if _is_origin(ends):
+            return self.find(ends)
+        if isinstance(ends, dict) and "class_name" not in ends:
+            return {key: self.ends(value) for key, value in ends.items()}
+        if isinstance(ends, dict):
+            return tuple(self.ends(item) for item in ends["items"])
+        return type(ends)(self.ends(item) for item in ends)
 
 
 def _is_reference(x: Any) -> bool:
@@ -169,25 +194,5 @@ def _tuples(x: Any) -> Any:
     return [_tuples(item) for item in x] if isinstance(x, list) else x
 
 
-def _find_tensor(origin: Any, made: Mapping, first: Mapping) -> KerasTensor | None:
-    name, node, position = origin[:3]
-    if name not in made:
-        raise ValueError(f"The config's graph refers to {name!r}, which is not among its layers: {sorted(made)}.")
-    nodes = made[name].nodes[first[name] :]
-    return nodes[node].output_tensors[position] if node < len(nodes) else None
-
-
-def _read_ends(ends: Any, made: Mapping, first: Mapping) -> Any:
-    if _is_origin(ends):
-        return _find_tensor(ends, made, first)
-    if isinstance(ends, dict) and "class_name" not in ends:
-        return {key: _read_ends(value, made, first) for key, value in ends.items()}
-    if isinstance(ends, dict):
-        return tuple(_read_ends(item, made, first) for item in ends["items"])
-    return type(ends)(_read_ends(item, made, first) for item in ends)
-
-
 def _is_origin(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and len(x) == 3 and isinstance(x[0], str) and isinstance(x[1], int)
-
-

@@ -702,9 +702,9 @@ register_operators(
     {
         function.__name__: function
         for function in (
-            absolute, add, cast, divide, equal, floor_divide, get_item, greater, greater_equal, less, less_equal,
+            absolute, add, cast, equal, floor_divide, get_item, greater, greater_equal, less, less_equal,
             logical_and, logical_not, logical_or, logical_xor, matmul, mod, multiply, negative, not_equal, power,
-            reshape, squeeze, subtract, transpose,
+            reshape, squeeze, subtract, transpose, true_divide,
         )
     }
 )  # fmt: skip

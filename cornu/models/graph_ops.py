@@ -1,0 +1,120 @@
+"""Operations of `cornu.ops` in a graph, as Keras's files name and call them.
+
+Keras has a class for each operation: some arguments go to its constructor and are its config, the others to its call.
+Tensors are the call's and the rest the constructor's, but for the operations in `_CALLS`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import cornu.ops
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.operation import CLASS_NAMES, FunctionOperation
+
+_MODULES = "keras.src.ops."
+
+# Keras's module by the file that has the function here, where that is not `numpy`; and by name, where the file misleads.
+_BY_FILE = {
+    "activation": "nn", "attention": "nn", "color": "image", "control": "core", "convolution": "nn",
+    "crossentropy": "nn", "ctc": "nn", "encoding": "nn", "filtering": "image", "linalg": "linalg", "measure": "nn",
+    "normalization": "nn", "patches": "nn", "resampling": "image", "segment": "math", "signal": "math",
+}  # fmt: skip
+_BY_NAME = {
+    **dict.fromkeys(
+        ("cdist", "erf", "erfc", "erfinv", "in_top_k", "logdet", "logsumexp", "rsqrt", "top_k", "view_as_complex",
+         "view_as_real"), "math"
+    ),
+    **dict.fromkeys(
+        ("cast", "saturate_cast", "scatter", "scatter_update", "slice", "slice_update", "unstack"), "core"
+    ),
+    "rearrange": "einops", "slogdet": "numpy",
+}  # fmt: skip
+
+# Parameters of Keras's call, by position and by keyword; all others are config.
+_CALLS = {
+    "average": (("x",), ("weights",)),
+    "batch_normalization": (("x", "mean", "variance", "offset", "scale"), ()),
+    "bincount": (("x",), ()),
+    "clip": (("x",), ()),
+    "dot_product_attention": (("query", "key", "value"), ("bias", "mask", "scale")),
+    "get_item": (("x", "key"), ()),
+    "isclose": (("x1", "x2", "rtol", "atol"), ()),
+    "layer_normalization": (("x", "gamma", "beta"), ()),
+    "pad": (("x",), ("constant_values",)),
+    "rms_normalization": (("x",), ("scale",)),
+    "scale_and_translate": (("images", "output_shape", "scale", "translation"), ()),
+    "select": (("condlist", "choicelist", "default"), ()),
+    "trapezoid": (("y",), ()),
+}
+
+
+def is_written(entry: Mapping[str, Any]) -> bool:
+    """Whether a layer's entry in a graph's config is one of these operations."""
+    return str(entry.get("module", "")).startswith(_MODULES)
+
+
+def write(operation: FunctionOperation) -> tuple[dict[str, Any], tuple[list, dict]]:
+    """(entry for the operation, arguments of its one call), in Keras's form."""
+    args, kwargs, config = _form(operation, list(operation.nodes[0].args), dict(operation.nodes[0].kwargs))
+    entry = {
+        "module": _MODULES + _module(operation.function),
+        "class_name": operation.class_name,
+        "config": serialize_keras_object({"name": operation.name, **config}),
+        "registered_name": operation.class_name,
+    }
+    return entry, (args, kwargs)
+
+
+def _module(function: Any) -> str:
+    file = function.__module__.rpartition(".")[2]
+    return _BY_NAME.get(function.__name__) or _BY_FILE.get(file, "numpy")
+
+
+def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list, dict, dict]:
+    """(positional, keyword, config) arguments in Keras's form."""
+    name, settings = operation.function.__name__, dict(operation.settings)
+    if name == "einsum":
+        return args[1:], kwargs, {"subscripts": args[0], **settings}
+    if name == "rearrange":
+        return [*args, settings.pop("pattern")], kwargs | settings, {}
+    if name not in _CALLS:
+        return args, kwargs, settings
+    signature = operation.function.flow.signature
+    bound = signature.bind(*args, **kwargs, **settings)
+    bound.apply_defaults()
+    given = dict(bound.arguments)
+    positional, keyword = _CALLS[name]
+    return [given.pop(n) for n in positional], {n: given.pop(n) for n in keyword}, given
+
+
+def read(entry: Mapping[str, Any], args: list, kwargs: dict) -> FunctionOperation:
+    """Repeat the call of a written operation on symbolic tensors; returns the operation made for it."""
+    function = _function(entry["class_name"])
+    settings = {key: value for key, value in deserialize_keras_object(entry["config"]).items() if key != "name"}
+    if "subscripts" in settings:
+        args = [settings.pop("subscripts"), *args]
+    tensors, keywords, settings = function.flow.split(tuple(args), {**settings, **kwargs})
+    operation = FunctionOperation(function, entry["name"], **settings)
+    operation(*tensors, **keywords)
+    return operation
+
+
+def _function(class_name: str) -> Any:
+    found = _FUNCTIONS.get(class_name.lower())
+    if found is None:
+        raise ValueError(f"The config names an unknown operation {class_name!r}.")
+    return found
+
+
+def _by_class_name() -> dict[str, Any]:
+    named = {
+        name: getattr(space, name)
+        for space in (cornu.ops.image, cornu.ops)
+        for name in space.__all__
+        if hasattr(getattr(space, name), "flow")
+    }
+    aliases = {CLASS_NAMES[name].lower(): function for name, function in named.items() if name in CLASS_NAMES}
+    return aliases | {name.replace("_", ""): function for name, function in named.items()}
+
+
+_FUNCTIONS = _by_class_name()
