@@ -101,7 +101,9 @@ def main() -> None:
             }
             for peer in running
         }  # fmt: skip
-        table.add_row(work, *(f"{min(p.times):.3f} / {statistics.median(p.times):.3f}" for p in running), ratio(running))
+        table.add_row(
+            work, *(f"{min(p.times):.3f} / {statistics.median(p.times):.3f}" for p in running), ratio(running)
+        )
     Console().print(table)
     if options.json:
         about = {"date": str(datetime.date.today()), "processor": processor(), "cores": os.cpu_count()}
@@ -120,7 +122,9 @@ def processor() -> str:
     """The processor's name."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Namespaces load when they are first used, so that importing cornu costs little m
 import importlib
 from typing import Any
 
-from cornu.version import __version__
+from cornu.version import __version__ as __version__
 
 # Public names of the top level and the module that defines each.
 _NAMES = {
@@ -43,7 +43,7 @@ _NAMESPACES = (
     "utils",
 )  # fmt: skip
 
-__all__ = sorted(["__version__", *_NAMES, *_NAMESPACES])
+__all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
 
 
 def __getattr__(name: str) -> Any:

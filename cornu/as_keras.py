@@ -36,7 +36,7 @@ class _Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         except ModuleNotFoundError as error:
             if error.name is None or not own.startswith(error.name):
                 raise
-            raise ModuleNotFoundError(f"cornu has no module {own!r} to serve as {spec.name!r}.", name=spec.name) from None
+            raise ModuleNotFoundError(f"cornu has no {own!r} to serve as {spec.name!r}.", name=spec.name) from None
         _keep_identity(module)
         return module
 

@@ -12,6 +12,7 @@ import contextvars
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 # The namespaces whose classes and functions may be named in a file.
@@ -31,7 +32,8 @@ _PREFIX = "cornu."
 
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
-_scoped: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects", default={})
+_NO_OBJECTS: Mapping[str, Any] = MappingProxyType({})
+_scoped = contextvars.ContextVar("custom_objects", default=_NO_OBJECTS)
 
 
 def is_builtin(obj: Any) -> bool:
@@ -57,7 +59,7 @@ def public_module(obj: type | Callable) -> str:
 
 def find_builtin(module: str, name: str) -> Any | None:
     """The built-in object that a file calls `module.name`, or None."""
-    if module.split(".")[0] not in ("keras", "builtins"):
+    if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
     namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
     for namespace in (*namespaces, *_UNLISTED.get(name, ())):

@@ -267,7 +267,7 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
     found = registry.find_builtin(module or "keras", name)
     if found is None:
         raise ValueError(
-            f"Unknown {name!r} of module {module!r}. A file can name only cornu's own classes and the ones given to it: "
+            f"Unknown {name!r} of module {module!r}. A file can name cornu's own classes and the ones given to it: "
             f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
         )
     return found

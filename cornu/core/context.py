@@ -27,7 +27,7 @@ class Context:
     rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
 
 
-_current: ContextVar[Context] = ContextVar("cornu", default=Context())
+_current: ContextVar[Context] = ContextVar("cornu", default=Context())  # noqa: B039 - frozen
 current: Callable[[], Context] = _current.get
 
 

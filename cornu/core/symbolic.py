@@ -153,11 +153,17 @@ _UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not"}
 
 
 def _forward(name: str) -> Callable:
-    return lambda self, *args: _operators[name](self, *args)
+    def method(self: KerasTensor, *args: Any) -> Any:
+        return _operators[name](self, *args)
+
+    return method
 
 
 def _reflected(name: str) -> Callable:
-    return lambda self, other: _operators[name](other, self)
+    def method(self: KerasTensor, other: Any) -> Any:
+        return _operators[name](other, self)
+
+    return method
 
 
 for _python, _name in {**_BINARY, **_COMPARISON, **_UNARY, "getitem": "get_item"}.items():

@@ -47,7 +47,7 @@ class InputLayer(Layer):
         if kwargs.get("batch_input_shape") is not None and batch_shape is None:
             batch_shape = kwargs.pop("batch_input_shape")
         if sparse or ragged:
-            raise ValueError(f"{validate.describe(self)}: cornu works on dense arrays; sparse and ragged must be False.")
+            raise ValueError(f"{validate.describe(self)}: arrays are dense here; sparse and ragged must be False.")
         if input_tensor is not None:
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = self._full_shape(shape, batch_size, batch_shape)

@@ -83,7 +83,8 @@ class Layer(Operation):
     supports_masking = False
     config_skip = ("autocast",)
     config_optional = ("activity_regularizer",)
-    _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})  # attributes that hold no parts
+    # Attributes that hold no parts.
+    _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -269,7 +270,7 @@ class Layer(Operation):
         return self._call_symbolically(args, kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """The symbolic outputs for symbolic inputs: from a `compute_output_shape` that a subclass wrote, else `call`."""
+        """The symbolic outputs for symbolic inputs: from a subclass's own `compute_output_shape`, else from `call`."""
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             shapes = [tree.map_structure(specs.shape_of, x) for x in args[:1]]
             return tree.map_shape_structure(
@@ -411,7 +412,7 @@ class Layer(Operation):
         shape = () if shape is None else tuple(shape) if isinstance(shape, Sequence) else (shape,)
         if any(not isinstance(d, (int, np.integer)) for d in shape):
             raise ValueError(
-                f"{validate.describe(self)}: a weight needs a fully known shape, but {name or 'one'} would have {shape}. "
+                f"{validate.describe(self)}: a weight needs a known shape, but {name or 'one'} would have {shape}. "
                 "Give the input a known size on that axis, for example with Input(shape=...)."
             )
         dtype = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
@@ -469,7 +470,7 @@ class Layer(Operation):
         return list(found.values())
 
     def _own_variables(self) -> list[Variable]:
-        """The variables of this layer alone: those made trainable first, in the order of making. Freezing moves none."""
+        """This layer's own variables, those made trainable first, in the order of making; freezing moves none."""
         made = self._variables | {v: v.trainable for v in self._parts(Variable) if v not in self._variables}
         return [v for v, trained in made.items() if trained] + [v for v, trained in made.items() if not trained]
 
@@ -651,7 +652,7 @@ class Layer(Operation):
                 raise ValueError(
                     f"{validate.describe(self)}: stateless_call needs {len(own)} {what} values. Received: {len(given)}."
                 )
-        values = [_as_array(v.value if isinstance(v, Variable) else v) for v in (*trainable_variables, *non_trainable_variables)]
+        values = [_as_array(v) for v in (*trainable_variables, *non_trainable_variables)]
         (outputs, found), state = functional(run, (*trainable, *rest))(values)
         after = state[len(trainable) :]
         return (outputs, after, found) if return_losses else (outputs, after)

@@ -57,7 +57,7 @@ class Function(Operation):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs for the shapes of the inputs."""
-        inputs = tree.map_shape_structure(lambda shape: KerasTensor(shape), input_shape)
+        inputs = tree.map_shape_structure(KerasTensor, input_shape)
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
 
     def standardize(self, inputs: Any, owner: Any) -> list:

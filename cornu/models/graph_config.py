@@ -41,10 +41,9 @@ def _write_operation(operation: Operation, kept: set[int]) -> dict[str, Any]:
 
 
 def _layer_call(node: Node) -> tuple[tuple, dict]:
-    """A call's arguments, with the default mode and the missing mask that Keras notes where a layer takes them."""
-    signature = inspect.signature(node.operation.call)
-    given = signature.bind_partial(*node.args, **node.kwargs).arguments
-    noted = {k: v for k, v in _unsaid(signature).items() if k not in given}
+    """A call's arguments, with the default mode and the missing mask that Keras notes in calls on one tensor alone."""
+    alone = len(node.args) == 1 and (set(node.kwargs) <= {"mask"} or getattr(node.operation, "_graph", None))
+    noted = _unsaid(inspect.signature(node.operation.call)) if alone else {}
     return node.args, noted | node.kwargs
 
 

@@ -13,7 +13,7 @@ from cornu.core.operation import CLASS_NAMES, FunctionOperation
 
 _MODULES = "keras.src.ops."
 
-# Keras's module by the file that has the function here, where that is not `numpy`; and by name, where the file misleads.
+# Keras's module by the file that has the function here, where that is not `numpy`; by name, where the file misleads.
 _BY_FILE = {
     "activation": "nn", "attention": "nn", "color": "image", "control": "core", "convolution": "nn",
     "crossentropy": "nn", "ctc": "nn", "encoding": "nn", "filtering": "image", "linalg": "linalg", "measure": "nn",

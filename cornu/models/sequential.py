@@ -55,7 +55,7 @@ class Sequential(Model):
         layer = _as_layer(layer, self)
         if isinstance(layer, InputLayer) and self._layers:
             raise ValueError(
-                f"{validate.describe(self)}: an Input can only come first; there are {len(self._layers)} layers already."
+                f"{validate.describe(self)}: an Input can only come first; there are {len(self._layers)} layers."
             )
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(

@@ -52,7 +52,7 @@ def save_model(model: Any, filepath: str | os.PathLike, overwrite: bool = True, 
 def load_model(
     filepath: str | os.PathLike,
     custom_objects: Mapping[str, Any] | None = None,
-    compile: bool = True,  # noqa: A002 - Keras's name
+    compile: bool = True,
     safe_mode: bool = True,
 ) -> Any:
     """The model that `save_model` wrote.

@@ -64,7 +64,7 @@ def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
         if link is None:
             return {}
         if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file must hold its own data.")
+            raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file holds its own data.")
         node = node[name]
     store = {}
     for key in node:

@@ -58,7 +58,9 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
-        return None if model.built else _outputs(model, x, training=False)
+        if not model.built:
+            _outputs(model, x, training=False)
+        return None
     loss, metrics = model._compile_loss, model._compile_metrics
     if y is None and (loss is not None or metrics is not None):
         raise ValueError(

@@ -698,3 +698,9 @@ def test_nothing_is_warned_of_in_ordinary_training():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         classifier(layers.Dense(4)).fit(X, KINDS, batch_size=5, validation_split=0.2, verbose=0)
+
+
+def test_a_model_that_was_neither_built_nor_compiled_predicts():
+    model = cornu.Sequential([cornu.layers.Dense(2)])
+    assert model.predict(np.ones((3, 4)), verbose=0).shape == (3, 2)
+    assert model.predict_on_batch(np.ones((1, 4))).shape == (1, 2)

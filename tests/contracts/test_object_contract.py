@@ -81,7 +81,7 @@ def test_a_loss_compiles_to_what_it_gives_eagerly(cls):
     loss = make(cls)
     eager = loss(labels, predictions)
     assert eager.shape == () and eager.dtype == "float32"
-    np.testing.assert_allclose(jax.jit(lambda y, p: loss(y, p))(labels, predictions), eager, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(loss.__call__)(labels, predictions), eager, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("cls", classes("metrics"), ids=lambda c: c.__name__)
@@ -96,7 +96,10 @@ def test_a_metric_is_pure_when_asked_and_starts_afresh(cls):
         data = (np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
     else:
         classes_ = 2 if "OneHot" in cls.__name__ else 3
-        data = (np.eye(classes_, dtype="float32")[[0, 1, 1, 0]], random.dirichlet(np.ones(classes_), 4).astype("float32"))
+        data = (
+            np.eye(classes_, dtype="float32")[[0, 1, 1, 0]],
+            random.dirichlet(np.ones(classes_), 4).astype("float32"),
+        )
     metric.update_state(*data)
     eager = metric.result()
     metric.reset_state()
