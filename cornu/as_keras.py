@@ -90,7 +90,7 @@ _finder = _Served()
 
 
 def install() -> None:
-    """Serve Keras's names from now on. Doing it twice does nothing; where real Keras was imported before, it says so."""
+    """Serve Keras's names from now on. Doing it twice does nothing; if real Keras was imported before, it says so."""
     if _finder in sys.meta_path:
         return
     for root in (*_ROOTS, _TENSORFLOW):

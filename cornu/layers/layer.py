@@ -341,11 +341,14 @@ class Layer(Operation):
     def build(self, input_shape: Any) -> None:
         """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly."""
         self._require_initialised()
-        if not self.built and any(True for _ in self._parts(Layer)):
+        if self.built:
+            return
+        if any(True for _ in self._parts(Layer)):
             inputs = tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), input_shape)
-            with self._call_scope(None, symbolic=True):
+            with context.scope(path=self._outer_path()), self._call_scope(None, symbolic=True):
                 output_spec(lambda x: self._run(self._bind((x,), {}), None), inputs)
-        self._build_shapes = {"input_shape": input_shape}
+        self._path = "/".join(self._variable_path())
+        self._build_shapes = {"input_shape": _tuple_shape(input_shape)}
         self.built = True
 
     def _build_for(self, arguments: Mapping[str, Any]) -> None:
@@ -432,8 +435,13 @@ class Layer(Operation):
     add_variable = add_weight
 
     def _variable_path(self) -> tuple[str, ...]:
+        """The names around this layer and its own."""
+        return (*self._outer_path(), self.name)
+
+    def _outer_path(self) -> tuple[str, ...]:
+        """The names around this layer, also while it is itself being built."""
         path = context.current().path
-        return path if path and path[-1] == self.name else (*path, self.name)
+        return path[:-1] if path and path[-1] == self.name else path
 
     # ------------------------------------------------------------ parts
 
@@ -661,7 +669,9 @@ class Layer(Operation):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
-        return super().get_config() | {"dtype": serialize_keras_object(self._dtype_policy)}
+        config = super().get_config() | {"dtype": serialize_keras_object(self._dtype_policy)}
+        first = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        return first | config
 
     @property
     def dtype_policy(self) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import cornu.ops
+from cornu import tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.operation import CLASS_NAMES, FunctionOperation
 
@@ -90,7 +91,8 @@ def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list,
 def read(entry: Mapping[str, Any], args: list, kwargs: dict) -> FunctionOperation:
     """Repeat the call of a written operation on symbolic tensors; returns the operation made for it."""
     function = _function(entry["class_name"])
-    settings = {key: value for key, value in deserialize_keras_object(entry["config"]).items() if key != "name"}
+    config = tree.lists_to_tuples(deserialize_keras_object(entry["config"]))  # a file has lists alone
+    settings = {key: value for key, value in config.items() if key != "name"}
     if "subscripts" in settings:
         args = [settings.pop("subscripts"), *args]
     tensors, keywords, settings = function.flow.split(tuple(args), {**settings, **kwargs})

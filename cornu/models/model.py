@@ -85,12 +85,6 @@ class Model(Trainer, Layer):
     def _attach_masks(self, inputs: Any, outputs: Any) -> None:
         """Nothing to do: the layers inside have attached them."""
 
-    def build(self, input_shape: Any) -> None:
-        """Make all weights for inputs of this shape."""
-        if self.built:
-            return
-        super().build(tree.map_shape_structure(tuple, input_shape))
-
     def _flat_graph_inputs(self) -> list[KerasTensor] | None:
         return self._graph.inputs if self._graph is not None else None
 
@@ -149,6 +143,8 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside this model."""
+        if self._graph is not None:
+            return self._graph_parts(Layer)
         return self._flatten_layers(recursive=False, include_self=False)
 
     def _parts(self, kind: Any) -> Any:

@@ -54,7 +54,7 @@ def print_summary(
 def _is_linear(model: Any) -> bool:
     """Whether every layer feeds just the next one, so that a column of connections would say nothing."""
     graph = model._graph
-    if graph is None or type(model).__name__ == "Sequential":
+    if graph is None or hasattr(model, "_layers"):
         return True
     per_layer: dict[int, int] = {}
     kept = {id(node) for node in graph.nodes_in_order}
@@ -97,7 +97,7 @@ def _rows(model: Any, expand: bool, layer_range: Sequence[str] | None) -> Iterat
 def _listed_layers(model: Any) -> list:
     """What the table lists: a graph's operations, else layers."""
     graph = getattr(model, "_graph", None)
-    if graph is not None and type(model).__name__ != "Sequential":
+    if graph is not None and not hasattr(model, "_layers"):
         return list(graph.operations)
     return list(model.layers)
 

@@ -154,18 +154,8 @@ def _children(part: Any) -> list[tuple[str, Any]]:
     attributes = {name: value for name, value in vars(part).items() if name not in hidden}
     if hasattr(part, "_graph"):
         attributes.pop("_layers", None)
-        if _is_list_of_layers(part):
-            attributes["layers"] = _all_layers(part)
-        attributes["optimizer"] = part.optimizer
+        attributes |= {"layers": part.layers, "optimizer": part.optimizer}
     return sorted(attributes.items())
-
-
-def _is_list_of_layers(model: Any) -> bool:
-    return model._graph is not None or hasattr(model, "_layers")
-
-
-def _all_layers(model: Any) -> list:
-    return list(model.layers)
 
 
 def _keeps_variables(value: Any) -> bool:
