@@ -69,6 +69,11 @@ def find_builtin(module: str, name: str) -> Any | None:
     return None
 
 
+def named(namespace: str, name: str) -> Any:
+    """What a name stands for in a namespace: `named("initializers", "zeros")`."""
+    return importlib.import_module(_PREFIX + namespace).get(name)
+
+
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
     """Decorator: let saved files name the class or function as `package>name`.
 

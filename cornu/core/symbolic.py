@@ -101,6 +101,11 @@ class KerasTensor:
             "or put the condition in a layer's call()."
         )
 
+    def __float__(self) -> float:
+        raise TypeError(f"A symbolic tensor has no value yet, so it is no number: {self}.")
+
+    __int__ = __index__ = __complex__ = __float__
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise ValueError(
             f"A symbolic tensor has no values and cannot become a NumPy array: {self}. Use operations of cornu.ops, "
@@ -149,7 +154,7 @@ _BINARY = {
 _COMPARISON = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
-_UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not"}
+_UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not", "round": "round"}
 
 
 def _forward(name: str) -> Callable:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu import registry
 from cornu.core import context, dtypes
 
 
@@ -18,7 +19,7 @@ class Variable:
     """An array that can be assigned to.
 
     Args:
-        initializer: the first value, or a function of `(shape, dtype=...)` that makes it.
+        initializer: the first value, or a function of `(shape, dtype=...)` that makes it, or its name.
         shape: tuple of ints; needed with a function.
         dtype: dtype name; None takes the value's own (floatx for a function).
         trainable: whether training changes it.
@@ -197,8 +198,8 @@ def _binary(name: str) -> Callable:
 
 
 def _unary(name: str) -> Callable:
-    def method(self: Variable) -> Any:
-        return getattr(self.value, name)()
+    def method(self: Variable, *args: Any) -> Any:
+        return getattr(self.value, name)(*args)
 
     method.__name__ = name
     return method
@@ -207,12 +208,14 @@ def _unary(name: str) -> Callable:
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
 for _name in (*_ARITHMETIC, *(f"r{n}" for n in _ARITHMETIC), "eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
-for _name in ("neg", "pos", "abs", "invert"):
+for _name in ("neg", "pos", "abs", "invert", "round"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
 def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
     """The first value, made at once even while a function is being traced."""
+    if isinstance(initializer, str):
+        initializer = registry.named("initializers", initializer)
     with jax.ensure_compile_time_eval(), context.scope(states=(), autocast=None):
         if callable(initializer) and not isinstance(initializer, Variable) and not hasattr(initializer, "shape"):
             if shape is None:

@@ -704,7 +704,7 @@ register_operators(
         for function in (
             absolute, add, cast, equal, floor_divide, get_item, greater, greater_equal, less, less_equal,
             logical_and, logical_not, logical_or, logical_xor, matmul, mod, multiply, negative, not_equal, power,
-            reshape, squeeze, subtract, transpose, true_divide,
+            reshape, round, squeeze, subtract, transpose, true_divide,
         )
     }
 )  # fmt: skip

@@ -37,23 +37,41 @@ def _write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
 def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
     """Give `model` and its optimizer the weights of the file; returns a line for each part that was skipped.
 
-    Everything is checked before the first weight changes.
+    Where it fails, all weights keep their values.
     """
-    found: list[tuple[Any, dict]] = []
     skipped: list[str] = []
-    for path, part in parts(model):
-        store = _store(file, f"{path}/vars" if path else "vars")
-        problem = _problem(part, store)
-        if problem is None:
-            found.append((part, store))
-        elif skip_mismatch:
-            skipped.append(problem)
-        else:
-            raise ValueError(f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are.")
-    for part, store in found:
+    before: list[tuple[Variable, Any]] = []
+    try:
+        for path, part in parts(model):
+            store = _store(file, f"{path}/vars" if path else "vars")
+            problem = _problem(part, store) or _load_part(part, store, before)
+            if problem and not skip_mismatch:
+                raise ValueError(
+                    f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
+                )
+            skipped += [problem] if problem else []
+    except Exception:
+        _restore(before)
+        raise
+    return skipped
+
+
+def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[Variable, Any]]) -> str | None:
+    """Give one part its arrays, noting the old values in `before`; what kept it from taking them, or None."""
+    old = [(v, v._value) for v in (part._own_variables() if hasattr(part, "_own_variables") else part.variables)]
+    before += old
+    try:
         if store:
             part.load_own_variables({key: _array(data) for key, data in store.items()})
-    return skipped
+    except ValueError as error:
+        _restore(old)
+        return str(error)
+    return None
+
+
+def _restore(values: list[tuple[Variable, Any]]) -> None:
+    for variable, value in values:
+        variable._value = value
 
 
 def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:

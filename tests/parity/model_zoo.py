@@ -152,7 +152,9 @@ def branches(k):
     two = k.layers.Dense(3, name="two")(x)
     two = k.layers.Activation("tanh", name="act")(two)
     both = k.layers.Multiply(name="times")([one, two])
-    return k.Model(inputs=x, outputs=[k.layers.Dense(1, name="p")(both), k.layers.Dense(2, name="q")(one)], name="model")
+    return k.Model(
+        inputs=x, outputs=[k.layers.Dense(1, name="p")(both), k.layers.Dense(2, name="q")(one)], name="model"
+    )
 
 
 def dictionaries(k):
@@ -256,7 +258,9 @@ def training_baked(k):
 
 def frozen(k):
     x = k.Input((4,), name="x")
-    base = k.Sequential([k.Input((4,)), k.layers.Dense(3, name="b0"), k.layers.BatchNormalization(name="bn")], name="base")
+    base = k.Sequential(
+        [k.Input((4,)), k.layers.Dense(3, name="b0"), k.layers.BatchNormalization(name="bn")], name="base"
+    )
     base.trainable = False
     return k.Model(x, k.layers.Dense(2, name="head")(base(x)), name="model")
 

