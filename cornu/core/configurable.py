@@ -329,9 +329,7 @@ class Catalogue:
             return found()
         if callable(found) or isinstance(found, Configurable):
             return found
-        raise ValueError(
-            f"A {self.kind} must be a name, a config, or something callable. Received: {identifier!r}."
-        )
+        raise ValueError(f"A {self.kind} must be a name, a config, or something callable. Received: {identifier!r}.")
 
     def _find(self, name: str) -> Any:
         found = registry.get_registered_object(name, module_objects=self.objects)

@@ -80,22 +80,23 @@ class Operation(Configurable):
         """The symbolic outputs for symbolic inputs, found by running `call` abstractly."""
         return output_spec(self.call, *args, **kwargs)
 
-    def _sole_node(self, what: str) -> Node:
-        if len(self.nodes) != 1:
-            state = "was never called on symbolic tensors" if not self.nodes else "has several nodes"
-            raise AttributeError(f'{type(self).__name__} "{self.name}" {state}, so `{what}` is not defined.')
+    def _first_node(self, what: str) -> Node:
+        if not self.nodes:
+            raise AttributeError(
+                f'{type(self).__name__} "{self.name}" was never called on symbolic tensors, so `{what}` is not defined.'
+            )
         return self.nodes[0]
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the only node."""
-        tensors = self._sole_node("input").input_tensors
+        """The symbolic input of the first call."""
+        tensors = self._first_node("input").input_tensors
         return tensors[0] if len(tensors) == 1 else tensors
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the only node."""
-        return self._sole_node("output").outputs
+        """The symbolic output of the first call."""
+        return self._first_node("output").outputs
 
 
 # Functions whose class in Keras's files is not called like them.

@@ -112,14 +112,19 @@ class KerasTensor:
             "or do the NumPy work in a layer's call()."
         )
 
-    def __jax_array__(self) -> jax.Array:
+    @property
+    def __jax_array__(self) -> Any:  # JAX looks for it before anything else
         raise ValueError(
             f"A symbolic tensor cannot be passed to a JAX function: {self}. Use the operation of the same name in "
             "cornu.ops, or call the JAX function in a layer's call()."
         )
 
-    __array_priority__ = 1000  # NumPy arrays on the left leave the operator to us
-    __array_ufunc__ = None
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "KerasTensor":
+        """An operator with a NumPy array on its left."""
+        if method != "__call__" or kwargs or ufunc.__name__ not in _operators:
+            return self.__array__()
+        return _operators[ufunc.__name__](*inputs)
+
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:

@@ -77,7 +77,8 @@ def _check_one(spec: InputSpec | None, x: Any, owner: str) -> None:
     if spec is None or (x is None and spec.optional):
         return
     if x is None:
-        raise ValueError(f"{owner}: input {spec.name or ''} must not be None.")
+        which = f'the input "{spec.name}"' if spec.name else "the input"
+        raise ValueError(f"{owner}: {which} must be an array or a tensor. Received: None.")
     if not hasattr(x, "shape"):
         raise ValueError(f"{owner}: expected an array or tensor. Received: {x!r} of type {type(x).__name__}.")
     shape = _squeezed(spec, tuple(d if isinstance(d, int) else None for d in x.shape))

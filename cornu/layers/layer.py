@@ -179,8 +179,14 @@ class Layer(Operation):
 
     def _resolve_training(self, arguments: Mapping) -> bool | None:
         """The mode that was asked for here, else in the layer around, else by `call`'s default."""
-        if arguments.get("training") is not None:
-            return arguments["training"]
+        said = arguments.get("training")
+        if said is not None:
+            if not isinstance(said, (bool, int, np.bool_)):
+                raise TypeError(
+                    f"{validate.describe(self)}: training must be True, False or None. Received: an object of type "
+                    f"{type(said).__name__}. Several tensors are given in a list, where the layer takes them."
+                )
+            return bool(said)
         ambient = context.training()
         if ambient is not None:
             return ambient
@@ -604,6 +610,11 @@ class Layer(Operation):
         losses = context.current().losses
         target = self._losses if losses is None else losses
         for value in tree.flatten(loss):
+            if isinstance(value, KerasTensor):
+                raise ValueError(
+                    f"{validate.describe(self)}: add_loss() takes values, and a symbolic tensor has none. Call it in "
+                    "the call() of a layer of your own."
+                )
             target.append(value() if callable(value) else value)
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from cornu import tree, validate
-from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input import InputLayer
+from cornu.models.function import unused
 from cornu.models.model import Functional, Model
 from cornu.models.sequential import Sequential
 
@@ -56,9 +57,8 @@ def clone_model(
 
 
 def _fresh(layer: Operation) -> Operation:
-    if isinstance(layer, FunctionOperation):
-        return FunctionOperation(layer.function, layer.name, **layer.settings)
-    return type(layer).from_config(layer.get_config())
+    copy = unused(layer)
+    return copy if copy is not layer else type(layer).from_config(layer.get_config())
 
 
 def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) -> Sequential:

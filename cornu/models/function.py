@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from cornu import tree, validate
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.operation import Operation
+from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
 from cornu.core.variable import Variable
 from cornu.layers.input import InputLayer
@@ -71,7 +71,7 @@ class Function(Operation):
             struct = self._inputs_struct
             keys = sorted(struct) if isinstance(struct, Mapping) else names
             wanted = [(key, tensor) for key, tensor in zip(keys, self.inputs, strict=True)]
-            missing = [key for key, tensor in wanted if key not in inputs and not _is_optional(tensor)]
+            missing = [key for key, tensor in wanted if key not in inputs and not is_optional(tensor)]
             if missing:
                 raise ValueError(
                     f"{validate.describe(owner)}: inputs {missing} are missing. The model takes {keys}; "
@@ -87,7 +87,8 @@ class Function(Operation):
         return values
 
 
-def _is_optional(tensor: KerasTensor) -> bool:
+def is_optional(tensor: KerasTensor) -> bool:
+    """Whether a model may be called with None in the place of this input."""
     return bool(getattr(tensor.history.operation, "optional", False)) if tensor.history else False
 
 
@@ -174,7 +175,27 @@ def _by_depth(running: list[Node], inputs: list, entries: set[int], rank: dict[i
     return sorted(operations.values(), key=lambda o: (-depth[id(o)], rank[id(o)]))
 
 
+def from_inputs(graph: Function) -> Function:
+    """The same graph from input layers on: where it starts in the middle of another one, a copy of the calls."""
+    if all(isinstance(tensor.history.operation, InputLayer) for tensor in graph.inputs):
+        return graph
+    entries = [_entry(tensor) for tensor in graph.inputs]
+    outputs = graph.run(entries, lambda operation, args, kwargs: unused(operation)(*args, **kwargs))
+    return Function(tree.pack_sequence_as(graph._inputs_struct, entries), outputs, name=graph.name)
+
+
+def _entry(tensor: KerasTensor) -> KerasTensor:
+    if isinstance(tensor.history.operation, InputLayer):
+        return tensor
+    return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE").output
+
+
+def unused(operation: Operation) -> Operation:
+    """The operation itself, but for functions, whose operations are called once only: a new one."""
+    if isinstance(operation, FunctionOperation):
+        return FunctionOperation(operation.function, operation.name, **operation.settings)
+    return operation
+
+
 def _is_entry(node: Node, entries: set[int]) -> bool:
     return any(id(tensor) in entries for tensor in node.output_tensors)
-
-

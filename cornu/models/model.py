@@ -17,7 +17,7 @@ from cornu.core.symbolic import KerasTensor
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.models import graph_config
-from cornu.models.function import Function
+from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
 from cornu.training.loop import Trainer
 
@@ -54,7 +54,7 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Become the functional model between `inputs` and `outputs`."""
-        self._graph = Function(inputs, outputs, name=self.name)
+        self._graph = from_inputs(Function(inputs, outputs, name=self.name))
         _check_unique_names(self._graph.operations, self)
         self.built = True
 
@@ -77,9 +77,10 @@ class Model(Trainer, Layer):
             return super()._check_inputs(inputs)
         values = self._graph._line_up(inputs, self)
         for x, tensor in zip(values, self._graph.inputs, strict=True):
-            spec = InputSpec(shape=(None, *tensor.shape[1:]), allow_last_axis_squeeze=True, optional=x is None)
-            spec_owner = f'{validate.describe(self)}, input "{tensor.name}"'
-            check(spec, x, spec_owner)
+            spec = InputSpec(
+                shape=(None, *tensor.shape[1:]), allow_last_axis_squeeze=True, optional=is_optional(tensor)
+            )
+            check(spec, x, f'{validate.describe(self)}, input "{tensor.name}"')
         return None
 
     def _attach_masks(self, inputs: Any, outputs: Any) -> None:

@@ -31,7 +31,7 @@ def is_half(build):
 
 
 def test_outputs(case):
-    build, ours, theirs, inputs, outputs = case
+    build, _, theirs, inputs, outputs = case
     near(outputs, theirs.predict(inputs, verbose=0), is_half(build))
 
 

@@ -1,0 +1,150 @@
+"""Variables, pure functions of state, symbolic tensors, operations and scopes, as a user meets them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers, ops
+from cornu.core.operation import Tensor, op
+from cornu.core.variable import functional
+
+
+def test_a_variable_keeps_its_dtype_and_shape():
+    v = cornu.Variable([1.0, 2.0], name="v")
+    v.assign_add(np.ones(2))
+    v.assign_sub([0.5, 0.5])
+    np.testing.assert_array_equal(v.numpy(), [1.5, 2.5])
+    assert v.dtype == "float32" and v.value.dtype == "float32"
+    v.assign(np.array([3, 4]))
+    assert v.value.dtype == "float32" and not v.value.weak_type
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        v.assign([1.0])
+    np.testing.assert_array_equal((2 * v - v / 2 + np.ones(2)), [5.5, 7.0])
+
+
+def test_what_a_user_read_from_a_variable_is_not_changed_by_training():
+    model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    seen = [np.asarray(v) for v in model.weights] + model.get_weights() + [v.numpy() for v in model.weights]
+    copies = [np.array(array) for array in seen]
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=3, verbose=0)
+    for a, b in zip(seen, copies, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_functional_makes_assignments_pure():
+    v = cornu.Variable(1.0)
+    pure = functional(lambda x: v.assign_add(x) * 2, [v])
+    result, state = jax.jit(pure)([v.value], 3.0)
+    assert (float(result), float(state[0]), float(v.value)) == (8.0, 4.0, 1.0)
+
+
+def test_assigning_inside_a_compiled_function_says_what_to_do():
+    v = cornu.Variable(1.0, name="count")
+    with pytest.raises(ValueError, match=r"count.*pure"):
+        jax.jit(lambda: v.assign(v + 1))()
+
+
+def test_a_stateless_scope_keeps_changes_to_itself():
+    v = cornu.Variable(1.0)
+    with cornu.StatelessScope(state_mapping=[(v, jnp.asarray(5.0))]) as scope:
+        v.assign_add(1.0)
+    assert float(scope.get_current_value(v)) == 6.0
+    assert float(v.value) == 1.0
+
+
+def test_names_are_nested_by_scopes():
+    with cornu.name_scope("outer"), cornu.name_scope("inner"):
+        assert cornu.Variable(0.0, name="v").path == "outer/inner/v"
+    with pytest.raises(ValueError, match="/"):
+        cornu.name_scope("a/b")
+
+
+def test_an_own_operation_serves_arrays_symbols_and_graphs():
+    @op
+    def scaled(x: Tensor, factor=2.0):
+        return x * factor
+
+    np.testing.assert_array_equal(scaled([1.0, 2.0]), [2.0, 4.0])
+    x = cornu.Input((3,))
+    y = scaled(x, factor=3.0)
+    assert y.shape == (None, 3)
+    np.testing.assert_array_equal(cornu.Model(x, y).predict(np.ones((1, 3)), verbose=0), [[3.0, 3.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    "misuse, hint",
+    [
+        (np.sum, "cornu.ops"),
+        (jnp.sum, "cornu.ops"),
+        (bool, "truth value"),
+        (list, "iterate"),
+        (len, "length"),
+    ],
+)
+def test_a_symbolic_tensor_says_what_to_use_instead(misuse, hint):
+    with pytest.raises((TypeError, ValueError), match=hint):
+        misuse(cornu.Input((3,)))
+
+
+def test_numpy_arrays_on_the_left_of_an_operator():
+    x = cornu.Input((3,))
+    model = cornu.Model(x, np.ones(3, "float32") + x)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), [[2.0, 2.0, 2.0]])
+
+
+def test_unknown_sizes_go_through_code_that_looks_at_sizes():
+    class Odd(layers.Layer):
+        def call(self, x):
+            return x[:, 1:] if x.shape[1] > 5 else x[:, 2:]
+
+    assert Odd()(cornu.Input((None, 4))).shape == (None, None, 4)
+
+
+@pytest.mark.parametrize("mode", ["full", "activations", None])
+def test_recomputing_activations_changes_no_number(mode):
+    def gradients():
+        cornu.utils.set_random_seed(0)
+        model = cornu.Sequential(
+            [cornu.Input((4,)), layers.Dense(5, "relu"), layers.BatchNormalization(), layers.Dense(1)]
+        )
+        model.compile("sgd", "mse")
+        history = model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=2, verbose=0)
+        return history.history["loss"]
+
+    plain = gradients()
+    with cornu.RematScope(mode=mode):
+        again = gradients()
+    np.testing.assert_allclose(again, plain, rtol=1e-6)
+
+
+def test_policies_say_where_to_compute_and_where_to_keep():
+    dense = layers.Dense(2, dtype="mixed_bfloat16")
+    assert dense(np.ones((1, 3))).dtype == "bfloat16"
+    assert dense.kernel.dtype == "float32"
+    with pytest.raises(ValueError, match="mixed_bfloat16"):
+        cornu.DTypePolicy("mixed_bfloat61")
+
+
+def test_errors_name_the_layer_they_happened_in():
+    class Broken(layers.Layer):
+        def call(self, x):
+            return ops.reshape(x, (7, 11))
+
+    model = cornu.Sequential([layers.Dense(2, name="fine"), Broken(name="broken")], name="outer")
+    with pytest.raises(Exception, match="reshape") as caught:
+        model(np.ones((3, 4)))
+    assert any("Broken" in note and "outer" in note for note in caught.value.__notes__)
+
+
+def test_settings_are_read_and_written_by_their_keras_names():
+    assert cornu.config.floatx() == "float32" and cornu.config.image_data_format() == "channels_last"
+    with pytest.raises(ValueError, match="float31"):
+        cornu.config.set_floatx("float31")
+    cornu.config.set_epsilon(1e-5)
+    try:
+        assert cornu.backend.epsilon() == 1e-5
+    finally:
+        cornu.config.set_epsilon(1e-7)

@@ -1,0 +1,131 @@
+"""Composing models and looking into them."""
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+
+
+def small(**kwargs):
+    return cornu.Sequential(
+        [cornu.Input((4,)), layers.Dense(3, name="first"), layers.Dense(2, name="second")], **kwargs
+    )
+
+
+def test_layers_are_found_by_name_and_index():
+    model = small()
+    assert model.get_layer("second") is model.get_layer(index=1) is model.layers[1]
+    with pytest.raises(ValueError, match="'second'"):
+        model.get_layer("secnd")
+    with pytest.raises(ValueError, match="2 layers"):
+        model.get_layer(index=2)
+
+
+def test_freezing_reaches_every_layer_and_keeps_the_order_of_weights():
+    inner = small(name="inner")
+    x = cornu.Input((4,))
+    model = cornu.Model(x, layers.Dense(1, name="head")(inner(x)))
+    order = [v.path for v in model.weights]
+    inner.trainable = False
+    assert [v.path for v in model.trainable_weights] == ["head/kernel", "head/bias"]
+    assert [v.path for v in model.weights] == order
+    inner.layers[1].trainable = True
+    inner.trainable = True
+    inner.layers[0].kernel.trainable = False
+    assert [v.path for v in model.weights] == order
+    assert len(model.trainable_weights) == 5
+
+
+def test_features_come_from_inside_a_model():
+    model = small()
+    features = cornu.Model(model.input, model.get_layer("first").output)
+    x = np.ones((2, 4))
+    np.testing.assert_array_equal(features.predict(x, verbose=0), model.layers[0](x))
+
+
+def test_a_subclass_finds_layers_in_lists_and_dictionaries():
+    class Net(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(3), layers.Dense(3)]
+            self.heads = {"a": layers.Dense(1), "b": layers.Dense(2)}
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return {name: head(x) for name, head in self.heads.items()}
+
+    net = Net()
+    outputs = net(np.ones((2, 4)))
+    assert {name: out.shape for name, out in outputs.items()} == {"a": (2, 1), "b": (2, 2)}
+    assert len(net.layers) == 4 and len(net.weights) == 8
+    net.blocks.append(layers.Dense(3))
+    assert len(net.layers) == 5
+
+
+def test_a_layer_that_forgets_super_init_is_told():
+    class Forgetful(layers.Layer):
+        def __init__(self):
+            self.inner = layers.Dense(2)
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\)"):
+        Forgetful()
+
+
+def test_losses_added_in_call_are_those_of_the_last_call():
+    class Penalty(layers.Layer):
+        def call(self, x):
+            self.add_loss(cornu.ops.sum(x))
+            return x
+
+    model = cornu.Sequential([cornu.Input((2,)), Penalty()])
+    for _ in range(2):
+        model(np.ones((3, 2)))
+    assert [float(loss) for loss in model.losses] == [6.0]
+
+
+def test_stateless_call_changes_nothing():
+    model = cornu.Sequential([cornu.Input((2,)), layers.BatchNormalization()])
+    before = model.get_weights()
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
+    values = [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
+    _, after = model.stateless_call(*values, x, training=True)
+    assert not np.allclose(after[0], before[2])
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_training_false_stays_in_the_graph():
+    base = cornu.Sequential([cornu.Input((2,)), layers.Dropout(0.9)])
+    x = cornu.Input((2,))
+    model = cornu.Model(x, base(x, training=False))
+    np.testing.assert_array_equal(model(np.ones((4, 2)), training=True), np.ones((4, 2)))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m: m.set_weights([]), "4 arrays"),
+        (lambda m: m.set_weights([np.zeros((9, 9))] * 4), r"shape \(4, 3\)"),
+        (lambda m: m(np.ones((2, 5))), r"\(None, 4\)"),
+        (lambda m: m.add(layers.Dense(1, name="first")), "first"),
+        (lambda m: m.add(layers.Dense), "parentheses"),
+        (lambda m: cornu.Model(m.input, np.ones(3)), "symbolic"),
+        (lambda m: cornu.Model(cornu.Input((4,)), m.output), "not\\s+among the model's inputs"),
+    ],
+)
+def test_mistakes_are_explained_and_change_nothing(call, message):
+    model = small()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        call(model)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_mask_that_a_layer_would_drop_is_reported():
+    with pytest.warns(UserWarning, match="mask"):
+        cornu.Sequential([layers.Embedding(5, 2, mask_zero=True), layers.Conv1D(2, 1), layers.LSTM(2)])(
+            np.array([[1, 0]])
+        )
