@@ -421,7 +421,7 @@ class Layer(Operation):
         shape = () if shape is None else tuple(shape) if isinstance(shape, Sequence) else (shape,)
         if any(not isinstance(d, (int, np.integer)) for d in shape):
             raise ValueError(
-                f"{validate.describe(self)}: a weight needs a known shape, but {name or 'one'} would have {shape}. "
+                f"{validate.describe(self)}: a weight needs a fully known shape, not {shape}. "
                 "Give the input a known size on that axis, for example with Input(shape=...)."
             )
         dtype = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype

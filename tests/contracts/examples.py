@@ -53,7 +53,7 @@ EXAMPLES = {
     "GlobalMaxPooling2D": (L.GlobalMaxPooling2D, (5, 6, 3)),
     "GlobalMaxPooling3D": (L.GlobalMaxPooling3D, (4, 5, 3, 2)),
     "GroupNormalization": (lambda: L.GroupNormalization(2), (5, 4)),
-    "GroupedQueryAttention": (lambda: L.GroupQueryAttention(4, 4, 2), [(3, 8), (5, 8)]),
+    "GroupQueryAttention": (lambda: L.GroupQueryAttention(4, 4, 2), [(3, 8), (5, 8)]),
     "Identity": (L.Identity, (4,)),
     "InputLayer": None,
     "LSTM": (lambda: L.LSTM(3), (5, 3)),
