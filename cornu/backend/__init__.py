@@ -2,6 +2,7 @@
 
 import gc
 
+from cornu import settings
 from cornu.config import backend
 from cornu.core.context import get_uid, reset_uids
 from cornu.core.dtypes import is_float as is_float_dtype
@@ -13,13 +14,14 @@ from cornu.settings import epsilon, floatx, image_data_format, set_epsilon, set_
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start automatic names afresh, and free what nothing refers to any more.
+    """Start automatic names and random seeds afresh, forget the dtype policy, and free what nothing refers to any more.
 
     Args:
         free_memory: whether Python's garbage collector runs too.
     """
     reset_uids()
     reset_global_seed()
+    settings.write("dtype_policy", None)
     if free_memory:
         gc.collect()
 

@@ -10,6 +10,7 @@ A config is data. Reading one finds classes by `cornu.registry` alone, never by 
 import functools
 import inspect
 import types
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -191,8 +192,21 @@ def _write_object(obj: Any) -> dict:
     if build_config:
         result["build_config"] = build_config
     if hasattr(obj, "get_compile_config"):
-        result["compile_config"] = serialize_keras_object(obj.get_compile_config() or {})
+        result["compile_config"] = _compile_config(obj)
     return result
+
+
+def _compile_config(model: Any) -> dict:
+    """The arguments of `compile`; none, with a warning, where one of them is code that no file can hold."""
+    try:
+        return serialize_keras_object(model.get_compile_config() or {})
+    except (TypeError, ValueError) as error:
+        warnings.warn(
+            f"{validate.describe(model)} is written without the arguments of compile(): compile it again after "
+            f"loading. {error}",
+            stacklevel=2,
+        )
+        return {}
 
 
 _WRITERS: tuple[tuple[Any, Callable], ...] = (

@@ -144,7 +144,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         """The default policy and the map, serialised."""
         default = self._default_policy
         return {
-            "default_policy": default if default is None else serialize_keras_object(get(default)),
+            "default_policy": default if isinstance(default, str | None) else serialize_keras_object(default),
             "policy_map": {key: serialize_keras_object(value) for key, value in self._policy_map.items()},
         }
 

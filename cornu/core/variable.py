@@ -36,8 +36,8 @@ class Variable:
     """
 
     __slots__ = (
-        "__weakref__", "_is_float", "_layout", "_trainable", "_value", "aggregation", "autocast", "constraint", "dtype",
-        "name", "overwrite_with_gradient", "path", "regularizer", "synchronization",
+        "__weakref__", "_dtype", "_is_float", "_layout", "_trainable", "_value", "aggregation", "autocast",
+        "constraint", "made_trainable", "name", "overwrite_with_gradient", "path", "regularizer", "synchronization",
     )  # fmt: skip
 
     def __init__(
@@ -74,10 +74,10 @@ class Variable:
         self.constraint = None
         self.overwrite_with_gradient = False
         self._layout = layout
-        self._trainable = bool(trainable)
+        self._trainable = self.made_trainable = bool(trainable)
         self._value = _initial_value(initializer, shape, dtype, name, layout)
-        self.dtype = dtypes.standardize_dtype(self._value.dtype)
-        self._is_float = dtypes.is_float(self.dtype)
+        self._dtype = dtypes.standardize_dtype(self._value.dtype)
+        self._is_float = dtypes.is_float(self._dtype)
 
     @property
     def trainable(self) -> bool:
@@ -87,6 +87,12 @@ class Variable:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of `value`: its own, or the one that the running layer computes in."""
+        cast = context.current().autocast
+        return cast if cast is not None and self.autocast and self._is_float else self._dtype
 
     @property
     def value(self) -> jax.Array:
@@ -104,7 +110,7 @@ class Variable:
     def assign(self, value: Any) -> jax.Array:
         """Give the variable a new value of the same shape; the dtype is kept."""
         value = value.value if isinstance(value, Variable) else value
-        array = jnp.asarray(value, dtype=self.dtype)
+        array = jnp.asarray(value, dtype=self._dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={array.shape}.'
@@ -297,7 +303,7 @@ class StatelessScope:
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
                 raise ValueError(f"StatelessScope: each key must be a Variable. Received: {variable!r}.")
-            array = jnp.asarray(value, dtype=variable.dtype)
+            array = jnp.asarray(value, dtype=variable._dtype)
             if array.shape != variable.shape:
                 raise ValueError(
                     f'StatelessScope: the value of "{variable.path}" must have shape {variable.shape}. '
@@ -321,7 +327,7 @@ class StatelessScope:
     def add_update(self, update: tuple[Variable, Any]) -> None:
         """Assign a value to a variable within the scope."""
         variable, value = update
-        self.state_mapping[variable] = jnp.asarray(value, dtype=variable.dtype)
+        self.state_mapping[variable] = jnp.asarray(value, dtype=variable._dtype)
 
     def get_current_value(self, variable: Variable) -> Any:
         """The value of `variable` in the scope, or None."""

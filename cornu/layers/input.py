@@ -56,7 +56,9 @@ class InputLayer(Layer):
         self.sparse = False
         self.ragged = False
         self.built = True
-        tensor = input_tensor or KerasTensor(self.batch_shape, self._dtype, name=self.name)
+        tensor = input_tensor
+        if tensor is None:
+            tensor = KerasTensor(self.batch_shape, self._dtype, name=self.name)
         Node(self, (), {}, tensor)
 
     def _full_shape(self, shape: Any, batch_size: int | None, batch_shape: Any) -> tuple:

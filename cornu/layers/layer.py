@@ -102,7 +102,7 @@ class Layer(Operation):
         **kwargs: Any,
     ):
         super().__init__(name=name)
-        self._variables: dict[Variable, bool] = {}  # with whether each was trainable when it was made
+        self._variables: dict[Variable, None] = {}  # in the order of making
         self._losses: list = []
         self._build_shapes: dict[str, Any] = {}
         self._path: str | None = None
@@ -213,7 +213,7 @@ class Layer(Operation):
         """The ambient values inside this layer's call, and a note on errors that says where they happened."""
         ambient = context.current()
         values: dict[str, Any] = {"training": training, "in_call": True, "path": (*ambient.path, self.name)}
-        values["autocast"] = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        values["autocast"] = self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
         if symbolic:
             values["losses"] = []
         elif ambient.losses is None:
@@ -434,7 +434,7 @@ class Layer(Operation):
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
-        self._variables[variable] = variable.trainable
+        self._variables[variable] = None
         variable.trainable = variable.trainable and self._trainable
         return variable
 
@@ -453,7 +453,7 @@ class Layer(Operation):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Variable) and "_variables" in self.__dict__:
-            self._variables.setdefault(value, value.trainable)
+            self._variables.setdefault(value)
         elif "_variables" not in self.__dict__ and isinstance(value, (Layer, Variable)):
             self._require_initialised()
         super().__setattr__(name, value)
@@ -485,8 +485,8 @@ class Layer(Operation):
 
     def _own_variables(self) -> list[Variable]:
         """This layer's own variables, those made trainable first, in the order of making; freezing moves none."""
-        made = self._variables | {v: v.trainable for v in self._parts(Variable) if v not in self._variables}
-        return [v for v, trained in made.items() if trained] + [v for v, trained in made.items() if not trained]
+        made = self._variables | dict.fromkeys(self._parts(Variable))
+        return [v for v in made if v.made_trainable] + [v for v in made if not v.made_trainable]
 
     def _collect(self, seeds: bool) -> list[Variable]:
         own = self._own_variables()
@@ -513,11 +513,7 @@ class Layer(Operation):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training changes; none while `trainable` is False."""
-        if not self.trainable:
-            return []
-        own = [v for v in self._own_variables() if v.trainable]
-        nested = (v for layer in self._parts(Layer) for v in layer.trainable_weights)
-        return list({id(v): v for v in (*own, *nested)}.values())
+        return [v for v in self.weights if v.trainable] if self.trainable else []
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
@@ -552,8 +548,8 @@ class Layer(Operation):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        for variable, made_trainable in self._variables.items():
-            variable.trainable = bool(value) and made_trainable
+        for variable in self._own_variables():
+            variable.trainable = bool(value) and variable.made_trainable
         for layer in self._parts(Layer):
             layer.trainable = value
 

@@ -53,7 +53,9 @@ def clone_model(
             f"clone_model: {validate.describe(model)} is a subclassed model without a graph, which can only be copied "
             "whole: leave clone_function and input_tensors out."
         )
-    return type(model).from_config(model.get_config())
+    copy = type(model).from_config(model.get_config())
+    copy.build_from_config(model.get_build_config() or {})
+    return copy
 
 
 def _fresh(layer: Operation) -> Operation:

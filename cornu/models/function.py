@@ -42,7 +42,7 @@ class Function(Operation):
 
     def call(self, inputs: Any) -> Any:
         """The outputs for arrays in the structure of the inputs."""
-        return self.run(tree.flatten(inputs))
+        return self.run(self._line_up(inputs, self))
 
     def run(self, values: list, call: Callable | None = None) -> Any:
         """The outputs for flat input values; `call(operation, args, kwargs)` may stand in for each operation."""
@@ -116,7 +116,7 @@ def _checked(structure: Any, what: str) -> Any:
                 hint = " An array has values already." + hint
             raise ValueError(f"Function: all {what} must be symbolic tensors. Received: {type(x).__name__}.{hint}")
         if x.history is None:
-            Node(InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x, name=None), (), {}, x)
+            InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x)
     return structure
 
 
@@ -150,10 +150,14 @@ def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
 
     for tensor in outputs:
         visit(tensor)
-    return running, _by_depth(running, inputs, entries, rank)
+    unused = list({id(node): node for node in map(node_of, inputs) if id(node) not in done}.values())
+    for position, node in enumerate(unused):
+        rank[id(node.operation)] = position - len(unused)
+    running = [*unused, *running]
+    return running, _by_depth(running, entries, rank)
 
 
-def _by_depth(running: list[Node], inputs: list, entries: set[int], rank: dict[int, int]) -> list[Operation]:
+def _by_depth(running: list[Node], entries: set[int], rank: dict[int, int]) -> list[Operation]:
     """Operations sorted by their longest way to an output, the longest first, then by `rank`."""
     node_depth: dict[int, int] = {}
     depth: dict[int, int] = {}
@@ -166,12 +170,6 @@ def _by_depth(running: list[Node], inputs: list, entries: set[int], rank: dict[i
         for source in node.input_tensors if not _is_entry(node, entries) else ():
             parent = node_of(source)
             node_depth[id(parent)] = max(here + 1, node_depth.get(id(parent), 0))
-    for tensor in inputs:
-        operation = tensor.history.operation
-        if isinstance(operation, InputLayer) and id(operation) not in operations:
-            operations[id(operation)] = operation
-            depth[id(operation)] = 0
-            rank.setdefault(id(operation), -1)
     return sorted(operations.values(), key=lambda o: (-depth[id(o)], rank[id(o)]))
 
 

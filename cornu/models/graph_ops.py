@@ -95,6 +95,8 @@ def read(entry: Mapping[str, Any], args: list, kwargs: dict) -> FunctionOperatio
     settings = {key: value for key, value in config.items() if key != "name"}
     if "subscripts" in settings:
         args = [settings.pop("subscripts"), *args]
+    if function.__name__ in _CALLS:  # by name, for here the order can be another
+        args, kwargs = [], dict(zip(_CALLS[function.__name__][0], args, strict=False)) | kwargs
     tensors, keywords, settings = function.flow.split(tuple(args), {**settings, **kwargs})
     operation = FunctionOperation(function, entry["name"], **settings)
     operation(*tensors, **keywords)

@@ -9,6 +9,7 @@ whole program reproducible.
 
 import numbers
 import random as python_random
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -55,6 +56,19 @@ class SeedGenerator(Configurable):
         seed = self.state.value
         self.state.assign(seed + _STEP)
         return seed
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the state into `store`, a dictionary of arrays."""
+        store["0"] = self.state.numpy()
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the state from `store`."""
+        self.state.assign(store["0"])
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state."""
+        return [self.state]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""

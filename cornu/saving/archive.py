@@ -6,7 +6,8 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import h5py
@@ -66,29 +67,73 @@ def load_model(
     Raises:
         ValueError: when the file is no model, names unknown classes, or lacks weights.
     """
-    path = os.fspath(filepath)
-    if not os.path.exists(path):
-        raise ValueError(f"There is no file {path!r}.")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path!r} is no .keras file: it is not a zip archive.")
-    with zipfile.ZipFile(path) as archive:
-        config = _read_json(archive, _CONFIG, path)
+    path = _existing(filepath)
+    with _archive(path) as archive:
+        config = _read_json(archive, _CONFIG)
         if not compile:
             config.pop("compile_config", None)
         model = deserialize_keras_object(config, custom_objects, safe_mode=safe_mode)
-        with archive.open(_WEIGHTS) as member, h5py.File(io.BytesIO(member.read()), "r") as file:
+        if not hasattr(model, "get_compile_config"):
+            raise ValueError(f"{path!r} holds a {type(model).__name__}, which is no model.")
+        with _weights(archive) as file:
             weights_h5.read(model, file)
     return model
 
 
-def _read_json(archive: zipfile.ZipFile, name: str, path: str) -> dict[str, Any]:
+def _existing(filepath: str | os.PathLike) -> str:
+    path = os.fsdecode(filepath)
+    if not os.path.exists(path):
+        raise ValueError(f"There is no file {path!r}.")
+    return path
+
+
+@contextmanager
+def _archive(path: str) -> Iterator[zipfile.ZipFile]:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path!r} is no .keras file: it is not a zip archive, or it is cut short.")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     try:
-        member = archive.getinfo(name)
+        return archive.getinfo(name)
     except KeyError:
-        raise ValueError(f"{path!r} is no .keras file: it has no {name}.") from None
+        raise ValueError(f"{archive.filename!r} is no .keras file: it has no {name}.") from None
+
+
+def _read_json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    member = _member(archive, name)
     if member.file_size > _MOST_JSON:
-        raise ValueError(f"{name} in {path!r} claims {member.file_size} bytes, which no config needs.")
-    return json.loads(archive.read(member))
+        raise ValueError(f"{name} in {archive.filename!r} claims {member.file_size} bytes, which no config needs.")
+    try:
+        config = json.loads(archive.read(member))
+    except (UnicodeDecodeError, json.JSONDecodeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{name} in {archive.filename!r} is damaged: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{name} in {archive.filename!r} holds no config, but a {type(config).__name__}.")
+    return config
+
+
+@contextmanager
+def _weights(archive: zipfile.ZipFile) -> Iterator[h5py.File]:
+    member = _member(archive, _WEIGHTS)
+    try:
+        content = io.BytesIO(archive.read(member))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{_WEIGHTS} in {archive.filename!r} is damaged: {error}") from error
+    with _h5(content, f"{_WEIGHTS} in {archive.filename!r}") as file:
+        yield file
+
+
+@contextmanager
+def _h5(source: Any, name: str) -> Iterator[h5py.File]:
+    try:
+        file = h5py.File(source, "r")
+    except OSError as error:
+        raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
+    with file:
+        yield file
 
 
 def save_weights(
@@ -119,20 +164,14 @@ def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = 
     """
     if kwargs:
         raise ValueError(f"load_weights: unknown argument(s) {', '.join(map(repr, kwargs))}.")
-    path = os.fspath(filepath)
-    if not os.path.exists(path):
-        raise ValueError(f"There is no file {path!r}.")
+    path = _existing(filepath)
     if path.endswith(".keras"):
-        with zipfile.ZipFile(path) as archive, archive.open(_WEIGHTS) as member:
-            _load(model, io.BytesIO(member.read()), skip_mismatch)
+        with _archive(path) as archive, _weights(archive) as file:
+            skipped = weights_h5.read(model, file, skip_mismatch)
     elif path.endswith(".h5"):
-        _load(model, path, skip_mismatch)
+        with _h5(path, repr(path)) as file:
+            skipped = weights_h5.read(model, file, skip_mismatch)
     else:
         raise ValueError(f"load_weights reads .weights.h5 and .keras files. Received: {path!r}.")
-
-
-def _load(model: Any, source: Any, skip_mismatch: bool) -> None:
-    with h5py.File(source, "r") as file:
-        skipped = weights_h5.read(model, file, skip_mismatch)
     for line in skipped:
-        warnings.warn(f"load_weights: skipped. {line}", stacklevel=3)
+        warnings.warn(f"load_weights: skipped. {line}", stacklevel=2)

@@ -14,6 +14,10 @@ import numpy as np
 from cornu import validate
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
+from cornu.random import SeedGenerator
+
+_NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
+_MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
 
 
 def write(model: Any, file: h5py.File) -> None:
@@ -41,8 +45,10 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
     """
     skipped: list[str] = []
     before: list[tuple[Variable, Any]] = []
+    unread = set(_paths(file))
     try:
         for path, part in parts(model):
+            unread.discard(f"{path}/vars" if path else "vars")
             store = _store(file, f"{path}/vars" if path else "vars")
             problem = _problem(part, store) or _load_part(part, store, before)
             if problem and not skip_mismatch:
@@ -50,10 +56,29 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
                     f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
                 )
             skipped += [problem] if problem else []
+        unread = {path for path in unread if path.split("/")[0] not in _NOT_THE_MODEL}
+        if unread and not skip_mismatch:
+            raise ValueError(
+                f"{_leftover(model, unread)} Nothing was changed. Pass skip_mismatch=True to leave it out."
+            )
+        skipped += [_leftover(model, unread)] if unread else []
     except Exception:
         _restore(before)
         raise
     return skipped
+
+
+def _leftover(model: Any, paths: set[str]) -> str:
+    return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}."
+
+
+def _paths(file: h5py.File) -> list[str]:
+    """The groups with arrays in them."""
+    found: list[str] = []
+    file.visititems(
+        lambda path, node: found.append(path.rpartition("/")[0]) if isinstance(node, h5py.Dataset) else None
+    )
+    return found
 
 
 def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[Variable, Any]]) -> str | None:
@@ -96,7 +121,7 @@ def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
 
 def _array(data: h5py.Dataset) -> np.ndarray:
     stored = data.id.get_storage_size()
-    if data.chunks is None and data.nbytes > stored and data.size:
+    if data.size and data.nbytes > stored * (1 if data.chunks is None else _MOST_PACKED):
         raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
     value = data[()]
     if data.attrs.get("dtype") == "bfloat16":
@@ -112,7 +137,8 @@ def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
     if own is None:
         wanted: dict[str, Any] = {}
         part.save_own_variables(wanted)  # a part that reads in its own way still has to find something
-        return f"{validate.describe(part)} has weights, the file has none for it." if wanted and not store else None
+        lacking = wanted and not store and not isinstance(part, SeedGenerator)  # Keras's files have no seeds
+        return f"{validate.describe(part)} has weights, the file has none for it." if lacking else None
     if len(own) != len(store):
         hint = "" if getattr(part, "built", True) else " It is not built yet: call it on data first."
         return f"{validate.describe(part)} has {len(own)} weights, the file has {len(store)} for it.{hint}"
@@ -182,7 +208,7 @@ def _keeps_variables(value: Any) -> bool:
 
 def check_target(path: Any, ending: str, overwrite: bool) -> str:
     """The path as a string, when it may be written."""
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if not path.endswith(ending):
         raise ValueError(f"The file's name must end in {ending!r}. Received: {path!r}.")
     if os.path.exists(path) and not overwrite:

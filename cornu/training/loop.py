@@ -1,8 +1,8 @@
 """`fit`, `evaluate`, `predict`: how data goes through a model, batch by batch.
 
 All of them do the same: look at a first batch to build what is not built and to refuse what cannot work (`prepare`),
-then run one epoch after the other with one compiled step (`step`). Logs stay on the device until a callback reads them.
-The variables get their new values after every step, so callbacks see an ordinary model.
+then run one epoch after the other with one compiled step (`step`, `compiled`). Logs stay on the device until a callback
+reads them. The variables get their new values after every step, so callbacks see an ordinary model.
 
 The last batch is often smaller. Where no layer, loss or metric mixes rows, it is filled up and the extra rows are
 masked out exactly (`padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
@@ -20,6 +20,7 @@ from cornu.core.variable import Variable
 from cornu.random import global_seed
 from cornu.training import padding, state_tree
 from cornu.training.compile import Compilable
+from cornu.training.compiled import Compiled
 from cornu.training.data import (
     Batches,
     is_source_of_batches,
@@ -28,7 +29,7 @@ from cornu.training.data import (
     unpack_x_y_sample_weight,
 )
 from cornu.training.prepare import prepare, undone_on_error
-from cornu.training.step import Compiled, Steps
+from cornu.training.step import Steps
 
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
