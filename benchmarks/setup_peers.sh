@@ -1,6 +1,25 @@
 #!/usr/bin/env bash
-# Make the environments of the peers under .bench/, one each.
+# Make the environments of the peers, one each: benchmarks/setup_peers.sh [keras-jax] [keras-tf] [keras-torch]
+# They go to .bench/ beside this folder (or to $BENCH), made with $PYTHON (or python3).
+# Plain PyTorch runs in keras-torch. PyPI's torch for Linux is the build for NVIDIA cards, a few gigabytes; the small
+# one comes with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python3 -m venv .bench/keras-jax
-.bench/keras-jax/bin/python -m pip install --quiet keras==3.15.1 jax
+bench=${BENCH:-.bench}
+python=${PYTHON:-python3}
+
+declare -A packages=(
+    [keras-jax]="keras==3.15.1 jax"
+    [keras-tf]="keras==3.15.1 tensorflow-cpu"
+    [keras-torch]="keras==3.15.1 torch==2.13.0"
+)
+
+[ $# -gt 0 ] || set -- keras-jax keras-tf keras-torch
+for peer in "$@"; do
+    [ -n "${packages[$peer]:-}" ] || { echo "unknown peer: $peer (one of ${!packages[*]})" >&2; exit 2; }
+    [ -x "$bench/$peer/bin/python" ] || "$python" -m venv "$bench/$peer"
+    # shellcheck disable=SC2086  # several packages
+    "$bench/$peer/bin/python" -m pip install --quiet ${packages[$peer]}
+    echo "$peer: $("$bench/$peer/bin/python" -m pip list 2>/dev/null \
+        | awk '/^(keras|jax|tensorflow_cpu|tensorflow-cpu|torch) /{printf "%s %s  ", $1, $2}')"
+done

@@ -6,6 +6,7 @@ Namespaces load when they are first used, so that importing cornu costs little m
 """
 
 import importlib
+import os
 from typing import Any
 
 from cornu.version import __version__ as __version__
@@ -38,12 +39,15 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "backend", "callbacks", "config", "constraints", "dtype_policies", "initializers", "layers",
-    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving", "tree",
-    "utils",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "dtype_policies", "initializers",
+    "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving",
+    "tree", "utils",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
+
+if os.environ.get("CORNU_TUNE_MEMORY", "0").lower() not in ("", "0", "off", "no", "false"):
+    importlib.import_module("cornu.memory").tune_memory()  # before JAX is there, which is when it helps most
 
 
 def __getattr__(name: str) -> Any:

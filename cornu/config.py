@@ -1,8 +1,12 @@
 """Settings of the whole process, under Keras's names."""
 
+import os
+
 import cornu
-from cornu import settings
+from cornu import settings, validate
+from cornu.core import compilation_cache as cache
 from cornu.core.policy import dtype_policy, set_dtype_policy
+from cornu.memory import tune_memory
 from cornu.settings import (
     epsilon,
     floatx,
@@ -89,11 +93,38 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     settings.write("max_steps_per_epoch", max_steps_per_epoch)
 
 
+def compilation_cache() -> str | None:
+    """The folder that keeps compiled code between runs of a program; None where there is none."""
+    return cache.current_folder()
+
+
+def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: int = cache.DEFAULT_MAXIMUM) -> None:
+    """Say where compiled code is kept between runs of a program, so that the second one need not compile.
+
+    By default that is a folder of cornu in the user's folder for caches, unless JAX was given one already. In the
+    environment, `CORNU_COMPILATION_CACHE=off` or a path says the same.
+
+    Args:
+        folder: path of a folder; True for the default one, False for none. Entries are code: whoever can write to the
+            folder can run code in this process.
+        max_bytes: what the folder is bounded to at the end of each process that added to it.
+
+    Example:
+
+        cornu.config.set_compilation_cache(False)
+        print(cornu.config.compilation_cache())  # None
+    """
+    if not isinstance(folder, (str, os.PathLike, bool)) or folder == "":
+        raise TypeError(f"set_compilation_cache: folder must be a path, True or False. Received: folder={folder!r}.")
+    validate.positive_int(max_bytes, "max_bytes", "set_compilation_cache")
+    cache.choose(None if folder is True else folder, max_bytes)
+
+
 __all__ = [
-    "backend", "disable_flash_attention", "disable_interactive_logging", "disable_traceback_filtering", "dtype_policy",
-    "enable_flash_attention", "enable_interactive_logging", "enable_traceback_filtering",
-    "enable_unsafe_deserialization", "epsilon", "floatx", "image_data_format", "is_flash_attention_enabled",
-    "is_interactive_logging_enabled", "is_traceback_filtering_enabled", "max_epochs", "max_steps_per_epoch",
-    "set_dtype_policy", "set_epsilon", "set_floatx", "set_image_data_format", "set_max_epochs",
-    "set_max_steps_per_epoch", "version",
+    "backend", "compilation_cache", "disable_flash_attention", "disable_interactive_logging",
+    "disable_traceback_filtering", "dtype_policy", "enable_flash_attention", "enable_interactive_logging",
+    "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon", "floatx", "image_data_format",
+    "is_flash_attention_enabled", "is_interactive_logging_enabled", "is_traceback_filtering_enabled", "max_epochs",
+    "max_steps_per_epoch", "set_compilation_cache", "set_dtype_policy", "set_epsilon", "set_floatx",
+    "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch", "tune_memory", "version",
 ]  # fmt: skip

@@ -23,11 +23,15 @@ NAMESPACES = (
 
 # Where Keras writes another module than the folder of the public path.
 _WRITTEN_MODULES = {
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
     "DTypePolicy": "keras", "DTypePolicyMap": "keras.dtype_policies", "Functional": "keras.src.models.functional",
-    "Model": "keras", "Sequential": "keras",
+    "LayerScale": "keras.src.applications.convnext", "Model": "keras", "Sequential": "keras",
 }  # fmt: skip
 # Modules of classes that are in files, but are no public names.
-_UNLISTED = {"Functional": ("models.model",)}
+_UNLISTED = {
+    "CustomScaleLayer": ("applications.inception_resnet_v2",), "Functional": ("models.model",),
+    "LayerScale": ("applications.convnext",),
+}  # fmt: skip
 _PREFIX = "cornu."
 
 _registered: dict[str, Any] = {}

@@ -38,6 +38,11 @@ def write(name: str, value: Any) -> None:
     _values[name] = value
 
 
+def for_computing() -> tuple:
+    """The settings on which the results of a layer's call depend."""
+    return _values["floatx"], _values["epsilon"], _values["image_data_format"], _values["flash_attention"]
+
+
 def floatx() -> str:
     """The default floating-point type, such as `"float32"`."""
     return _values["floatx"]

@@ -1,10 +1,13 @@
 """Shared set-up: the oracle runs on JAX, seeds are fixed, nothing is shown on the screen unasked."""
 
 import os
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Compiled code is kept beside pytest's own cache, so that a second run of the tests compiles little.
+os.environ.setdefault("CORNU_COMPILATION_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
 
 import numpy as np
 import pytest

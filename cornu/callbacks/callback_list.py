@@ -96,7 +96,8 @@ class CallbackList(Callback):
         """The same for a stage: `"train"`, `"test"` or `"predict"`."""
         hooks = (f"on_{stage}_batch_begin", f"on_{stage}_batch_end")
         heard = [listener for hook in hooks for listener in self._listeners[hook]]
-        return any(not isinstance(getattr(listener, "__self__", None), ProgbarLogger) for listener in heard)
+        own = any(getattr(type(self), hook) is not getattr(CallbackList, hook) for hook in hooks)
+        return own or any(type(getattr(listener, "__self__", None)) is not ProgbarLogger for listener in heard)
 
 
 def _seen(hook: str, logs: Any) -> Any:

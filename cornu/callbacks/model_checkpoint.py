@@ -67,6 +67,8 @@ class ModelCheckpoint(MonitorCallback):
         self._current_epoch = 0
         self._check()
         self._counter = None if save_freq == "epoch" else BatchCounter(save_freq)
+        if self._counter is None and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end:
+            self.idle_hooks = frozenset({"on_train_batch_end"})
 
     def _check(self) -> None:
         freq = self.save_freq

@@ -1,4 +1,4 @@
-"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`.
+"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu bench`.
 
 Each subcommand is a module of this package with two functions: `arguments(parser)` and `run(options)`.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cornu.version import __version__
 
 COMMANDS = {
+    "bench": "time cornu beside Keras and PyTorch on this machine",
     "demo": "train a small convolutional network on real handwritten digits",
     "run": "run a Keras script untouched, on cornu",
 }

@@ -27,8 +27,14 @@ class Context:
     rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
 
 
-_current: ContextVar[Context] = ContextVar("cornu", default=Context())  # noqa: B039 - frozen
+_CLEAR = Context()
+_current: ContextVar[Context] = ContextVar("cornu", default=_CLEAR)
 current: Callable[[], Context] = _current.get
+
+
+def is_clear() -> bool:
+    """Whether nobody set any ambient value."""
+    return _current.get() is _CLEAR
 
 
 @contextmanager

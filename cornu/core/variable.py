@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry
-from cornu.core import context, dtypes
+from cornu.core import compilation_cache, context, dtypes
 
 
 class Variable:
@@ -133,6 +133,13 @@ class Variable:
         layout = self._layout
         self._value = jax.device_put(array, layout) if layout is not None else array
 
+    def take(self, array: jax.Array) -> None:
+        """Keep a new value that a compiled function made for this variable alone."""
+        if isinstance(array, jax.core.Tracer):
+            self.assign(array)
+        else:
+            self._value = array
+
     def assign_add(self, value: Any) -> jax.Array:
         """Add `value`."""
         return self.assign(self._own() + _array(value))
@@ -220,6 +227,7 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
 
 def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
     """The first value, made at once even while a function is being traced."""
+    compilation_cache.start()
     if isinstance(initializer, str):
         initializer = registry.named("initializers", initializer)
     with jax.ensure_compile_time_eval(), context.scope(states=(), autocast=None):

@@ -8,31 +8,36 @@ are theirs. Three functions are closed under differentiation, and each is the gr
     weigh(x, y)     -> w      its gradient with respect to the kernel
 
 Each chooses its form by the shapes at hand: a matrix product for 1x1 kernels, a fused sum over the taps of the window
-where there are few input channels, else a convolution with channels last. XLA knows fast layouts for a gradient
-convolution only at the top level of a program; written with channels last, it stays fast inside loops too.
+where there are few input channels, fewer products by Winograd's algorithm where there are many, else a convolution with
+channels last. A transposed convolution with strides is taken apart into its phases, which have none. XLA knows fast
+layouts for a gradient convolution only at the top level of a program; written with channels last, it stays fast inside
+loops too.
 
 Products of float16 and bfloat16 numbers are summed in float32.
 """
 
 import functools
+import itertools
 import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels import platform, window
+from cornu.kernels import halves, platform, window, winograd
 from cornu.kernels.window import Window
 
 _FEW_CHANNELS = 3  # up to here, and
 _FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a convolution
 _MANY_GROUPS = 64  # beyond, one convolution a group takes too long to compile
 _MANY_TAPS = 128  # likewise for the sum over the taps of a depthwise kernel
+_MANY_PHASES = 16  # likewise for the phases of a transposed convolution
 
 
 # ---------------------------------------------------------------- the kernels
 
 
+@halves.in_float32
 def conv(
     x: jax.Array,
     kernel: jax.Array,
@@ -59,6 +64,7 @@ def conv(
     return _conv(x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups)
 
 
+@halves.in_float32
 def depthwise_conv(
     x: jax.Array,
     kernel: jax.Array,
@@ -81,6 +87,7 @@ def depthwise_conv(
     return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
 
 
+@halves.in_float32
 def conv_transpose(
     x: jax.Array,
     kernel: jax.Array,
@@ -200,11 +207,12 @@ def _depthwise(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def correlate(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, i) and (*size, i, channels) -> (batch, *places, channels)."""
-    if _is_pointwise(win):
-        return _dot(_strided(x, win), kernel.reshape(kernel.shape[-2:]), ((x.ndim - 1,), (0,)))
-    if _has_few_products(x, win):
+    if _has_few_products(x, win) and not _is_pointwise(win):
         return _sum_of_taps(x, kernel, win)
-    return _xla(x, kernel, win.strides, win.pads, win.dilation)
+    if _is_few_and_strided(x, win):
+        return _by_blocks(x, kernel, win)
+    axis = winograd.axis_for(x, kernel.shape[-1], win)
+    return _slid(x, kernel, win) if axis is None else winograd.correlate(x, kernel, win, axis, _slid)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -213,6 +221,11 @@ def scatter(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     if _is_pointwise(win):
         product = _dot(y, kernel.reshape(kernel.shape[-2:]), ((y.ndim - 1,), (1,)))
         return window.put_back(product, (0,) * len(win.size), win)
+    if max(win.strides) == 1:
+        places = Window(win.places, win.size, win.strides, win.dilation, win.undoing_pads)
+        return correlate(y, _turned(kernel), places)
+    if max(win.dilation) == 1 and math.prod(win.strides) <= _MANY_PHASES:
+        return _scatter_by_phases(y, kernel, win)
     return _xla(y, _turned(kernel), (1,) * len(win.size), win.undoing_pads, win.dilation, win.strides)
 
 
@@ -266,6 +279,64 @@ def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
 
 
 each_channel.defvjp(lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward)
+
+
+def _scatter_by_phases(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """`scatter` for strides: the pixels a stride apart see the same elements of the kernel, also a stride apart."""
+    rank = len(win.size)
+    first = [lo // s for (lo, _), s in zip(win.pads, win.strides, strict=True)]  # place over the first pixel
+    last = [(lo + n - 1) // s for (lo, _), n, s in zip(win.pads, win.sizes, win.strides, strict=True)]
+    counts = [b - a + 1 for a, b in zip(first, last, strict=True)]
+
+    def pixels(phase: tuple[int, ...]) -> jax.Array:  # (batch, *counts, i)
+        part = kernel[tuple(slice(f, None, s) for f, s in zip(phase, win.strides, strict=True))]
+        size = part.shape[:rank]
+        if 0 in size:
+            return jnp.zeros((y.shape[0], *counts, kernel.shape[-2]), y.dtype)
+        ones = (1,) * rank
+        pads = tuple((k - 1 - a, b + 1 - n) for k, a, b, n in zip(size, first, last, win.places, strict=True))
+        return correlate(y, _turned(part), Window(win.places, size, ones, ones, pads))
+
+    phases = jnp.stack([pixels(phase) for phase in itertools.product(*map(range, win.strides))])
+    phases = phases.reshape(*win.strides, *phases.shape[1:])  # (*strides, batch, *counts, i)
+    order = [rank, *itertools.chain(*((rank + 1 + axis, axis) for axis in range(rank))), 2 * rank + 1]
+    whole = [n * s for n, s in zip(counts, win.strides, strict=True)]
+    x = phases.transpose(order).reshape(y.shape[0], *whole, kernel.shape[-2])
+    starts = [lo - a * s for (lo, _), a, s in zip(win.pads, first, win.strides, strict=True)]
+    limits = [start + n for start, n in zip(starts, win.sizes, strict=True)]
+    return lax.slice(x, (0, *starts, 0), (x.shape[0], *limits, x.shape[-1]))
+
+
+def _is_few_and_strided(x: jax.Array, win: Window) -> bool:
+    overlaps = all(k > s > 1 for k, s in zip(win.size, win.strides, strict=True))
+    return x.shape[-1] <= _FEW_CHANNELS and overlaps and max(win.dilation) == 1
+
+
+def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """`correlate` for strides: the pixels of a block as large as the strides become channels, as there are few."""
+    rank, channels = len(win.size), (math.prod(win.strides) * x.shape[-1],)
+    size = tuple(-(-k // s) for k, s in zip(win.size, win.strides, strict=True))  # of the kernel, in blocks
+    sizes = tuple(o + k - 1 for o, k in zip(win.places, size, strict=True))  # of the image
+    axes = zip(sizes, win.strides, win.sizes, win.pads, strict=True)
+    around = ((0, 0, 0), *((lo, b * s - n - lo, 0) for b, s, n, (lo, _) in axes), (0, 0, 0))
+    behind = [(0, b * s - k, 0) for b, s, k in zip(size, win.strides, win.size, strict=True)]
+    x, kernel = lax.pad(x, x.dtype.type(0), around), lax.pad(kernel, x.dtype.type(0), (*behind, (0, 0, 0), (0, 0, 0)))
+
+    def blocks(array: jax.Array, counts: tuple[int, ...], first: int) -> jax.Array:  # pixels of a block put together
+        split = itertools.chain(*zip(counts, win.strides, strict=True))
+        array = array.reshape(*array.shape[:first], *split, *array.shape[first + rank :])
+        inside = range(first + 1, first + 2 * rank, 2)
+        array = jnp.moveaxis(array, inside, range(first + rank, first + 2 * rank))
+        return array.reshape(*array.shape[: first + rank], *channels, *array.shape[first + 2 * rank + 1 :])
+
+    ones, none = (1,) * rank, ((0, 0),) * rank
+    return _xla(blocks(x, sizes, 1), blocks(kernel, size, 0), ones, none, ones)
+
+
+def _slid(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    if _is_pointwise(win):
+        return _dot(_strided(x, win), kernel.reshape(kernel.shape[-2:]), ((x.ndim - 1,), (0,)))
+    return _xla(x, kernel, win.strides, win.pads, win.dilation)
 
 
 def _is_pointwise(win: Window) -> bool:

@@ -17,9 +17,13 @@ import jax.numpy as jnp
 FAST_ON: dict[str, tuple[str, ...]] = {
     "conv": ("cpu",),
     "conv_transpose": ("cpu",),
+    "large_product": ("cpu",),
     "depthwise_conv": ("cpu",),
     "max_pool": ("cpu",),
     "average_pool": ("cpu",),
+    "recurrent": ("cpu", "gpu", "tpu"),
+    "bfloat16_product": ("cpu",),
+    "float32_for_halves": ("cpu",),
 }
 
 # Convolutions outside XLA's "ynn" library, dots and reductions inside it: the list replaces XLA's default list.

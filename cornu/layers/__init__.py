@@ -32,6 +32,7 @@ from cornu.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from cornu.layers.dense import Dense
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.embedding import Embedding, ReversibleEmbedding
+from cornu.layers.feature_normalization import Normalization
 from cornu.layers.input import Input, InputLayer
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -106,6 +107,7 @@ from cornu.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from cornu.layers.rescaling import Rescaling
 from cornu.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from cornu.layers.rnn import RNN
 from cornu.layers.time_distributed import TimeDistributed
@@ -216,11 +218,13 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "ReversibleEmbedding",
     "SeparableConv1D",

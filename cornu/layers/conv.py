@@ -11,6 +11,7 @@ import jax
 
 from cornu import activations, constraints, initializers, ops, regularizers, validate
 from cornu.core.variable import Variable
+from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation
@@ -85,7 +86,7 @@ class _Windowed(Layer):
             bias = self.bias.value
             if self.data_format == "channels_first":
                 bias = bias.reshape(1, -1, *(1,) * self.rank)
-            outputs = outputs + bias
+            outputs = dense.biased(outputs, bias)
         return self.activation(outputs)
 
 

@@ -98,5 +98,5 @@ class Dense(LowRankAdaptation, Layer):
         """`activation(inputs @ kernel + bias)`."""
         x = dense.product(inputs, self._effective())
         if self.bias is not None:
-            x = x + self.bias.value
+            x = dense.biased(x, self.bias.value)
         return self.activation(x)

@@ -198,5 +198,5 @@ class EinsumDense(LowRankAdaptation, Layer):
         """`activation(einsum(equation, inputs, kernel) + bias)`."""
         x = dense.einsum(self.equation, inputs, self._effective())
         if self.bias is not None:
-            x = x + self.bias.value
+            x = dense.biased(x, self.bias.value)
         return self.activation(x)

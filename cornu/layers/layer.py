@@ -83,6 +83,8 @@ class Layer(Operation):
     supports_masking = False
     config_skip = ("autocast",)
     config_optional = ("activity_regularizer",)
+    # Attributes that come and go while the layer runs: what it is made of does not depend on them.
+    volatile_attributes = frozenset({"_build_depth", "_build_shapes", "_losses", "_nodes", "_output_shape"})
     # Attributes that hold no parts.
     _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
 

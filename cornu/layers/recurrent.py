@@ -80,14 +80,15 @@ class GatedRNN(RNN):
         drop = self.cell.get_dropout_mask(steps[0]) if training else None
         hidden, last = recurrent.recur(
             gates,
-            self.cell.project(steps, drop),
+            self.cell.project(steps, drop, recurrent.project),
             tuple(initial_state),
             self.cell.recurrent_kernel.value,
             self.cell.biases()[1],
             self.time_major(mask),
             self.unroll,
+            self.return_sequences,
         )
-        return last[0], jnp.swapaxes(hidden, 0, 1), list(last)
+        return last[0], jnp.swapaxes(hidden, 0, 1) if self.return_sequences else None, list(last)
 
     def _require_fast_unless_auto(self) -> None:
         if self.use_cudnn is True:

@@ -16,7 +16,7 @@ from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
-from cornu.models import graph_config
+from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
 from cornu.training.loop import Trainer
@@ -39,7 +39,8 @@ class Model(Trainer, Layer):
         model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
     """
 
-    _hidden = Layer._hidden | Trainer.hidden_attributes | {"_graph"}
+    volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
+    _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
         return super().__new__(Functional if cls is Model and _is_functional(args, kwargs) else cls)
@@ -59,6 +60,10 @@ class Model(Trainer, Layer):
         self.built = True
 
     # ------------------------------------------------------------ calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = calls.run(self, args, kwargs)
+        return super().__call__(*args, **kwargs) if outputs is calls.NOT_COMPILED else outputs
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph; subclasses without one write their own."""

@@ -1,5 +1,7 @@
 """The table that `model.summary()` prints: layers, output shapes, numbers of weights and connections."""
 
+from __future__ import annotations
+
 import io
 import re
 import shutil
@@ -8,13 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
-from cornu import settings, tree, validate
+from cornu import late, settings, tree, validate
 from cornu.core.operation import Operation
 from cornu.core.symbolic import node_of
+
+rich_console, rich_markup, rich_table = map(late.module, ("rich.console", "rich.markup", "rich.table"))
 
 _SEQUENTIAL = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
 _GRAPH = (108, (0.3, 0.56, 0.74, 1.0))
@@ -48,7 +49,7 @@ def print_summary(
     table = _table(columns, _widths(ends, width), width)
     for depth, layer in _rows(model, expand_nested, layer_range):
         table.add_row(*_cells(layer, model, depth, linear, show_trainable, expand_nested))
-    _show(f'[bold]Model: "{escape(model.name)}"[/bold]', table, _totals(model), print_fn)
+    _show(f'[bold]Model: "{rich_markup.escape(model.name)}"[/bold]', table, _totals(model), print_fn)
 
 
 def _is_linear(model: Any) -> bool:
@@ -76,13 +77,13 @@ def _widths(ends: Sequence[float], width: int) -> list[int]:
     return [end - start for start, end in zip([0, *absolute[:-1]], absolute, strict=True)]
 
 
-def _table(columns: list[str], widths: list[int], width: int) -> Table:
+def _table(columns: list[str], widths: list[int], width: int) -> rich_table.Table:
     aligned = {"Param #": "right", "Trainable": "center"}
     made = [
-        Column(header=name, width=size, justify=aligned.get(name, "left"))
+        rich_table.Column(header=name, width=size, justify=aligned.get(name, "left"))
         for name, size in zip(columns, widths, strict=True)
     ]
-    return Table(*made, width=width, show_lines=True)
+    return rich_table.Table(*made, width=width, show_lines=True)
 
 
 def _rows(model: Any, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
@@ -127,7 +128,7 @@ def _between(layers: list, layer_range: Sequence[str], model: Any) -> list:
 def _cells(layer: Any, model: Any, depth: int, linear: bool, trainable: bool, expand: bool) -> list[str]:
     indent = "   " * depth + "└ " if depth else ""
     kind = getattr(layer, "class_name", type(layer).__name__)
-    name = f"{indent}[bold]{escape(layer.name)}[/bold] ([bold blue]{escape(kind)}[/bold blue])"
+    name = f"{indent}[bold]{rich_markup.escape(layer.name)}[/bold] ([bold blue]{rich_markup.escape(kind)}[/bold blue])"
     cells = [name, _colored(_shape_text(layer)), _parameters(layer)]
     if not linear:
         cells.append(_connections(layer, model))
@@ -138,7 +139,7 @@ def _cells(layer: Any, model: Any, depth: int, linear: bool, trainable: bool, ex
 
 def _colored(text: str) -> str:
     """Numbers and None in colour, as rich's own highlighter would."""
-    text = escape(text)
+    text = rich_markup.escape(text)
     text = re.sub(r"\b(\d+)\b", r"[green]\1[/green]", text)
     return text.replace("None", "[cyan]None[/cyan]")
 
@@ -194,7 +195,7 @@ def _connections(layer: Any, model: Any) -> str:
             operation, _, position = tensor.history
             calls = [other for other in operation.nodes if id(other) in kept]
             lines.append(f"{operation.name}[{calls.index(node_of(tensor))}][{position}]")
-    return escape(", ".join(lines)) or "-"
+    return rich_markup.escape(", ".join(lines)) or "-"
 
 
 def _totals(model: Any) -> list[str]:
@@ -219,13 +220,15 @@ def _size(variables: dict) -> str:
     return f"{size / 1024**power:.2f} {units[power]}"
 
 
-def _show(title: str, table: Table, totals: list[str], print_fn: Callable | None) -> None:
+def _show(title: str, table: rich_table.Table, totals: list[str], print_fn: Callable | None) -> None:
     if print_fn is None and settings.is_interactive_logging_enabled() and _is_screen():
-        console = Console(highlight=False)
+        console = rich_console.Console(highlight=False)
         _print_all(console, title, table, totals)
         return
     text = io.StringIO()
-    _print_all(Console(highlight=False, force_terminal=False, color_system=None, file=text), title, table, totals)
+    _print_all(
+        rich_console.Console(highlight=False, force_terminal=False, color_system=None, file=text), title, table, totals
+    )
     if print_fn is not None:
         print_fn(text.getvalue())
     else:
@@ -236,7 +239,7 @@ def _is_screen() -> bool:
     return sys.stdout.isatty() or "ipykernel" in sys.modules
 
 
-def _print_all(console: Console, title: str, table: Table, totals: list[str]) -> None:
+def _print_all(console: rich_console.Console, title: str, table: rich_table.Table, totals: list[str]) -> None:
     console.print(title)
     console.print(table)
     for line in totals:

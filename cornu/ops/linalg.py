@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-import jax.scipy.linalg
 
+from cornu import late
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
 from cornu.ops.elementwise import floating
+
+scipy_linalg = late.module("jax.scipy.linalg")
 
 __all__ = [
     "cholesky",
@@ -50,7 +52,7 @@ def cholesky_inverse(x: Tensor, upper=False):
     """The inverse of the matrix whose Cholesky factor is `x`, lower or upper triangular."""
     x = _square("cholesky_inverse", x)
     eye = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
-    half = jax.scipy.linalg.solve_triangular(x, eye, lower=not upper)
+    half = scipy_linalg.solve_triangular(x, eye, lower=not upper)
     other = jnp.swapaxes(half, -1, -2)
     return half @ other if upper else other @ half
 
@@ -151,7 +153,7 @@ def svd(x: Tensor, full_matrices=True, compute_uv=True):
 @op
 def lu_factor(x: Tensor):
     """The LU decomposition with pivots: both triangles in one matrix, and the row exchanges."""
-    lu, pivots = jax.scipy.linalg.lu_factor(_matrix("lu_factor", x))
+    lu, pivots = scipy_linalg.lu_factor(_matrix("lu_factor", x))
     return lu, pivots
 
 
@@ -174,8 +176,8 @@ def solve_triangular(a: Tensor, b: Tensor, lower=False):
     """`solve` for an upper (or, with `lower`, lower) triangular `a`."""
     a, b = _square("solve_triangular", a), floating(b)
     if b.ndim == a.ndim - 1:
-        return jax.scipy.linalg.solve_triangular(a, b[..., None], lower=lower)[..., 0]
-    return jax.scipy.linalg.solve_triangular(a, b, lower=lower)
+        return scipy_linalg.solve_triangular(a, b[..., None], lower=lower)[..., 0]
+    return scipy_linalg.solve_triangular(a, b, lower=lower)
 
 
 @op

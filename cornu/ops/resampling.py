@@ -3,13 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.ndimage import map_coordinates as sample
 
-from cornu import validate
+from cornu import late, validate
 from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating
 from cornu.random.draws import normal
 from cornu.random.seed_generator import draw_seed
+
+ndimage = late.module("jax.scipy.ndimage")
 
 _RESIZE_METHODS = {
     "nearest": "nearest",
@@ -236,14 +237,14 @@ def map_coordinates(inputs: Tensor, coordinates: Tensor, order, fill_mode="const
             f"map_coordinates: coordinates must have {inputs.ndim} rows, one for each axis of inputs. "
             f"Received: coordinates.shape={coordinates.shape}."
         )
-    return sample(inputs, list(coordinates), order, fill_mode, fill_value)
+    return ndimage.map_coordinates(inputs, list(coordinates), order, fill_mode, fill_value)
 
 
 def _sampled(images, rows, columns, interpolation, fill_mode, fill_value):
     """Each image of `(batch, height, width, channels)` looked up at its own `rows` and `columns`, one per pixel."""
 
     def channel(image, y, x):
-        return sample(image, [y, x], _ORDERS[interpolation], fill_mode, fill_value)
+        return ndimage.map_coordinates(image, [y, x], _ORDERS[interpolation], fill_mode, fill_value)
 
     per_image = jax.vmap(channel, in_axes=(-1, None, None), out_axes=-1)
     return _like(jax.vmap(per_image)(floating(images), rows, columns), images)

@@ -1,5 +1,7 @@
 """The `.keras` file: a zip archive of `metadata.json`, `config.json` and `model.weights.h5`, as Keras 3 writes it."""
 
+from __future__ import annotations
+
 import datetime
 import io
 import json
@@ -10,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import h5py
-
+from cornu import late
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.saving import weights_h5
 from cornu.saving.atomic import replacing
+
+h5py = late.module("h5py")
 
 _FORMAT = "3.15.1"  # the Keras release whose form the files have
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

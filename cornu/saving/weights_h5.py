@@ -4,17 +4,20 @@ A part's group is named after the attribute that holds it; parts in a list or di
 numbered when a class comes again. Only plain data sets are read: links to other places or files are refused.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py
 import numpy as np
 
-from cornu import validate
+from cornu import late, validate
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
 from cornu.random import SeedGenerator
+
+h5py = late.module("h5py")
 
 _NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
 _MOST_PACKED = 1100  # how many bytes one compressed byte can stand for

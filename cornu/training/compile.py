@@ -1,10 +1,16 @@
 """`compile`: how a model is trained, and the metrics that say how it goes."""
 
+from collections.abc import Callable
 from typing import Any
 
-from cornu import optimizers, validate
-from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+import numpy as np
+
+from cornu import optimizers, registry, validate
+from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from cornu.core.structure import Structure
+from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
+from cornu.training.compilations import Compilations
 from cornu.training.outputs import CompiledLoss, CompiledMetrics
 
 
@@ -17,19 +23,74 @@ class Compilable:
         self.stop_training = False
         self.history = None
         self.compiled = False
-        self.run_eagerly = False
-        self.jit_compile = True
+        self._run_eagerly = False
+        self._jit_compile = True
         self.steps_per_execution = 1
         self._compile_loss: CompiledLoss | None = None
         self._compile_metrics: CompiledMetrics | None = None
         self._loss_tracker: Mean | None = None
         self._compile_arguments: dict[str, Any] = {}
         self._trainings = 0  # how many began at epoch 0
+        self._compilations = Compilations(validate.describe(self))
+        self._structures: dict[str, Structure] = {}
+        self._call_structures = 0  # for how many of them calls were compiled
         self._forget_functions()
 
     def _forget_functions(self) -> None:
         self._functions: dict[str, Any] = {}
+        self._paces: dict[tuple, Any] = {}
         self._prepared: dict[tuple, Any] = {}
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether steps run uncompiled, for debugging."""
+        return self._run_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._run_eagerly = bool(value)
+
+    @property
+    def jit_compile(self) -> bool:
+        """Whether steps are compiled with XLA."""
+        return self._jit_compile and not self._run_eagerly
+
+    @jit_compile.setter
+    def jit_compile(self, value: bool) -> None:
+        self._jit_compile = bool(value)
+
+    @property
+    def compilations(self) -> dict[str, int]:
+        """How often a step was compiled so far: by "train", "test" and "predict", once for each shape of a batch."""
+        return self._compilations.counts
+
+    # ------------------------------------------------------------ structure
+
+    volatile_attributes = frozenset({
+        "_call_structures", "_compilations", "_functions", "_paces", "_prepared", "_structures", "_trainings",
+        "history", "stop_training",
+    })  # fmt: skip
+
+    def _structure(self) -> Structure:
+        """What the model is made of: the same object as before, unless a part of it was replaced."""
+        known = self._structures.get("known")
+        if known is not None and known.holds():
+            return known
+        found = Structure(self, (Configurable, CompiledLoss, CompiledMetrics), (optimizers.Optimizer, Initializer))
+        self._structures["known"] = found if known is None else known.renewed(found)
+        return self._structures["known"]
+
+    def _remembered(self, key: Any, work_out: Callable[[], Any]) -> Any:
+        """What a look through the parts gives, taken once for each structure.
+
+        Where a class of the user's has its own way to list its parts, nothing is remembered.
+        """
+        structure = self._structure()
+        if structure.remember("lists parts itself", lambda: any(map(_lists_parts, structure.objects))):
+            return work_out()
+        return structure.remember(key, work_out)
+
+    # ------------------------------------------------------------ compile
 
     def compile(
         self,
@@ -39,7 +100,7 @@ class Compilable:
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
-        steps_per_execution: int = 1,
+        steps_per_execution: int | str = 1,
         jit_compile: str | bool = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
@@ -52,7 +113,9 @@ class Compilable:
             metrics: list of names, metrics or functions; a list or dictionary of lists for several outputs.
             weighted_metrics: the same, with `sample_weight` and `class_weight` applied.
             run_eagerly: whether steps run uncompiled, for debugging.
-            steps_per_execution: how many batches one compiled call takes.
+            steps_per_execution: after how many batches callbacks are asked at the latest: that many go into one
+                compiled call. "auto" finds a number at which a call lasts 20 to 50 ms. With 1, arrays are trained on
+                as with "auto" unless a callback looks at each batch.
             jit_compile: "auto" or True to compile steps with XLA, False to run them uncompiled.
             auto_scale_loss: whether a `mixed_float16` model gets a `LossScaleOptimizer`.
 
@@ -71,11 +134,13 @@ class Compilable:
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompiledMetrics(metrics, weighted_metrics, names)
         validate.one_of(jit_compile, ("auto", True, False), "jit_compile", "compile")
-        self.steps_per_execution = validate.positive_int(steps_per_execution, "steps_per_execution", "compile")
+        if steps_per_execution != "auto":
+            steps_per_execution = validate.positive_int(steps_per_execution, "steps_per_execution", "compile")
+        self.steps_per_execution = steps_per_execution
         self.optimizer, self._compile_loss, self._compile_metrics = chosen, compile_loss, compile_metrics
         self.loss = loss
-        self.run_eagerly = bool(run_eagerly)
-        self.jit_compile = bool(jit_compile) and not run_eagerly
+        self._run_eagerly = bool(run_eagerly)
+        self._jit_compile = bool(jit_compile)
         self._loss_tracker = Mean(name="loss")
         self.stop_training = False
         self.compiled = True
@@ -137,6 +202,11 @@ class Compilable:
         for metric in self.metrics:
             metric.reset_state()
 
+    def _metrics_at_start(self) -> list[np.ndarray] | None:
+        """What `reset_metrics` leaves in `metrics_variables`; None where a metric of the user's must be asked."""
+        starts = self._remembered("metrics at start", lambda: _starts(self.metrics))
+        return None if starts is None else [value.copy() for value in starts]
+
     def get_metrics_result(self) -> dict[str, Any]:
         """Every metric's value by name: the loss, the outputs' losses, the metrics of `compile`, then others."""
         losses = self._loss_metrics()
@@ -150,3 +220,22 @@ class Compilable:
             value = metric.result()
             found |= value if isinstance(value, dict) else {metric.name: value}
         return found
+
+
+def _starts(metrics: list[Metric]) -> list[np.ndarray] | None:
+    if not all(registry.is_builtin(type(metric)) for metric in metrics):
+        return None
+    return [np.asarray(value) for metric in metrics for value in metric.stateless_reset_state()]
+
+
+_LISTS = (
+    "_collect", "_flatten_layers", "_graph_parts", "_own_variables", "_parts", "layers", "metrics", "metrics_variables",
+    "non_trainable_variables", "non_trainable_weights", "trainable", "trainable_variables", "trainable_weights",
+    "variables", "weights",
+)  # fmt: skip
+
+
+def _lists_parts(part: Any) -> bool:
+    """Whether a class of the user's overrides one of the lists of parts."""
+    own = [base for base in type(part).__mro__ if base is not object and not registry.is_builtin(base)]
+    return any(name in base.__dict__ for base in own for name in _LISTS)

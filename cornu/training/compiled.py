@@ -4,28 +4,19 @@ The function is compiled once a batch shape. Training donates the state; evaluat
 changed alone.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from cornu.core.variable import Variable
 from cornu.kernels import platform
-from cornu.training.step import Parts, TrainState, pure_step, variables_of
-
-
-def repeated(step: Callable, constant: int) -> Callable:
-    """A step over stacked batches: many in one call. The first `constant` parts of the state stay as they are."""
-
-    def many(state: tuple, data: Any, rows: Any) -> tuple[dict, tuple]:
-        def body(carry: tuple, batch: tuple) -> tuple[tuple, dict]:
-            logs, after = step((*state[:constant], *carry), *batch)
-            return tuple(after[constant:]), logs
-
-        carry, logs = jax.lax.scan(body, tuple(state[constant:]), (data, rows))
-        return jax.tree.map(lambda x: x[-1], logs), (*state[:constant], *carry)
-
-    return many
+from cornu.optimizers import Optimizer
+from cornu.training.many import Repeated
+from cornu.training.step import TrainState, optimizers_of, pure_step, variables_of
 
 
 class Compiled:
@@ -34,15 +25,19 @@ class Compiled:
     Args:
         model: the model.
         stage: "train", "test" or "predict".
-        many: whether it takes several batches, stacked.
+        many: whether it takes a span of a chunk of batches (see `many`).
     """
 
     def __init__(self, model: Any, stage: str, many: bool = False):
         self.parts = variables_of(model, stage)
         self.jit = model.jit_compile
+        self._layers = _layers(model)
+        self._schedules = _schedules(model) if stage == "train" else []
+        self._known_shapes: set[tuple] = set()
+        self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
         self.names: list[str] = []
         step = pure_step(model, stage, self.parts, self.names)
-        step = repeated(step, constant=stage != "train") if many else step
+        step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else _only_changes(step)
         donated = (0,) if self._writes_all else ()
@@ -50,22 +45,75 @@ class Compiled:
         self.function = jax.jit(step, donate_argnums=donated, compiler_options=options) if self.jit else step
 
     def serves(self, model: Any, stage: str) -> bool:
-        """Whether the model still has these variables, in these roles."""
-        return self.jit == model.jit_compile and _identities(variables_of(model, stage)) == _identities(self.parts)
+        """Whether the model still has these layers and variables, in these roles, and its learning rate schedules."""
+        return (
+            self.jit == model.jit_compile
+            and _same(_layers(model), self._layers)
+            and all(map(_same, variables_of(model, stage), self.parts))
+            and (stage != "train" or _same(_schedules(model), self._schedules))
+        )
 
-    def __call__(self, data: Any, rows: Any = None) -> Any:
-        """Run the step on a batch, give the variables their new values, and return the logs or outputs."""
-        state = tuple([variable._value for variable in part] for part in self.parts)
-        data = data if self.jit else jax.tree.map(jnp.asarray, data)
-        result, after = self.function(TrainState(*state) if self._writes_all else state, data, rows)
+    def __call__(self, data: Any, rows: Any = None, metrics: list | None = None) -> Any:
+        """Run the step on a batch, give the variables their new values, and return the logs or outputs.
+
+        Args:
+            data: the batch.
+            rows: how many of its rows are real; None for all of them.
+            metrics: the values from which metrics start; None for those that they have.
+        """
+        state = [[variable._value for variable in part] for part in self.parts]
+        if metrics is not None:
+            state[-1] = metrics if self.jit else list(map(jnp.asarray, metrics))
+        state = TrainState(*state) if self._writes_all else tuple(state)
+        if self.jit:
+            result, after = self._run(state, data, rows)
+        else:
+            result, after = self.function(state, jax.tree.map(jnp.asarray, data), rows)
         for variables, values in zip(self.parts, after, strict=True):
             for index, value in enumerate(values) if self._writes_all else values.items():
                 variables[index]._value = value
         return {name: result[name] for name in self.names} if self.names else result
 
+    def _run(self, state: tuple, data: Any, rows: Any) -> tuple:
+        """Run the function; a first run on new shapes, which compiles it, is counted."""
+        leaves, structure = jax.tree.flatten((data, rows is None))
+        shapes = structure, tuple([(leaf.shape, leaf.dtype) for leaf in leaves[:-1]])
+        if shapes in self._known_shapes:
+            return self.function(state, data, rows)
+        with self._first_run(data):
+            found = self.function(state, data, rows)
+        self._known_shapes.add(shapes)
+        return found
 
-def _identities(parts: Parts) -> list[list[int]]:
-    return [[id(variable) for variable in part] for part in parts]
+    def __reduce__(self) -> tuple:
+        """A copy of the model compiles its own."""
+        return type(None), ()
+
+
+def _same(some: Sequence, others: Sequence) -> bool:
+    """Whether two sequences hold the same objects."""
+    return some is others or (len(some) == len(others) and all(map(is_, some, others)))
+
+
+def _layers(model: Any) -> tuple:
+    """The model's layers, each with whether it is trainable."""
+    return model._remembered(
+        "layers", lambda: tuple(fact for layer in model._flatten_layers() for fact in (layer, layer.trainable))
+    )
+
+
+def _schedules(model: Any) -> list:
+    """What the optimizers take their learning rates from, where that is no variable: the step has it compiled in."""
+    return [rate for optimizer in optimizers_of(model) for rate in _rates(optimizer)]
+
+
+def _rates(optimizer: Optimizer) -> Iterator[Any]:
+    rate = getattr(optimizer, "_learning_rate", None)
+    if not isinstance(rate, Variable):
+        yield rate
+    for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())):
+        if inner is not None:
+            yield from _rates(inner)
 
 
 def _only_changes(step: Callable) -> Callable:

@@ -62,6 +62,11 @@ class Batches:
     def arrays(self) -> tuple | None:
         return self.source.arrays if self.steps in (None, self.source.num_batches) else None
 
+    @property
+    def can_be_made_ahead(self) -> bool:
+        """Whether a thread may make batches ahead: an iterator of the user's stays in the user's own thread."""
+        return self.num_samples is None and self.source.repeats
+
     def order(self, epoch: int) -> np.ndarray:
         """The order in which the rows of `arrays` are used in an epoch."""
         return self.source.order(epoch)

@@ -1,14 +1,18 @@
 """`fit`, `evaluate`, `predict`: how data goes through a model, batch by batch.
 
 All of them do the same: look at a first batch to build what is not built and to refuse what cannot work (`prepare`),
-then run one epoch after the other with one compiled step (`step`, `compiled`). Logs stay on the device until a callback
-reads them. The variables get their new values after every step, so callbacks see an ordinary model.
+then run one epoch after the other with one compiled step (`step`, `compiled`). `_run_calls` is the loop itself.
+
+Where a callback looks at each batch, each step is a call, the variables have their new values after it, and logs stay
+on the device until somebody reads them. Where nobody does, a call takes as many steps as make some 20 to 50 ms (`many`,
+`pace`). Where batches come from, and what is made ahead, is said in `chunks`.
 
 The last batch is often smaller. Where no layer, loss or metric mixes rows, it is filled up and the extra rows are
 masked out exactly (`padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +22,8 @@ from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.core.variable import Variable
 from cornu.random import global_seed
-from cornu.training import padding, state_tree
+from cornu.training import many, padding, state_tree
+from cornu.training.chunks import feed, packed
 from cornu.training.compile import Compilable
 from cornu.training.compiled import Compiled
 from cornu.training.data import (
@@ -28,6 +33,7 @@ from cornu.training.data import (
     split_validation,
     unpack_x_y_sample_weight,
 )
+from cornu.training.pace import Late, Pace
 from cornu.training.prepare import prepare, undone_on_error
 from cornu.training.step import Steps
 
@@ -67,6 +73,8 @@ class Trainer(Compilable, Steps):
 
         Args:
             x: inputs: array, list or dictionary of arrays, generator, `PyDataset`, or any iterable of batches.
+                Iterables other than generators are read ahead in a thread. For sequences of different lengths there
+                is `utils.LengthBuckets`.
             y: labels, when `x` is arrays.
             batch_size: rows in a batch; 32 by default for arrays.
             epochs: number of the epoch after the last (so the number of epochs, from `initial_epoch` 0).
@@ -105,15 +113,16 @@ class Trainer(Compilable, Steps):
         self.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, Any] = {}
-        for epoch in range(initial_epoch, epochs):
-            callbacks.on_epoch_begin(epoch)
-            logs = self._epoch("train", batches, callbacks, epoch)
-            if checks is not None and validates(epoch + 1):
-                logs |= {f"val_{name}": value for name, value in self._evaluate(checks, callbacks).items()}
-            callbacks.on_epoch_end(epoch, logs)
-            batches.on_epoch_end()
-            if self.stop_training or (epoch + 1 < epochs and not batches.has_next_epoch()):
-                break
+        with self._compilations.during_fit(verbose):
+            for epoch in range(initial_epoch, epochs):
+                callbacks.on_epoch_begin(epoch)
+                logs = self._epoch("train", batches, callbacks, epoch)
+                if checks is not None and validates(epoch + 1):
+                    logs |= {f"val_{name}": value for name, value in self._evaluate(checks, callbacks).items()}
+                callbacks.on_epoch_end(epoch, logs)
+                batches.on_epoch_end()
+                if self.stop_training or (epoch + 1 < epochs and not batches.has_next_epoch()):
+                    break
         if self.optimizer is not None and epochs > initial_epoch:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
@@ -162,24 +171,21 @@ class Trainer(Compilable, Steps):
         Args:
             x, batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
+        if verbose == 0 and not callbacks and steps is None and _is_one_batch(x, batch_size):
+            return self._predict_one_batch(x, "predict")
         batches = make_batches(x, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="predict")
         self._look_at(batches, "predict")
         callbacks = self._callback_list(callbacks, verbose, 1, batches.num_batches)
-        step, full = self._function("predict"), padding.size(self, batches, "predict")
         outputs: list = []
+
+        def keep(call: many.Call, last: int, result: Any) -> None:
+            outputs.append(call.real(result))
+            callbacks.on_predict_batch_end(last, {"outputs": outputs[-1]} if watched else None)
+
+        watched = callbacks.needs_batches("predict")
         callbacks.on_predict_begin()
-        for index, (batch, _, _) in enumerate(batches.epoch(0)):
-            callbacks.on_predict_batch_begin(index)
-            data, rows = padding.fill((batch,), full)
-            result = step(data)
-            if rows is not None:
-                result = tree.map_structure(lambda a, n=rows: a[:n], result)
-            if outputs:
-                outputs[-1] = _on_host(outputs[-1])  # while the device computes this batch
-            outputs.append(result)
-            callbacks.on_predict_batch_end(index, {"outputs": result} if callbacks.needs_batches("predict") else None)
+        self._run_calls("predict", batches, 0, watched, callbacks.on_predict_batch_begin, keep)
         callbacks.on_predict_end()
-        outputs[-1] = _on_host(outputs[-1])
         return tree.map_structure(lambda *parts: np.concatenate(parts) if len(parts) > 1 else parts[0], *outputs)
 
     # ------------------------------------------------------------ epochs
@@ -187,22 +193,49 @@ class Trainer(Compilable, Steps):
     def _epoch(self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0) -> dict[str, Any]:
         """One epoch of training ("train") or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
-        full = padding.size(self, batches, stage)
-        filled = (padding.fill(_packed(batch), full) for batch in batches.epoch(number))
-        one, several = self._function(stage), None
-        if self.steps_per_execution > 1 and self.jit_compile:
-            several = self._function(stage, many=True)
         self.reset_metrics()
-        logs: dict[str, Any] = {}
-        position = 0
-        for group in _groups(filled, self.steps_per_execution):
-            begin(position)
-            logs = _run(group, one, several if len(group) == self.steps_per_execution else None)
-            position += len(group)
-            end(position - 1, logs)
-            if self.stop_training and stage == "train":
-                break
-        return _numbers(logs)
+        logs = self._run_calls(
+            stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
+        )
+        return _numbers(logs or {})
+
+    def _run_calls(
+        self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable
+    ) -> Any:
+        """Run the steps of one epoch; the result of the last call.
+
+        Args:
+            watched: whether a callback looks at each batch, so that a step is reported before the next one starts.
+            begin: called before each call with the number of its first step.
+            report: called after each call with the call, the number of its last step, and its result.
+        """
+        pace = self._pace_of(stage, watched)
+        runner = many.Runner(stage, pace, lambda several: self._function(stage, several))
+        late = Late(report, pace, at_once=watched)
+        result, done = None, 0
+        full = padding.size(self, batches, stage)
+        parts = 1 if stage == "predict" else 3
+        grouped = self.steps_per_execution != 1
+        with feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items:
+            for call in runner.calls(items):
+                begin(done)
+                began = time.perf_counter()
+                result = call.run()
+                done += call.steps
+                late(call, done - 1, result, began)
+                if self.stop_training and stage == "train":
+                    break
+        late.finish()
+        return result
+
+    def _pace_of(self, stage: str, watched: bool) -> Pace:
+        """How many steps a call takes: one where each is looked at, what `compile` was told, or what is found best."""
+        steps = self.steps_per_execution
+        fixed = None if steps == "auto" or (steps == 1 and not watched) else steps
+        key = (stage, fixed, self.jit_compile)
+        if key not in self._paces:
+            self._paces[key] = Pace(fixed, loops=self.jit_compile)
+        return self._paces[key]
 
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
         """One pass of evaluation; the logs of its end."""
@@ -211,12 +244,12 @@ class Trainer(Compilable, Steps):
         callbacks.on_test_end(logs)
         return logs
 
-    def _function(self, stage: str, many: bool = False) -> Compiled:
+    def _function(self, stage: str, several: bool = False) -> Compiled:
         """The compiled step of a stage, made anew when variables were added, frozen or replaced."""
-        key = f"{stage}_many" if many else stage
+        key = f"{stage}_many" if several else stage
         known = self._functions.get(key)
         if known is None or not known.serves(self, stage):
-            known = self._functions[key] = Compiled(self, stage, many)
+            known = self._functions[key] = Compiled(self, stage, several)
         return known
 
     def make_train_function(self, force: bool = False) -> Callable:
@@ -239,7 +272,7 @@ class Trainer(Compilable, Steps):
     # ------------------------------------------------------------ data
 
     def _look_at(self, batches: Batches, stage: str) -> None:
-        prepare(self, _packed(batches.example()), stage, batches.arrays)
+        prepare(self, packed(batches.example()), stage, batches.arrays)
 
     def _data_seed(self, initial_epoch: int) -> int:
         """What the order of batches depends on: the global seed and how many trainings began at epoch 0 before.
@@ -289,19 +322,27 @@ class Trainer(Compilable, Steps):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
-        return _on_host(self._function("predict")(self._one_batch("predict", x)))
+        return self._predict_one_batch(x, "predict_on_batch")
+
+    def _predict_one_batch(self, x: Any, owner: str) -> Any:
+        data = self._one_batch("predict", x, owner=owner)
+        return _on_host(self._function("predict")(data))
 
     def _on_batch(self, stage: str, x: Any, y: Any, weight: Any, class_weight: Any, return_dict: bool) -> Any:
         self._require_compiled(f"{stage}_on_batch")
         data = self._one_batch(stage, x, y, weight, class_weight)
-        self.reset_metrics()
-        logs = _numbers(self._function(stage)(data))
+        starts = self._metrics_at_start()
+        if starts is None:
+            self.reset_metrics()
+        logs = _numbers(self._function(stage)(data, metrics=starts))
         return logs if return_dict else _listed(logs)
 
-    def _one_batch(self, stage: str, x: Any, y: Any = None, weight: Any = None, class_weight: Any = None) -> tuple:
-        owner = f"{stage}_on_batch"
+    def _one_batch(
+        self, stage: str, x: Any, y: Any = None, weight: Any = None, class_weight: Any = None, owner: str | None = None
+    ) -> tuple:
+        owner = owner or f"{stage}_on_batch"
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
-        data = _packed(batches.example())
+        data = packed(batches.example())
         prepare(self, data, stage)
         return data
 
@@ -326,45 +367,17 @@ class Trainer(Compilable, Steps):
 # ---------------------------------------------------------------- helpers
 
 
-def _packed(batch: tuple) -> tuple:
-    """(x,), (x, y) or (x, y, sample_weight): what a user's step unpacks."""
-    x, y, weight = batch
-    return (x,) if y is None and weight is None else (x, y) if weight is None else batch
-
-
-def _run(group: Sequence[tuple], one: Compiled, several: Compiled | None) -> dict[str, Any]:
-    """Run the step on (batch, number of real rows) pairs, in one call where a function for several is given."""
-    if several is not None:
-        return several(*jax.tree.map(lambda *leaves: np.stack(leaves), *group))
-    for data, rows in group:
-        logs = one(data, rows)
-    return logs
-
-
-def _groups(pairs: Iterable[tuple], size: int) -> Iterator[list[tuple]]:
-    """(batch, real rows) pairs in groups of `size`; a batch of another shape starts a group of its own."""
-    group: list = []
-    for pair in pairs:
-        if group and _shapes(pair) != _shapes(group[0]):
-            yield group
-            group = []
-        group.append(pair)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _shapes(pair: tuple) -> list:
-    return [np.shape(leaf) for leaf in tree.flatten(pair)]
-
-
 def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
     """Logs as Python numbers; what is no scalar as arrays."""
     fetched = jax.device_get(dict(logs))  # all at once, but sorted by name
     arrays = {name: np.asarray(fetched[name]) for name in logs}
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}
+
+
+def _is_one_batch(x: Any, batch_size: Any) -> bool:
+    """Whether `x` is one array of no more rows than a batch has."""
+    most = 32 if batch_size is None else batch_size
+    return isinstance(x, (np.ndarray, jax.Array)) and x.ndim > 0 and isinstance(most, int) and len(x) <= most
 
 
 def _listed(logs: dict[str, Any]) -> Any:

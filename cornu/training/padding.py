@@ -29,7 +29,9 @@ def is_exact(model: Any, stage: str) -> bool:
         return False
     if any(_mixes_rows(layer, stage == "train") for layer in model._flatten_layers()):
         return False
-    return stage == "predict" or (_losses_skip_rows(model) and _metrics_skip_rows(model))
+    return stage == "predict" or (
+        _losses_skip_rows(model) and _metrics_skip_rows(model) and _outputs_have_two_axes(model, stage)
+    )
 
 
 def _mixes_rows(layer: Layer, training: bool) -> bool:
@@ -71,6 +73,12 @@ def _metrics_skip_rows(model: Any) -> bool:
     return not others and all(
         registry.is_builtin(type(metric)) and getattr(metric, "ignores_zero_weights", False) for metric in metrics
     )
+
+
+def _outputs_have_two_axes(model: Any, stage: str) -> bool:
+    """Losses take the last axis for that of the features: predictions of rank 1 are one sample to them."""
+    known = [outputs for (prepared_for, *_), outputs in model._prepared.items() if prepared_for == stage]
+    return all(len(output.shape) > 1 for output in tree.flatten(known))
 
 
 def size(model: Any, batches: Any, stage: str) -> int | None:

@@ -37,7 +37,7 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         if outputs is not None:
             _check_labels(model, whole if whole is not None else data, outputs)
         if stage == "train":
-            _prepare_optimizer(model)
+            _make_optimizer_ready(model)
 
 
 def _shapes(data: Any) -> list[tuple]:
@@ -171,6 +171,15 @@ def _try_out(model: Any, data: Any, stage: str) -> None:
 
 
 # ---------------------------------------------------------------- optimizer
+
+
+def _make_optimizer_ready(model: Any) -> None:
+    """Prepare the optimizer, once for each structure of the model."""
+    optimizer = model.optimizer
+    if optimizer is None or not optimizer.built:
+        _prepare_optimizer(model)
+    else:
+        model._remembered(("trained by", optimizer), lambda: _prepare_optimizer(model))
 
 
 def _prepare_optimizer(model: Any) -> None:

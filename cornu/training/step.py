@@ -5,6 +5,7 @@ was written: with `(state, data)` it is pure already; with `(data)` alone it rea
 `functional` makes it pure (`pure_step`). `compiled.py` makes one compiled function of that.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -161,8 +162,13 @@ def is_default(model: Any, stage: str) -> bool:
 
 def is_pure(method: Callable) -> bool:
     """Whether a step method takes `(state, data)` rather than `(data)`."""
-    parameters = inspect.signature(method).parameters.values()
-    return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]) >= 2
+    return _positional_count(getattr(method, "__func__", method)) - inspect.ismethod(method) >= 2
+
+
+@functools.cache
+def _positional_count(function: Callable) -> int:
+    parameters = inspect.signature(function).parameters.values()
+    return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])
 
 
 # ---------------------------------------------------------------- from a method to a compiled function
@@ -170,22 +176,29 @@ def is_pure(method: Callable) -> bool:
 
 def variables_of(model: Any, stage: str) -> Parts:
     """The variables behind the state of a stage, as the model has them now."""
+    trainable, rest, *metrics = model._remembered(
+        ("variables", stage == "predict"), lambda: _model_variables(model, with_metrics=stage != "predict")
+    )
+    return (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
+
+
+def _model_variables(model: Any, with_metrics: bool) -> Parts:
     trainable = model.trainable_variables
     known = {id(variable) for variable in trainable}
-    parts = [trainable, [variable for variable in model.variables if id(variable) not in known]]
-    if stage == "train":
-        parts.append(_optimizer_variables(model))
-    if stage != "predict":
-        parts.append(model.metrics_variables)
-    return tuple(map(tuple, parts))
+    rest = [variable for variable in model.variables if id(variable) not in known]
+    return tuple(trainable), tuple(rest), *((tuple(model.metrics_variables),) if with_metrics else ())
 
 
-def _optimizer_variables(model: Any) -> list[Variable]:
-    """Those of the optimizer; for a step that assigns variables also those of other optimizers among the attributes."""
+def _optimizer_variables(model: Any) -> tuple[Variable, ...]:
+    return tuple(variable for optimizer in optimizers_of(model) for variable in optimizer.variables)
+
+
+def optimizers_of(model: Any) -> list[Optimizer]:
+    """That of `compile`; for a step that assigns variables also other optimizers among the attributes."""
     found = [model.optimizer] if model.optimizer is not None else []
     if not is_pure(model.train_step):
         found += [o for o in vars(model).values() if isinstance(o, Optimizer) and o is not model.optimizer]
-    return [variable for optimizer in found for variable in optimizer.variables]
+    return found
 
 
 def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 import cornu
+from cornu import late
 
 ROOT = Path(cornu.__file__).parent
 
 # Every folder and top-level module of the package, from the ground up. A module may import from its own level's
 # row, or from rows above it in this list; never from rows below.
 LEVELS = [
-    ["version", "settings", "tree", "registry", "validate", "__init__"],
+    ["version", "late", "memory", "settings", "tree", "registry", "validate", "__init__"],
     ["core"],
     ["kernels", "random"],
     ["ops"],
@@ -26,7 +27,8 @@ LEVELS = [
     ["callbacks"],
     ["training"],
     ["models"],
-    ["utils"],
+    ["applications", "utils"],
+    ["applications"],
     ["as_keras"],
     ["cli"],
     ["__main__"],
@@ -98,6 +100,29 @@ def test_imports_inside_functions_are_for_optional_packages(file):
                 assert {n.split(".")[0] for n in names} <= allowed, f"{node.name} imports {names}"
 
 
+# What loads when it is first used, and where: packages that building and training a model does not need.
+LATE = {
+    "cornu.models.summary": {"rich.console", "rich.markup", "rich.table"},
+    "cornu.ops.linalg": {"jax.scipy.linalg"},
+    "cornu.ops.resampling": {"jax.scipy.ndimage"},
+    "cornu.saving.archive": {"h5py"},
+    "cornu.saving.weights_h5": {"h5py"},
+}
+
+
+def test_modules_that_load_late_are_these():
+    found = {}
+    for file in FILES:
+        text = file.read_text()
+        if "late.module" in text and module_name(file) != "cornu.late":
+            names = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
+            module = importlib.import_module(module_name(file))
+            proxies = {v._name for v in vars(module).values() if isinstance(v, late.Late)}
+            assert proxies <= names
+            found[module_name(file)] = proxies
+    assert found == LATE
+
+
 @pytest.mark.parametrize("file", FILES, ids=module_name)
 def test_every_module_opens_with_its_idea(file):
     assert ast.get_docstring(ast.parse(file.read_text()))
@@ -120,6 +145,7 @@ def test_importing_cornu_loads_no_namespace_and_no_optional_package():
         "from cornu.models import Sequential\n"
         "from cornu.layers import Dense\n"
         "optional = {'matplotlib', 'pandas', 'sklearn', 'torch', 'tensorflow', 'keras', 'optax', 'scipy'}\n"
+        "optional |= {'rich', 'h5py', 'jax.scipy.linalg', 'jax.scipy.ndimage'}\n"
         "heavy = optional & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
-from cornu.kernels import conv, platform, pool
+from cornu.kernels import conv, platform, pool, window, winograd
 
 LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
@@ -91,8 +91,8 @@ def test_convolution(case, padding):
 
 def test_plain_convolution():
     """The form of other platforms; its gradients are XLA's own."""
-    for (x_shape, kernel_shape, *window), padding in zip(CONVOLUTIONS, itertools.cycle(("valid", "same", "causal"))):
-        strides, dilation, groups = window
+    for (x_shape, kernel_shape, *how), padding in zip(CONVOLUTIONS, itertools.cycle(("valid", "same", "causal"))):
+        strides, dilation, groups = how
         x, kernel = draw(*x_shape), draw(*kernel_shape)
         with platform.plain_forms():
             found = conv.conv(x, kernel, strides, padding, dilation, groups)
@@ -307,3 +307,61 @@ def test_an_unknown_compiler_option_is_left_out(monkeypatch):
         assert platform.compiler_options() == {}
     finally:
         platform._known_options.cache_clear()
+
+
+# x shape, kernel shape, padding: many channels, unit stride along an axis that has 3, 5 or 7 elements
+MANY_CHANNELS = [
+    ((2, 23, 25, 32), (3, 3, 32, 40), "same"),
+    ((1, 40, 40, 32), (3, 3, 32, 32), "valid"),
+    ((3, 18, 30, 32), (1, 7, 32, 32), "same"),
+    ((3, 30, 18, 32), (7, 1, 32, 32), "valid"),
+    ((4, 18, 18, 32), (5, 5, 32, 32), "same"),
+    ((2, 600, 32), (3, 32, 33), "causal"),
+    ((1, 9, 12, 13, 32), (3, 3, 3, 32, 32), "same"),
+]
+
+
+@pytest.mark.parametrize("case", MANY_CHANNELS, ids=str)
+def test_fewer_products(case):
+    """Winograd's form is chosen, agrees forward and backward, and is no more than some ten times less exact."""
+    x_shape, kernel_shape, padding = case
+    x, kernel, ones = draw(*x_shape), draw(*kernel_shape), (1,) * (len(x_shape) - 2)
+    win = window.slide(padding, window.space_of(x), kernel.shape[:-2], ones)
+    axis = winograd.axis_for(x, kernel.shape[-1], win)
+    assert win.size[axis] > 1
+    found = pulled_back(lambda x, k: conv.conv(x, k, ones, padding), x, kernel)
+    agree(found, pulled_back(lambda x, k: reference(x, k, ones, padding, ones, 1), x, kernel), 1e-5)
+
+
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_fewer_products_in_exact_numbers(size):
+    """The interpolation itself, in float64: y = A' ((G w) * (B' x))."""
+    outputs, weights, inputs = winograd._matrices(size)
+    n, m = winograd._lengths(size)
+    x, w = np.random.default_rng(0).normal(size=n), np.random.default_rng(1).normal(size=size)
+    np.testing.assert_allclose(outputs @ ((weights @ w) * (inputs @ x)), np.correlate(x, w), atol=1e-12)
+    assert len(outputs) == m
+
+
+def test_plain_products_where_fewer_would_not_pay():
+    def axis(shape, channels, size=(3, 3), strides=(1, 1), dilation=(1, 1), dtype="float32"):
+        x = jax.ShapeDtypeStruct(shape, dtype)
+        return winograd.axis_for(x, channels, window.slide("same", shape[1:-1], size, strides, dilation))
+
+    assert axis((8, 56, 56, 64), 64) == 0
+    assert axis((8, 56, 56, 64), 64, strides=(2, 1)) == 1
+    assert axis((8, 56, 56, 64), 64, dilation=(2, 2)) is None
+    assert axis((8, 56, 56, 64), 64, size=(2, 4)) is None
+    assert axis((8, 56, 56, 64), 8) is None
+    assert axis((1, 7, 7, 512), 512) is None
+    assert axis((8, 56, 56, 64), 64, dtype="bfloat16") is None
+    assert axis((8, 147, 147, 32), 64) is None
+
+
+@pytest.mark.parametrize("size", [(7, 7), (3, 4), (11, 5)])
+@pytest.mark.parametrize("strides", [(2, 2), (3, 2), (4, 4)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_few_channels_with_strides(size, strides, padding):
+    x, kernel = draw(2, 19, 22, 3), draw(*size, 3, 5)
+    found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding), x, kernel)
+    agree(found, pulled_back(lambda x, k: reference(x, k, strides, padding, (1, 1), 1), x, kernel))

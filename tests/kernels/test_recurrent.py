@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
-from cornu.kernels import recurrent
+from cornu.kernels import platform, recurrent
 
 RNG = np.random.default_rng(0)
 TIME, BATCH, UNITS = 5, 3, 4
@@ -84,10 +84,11 @@ def test_values_and_gradients(name, masked):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_second_derivatives(name):
+@pytest.mark.parametrize("masked", [False, True])
+def test_second_derivatives(name, masked):
     step, gates, gate_count, state_count = CELLS[name]
     args = arguments(gate_count, state_count)
-    everything = jnp.ones((TIME, BATCH), bool)
+    everything = jnp.asarray(RNG.random((TIME, BATCH)) > 0.4) if masked else jnp.ones((TIME, BATCH), bool)
 
     def penalty(loss):
         return lambda kernel: jnp.sum(jax.grad(loss, 2)(args[0], args[1], kernel, args[3]) ** 2)
@@ -105,6 +106,17 @@ def test_slopes(activation):
     close(jax.vmap(slope)(function(x)), jax.vmap(jax.grad(function))(x))
     if scale is not None:
         close(scale * jnp.tanh(scale * x) + (1 - scale), function(x))
+
+
+@pytest.mark.parametrize("names", [("sigmoid", "tanh", "sigmoid"), ("sigmoid", "relu", "linear")])
+def test_gates_side_by_side(names):
+    each = [recurrent.ACTIVATIONS[name] for name in names]
+    x = jnp.asarray(RNG.normal(size=(BATCH, 3 * UNITS)).astype("float32"))
+    wanted = jnp.concatenate(
+        [a.function(part) for a, part in zip(each, jnp.split(x, 3, axis=-1), strict=True)], axis=-1
+    )
+    close(recurrent.activate(x, each), wanted)
+    close(recurrent.slopes(wanted, each), jax.grad(lambda x: jnp.sum(recurrent.activate(x, each)))(x))
 
 
 @pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
@@ -136,6 +148,34 @@ def test_half_precision_keeps_its_dtype_and_stays_close(name, dtype):
     assert gradients.dtype == dtype
 
 
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_last_states_alone_and_the_plain_form(name, masked):
+    _, gates, gate_count, state_count = CELLS[name]
+    args = arguments(gate_count, state_count)
+    mask = jnp.asarray(RNG.random((TIME, BATCH)) > 0.4) if masked else None
+
+    def loss(*args, **kwargs):
+        return sum(jnp.sum(jnp.sin(s)) for s in recurrent.recur(gates, *args, mask, **kwargs)[1])
+
+    assert recurrent.recur(gates, *args, mask, sequences=False)[0] is None
+    every = jax.grad(loss, (0, 1, 2, 3))(*args)
+    close(jax.grad(lambda *a: loss(*a, sequences=False), (0, 1, 2, 3))(*args), every)
+    with platform.plain_forms():
+        close(jax.grad(lambda *a: loss(*a, sequences=False), (0, 1, 2, 3))(*args), every)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_the_projection_of_all_inputs(dtype):
+    x, kernel = (jnp.asarray(RNG.normal(size=size), dtype) for size in ((TIME, BATCH, 3), (3, UNITS)))
+    weight = jnp.asarray(RNG.normal(size=(TIME, BATCH, UNITS)), dtype)
+    got, wanted = (
+        jax.value_and_grad(lambda *a, f=f: jnp.sum(f(*a) * weight), (0, 1))(x, kernel)
+        for f in (recurrent.project, recurrent.product)
+    )
+    close(got, wanted, {"float32": 2e-5, "bfloat16": 0.05, "float16": 0.01}[dtype])
+
+
 def test_the_written_out_loop_is_the_same():
     args = arguments(4, 2)
     gates = recurrent.lstm_gates()
@@ -164,7 +204,8 @@ def test_unknown_batch_and_time():
     assert last[0].shape == (n, 4)
 
 
-def test_the_kernel_gradient_is_one_product_after_the_loop():
+def test_the_kernel_gradient_is_one_product_after_the_loop(monkeypatch):
+    monkeypatch.delenv("CORNU_KERNELS", raising=False)
     x, states, kernel, bias = arguments(4, 2)
 
     def loss(kernel):

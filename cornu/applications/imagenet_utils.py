@@ -1,0 +1,122 @@
+"""Images in and names of classes out: what the ImageNet models expect and what their scores mean."""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cornu import ops, settings, validate
+from cornu.applications import pretrained
+from cornu.core import dtypes
+from cornu.core.symbolic import is_keras_tensor
+
+__all__ = ["decode_predictions", "preprocess_input"]
+
+_BGR_MEAN = (103.939, 116.779, 123.68)  # of the images of ImageNet, from 0 to 255
+_RGB_MEAN = (0.485, 0.456, 0.406)  # the same, from 0 to 1
+_RGB_DEVIATION = (0.229, 0.224, 0.225)
+_MODES = ("caffe", "tf", "torch")
+
+
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+    """Images in the range that a model was trained on; the given array keeps its values.
+
+    Args:
+        x: one image or a batch of them, RGB from 0 to 255: an array or a symbolic tensor.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        mode: `"caffe"`: BGR, less the mean of ImageNet. `"tf"`: from -1 to 1. `"torch"`: from 0 to 1, less the mean
+            of ImageNet, over its deviation.
+
+    Returns:
+        Numbers of the shape of `x`: a NumPy array for one, else a tensor.
+
+    Example:
+
+        x = cornu.applications.imagenet_utils.preprocess_input(np.full((1, 2, 2, 3), 255), mode="tf")
+        print(x.max())  # 1.0
+    """
+    validate.one_of(mode, _MODES, "mode", "preprocess_input")
+    data_format = validate.data_format(data_format, "preprocess_input")
+    rank = len(getattr(x, "shape", np.shape(x)))
+    if rank not in (3, 4):
+        raise ValueError(
+            f"preprocess_input: x must be an image or a batch of images, of 3 or 4 dimensions. Received: {rank}."
+        )
+    x = _as_float(x)
+    if mode == "tf":
+        return x / 127.5 - 1.0
+    channels_first = data_format == "channels_first"
+    if mode == "torch":
+        return (x / 255.0 - _spread(_RGB_MEAN, x, channels_first)) / _spread(_RGB_DEVIATION, x, channels_first)
+    x = x[..., ::-1, :, :] if channels_first else x[..., ::-1]
+    return x - _spread(_BGR_MEAN, x, channels_first)
+
+
+def _as_float(x: Any) -> Any:
+    """`x` as numbers with a fraction: floats keep their dtype."""
+    if is_keras_tensor(x) or hasattr(x, "device"):
+        return x if dtypes.is_float(x.dtype) else ops.cast(x, settings.floatx())
+    x = np.asarray(x)
+    return x if dtypes.is_float(x.dtype) else x.astype(settings.floatx())
+
+
+def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> Any:
+    array = np.asarray(values, dtypes.standardize_dtype(x.dtype))
+    return array.reshape(-1, 1, 1) if channels_first else array
+
+
+def preprocessing(mode: str | None) -> Callable[[Any, str | None], Any]:
+    """The `preprocess_input` of a family; None leaves images as they are, for models that scale them inside."""
+
+    def family_input(x: Any, data_format: str | None = None) -> Any:
+        return x if mode is None else preprocess_input(x, data_format, mode)
+
+    family_input.__name__ = family_input.__qualname__ = "preprocess_input"
+    family_input.__doc__ = _FAMILY_DOCSTRING.format(what=_RANGES[mode])
+    return family_input
+
+
+_RANGES = {
+    None: "unchanged: the model has layers that scale them",
+    "caffe": "BGR, less the mean of ImageNet",
+    "tf": "scaled to numbers from -1 to 1",
+    "torch": "scaled to 0 to 1, less the mean of ImageNet, over its deviation",
+}
+_FAMILY_DOCSTRING = """Images in the range of this family's models: {what}.
+
+    Args:
+        x: one image or a batch of them, RGB from 0 to 255.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+    """
+
+
+def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
+    """The likeliest classes of ImageNet for each row of scores.
+
+    Args:
+        preds: scores, shape (batch, 1000).
+        top: how many classes for each row.
+
+    Returns:
+        For each row, (WordNet id, name, score), the highest score first.
+    """
+    preds = np.asarray(preds)
+    if preds.ndim != 2 or preds.shape[1] != 1000:
+        raise ValueError(
+            "decode_predictions: preds must be the scores of the 1000 classes of ImageNet, of shape (batch, 1000). "
+            f"Received: shape {preds.shape}."
+        )
+    top = validate.positive_int(top, "top", "decode_predictions")
+    classes = _classes(pretrained.class_index())
+    best = np.argsort(-preds, axis=-1, kind="stable")[:, :top]
+    return [[(*classes[index], row[index]) for index in indices] for row, indices in zip(preds, best, strict=True)]
+
+
+@functools.lru_cache(maxsize=1)
+def _classes(path: str) -> list[tuple[str, str]]:
+    """(WordNet id, name) of each class, from the published JSON file."""
+    with open(path, encoding="utf-8") as file:
+        table = json.load(file)
+    return [tuple(table[str(index)]) for index in range(1000)]

@@ -1,0 +1,58 @@
+"""Stored weights for a finished model: the published files, downloaded once, or a file of one's own."""
+
+import os
+from typing import Any
+
+from cornu.applications import addresses
+from cornu.applications.addresses import File
+from cornu.utils.download import get_file
+
+PUBLISHED = "imagenet"  # the word that asks for published weights
+_FOLDER = "models"  # where they are kept, under Keras's own folder for downloads
+
+
+def load(model: Any, kind: str, weights: str | os.PathLike | None, include_top: bool, variant: dict[str, Any]) -> None:
+    """Give `model` the weights that were asked for.
+
+    Args:
+        model: the model.
+        kind: name of its constructor.
+        weights: "imagenet", a path, or None to leave the model as it is.
+        include_top: whether the model has its classifier.
+        variant: the arguments that tell published weights of one kind apart.
+    """
+    if weights is None:
+        return
+    path = published(kind, include_top, **variant) if weights == PUBLISHED else os.fspath(weights)
+    model.load_weights(path)
+
+
+def published(kind: str, include_top: bool, **variant: Any) -> str:
+    """The path of the published weights, downloaded if they are not there yet."""
+    otherwise = 'weights=None for fresh weights, or weights="path/to/a/weights/file"'
+    return _fetch(_file(kind, include_top, **variant), otherwise)
+
+
+def class_index() -> str:
+    """The path of the table of ImageNet's classes."""
+    return _fetch(addresses.CLASS_INDEX, "the class numbers, preds.argmax(-1)")
+
+
+def _file(kind: str, include_top: bool, **variant: Any) -> File:
+    files = addresses.FILES[kind]
+    found = files.get((include_top, *sorted(variant.items())))
+    if found is None:
+        offered = sorted({key[1:] for key in files})
+        listed = "; ".join(", ".join(f"{k}={v}" for k, v in choice) for choice in offered)
+        asked = ", ".join(f"{k}={v}" for k, v in variant.items())
+        raise ValueError(f"{kind}: there are published weights for {listed}. Received: {asked}. Take weights=None.")
+    return found
+
+
+def _fetch(file: File, otherwise: str) -> str:
+    origin = addresses.BASE + file.address
+    try:
+        return get_file(file.name, origin, file_hash=file.digest, cache_subdir=_FOLDER)
+    except OSError as error:
+        error.add_note(f"Or do without it: {otherwise}.")
+        raise

@@ -1,0 +1,200 @@
+"""Compiled code kept on disk, so that a program that ran before starts without compiling.
+
+JAX's persistent cache does the keeping; this module says where, and switches it on when the first variable is made or
+the first step compiled, never at import. A folder that the user gave JAX is left alone, and so is one that cannot be
+written. `CORNU_COMPILATION_CACHE` is "off" or the path of another folder; `cornu.config.set_compilation_cache` says
+the same in a program.
+
+A folder is bounded without locks: at its end, a process that added to it removes what was used longest ago. Processes
+may share it: an entry that is missing, half written or damaged is compiled again. Entries are code, so the folder is
+used only where nobody but its owner can write to it.
+"""
+
+import atexit
+import os
+import platform
+import stat
+import sys
+import warnings
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jaxlib
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+DEFAULT_MAXIMUM = 2**30  # bytes
+_OFF = ("off", "0", "false", "no")
+# Small functions are kept too: looking one up takes a twentieth of compiling it.
+_OPTIONS = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
+_DAMAGED = "Error (reading|writing) persistent compilation cache entry"
+
+
+class _Wanted(NamedTuple):
+    """What was asked for: a folder, None for the default one, or False for none; and its size in bytes."""
+
+    folder: str | bool | None
+    maximum: int
+
+
+class _Running(NamedTuple):
+    """The folder in use, and JAX's options as they were before."""
+
+    folder: Path
+    options: dict
+
+
+class _Now:
+    """What holds in this process."""
+
+    wanted: _Wanted | None = None  # None: as the environment says
+    running: _Running | None = None
+    looked = False
+
+
+def start() -> None:
+    """Switch the cache on at the first call; let go of it at a later one where the user has given JAX a folder since.
+
+    A folder that JAX has already, or `jax_enable_compilation_cache` off, stays as it is.
+    """
+    if _Now.looked:
+        if _Now.running is not None and jax.config.jax_compilation_cache_dir != str(_Now.running.folder):
+            _Now.running = None
+            reset_cache()
+        return
+    _Now.looked = True
+    wanted = _Now.wanted or _from_environment()
+    if wanted.folder is False or jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = _prepared_folder(wanted.folder)
+    if folder is not None:
+        _switch_on(folder, wanted.maximum)
+
+
+def current_folder() -> str | None:
+    """The folder in which JAX keeps compiled code, the user's own or cornu's; None while there is none."""
+    start()
+    return jax.config.jax_compilation_cache_dir if jax.config.jax_enable_compilation_cache else None
+
+
+def choose(folder: str | os.PathLike | bool | None, maximum: int = DEFAULT_MAXIMUM) -> None:
+    """Use `folder` from now on; None is the default folder, False none. A named one goes before JAX's own."""
+    _switch_off(_Now.running)
+    named = folder is not None and folder is not False
+    if named:
+        jax.config.update("jax_compilation_cache_dir", None)
+    _Now.wanted = _Wanted(os.fspath(folder) if named else folder, maximum)
+    _Now.looked = False
+
+
+def _from_environment() -> _Wanted:
+    said = os.environ.get("CORNU_COMPILATION_CACHE", "")
+    return _Wanted(False if said.lower() in _OFF else said or None, DEFAULT_MAXIMUM)
+
+
+# ---------------------------------------------------------------- on and off
+
+
+def _switch_on(folder: Path, maximum: int) -> None:
+    _Now.running = _Running(folder, {name: getattr(jax.config, name) for name in _OPTIONS})
+    for name, value in _OPTIONS.items():
+        jax.config.update(name, value)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    reset_cache()
+    warnings.filterwarnings("ignore", message=_DAMAGED)
+    atexit.register(_bound_if_changed, folder, maximum, _changed_at(folder))
+
+
+def _switch_off(running: _Running | None) -> None:
+    """Take the folder and the options back where JAX still has cornu's."""
+    if running is not None:
+        for name, value in {**running.options, "jax_compilation_cache_dir": None}.items():
+            if getattr(jax.config, name) == {**_OPTIONS, "jax_compilation_cache_dir": str(running.folder)}[name]:
+                jax.config.update(name, value)
+        _Now.running = None
+        reset_cache()
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def _prepared_folder(said: str | None) -> Path | None:
+    """The folder for this version of JAX's compiler and this kind of processor, made where needed; None if unusable."""
+    root = default_folder() if said is None else Path(said).expanduser().absolute()
+    folder = root / f"jaxlib-{jaxlib.version.__version__}-{_processor()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if said is None and not (_is_own(root) and _is_own(folder)):
+            return None
+        return folder if os.access(folder, os.W_OK) else None
+    except OSError:
+        return None
+
+
+def default_folder() -> Path:
+    """The user's folder for caches, where this system keeps such."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "cornu"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "cornu" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "cornu"
+    return Path.home() / ".cache" / "cornu"
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether the folder is this user's, and nobody else can put code into it."""
+    if not hasattr(os, "getuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _processor() -> str:
+    """A tag that differs between processors with different instructions, which a shared home folder may meet."""
+    features = platform.processor()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            features = next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        pass
+    return f"{platform.machine()}-{zlib.crc32(features.encode()):08x}".lower()
+
+
+def _changed_at(folder: Path) -> int:
+    """When an entry was last added to or removed from the folder; 0 where it is gone."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _bound_if_changed(folder: Path, maximum: int, before: int) -> None:
+    if _changed_at(folder) != before:
+        bound(folder.parent, maximum)
+
+
+def bound(root: Path, maximum: int) -> None:
+    """Remove the entries below `root` that were used longest ago, until three quarters of `maximum` bytes are left.
+
+    Empty files, which a full disk leaves, go in any case. Nothing is removed while all entries fit.
+    """
+    entries = []
+    for path in root.glob("jaxlib-*/**/*"):
+        try:
+            found = path.stat()
+        except OSError:  # another process was quicker
+            continue
+        if stat.S_ISREG(found.st_mode):
+            entries.append((found.st_size > 0, max(found.st_atime, found.st_mtime), found.st_size, path))
+    total = sum(size for *_, size, _ in entries)
+    excess = total - maximum * 3 // 4 if total > maximum else 0
+    for *_, size, path in sorted(entries):
+        if excess <= 0 and size:
+            break
+        try:
+            path.unlink()
+        except OSError:
+            continue
+        excess -= size

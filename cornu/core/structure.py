@@ -1,0 +1,124 @@
+"""What an object is made of, and whether any of it was replaced since it was looked through.
+
+Looking through a model for its layers, variables and metrics takes far longer than asking whether it is still the same.
+A `Structure` holds every dictionary of attributes, list, dictionary and set that can be reached from the model, with
+what was in them; `holds` compares the identities of what is in them now. So nothing has to announce a change: whatever
+a new look could find differently is another object in one of these places, however it got there. Variables are
+compared by their `trainable` as well; their values are no part of the structure.
+
+What was worked out from a structure is remembered with it and forgotten with it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from operator import is_
+from typing import Any
+
+from cornu.core.variable import Variable
+
+_CONTAINERS = (dict, list, set)
+
+
+class Structure:
+    """The containers behind an object, with what they hold.
+
+    Args:
+        root: an object with attributes, such as a model.
+        entered: classes whose objects' attributes are looked through.
+        left_out: classes whose objects' attributes are not, though `entered` has a base of them.
+    """
+
+    def __init__(self, root: Any, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
+        self._attributes: list[tuple] = []  # object, the names and values of its attributes
+        self._entries: list[tuple] = []  # list, dictionary or set, its keys, what it holds
+        self._flags: list[tuple[Variable, bool]] = []
+        self._memory: dict[Any, Any] = {}
+        for item in _reachable(root, entered, left_out):
+            if isinstance(item, Variable):
+                self._flags.append((item, item._trainable))
+                continue
+            if isinstance(item, _CONTAINERS):
+                self._entries.append((item, *_content(item)))
+                continue
+            self._attributes.append((item, *_content(item.__dict__)))
+
+    def holds(self) -> bool:
+        """Whether everything is still where it was."""
+        for part, _, held in self._attributes:
+            attributes = part.__dict__
+            if len(attributes) != len(held) or not all(map(is_, attributes.values(), held)):
+                return False
+        for container, keys, held in self._entries:
+            if len(container) != len(held) or not all(map(is_, container, held if keys is None else keys)):
+                return False
+            if keys is not None and not all(map(is_, container.values(), held)):
+                return False
+        return all(variable._trainable is flag for variable, flag in self._flags)
+
+    @property
+    def objects(self) -> list[Any]:
+        """What has attributes, the root first."""
+        return [part for part, _, _ in self._attributes]
+
+    def renewed(self, fresh: "Structure") -> "Structure":
+        """This structure, brought up to date, where `fresh` differs in volatile attributes alone; else `fresh`."""
+        if self._fixed() != fresh._fixed():
+            return fresh
+        self._attributes = fresh._attributes
+        return self
+
+    def _fixed(self) -> list:
+        """The identities of what must not change. Both structures hold the objects, so no identity is used twice."""
+        found: list = [(id(variable), flag) for variable, flag in self._flags]
+        for container, keys, held in self._entries:
+            found.append((id(container), [id(item) for item in (*(keys or ()), *held)]))
+        for part, names, held in self._attributes:
+            volatile, pairs = _volatile(part), zip(names, held, strict=True)
+            found.append((id(part), [(name, id(value)) for name, value in pairs if name not in volatile]))
+        return found
+
+    def remember(self, key: Any, work_out: Callable[[], Any]) -> Any:
+        """What `work_out` returned the first time that `key` was asked for."""
+        if key not in self._memory:
+            self._memory[key] = work_out()
+        return self._memory[key]
+
+    def __reduce__(self) -> tuple:
+        """A copy of the root is another object: nothing that is known here goes with it."""
+        return type(None), ()
+
+
+def _reachable(root: Any, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[Any]:
+    """The containers, variables and objects with attributes behind `root`, each once."""
+    followed = (*_CONTAINERS, tuple, frozenset, Variable, *entered)
+    stack, seen = [root], {id(root)}
+    while stack:
+        item = stack.pop()
+        if not isinstance(item, (tuple, frozenset)):
+            yield item
+        for part in _children(item):
+            if id(part) not in seen and isinstance(part, followed) and not isinstance(part, left_out):
+                seen.add(id(part))
+                stack.append(part)
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, Variable):
+        return ()
+    if isinstance(item, dict):
+        return (*item, *item.values())
+    if isinstance(item, (list, set, tuple, frozenset)):
+        return item
+    volatile = _volatile(item)
+    return [value for name, value in item.__dict__.items() if name not in volatile]
+
+
+def _volatile(part: Any) -> Iterable[str]:
+    """The names of the attributes that come and go while an object is used."""
+    return getattr(type(part), "volatile_attributes", ())
+
+
+def _content(container: Any) -> tuple[tuple | None, tuple]:
+    """(keys, values) of a dictionary, (None, items) of anything else."""
+    if isinstance(container, dict):
+        return tuple(container), tuple(container.values())
+    return None, tuple(container)

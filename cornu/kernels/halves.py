@@ -1,0 +1,35 @@
+"""16-bit floats on a CPU: computed in 32 bits, and rounded once at the end.
+
+A CPU has fast 16-bit arithmetic for plain products alone (see `dense`). In all else it widens each number before each
+operation and rounds it after, so a loop or a convolution of 16-bit numbers takes up to nine times as long as one of
+32-bit numbers. Kernels of that kind are marked `@in_float32`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu.kernels import platform
+
+
+def in_float32(kernel: Callable) -> Callable:
+    """A kernel that, where it is faster, computes on 16-bit floats in 32 bits; its results have the first's dtype."""
+
+    @functools.wraps(kernel)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        narrow = next((x.dtype for x in jax.tree.leaves((args, kwargs)) if is_half(x)), None)
+        if narrow is None or not platform.fast("float32_for_halves"):
+            return kernel(*args, **kwargs)
+        args, kwargs = jax.tree.map(lambda x: x.astype(jnp.float32) if is_half(x) else x, (args, kwargs))
+        return jax.tree.map(lambda x: x.astype(narrow), kernel(*args, **kwargs))
+
+    return wrapped
+
+
+def is_half(x: Any) -> bool:
+    """Whether `x` is an array of 16-bit floats."""
+    dtype = getattr(x, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize == 2

@@ -1,0 +1,26 @@
+"""Modules that load when something in them is first used.
+
+Drawing a table or reading a file takes packages that building and training a model does not. A module that needs one
+writes `h5py = late.module("h5py")` in the place of `import h5py`, and uses it as if it were there.
+"""
+
+import importlib
+from typing import Any
+
+
+class Late:
+    """Stands for a module, and loads it when an attribute is read."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
+
+    def __repr__(self) -> str:
+        return f"<module {self._name!r}, loaded when used>"
+
+
+def module(name: str) -> Any:
+    """The module called `name`, to be loaded when something in it is first used."""
+    return Late(name)

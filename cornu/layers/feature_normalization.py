@@ -1,0 +1,154 @@
+"""Normalization of features by a mean and a variance that are given, or taken from data once by `adapt`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import settings, validate
+from cornu.layers.layer import Layer
+
+__all__ = ["Normalization"]
+
+
+class Normalization(Layer):
+    """Gives each feature mean 0 and variance 1: `(x - mean) / max(sqrt(variance), epsilon)`.
+
+    Args:
+        axis: axis or axes that each have a mean and a variance of their own; None has one of both for all values.
+        mean: the mean, a number or one for each feature; None leaves it to `adapt`.
+        variance: the variance, given or left out together with `mean`.
+        invert: whether the inputs are normalized already and get mean and variance back.
+
+    Input shape:
+        Any in which the axes of `axis` have known sizes.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.Normalization()
+        layer.adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
+        print(layer(np.array([[1.0, 30.0]])))  # [[-1. 1.]]
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
+        mean: float | Sequence[float] | None = None,
+        variance: float | Sequence[float] | None = None,
+        invert: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.axis = _axes(axis, self)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                f"{validate.describe(self)}: give both mean and variance, or neither. "
+                f"Received: mean={mean}, variance={variance}."
+            )
+        self.mean = _plain(mean, self.axis, self)
+        self.variance = _plain(variance, self.axis, self)
+        self.invert = bool(invert)
+        self.supports_masking = True
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the statistics as weights, unless they were given."""
+        kept = self._kept(len(input_shape))
+        unknown = [axis for axis in kept if input_shape[axis] is None]
+        if unknown:
+            raise ValueError(
+                f"{validate.describe(self)}: the axes that are kept must have known sizes; axis {unknown} has none. "
+                f"Received: input_shape={tuple(input_shape)}, axis={self.axis}."
+            )
+        if self.mean is None:
+            shape = tuple(input_shape[axis] for axis in kept)
+            options = {"shape": shape, "trainable": False, "autocast": False}
+            self.adapted_mean = self.add_weight(name="mean", initializer="zeros", **options)
+            self.adapted_variance = self.add_weight(name="variance", initializer="ones", **options)
+            self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The normalized inputs, or the original ones where `invert` is set."""
+        x = jnp.asarray(inputs, self.compute_dtype)
+        mean, variance = (self._lined_up(value, x) for value in self._statistics())
+        deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(settings.epsilon(), x.dtype))
+        return x * deviation + mean if self.invert else (x - mean) / deviation
+
+    def adapt(self, data: Any) -> None:
+        """Take mean and variance from data, forgetting what was there before.
+
+        Args:
+            data: an array, or an iterable of batches (a generator, a `PyDataset`, a data loader).
+        """
+        if self.mean is not None:
+            raise ValueError(f"{validate.describe(self)}: mean and variance were given, so there is nothing to adapt.")
+        count, mean, square = 0, 0.0, 0.0  # of the batches so far; `square` is the sum of squared deviations
+        for batch in _batches(data):
+            if not self.built:
+                self.build((None, *batch.shape[1:]))
+                self.built = True
+            reduced = tuple(a for a in range(batch.ndim) if a not in self._kept(batch.ndim))
+            size = int(np.prod([batch.shape[a] for a in reduced]))
+            batch_mean = batch.mean(axis=reduced, dtype="float64")
+            batch_square = batch.var(axis=reduced, dtype="float64") * size
+            shift, total = batch_mean - mean, count + size
+            square = square + batch_square + shift**2 * (count * size / total)  # Chan, Golub & LeVeque, 1979
+            mean = mean + shift * (size / total)
+            count = total
+        if not count:
+            raise ValueError(f"{validate.describe(self)}: adapt needs data, and there was none.")
+        self.adapted_mean.assign(np.asarray(mean, "float32"))
+        self.adapted_variance.assign(np.asarray(square / count, "float32"))
+
+    def _kept(self, rank: int) -> list[int]:
+        """The axes with statistics of their own, counted from the front."""
+        wrong = [axis for axis in self.axis if not -rank <= axis < rank]
+        if wrong:
+            raise ValueError(
+                f"{validate.describe(self)}: axis must lie within the {rank} dimensions of the input. "
+                f"Received: axis={self.axis}."
+            )
+        return sorted(axis % rank for axis in self.axis)
+
+    def _statistics(self) -> tuple[Any, Any]:
+        if self.mean is None:
+            return self.adapted_mean.value, self.adapted_variance.value
+        return np.asarray(self.mean), np.asarray(self.variance)
+
+    def _lined_up(self, value: Any, x: jax.Array) -> jax.Array:
+        """A statistic in the shape that spreads over `x`."""
+        value = jnp.asarray(value, x.dtype)
+        kept = self._kept(x.ndim)
+        full = jnp.broadcast_to(value, [x.shape[axis] for axis in kept])
+        return full.reshape([x.shape[axis] if axis in kept else 1 for axis in range(x.ndim)])
+
+
+def _axes(axis: int | Sequence[int] | None, owner: Any) -> tuple[int, ...]:
+    axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if 0 in axes:
+        raise ValueError(f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={axis}.")
+    return axes
+
+
+def _plain(value: Any, axes: tuple[int, ...], owner: Any) -> Any:
+    """A statistic as a number or nested lists, as a config holds it."""
+    if value is None or isinstance(value, (int, float)):
+        return value
+    array = np.asarray(value, "float64")
+    if array.ndim > len(axes):
+        raise ValueError(
+            f"{validate.describe(owner)}: mean and variance can have one dimension for each of the {len(axes)} axes. "
+            f"Received: shape {array.shape}."
+        )
+    return array.tolist()
+
+
+def _batches(data: Any) -> Iterator[np.ndarray]:
+    if hasattr(data, "shape") or not isinstance(data, Iterable) or isinstance(data, (list, tuple)):
+        yield np.asarray(data)
+    else:
+        yield from (np.asarray(batch) for batch in data)

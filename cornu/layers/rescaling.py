@@ -1,0 +1,42 @@
+"""Rescaling: `x * scale + offset`, most often from pixel values to numbers around zero."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu.layers.layer import Layer
+
+__all__ = ["Rescaling"]
+
+
+class Rescaling(Layer):
+    """Multiplies by `scale`, then adds `offset`; inputs of any dtype come out in the layer's compute dtype.
+
+    Args:
+        scale: factor, a number or one for each channel.
+        offset: addend, a number or one for each channel.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same.
+
+    Example:
+
+        layer = cornu.layers.Rescaling(1 / 127.5, offset=-1)
+        print(layer(np.array([[0, 255]], "uint8")))  # [[-1. 1.]]
+    """
+
+    def __init__(self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.offset = offset
+        self.supports_masking = True
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """The scaled and shifted inputs."""
+        dtype = self.compute_dtype
+        return jnp.asarray(inputs, dtype) * jnp.asarray(self.scale, dtype) + jnp.asarray(self.offset, dtype)

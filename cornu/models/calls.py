@@ -1,0 +1,210 @@
+"""`model(x)` as one compiled function.
+
+Called on arrays, a model would run one operation after the other, each with a cost of its own. A model made of cornu's
+own layers alone does nothing that a compiled function would leave out: it reads and assigns its variables and attaches
+masks and losses. So such a model is compiled, once for each shape of the inputs, with its variables as the state.
+Everything else (layers and functions of the user's, text, symbolic tensors, tracers, inputs with masks, calls inside of
+other calls) runs operation by operation, and so does whatever cannot be compiled after all.
+
+The compiled functions belong to the model's structure: when a part or an attribute of a part is replaced, they go.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import registry, settings, tree
+from cornu.core import context
+from cornu.core.masks import get_mask, set_mask
+from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.variable import Variable
+from cornu.kernels import platform
+from cornu.layers.layer import Layer
+
+MOST_SHAPES = 32  # of one model; calls on further shapes run operation by operation
+MOST_CHANGES = 16  # of one model's structure, after which it is no longer compiled
+
+NOT_COMPILED = object()
+
+
+def run(model: Any, args: tuple, kwargs: dict) -> Any:
+    """The outputs of a compiled call, or NOT_COMPILED where the call must run operation by operation."""
+    if not context.is_clear() or not model.built or not model.jit_compile or not registry.is_builtin(type(model)):
+        return NOT_COMPILED
+    try:
+        leaves, treedef = jax.tree.flatten((args, kwargs))
+    except (TypeError, ValueError):  # a dictionary whose keys cannot be sorted
+        return NOT_COMPILED
+    facts = [_fact(leaf) for leaf in leaves]
+    if None in facts:
+        return NOT_COMPILED
+    calls = model._structure().remember("calls", lambda: _calls_of(model))
+    if calls is None:
+        return NOT_COMPILED
+    return calls(model, leaves, (treedef, *facts, *settings.for_computing(), platform._plain_forced()))
+
+
+def _fact(leaf: Any) -> Any:
+    """What a compiled call takes for granted of an argument: an array's shape and dtype, a flag's value; None: no."""
+    if isinstance(leaf, np.ndarray):
+        return (leaf.shape, leaf.dtype) if leaf.dtype.kind in "biufc" else None
+    if isinstance(leaf, jax.Array):
+        return None if isinstance(leaf, jax.core.Tracer) or get_mask(leaf) is not None else (leaf.shape, leaf.dtype)
+    return (leaf,) if isinstance(leaf, bool) else None
+
+
+class Calls:
+    """The compiled calls of one model in one structure.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: Any):
+        self.variables: tuple[Variable, ...] = tuple(model.variables)
+        self.known: dict[tuple, Call | None] = {}
+
+    def __call__(self, model: Any, leaves: list, key: tuple) -> Any:
+        """The outputs for the leaves of the arguments."""
+        call = self.known.get(key)
+        if call is None and (key in self.known or len(self.known) >= MOST_SHAPES):
+            return NOT_COMPILED
+        call = call or Call(self.variables, key[0], leaves)
+        try:
+            found = call.run(model, leaves)
+        except Exception:  # operation by operation it works, or it fails with an error that says where
+            if not call.has_run and not _is_tracing():
+                self.known[key] = None
+            return NOT_COMPILED
+        self.known[key] = call
+        return call.finish(model, *found)
+
+
+def _is_tracing() -> bool:
+    """Whether a function of the user's is being compiled around this call."""
+    return isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
+
+
+class Call:
+    """One compiled call.
+
+    Args:
+        variables: the model's variables.
+        treedef: the structure of the arguments.
+        leaves: arguments like those of all calls.
+    """
+
+    def __init__(self, variables: tuple[Variable, ...], treedef: Any, leaves: list):
+        self.variables = variables
+        self._treedef = treedef
+        self._flags = [leaf if isinstance(leaf, bool) else None for leaf in leaves]
+        self._pack: Callable[[list], Any] = lambda outputs: outputs
+        self._model: Any = None  # while it is traced
+        self.has_run = False
+        options = platform.compiler_options() or None
+        self._function = jax.jit(self._pure, compiler_options=options)
+
+    def run(self, model: Any, leaves: list) -> tuple:
+        """Compute; nothing is done to the model yet."""
+        self._model = model
+        arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
+        found = self._function([variable._value for variable in self.variables], arrays)
+        self.has_run = True
+        return found
+
+    def finish(self, model: Any, outputs: list, masks: dict, losses: list, changes: dict) -> Any:
+        """Do to the model and the outputs what the call would have done."""
+        for index, value in changes.items():
+            self.variables[index].take(value)
+        model._losses[:] = losses
+        for index, mask in masks.items():
+            set_mask(outputs[index], mask)
+        return self._pack(outputs)
+
+    def _pure(self, state: list, arrays: list) -> tuple[list, dict, list, dict]:
+        """The flat outputs, their masks and the changed variables by position, and the losses."""
+        given = iter(arrays)
+        leaves = [next(given) if flag is None else flag for flag in self._flags]
+        args, kwargs = jax.tree.unflatten(self._treedef, leaves)
+        values = _Closed(zip(self.variables, state, strict=True))
+        losses: list = []
+        with context.scope(states=(values,), losses=losses):
+            result = Layer.__call__(self._model, *args, **kwargs)
+        outputs = tree.flatten(result)
+        if not all(isinstance(output, jax.Array) for output in outputs):
+            raise TypeError("Outputs that are no arrays cannot come out of a compiled function.")
+        self._pack = _packer(result)
+        masks = {index: get_mask(output) for index, output in enumerate(outputs) if get_mask(output) is not None}
+        after = [values[variable] for variable in self.variables]
+        changes = {i: new for i, (old, new) in enumerate(zip(state, after, strict=True)) if new is not old}
+        return outputs, masks, [jnp.asarray(loss) for loss in losses], changes
+
+
+class _Closed(dict):
+    """Values of a model's variables; no other variable can be read or assigned."""
+
+    def __contains__(self, variable: Any) -> bool:
+        if not super().__contains__(variable):
+            raise LookupError(f"{variable.path} is no variable of the model.")
+        return True
+
+    def __setitem__(self, variable: Any, value: Any) -> None:
+        if variable in self:
+            super().__setitem__(variable, value)
+
+
+def _packer(result: Any) -> Callable[[list], Any]:
+    """What puts flat outputs into the structure of `result`."""
+    if not tree.is_nested(result):
+        return lambda outputs: outputs[0]
+    skeleton = tree.map_structure(lambda output: 0, result)
+    return lambda outputs: tree.pack_sequence_as(skeleton, outputs)
+
+
+# ---------------------------------------------------------------- which models
+
+
+def _calls_of(model: Any) -> Calls | None:
+    """What holds the compiled calls of `model` as it is now; None where a call may do what only Python does."""
+    model._call_structures += 1
+    return Calls(model) if model._call_structures <= MOST_CHANGES and all(map(_is_pure, _operations(model))) else None
+
+
+def _operations(model: Any) -> Iterator[Operation]:
+    """The model, the layers inside, and the functions in their graphs."""
+    for layer in model._flatten_layers():
+        yield layer
+        yield from (part for part in getattr(layer, "operations", ()) if not isinstance(part, Layer))
+
+
+def _is_pure(operation: Operation) -> bool:
+    """Whether a call does nothing but compute with its arguments, its attributes and variables.
+
+    A NumPy array could be changed in its place, which nobody would see: it is read at every call.
+    """
+    if isinstance(operation, FunctionOperation):
+        parts = [operation.function, operation.settings, *((node.args, node.kwargs) for node in operation.nodes)]
+    else:
+        hidden = getattr(operation, "_hidden", frozenset())
+        parts = [type(operation), *(value for name, value in vars(operation).items() if name not in hidden)]
+    return all(map(_is_fixed, _leaves(parts)))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What is in lists, tuples, sets and dictionaries, however deep."""
+    if isinstance(value, (list, tuple, set, frozenset, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _is_fixed(part: Any) -> bool:
+    if isinstance(part, np.ndarray):
+        return False
+    if not callable(part) or isinstance(part, Layer):
+        return True
+    return registry.is_builtin(part if hasattr(part, "__name__") else type(part))

@@ -1,0 +1,171 @@
+"""How the batches of an epoch come to the device: in chunks, or one by one, made ahead in a thread.
+
+Arrays are cut into chunks: as many batches as make some megabytes, gathered in the epoch's order. That takes a small
+part of the time in which the device works on the chunk before, so the main thread does it between two calls.
+
+What a source of batches yields is copied before it is used, because the source may write the next batch into the same
+memory. A `PyDataset` and whatever can be gone through again is read by a thread that stays ahead. A generator is a
+program of the user's that may well look at the model, so it runs in the main thread, while the device is at work.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from cornu import tree
+from cornu.training import padding
+from cornu.training.data import Batches
+from cornu.training.pace import Pace
+from cornu.training.prefetch import prefetch
+
+CHUNK_BYTES = 8 * 2**20  # of a chunk's data
+CHUNK_STEPS = 256
+FIRST_STEPS = 4  # the first chunk of an epoch is filled with few steps, so that the device starts at once
+AHEAD = 2  # batches that the thread makes ahead
+_ALIGNMENT = 64  # bytes; the CPU device then uses the host's memory as it is
+
+
+class Chunk(NamedTuple):
+    """Stacked batches, of which the first `steps` are filled in."""
+
+    data: Any  # leaves of shape (size, rows, ...)
+    rows: np.ndarray | None  # (size,): how many rows of each batch are real; None where all are
+    steps: int
+
+
+@contextlib.contextmanager
+def feed(
+    batches: Batches, number: int, pace: Any, *, full: int | None, parts: int, grouped: bool, jit: bool
+) -> Iterator:
+    """The batches of an epoch as an iterable of chunks and of lone (batch, number of real rows) pairs.
+
+    Args:
+        batches: the data.
+        number: which epoch.
+        pace: how many steps a call takes, and whether several can be one.
+        full: number of rows to which batches are filled up; None where they are not.
+        parts: how much of (x, y, sample_weight) the step takes.
+        grouped: whether batches that a source yields wait for each other to make a chunk.
+        jit: whether steps are compiled.
+    """
+    size = chunk_size(batches, pace)
+    if size > 1 and batches.arrays is not None:
+        yield array_chunks(batches, number, size, full)
+        return
+    items = (padding.fill(packed(batch[:parts]), full) for batch in batches.epoch(number))
+    if size > 1 and grouped:
+        items = stacked_chunks(items, size, pace)
+    elif jit and batches.num_samples is None:
+        items = ((_own(data), rows) for data, rows in items)
+    with prefetch(items, AHEAD) if jit and batches.can_be_made_ahead else contextlib.closing(items) as ready:
+        yield ready
+
+
+def chunk_size(batches: Batches, pace: Pace) -> int:
+    """How many batches are stacked at a time; 1 where every step is a call of its own."""
+    if batches.num_batches == 1:
+        return 1
+    if pace.fixed or not pace.loops:
+        return pace.steps if pace.fixed else 1
+    leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.example()) if leaf is not None]
+    return max(1, min(CHUNK_STEPS, CHUNK_BYTES // max(1, sum(leaf.nbytes for leaf in leaves))))
+
+
+def array_chunks(batches: Batches, number: int, size: int, full: int | None) -> Iterator[Chunk | tuple]:
+    """The batches of an epoch of arrays as chunks; a last batch that is short and not filled up comes as a pair."""
+    data, order, rows = packed(batches.arrays), batches.order(number), batches.batch_size
+    whole = -(-len(order) // rows) if full else len(order) // rows
+    done, steps = 0, min(FIRST_STEPS, size)
+    while done < whole:
+        steps = min(steps, whole - done)
+        yield _gathered(data, order[done * rows : (done + steps) * rows], rows, steps, size, full)
+        done, steps = done + steps, min(4 * steps, size)
+    if done * rows < len(order):
+        yield tree.map_structure(lambda leaf: None if leaf is None else leaf[order[done * rows :]], data), None
+
+
+def _gathered(data: Any, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
+    def leaf_of(leaf: np.ndarray | None) -> np.ndarray | None:
+        if leaf is None:
+            return None
+        stacked = _empty((size * rows, *leaf.shape[1:]), leaf.dtype)
+        _take(leaf, order, stacked[: len(order)])
+        stacked[len(order) : steps * rows] = leaf[order[(steps - 1) * rows]]  # extra rows, which count for nothing
+        return stacked.reshape(size, rows, *leaf.shape[1:])
+
+    counts = None
+    if full:
+        counts = np.full(size, rows, "int32")
+        counts[steps - 1] = len(order) - (steps - 1) * rows
+    return Chunk(tree.map_structure(leaf_of, data), counts, steps)
+
+
+def _take(leaf: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
+    """`out[:] = leaf[order]`, without a copy in between where NumPy can do that."""
+    if leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype == out.dtype:
+        np.take(leaf, order, axis=0, out=out, mode="clip")
+    else:
+        out[...] = leaf[order]
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Memory that the CPU device can use without copying it; nothing is written to it once it was handed over."""
+    dtype = dtype.newbyteorder("=")
+    count = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(count + _ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % _ALIGNMENT
+    return memory[offset : offset + count].view(dtype).reshape(shape)
+
+
+def stacked_chunks(pairs: Iterable[tuple], size: int, pace: Pace) -> Iterator[Chunk]:
+    """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
+    memory, steps, shapes = None, 0, None
+    for pair in pairs:
+        if steps and _shapes(pair) != shapes:
+            yield Chunk(*memory, steps)
+            steps = 0
+        if not steps:
+            shapes, memory = _shapes(pair), jax.tree.map(functools.partial(_room_for, size), pair)
+        jax.tree.map(functools.partial(_write, steps), memory, pair)
+        steps += 1
+        if steps >= min(size, pace.steps):
+            yield Chunk(*memory, steps)
+            steps = 0
+    if steps:
+        yield Chunk(*memory, steps)
+
+
+def _room_for(size: int, leaf: Any) -> np.ndarray:
+    leaf = np.asarray(leaf)
+    return _empty((size, *leaf.shape), leaf.dtype)
+
+
+def _write(index: int, stacked: np.ndarray, leaf: Any) -> None:
+    stacked[index] = leaf
+
+
+def _own(data: Any) -> Any:
+    """A batch on the device, in memory that nobody else writes to."""
+
+    def copy(leaf: Any) -> Any:
+        if np.asarray(leaf).dtype.kind in "OUS":
+            return leaf
+        owned = _room_for(1, leaf)
+        owned[0] = leaf
+        return jax.device_put(owned[0])
+
+    return jax.tree.map(copy, data)
+
+
+def _shapes(pair: tuple) -> list:
+    return [(np.shape(leaf), getattr(leaf, "dtype", None)) for leaf in tree.flatten(pair)]
+
+
+def packed(batch: tuple) -> tuple:
+    """(x,), (x, y) or (x, y, sample_weight): what a user's step unpacks."""
+    x, y, weight = (*batch, None, None)[:3]
+    return (x,) if y is None and weight is None else (x, y) if weight is None else batch

@@ -1,0 +1,208 @@
+"""Several steps in one compiled call, so that the host's work for a step is paid once a call.
+
+Batches of one shape are stacked into a `Chunk` of a fixed size. A compiled loop runs any span of its steps, so one
+function serves few and many: nothing is compiled a second time. How many a call takes is for `pace` to say.
+
+A call takes one step alone, on the function for one batch, where callbacks look at every batch, where a batch has
+another shape (the last one, unless it can be filled up), where it is large, and where a loop would slow the step down.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import tree
+from cornu.kernels import platform
+from cornu.training.chunks import CHUNK_BYTES, Chunk
+from cornu.training.pace import Pace
+from cornu.training.step import TrainState
+
+
+class Call(NamedTuple):
+    """One compiled call: how many steps it takes, what runs it, and what cuts the real rows out of its outputs."""
+
+    steps: int
+    run: Callable[[], Any]
+    real: Callable[[Any], Any]
+
+
+class LoopUnfitError(Exception):
+    """A step that is better not put into a loop."""
+
+
+# ---------------------------------------------------------------- the compiled loop
+
+
+class Repeated:
+    """A pure step over a span of a chunk: `(state, data, (rows, start, stop)) -> (result, state)`.
+
+    The result is that of the last step, or for predictions those of all steps, stacked.
+
+    Args:
+        step: `(state, data, rows) -> (result, state)`.
+        stacks: whether the results of all steps are kept.
+    """
+
+    def __init__(self, step: Callable, stacks: bool):
+        self.stacks = stacks
+        self._step = jax.jit(_changes(step))  # traced once, although the loop asks for its shapes first
+        self.__name__ = "repeated"
+
+    def __call__(self, state: tuple, data: Any, span: tuple) -> tuple[Any, tuple]:
+        rows, start, stop = span
+
+        def batch(index: Any) -> tuple:
+            return jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index, keepdims=False), (data, rows))
+
+        def body(index: Any, carry: tuple) -> tuple:
+            values, results = carry
+            result, values = self._step(_replaced(state, values), *batch(index))
+            return values, self._kept(results, result, index)
+
+        traced = self._step.trace(state, *batch(start))
+        result, changed = traced.out_info
+        size = len(jax.tree.leaves(data)[0])
+        _refuse_slow_loops(traced.jaxpr, jax.tree.leaves(result), size if self.stacks else 1)
+        values = [{i: part[i] for i in changes} for part, changes in zip(state, changed, strict=True)]
+        shape = (size,) if self.stacks else ()
+        results = jax.tree.map(lambda a: jnp.zeros((*shape, *a.shape), a.dtype), result)
+        values, results = jax.lax.fori_loop(start, stop, body, (values, results))
+        return results, _replaced(state, values)
+
+    def _kept(self, results: Any, result: Any, index: Any) -> Any:
+        if not self.stacks:
+            return result
+        return jax.tree.map(lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), results, result)
+
+
+def _changes(step: Callable) -> Callable:
+    """The step with a new state that holds, by position and in the old types, only the values that it changed."""
+
+    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
+        result, after = step(state, data, rows)
+        pairs = [list(zip(*part, strict=True)) for part in zip(state, after, strict=True)]
+        return result, [
+            {i: jnp.asarray(new, old.dtype) for i, (old, new) in enumerate(part) if new is not old} for part in pairs
+        ]
+
+    return changes
+
+
+def _replaced(state: tuple, values: list[dict]) -> tuple:
+    parts = [
+        [changed.get(i, value) for i, value in enumerate(part)] for part, changed in zip(state, values, strict=True)
+    ]
+    return TrainState(*parts) if isinstance(state, TrainState) else tuple(parts)
+
+
+# ---------------------------------------------------------------- what is slow in a loop
+
+_PLAIN_CONVOLUTION = (0, 3, 1, 2)  # the places of batch, features, rows and columns in NHWC
+
+
+def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
+    """Refuse results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
+    if copies * sum(a.size * a.dtype.itemsize for a in results) > 4 * CHUNK_BYTES:
+        raise LoopUnfitError("The predictions of a chunk are too large.")
+    if platform.name() == "cpu" and any(map(_is_slow_convolution, _equations(jaxpr.jaxpr))):
+        raise LoopUnfitError("There are convolutions in layouts that are slow inside a loop.")
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """All equations of a jaxpr and of those inside it."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(inner):
+                yield from _equations(getattr(inner, "jaxpr", inner))
+
+
+def _is_jaxpr(value: Any) -> bool:
+    return hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns")
+
+
+def _is_slow_convolution(equation: Any) -> bool:
+    if equation.primitive.name != "conv_general_dilated":
+        return False
+    layout = equation.params["dimension_numbers"]
+    return equation.params["feature_group_count"] > 1 or not _is_plain(layout.lhs_spec)
+
+
+def _is_plain(layout: tuple) -> bool:
+    return layout == (0, len(layout) - 1, *range(1, len(layout) - 1))
+
+
+# ---------------------------------------------------------------- the calls of an epoch
+
+
+class Runner:
+    """The calls that run the steps of one stage.
+
+    Args:
+        stage: "train", "test" or "predict".
+        pace: how many steps a call takes.
+        function: gives the compiled step: for one batch (False) or for a span of a chunk (True).
+    """
+
+    def __init__(self, stage: str, pace: Pace, function: Callable[[bool], Callable]):
+        self.stacks = stage == "predict"
+        self.pace = pace
+        self.function = functools.cache(function)
+
+    def calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
+        """What there is to run for chunks and for lone (batch, real rows) pairs."""
+        for item in items:
+            if isinstance(item, Chunk):
+                yield from self._spans(item)
+            else:
+                yield self._single(*item)
+
+    def _single(self, data: Any, rows: int | None) -> Call:
+        real = functools.partial(_on_host, cut=lambda a: a if rows is None else a[:rows])
+        return Call(1, lambda: self.function(False)(data, rows), real)
+
+    def _spans(self, chunk: Chunk) -> Iterator[Call]:
+        start, data = 0, jax.device_put(chunk.data) if self.pace.loops else None
+        while start < chunk.steps:
+            steps = range(start, min(start + self.pace.steps, chunk.steps))
+            span = Span(self, chunk, data, steps)
+            yield Call(len(steps), span.run, span.real)
+            start = steps.stop
+
+
+class Span:
+    """Some steps of a chunk, whose data on the device is `data`."""
+
+    def __init__(self, runner: Runner, chunk: Chunk, data: Any, steps: range):
+        self.runner, self.chunk, self.data, self.steps = runner, chunk, data, steps
+        self.first = steps.start  # where in the stacked results those of this span begin
+
+    def run(self) -> Any:
+        """Run the steps: in one call, or one after the other where a loop would be slow."""
+        if self.runner.pace.loops:
+            try:
+                span = (self.chunk.rows, np.int32(self.steps.start), np.int32(self.steps.stop))
+                return self.runner.function(True)(self.data, span)
+            except LoopUnfitError:
+                self.runner.pace.loops = False
+        self.first = 0
+        results = [self.runner.function(False)(*self._batch(index)) for index in self.steps]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *results) if self.runner.stacks else results[-1]
+
+    def _batch(self, index: int) -> tuple:
+        return jax.tree.map(lambda leaf: leaf[index], (self.chunk.data, self.chunk.rows))
+
+    def real(self, result: Any) -> Any:
+        """The stacked predictions laid out row by row, without the rows with which batches were filled up."""
+        counts = [None if self.chunk.rows is None else self.chunk.rows[index] for index in self.steps]
+        parts = list(enumerate(counts, self.first))
+        return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))
+
+
+def _on_host(outputs: Any, cut: Callable) -> Any:
+    """Outputs as NumPy arrays of their own, cut."""
+    return tree.map_structure(lambda a: np.array(cut(np.asarray(a))) if hasattr(a, "dtype") else a, outputs)

@@ -1,0 +1,75 @@
+"""When calls are made and reported.
+
+`Pace` finds how many steps make a call of 20 to 50 ms: long enough that a call costs nothing, short enough that the
+progress bar moves and Ctrl-C is heard. `Late` reports a call when the next one is under way, so that whoever looks at
+its logs does not keep the device waiting.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+SHORTEST, LONGEST = 0.02, 0.05  # seconds of a call
+
+
+class Pace:
+    """How many steps a call takes.
+
+    Args:
+        steps: a fixed number, or None to find one at which a call lasts neither too long nor too short.
+        loops: whether several steps can be one call; False also once a step turns out not to fit into a loop.
+    """
+
+    def __init__(self, steps: int | None, loops: bool):
+        self.steps = steps or 1
+        self.fixed = steps is not None
+        self.loops = loops
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn how long a call was under way."""
+        if self.fixed or steps != self.steps:
+            return
+        if seconds < SHORTEST:
+            self.steps *= 2
+        elif seconds > LONGEST:
+            self.steps = max(1, self.steps // 2)
+
+
+class Late:
+    """Pass reports of calls on, each when the next call is under way and its own is done.
+
+    So at most two calls are under way, and reading a report's logs never leaves the device without work.
+
+    Args:
+        report: function of (call, number of the last step, result).
+        pace: what learns how long the calls take.
+        at_once: whether somebody must see the results before the next call starts.
+    """
+
+    def __init__(self, report: Callable, pace: Pace, at_once: bool):
+        self._report, self._pace, self._at_once = report, pace, at_once
+        self._waiting: list[tuple] = []
+        self._ready = time.perf_counter()
+
+    def __call__(self, call: Any, last: int, result: Any, began: float) -> None:
+        """Take a call's result; `began` is when it was asked for."""
+        if self._at_once:
+            self._report(call, last, result)
+        self._waiting.append((call, last, result, began))
+        if len(self._waiting) > 1:
+            self._pass_on()
+
+    def finish(self) -> None:
+        """Pass on what still waits."""
+        while self._waiting:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        call, last, result, began = self._waiting.pop(0)
+        jax.block_until_ready(result)
+        began, self._ready = max(began, self._ready), time.perf_counter()
+        self._pace.took(call.steps, self._ready - began)
+        if not self._at_once:
+            self._report(call, last, result)

@@ -1,0 +1,253 @@
+"""Files from the internet, kept in a folder: each is downloaded once, checked, and appears whole or not at all.
+
+What has arrived lies in a `.part` file beside the target, and a later attempt asks the server for the rest. One
+process downloads a file at a time, the others wait for it. Nothing beyond the standard library is needed.
+"""
+
+import hashlib
+import http.client
+import os
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cornu import settings, validate
+from cornu.callbacks.progbar import Progbar
+from cornu.utils import archives
+from cornu.utils.file_lock import locked
+
+TIMEOUT = 30.0  # seconds without a byte after which a connection counts as dead
+ATTEMPTS = 5  # in a row without anything new
+_FIRST_PAUSE = 0.5  # seconds before the second attempt; twice as long before each further one
+_CHUNK = 2**18  # bytes
+_ALGORITHMS = {32: "md5", 64: "sha256"}  # by the length of a written hash
+
+
+def get_file(
+    fname: str | os.PathLike | None = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: str | list[str] | None = "auto",
+    cache_dir: str | os.PathLike | None = None,
+    force_download: bool = False,
+) -> str:
+    """Download a file unless it is there already, and return its path.
+
+    Args:
+        fname: name to keep it under; None takes the last part of `origin`. An absolute path is used as it is.
+        origin: its address.
+        untar: the older word for `extract` of a tar archive.
+        md5_hash: the older word for `file_hash`.
+        file_hash: MD5 or SHA-256 of the file in hexadecimal, checked after the download and before each use.
+        cache_subdir: folder below `cache_dir`.
+        hash_algorithm: `"md5"`, `"sha256"`, or `"auto"`, which goes by the length of `file_hash`.
+        extract: whether the file is an archive to unpack; the path returned is then that of its folder.
+        archive_format: `"tar"`, `"zip"`, `"auto"` for either, a list of them, or None for no archive.
+        cache_dir: folder for all downloads; None is `$KERAS_HOME`, else `~/.keras`.
+        force_download: whether to download even where the file is there.
+
+    Raises:
+        ValueError: when what arrived does not have the hash, or an archive would write outside its folder.
+        OSError: when there is no network, or the server does not answer, or the disk is full.
+    """
+    if origin is None:
+        raise ValueError("get_file: origin, the address of the file, is needed.")
+    file_hash = file_hash or md5_hash
+    algorithm = _algorithm(hash_algorithm, file_hash)
+    target = _folder(cache_dir, cache_subdir) / _name(fname, origin)
+    with locked(target.with_name(f".{target.name}.lock")):
+        if force_download or not _is_good(target, file_hash, algorithm):
+            _download(origin, target, file_hash, algorithm)
+        if extract or untar:
+            return os.fspath(archives.unpack(target, ["tar"] if untar else archive_format, force_download))
+    return os.fspath(target)
+
+
+def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
+    """The folder for the file, made; where the usual place cannot be written, one for temporary files."""
+    base = Path(settings.home() if cache_dir is None else cache_dir).expanduser()
+    folder = base / subfolder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = None
+    if folder is None or not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir()) / ".keras" / subfolder
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _name(fname: str | os.PathLike | None, origin: str) -> str:
+    name = os.fspath(fname) if fname is not None else os.path.basename(urllib.request.url2pathname(_path(origin)))
+    if not name:
+        raise ValueError(f"get_file: the address ends in no file name. Give fname. Received: origin={origin!r}.")
+    return name
+
+
+def _path(origin: str) -> str:
+    return urllib.parse.urlsplit(origin).path
+
+
+def _algorithm(name: str, file_hash: str | None) -> str:
+    validate.one_of(name, ("auto", "md5", "sha256"), "hash_algorithm", "get_file")
+    if name != "auto" or file_hash is None:
+        return name
+    if len(file_hash) not in _ALGORITHMS:
+        raise ValueError(
+            "get_file: file_hash must be the 32 digits of an MD5 or the 64 of a SHA-256. "
+            f"Received {len(file_hash)} digits: {file_hash!r}."
+        )
+    return _ALGORITHMS[len(file_hash)]
+
+
+def _is_good(path: Path, file_hash: str | None, algorithm: str) -> bool:
+    """Whether the file is there and is the right one."""
+    if not path.is_file():
+        return False
+    if file_hash is None or _digest(path, algorithm) == file_hash.lower():
+        return True
+    warnings.warn(f"{path} does not have the hash {file_hash}, so it is downloaded anew.", stacklevel=3)
+    return False
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+# ---------------------------------------------------------------- the transfer
+
+
+def _download(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
+    """Bring the file to its place, or leave what was there."""
+    part = target.with_name(f".{target.name}.part")
+    resumed = part.exists()
+    _receive(origin, target, part)
+    if file_hash is not None and resumed and _digest(part, algorithm) != file_hash.lower():
+        part.unlink()  # the first half was of another file: once more, all of it
+        _receive(origin, target, part)
+    if file_hash is not None:
+        found = _digest(part, algorithm)
+        if found != file_hash.lower():
+            part.unlink()
+            raise ValueError(
+                f"{origin} is not the file it should be: its {algorithm} is {found}, not {file_hash}. It was deleted. "
+                "Either the download was changed on its way, or the file at this address is a new one."
+            )
+    with open(part, "rb+") as written:
+        os.fsync(written.fileno())
+    os.replace(part, target)
+    _stamp(part).unlink(missing_ok=True)
+
+
+def _stamp(part: Path) -> Path:
+    """Where the server's mark of the version that `part` is of is kept."""
+    return part.with_name(f"{part.name}.version")
+
+
+def _receive(origin: str, target: Path, part: Path) -> None:
+    """Fill `part`, attempt after attempt; each one that brings something new gives the next ones another chance."""
+    left, pause = ATTEMPTS, _FIRST_PAUSE
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _attempt(origin, target, part)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code not in (408, 429):
+                raise _failure(origin, target, error) from error
+            reason: Exception = error
+        except (OSError, http.client.HTTPException) as error:
+            if _is_local(error):
+                raise
+            reason = error
+        if part.exists() and part.stat().st_size > before:
+            left, pause = ATTEMPTS, _FIRST_PAUSE
+        left -= 1
+        if left <= 0:
+            raise _failure(origin, target, reason) from reason
+        time.sleep(pause)
+        pause *= 2
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether it is this machine's disk that failed: its errors name a file, or say that there is no room."""
+    return isinstance(error, OSError) and (getattr(error, "filename", None) is not None or error.errno == 28)
+
+
+def _failure(origin: str, target: Path, reason: Exception) -> OSError:
+    return ConnectionError(
+        f"Could not download {origin}: {reason}. Without a network: fetch the file on another machine and put it at "
+        f"{target}."
+    )
+
+
+def _attempt(origin: str, target: Path, part: Path) -> None:
+    """One connection: the rest of the file, or all of it where the server starts again."""
+    have = part.stat().st_size if part.exists() else 0
+    stamp = _stamp(part)
+    headers = {"User-Agent": "cornu", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if stamp.exists():
+            headers["If-Range"] = stamp.read_text()
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(origin, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing is left to send, or the file has become shorter
+            part.unlink()
+            return _attempt(origin, target, part)
+        raise
+    with response:
+        goes_on = have and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        have = have if goes_on else 0
+        _keep_version(stamp, response)
+        length = response.headers.get("Content-Length")
+        total = None if length is None else have + int(length)
+        with open(part, "ab" if goes_on else "wb") as file:
+            received = _copy(response, file, have, _progress(origin, total))
+    if total is not None and received < total:
+        raise ConnectionError(f"the connection ended after {received} of {total} bytes")
+    return None
+
+
+def _keep_version(stamp: Path, response: Any) -> None:
+    """Note which version of the file this is, so that a later attempt goes on with no other."""
+    mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if mark and not mark.startswith("W/"):
+        stamp.write_text(mark)
+    else:
+        stamp.unlink(missing_ok=True)
+
+
+def _copy(response: Any, file: Any, have: int, show: Callable[[int], None]) -> int:
+    with suppress(http.client.IncompleteRead):  # the caller compares with the length that was promised
+        while chunk := response.read1(_CHUNK) if hasattr(response, "read1") else response.read(_CHUNK):
+            file.write(chunk)
+            have += len(chunk)
+            show(have)
+    return have
+
+
+def _progress(origin: str, total: int | None) -> Callable[[int], None]:
+    """A function that shows how many bytes are there."""
+    if not settings.is_interactive_logging_enabled():
+        return lambda have: None
+    print(f"Downloading data from {origin}")
+    bar = Progbar(total, unit_name="byte")
+
+    def show(have: int) -> None:
+        bar.update(have, finalize=have == total)
+
+    return show

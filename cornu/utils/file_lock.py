@@ -1,0 +1,42 @@
+"""A lock between processes: a file that one of them holds at a time, and that frees itself when its holder dies."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
+
+_WAIT = 0.1  # seconds between two attempts
+
+
+@contextmanager
+def locked(path: str | os.PathLike) -> Iterator[None]:
+    """Hold the lock of this name while the block runs, waiting for it if need be.
+
+    Args:
+        path: the lock's file; it is made, and stays.
+    """
+    handle = os.open(Path(path), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        while not _take(handle):
+            time.sleep(_WAIT)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""Sequences of different lengths in batches of few shapes.
+
+A step is compiled for each shape of a batch. Sequences of like length share a batch here, padded to the length of their
+bucket, so that there are few shapes and little padding.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+from cornu.random import global_seed
+from cornu.training.data import PyDataset
+from cornu.training.data_arrays import permutation
+
+
+class LengthBuckets(PyDataset):
+    """A data set of sequences of different lengths; each batch comes from one bucket of like lengths.
+
+    Of the batches of an epoch one is not full at the most, so there is one shape more than there are lengths: sequences
+    that are left over in a bucket go to the next longer one. The model must take any number of steps, as with
+    `Input((None,))`, and mask the padded ones, with `Embedding(mask_zero=True)` or `Masking()`. Then predictions are
+    those for each sequence by itself. Where `y` has a label for each step, the loss is that of the batch's real steps;
+    metrics average within each sequence first, over its padded length, as they always do.
+
+    Args:
+        x: list of arrays, each of shape (steps, ...) with its own number of steps.
+        y: array with a row for each sequence, or a list of arrays with a label for each step; None for prediction.
+        sample_weight: array with a weight for each sequence.
+        batch_size: sequences in a batch.
+        lengths: numbers of steps to which sequences are padded, in rising order; None chooses three,
+            each with a third of the sequences.
+        value: number that the padded steps of `x` hold; that of the model's mask.
+        shuffle: whether the sequences of a bucket, and the batches, are in a new order each epoch.
+
+    Example:
+        texts = [np.arange(1, 4), np.arange(1, 12), np.arange(1, 6)]
+        data = cornu.utils.LengthBuckets(texts, np.array([0, 1, 0]), batch_size=2)
+        print([x.shape for x, y in (data[0], data[1])])  # [(2, 8), (1, 16)]
+    """
+
+    def __init__(
+        self,
+        x: Sequence,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int = 32,
+        lengths: Sequence[int] | None = None,
+        value: float = 0,
+        shuffle: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.x = [np.asarray(sequence) for sequence in x]
+        self.y, self.sample_weight, self.value, self.shuffle = y, sample_weight, value, shuffle
+        self.batch_size = validate.positive_int(batch_size, "batch_size", "LengthBuckets")
+        self._check_counts()
+        steps = np.array([len(sequence) for sequence in self.x])
+        self.lengths = _thirds(steps) if lengths is None else tuple(lengths)
+        self._check_lengths(int(steps.max()))
+        self._bucket = np.searchsorted(self.lengths, steps)
+        self._labels_steps = isinstance(y, (list, tuple)) and all(
+            np.ndim(labels) and len(labels) == count for labels, count in zip(y, steps, strict=True)
+        )
+        self._seed, self._epoch = global_seed(), 0
+        self._batches = self._arranged()
+
+    def _check_counts(self) -> None:
+        counts = {"x": self.x, "y": self.y, "sample_weight": self.sample_weight}
+        counts = {name: len(part) for name, part in counts.items() if part is not None}
+        if len(set(counts.values())) > 1 or not self.x:
+            listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
+            raise ValueError(
+                f"LengthBuckets: there must be as many labels and weights as sequences. Received: {listed}."
+            )
+
+    def _check_lengths(self, longest: int) -> None:
+        rising = all(a < b for a, b in zip((0, *self.lengths), self.lengths, strict=False))
+        if not self.lengths or not rising or self.lengths[-1] < longest:
+            raise ValueError(
+                f"LengthBuckets: lengths must rise from above 0 up to the longest sequence ({longest} steps) or more. "
+                f"Received: lengths={self.lengths}."
+            )
+
+    def _arranged(self) -> list[tuple[int, np.ndarray]]:
+        """The batches of an epoch: the length to pad to, and the numbers of the sequences."""
+        count = len(self.x)
+        order = permutation(count, self._seed, self._epoch) if self.shuffle else np.arange(count)
+        found, left = [], order[:0]
+        for bucket, length in enumerate(self.lengths):
+            members = np.concatenate([left, order[self._bucket[order] == bucket]])
+            full = len(members) - len(members) % self.batch_size
+            found += [(length, members[i : i + self.batch_size]) for i in range(0, full, self.batch_size)]
+            left = members[full:]
+        return [*found, (self.lengths[-1], left)] if len(left) else found
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple:
+        length, members = self._batches[index]
+        batch = [_padded([self.x[i] for i in members], length, self.value)]
+        if self.y is not None:
+            labels = [np.asarray(self.y[i]) for i in members]
+            batch.append(_padded(labels, length, 0) if self._labels_steps else np.stack(labels))
+        if self.sample_weight is not None:
+            batch.append(np.asarray([self.sample_weight[i] for i in members]))
+        return tuple(batch)
+
+    def on_epoch_end(self) -> None:
+        """Arrange the sequences anew."""
+        self._epoch += 1
+        self._batches = self._arranged()
+
+
+def _thirds(steps: np.ndarray) -> tuple[int, ...]:
+    """Lengths that hold a third of the sequences each, as multiples of 8."""
+    found = np.quantile(steps, (1 / 3, 2 / 3, 1), method="higher")
+    return tuple(sorted({int(-(-max(length, 1) // 8) * 8) for length in found}))
+
+
+def _padded(sequences: list[np.ndarray], length: int, value: float) -> np.ndarray:
+    """Sequences of one kind as one array of shape (sequences, length, ...)."""
+    padded = np.full((len(sequences), length, *sequences[0].shape[1:]), value, np.result_type(*sequences))
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return padded

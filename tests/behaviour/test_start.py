@@ -1,0 +1,230 @@
+"""How a program starts: what importing loads, compiled code that a second run finds again, memory settings."""
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+import cornu
+from cornu.core import compilation_cache
+
+ROOT = Path(cornu.__file__).parents[1]
+
+TRAIN = """
+import json, sys, jax
+jax.config.update("jax_explain_cache_misses", False)
+found = {"cache_hits": 0, "cache_misses": 0}
+
+def count(event, **_):
+    name = event.rsplit("/", 1)[-1]
+    if name in found:
+        found[name] += 1
+
+jax.monitoring.register_event_listener(count)
+import numpy as np
+import cornu
+cornu.utils.set_random_seed(1)
+model = cornu.Sequential([
+    cornu.Input((8, 8, 1)), cornu.layers.Conv2D(4, 3, activation="relu"), cornu.layers.BatchNormalization(),
+    cornu.layers.MaxPooling2D(), cornu.layers.Flatten(), cornu.layers.Dropout(0.5), cornu.layers.Dense(2, "softmax"),
+])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+x, y = np.ones((20, 8, 8, 1), "float32"), np.arange(20) % 2
+history = model.fit(x, y, batch_size=8, epochs=2, validation_data=(x, y), verbose=0)
+model.predict(x, verbose=0)
+print(json.dumps({**found, "loss": history.history["loss"], "folder": cornu.config.compilation_cache()}))
+"""
+
+
+def environment(**changes) -> dict:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CORNU_", "JAX_COMPILATION"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "error", **changes}
+
+
+def start(code: str, **changes) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment(**changes), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def result(process: subprocess.Popen) -> dict:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Error" not in err and "warn" not in err.lower(), err
+    return json.loads(out.splitlines()[-1])
+
+
+def entries(folder) -> list[Path]:
+    return sorted(Path(folder).rglob("*-cache"))
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """A home for caches in which two processes trained at the same time, and what each of them said."""
+    home = tmp_path_factory.mktemp("home")
+    both = [start(TRAIN, XDG_CACHE_HOME=str(home)) for _ in range(2)]
+    return home, [result(process) for process in both]
+
+
+def test_two_processes_may_fill_the_cache_at_once(warm):
+    home, (first, second) = warm
+    assert Path(first["folder"]).is_relative_to(home / "cornu")
+    assert first["loss"] == second["loss"]
+    assert first["cache_misses"] + second["cache_misses"] > 0 and entries(home)
+
+
+def test_a_second_run_of_a_program_compiles_nothing(warm):
+    home, (first, _) = warm
+    before = entries(home)
+    again = result(start(TRAIN, XDG_CACHE_HOME=str(home), PYTHONHASHSEED="7"))
+    assert again["cache_misses"] == 0 and again["cache_hits"] > 0
+    assert again["loss"] == first["loss"]
+    assert entries(home) == before
+
+
+def test_damaged_entries_are_compiled_again_in_silence(warm, tmp_path):
+    home, (first, _) = warm
+    for number, entry in enumerate(entries(home)):
+        copy = tmp_path / entry.relative_to(home)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole = entry.read_bytes()
+        copy.write_bytes((b"", whole[: len(whole) // 2], b"nonsense", zlib.compress(b"1234nonsense"))[number % 4])
+    (tmp_path / "cornu").chmod(0o700)
+    again = result(start(TRAIN, XDG_CACHE_HOME=str(tmp_path)))
+    assert again["cache_misses"] > 0 and again["loss"] == first["loss"]
+    assert all(entry.stat().st_size for entry in entries(tmp_path))
+
+
+def test_what_cannot_be_a_folder_is_done_without(tmp_path):
+    (tmp_path / "cornu").write_text("in the way")
+    assert result(start(TRAIN, XDG_CACHE_HOME=str(tmp_path)))["folder"] is None
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
+    (tmp_path / "cornu").mkdir()
+    (tmp_path / "cornu").chmod(0o777)
+    said = result(start(TRAIN, XDG_CACHE_HOME=str(tmp_path)))
+    assert said["folder"] is None and not entries(tmp_path)
+
+
+SAY = """
+import json, cornu
+{before}
+cornu.Variable(1.0)
+{after}
+cornu.Variable(1.0)
+import jax
+print(json.dumps([cornu.config.compilation_cache(), jax.config.jax_persistent_cache_min_compile_time_secs]))
+"""
+
+
+@pytest.mark.parametrize(
+    "settings, before, after, expected",
+    [
+        ({}, "", "", ["{home}/cornu/", 0.0]),
+        ({"CORNU_COMPILATION_CACHE": "off"}, "", "", [None, 1.0]),
+        ({"CORNU_COMPILATION_CACHE": "{home}/there"}, "", "", ["{home}/there/", 0.0]),
+        ({"JAX_COMPILATION_CACHE_DIR": "{home}/own"}, "", "", ["{home}/own", 1.0]),
+        ({"JAX_ENABLE_COMPILATION_CACHE": "0"}, "", "", [None, 0.0]),
+        ({}, "cornu.config.set_compilation_cache(False)", "", [None, 1.0]),
+        ({}, "", "cornu.config.set_compilation_cache(False)", [None, 1.0]),
+        ({"CORNU_COMPILATION_CACHE": "off"}, "", "cornu.config.set_compilation_cache()", ["{home}/cornu/", 0.0]),
+        ({}, "", "cornu.config.set_compilation_cache('{home}/named')", ["{home}/named/", 0.0]),
+        ({}, "", "import jax; jax.config.update('jax_compilation_cache_dir', '{home}/own')", ["{home}/own", 0.0]),
+    ],
+)
+def test_who_says_where_compiled_code_is_kept(tmp_path, settings, before, after, expected):
+    filled = {key: value.format(home=tmp_path) for key, value in settings.items()}
+    code = SAY.format(before=before, after=after.format(home=tmp_path))
+    folder, seconds = result(start(code, XDG_CACHE_HOME=str(tmp_path), **filled))
+    wanted = expected[0] and expected[0].format(home=tmp_path)
+    assert folder == wanted or (wanted and wanted.endswith("/") and folder.startswith(wanted))
+    assert seconds == expected[1]
+
+
+def test_a_folder_chosen_in_jax_after_compiling_is_filled_from_then_on(tmp_path):
+    code = (
+        "import json, jax, cornu, jax.numpy as jnp\n"
+        "cornu.Variable(1.0); jax.jit(lambda x: x + 1)(1.0)\n"
+        f"jax.config.update('jax_compilation_cache_dir', {str(tmp_path / 'own')!r})\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)\n"
+        "cornu.Variable(1.0); jax.jit(lambda x: x + 2)(1.0)\n"
+        "print(json.dumps(cornu.config.compilation_cache()))\n"
+    )
+    assert result(start(code, XDG_CACHE_HOME=str(tmp_path))) == str(tmp_path / "own")
+    assert entries(tmp_path / "own")
+
+
+def test_the_cache_is_bounded_and_forgets_what_was_used_longest_ago(tmp_path):
+    folder = tmp_path / "jaxlib-1" / "inner"
+    folder.mkdir(parents=True)
+    for number in range(10):
+        (folder / f"{number}-cache").write_bytes(b"x" * 100)
+        os.utime(folder / f"{number}-cache", (number, number))
+    (folder / "empty-cache").touch()
+    (tmp_path / "something else").write_bytes(b"x" * 5000)
+    compilation_cache.bound(tmp_path, 1000)
+    assert len(entries(tmp_path)) == 10 and not (folder / "empty-cache").exists()
+    compilation_cache.bound(tmp_path, 800)
+    assert [entry.name for entry in entries(tmp_path)] == [f"{number}-cache" for number in range(4, 10)]
+    assert (tmp_path / "something else").exists()
+
+
+def test_a_process_that_added_too_much_cleans_up_at_its_end(tmp_path):
+    code = (
+        f"import json, jax, cornu\ncornu.config.set_compilation_cache({str(tmp_path)!r}, max_bytes=1)\n"
+        "cornu.Variable(1.0); jax.jit(lambda x: x + 1)(1.0)\n"
+        f"from pathlib import Path; print(len(list(Path({str(tmp_path)!r}).rglob('*-cache'))))\n"
+    )
+    assert result(start(code)) > 0
+    assert not entries(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["", 3, None])
+def test_a_cache_folder_must_be_a_path(folder):
+    with pytest.raises(TypeError, match="folder"):
+        cornu.config.set_compilation_cache(folder)
+
+
+def test_importing_neither_loads_jax_nor_writes_a_file(tmp_path):
+    code = "import json, sys, cornu; print(json.dumps('jax' in sys.modules))"
+    assert result(start(code, XDG_CACHE_HOME=str(tmp_path))) is False
+    assert not list(tmp_path.iterdir())
+
+
+def test_building_and_compiling_loads_nothing_for_files_or_tables(tmp_path):
+    code = (
+        "import json, sys, cornu\n"
+        "cornu.Sequential([cornu.layers.Dense(1)]).compile('sgd', 'mse')\n"
+        "print(json.dumps([m for m in ('h5py', 'rich', 'jax.scipy.linalg', 'scipy') if m in sys.modules]))\n"
+    )
+    assert result(start(code, XDG_CACHE_HOME=str(tmp_path))) == []
+
+
+MEMORY = """
+import json, sys, ctypes
+import cornu
+early = "cornu.memory" in sys.modules
+print(json.dumps([early, cornu.config.tune_memory()]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator of Linux")
+@pytest.mark.parametrize("said, early", [("1", True), ("0", False)])
+def test_memory_is_tuned_on_request_before_jax_is_there(said, early, tmp_path):
+    has_glibc = hasattr(__import__("ctypes").CDLL(None), "gnu_get_libc_version")
+    process = start(MEMORY, CORNU_TUNE_MEMORY=said, XDG_CACHE_HOME=str(tmp_path))
+    assert result(process) == [early, has_glibc]
+
+
+def test_without_glibc_nothing_is_tuned_and_the_answer_is_false(monkeypatch):
+    class Other:
+        """A C library without mallopt."""
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Other())
+    assert cornu.config.tune_memory() is False
