@@ -7,8 +7,9 @@ faster, and the process bigger. It concerns all of the process, so nothing but t
 
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's names for the two settings, from its malloc.h
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # glibc's names for the settings, from its malloc.h
 _NEVER = 2**31 - 1
+_SETTINGS = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER))  # arenas of other threads always give back
 
 
 def tune_memory() -> bool:
@@ -29,6 +30,6 @@ def tune_memory() -> bool:
     try:
         library = ctypes.CDLL(None)
         library.gnu_get_libc_version  # noqa: B018 - only glibc has it
-        return all(library.mallopt(*setting) == 1 for setting in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)))
+        return min(library.mallopt(*setting) for setting in _SETTINGS) == 1
     except (OSError, TypeError, AttributeError):
         return False

@@ -74,6 +74,7 @@ def constructor(
     name: str | None = None,
     size: int = 224,
     smallest: int = 32,
+    before: Callable | None = None,
     top: Callable | None = None,
     bottom: Callable | None = None,
 ) -> Callable[..., Model]:
@@ -85,6 +86,7 @@ def constructor(
         paper: where the architecture comes from.
         name: name of its models; None is `kind` in lower case.
         size, smallest: as in `Plan`.
+        before: function of (image, plan) that prepares images for the body.
         top, bottom: as in `application`; None is `classifier` and `pooled`.
     """
 
@@ -102,7 +104,8 @@ def constructor(
             kind, include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name,
             size, smallest,
         )  # fmt: skip
-        return application(plan, body, top or classifier, bottom or pooled)
+        whole_body = (lambda image: body(before(image, plan))) if before else body
+        return application(plan, whole_body, top or classifier, bottom or pooled)
 
     return named(build, kind, paper, body)
 
@@ -216,6 +219,15 @@ def spatial(shape: Sequence[int | None]) -> tuple[int | None, int | None]:
 def channel_axis() -> int:
     """The axis of the channels in a batch of images: 3, or 1 where channels come first."""
     return 1 if settings.image_data_format() == "channels_first" else 3
+
+
+def require_channels_last(kind: str) -> None:
+    """Refuse to build where channels come first, for families that are only defined for channels that come last."""
+    if settings.image_data_format() == "channels_first":
+        raise ValueError(
+            f"{kind}: the model is only there for channels that come last. Call "
+            'cornu.config.set_image_data_format("channels_last") first. Received: channels_first as the default.'
+        )
 
 
 def last_axis() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from cornu import initializers, layers, validate
-from cornu.applications.building import Plan, application, channel_axis, named, pooled_unnamed, predictions
+from cornu.applications.building import Plan, application, named, pooled_unnamed, predictions, require_channels_last
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.models import Model, Sequential
@@ -65,8 +65,7 @@ def _block(x: KerasTensor, width: int, name: str) -> KerasTensor:
 def _body(
     x: KerasTensor, depths: Sequence[int], widths: Sequence[int], name: str, include_preprocessing: bool
 ) -> KerasTensor:
-    channels = x.shape[channel_axis()]
-    if include_preprocessing and channels == 3:
+    if include_preprocessing and x.shape[-1] == 3:
         x = layers.Normalization(mean=_MEAN, variance=_VARIANCE, name=f"{name}_prestem_normalization")(x)
     stem = [layers.Conv2D(widths[0], 4, strides=4, name=f"{name}_stem_conv"), _normalized(f"{name}_stem_layernorm")]
     narrowing = [Sequential(stem, name=f"{name}_stem")]
@@ -107,6 +106,7 @@ def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]
         classifier_activation: Any = "softmax",
         name: str = name,
     ) -> Model:
+        require_channels_last(kind)
         plan = Plan(
             kind, include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name
         )

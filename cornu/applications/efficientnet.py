@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cornu import layers
-from cornu.applications.building import channel_axis, classifier, constructor, same_padding, whole
+from cornu.applications.building import Plan, channel_axis, classifier, constructor, same_padding, whole
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.models import Model
@@ -22,6 +22,7 @@ CONV_START = {"class_name": "VarianceScaling", "config": {
 DENSE_START = {"class_name": "VarianceScaling", "config": {
     "scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform",
 }}  # fmt: skip
+_DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, from 0 to 1
 DROP_CONNECT = 0.2  # how often the last residual is dropped; the others less often the earlier they come
 
 
@@ -110,14 +111,23 @@ def _block(x: KerasTensor, stage: Stage, stride: int, drop: float, name: str) ->
     return residual(x, around, drop, name)
 
 
+def _scaled(image: KerasTensor, plan: Plan) -> KerasTensor:
+    """Images from 0 to 255 as the body takes them.
+
+    The published weights bring the mean and the variance of ImageNet for the normalization, but were trained on images
+    divided by the variance, so that a factor is still missing.
+    """
+    x = layers.Rescaling(1.0 / 255.0)(image)
+    x = layers.Normalization(axis=channel_axis())(x)
+    return layers.Rescaling([1.0 / math.sqrt(d) for d in _DEVIATION])(x) if plan.published else x
+
+
 def _efficientnet(kind: str, width: float, depth: float, size: int, dropout: float) -> Callable[..., Model]:
     """The constructor of one scale."""
     stages = [s._replace(filters=whole(s.filters * width), repeats=math.ceil(s.repeats * depth)) for s in _STAGES]
     blocks = sum(stage.repeats for stage in stages)
 
     def body(x: KerasTensor) -> KerasTensor:
-        x = layers.Rescaling(1.0 / 255.0)(x)
-        x = layers.Normalization(axis=channel_axis())(x)
         x, padding = _strided(x, 3, 2, "stem_conv_pad")
         x = conv(x, whole(32 * width), 3, "stem_conv", strides=2, padding=padding)
         x = swish(_normalized(x, "stem_"), "stem_")
@@ -131,7 +141,7 @@ def _efficientnet(kind: str, width: float, depth: float, size: int, dropout: flo
         return swish(_normalized(x, "top_"), "top_")
 
     top = partial(classifier, dropout=dropout, kernel_initializer=DENSE_START)
-    return constructor(kind, body, "Tan & Le, 2019", size=size, top=top)
+    return constructor(kind, body, "Tan & Le, 2019", size=size, before=_scaled, top=top)
 
 
 EfficientNetB0 = _efficientnet("EfficientNetB0", 1.0, 1.0, 224, 0.2)

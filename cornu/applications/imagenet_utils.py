@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from cornu import ops, settings, validate
@@ -56,7 +57,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
 def _as_float(x: Any) -> Any:
     """`x` as numbers with a fraction: floats keep their dtype."""
-    if is_keras_tensor(x) or hasattr(x, "device"):
+    if is_keras_tensor(x) or isinstance(x, jax.Array):
         return x if dtypes.is_float(x.dtype) else ops.cast(x, settings.floatx())
     x = np.asarray(x)
     return x if dtypes.is_float(x.dtype) else x.astype(settings.floatx())

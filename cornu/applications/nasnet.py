@@ -10,9 +10,9 @@ from cornu.applications.building import (
     Plan,
     application,
     classifier,
-    last_axis,
     named,
     pooled_unnamed,
+    require_channels_last,
     same_padding,
     spatial,
 )
@@ -25,7 +25,7 @@ __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_inpu
 
 
 def _normalized(x: KerasTensor, name: str) -> KerasTensor:
-    return layers.BatchNormalization(last_axis(), momentum=0.9997, epsilon=1e-3, name=name)(x)
+    return layers.BatchNormalization(-1, momentum=0.9997, epsilon=1e-3, name=name)(x)
 
 
 def _relu(x: KerasTensor, name: str | None = None) -> KerasTensor:
@@ -37,7 +37,7 @@ def _conv(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 
 
 def _joined(branches: list[KerasTensor], name: str | None = None) -> KerasTensor:
-    return layers.Concatenate(axis=last_axis(), name=name)(branches)
+    return layers.Concatenate(axis=-1, name=name)(branches)
 
 
 def _separable(x: KerasTensor, filters: int, kernel: int, stride: int, block: int, name: str) -> KerasTensor:
@@ -66,7 +66,7 @@ def _adjusted(p: KerasTensor | None, x: KerasTensor, filters: int, name: str) ->
     if spatial(p.shape[1:]) != spatial(x.shape[1:]):
         with name_scope("adjust_block"), name_scope(f"adjust_reduction_block_{name}"):
             return _halved(p, filters, name)
-    if p.shape[last_axis()] != filters:
+    if p.shape[-1] != filters:
         with name_scope("adjust_block"), name_scope(f"adjust_projection_block_{name}"):
             return _normalized(_conv(_relu(p), filters, f"adjust_conv_projection_{name}"), f"adjust_bn_{name}")
     return p
@@ -178,8 +178,9 @@ def _nasnet(kind: str, size: int, name: str, **settings: Any) -> Callable[..., M
         classifier_activation: Any = "softmax",
         name: str = name,
     ) -> Model:
+        require_channels_last(kind)
         if input_shape is None and input_tensor is None:
-            input_shape = (3, size, size) if last_axis() == 1 else (size, size, 3)
+            input_shape = (size, size, 3)
         plan = Plan(
             kind, include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name, size
         )

@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from cornu import as_keras
+from cornu import serving
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     if not script.is_file():
         print(f"cornu run: there is no file {str(script)!r}.", file=sys.stderr)
         return 2
-    as_keras.install()
+    serving.install()
     sys.argv = [str(script), *options.rest]
     sys.path.insert(0, str(script.resolve().parent))
     runpy.run_path(str(script), run_name="__main__")

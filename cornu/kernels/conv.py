@@ -31,6 +31,7 @@ _FEW_CHANNELS = 3  # up to here, and
 _FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a convolution
 _MANY_GROUPS = 64  # beyond, one convolution a group takes too long to compile
 _MANY_TAPS = 128  # likewise for the sum over the taps of a depthwise kernel
+_IMAGES_AT_ONCE = 8  # that the gradient of a depthwise kernel adds up in one loop
 _MANY_PHASES = 16  # likewise for the phases of a transposed convolution
 
 
@@ -272,10 +273,28 @@ def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
     x, kernel = kept
     undone, back = window.undo(g, win)
     dx = each_channel(undone, jnp.flip(kernel, tuple(range(kernel.ndim - 1))), back)
-    padded, wide = window.pad(x, win).astype(_sum_dtype(x)), g.astype(_sum_dtype(x))
-    summed = tuple(range(x.ndim - 1))
-    sums = jnp.stack([jnp.sum(window.tap(padded, at, win) * wide, summed) for at in win.positions])
+    sums = _sums_of_products(*lax.optimization_barrier((x, g)), win)
     return dx, sums.reshape(kernel.shape).astype(kernel.dtype)
+
+
+def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
+    """For each tap and channel the sum of tap times `y`, (taps, channels).
+
+    XLA's sum is fast where it is given an array, and slow where it is given a product of slices to form by itself. So
+    a few images are added up first, by a sum of products that becomes one loop.
+    """
+    batch, dtype = x.shape[0], _sum_dtype(x)
+    images = max(1, min(_IMAGES_AT_ONCE, batch)) if isinstance(batch, int) else 1
+    whole = batch // images * images
+
+    def added(at: tuple[int, ...]) -> jax.Array:  # (batch / images, *places, channels)
+        seen, places, around = window.inside(at, win)
+        every = (slice(first, whole, images) for first in range(images))
+        total = sum(x[n, *seen].astype(dtype) * y[n, *places].astype(dtype) for n in every)
+        return jnp.pad(total, ((0, 0), *around, (0, 0)))
+
+    sums = jnp.sum(jnp.stack([added(at) for at in win.positions]), tuple(range(1, x.ndim)))
+    return sums if whole == batch else sums + _sums_of_products(x[whole:], y[whole:], win)
 
 
 each_channel.defvjp(lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward)

@@ -3,6 +3,9 @@
 A CPU has fast 16-bit arithmetic for plain products alone (see `dense`). In all else it widens each number before each
 operation and rounds it after, so a loop or a convolution of 16-bit numbers takes up to nine times as long as one of
 32-bit numbers. Kernels of that kind are marked `@in_float32`.
+
+Each rounding also ends a loop that XLA would have fused with the next, so functions that belong together are marked as
+one: a convolution and its bias, say.
 """
 
 import functools

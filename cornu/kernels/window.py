@@ -108,6 +108,26 @@ def tap(padded: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
     return lax.slice(padded, (0, *starts, 0), (batch, *limits, channels), (1, *win.strides, 1))
 
 
+def inside(position: Sequence[int], win: Window) -> tuple[list[slice], list[slice], list[tuple[int, int]]]:
+    """What the element of the window at `position` meets of the image itself, without padding.
+
+    Returns:
+        The pixels, the places of the window that meet them, and how many places before and after do not.
+    """
+    pixels, places, around = [], [], []
+    for p, n, o, s, d, (lo, _) in zip(
+        position, win.sizes, win.places, win.strides, win.dilation, win.pads, strict=True
+    ):
+        offset = p * d - lo
+        first = min(max(0, -(offset // s)), o)
+        end = max(first, min(o, (n - 1 - offset) // s + 1))
+        start = first * s + offset
+        pixels.append(slice(start, start + (end - first) * s, s))
+        places.append(slice(first, end))
+        around.append((first, o - end))
+    return pixels, places, around
+
+
 def put_back(y: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
     """The opposite of `tap`: `y` where the element at `position` met it, zeros elsewhere; (batch, *sizes, channels)."""
     config: list[tuple[Any, Any, Any]] = [(0, 0, 0)]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from cornu import activations, constraints, initializers, random, regularizers, tree, validate
 from cornu.core.symbolic import KerasTensor
+from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
 from cornu.layers.wrapper import OuterLayer
@@ -238,7 +239,7 @@ def _product(
         result = jnp.concatenate([times(x * m, k) for m, k in zip(mask, columns, strict=True)], axis=-1)
     else:
         result = times(x if mask is None else x * mask, kernel)
-    return result if bias is None else result + bias
+    return result if bias is None else dense.biased(result, bias)
 
 
 def _hidden(states: Any) -> jax.Array:

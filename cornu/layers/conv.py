@@ -4,14 +4,14 @@ Four families share one body: a window that slides (`_Windowed`). They differ in
 operation they call; the classes of a family differ in the number of axes of space (`rank`) alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from cornu import activations, constraints, initializers, ops, regularizers, validate
 from cornu.core.variable import Variable
-from cornu.kernels import dense
+from cornu.kernels import dense, halves
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation
@@ -80,14 +80,22 @@ class _Windowed(Layer):
                 f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}."
             )
 
-    def _finish(self, outputs: jax.Array) -> jax.Array:
-        """Bias and activation."""
-        if self.bias is not None:
-            bias = self.bias.value
-            if self.data_format == "channels_first":
-                bias = bias.reshape(1, -1, *(1,) * self.rank)
-            outputs = dense.biased(outputs, bias)
-        return self.activation(outputs)
+    def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
+        """`activation(convolve(*arrays) + bias)`; of 16-bit floats, the sum is rounded once (see `halves`)."""
+        if self.bias is None:
+            return self.activation(convolve(*arrays))
+        bias = self.bias.value
+        if self.data_format == "channels_first":
+            bias = bias.reshape(1, -1, *(1,) * self.rank)
+        alike = len({x.dtype for x in (bias, *arrays)}) == 1
+        return self.activation((_rounded_once if alike else _biased)(convolve, bias, *arrays))
+
+
+def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Array:
+    return dense.biased(convolve(*arrays), bias)
+
+
+_rounded_once = halves.in_float32(_biased)
 
 
 # ---------------------------------------------------------------- convolutions
@@ -159,7 +167,7 @@ class _Conv(LowRankAdaptation, _Windowed):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """`activation(conv(inputs, kernel) + bias)`."""
-        return self._finish(self.convolution_op(inputs, self._effective()))
+        return self._finish(self.convolution_op, inputs, self._effective())
 
 
 class Conv1D(_Conv):
@@ -346,16 +354,8 @@ class _ConvTranspose(_Windowed):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """`activation(conv_transpose(inputs, kernel) + bias)`."""
-        outputs = ops.conv_transpose(
-            inputs,
-            self.kernel.value,
-            self.strides,
-            self.padding,
-            self.output_padding,
-            self.data_format,
-            self.dilation_rate,
-        )
-        return self._finish(outputs)
+        window = (self.strides, self.padding, self.output_padding, self.data_format, self.dilation_rate)
+        return self._finish(lambda x, kernel: ops.conv_transpose(x, kernel, *window), inputs, self.kernel.value)
 
 
 class Conv1DTranspose(_ConvTranspose):
@@ -500,7 +500,7 @@ class _DepthwiseConv(_Windowed):
     def call(self, inputs: jax.Array) -> jax.Array:
         """`activation(depthwise_conv(inputs, kernel) + bias)`."""
         window = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return self._finish(ops.depthwise_conv(inputs, self.kernel.value, *window))
+        return self._finish(lambda x, kernel: ops.depthwise_conv(x, kernel, *window), inputs, self.kernel.value)
 
 
 class DepthwiseConv1D(_DepthwiseConv):
@@ -621,7 +621,7 @@ class _SeparableConv(_Windowed):
         """`activation(separable_conv(inputs, depthwise_kernel, pointwise_kernel) + bias)`."""
         kernels = (self.depthwise_kernel.value, self.pointwise_kernel.value)
         window = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return self._finish(ops.separable_conv(inputs, *kernels, *window))
+        return self._finish(lambda x, *kernels: ops.separable_conv(x, *kernels, *window), inputs, *kernels)
 
 
 class SeparableConv1D(_SeparableConv):

@@ -14,7 +14,7 @@ from typing import Any
 
 from cornu import late
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.saving import weights_h5
+from cornu.saving import legacy_h5, weights_h5
 from cornu.saving.atomic import replacing
 
 h5py = late.module("h5py")
@@ -158,23 +158,35 @@ def save_weights(
 
 
 def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Give a built model the weights of a `.weights.h5` or `.keras` file.
+    """Give a built model the weights of a `.weights.h5`, `.keras` or older `.h5` file.
 
     Args:
         model: the model, built.
         filepath: the file.
         skip_mismatch: whether parts whose weights do not fit are left as they are, with a warning.
+        kwargs: `by_name=True`, for older `.h5` files alone, matches layers by name instead of by order.
     """
+    by_name = kwargs.pop("by_name", False)
     if kwargs:
         raise ValueError(f"load_weights: unknown argument(s) {', '.join(map(repr, kwargs))}.")
     path = _existing(filepath)
+    if by_name and not path.endswith(".h5"):
+        raise ValueError(f"load_weights: by_name is for older .h5 files, which name their layers. Received: {path!r}.")
     if path.endswith(".keras"):
         with _archive(path) as archive, _weights(archive) as file:
             skipped = weights_h5.read(model, file, skip_mismatch)
     elif path.endswith(".h5"):
         with _h5(path, repr(path)) as file:
-            skipped = weights_h5.read(model, file, skip_mismatch)
+            skipped = _read_h5(model, file, skip_mismatch, by_name)
     else:
-        raise ValueError(f"load_weights reads .weights.h5 and .keras files. Received: {path!r}.")
+        raise ValueError(f"load_weights reads .weights.h5, .keras and .h5 files. Received: {path!r}.")
     for line in skipped:
         warnings.warn(f"load_weights: skipped. {line}", stacklevel=2)
+
+
+def _read_h5(model: Any, file: h5py.File, skip_mismatch: bool, by_name: bool) -> list[str]:
+    if legacy_h5.is_legacy(file):
+        return legacy_h5.read(model, file, skip_mismatch, by_name)
+    if by_name:
+        raise ValueError(f"load_weights: by_name is for older files; {file.filename!r} does not name its layers.")
+    return weights_h5.read(model, file, skip_mismatch)

@@ -5,6 +5,8 @@ their place in that order, or by name. Whole-model files have the same below `mo
 read: links and data outside the file are refused.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -99,7 +99,7 @@ def _remedy(changing: list[str], seen: list[dict]) -> str:
     if varying:
         return (
             f"Each compilation costs seconds. Pad {' and '.join(varying)} to one length, or to a few lengths, so "
-            "that shapes come again."
+            "that shapes come again; utils.LengthBuckets does that for sequences."
         )
     return (
         "Each compilation costs seconds. Only the number of rows changes: let every batch have the same, for example "

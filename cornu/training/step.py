@@ -165,7 +165,7 @@ def is_pure(method: Callable) -> bool:
     return _positional_count(getattr(method, "__func__", method)) - inspect.ismethod(method) >= 2
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _positional_count(function: Callable) -> int:
     parameters = inspect.signature(function).parameters.values()
     return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])

@@ -165,6 +165,7 @@ def _receive(origin: str, target: Path, part: Path) -> None:
             _attempt(origin, target, part)
             return
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code < 500 and error.code not in (408, 429):
                 raise _failure(origin, target, error) from error
             reason: Exception = error
@@ -206,6 +207,7 @@ def _attempt(origin: str, target: Path, part: Path) -> None:
         response = urllib.request.urlopen(urllib.request.Request(origin, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing is left to send, or the file has become shorter
+            error.close()
             part.unlink()
             return _attempt(origin, target, part)
         raise

@@ -27,8 +27,9 @@ LEVELS = [
     ["callbacks"],
     ["training"],
     ["models"],
-    ["applications", "utils"],
+    ["utils"],
     ["applications"],
+    ["serving"],
     ["as_keras"],
     ["cli"],
     ["__main__"],
@@ -106,6 +107,7 @@ LATE = {
     "cornu.ops.linalg": {"jax.scipy.linalg"},
     "cornu.ops.resampling": {"jax.scipy.ndimage"},
     "cornu.saving.archive": {"h5py"},
+    "cornu.saving.legacy_h5": {"h5py"},
     "cornu.saving.weights_h5": {"h5py"},
 }
 

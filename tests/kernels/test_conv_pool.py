@@ -135,6 +135,18 @@ def test_second_derivatives(index):
     agree(found, second(lambda x, k: reference(x, k, strides, "same", dilation, groups)), 1e-4)
 
 
+@pytest.mark.parametrize("batch", [1, 8, 9, 19])
+@pytest.mark.parametrize(
+    ("size", "strides", "dilation"), [((3, 5), (1, 1), (1, 1)), ((3, 2), (2, 3), (1, 1)), ((7, 3), (1, 1), (2, 1))]
+)
+@pytest.mark.parametrize("padding", ["same", "causal"])
+def test_depthwise_gradients_of_many_images(batch, size, strides, dilation, padding):
+    """The images are added up a few at a time; there are taps that meet nothing but padding."""
+    x, kernel = draw(batch, 4, 7, 3), draw(*size, 1, 3)
+    found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding, dilation, 3), x, kernel)
+    agree(found, pulled_back(lambda x, k: reference(x, k, strides, padding, dilation, 3), x, kernel))
+
+
 TRANSPOSES = list(itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2), (None, 0, 1, 2), ("valid", "same")))
 
 

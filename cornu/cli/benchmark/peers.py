@@ -48,6 +48,7 @@ class Peer(NamedTuple):
     def environment(self, device: str, home: str | None) -> dict[str, str]:
         """The environment of its process; `home` stands in for the user's home and caches."""
         values = {**os.environ, **ENGINES[self.kind][1], "PYTHONUNBUFFERED": "1"}
+        values.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its compiled files
         if device == "cpu":
             values |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
         else:
