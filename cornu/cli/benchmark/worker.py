@@ -74,10 +74,10 @@ def rounds(case: Any, limit: float, start: dict) -> None:
 def affordable(case: Any, limit: float) -> int:
     """How many steps of a round fit into `limit` seconds: all of them, unless this peer is slow."""
     few = 6
-    one = timed(case, 1)
-    if case.steps <= few or one * case.steps <= limit:
+    if case.steps <= few:
         return case.steps
-    each = (timed(case, few) - one) / (few - 1)
+    case.run(few)  # several steps can need more compiled than one
+    each = min(timed(case, few) for _ in range(2)) / few
     return max(few, min(case.steps, int(limit / max(each, 1e-6))))
 
 
