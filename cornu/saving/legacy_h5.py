@@ -14,7 +14,8 @@ import numpy as np
 
 from cornu import late, validate
 from cornu.core.variable import Variable
-from cornu.saving.weights_h5 import _array, _restore
+from cornu.saving import plain_h5
+from cornu.saving.weights_h5 import restore
 
 h5py = late.module("h5py")
 
@@ -31,7 +32,9 @@ class Entry(NamedTuple):
 
 def is_legacy(file: h5py.File) -> bool:
     """Whether the file is of this form."""
-    return any(_has(group, "layer_names") for group in (file, _group(file, _OF_WHOLE_MODELS)) if group is not None)
+    return any(
+        _has(group, "layer_names") for group in (file, plain_h5.group(file, _OF_WHOLE_MODELS)) if group is not None
+    )
 
 
 def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool = False) -> list[str]:
@@ -45,12 +48,12 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool
         skip_mismatch: whether layers whose weights do not fit are left as they are.
         by_name: whether layers are matched by name, and those that the file or the model lacks are left out.
     """
-    root = file if _has(file, "layer_names") else _group(file, _OF_WHOLE_MODELS)
+    root = file if _has(file, "layer_names") else plain_h5.group(file, _OF_WHOLE_MODELS)
     stored = [Entry(name, _arrays(root, name)) for name in _names(root, "layer_names")]
     stored = [entry for entry in stored if entry.weights]
     wanted = [Entry(layer.name, _in_order(layer.weights)) for layer in model.layers if layer.weights]
     pairs = _by_name(wanted, stored) if by_name else _by_place(model, wanted, stored)
-    if _group(root, _OF_THE_MODEL) is not None:
+    if plain_h5.group(root, _OF_THE_MODEL) is not None:
         pairs.append((Entry(model.name, model._own_variables()), Entry(_OF_THE_MODEL, _arrays(root, _OF_THE_MODEL))))
     problems = {index: problem for index, pair in enumerate(pairs) if (problem := _problem(*pair))}
     if problems and not skip_mismatch:
@@ -102,9 +105,9 @@ def _assign(pairs: Sequence[tuple[Entry, Entry]]) -> None:
     try:
         for wanted, stored in pairs:
             for variable, array in zip(wanted.weights, stored.weights, strict=True):
-                variable.assign(_array(array))
+                variable.assign(plain_h5.array(array))
     except Exception:
-        _restore(before)
+        restore(before)
         raise
 
 
@@ -130,36 +133,14 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
 
 def _arrays(root: h5py.Group, layer: str) -> list[h5py.Dataset]:
     """The arrays of one layer of the file, in its order."""
-    group = _group(root, layer)
+    group = plain_h5.group(root, layer)
     if group is None:
         raise ValueError(f"{root.file.filename!r} lists the layer {layer!r}, but has no such group.")
     return [_dataset(group, name) for name in _names(group, "weight_names")]
 
 
-def _group(parent: h5py.Group, path: str) -> h5py.Group | None:
-    node = _node(parent, path)
-    return node if isinstance(node, h5py.Group) else None
-
-
 def _dataset(group: h5py.Group, path: str) -> h5py.Dataset:
-    node = _node(group, path)
-    if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "fiub":
+    found = plain_h5.dataset(group, path)
+    if found.dtype.kind not in "fiub":
         raise ValueError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{path}.")
-    if node.external or node.is_virtual:
-        raise ValueError(f"The array {node.name} lies outside the weights file, which is refused.")
-    return node
-
-
-def _node(parent: h5py.Group, path: str) -> Any:
-    """What lies at `path` in the file itself, or None; links are refused."""
-    node: Any = parent
-    for name in filter(None, path.split("/")):
-        if name == ".." or not isinstance(node, h5py.Group):
-            return None
-        link = node.get(name, getlink=True)
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{node.file.filename!r} has a link at {name!r}, which is refused: a file holds its data.")
-        node = node[name]
-    return node
+    return found

@@ -16,11 +16,11 @@ from cornu import late, validate
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
 from cornu.random import SeedGenerator
+from cornu.saving import plain_h5
 
 h5py = late.module("h5py")
 
 _NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
-_MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
 
 
 def write(model: Any, file: h5py.File) -> None:
@@ -66,7 +66,7 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
             )
         skipped += [_leftover(model, unread)] if unread else []
     except Exception:
-        _restore(before)
+        restore(before)
         raise
     return skipped
 
@@ -90,48 +90,23 @@ def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[
     before += old
     try:
         if store:
-            part.load_own_variables({key: _array(data) for key, data in store.items()})
+            part.load_own_variables({key: plain_h5.array(data) for key, data in store.items()})
     except ValueError as error:
-        _restore(old)
+        restore(old)
         return str(error)
     return None
 
 
-def _restore(values: list[tuple[Variable, Any]]) -> None:
+def restore(values: list[tuple[Variable, Any]]) -> None:
+    """Give variables their old values back."""
     for variable, value in values:
         variable._value = value
 
 
 def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
     """The data sets of one part, none of them elsewhere than in this file."""
-    node: Any = file
-    for name in path.split("/"):
-        link = node.get(name, getlink=True) if isinstance(node, h5py.Group) else None
-        if link is None:
-            return {}
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file holds its own data.")
-        node = node[name]
-    store = {}
-    for key in node:
-        if not isinstance(node.get(key, getlink=True), h5py.HardLink) or not isinstance(node[key], h5py.Dataset):
-            raise ValueError(f"The weights file has no plain array at {path}/{key}.")
-        if node[key].external or node[key].is_virtual:
-            raise ValueError(f"The array {path}/{key} lies outside the weights file, which is refused.")
-        store[key] = node[key]
-    return store
-
-
-def _array(data: h5py.Dataset) -> np.ndarray:
-    stored = data.id.get_storage_size()
-    if data.size and data.nbytes > stored * (1 if data.chunks is None else _MOST_PACKED):
-        raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
-    value = data[()]
-    if data.attrs.get("dtype") == "bfloat16":
-        import ml_dtypes
-
-        return np.asarray(value).view(ml_dtypes.bfloat16)
-    return value
+    group = plain_h5.group(file, path)
+    return {} if group is None else {key: plain_h5.dataset(group, key) for key in group}
 
 
 def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:

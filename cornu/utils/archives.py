@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-_MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
+from cornu.saving.plain_h5 import MOST_PACKED
+
 _MOST_MEMBERS = 1_000_000
 _ENDING = "_extracted"
 
@@ -55,7 +56,7 @@ def _open(path: Path, formats: str | Sequence[str] | None) -> Any:
 
 
 def _write(path: Path, archive: Any, folder: Path) -> None:
-    room = path.stat().st_size * _MOST_PACKED
+    room = path.stat().st_size * MOST_PACKED
     for count, (name, size, is_folder, source) in enumerate(_members(archive)):
         room -= size
         if room < 0 or count >= _MOST_MEMBERS:

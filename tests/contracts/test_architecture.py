@@ -108,6 +108,7 @@ LATE = {
     "cornu.ops.resampling": {"jax.scipy.ndimage"},
     "cornu.saving.archive": {"h5py"},
     "cornu.saving.legacy_h5": {"h5py"},
+    "cornu.saving.plain_h5": {"h5py"},
     "cornu.saving.weights_h5": {"h5py"},
 }
 
