@@ -1,7 +1,7 @@
 """EfficientNet: one network, scaled in width, depth and image size (Tan & Le, 2019, arXiv 1905.11946, table 1)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ DENSE_START = {"class_name": "VarianceScaling", "config": {
     "scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform",
 }}  # fmt: skip
 _DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, from 0 to 1
-DROP_CONNECT = 0.2  # how often the last residual is dropped; the others less often the earlier they come
+_DROP_CONNECT = 0.2  # how often the last residual is dropped; the others less often the earlier they come
 
 
 class Stage(NamedTuple):
@@ -76,9 +76,20 @@ def residual(x: KerasTensor, around: KerasTensor, drop: float, name: str) -> Ker
     return layers.Add(name=f"{name}add")([x, around])
 
 
-def block_name(stage: int, repeat: int) -> str:
+def _block_name(stage: int, repeat: int) -> str:
     """`block1a_`, `block1b_`, ..."""
     return f"block{stage}{chr(ord('a') + repeat)}_"
+
+
+def stacked(x: KerasTensor, stages: Sequence, blocks: int, block: Callable) -> KerasTensor:
+    """The blocks of all stages, by `block(x, stage, stride, drop, name)`; residuals are dropped as if of `blocks`."""
+    count = 0
+    for number, stage in enumerate(stages, 1):
+        for repeat in range(stage.repeats):
+            stride = 1 if repeat else stage.stride
+            x = block(x, stage, stride, _DROP_CONNECT * count / blocks, _block_name(number, repeat))
+            count += 1
+    return x
 
 
 def _normalized(x: KerasTensor, name: str) -> KerasTensor:
@@ -131,12 +142,7 @@ def _efficientnet(kind: str, width: float, depth: float, size: int, dropout: flo
         x, padding = _strided(x, 3, 2, "stem_conv_pad")
         x = conv(x, whole(32 * width), 3, "stem_conv", strides=2, padding=padding)
         x = swish(_normalized(x, "stem_"), "stem_")
-        count = 0
-        for number, stage in enumerate(stages, 1):
-            for repeat in range(stage.repeats):
-                stride = 1 if repeat else stage.stride
-                x = _block(x, stage, stride, DROP_CONNECT * count / blocks, block_name(number, repeat))
-                count += 1
+        x = stacked(x, stages, blocks, _block)
         x = conv(x, whole(1280 * width), 1, "top_conv")
         return swish(_normalized(x, "top_"), "top_")
 

@@ -11,11 +11,10 @@ from cornu.applications.building import Plan, application, channel_axis, classif
 from cornu.applications.efficientnet import (
     CONV_START,
     DENSE_START,
-    DROP_CONNECT,
-    block_name,
     conv,
     excited,
     residual,
+    stacked,
     swish,
 )
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
@@ -134,12 +133,7 @@ def _efficientnet(
         x = scaled(x) if include_preprocessing else x
         x = conv(x, _whole(stem * width), 3, "stem_conv", strides=2)
         x = swish(_normalized(x, "stem_"), "stem_")
-        count = 0
-        for number, stage in enumerate(stages, 1):
-            for repeat in range(stage.repeats):
-                stride = 1 if repeat else stage.stride
-                x = _block(x, stage, stride, DROP_CONNECT * count / blocks, block_name(number, repeat))
-                count += 1
+        x = stacked(x, stages, blocks, _block)
         x = conv(x, _whole(1280 * width), 1, "top_conv")
         return swish(_normalized(x, "top_"), "top_")
 

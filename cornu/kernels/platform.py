@@ -36,7 +36,7 @@ _forced: ContextVar[bool] = ContextVar("cornu_plain_kernels", default=False)
 
 def fast(kernel: str) -> bool:
     """Whether `kernel`, a row of the table, is to run in its fast form here."""
-    return not _plain_forced() and name() in FAST_ON[kernel]
+    return not plain_forced() and name() in FAST_ON[kernel]
 
 
 def name() -> str:
@@ -73,5 +73,6 @@ def _known_options(platform: str) -> dict[str, str]:
     return _CPU_OPTIONS
 
 
-def _plain_forced() -> bool:
+def plain_forced() -> bool:
+    """Whether every kernel is forced to its plain form."""
     return _forced.get() or os.environ.get("CORNU_KERNELS") == "plain"

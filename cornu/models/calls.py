@@ -44,7 +44,7 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
     calls = model._structure().remember("calls", lambda: _calls_of(model))
     if calls is None:
         return NOT_COMPILED
-    return calls(model, leaves, (treedef, *facts, *settings.for_computing(), platform._plain_forced()))
+    return calls(model, leaves, (treedef, *facts, *settings.for_computing(), platform.plain_forced()))
 
 
 def _fact(leaf: Any) -> Any:

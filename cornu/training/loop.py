@@ -44,8 +44,7 @@ class Trainer(Compilable, Steps):
     """Training, evaluation and prediction; the half of a `Model` that is about data."""
 
     hidden_attributes = frozenset({
-        "_compile_arguments", "_compile_loss", "_compile_metrics", "_functions", "_loss_tracker", "_prepared",
-        "history", "loss", "optimizer",
+        "_compile_arguments", "_compile_loss", "_compile_metrics", "_loss_tracker", "loss", "optimizer",
     })  # fmt: skip
 
     # ------------------------------------------------------------ fit, evaluate, predict

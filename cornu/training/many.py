@@ -101,8 +101,6 @@ def _replaced(state: tuple, values: list[dict]) -> tuple:
 
 # ---------------------------------------------------------------- what is slow in a loop
 
-_PLAIN_CONVOLUTION = (0, 3, 1, 2)  # the places of batch, features, rows and columns in NHWC
-
 
 def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
     """Refuse results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""

@@ -4,6 +4,7 @@ What has arrived lies in a `.part` file beside the target, and a later attempt a
 process downloads a file at a time, the others wait for it. Nothing beyond the standard library is needed.
 """
 
+import errno
 import hashlib
 import http.client
 import os
@@ -184,7 +185,7 @@ def _receive(origin: str, target: Path, part: Path) -> None:
 
 def _is_local(error: Exception) -> bool:
     """Whether it is this machine's disk that failed: its errors name a file, or say that there is no room."""
-    return isinstance(error, OSError) and (getattr(error, "filename", None) is not None or error.errno == 28)
+    return isinstance(error, OSError) and (getattr(error, "filename", None) is not None or error.errno == errno.ENOSPC)
 
 
 def _failure(origin: str, target: Path, reason: Exception) -> OSError:

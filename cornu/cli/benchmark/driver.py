@@ -23,6 +23,7 @@ from rich.console import Console
 from cornu.cli.benchmark import report
 from cornu.cli.benchmark.peers import Peer, PeerError, Process, find
 from cornu.cli.benchmark.plan import WORK, Work
+from cornu.saving.atomic import replacing
 
 _PATIENCE = 90.0  # seconds that a peer has to start and compile, at the least
 _GROWTH_CALLS = 10_000
@@ -105,9 +106,8 @@ def everything(chosen: list[str], peers: list[Peer], options: argparse.Namespace
 
 def write(file: Path, figures: dict) -> None:
     """Write the figures whole or not at all."""
-    draft = file.with_suffix(".part")
-    draft.write_text(json.dumps(figures, indent=1) + "\n")
-    draft.replace(file)
+    with replacing(file) as draft:
+        draft.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
