@@ -238,17 +238,21 @@ class Model(Trainer, Layer):
     def save(
         self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
-        """Write the model to a `.keras` file; the arguments are those of `cornu.models.save_model`."""
+        """Write the model to a file; the arguments are those of `cornu.models.save_model`."""
         saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(
-        self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: float | None = None
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        **kwargs: Any,
     ) -> None:
-        """Write the weights to a `.weights.h5` file."""
-        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+        """Write the weights to a file; the arguments are those of `cornu.saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, **kwargs)
 
     def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Take the weights from a `.weights.h5` or `.keras` file."""
+        """Take the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:

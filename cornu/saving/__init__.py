@@ -9,7 +9,7 @@ from cornu.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from cornu.saving.archive import load_model, load_weights, save_model, save_weights
+from cornu.saving.files import load_model, load_weights, save_model, save_weights
 
 __all__ = [
     "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",

@@ -26,6 +26,29 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A new folder that takes the place of `path` when the block ends without an error.
+
+    A folder cannot be swapped for another in one step: for a moment the old one has stepped aside and the new one is
+    not there yet. Never is a half-written one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as room:
+        new, old = Path(room) / "new", Path(room) / "old"
+        new.mkdir()
+        yield new
+        if path.exists():
+            os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cornu import late, validate
 from cornu.core.variable import Variable
-from cornu.saving import plain_h5
+from cornu.saving import plain_h5, weights_h5
 from cornu.saving.weights_h5 import restore
 
 h5py = late.module("h5py")
@@ -28,6 +28,15 @@ class Entry(NamedTuple):
 
     name: str
     weights: list
+
+
+def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+    """Give the model the weights of a file; one whose name says no more than `.h5` may also be of the newer form."""
+    with plain_h5.opened(path, repr(path)) as file:
+        if is_legacy(file):
+            return read(model, file, skip_mismatch, by_name)
+        weights_h5.refuse_by_name(path, by_name)
+        return weights_h5.read(model, file, skip_mismatch)
 
 
 def is_legacy(file: h5py.File) -> bool:

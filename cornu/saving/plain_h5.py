@@ -5,6 +5,8 @@ HDF5 can point elsewhere: soft and external links, data in other files, virtual 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,17 @@ from cornu import late
 h5py = late.module("h5py")
 
 MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
+
+
+@contextmanager
+def opened(source: Any, name: str) -> Iterator[h5py.File]:
+    """The file at a path or in an open stream, for reading; `name` is what messages call it."""
+    try:
+        file = h5py.File(source, "r")
+    except OSError as error:
+        raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
+    with file:
+        yield file
 
 
 def node(parent: h5py.Group, path: str) -> Any:

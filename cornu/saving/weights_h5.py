@@ -6,7 +6,6 @@ numbered when a class comes again. Only plain data sets are read: links to other
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,10 +16,30 @@ from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
 from cornu.random import SeedGenerator
 from cornu.saving import plain_h5
+from cornu.saving.atomic import replacing
 
 h5py = late.module("h5py")
 
 _NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
+
+
+def save_weights(model: Any, path: str) -> None:
+    """Write the weights as a file of their own."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        write(model, file)
+
+
+def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+    """Give the model the weights of a file."""
+    refuse_by_name(path, by_name)
+    with plain_h5.opened(path, repr(path)) as file:
+        return read(model, file, skip_mismatch)
+
+
+def refuse_by_name(path: str, by_name: bool) -> None:
+    """Say no to matching by name where files do not name their layers."""
+    if by_name:
+        raise ValueError(f"load_weights: by_name is for older .h5 files, which name their layers. Received: {path!r}.")
 
 
 def write(model: Any, file: h5py.File) -> None:
@@ -182,13 +201,3 @@ def _children(part: Any) -> list[tuple[str, Any]]:
 
 def _keeps_variables(value: Any) -> bool:
     return hasattr(value, "save_own_variables") and not isinstance(value, type)
-
-
-def check_target(path: Any, ending: str, overwrite: bool) -> str:
-    """The path as a string, when it may be written."""
-    path = os.fsdecode(path)
-    if not path.endswith(ending):
-        raise ValueError(f"The file's name must end in {ending!r}. Received: {path!r}.")
-    if os.path.exists(path) and not overwrite:
-        raise ValueError(f"{path!r} is there already. Pass overwrite=True to replace it.")
-    return path
