@@ -40,7 +40,7 @@ _NAMES = {
 
 _NAMESPACES = (
     "activations", "applications", "backend", "callbacks", "config", "constraints", "dtype_policies", "initializers",
-    "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving",
+    "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
     "tree", "utils",
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ LEVELS = [
     ["training"],
     ["models"],
     ["utils"],
+    ["preprocessing"],
     ["applications"],
     ["serving"],
     ["as_keras"],

@@ -1,0 +1,188 @@
+"""Pictures and arrays: one is read, made into the other, and written. Pillow does the work with files."""
+
+import os
+import pathlib
+import warnings
+from typing import Any
+
+import numpy as np
+
+from cornu import ops, settings, validate
+
+_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+_RESIZINGS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
+
+
+def load_img(
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: tuple[int, int] | None = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> Any:
+    """A picture as a Pillow image.
+
+    Args:
+        path: the file's path, or an `io.BytesIO` with its content.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`; a picture of another kind is changed to it. Grayscale keeps
+            16 and 32 bits.
+        target_size: (height, width) in pixels to resize to; None keeps the size.
+        interpolation: of resizing: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
+        keep_aspect_ratio: whether the picture is cropped, centrally, instead of squeezed.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+
+    Example:
+
+        cornu.utils.save_img("dot.png", np.zeros((4, 6, 3)))
+        print(cornu.utils.load_img("dot.png", target_size=(8, 8)).size)  # (8, 8)
+    """
+    owner = "load_img"
+    validate.one_of(color_mode, tuple(_MODES), "color_mode", owner)
+    validate.one_of(interpolation, _INTERPOLATIONS, "interpolation", owner)
+    if target_size is not None:
+        height, width = validate.int_tuple(target_size, 2, "target_size", owner)
+    if not hasattr(path, "read") and not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"load_img: path must be a path or an io.BytesIO. Received: {type(path).__name__}.")
+    pillow = _pillow("load_img")
+    image = pillow.open(path)
+    image.load()
+    if image.mode not in _MODES[color_mode]:
+        image = image.convert(_MODES[color_mode][0])
+    if target_size is None or image.size == (width, height):
+        return image
+    box = _central(image.size, width, height) if keep_aspect_ratio else None
+    return image.resize((width, height), pillow.Resampling[interpolation.upper()], box=box)
+
+
+def _central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """The largest central part of a picture of `size` that has the proportions of width and height."""
+    across, down = size
+    part_across, part_down = min(across, down * width // height), min(down, across * height // width)
+    left, top = (across - part_across) // 2, (down - part_down) // 2
+    return left, top, left + part_across, top + part_down
+
+
+def img_to_array(img: Any, data_format: str | None = None, dtype: str | None = None) -> np.ndarray:
+    """A Pillow image, or an array of one, as an array with three axes.
+
+    Args:
+        img: the image.
+        data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
+        dtype: dtype of the array; None is `config.floatx()`.
+
+    Returns:
+        Array of shape (height, width, channels) or (channels, height, width).
+
+    Example:
+
+        print(cornu.utils.img_to_array(np.zeros((4, 6))).shape)  # (4, 6, 1)
+    """
+    data_format = validate.data_format(data_format, "img_to_array")
+    array = np.asarray(img, dtype=dtype or settings.floatx())
+    if array.ndim not in (2, 3):
+        raise ValueError(f"img_to_array: an image has 2 or 3 axes. Received an array of shape {array.shape}.")
+    array = array.reshape(*array.shape, *(1,) * (3 - array.ndim))  # (height, width, channels)
+    return array.transpose(2, 0, 1) if data_format == "channels_first" else array
+
+
+def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: str | None = None) -> Any:
+    """An array as a Pillow image.
+
+    Args:
+        x: array of shape (height, width, channels), or channels first; 1, 3 or 4 channels.
+        data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
+        scale: whether the values are stretched so that the least is 0 and the greatest 255.
+        dtype: in which the scaling is done; None is `config.floatx()`.
+
+    Example:
+
+        print(cornu.utils.array_to_img(np.ones((4, 6, 3))).size)  # (6, 4)
+    """
+    data_format = validate.data_format(data_format, "array_to_img")
+    pillow = _pillow("array_to_img")
+    array = np.asarray(x, dtype=dtype or settings.floatx())
+    if array.ndim != 3:
+        raise ValueError(f"array_to_img: x must be one image, with 3 axes. Received an array of shape {array.shape}.")
+    if data_format == "channels_first":
+        array = array.transpose(1, 2, 0)
+    channels = array.shape[2]
+    if channels not in (1, 3, 4):
+        raise ValueError(f"array_to_img: an image has 1, 3 or 4 channels. Received: {channels}.")
+    if scale:
+        array = array - array.min()
+        array = array / (array.max() or 1) * 255
+    if channels == 1:
+        deep = array.max() > 255
+        return pillow.fromarray(array[..., 0].astype("int32" if deep else "uint8"))
+    return pillow.fromarray(array.astype("uint8"))
+
+
+def save_img(
+    path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
+) -> None:
+    """Write an array as a picture.
+
+    Args:
+        path: the file's path, whose ending tells the format, or an open file.
+        x: array of shape (height, width, channels), or channels first.
+        data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
+        file_format: the format, where the ending does not tell it: `"png"`, `"jpeg"`, ...
+        scale: whether the values are stretched from 0 to 255.
+        kwargs: passed to Pillow's `Image.save`, such as `quality=90`.
+
+    Example:
+
+        cornu.utils.save_img("noise.png", np.random.random((8, 8, 3)))
+    """
+    image = array_to_img(x, data_format=data_format, scale=scale)
+    ending = (file_format or pathlib.PurePath(str(path)).suffix.lstrip(".")).lower()
+    if image.mode == "RGBA" and ending in ("jpg", "jpeg"):
+        warnings.warn("save_img: JPEG has no transparency; the fourth channel is left out.", stacklevel=2)
+        image = image.convert("RGB")
+    image.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
+
+
+def smart_resize(
+    x: Any,
+    size: tuple[int, int],
+    interpolation: str = "bilinear",
+    data_format: str = "channels_last",
+    **kwargs: Any,
+) -> Any:
+    """Images resized without distortion: the largest central part with the proportions of `size`, at that size.
+
+    Args:
+        x: image or batch of images.
+        size: (height, width) in pixels.
+        interpolation: `"bilinear"`, `"nearest"`, `"lanczos3"`, `"lanczos5"` or `"bicubic"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        kwargs: none is taken.
+
+    Returns:
+        A NumPy array if `x` is one, else a tensor.
+
+    Example:
+
+        print(cornu.preprocessing.image.smart_resize(np.zeros((5, 9, 3)), (4, 4)).shape)  # (4, 4, 3)
+    """
+    owner = "smart_resize"
+    if kwargs:
+        raise TypeError(f"smart_resize: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+    size = validate.int_tuple(size, 2, "size", owner)
+    validate.one_of(interpolation, _RESIZINGS, "interpolation", owner)
+    data_format = validate.data_format(data_format, owner)
+    if len(x.shape) not in (3, 4):
+        raise ValueError(f"smart_resize: x must be an image or a batch of them. Received an array of shape {x.shape}.")
+    first = len(x.shape) - (3 if data_format == "channels_last" else 2)  # the axis of the height
+    down, across = x.shape[first], x.shape[first + 1]
+    left, top, right, bottom = _central((across, down), size[1], size[0])
+    part = x[(slice(None),) * first + (slice(top, bottom), slice(left, right))]
+    resized = ops.image.resize(part, size, interpolation=interpolation, data_format=data_format)
+    return np.asarray(resized) if isinstance(x, np.ndarray) else resized
+
+
+def _pillow(purpose: str) -> Any:
+    return validate.optional_import("PIL.Image", extra="image", purpose=purpose)
