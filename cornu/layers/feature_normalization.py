@@ -50,8 +50,7 @@ class Normalization(Layer):
                 f"{validate.describe(self)}: give both mean and variance, or neither. "
                 f"Received: mean={mean}, variance={variance}."
             )
-        self.mean = _plain(mean, self.axis, self)
-        self.variance = _plain(variance, self.axis, self)
+        self.mean, self.variance = _alike(_plain(mean, self.axis, self), _plain(variance, self.axis, self), self)
         self.invert = bool(invert)
         self.supports_masking = True
 
@@ -145,6 +144,20 @@ def _plain(value: Any, axes: tuple[int, ...], owner: Any) -> Any:
             f"Received: shape {array.shape}."
         )
     return array.tolist()
+
+
+def _alike(mean: Any, variance: Any, owner: Any) -> tuple[Any, Any]:
+    """Mean and variance in one shape, which Keras wants of a file."""
+    shapes = np.shape(mean), np.shape(variance)
+    if shapes[0] == shapes[1]:
+        return mean, variance
+    try:
+        return tuple(np.broadcast_to(value, np.broadcast_shapes(*shapes)).tolist() for value in (mean, variance))
+    except ValueError:
+        raise ValueError(
+            f"{validate.describe(owner)}: mean and variance must have shapes that fit each other. "
+            f"Received: shapes {shapes[0]} and {shapes[1]}."
+        ) from None
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:

@@ -116,3 +116,24 @@ def test_weights_that_do_not_fit_change_nothing_unless_asked(tmp_path):
     with pytest.warns(UserWarning, match="skipped"):
         other.load_weights(tmp_path / "w.weights.h5", skip_mismatch=True)
     np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_new_model_goes_on_where_the_weights_file_stopped(tmp_path):
+    model = trained("adam")
+    model.save_weights(tmp_path / "a.weights.h5")
+    other = cornu.models.clone_model(model)
+    other.compile("adam", "mse")
+    other.load_weights(tmp_path / "a.weights.h5")
+    assert other.optimizer.iterations == model.optimizer.iterations
+    for ours, theirs in zip(other.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_weights_of_a_model_that_was_trained_otherwise_are_taken_with_a_warning(tmp_path):
+    model = trained("adam")
+    model.save_weights(tmp_path / "a.weights.h5")
+    other = trained("sgd")
+    with pytest.warns(UserWarning, match="of different kinds"):
+        other.load_weights(tmp_path / "a.weights.h5")
+    for ours, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

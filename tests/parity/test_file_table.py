@@ -1,0 +1,34 @@
+"""Files between Keras and cornu, each format both ways; `file_table.py` is the same as a command, all layers trained."""
+
+import file_table as table
+import keras
+import pytest
+
+import cornu
+
+BOTH = pytest.mark.parametrize("library", [keras, cornu], ids=["keras-wrote-it", "cornu-wrote-it"])
+
+
+def checked(case, library, folder, optimizer=None):
+    """The formats that the other library read rightly; the first that it did not raises."""
+    source = table.saved(case, library, folder, optimizer)
+    forms = [form for form in table.FORMATS if library in form.writers]
+    for form in forms:
+        try:
+            table.check(source, form)
+        except Exception as error:
+            error.add_note(f"{case.name}, {form.name}, written by {library.__name__}")
+            raise
+    return len(forms)
+
+
+@BOTH
+@pytest.mark.parametrize("case", table.layer_cases(), ids=lambda case: case.name)
+def test_a_model_of_each_layer(case, library, tmp_path):
+    assert checked(case, library, tmp_path) >= 5
+
+
+@BOTH
+@pytest.mark.parametrize("case, optimizer", table.composed_cases(), ids=lambda x: getattr(x, "name", x))
+def test_a_model_of_each_kind_that_was_trained(case, optimizer, library, tmp_path):
+    assert checked(case, library, tmp_path, optimizer) >= 5
