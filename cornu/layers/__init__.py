@@ -6,6 +6,7 @@ from cornu.core.configurable import deserialize_keras_object, serialize_keras_ob
 from cornu.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cornu.layers.attention import AdditiveAttention, Attention
 from cornu.layers.bidirectional import Bidirectional
+from cornu.layers.category_encoding import CategoryEncoding
 from cornu.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from cornu.layers.conv import (
     Conv1D,
@@ -30,11 +31,15 @@ from cornu.layers.conv import (
 from cornu.layers.core import Identity, Lambda
 from cornu.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from cornu.layers.dense import Dense
+from cornu.layers.discretization import Discretization
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.embedding import Embedding, ReversibleEmbedding
 from cornu.layers.feature_normalization import Normalization
+from cornu.layers.hashed_crossing import HashedCrossing
+from cornu.layers.hashing import Hashing
 from cornu.layers.input import Input, InputLayer
 from cornu.layers.input_spec import InputSpec
+from cornu.layers.integer_lookup import IntegerLookup
 from cornu.layers.layer import Layer
 from cornu.layers.masking import Masking
 from cornu.layers.merge import (
@@ -110,6 +115,8 @@ from cornu.layers.regularization import (
 from cornu.layers.rescaling import Rescaling
 from cornu.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from cornu.layers.rnn import RNN
+from cornu.layers.string_lookup import StringLookup
+from cornu.layers.text_vectorization import TextVectorization
 from cornu.layers.time_distributed import TimeDistributed
 from cornu.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cornu.layers.wrapper import Wrapper
@@ -157,6 +164,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -176,6 +184,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -198,10 +207,13 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -239,7 +251,9 @@ __all__ = [
     "SpatialDropout3D",
     "SpectralNormalization",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",

@@ -50,7 +50,8 @@ class Normalization(Layer):
                 f"{validate.describe(self)}: give both mean and variance, or neither. "
                 f"Received: mean={mean}, variance={variance}."
             )
-        self.mean, self.variance = _alike(_plain(mean, self.axis, self), _plain(variance, self.axis, self), self)
+        self._given = _alike(_plain(mean, self.axis, self), _plain(variance, self.axis, self), self)
+        self._input_shape: tuple | None = None
         self.invert = bool(invert)
         self.supports_masking = True
 
@@ -63,7 +64,8 @@ class Normalization(Layer):
                 f"{validate.describe(self)}: the axes that are kept must have known sizes; axis {unknown} has none. "
                 f"Received: input_shape={tuple(input_shape)}, axis={self.axis}."
             )
-        if self.mean is None:
+        self._input_shape = tuple(input_shape)
+        if self._given[0] is None:
             shape = tuple(input_shape[axis] for axis in kept)
             options = {"shape": shape, "trainable": False, "autocast": False}
             self.adapted_mean = self.add_weight(name="mean", initializer="zeros", **options)
@@ -73,7 +75,7 @@ class Normalization(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """The normalized inputs, or the original ones where `invert` is set."""
         x = jnp.asarray(inputs, self.compute_dtype)
-        mean, variance = (self._lined_up(value, x) for value in self._statistics())
+        mean, variance = (self._lined_up(value, x.shape) for value in self._statistics())
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(settings.epsilon(), x.dtype))
         return x * deviation + mean if self.invert else (x - mean) / deviation
 
@@ -83,7 +85,7 @@ class Normalization(Layer):
         Args:
             data: an array, or an iterable of batches (a generator, a `PyDataset`, a data loader).
         """
-        if self.mean is not None:
+        if self._given[0] is not None:
             raise ValueError(f"{validate.describe(self)}: mean and variance were given, so there is nothing to adapt.")
         count, mean, square = 0, 0.0, 0.0  # of the batches so far; `square` is the sum of squared deviations
         for batch in _batches(data):
@@ -114,16 +116,37 @@ class Normalization(Layer):
         return sorted(axis % rank for axis in self.axis)
 
     def _statistics(self) -> tuple[Any, Any]:
-        if self.mean is None:
+        if self._given[0] is None:
             return self.adapted_mean.value, self.adapted_variance.value
-        return np.asarray(self.mean), np.asarray(self.variance)
+        return tuple(map(np.asarray, self._given))
 
-    def _lined_up(self, value: Any, x: jax.Array) -> jax.Array:
-        """A statistic in the shape that spreads over `x`."""
-        value = jnp.asarray(value, x.dtype)
-        kept = self._kept(x.ndim)
-        full = jnp.broadcast_to(value, [x.shape[axis] for axis in kept])
-        return full.reshape([x.shape[axis] if axis in kept else 1 for axis in range(x.ndim)])
+    def _lined_up(self, value: Any, shape: Sequence[int | None]) -> jax.Array:
+        """A statistic in the shape that spreads over inputs of `shape`."""
+        value = jnp.asarray(value, self.compute_dtype)
+        kept = self._kept(len(shape))
+        full = jnp.broadcast_to(value, [shape[axis] for axis in kept])
+        return full.reshape([shape[axis] if axis in kept else 1 for axis in range(len(shape))])
+
+    @property
+    def mean(self) -> jax.Array | None:
+        """The mean in use, in a shape that spreads over the inputs; None before the layer is built."""
+        return None if self._input_shape is None else self._lined_up(self._statistics()[0], self._input_shape)
+
+    @property
+    def variance(self) -> jax.Array | None:
+        """The variance in use, in a shape that spreads over the inputs; None before the layer is built."""
+        return None if self._input_shape is None else self._lined_up(self._statistics()[1], self._input_shape)
+
+    def finalize_state(self) -> None:
+        """Nothing is left to do: `adapt` and a loaded file set the statistics that are read at each call."""
+
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is, which fits data of any kind."""
+        return weight
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments: mean and variance where they were given."""
+        return super().get_config() | dict(zip(("mean", "variance"), self._given, strict=True))
 
 
 def _axes(axis: int | Sequence[int] | None, owner: Any) -> tuple[int, ...]:

@@ -173,7 +173,11 @@ class Layer(Operation):
                 arguments.update(value)
             else:
                 arguments[name] = value
-        return {name: tree.map_structure(_as_array, value) for name, value in arguments.items()}
+        return {name: self._arrays(value) for name, value in arguments.items()}
+
+    def _arrays(self, value: Any) -> Any:
+        """An argument of `call` with JAX arrays in it."""
+        return tree.map_structure(_as_array, value)
 
     def _check_inputs(self, inputs: Any) -> None:
         if self.input_spec is not None:

@@ -40,3 +40,7 @@ class Rescaling(Layer):
         """The scaled and shifted inputs."""
         dtype = self.compute_dtype
         return jnp.asarray(inputs, dtype) * jnp.asarray(self.scale, dtype) + jnp.asarray(self.offset, dtype)
+
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is, which fits data of any kind."""
+        return weight

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import tree, validate
+from cornu.core import dtypes
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
@@ -101,8 +102,9 @@ def _adjusted(x: Any, tensor: KerasTensor) -> Any:
         adjusted = adjusted[..., None]
     elif len(x.shape) == len(tensor.shape) + 1 and x.shape[-1] == 1:
         adjusted = adjusted[..., 0]
-    if not isinstance(adjusted, KerasTensor) and adjusted.dtype != tensor.dtype and tensor.dtype != "string":
-        adjusted = jnp.asarray(adjusted, tensor.dtype)
+    if not isinstance(adjusted, KerasTensor) and tensor.dtype != "string":
+        wanted = dtypes.storage_dtype(tensor.dtype)
+        adjusted = adjusted if adjusted.dtype == wanted else jnp.asarray(adjusted, wanted)
     if adjusted is not x:
         set_mask(adjusted, get_mask(x))
     return adjusted

@@ -1,5 +1,6 @@
-"""The older names of tools that `cornu.utils` has: pictures and arrays."""
+"""The older names of tools that `cornu.utils` has: for pictures, sequences and data sets."""
 
-from cornu.preprocessing import image
+from cornu.preprocessing import image, sequence
+from cornu.utils.windows import timeseries_dataset_from_array
 
-__all__ = ["image"]
+__all__ = ["image", "sequence", "timeseries_dataset_from_array"]

@@ -47,7 +47,7 @@ def _shapes(data: Any) -> list[tuple]:
 
 def _fitted_together(model: Any, data: Any, stage: str) -> Any:
     """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
-    _refuse_text(model, unpack_x_y_sample_weight(data)[0])
+    _refuse_text(model, unpack_x_y_sample_weight(data)[0], stage)
     if step.is_default(model, stage):
         return _lined_up(model, data, stage)
     _try_out(model, data, stage)
@@ -138,14 +138,23 @@ def _is_text(x: Any) -> bool:
     return x.dtype.kind in "OUS"
 
 
-def _refuse_text(model: Any, x: Any) -> None:
+def _refuse_text(model: Any, x: Any, stage: str) -> None:
+    """Refuse text, but for a user's own uncompiled step of a model that takes text."""
     takes_text = any(tensor.dtype == "string" for tensor in getattr(model, "inputs", None) or ())
+    if takes_text and not model.jit_compile and not step.is_default(model, stage):
+        return
+    advice = "Turn it into numbers first."
+    if takes_text:
+        advice = (
+            "Map the data first, x = layer(x) with the layers that take text, and give the numbers to a model that "
+            "starts behind them; model(x), one direct call, takes text."
+        )
     for path, leaf in tree.flatten_with_path(x):
-        if leaf is not None and _is_text(leaf) and not takes_text:
+        if leaf is not None and _is_text(leaf):
             where = "x" + "".join(f"[{part!r}]" for part in path)
             raise ValueError(
                 f"{validate.describe(model)}: the model computes with numbers, but {where} holds text, such as "
-                f"{str(leaf.flat[0])!r}. Turn it into numbers first."
+                f"{str(leaf.flat[0])!r}. {advice}"
             )
 
 

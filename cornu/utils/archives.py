@@ -4,20 +4,37 @@ A member may neither name a place outside the folder, nor be a link or a device,
 more room than their archive's bytes can stand for.
 """
 
+import bz2
+import contextlib
+import errno
+import functools
+import gzip
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
+from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
 
 _MOST_MEMBERS = 1_000_000
 _ENDING = "_extracted"
+_AT_ONCE = 2**20  # bytes, more than any header of a tar archive has
+_PACKED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, RuntimeError,
+    OverflowError, OSError,
+)  # fmt: skip
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 def unpack(path: Path, formats: str | Sequence[str] | None, again: bool = False) -> Path:
@@ -36,23 +53,59 @@ def unpack(path: Path, formats: str | Sequence[str] | None, again: bool = False)
         raise ValueError(f"{path} is no archive of the formats {formats!r}.")
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        with opened:
-            _write(path, opened, temporary)
+        with opened as archive:
+            _write(path, archive, temporary)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
+    except _DAMAGE as error:
+        if getattr(error, "errno", None) in _OF_THE_DISK:
+            raise
+        raise ValueError(f"{path} is damaged, or its members do not go together: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _open(path: Path, formats: str | Sequence[str] | None) -> Any:
+def _open(path: Path, formats: str | Sequence[str] | None) -> AbstractContextManager | None:
     wanted = ("tar", "zip") if formats == "auto" else (formats,) if isinstance(formats, str) else tuple(formats or ())
-    if "tar" in wanted and tarfile.is_tarfile(path):
-        return tarfile.open(path)
+    if "tar" in wanted and _is_tar(path):
+        return _tar(path)
     if "zip" in wanted and zipfile.is_zipfile(path):
-        return zipfile.ZipFile(path)
+        return plain_zip.opened(path, str(path))
     return None
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with _tar(path):
+            return True
+    except (ValueError, *_DAMAGE):
+        return False
+
+
+@contextlib.contextmanager
+def _tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """The archive, unpacked on the way if need be."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    unpack = next((opener for mark, opener in _PACKED.items() if start.startswith(mark)), open)
+    with unpack(path, "rb") as stream, tarfile.open(fileobj=_Careful(stream), mode="r:") as archive:
+        yield archive
+
+
+class _Careful:
+    """A stream of which nobody reads much at once, however large a header claims to be."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        if not 0 <= size <= _AT_ONCE:
+            raise ValueError(f"A header of the archive claims {size} bytes, which is refused.")
+        return self._stream.read(size)
 
 
 def _write(path: Path, archive: Any, folder: Path) -> None:
@@ -77,12 +130,18 @@ def _members(archive: Any) -> Iterator[tuple]:
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ValueError(f"{archive.filename}: the member {info.filename!r} is a link or a device: refused.")
-            yield info.filename, info.file_size, info.is_dir(), lambda info=info: archive.open(info)
+            yield info.filename, info.file_size, info.is_dir(), functools.partial(_of_zip, archive, info)
     else:
         for info in archive:
+            archive.members = []  # what was met is not kept
             if not (info.isreg() or info.isdir()):
                 raise ValueError(f"{archive.name}: the member {info.name!r} is a link or a device, which is refused.")
             yield info.name, info.size, info.isdir(), lambda info=info: archive.extractfile(info)
+
+
+def _of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    plain_zip.check(info, str(archive.filename))
+    return archive.open(info)
 
 
 def _inside(path: Path, name: str) -> PurePosixPath:
@@ -95,7 +154,7 @@ def _inside(path: Path, name: str) -> PurePosixPath:
 
 def _copy(member: Any, file: Any, size: int, path: Path) -> None:
     """Write `size` bytes, and no more than were declared."""
-    while size > 0 and (chunk := member.read(min(size, 2**20))):
+    while size > 0 and (chunk := member.read(min(size, _AT_ONCE))):
         file.write(chunk)
         size -= len(chunk)
     if size or member.read(1):

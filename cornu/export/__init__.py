@@ -1,0 +1,6 @@
+"""Models as files that run without cornu: StableHLO, which JAX alone can load, and ONNX."""
+
+from cornu.export.archive import ExportArchive
+from cornu.export.artifact import Artifact, Endpoint, load
+
+__all__ = ["Artifact", "Endpoint", "ExportArchive", "load"]

@@ -1,0 +1,285 @@
+"""`ExportArchive`: functions, and the variables that they share, in one file that runs without cornu.
+
+The file is a zip archive whose members are stored as they are. It is also a file of arrays that NumPy opens:
+
+- `metadata.json`: the endpoints with the names, shapes and dtypes of what goes in and comes out, the names of the
+  variables that each takes, the collections of variables, and what wrote it;
+- `endpoints/NAME`: an endpoint as `jax.export` serializes it: a function from a dictionary of variables and the
+  inputs to `(outputs, changes)`, where `changes` are new values of variables;
+- `weights/NAME.npy`: the value of a variable; of bfloat16 and 8-bit floats the bits, which is what endpoints take.
+
+JAX and its `flatbuffers` package are enough to run it:
+
+    import json
+    import jax, numpy as np
+    from jax import export
+
+    with np.load("model.stablehlo") as file:  # nothing is unpickled
+        endpoint = json.loads(file["metadata.json"])["endpoints"]["serve"]
+        weights = {name: file[f"weights/{name}"] for name in endpoint["variables"]}
+        serve = export.deserialize(bytearray(file["endpoints/serve"]))
+    outputs, changes = jax.jit(serve.call)(weights, x)
+
+JAX promises to read what it exported for six months and longer. The bytes of an endpoint are a program, and reading
+them is as safe as JAX's own reader, which on some damaged ones never ends. `load` checks all around them, and by a
+digest that they are the bytes that were written, so damage never reaches that reader; but who makes a file on purpose
+makes the digest too. Load only files of people whom you trust.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.core.variable import Variable
+from cornu.export import signature as signatures
+from cornu.export import stablehlo
+from cornu.export.formats import Format
+from cornu.layers.layer import Layer
+from cornu.saving.atomic import replacing
+from cornu.version import __version__
+
+FORMAT = "cornu-stablehlo"
+FORMAT_VERSION = 1
+METADATA = "metadata.json"
+_OWN_NAMES = ("endpoints", "inputs", "metadata", "non_trainable_variables", "trainable_variables", "variables")
+
+
+class _Endpoint(NamedTuple):
+    lowered: stablehlo.Lowered
+    inputs: list[dict]
+    outputs: list[dict]
+
+
+class ExportArchive:
+    """Writes functions of models to a StableHLO file that runs without cornu.
+
+    Args:
+        format: `"stablehlo"`, the one format that holds several functions.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dropout(0.5), cornu.layers.Dense(2)])
+        archive = cornu.export.ExportArchive()
+        archive.track(model)
+        spec = cornu.layers.InputSpec(shape=(None, 3), dtype="float32")
+        archive.add_endpoint("serve", model.call, [spec])
+        archive.add_endpoint("noisy", lambda x: model(x, training=True), [spec])
+        archive.write_out("model.stablehlo")
+        print(cornu.export.load("model.stablehlo").serve(np.ones((5, 3), "float32")).shape)  # (5, 2)
+    """
+
+    def __init__(self, format: Any = Format.STABLEHLO, **kwargs: Any):
+        if Format.of(format, "ExportArchive") is not Format.STABLEHLO:
+            raise ValueError(
+                f'ExportArchive: format must be "stablehlo"; a file of another format holds one function, which '
+                f"model.export writes. Received: format={format!r}."
+            )
+        if kwargs:
+            raise ValueError(f"ExportArchive: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+        self._endpoints: dict[str, _Endpoint] = {}
+        self._collections: dict[str, list[str]] = {}
+        self._tracked: list[Any] = []
+        self._names: dict[Variable, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<ExportArchive endpoints={list(self._endpoints)}>"
+
+    def track(self, resource: Any) -> None:
+        """Keep the variables of a layer or model in the file, also those that no endpoint reads.
+
+        Args:
+            resource: a built layer or model.
+        """
+        if not isinstance(resource, Layer):
+            raise ValueError(
+                f"ExportArchive: track takes a layer or a model; variables that endpoints read are kept by themselves. "
+                f"Received: {resource!r}."
+            )
+        if not resource.built:
+            raise ValueError(f"ExportArchive: {validate.describe(resource)} has no variables yet; build or call it.")
+        if resource not in self._tracked:
+            self._tracked.append(resource)
+        for variable in resource.variables:
+            self._name(variable)
+
+    def add_endpoint(self, name: str, fn: Callable, input_signature: Any = None, **kwargs: Any) -> Callable:
+        """Add a function to the file. Its variables are found by themselves; those it assigns to are state.
+
+        Args:
+            name: what the function is called in the file: a Python identifier.
+            fn: function of arrays made of cornu or JAX operations. Layers in it run as in inference, unless it calls
+                them with `training=True`.
+            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays for each argument;
+                None where `fn` is a built layer or model, or the `call` of one. A size of None is unknown, and
+                differs from all other unknown ones as far as `fn` allows.
+            kwargs: `platforms`, a sequence of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (default: the first two and
+                the last, as far as possible); `is_static`, whether an `fn` that assigns to variables is an error.
+
+        Returns:
+            `fn` itself.
+        """
+        return self._add(name, fn, input_signature, None, kwargs)
+
+    def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any) -> Callable:
+        """Track a layer or model and add its call as an endpoint; the arguments are those of `add_endpoint`."""
+        self.track(resource)
+        return self._add(name, resource, input_signature, getattr(resource, "output_names", None), kwargs)
+
+    def _add(self, name: str, fn: Callable, input_signature: Any, output_names: Any, options: dict) -> Callable:
+        owner = f'ExportArchive, endpoint "{name}"'
+        self._check_name(name, "endpoint")
+        if not callable(fn):
+            raise ValueError(f"{owner}: fn must be a function, a layer or a model. Received: {fn!r}.")
+        platforms, is_static = _options(options, owner)
+        signature = _signature(fn, input_signature, owner)
+        lowered = stablehlo.lower(fn, signature, self._name, platforms, owner)
+        outputs, changes = jax.tree.unflatten(lowered.exported.out_tree, lowered.exported.out_avals)
+        if is_static and changes:
+            raise ValueError(
+                f"{owner}: it assigns to {', '.join(changes)}, so is_static must not be True. "
+                "Leave it out, or call layers with training=False."
+            )
+        arguments = jax.tree.unflatten(lowered.exported.in_tree, lowered.exported.in_avals)[0][1:]
+        names = signatures.named(outputs, output_names, "output")
+        self._endpoints[name] = _Endpoint(
+            lowered,
+            signatures.described(signatures.input_names(signature), jax.tree.leaves(arguments)),
+            signatures.described(names, jax.tree.leaves(outputs)),
+        )
+        return fn
+
+    def add_variable_collection(self, name: str, variables: Iterable[Variable]) -> None:
+        """Keep variables in the file under a name, by which they are found after loading.
+
+        Args:
+            name: a Python identifier.
+            variables: list, tuple or set of variables.
+        """
+        self._check_name(name, "collection of variables")
+        if not isinstance(variables, (list, tuple, set, frozenset)):
+            raise ValueError(
+                f'ExportArchive: collection "{name}" must be a list, tuple or set of variables. '
+                f"Received: {type(variables).__name__}."
+            )
+        wrong = [v for v in variables if not isinstance(v, Variable)]
+        if wrong:
+            raise ValueError(f'ExportArchive: collection "{name}" must hold variables alone. Received: {wrong[0]!r}.')
+        self._collections[name] = [self._name(v) for v in variables]
+
+    def write_out(self, filepath: str | os.PathLike, options: Any = None, verbose: bool = True) -> None:
+        """Write the file; it appears whole or not at all.
+
+        Args:
+            filepath: where to, by custom with the ending `.stablehlo`.
+            options: must be None: there is nothing to set.
+            verbose: whether to print what was written.
+        """
+        if options is not None:
+            raise ValueError(f"ExportArchive: options belong to TensorFlow and must be None. Received: {options!r}.")
+        if not self._endpoints:
+            raise ValueError("ExportArchive: there is nothing to write yet. Add an endpoint first.")
+        path = target(filepath)
+        serialized = {name: _serialize(endpoint.lowered) for name, endpoint in self._endpoints.items()}
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
+            file.writestr(METADATA, json.dumps(self._metadata(serialized), indent=1))
+            for name, content in serialized.items():
+                file.writestr(f"endpoints/{name}", content)
+            for variable, name in self._names.items():
+                with file.open(f"weights/{name}.npy", "w", force_zip64=True) as member:
+                    value = np.asarray(stablehlo.to_bits(variable._value))
+                    np.lib.format.write_array(member, value, allow_pickle=False)
+        if verbose:
+            print(self._report(path))
+
+    def _metadata(self, serialized: dict[str, bytes]) -> dict[str, Any]:
+        state = {v for resource in self._tracked for v in resource.variables}
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "written_by": {"cornu": __version__, "jax": jax.__version__},
+            "endpoints": {
+                name: {
+                    "inputs": endpoint.inputs,
+                    "outputs": endpoint.outputs,
+                    "variables": list(endpoint.lowered.variables),
+                    "platforms": list(endpoint.lowered.exported.platforms),
+                    "sha256": hashlib.sha256(serialized[name]).hexdigest(),
+                }
+                for name, endpoint in self._endpoints.items()
+            },
+            "variables": {
+                name: {"dtype": v._dtype, "trainable": v.trainable, "tracked": v in state}
+                for v, name in self._names.items()
+            },
+            "collections": self._collections,
+        }
+
+    def _report(self, path: Path) -> str:
+        lines = [f"Exported to {str(path)!r} as StableHLO:"]
+        for name, endpoint in self._endpoints.items():
+            given, made = (", ".join(map(_brief, part)) for part in (endpoint.inputs, endpoint.outputs))
+            lines.append(f"  {name}({given}) -> {made}   [{', '.join(endpoint.lowered.exported.platforms)}]")
+        return "\n".join(lines)
+
+    def _check_name(self, name: Any, kind: str) -> None:
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in _OWN_NAMES:
+            raise ValueError(
+                f"ExportArchive: the name of an {kind} must be a Python identifier that starts with a letter and is "
+                f"none of {', '.join(_OWN_NAMES)}. Received: {name!r}."
+            )
+        if name in self._endpoints or name in self._collections:
+            raise ValueError(f"ExportArchive: there is an endpoint or a collection called {name!r} already.")
+
+    def _name(self, variable: Variable) -> str:
+        """The variable's path, with a number behind it where another one has the same."""
+        if variable not in self._names:
+            same = sum(v.path == variable.path for v in self._names)
+            self._names[variable] = f"{variable.path}:{same}" if same else variable.path
+        return self._names[variable]
+
+
+def target(filepath: Any) -> Path:
+    """The path to write to, which must be no folder."""
+    path = Path(os.fsdecode(filepath))
+    if path.is_dir():
+        raise ValueError(f"export: an exported model is one file, and {str(path)!r} is a folder.")
+    return path
+
+
+def _options(options: dict, owner: str) -> tuple[Sequence[str] | None, bool | None]:
+    options = dict(options)
+    platforms, is_static = options.pop("platforms", None), options.pop("is_static", None)
+    if options:
+        raise ValueError(
+            f"{owner}: unknown argument(s) {', '.join(map(repr, options))}. Known are 'platforms' and 'is_static'."
+        )
+    return platforms, is_static
+
+
+def _signature(fn: Callable, given: Any, owner: str) -> signatures.Signature:
+    resource = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
+    if isinstance(resource, Layer):
+        return signatures.for_layer(resource, given)
+    if given is None:
+        raise ValueError(
+            f"{owner}: input_signature is missing, which says what the function takes: "
+            "input_signature=[cornu.layers.InputSpec(shape=(None, ...), dtype=...)]."
+        )
+    return signatures.given(given, owner)
+
+
+def _serialize(lowered: stablehlo.Lowered) -> bytes:
+    validate.optional_import("flatbuffers", extra="export", purpose="StableHLO export")
+    return bytes(lowered.exported.serialize())
+
+
+def _brief(array: dict[str, Any]) -> str:
+    return f"{array['name']}: {array['dtype']}[{', '.join(map(str, array['shape']))}]"

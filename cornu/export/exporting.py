@@ -1,0 +1,45 @@
+"""`model.export`: one table of formats, and what each writes."""
+
+import os
+from typing import Any
+
+from cornu import validate
+from cornu.export import onnx
+from cornu.export import signature as signatures
+from cornu.export.archive import ExportArchive
+from cornu.export.formats import Format
+
+ENDPOINT = "serve"
+
+
+def export_model(
+    model: Any, filepath: str | os.PathLike, format: Any, verbose: bool | None, input_signature: Any, options: dict
+) -> None:
+    """Write `model` in a format; the arguments are those of `Model.export`."""
+    write = _WRITERS[Format.of(format, model)]
+    write(model, filepath, verbose is None or bool(verbose), input_signature, options)
+
+
+def _stablehlo(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: dict) -> None:
+    _check_options(options, ("platforms", "is_static"), model, "stablehlo")
+    signature = signatures.for_layer(model, input_signature)
+    archive = ExportArchive()
+    archive.track_and_add_endpoint(ENDPOINT, model, signature, **options)
+    archive.write_out(filepath, verbose=verbose)
+
+
+def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: dict) -> None:
+    _check_options(options, ("opset_version",), model, "onnx")
+    onnx.write(model, filepath, verbose, input_signature, **options)
+
+
+_WRITERS = {Format.STABLEHLO: _stablehlo, Format.ONNX: _onnx}
+
+
+def _check_options(options: dict, known: tuple[str, ...], model: Any, name: str) -> None:
+    unknown = [key for key in options if key not in known]
+    if unknown:
+        raise ValueError(
+            f"{validate.describe(model)}: export to {name} has no argument {', '.join(map(repr, unknown))}. "
+            f"It has: {', '.join(map(repr, known))}."
+        )

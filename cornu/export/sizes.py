@@ -1,0 +1,90 @@
+"""Which unknown sizes of a function's inputs may differ from each other.
+
+Every unknown size is first a symbol of its own: a batch size for each input, a length for each. Where the function
+cannot run so (it adds two inputs, say), sizes are made equal: first those of the same axis, then all but the batch,
+then all. From the first choice that runs, single sizes are set free again as far as it goes on running.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import jax
+from jax import export
+
+from cornu import validate
+from cornu.core.symbolic import KerasTensor
+
+Specs = list[jax.ShapeDtypeStruct]
+_TRIED = (84, 96)  # two sizes that suit most windows and factors, to learn what fails whatever the size is
+
+
+def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: Any) -> Specs:
+    """The inputs with a symbol for each size that may vary by itself.
+
+    Args:
+        inputs: descriptions of the inputs, None for unknown sizes.
+        attempt: runs the function abstractly, or raises.
+        owner: whom errors name.
+
+    Raises:
+        ValueError: when the function runs for given sizes alone.
+    """
+    axes = [axis for x in inputs for axis, size in enumerate(x.shape) if size is None]
+    choices = [list(range(len(axes))), axes, [min(axis, 1) for axis in axes], [0] * len(axes)]
+    first: Exception | None = None
+    for labels in choices:
+        try:
+            attempt(_specs(inputs, labels))
+        except Exception as error:
+            first = first or error
+        else:
+            return _specs(inputs, labels if first is None else _freed(inputs, labels, attempt))
+    return _refuse(inputs, attempt, owner, first)
+
+
+def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs], Any]) -> list[Hashable]:
+    """`labels`, with those sizes labelled apart that need not equal any other."""
+    for position in range(len(labels)):
+        freed = [*labels[:position], ("free", position), *labels[position + 1 :]]
+        try:
+            attempt(_specs(inputs, freed))
+        except Exception:
+            continue
+        labels = freed
+    attempt(_specs(inputs, labels))
+    return labels
+
+
+def _refuse(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: Any, first: Exception | None) -> Any:
+    """Raise: the function's own error where it cannot run at all, else that it needs to know its sizes."""
+    for size in _TRIED:
+        attempt([jax.ShapeDtypeStruct([size if d is None else d for d in x.shape], x.dtype) for x in inputs])
+    shapes = ", ".join(f"{x.name}: {x.shape}" for x in inputs)
+    raise ValueError(
+        f"{validate.describe(owner)}: it runs for given sizes, but not for unknown ones ({shapes}). Give those that it "
+        "must know, for example input_signature=[cornu.layers.InputSpec(shape=(None, 84, 3))]. What failed: "
+        f"{str(first).strip().splitlines()[0]}"
+    ) from first
+
+
+def _specs(inputs: Sequence[KerasTensor], labels: Sequence[Hashable]) -> Specs:
+    scope = export.SymbolicScope()
+    names: dict[Hashable, str] = {}
+    remaining = iter(labels)
+
+    def size(axis: int, dimension: int | None) -> Any:
+        if dimension is not None:
+            return dimension
+        label = next(remaining)
+        if label not in names:
+            names[label] = _name(axis, names.values())
+        return export.symbolic_shape(names[label], scope=scope)[0]
+
+    return [jax.ShapeDtypeStruct([size(a, d) for a, d in enumerate(x.shape)], x.dtype) for x in inputs]
+
+
+def _name(axis: int, taken: Any) -> str:
+    """`batch`, `batch_1`, ... on the first axis, `size1`, `size1_1`, ... on the next."""
+    name = f"size{axis}" if axis else "batch"
+    same = sum(other.partition("_")[0] == name for other in taken)
+    return f"{name}_{same}" if same else name

@@ -1,0 +1,173 @@
+"""A function of arrays and variables as StableHLO, through `jax.export`.
+
+Variables become arguments: the exported function takes a dictionary from name to array, then the inputs, and returns
+`(outputs, changes)`, where `changes` are the new values of the variables that it assigns to. Kernels are traced twice:
+in the form that is fast on a CPU, which runs there, and in their plain form, which runs everywhere else.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export, lax
+
+from cornu import validate
+from cornu.core import context
+from cornu.core.variable import Variable, functional
+from cornu.export import sizes
+from cornu.export.signature import Signature
+from cornu.kernels import platform
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+_KNOWN_PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+_BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
+
+
+class Lowered(NamedTuple):
+    """An exported function, and the variables that it takes by name."""
+
+    exported: export.Exported
+    variables: dict[str, Variable]
+
+
+def lower(
+    fn: Callable, signature: Signature, name_of: Callable[[Variable], str], platforms: Sequence[str] | None, owner: Any
+) -> Lowered:
+    """Lower `fn`.
+
+    Args:
+        fn: function of arrays, which may read and assign variables.
+        signature: what its arguments look like.
+        name_of: the name to give a variable.
+        platforms: what to lower for; None is each of CPU, CUDA and TPU for which it can be done.
+        owner: whom errors name.
+    """
+    specs, variables = trace(fn, signature, owner)
+    by_name = {name_of(v): v for v in variables}
+
+    def run(weights: dict[str, jax.Array], *args: Any) -> tuple[Any, dict[str, jax.Array]]:
+        state = [from_bits(weights[name], v.dtype) for name, v in by_name.items()]
+        outputs, after = functional(fn, by_name.values())(state, *args)
+        changed = zip(by_name, state, after, strict=True)
+        return outputs, {name: to_bits(new) for name, old, new in changed if new is not old}
+
+    def plain(*args: Any) -> Any:
+        with ambient():
+            return run(*args)
+
+    def fast(*args: Any) -> Any:
+        with ambient(plain=False), jax.default_device("cpu"):
+            return run(*args)
+
+    def either(*args: Any) -> Any:
+        return lax.platform_dependent(*args, cpu=fast, default=plain)
+
+    names = _checked(platforms, owner)
+    arguments = ({name: stored_spec(v) for name, v in by_name.items()}, *specs)
+    try:
+        return Lowered(_exported(either, arguments, names, owner), by_name)
+    except Exception:  # the fast forms may ask for more of the sizes than the plain ones
+        return Lowered(_exported(plain, arguments, names, owner), by_name)
+
+
+def trace(fn: Callable, signature: Signature, owner: Any) -> tuple[tuple, list[Variable]]:
+    """The arguments of `fn` with symbols for unknown sizes, and the variables that it reads or assigns."""
+    inputs, structure = jax.tree.flatten(signature)
+    met: list[Variable] = []
+
+    def attempt(specs: sizes.Specs) -> None:
+        values = _Met()
+        with ambient(), context.state(values):
+            run = functools.partial(fn)  # a new function each time, for JAX remembers those that it has traced
+            jax.eval_shape(run, *jax.tree.unflatten(structure, specs))
+        met[:] = values
+
+    specs = sizes.symbolic(inputs, attempt, owner)
+    return jax.tree.unflatten(structure, specs), met
+
+
+class _Met(dict):
+    """Values of whatever variables are read or assigned, in the order in which they were met."""
+
+    def __contains__(self, variable: Any) -> bool:
+        return True
+
+    def __missing__(self, variable: Variable) -> Any:
+        self[variable] = variable._value
+        return self[variable]
+
+
+@contextmanager
+def ambient(plain: bool = True) -> Iterator[None]:
+    """What holds while an endpoint is traced: no training unless it says so, losses dropped, kernels by choice."""
+    with context.scope(training=False, losses=[]), platform.plain_forms() if plain else nullcontext():
+        yield
+
+
+def _checked(platforms: Sequence[str] | None, owner: Any) -> tuple[str, ...] | None:
+    if platforms is None:
+        return None
+    platforms = (platforms,) if isinstance(platforms, str) else tuple(platforms)
+    if not platforms:
+        raise ValueError(f"{validate.describe(owner)}: platforms must name at least one of {_KNOWN_PLATFORMS}.")
+    return tuple(validate.one_of(name, _KNOWN_PLATFORMS, "platforms", owner) for name in platforms)
+
+
+def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, owner: Any) -> export.Exported:
+    """`pure` for the platforms; where none are named, those of `PLATFORMS` for which there is a way."""
+
+    def lowered(names: Sequence[str]) -> export.Exported:
+        return export.export(jax.jit(pure), platforms=names)(*args)
+
+    if platforms is not None:
+        return lowered(platforms)
+    try:
+        return lowered(PLATFORMS)
+    except Exception as error:
+        failed = error
+    able = [name for name in PLATFORMS if _works(lambda name=name: lowered([name]))]
+    if not able:
+        raise failed
+    warnings.warn(
+        f"{validate.describe(owner)}: exported for {', '.join(able)} alone. "
+        f"For all of {', '.join(PLATFORMS)}: {str(failed).strip().splitlines()[0]}",
+        stacklevel=2,
+    )
+    return lowered(able)
+
+
+def _works(action: Callable) -> bool:
+    try:
+        action()
+    except Exception:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- dtypes that NumPy's files lack
+
+
+def is_foreign(dtype: Any) -> bool:
+    """Whether NumPy's files do not know the dtype (bfloat16 and the 8-bit floats), so that its bits are kept."""
+    return np.dtype(dtype).isbuiltin != 1
+
+
+def to_bits(x: Any) -> Any:
+    """An array as files and exported functions hold it."""
+    return lax.bitcast_convert_type(x, _BITS[x.dtype.itemsize]) if is_foreign(x.dtype) else x
+
+
+def from_bits(x: Any, dtype: Any) -> Any:
+    """The opposite of `to_bits`."""
+    return lax.bitcast_convert_type(x, dtype) if is_foreign(jnp.dtype(dtype)) else x
+
+
+def stored_spec(variable: Variable) -> jax.ShapeDtypeStruct:
+    """The shape and dtype of a variable's stored value."""
+    dtype = jnp.dtype(variable.dtype)
+    return jax.ShapeDtypeStruct(variable.shape, _BITS[dtype.itemsize] if is_foreign(dtype) else dtype)

@@ -1,0 +1,59 @@
+"""`CategoryEncoding`: integers as vectors of zeros and ones, or of counts."""
+
+from typing import Any
+
+from cornu import validate
+from cornu.layers.category_counts import OUTPUT_MODES, encode
+from cornu.layers.host import HostLayer, numpy_for, refuse_sparse
+
+__all__ = ["CategoryEncoding"]
+
+
+class CategoryEncoding(HostLayer):
+    """Turns integers from 0 to `num_tokens - 1` into vectors of length `num_tokens`.
+
+    An integer outside of that range counts nowhere.
+
+    Args:
+        num_tokens: number of categories.
+        output_mode: "one_hot" for a vector for each integer; "multi_hot" for one vector a sample, with 1 for each
+            category that occurs; "count" for one that says how often each occurs.
+        sparse: must be False.
+
+    Input shape:
+        `(batch, length)`, or any other.
+
+    Output shape:
+        `(batch, num_tokens)`; with "one_hot" `(batch, length, num_tokens)`, without the axis of a length of 1.
+
+    Example:
+
+        layer = cornu.layers.CategoryEncoding(4, output_mode="count")
+        print(layer([[0, 1, 1], [3, 3, 3]]))  # [[1. 2. 0. 0.] [0. 0. 0. 3.]]
+    """
+
+    config_skip = (*HostLayer.config_skip, "sparse")
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.num_tokens = validate.positive_int(num_tokens, "num_tokens", self)
+        self.output_mode = validate.one_of(output_mode, OUTPUT_MODES[1:], "output_mode", self)
+        self.sparse = refuse_sparse(sparse, self)
+
+    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        """The vectors of the integers.
+
+        Args:
+            inputs: integers.
+            count_weights: what each integer counts, of the inputs' shape; for "count" alone.
+        """
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                f'{validate.describe(self)}: count_weights need output_mode="count". '
+                f'Received: output_mode="{self.output_mode}".'
+            )
+        xp = numpy_for(inputs)
+        indices = xp.asarray(inputs).astype("int32")
+        return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)

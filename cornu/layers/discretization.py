@@ -1,0 +1,177 @@
+"""`Discretization`: numbers as the ranges they fall into, whose boundaries are given or taken from data."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+from cornu.layers.category_counts import OUTPUT_MODES, encode
+from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
+
+__all__ = ["Discretization"]
+
+
+class Discretization(HostLayer):
+    """Numbers the ranges between boundaries from 0 on: a number `x` falls into the range `i` with `b[i-1] <= x < b[i]`.
+
+    Args:
+        bin_boundaries: the boundaries, in rising order.
+        num_bins: number of ranges that `adapt` makes, each with as many of the data's values as the others; fewer
+            where the data have fewer values.
+        epsilon: how far a boundary that `adapt` finds may lie from where it should, as a fraction of the data. A
+            smaller one takes more memory.
+        output_mode: "int" for the number of the range; "one_hot", "multi_hot" or "count" for vectors, as in
+            `CategoryEncoding`.
+        sparse: must be False.
+        dtype: dtype of the vectors.
+        name: name.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same for "int", otherwise with a last axis of the number of ranges, as in `CategoryEncoding`.
+
+    Example:
+
+        layer = cornu.layers.Discretization(bin_boundaries=[0.0, 1.0, 2.0])
+        print(layer(np.array([[-1.5, 1.0, 3.4, 0.5]])))  # [[0 2 3 1]]
+    """
+
+    def __init__(
+        self,
+        bin_boundaries: Sequence[float] | None = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if (bin_boundaries is None) == (num_bins is None):
+            raise ValueError(
+                f"{validate.describe(self)}: give bin_boundaries, or num_bins to find them by adapt(data). "
+                f"Received: bin_boundaries={bin_boundaries}, num_bins={num_bins}."
+            )
+        if not isinstance(epsilon, (int, float)) or not 0 < epsilon < 1:
+            raise ValueError(f"{validate.describe(self)}: epsilon must lie between 0 and 1. Received: {epsilon!r}.")
+        self.bin_boundaries = None if bin_boundaries is None else _boundaries(bin_boundaries, self)
+        self.num_bins = None if num_bins is None else validate.positive_int(num_bins, "num_bins", self)
+        self.epsilon = epsilon
+        self.output_mode = validate.one_of(output_mode, OUTPUT_MODES, "output_mode", self)
+        self.sparse = refuse_sparse(sparse, self)
+        self.reset_state()
+
+    def call(self, inputs: Any) -> Any:
+        """The numbers of the ranges, or their vectors."""
+        if self.bin_boundaries is None:
+            raise ValueError(
+                f"{validate.describe(self)} has no boundaries yet: call adapt(data) first, or give bin_boundaries."
+            )
+        xp = numpy_for(inputs)
+        boundaries = xp.asarray(self.bin_boundaries, "float32")
+        numbers = xp.searchsorted(boundaries, xp.asarray(inputs).astype("float32"), side="right")
+        numbers = xp.asarray(numbers)
+        return encode(numbers, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the output: int32, or the layer's own for vectors."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Take the boundaries from data, forgetting what was there before.
+
+        A model with the layer inside that has run keeps the old ones until its `compile` is called again.
+
+        Args:
+            data: an array, a list, or an iterable of batches (a generator, a `PyDataset`, a data loader).
+            steps: how many batches of an iterable are taken; None takes all.
+        """
+        self._require_num_bins()
+        self.reset_state()
+        for batch in batches(data, self, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Take a batch into account, for the boundaries that `finalize_state` makes."""
+        self._require_num_bins()
+        values = np.sort(as_numpy(data, self).astype("float32"), axis=None)
+        if np.isnan(values[-1:]).any():
+            raise ValueError(f"{validate.describe(self)}: data to adapt to must not hold NaN.")
+        self.summary = _merged(self.summary, _summarized(values, self.epsilon), self.epsilon)
+
+    def finalize_state(self) -> None:
+        """Make the boundaries of the batches so far."""
+        if self.num_bins is None:
+            return
+        if not self.summary.size:
+            raise ValueError(f"{validate.describe(self)}: adapt needs data, and there was none.")
+        values = self.summary[0]
+        if len(values) < self.num_bins:
+            values = values[:-1]
+        else:
+            values = _quantiles(self.summary, np.arange(1, self.num_bins) / self.num_bins)
+        self.bin_boundaries = [float(np.float32(value)) for value in values]
+
+    def reset_state(self) -> None:
+        """Forget the batches so far; the boundaries stay until new ones are made."""
+        self.summary = np.empty((2, 0))  # values in rising order, and how many of the data each stands for
+
+    def _require_num_bins(self) -> None:
+        if self.num_bins is None:
+            raise ValueError(
+                f"{validate.describe(self)}: bin_boundaries were given, so there is nothing to adapt. "
+                "Give num_bins instead."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, with the boundaries that were found."""
+        names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name")
+        return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Discretization":
+        """The layer that `get_config` described, with the boundaries that it had found."""
+        if config.get("num_bins") is None or config.get("bin_boundaries") is None:
+            return super().from_config(config)
+        layer = super().from_config({**config, "bin_boundaries": None})
+        layer.bin_boundaries = _boundaries(config["bin_boundaries"], layer)
+        return layer
+
+
+def _boundaries(values: Any, owner: Any) -> list[float]:
+    boundaries = [float(value) for value in values]
+    if not all(a <= b for a, b in pairwise(boundaries)):
+        raise ValueError(f"{validate.describe(owner)}: bin_boundaries must be in rising order. Received: {boundaries}.")
+    return boundaries
+
+
+# ---------------------------------------------------------------- quantiles of a stream
+
+
+def _summarized(values: np.ndarray, epsilon: float) -> np.ndarray:
+    """About `1 / epsilon` of sorted values, each standing for as many."""
+    weight = max(1.0, values.size * epsilon)
+    kept = values[int(weight) - 1 :: int(weight)]
+    return np.stack([kept.astype("float64"), np.full(kept.size, weight)])
+
+
+def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
+    """A summary of the values of two, of about `1 / epsilon` entries."""
+    both = np.concatenate([one, other], axis=1)
+    both = both[:, np.argsort(both[0], kind="stable")]
+    if both.shape[1] * epsilon < 1:
+        return both
+    shares = np.minimum(epsilon + np.arange(0.0, 1.0, epsilon), 1.0)
+    return np.stack([_quantiles(both, shares), np.diff(shares, prepend=0.0) * both[1].sum()])
+
+
+def _quantiles(summary: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The values below which these shares of the data lie."""
+    values, weights = summary
+    return np.interp(shares, np.cumsum(weights) / weights.sum(), values)

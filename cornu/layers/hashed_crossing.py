@@ -1,0 +1,107 @@
+"""`HashedCrossing`: two or more features together as one of a fixed number of bins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.layers import text_hash
+from cornu.layers.category_counts import encode
+from cornu.layers.hashing import as_integers, category_dtype, checked_bins, require_integers
+from cornu.layers.host import HostLayer, as_numpy, as_texts, refuse_sparse
+
+__all__ = ["HashedCrossing"]
+
+
+class HashedCrossing(HostLayer):
+    """Puts each combination of several features into a bin, by a hash of all of them.
+
+    Args:
+        num_bins: number of bins.
+        output_mode: "int" for the bin, "one_hot" for a vector.
+        sparse: must be False.
+        name: name.
+        dtype: dtype of the output.
+
+    Input shape:
+        A list of at least two features, texts or integers, all of shape `()`, `(batch,)` or `(batch, 1)`.
+
+    Output shape:
+        The same for "int", otherwise `(batch, num_bins)`.
+
+    Example:
+
+        layer = cornu.layers.HashedCrossing(num_bins=5)
+        print(layer((np.array(["A", "B", "A"]), np.array([101, 101, 102]))))  # [1 4 1]
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        output_mode: str = "int",
+        sparse: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        validate.one_of(output_mode, ("int", "one_hot"), "output_mode", type(self))
+        super().__init__(name=name, dtype=category_dtype(dtype, output_mode), **kwargs)
+        require_integers(self, output_mode)
+        self.num_bins = checked_bins(num_bins, self)
+        self.output_mode = output_mode
+        self.sparse = refuse_sparse(sparse, self)
+
+    def _arrays(self, value: Any) -> Any:
+        """A list is one of features."""
+        if not isinstance(value, (list, tuple)):
+            return value
+        return [super(HashedCrossing, self)._arrays(feature) for feature in value]
+
+    def call(self, inputs: Sequence) -> Any:
+        """The bins of the combinations, or their vectors."""
+        shape = self._common_shape(inputs)
+        if any(isinstance(x, jax.core.Tracer) for x in inputs):
+            result = jax.ShapeDtypeStruct(shape, "int32")
+            bins = jax.pure_callback(lambda *x: self._bins(x), result, *inputs, vmap_method="expand_dims")
+        else:
+            bins = self._bins(inputs)
+        return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
+
+    def compute_output_spec(self, inputs: Sequence) -> Any:
+        """The symbolic bins; those of texts have the shapes of those of integers."""
+        return super().compute_output_spec([as_integers(x) for x in inputs])
+
+    def _common_shape(self, inputs: Any) -> tuple:
+        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+            raise ValueError(f"{validate.describe(self)}: the layer takes a list of two features or more.")
+        shapes = [np.shape(x) if isinstance(x, np.ndarray) else x.shape for x in inputs]
+        fits = len(shapes[0]) < 2 or (len(shapes[0]) == 2 and shapes[0][1] == 1)
+        if not fits or any(shape != shapes[0] for shape in shapes):
+            raise ValueError(
+                f"{validate.describe(self)}: all features must have one shape: (), (batch,) or (batch, 1). "
+                f"Received: shapes {', '.join(map(str, shapes))}."
+            )
+        return shapes[0]
+
+    def _bins(self, inputs: Sequence) -> np.ndarray:
+        columns = [self._hashes(as_numpy(x, self)) for x in inputs]
+        bins = text_hash.remainders(text_hash.cross(columns), self.num_bins)
+        return bins.astype("int32").reshape(np.shape(inputs[0]))
+
+    def _hashes(self, values: np.ndarray) -> np.ndarray:
+        """A hash for each text; integers stand for themselves."""
+        if values.dtype.kind in "iu":
+            return values.ravel().astype("int64").astype("uint64")
+        if values.dtype.kind not in "OUS":
+            raise ValueError(
+                f"{validate.describe(self)}: a feature must be text or integers. Received: dtype={values.dtype.name}."
+            )
+        texts = as_texts(values, "utf-8", self)
+        return text_hash.fingerprints([text.encode() for text in texts.ravel().tolist()])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("num_bins", "output_mode", "sparse", "name")
+        return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}

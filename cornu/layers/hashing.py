@@ -1,0 +1,143 @@
+"""`Hashing`: texts or integers as one of a fixed number of bins, without a vocabulary."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.core import dtypes
+from cornu.layers import text_hash
+from cornu.layers.category_counts import OUTPUT_MODES, encode
+from cornu.layers.host import HostLayer, as_texts, refuse_sparse
+
+__all__ = ["Hashing"]
+
+
+class Hashing(HostLayer):
+    """Puts texts or integers into bins by a hash of their bytes, an integer's being its decimal digits.
+
+    Texts run on the host; integers also run inside a model, where the hash is computed on the host meanwhile.
+
+    Args:
+        num_bins: number of bins.
+        mask_value: text or integer that alone goes to bin 0; None for none.
+        salt: one or two integers that make another hash, SipHash instead of FarmHash.
+        output_mode: "int" for the bin; "one_hot", "multi_hot" or "count" for vectors, as in `CategoryEncoding`.
+        sparse: must be False.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same for "int", otherwise with a last axis of `num_bins`, as in `CategoryEncoding`.
+
+    Example:
+
+        layer = cornu.layers.Hashing(num_bins=3)
+        print(layer([["A"], ["B"], ["C"], ["D"], ["E"]]).ravel())  # [1 0 1 1 2]
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        mask_value: str | int | None = None,
+        salt: int | Sequence[int] | None = None,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Any,
+    ):
+        validate.one_of(output_mode, OUTPUT_MODES, "output_mode", type(self))
+        super().__init__(**{**kwargs, "dtype": category_dtype(kwargs.get("dtype"), output_mode)})
+        require_integers(self, output_mode)
+        self.num_bins = checked_bins(num_bins, self)
+        self.salt = checked_salt(salt, self)
+        self.mask_value = mask_value
+        self.output_mode = output_mode
+        self.sparse = refuse_sparse(sparse, self)
+
+    def call(self, inputs: Any) -> Any:
+        """The bins of texts or integers, or their vectors."""
+        if isinstance(inputs, jax.Array):
+            shape = jax.ShapeDtypeStruct(inputs.shape, "int32")
+            bins = jax.pure_callback(self._bins, shape, inputs, vmap_method="expand_dims")
+        else:
+            bins = self._bins(inputs)
+        return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """The symbolic bins; those of texts have the shapes of those of integers."""
+        return super().compute_output_spec(as_integers(inputs))
+
+    def _bins(self, inputs: Any) -> np.ndarray:
+        values = np.asarray(inputs)
+        if values.dtype.kind in "OUS":
+            values = as_texts(values, "utf-8", self)
+            texts = [text.encode() for text in values.ravel().tolist()]
+        else:
+            values = whole_numbers(values, self)
+            texts = decimal_texts(values)
+        bins = np.zeros(values.shape, "int32")
+        kept = np.ones(values.size, bool) if self.mask_value is None else (values != self.mask_value).ravel()
+        number = self.num_bins if self.mask_value is None else self.num_bins - 1
+        if number and kept.any():
+            found = hashed(texts, self.salt, number) + (self.num_bins - number)
+            bins.reshape(-1)[kept] = found[kept]
+        return bins
+
+
+def checked_bins(number: Any, owner: Any) -> int:
+    """A number of bins, whose indices fit into 32 bits."""
+    if validate.positive_int(number, "num_bins", owner) >= 2**31:
+        raise ValueError(f"{validate.describe(owner)}: num_bins must be less than 2**31. Received: {number}.")
+    return int(number)
+
+
+def as_integers(inputs: Any) -> Any:
+    """A symbolic tensor of texts as one of integers of its shape; others as they are."""
+    return type(inputs)(inputs.shape, "int32") if inputs.dtype == "string" else inputs
+
+
+def whole_numbers(values: np.ndarray, owner: Any) -> np.ndarray:
+    """Numbers as 64-bit integers, what is behind the point left out."""
+    if values.dtype.kind not in "iuf" and values.dtype.name != "bfloat16":
+        raise ValueError(
+            f"{validate.describe(owner)}: the layer takes text or integers. Received: dtype={values.dtype.name}."
+        )
+    return values.astype("int64")
+
+
+def decimal_texts(values: np.ndarray) -> list[bytes]:
+    """The decimal digits of integers."""
+    return [b"%d" % value for value in values.ravel().tolist()]
+
+
+def hashed(texts: list[bytes], salt: Sequence[int] | None, number: int) -> np.ndarray:
+    """A bin from 0 to `number - 1` for each text."""
+    hashes = text_hash.fingerprints(texts) if salt is None else text_hash.keyed_hashes(texts, salt)
+    return text_hash.remainders(hashes, number)
+
+
+def checked_salt(salt: Any, owner: Any) -> list[int] | None:
+    """A salt as two integers."""
+    if salt is None:
+        return None
+    parts = list(salt) if isinstance(salt, (list, tuple)) else [salt, salt]
+    if len(parts) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in parts):
+        raise ValueError(f"{validate.describe(owner)}: salt must be one or two integers. Received: salt={salt!r}.")
+    return parts
+
+
+def category_dtype(dtype: Any, output_mode: str) -> Any:
+    """The dtype of a layer of categories: 64-bit integers in the mode "int", unless another is asked for."""
+    return "int64" if dtype is None and output_mode == "int" else dtype
+
+
+def require_integers(layer: HostLayer, output_mode: str) -> None:
+    """Refuse a dtype of floating-point numbers in the mode "int"."""
+    if output_mode == "int" and not dtypes.is_int(layer.compute_dtype):
+        raise ValueError(
+            f'{validate.describe(layer)}: with output_mode="int", dtype must be an integer type. '
+            f'Received: dtype="{layer.compute_dtype}".'
+        )

@@ -1,0 +1,117 @@
+"""Layers that prepare data: they run on the host, on NumPy arrays, before the model and in data pipelines.
+
+NumPy arrays and lists come out as NumPy arrays, and nothing touches a device: such a layer may be used in the workers
+of a data set. Layers of numbers also work on JAX arrays, compiled or not, and so inside a model; text has no place in
+compiled code.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import validate
+from cornu.core.symbolic import KerasTensor
+from cornu.layers.layer import Layer
+
+
+class HostLayer(Layer):
+    """A layer whose `call` sees NumPy arrays for lists and NumPy arrays, and JAX arrays for JAX arrays."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{**kwargs, "autocast": False})  # categories must not be rounded to 16 bits
+
+    def _arrays(self, value: Any) -> Any:
+        """An argument as NumPy or JAX arrays; a list is one array."""
+        if isinstance(value, (list, tuple, str, bytes, int, float)) and not _holds_arrays(value):
+            return as_numpy(value, self)
+        return value
+
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is, which fits data of any kind."""
+        return weight
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether a list starts with a tensor: a list of a million texts is not looked through."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return isinstance(value, (jax.Array, KerasTensor))
+
+
+def numpy_for(x: Any) -> Any:
+    """The module to compute with on `x`: NumPy for its arrays, `jax.numpy` for JAX's."""
+    return np if isinstance(x, (np.ndarray, np.generic)) else jnp
+
+
+def as_numpy(value: Any, owner: Any) -> np.ndarray:
+    """`value` as a NumPy array."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{validate.describe(owner)}: the rows of a list must have one length. Pad them, or give each to the layer "
+            "on its own."
+        ) from error
+
+
+def as_texts(value: Any, encoding: str, owner: Any) -> np.ndarray:
+    """Texts as an array of `str`; bytes are decoded."""
+    if isinstance(value, jax.core.Tracer):
+        raise ValueError(
+            f"{validate.describe(owner)}: text has no place in compiled code. Map the data first, for example "
+            "x = layer(x), or dataset.map(layer), and give the model the numbers that come out."
+        )
+    array = as_numpy(value, owner)
+    if array.dtype.kind == "S" or (array.dtype.kind == "O" and any(isinstance(x, bytes) for x in array.flat)):
+        decoded = [x.decode(encoding) if isinstance(x, bytes) else x for x in array.ravel().tolist()]
+        array = as_objects(decoded).reshape(array.shape)
+    wrong = {type(x).__name__ for x in array.flat if not isinstance(x, str)} if array.dtype.kind == "O" else set()
+    if array.dtype.kind not in "OU" and array.size:
+        wrong = {array.dtype.name}
+    if wrong:
+        raise ValueError(
+            f"{validate.describe(owner)}: the layer takes text. Received: {', '.join(sorted(wrong))}. "
+            "For integers use IntegerLookup."
+        )
+    return array
+
+
+def as_objects(values: Sequence) -> np.ndarray:
+    """A flat NumPy array of Python objects."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+_ONE_BATCH = (str, bytes, list)
+
+
+def batches(data: Any, owner: Any, steps: int | None = None) -> Iterator[np.ndarray]:
+    """The batches to learn from: an array or list is one, everything else that can be gone through yields them.
+
+    Args:
+        data: an array, a list, or an iterable of batches: a generator, a `PyDataset`, a data loader. Of a batch of
+            several parts, such as `(x, y)`, the first one counts.
+        owner: the layer, for messages.
+        steps: how many batches of an iterable are taken; None takes all.
+    """
+    if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
+        steps = data.num_batches if steps is None else steps
+        items: Iterable = (data[index] for index in range(steps))
+    elif isinstance(data, Iterable) and not isinstance(data, _ONE_BATCH) and not hasattr(data, "__array__"):
+        items = islice(data, steps)
+    else:
+        items = [data]
+    for batch in items:
+        yield as_numpy(batch[0] if isinstance(batch, tuple) else batch, owner)
+
+
+def refuse_sparse(sparse: Any, owner: Any) -> bool:
+    """False, which is all that `sparse` may be."""
+    if sparse:
+        raise ValueError(f"{validate.describe(owner)}: arrays are dense here; sparse must be False.")
+    return False

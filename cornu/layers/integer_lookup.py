@@ -1,0 +1,104 @@
+"""`IntegerLookup`: integers as indices into a vocabulary."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import validate
+from cornu.layers.hashing import decimal_texts, hashed, whole_numbers
+from cornu.layers.host import as_numpy, numpy_for
+from cornu.layers.index_lookup import IndexLookup, IntegerVocabulary
+
+__all__ = ["IntegerLookup"]
+
+
+class IntegerLookup(IndexLookup):
+    """Turns integers into indices of a vocabulary, which is given or taken from data by `adapt`.
+
+    NumPy arrays and lists may hold 64-bit integers. Inside a model integers have 32 bits.
+
+    Args:
+        max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
+        num_oov_indices: number of indices for unknown integers, which are spread over them; with 0 an unknown integer
+            is an error, or counts nowhere inside a model.
+        mask_token: integer that stands for padding: index 0 in the mode "int", left out in others; None for none.
+        oov_token: what `invert` gives for the indices of unknown integers.
+        vocabulary: the integers, or the path of a file with one a line; None leaves it to `adapt`.
+        vocabulary_dtype: must be "int64".
+        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each integer counts.
+        invert: whether indices come in and integers of the vocabulary go out.
+        output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
+            a sample: of ones, of counts, of counts times idf weights.
+        sparse: must be False.
+        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary.
+        oov_method: how unknown integers are spread: by their remainder ("floormod") or a hash ("farmhash").
+        salt: one or two integers that make another hash.
+        name: name.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same for "int"; `(batch, depth)` for vectors, `(batch, length, depth)` with "one_hot".
+
+    Example:
+
+        layer = cornu.layers.IntegerLookup(vocabulary=[12, 36, 1138, 42])
+        print(layer([[12, 1138, 42], [42, 1000, 36]]))  # [[1 3 4] [4 0 2]]
+    """
+
+    token_dtype = "int64"
+    make_vocabulary = IntegerVocabulary
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: int | None = None,
+        oov_token: int = -1,
+        vocabulary: Any = None,
+        vocabulary_dtype: str = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: int | Sequence[int] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        self.vocabulary_dtype = validate.one_of(vocabulary_dtype, ("int64",), "vocabulary_dtype", type(self))
+        self.oov_method = validate.one_of(oov_method, ("floormod", "farmhash"), "oov_method", type(self))
+        if salt is not None and oov_method != "farmhash":
+            raise ValueError(
+                f'IntegerLookup: salt needs oov_method="farmhash". Received: oov_method="{oov_method}", salt={salt}.'
+            )
+        super().__init__(
+            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
+            pad_to_max_tokens, salt, name=name, **kwargs,
+        )  # fmt: skip
+
+    def _tokens(self, values: Any) -> list[int]:
+        try:
+            return as_numpy(list(values), self).astype("int64").tolist()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{validate.describe(self)}: the vocabulary must hold integers: {error}.") from error
+
+    def _values(self, inputs: Any) -> Any:
+        return whole_numbers(inputs, self) if numpy_for(inputs) is np else inputs.astype("int32")
+
+    def _spread(self, values: Any) -> Any:
+        if self.oov_method == "floormod":
+            return values % self.num_oov_indices
+        if numpy_for(values) is np:
+            return self._hashed(values)
+        shape = jax.ShapeDtypeStruct(values.shape, "int32")
+        return jax.pure_callback(self._hashed, shape, values, vmap_method="expand_dims")
+
+    def _hashed(self, values: Any) -> np.ndarray:
+        values = np.asarray(values)
+        bins = hashed(decimal_texts(values), self.salt, self.num_oov_indices)
+        return bins.astype("int32").reshape(values.shape)

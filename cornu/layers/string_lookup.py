@@ -1,0 +1,94 @@
+"""`StringLookup`: texts as indices into a vocabulary."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu.layers.hashing import hashed
+from cornu.layers.host import as_texts
+from cornu.layers.index_lookup import IndexLookup, TextVocabulary
+
+__all__ = ["StringLookup"]
+
+
+class StringLookup(IndexLookup):
+    """Turns texts into indices of a vocabulary, which is given or taken from data by `adapt`.
+
+    It runs on the host, before the model or in a data pipeline: text has no place in compiled code.
+
+    Args:
+        max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
+        num_oov_indices: number of indices for unknown texts, which are spread over them by a hash; with 0 an unknown
+            text is an error.
+        mask_token: text that stands for padding: index 0 in the mode "int", left out in others; None for none.
+        oov_token: what `invert` gives for the indices of unknown texts.
+        vocabulary: the texts, or the path of a file with one a line; None leaves it to `adapt`.
+        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each text counts.
+        invert: whether indices come in and texts go out.
+        output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
+            a sample: of ones, of counts, of counts times idf weights.
+        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary.
+        sparse: must be False.
+        encoding: encoding of texts that are given as bytes, and of a vocabulary file.
+        name: name.
+        salt: one or two integers that make another hash of unknown texts.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The same for "int"; `(batch, depth)` for vectors, `(batch, length, depth)` with "one_hot".
+
+    Example:
+
+        layer = cornu.layers.StringLookup()
+        layer.adapt(["a", "b", "b", "c", "c", "c"])
+        print(layer([["a", "c"], ["d", "b"]]))  # [[3 1] [0 2]]
+    """
+
+    token_dtype = "string"
+    make_vocabulary = TextVocabulary
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: str | None = None,
+        oov_token: str = "[UNK]",
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        salt: int | Sequence[int] | None = None,
+        **kwargs: Any,
+    ):
+        self.encoding = encoding
+        super().__init__(
+            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
+            pad_to_max_tokens, salt, name=name, **kwargs,
+        )  # fmt: skip
+
+    def _tokens(self, values: Any) -> list[str]:
+        return as_texts(list(values), self.encoding, self).tolist()
+
+    def _values(self, inputs: Any) -> np.ndarray:
+        return as_texts(inputs, self.encoding, self)
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        if self.num_oov_indices == 1:
+            return np.zeros(values.shape, "int64")
+        return hashed([value.encode() for value in values.tolist()], self.salt, self.num_oov_indices)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, and the size of the vocabulary."""
+        return super().get_config() | {"oov_method": "floormod"}  # which Keras writes for texts too, without effect
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "StringLookup":
+        """The layer that `get_config` described; see `IndexLookup.from_config`."""
+        return super().from_config({key: value for key, value in config.items() if key != "oov_method"})

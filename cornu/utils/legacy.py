@@ -1,0 +1,5 @@
+"""The older form of configs, under the name that it has among the tools: `keras.utils.legacy`."""
+
+from cornu.legacy.saving import deserialize_keras_object, serialize_keras_object
+
+__all__ = ["deserialize_keras_object", "serialize_keras_object"]

@@ -1,0 +1,62 @@
+"""Sequences of different lengths as one array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+
+__all__ = ["pad_sequences"]
+
+
+def pad_sequences(
+    sequences: Sequence,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
+    """Sequences in one array, the short ones padded, the long ones cut.
+
+    Args:
+        sequences: list of sequences, whose items are numbers, or arrays of one shape.
+        maxlen: length of all rows; None is that of the longest sequence.
+        dtype: dtype of the array; `object` for texts.
+        padding: "pre" or "post": where padding goes.
+        truncating: "pre" or "post": where a sequence that is too long loses items.
+        value: what fills up.
+
+    Returns:
+        An array of shape `(len(sequences), maxlen, ...)`.
+
+    Example:
+
+        x = cornu.utils.pad_sequences([[1], [2, 3], [4, 5, 6]])
+        print(x)  # [[0 0 1] [0 2 3] [4 5 6]]
+    """
+    owner = "pad_sequences"
+    validate.one_of(padding, ("pre", "post"), "padding", owner)
+    validate.one_of(truncating, ("pre", "post"), "truncating", owner)
+    if not hasattr(sequences, "__len__") or not all(hasattr(row, "__len__") for row in sequences):
+        raise ValueError(f"{owner}: sequences must be a list of sequences. Received: {sequences!r}.")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
+        raise ValueError(f"{owner}: texts need dtype=object. Received: dtype={dtype!r}, value={value!r}.")
+    longest = max(map(len, sequences), default=0)
+    length = longest if maxlen is None else validate.non_negative_int(maxlen, "maxlen", owner)
+    shape = _item_shape(sequences)
+    result = np.full((len(sequences), length, *shape), value, dtype)
+    for row, sequence in zip(result, sequences, strict=True):
+        kept = sequence[:length] if truncating == "post" else sequence[max(0, len(sequence) - length) :]
+        if len(kept):
+            row[slice(len(kept)) if padding == "post" else slice(length - len(kept), None)] = np.asarray(kept, dtype)
+    return result
+
+
+def _item_shape(sequences: Sequence) -> tuple[int, ...]:
+    """The shape of an item, which all sequences share."""
+    shapes = {np.shape(sequence[0]): place for place, sequence in enumerate(sequences) if len(sequence)}
+    if len(shapes) > 1:
+        raise ValueError(f"pad_sequences: items must have one shape. Received: {', '.join(map(str, shapes))}.")
+    return next(iter(shapes), ())
