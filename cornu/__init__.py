@@ -39,9 +39,9 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "applications", "backend", "callbacks", "config", "constraints", "dtype_policies", "initializers",
-    "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
-    "tree", "utils",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "dtype_policies", "export",
+    "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers",
+    "preprocessing", "random", "regularizers", "saving", "tree", "utils",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above

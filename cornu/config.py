@@ -69,7 +69,10 @@ def is_flash_attention_enabled() -> bool | None:
 
 
 def enable_unsafe_deserialization() -> None:
-    """Kept for scripts that call it: it lets nothing through. Pass `safe_mode=False` to the one load that needs it."""
+    """Let every file that this process loads run the code of its `Lambda` layers, whatever `safe_mode` says.
+
+    It cannot be taken back. Better pass `safe_mode=False` to the one load that needs it.
+    """
     settings.write("unsafe_deserialization", True)
 
 

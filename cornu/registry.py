@@ -32,6 +32,9 @@ _UNLISTED = {
     "CustomScaleLayer": ("applications.inception_resnet_v2",), "Functional": ("models.model",),
     "LayerScale": ("applications.convnext",),
 }  # fmt: skip
+# Where a file may name functions beside those marked `@op`; none of them that takes a function, a path or a config.
+_FUNCTIONS = ("activations", "losses", "metrics")
+_HELPERS = ("deserialize", "get", "serialize")
 _PREFIX = "cornu."
 
 _registered: dict[str, Any] = {}
@@ -62,15 +65,23 @@ def public_module(obj: type | Callable) -> str:
 
 
 def find_builtin(module: str, name: str) -> Any | None:
-    """The built-in object that a file calls `module.name`, or None."""
+    """The built-in object that a file calls `module.name`, or None: a public class, or a function of tensors."""
     if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
-    namespaces = [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES
-    for namespace in (*namespaces, *_UNLISTED.get(name, ())):
-        found = getattr(importlib.import_module(_PREFIX + namespace), name, None)
+    for unlisted in _UNLISTED.get(name, ()):
+        return getattr(importlib.import_module(_PREFIX + unlisted), name)
+    for namespace in [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES:
+        found = _public(namespace, name)
         if found is not None:
             return found
     return None
+
+
+def _public(namespace: str, name: str) -> Any | None:
+    space = importlib.import_module(_PREFIX + namespace)
+    found = getattr(space, name) if name in space.__all__ else None
+    is_function = hasattr(found, "flow") or (namespace in _FUNCTIONS and callable(found) and name not in _HELPERS)
+    return found if isinstance(found, type) or is_function else None
 
 
 def named(namespace: str, name: str) -> Any:
@@ -113,6 +124,11 @@ def get_registered_object(
         if name in table:
             return table[name]
     return None
+
+
+def custom_objects_in_scope() -> dict[str, Any]:
+    """All objects that the running program registered or passed, by name."""
+    return {**_registered, **_scoped.get()}
 
 
 def get_custom_objects() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu bench`.
+"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu inspect FILE`, `cornu bench`.
 
 Each subcommand is a module of this package with two functions: `arguments(parser)` and `run(options)`.
 """
@@ -13,6 +13,7 @@ from cornu.version import __version__
 COMMANDS = {
     "bench": "time cornu beside Keras and PyTorch on this machine",
     "demo": "train a small convolutional network on real handwritten digits",
+    "inspect": "show what a file of a model holds, without running any of it",
     "run": "run a Keras script untouched, on cornu",
 }
 

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from cornu import registry, validate
-from cornu.core import dtypes
+from cornu.core import dtypes, function_code
 
 
 @functools.cache
@@ -239,12 +239,14 @@ def deserialize_keras_object(
     Args:
         config: plain data.
         custom_objects: dictionary from name to class or function.
-        safe_mode: kept for every reader below; code in a config is refused while it is True.
+        safe_mode: only False itself lets the code of functions in the config be run. Within a load, what its caller
+            said counts, and this does not.
 
     Raises:
-        ValueError: when a name stands for nothing known.
+        ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
     """
-    with registry.custom_objects({**(custom_objects or {}), **kwargs.get("module_objects", {})}):
+    objects = {**(custom_objects or {}), **kwargs.get("module_objects", {})}
+    with registry.custom_objects(objects), function_code.reading(safe_mode):
         return _read(config)
 
 
@@ -268,8 +270,11 @@ _READERS: dict[Any, Callable[[dict], Any]] = {
     "__tensor__": lambda c: jax.numpy.asarray(np.array(c["config"]["value"], dtype=c["config"]["dtype"])),
     "__bytes__": lambda c: c["value"].encode("utf-8"),
     "__ellipsis__": lambda c: Ellipsis,
+    function_code.CLASS_NAME: lambda c: function_code.read(c["config"], values=_read),
     "function": lambda c: find_object(c.get("module"), c["config"], c.get("registered_name")),
 }
+
+_PLAIN_READERS = _READERS.keys() - {"function", function_code.CLASS_NAME}
 
 
 def find_object(module: str | None, name: str, registered_name: str | None = None) -> Any:
@@ -310,7 +315,7 @@ def _plain_tuples(config: Any) -> Any:
         return [_plain_tuples(item) for item in config]
     if not isinstance(config, dict):
         return config
-    if config.get("class_name") in _READERS and config["class_name"] != "function":
+    if config.get("class_name") in _PLAIN_READERS:
         return _READERS[config["class_name"]](config)
     if "class_name" in config and "config" in config:
         return config

@@ -24,6 +24,9 @@ class Context:
     losses: list | None = None  # where add_loss puts losses
     distribution: Any = None  # the layout under which variables are made
     remat: Any = None  # how activations are recomputed
+    valueless: bool = False  # whether variables are made with a shape and a dtype alone
+    later: Any = None  # the variables made without their first values; None where all get them
+    safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read
     rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
 
 
@@ -112,3 +115,14 @@ def auto_name(prefix: str) -> str:
 def reset_uids() -> None:
     """Start automatic names afresh."""
     _uids.clear()
+
+
+@contextmanager
+def uids_kept() -> Iterator[None]:
+    """Scope after which automatic names go on as if nothing had been named in it."""
+    before = dict(_uids)
+    try:
+        yield
+    finally:
+        _uids.clear()
+        _uids.update(before)

@@ -4,7 +4,8 @@ That one primitive carries training, evaluation, `stateless_call`, optimizers, m
 scope maps variables to values: while it is open, reading and assigning go to the scope instead of the variable.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import jax
@@ -78,6 +79,8 @@ class Variable:
         self._value = _initial_value(initializer, shape, dtype, name, layout)
         self._dtype = dtypes.standardize_dtype(self._value.dtype)
         self._is_float = dtypes.is_float(self._dtype)
+        if type(self._value) is _FirstValue:
+            context.current().later.variables.append(self)
 
     @property
     def trainable(self) -> bool:
@@ -103,6 +106,8 @@ class Variable:
             if self in mapping:
                 value = mapping[self]
                 break
+        if type(value) is _FirstValue:
+            value = self._first_value()
         if ambient.autocast is not None and self.autocast and self._is_float and value.dtype != ambient.autocast:
             return value.astype(ambient.autocast)
         return value
@@ -110,11 +115,16 @@ class Variable:
     def assign(self, value: Any) -> jax.Array:
         """Give the variable a new value of the same shape; the dtype is kept."""
         value = value.value if isinstance(value, Variable) else value
-        array = jnp.asarray(value, dtype=self._dtype)
-        if array.shape != self.shape:
+        valueless = context.current().valueless
+        array = value if valueless else jnp.asarray(_unshared(value), dtype=self._dtype)
+        shape = np.shape(array)
+        if shape != self.shape:
             raise ValueError(
-                f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={array.shape}.'
+                f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={shape}.'
             )
+        if valueless:
+            self._value = jnp.zeros(shape, self._value.dtype)
+            return array
         states = context.current().states
         if states:
             states[0][self] = array
@@ -152,6 +162,14 @@ class Variable:
         with context.scope(autocast=None):
             return self.value
 
+    def _first_value(self) -> jax.Array:
+        """The value of a variable that has none yet: a stand-in where only shapes count, else its first one."""
+        waiting = self._value
+        if isinstance(jnp.zeros(()), jax.core.Tracer):
+            return jnp.zeros(waiting.shape, waiting.dtype)
+        self._value = waiting.make()
+        return self._value
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, which never changes."""
@@ -169,7 +187,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array."""
-        return np.asarray(self.value)
+        return placeholder(self.shape, self.value.dtype) if context.current().valueless else np.asarray(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype=dtype)
@@ -230,12 +248,15 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
     compilation_cache.start()
     if isinstance(initializer, str):
         initializer = registry.named("initializers", initializer)
-    with jax.ensure_compile_time_eval(), context.scope(states=(), autocast=None):
+    with made_at_once(), context.scope(states=(), autocast=None):
         if callable(initializer) and not isinstance(initializer, Variable) and not hasattr(initializer, "shape"):
             if shape is None:
                 raise ValueError(f"Variable {name!r}: with a function as initializer, shape must be given too.")
             shape = tuple(int(d) for d in shape)
-            value = initializer(shape, dtype=dtypes.standardize_dtype(dtype))
+            if context.current().later is not None:
+                return _FirstValue(context.current().later, initializer, shape, dtype, name, layout)
+            make = jnp.zeros if context.current().valueless else initializer
+            value = make(shape, dtype=dtypes.standardize_dtype(dtype))
         else:
             value = initializer.value if isinstance(initializer, Variable) else initializer
             dtype = dtypes.dtype_of(value) if dtype is None and hasattr(value, "dtype") else dtype
@@ -244,6 +265,7 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
             dtype = settings_dtype(value)
         if dtype == "string":
             raise ValueError(f"Variable {name!r}: strings cannot be held in a variable.")
+        value = value if callable(initializer) else _unshared(value)
         array = jnp.asarray(np.asarray(value) if not isinstance(value, jax.Array) else value, dtype=dtype)
         array = jnp.array(array) if array is value and not callable(initializer) else array
         if shape is not None and array.shape != tuple(shape):
@@ -251,6 +273,99 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
                 f"Variable {name!r}: the first value must have shape {tuple(shape)}. Received: shape={array.shape}."
             )
         return jax.device_put(array, layout) if layout is not None else array
+
+
+def _unshared(value: Any) -> Any:
+    """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later."""
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+class _Later:
+    """The variables made without values, and how many bytes of values may yet be made for them."""
+
+    def __init__(self, room: int):
+        self.variables: list[Variable] = []
+        self.room = room
+
+
+class _FirstValue:
+    """The first value of a variable, to be made when it is asked for; most often the file's comes first."""
+
+    def __init__(
+        self, later: _Later, initializer: Callable, shape: tuple[int, ...], dtype: Any, name: str, layout: Any
+    ):
+        kept = dtypes.storage_dtype(dtypes.standardize_dtype(dtype))
+        twin = placeholder(shape, jnp.dtype(kept))  # which refuses impossible shapes
+        self.shape, self.dtype, self.ndim, self.size, self.nbytes = shape, twin.dtype, twin.ndim, twin.size, twin.nbytes
+        self._later = later
+        self._make = initializer, shape, dtype, name, layout
+
+    def make(self) -> jax.Array:
+        """The value, if there is room for it."""
+        self._later.room -= self.nbytes
+        if self._later.room < 0:
+            raise ValueError(
+                f"The file makes a variable of shape {self.shape}, for which it holds no values. It is too small a "
+                "file to ask for that."
+            )
+        with context.scope(later=None):
+            return _initial_value(*self._make)
+
+
+@contextmanager
+def first_values_later(most_bytes: int) -> Iterator[None]:
+    """Scope in which new variables get no values until somebody assigns or reads them; at its end all have one.
+
+    A model that is made to be given the weights of a file takes no memory before, whatever sizes it declares.
+
+    Args:
+        most_bytes: how large the values may be that nobody assigned, all together.
+
+    Raises:
+        ValueError: when they are larger.
+    """
+    later = _Later(most_bytes)
+    with context.scope(later=later):
+        yield
+    for variable in later.variables:
+        if type(variable._value) is _FirstValue:
+            variable._value = variable._value.make()
+
+
+def made_at_once() -> AbstractContextManager:
+    """Scope in which arrays get their values at once, also while a function is being traced, if they get any."""
+    return nullcontext() if context.current().valueless else jax.ensure_compile_time_eval()
+
+
+def placeholder(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """An array that stands for one of this shape, and takes no memory however large it is."""
+    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
+
+
+def without_values(fn: Callable[[], Any]) -> Any:
+    """What `fn` returns when the variables that it makes have shapes and dtypes alone, which take no memory.
+
+    Args:
+        fn: function without arguments. It may build models, ask for shapes and assign: what is assigned is held
+            against the variable's shape and dropped. What it returns may hold no variables.
+
+    Example:
+
+        def size():
+            layer = cornu.layers.Dense(10**12)
+            layer.build((None, 3))
+            return layer.count_params()
+
+        print(cornu.core.variable.without_values(size))  # 4000000000000
+    """
+    found: list = []
+
+    def run() -> None:
+        with context.scope(valueless=True):
+            found.append(fn())
+
+    jax.eval_shape(run)
+    return found[0]
 
 
 def settings_dtype(value: Any) -> str:

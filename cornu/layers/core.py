@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cornu import activations, ops, registry, tree, validate
+from cornu import registry, tree, validate
+from cornu.core import function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.layer import Layer
@@ -32,9 +33,9 @@ class Identity(Layer):
 class Lambda(Layer):
     """A function as a layer.
 
-    The layer knows nothing of weights that the function uses: write a `Layer` subclass for those. A file holds the
-    function's name, never its code: to save a model, give the function a name with `def` and register it with
-    `cornu.saving.register_keras_serializable()`.
+    The layer knows nothing of weights that the function uses: write a `Layer` subclass for those. To save a model, give
+    the function a name with `def` and register it with `cornu.saving.register_keras_serializable()`: a file then holds
+    that name. Of a `lambda` it can only hold the code, which loads for `safe_mode=False` and the same Python alone.
 
     Args:
         function: function of the inputs. If it has parameters called `mask` or `training`, it is given those too.
@@ -110,17 +111,21 @@ class Lambda(Layer):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Lambda":
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
+    ) -> "Lambda":
         """The layer that `get_config` described.
 
         Args:
             config: the config.
             custom_objects: dictionary from name to function, for functions that are not registered.
+            safe_mode: only False itself lets code in the config be run.
 
         Raises:
-            ValueError: where the config holds code in the place of a function's name, or an unknown name.
+            ValueError: where the config names an unknown function, or holds code that nobody allowed.
         """
-        functions = {key: _read_function(config[key], key, custom_objects) for key in _FUNCTION_KEYS if key in config}
+        with registry.custom_objects(custom_objects), function_code.reading(safe_mode, "The config of a Lambda layer"):
+            functions = {key: _read_function(config, key) for key in _FUNCTION_KEYS if key in config}
         rest = {key: value for key, value in config.items() if key not in _LEGACY_KEYS}
         return super().from_config({**rest, **functions})
 
@@ -138,10 +143,9 @@ def _parameter_names(function: Callable) -> tuple[str, ...]:
 
 
 def _function_config(function: Callable) -> Any:
-    """The function's name as a config, or the function itself where its name would not lead back to it.
-
-    The latter serves copies within one program; writing it to a file is `serialize_keras_object`'s to refuse or to do.
-    """
+    """The function's name as a config, else its code, else the function itself for the writer of files to refuse."""
+    if function_code.is_unnamed(function):
+        return function_code.Written(function)
     name = registry.get_registered_name(function) if hasattr(function, "__name__") else None
     if name is None or not (registry.is_registered(function) or _builtin_function(name) is function):
         return function
@@ -155,25 +159,29 @@ def _plain(value: Any) -> Any:
 
 def _builtin_function(name: str) -> Callable | None:
     """The activation or operation called `name`."""
-    return activations.catalogue.objects.get(name) or (getattr(ops, name) if name in ops.__all__ else None)
+    return registry.find_builtin("keras.activations", name) or registry.find_builtin("keras.ops", name)
 
 
-def _read_function(value: Any, key: str, custom_objects: Mapping[str, Any] | None) -> Any:
-    """The function that `value` names; other values as they are."""
-    is_config = isinstance(value, dict) and "class_name" in value
-    is_code = is_config and value["class_name"] == "__lambda__"
-    if is_code or (key == "function" and isinstance(value, (list, tuple, str))):
-        raise ValueError(
-            f"Lambda: the config holds the code of a Python function as {key}, and cornu never runs code from a file. "
-            "Write the function in your program, register it with @cornu.saving.register_keras_serializable(), and "
-            "save the model anew."
-        )
-    if not is_config:
+def _read_function(config: Mapping[str, Any], key: str) -> Any:
+    """The function that the config has as `key`; what is no function as it is."""
+    value, kind = config[key], config.get("function_type" if key == "function" else f"{key}_type")
+    if isinstance(value, function_code.Written):
+        return value.function
+    if kind == "lambda":  # Keras 2
+        return function_code.read(value, f"the {key} of a Lambda layer", deserialize_keras_object)
+    if isinstance(value, str) and (kind == "function" or key == "function"):
+        return _named_function(value)
+    if key == "function" and isinstance(value, (list, tuple)):
+        return function_code.read(value, f"the {key} of a Lambda layer", deserialize_keras_object)
+    if not (isinstance(value, dict) and "class_name" in value):
         return value
-    if value["class_name"] != "function":
-        return deserialize_keras_object(value, custom_objects)
-    name = value["config"]
-    found = registry.get_registered_object(name, custom_objects) or _builtin_function(name)
+    if value["class_name"] == function_code.CLASS_NAME:
+        return function_code.read(value["config"], f"the {key} of a Lambda layer", deserialize_keras_object)
+    return _named_function(value["config"]) if value["class_name"] == "function" else deserialize_keras_object(value)
+
+
+def _named_function(name: str) -> Callable:
+    found = registry.get_registered_object(name) or _builtin_function(name)
     if found is None:
         raise ValueError(
             f"Lambda: unknown function {name!r}. Pass custom_objects={{{name!r}: ...}}, or register the function with "

@@ -14,7 +14,7 @@ from jax import lax
 
 from cornu import tree, validate
 from cornu.core import context
-from cornu.core.variable import Variable, functional
+from cornu.core.variable import Variable, functional, made_at_once
 from cornu.layers.cells import (
     StackedRNNCells,
     build_cell,
@@ -119,7 +119,7 @@ class RNN(OuterLayer):
         def keep(first: jax.Array) -> Variable:
             return Variable(first, dtype=self.variable_dtype, trainable=False, name="rnn_state")
 
-        with jax.ensure_compile_time_eval():
+        with made_at_once():
             first = self.get_initial_state(sequences_shape[0])
             self.states = tree.map_structure(keep, first)
 

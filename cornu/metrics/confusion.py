@@ -19,6 +19,9 @@ from cornu.metrics.metric import Metric
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
+_MOST_THRESHOLDS = 1_000_000  # more than any file may ask for
+
+
 def threshold_list(thresholds: Any, owner: Any, default: float = 0.5) -> list[float]:
     """One threshold or several, checked, as a list."""
     if thresholds is None:
@@ -33,6 +36,8 @@ def threshold_list(thresholds: Any, owner: Any, default: float = 0.5) -> list[fl
 
 def even_thresholds(count: int, margin: float = 0.0) -> list[float]:
     """`count` thresholds evenly spaced from `-margin` to `1 + margin`, the inner ones from 0 to 1."""
+    if count > _MOST_THRESHOLDS:
+        raise ValueError(f"num_thresholds must be at most {_MOST_THRESHOLDS}. Received: num_thresholds={count}.")
     return [0.0 - margin, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + margin]
 
 

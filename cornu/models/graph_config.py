@@ -103,6 +103,10 @@ class _Graph:
 
     def __init__(self, entries: list[dict]):
         self.entries = {entry["name"]: entry for entry in entries}
+        if len(self.entries) < len(entries):
+            names = [entry["name"] for entry in entries]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"The config's graph has several layers called {twice!r}.")
         self.made: dict[str, Operation] = {}
         for name, entry in self.entries.items():
             if not graph_ops.is_written(entry):

@@ -10,16 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from cornu import saving, tree, validate
+from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
+from cornu.core.variable import first_values_later
+from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
 from cornu.training.loop import Trainer
+
+_MOST_FRESH = 2**30  # bytes of weights that a text without weights may ask for
 
 
 class Model(Trainer, Layer):
@@ -75,7 +80,8 @@ class Model(Trainer, Layer):
         if mask is not None:
             for x, m in zip(tree.flatten(inputs), tree.flatten(mask), strict=False):
                 set_mask(x, m)
-        return self._graph.run(self._graph.standardize(inputs, self))
+        with context.scope(training=context.training() if training is None else training):
+            return self._graph.run(self._graph.standardize(inputs, self))
 
     def _check_inputs(self, inputs: Any) -> None:
         if self._graph is None or self.input_spec is not None:
@@ -255,6 +261,38 @@ class Model(Trainer, Layer):
         """Take the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "stablehlo",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model's inference to a file that runs without cornu.
+
+        Args:
+            filepath: where to, by custom with the ending `.stablehlo` or `.onnx`.
+            format: `"stablehlo"`, which JAX alone can run (see `cornu.export`), or `"onnx"` (needs the extra `onnx`).
+                Keras's default, TensorFlow's SavedModel, is not there, since cornu does not use TensorFlow.
+            verbose: whether to print what was written; None means yes.
+            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays for each argument;
+                None takes what the model was built with. Unknown sizes stay unknown, each its own as far as the model
+                allows.
+            kwargs: for StableHLO `platforms`, some of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (default: all but
+                ROCm), and `is_static`, whether assigning to variables is an error; for ONNX `opset_version`.
+
+        Raises:
+            ValueError: when the model does not run with unknown sizes, or what was written computes something else.
+
+        Example:
+
+            model = cornu.Sequential([cornu.Input((None, 3)), cornu.layers.LSTM(2)])
+            model.export("model.stablehlo")
+            print(cornu.export.load("model.stablehlo").serve(np.ones((5, 7, 3), "float32")).shape)  # (5, 2)
+        """
+        export_model(self, filepath, format, verbose, input_signature, kwargs)
+
     def to_json(self, **kwargs: Any) -> str:
         """The model's config as JSON, without weights.
 
@@ -322,5 +360,10 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
     Args:
         json_string: the JSON text.
         custom_objects: dictionary from name to class or function.
+
+    Raises:
+        ValueError: when the text is no config of a model, names unknown classes, holds code, or asks for more than a
+            gigabyte of weights, which only a file that holds them may.
     """
-    return deserialize_keras_object(json.loads(json_string), custom_objects)
+    with function_code.reading(True, "The JSON text"), first_values_later(_MOST_FRESH):
+        return deserialize_keras_object(json.loads(json_string), custom_objects)

@@ -156,8 +156,9 @@ class Sequential(Model):
         if self._graph is not None:
             return super().call(inputs, training=training, mask=mask)
         x = inputs
-        for layer in self._layers:
-            x = layer(x)
+        with context.scope(training=context.training() if training is None else training):
+            for layer in self._layers:
+                x = layer(x)
         return x
 
     def _graph_parts(self, kind: Any) -> list:

@@ -9,10 +9,11 @@ from cornu.registry import (
     get_registered_object,
     register_keras_serializable,
 )
+from cornu.saving.editor import KerasFileEditor
 from cornu.saving.files import load_model, load_weights, save_model, save_weights
 
 __all__ = [
-    "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
+    "CustomObjectScope", "KerasFileEditor", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
     "get_registered_name", "get_registered_object", "load_model", "load_weights", "register_keras_serializable",
     "save_model", "save_weights", "serialize_keras_object",
 ]  # fmt: skip

@@ -7,26 +7,29 @@ the folder of the layer's own path below `assets/`.
 from __future__ import annotations
 
 import datetime
-import io
+import functools
 import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cornu import late
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.saving import plain_h5, weights_h5
+from cornu.saving import plain_h5, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
 from cornu.saving.options import LoadOptions
 
 h5py = late.module("h5py")
 
 _FORMAT = "3.15.1"  # the Keras release whose form the files have
-_CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _MOST_JSON = 256 * 2**20  # bytes of JSON that a reader takes
+_SMALL_JSON = 2**20  # bytes that it takes however well they are packed
+_MOST_PACKED_JSON = 100  # how many bytes of more than that one packed byte can stand for
 
 
 def save_model(model: Any, path: str) -> None:
@@ -35,10 +38,8 @@ def save_model(model: Any, path: str) -> None:
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, text in texts.items():
             archive.writestr(name, text)
-        buffer = io.BytesIO()
-        with h5py.File(buffer, "w") as file:
+        with plain_zip.written(archive, WEIGHTS) as place, plain_h5.created(*place) as file:
             weights_h5.write(model, file)
-        archive.writestr(_WEIGHTS, buffer.getbuffer())
         with tempfile.TemporaryDirectory() as folder:
             for asset in _write_assets(model, Path(folder)):
                 archive.write(Path(folder) / asset, asset)
@@ -50,7 +51,7 @@ def save_folder(model: Any, path: str) -> None:
     with replacing_folder(path) as folder:
         for name, text in texts.items():
             (folder / name).write_text(text)
-        with h5py.File(folder / _WEIGHTS, "w") as file:
+        with open(folder / WEIGHTS, "w+b") as place, plain_h5.created(place) as file:
             weights_h5.write(model, file)
         _write_assets(model, folder)
 
@@ -66,6 +67,11 @@ def load_folder(path: str, options: LoadOptions) -> Any:
     return _model(_Folder(path), options)
 
 
+def opened(path: str) -> AbstractContextManager[_Zip | _Folder]:
+    """The members of an archive, or of a folder with the same."""
+    return _Folder(path) if os.path.isdir(path) else _Zip(path)
+
+
 def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model the archive's weights."""
     weights_h5.refuse_by_name(path, by_name)
@@ -76,13 +82,13 @@ def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> l
 def _texts(model: Any) -> dict[str, str]:
     saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return {
-        _METADATA: json.dumps({"keras_version": _FORMAT, "date_saved": saved}),
-        _CONFIG: json.dumps(serialize_keras_object(model)),
+        METADATA: json.dumps({"keras_version": _FORMAT, "date_saved": saved}),
+        CONFIG: json.dumps(serialize_keras_object(model)),
     }
 
 
 def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
-    config = members.json(_CONFIG)
+    config = members.json(CONFIG)
     if not options.compile:
         config.pop("compile_config", None)
     model = deserialize_keras_object(config, options.custom_objects, safe_mode=options.safe_mode)
@@ -90,7 +96,7 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
         raise ValueError(f"{members.path!r} holds a {type(model).__name__}, which is no model.")
     _read_assets(model, members)
     with members.weights() as file:
-        weights_h5.read(model, file)
+        weights_h5.read_all(model, file)
     return model
 
 
@@ -101,10 +107,10 @@ def _write_assets(model: Any, folder: Path) -> list[str]:
     """Let each part that keeps files write them below `folder`; their names there."""
     for path, part in weights_h5.parts(model):
         if hasattr(part, "save_assets"):
-            own = folder / _ASSETS / path
+            own = folder / ASSETS / path
             own.mkdir(parents=True, exist_ok=True)
             part.save_assets(str(own))
-    return sorted(str(file.relative_to(folder)) for file in folder.glob(f"{_ASSETS}/**/*") if file.is_file())
+    return sorted(str(file.relative_to(folder)) for file in folder.glob(f"{ASSETS}/**/*") if file.is_file())
 
 
 def _read_assets(model: Any, members: _Zip | _Folder) -> None:
@@ -113,8 +119,8 @@ def _read_assets(model: Any, members: _Zip | _Folder) -> None:
         if not hasattr(part, "load_assets"):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in members.files(f"{_ASSETS}/{path}"):
-                (Path(folder) / name).write_bytes(content)
+            for name, content in members.files(f"{ASSETS}/{path}"):
+                (Path(folder) / plain_zip.plain_name(name)).write_bytes(content)
             part.load_assets(folder)
 
 
@@ -128,43 +134,47 @@ class _Zip:
         self.path = path
 
     def __enter__(self) -> _Zip:
-        if not zipfile.is_zipfile(self.path):
-            raise ValueError(f"{self.path!r} is no .keras file: it is not a zip archive, or it is cut short.")
-        self._archive = zipfile.ZipFile(self.path)
+        self._stack = ExitStack()
+        self._archive = self._stack.enter_context(plain_zip.opened(self.path, repr(self.path)))
         return self
 
-    def __exit__(self, *details: Any) -> None:
-        self._archive.close()
+    def __exit__(self, *details: Any) -> bool | None:
+        return self._stack.__exit__(*details)
+
+    def sizes(self) -> dict[str, int]:
+        """The files by name, with the bytes that each claims to be."""
+        return {member.filename: member.file_size for member in self._archive.infolist() if not member.is_dir()}
 
     def json(self, name: str) -> dict[str, Any]:
         member = self._member(name)
-        _check_size(member.file_size, name, self.path)
-        return _parsed(self._read(member), name, self.path)
+        _check_size(member.file_size, member.compress_size, name, self.path)
+        return _parsed(plain_zip.content(self._archive, member, repr(self.path)), name, self.path)
 
     @contextmanager
     def weights(self) -> Iterator[h5py.File]:
-        content = io.BytesIO(self._read(self._member(_WEIGHTS)))
-        with plain_h5.opened(content, f"{_WEIGHTS} in {self.path!r}") as file:
-            yield file
+        name = f"{WEIGHTS} in {self.path!r}"
+        with plain_zip.as_file(self._archive, self._member(WEIGHTS), repr(self.path)) as content:
+            with plain_h5.opened(content, name) as file:
+                yield file
 
     def files(self, folder: str) -> Iterator[tuple[str, bytes]]:
         """(name, content) of the files that lie in `folder` itself."""
+        for member in self._by_folder.get(folder, ()):
+            yield member.filename.rpartition("/")[2], plain_zip.content(self._archive, member, repr(self.path))
+
+    @functools.cached_property
+    def _by_folder(self) -> dict[str, list[zipfile.ZipInfo]]:
+        found: dict[str, list[zipfile.ZipInfo]] = {}
         for member in self._archive.infolist():
-            place, _, name = member.filename.rpartition("/")
-            if place == folder and name:
-                yield name, self._read(member)
+            if not member.is_dir():
+                found.setdefault(member.filename.rpartition("/")[0], []).append(member)
+        return found
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         try:
             return self._archive.getinfo(name)
         except KeyError:
             raise ValueError(f"{self.path!r} is no .keras file: it has no {name}.") from None
-
-    def _read(self, member: zipfile.ZipInfo) -> bytes:
-        try:
-            return self._archive.read(member)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{member.filename} in {self.path!r} is damaged: {error}") from error
 
 
 class _Folder:
@@ -173,14 +183,27 @@ class _Folder:
     def __init__(self, path: str):
         self.path = path
 
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        """Nothing was opened."""
+
+    def sizes(self) -> dict[str, int]:
+        """The files of a model by name, with their bytes; links are none."""
+        files = [Path(self.path) / name for name in (CONFIG, METADATA, WEIGHTS)]
+        files += sorted((Path(self.path) / ASSETS).rglob("*"))
+        plain = [file for file in files if file.is_file() and not file.is_symlink()]
+        return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in plain}
+
     def json(self, name: str) -> dict[str, Any]:
         file = self._file(name)
-        _check_size(file.stat().st_size, name, self.path)
+        _check_size(file.stat().st_size, file.stat().st_size, name, self.path)
         return _parsed(file.read_bytes(), name, self.path)
 
     @contextmanager
     def weights(self) -> Iterator[h5py.File]:
-        with plain_h5.opened(self._file(_WEIGHTS), f"{_WEIGHTS} in {self.path!r}") as file:
+        with plain_h5.opened(self._file(WEIGHTS), f"{WEIGHTS} in {self.path!r}") as file:
             yield file
 
     def files(self, folder: str) -> Iterator[tuple[str, bytes]]:
@@ -191,20 +214,20 @@ class _Folder:
 
     def _file(self, name: str) -> Path:
         file = Path(self.path) / name
-        if not file.is_file() or file.is_symlink():
+        if not file.is_file() or file.resolve() != Path(self.path).resolve() / name:
             raise ValueError(f"{self.path!r} is no folder of a model: it has no plain file {name}.")
         return file
 
 
-def _check_size(size: int, name: str, path: str) -> None:
-    if size > _MOST_JSON:
-        raise ValueError(f"{name} in {path!r} claims {size} bytes, which no config needs.")
+def _check_size(size: int, stored: int, name: str, path: str) -> None:
+    if size > _MOST_JSON or (size > _SMALL_JSON and size > stored * _MOST_PACKED_JSON):
+        raise ValueError(f"{name} in {path!r} claims {size} bytes, packed into {stored}, which no config needs.")
 
 
 def _parsed(text: bytes, name: str, path: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} in {path!r} is damaged: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(f"{name} in {path!r} holds no config, but a {type(config).__name__}.")

@@ -1,52 +1,164 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, then moved there."""
+"""Files that appear whole or not at all: written beside their place, flushed to disk, then moved there.
 
+What a killed writer leaves behind is named `.NAME.….part`; it hurts nobody, and a later save of the same file takes it
+away once it is old enough that nobody can still be writing it.
+"""
+
+import ctypes
+import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_LEFT = 3600.0  # seconds without a write after which a temporary file has no writer any more
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: paths as they are, and swap them
 
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """The path of a temporary file that takes the place of `path` when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _prepare(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        with _told(path):
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _prepare(path: Path) -> None:
+    """Make the folder, and clear what killed writers of this file have left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before, prefix = time.time() - _LEFT, f".{path.name}."
+    for entry in os.scandir(path.parent):
+        if entry.name.startswith(prefix) and entry.name.endswith(".part"):
+            with suppress(FileNotFoundError):
+                if entry.stat(follow_symlinks=False).st_mtime < before:
+                    _remove(entry.path)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of an error that there was no room which file could not be written, and that the old one is still there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        message = f"{error.strerror}: not written, and what was there before is unchanged"
+        raise OSError(error.errno, message, str(path)) from error
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder, and keeps its names by itself
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     """A new folder that takes the place of `path` when the block ends without an error.
 
-    A folder cannot be swapped for another in one step: for a moment the old one has stepped aside and the new one is
-    not there yet. Never is a half-written one.
+    Linux swaps the two in one step. Elsewhere the old one steps aside for a moment before the new one is there. Never
+    is a half-written one.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _prepare(path)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as room:
         new, old = Path(room) / "new", Path(room) / "old"
         new.mkdir()
-        yield new
-        if path.exists():
-            os.replace(path, old)
+        with _told(path):
+            yield new
+            for place in (*new.rglob("*"), new):
+                _flush(place)
+        if not (path.exists() and _swapped(new, path)):
+            _step_aside(new, path, old)
+        _flush(path.parent)
+
+
+def _swapped(a: Path, b: Path) -> bool:
+    """Swap two folders in one step, where the system can; whether it did."""
+    try:
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return swap(_HERE, os.fsencode(a), _HERE, os.fsencode(b), _EXCHANGE) == 0
+
+
+def _step_aside(new: Path, path: Path, old: Path) -> None:
+    if path.exists():
+        os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
+
+
+@contextmanager
+def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[list[Path]]:
+    """Temporary files that take the places of `paths` together when the block ends without an error.
+
+    The last path is the one that makes the others a set: it is the first to go and the last to come, so that whoever
+    finds it finds the whole set. Paths in `gone` go, too.
+
+    Several files cannot be swapped in one step: for a moment the old set has stepped aside and the new one is not there
+    yet. Where the change fails, the old set comes back.
+    """
+    paths = [Path(path) for path in paths]
+    last = paths[-1]
+    _prepare(last)
+    with tempfile.TemporaryDirectory(prefix=f".{last.name}.", suffix=".part", dir=last.parent) as room:
+        new, old = Path(room) / "new", Path(room) / "old"
+        new.mkdir()
+        old.mkdir()
+        temporaries = [new / path.name for path in paths]
+        with _told(last):
+            yield temporaries
+            for temporary in temporaries:
+                _flush(temporary)
+        former = list(dict.fromkeys([last, *gone, *paths]))
         try:
-            os.replace(new, path)
-        except OSError:
-            if old.exists():
-                os.replace(old, path)
+            _move(former, old)
+            _move(temporaries, last.parent)
+        except BaseException:
+            _move([path for path in paths if not (new / path.name).exists()], new)
+            _move([old / path.name for path in reversed(former)], last.parent)
             raise
+        _flush(last.parent)
+
+
+def _move(paths: Sequence[Path], folder: Path) -> None:
+    """Move those of the files that are there into a folder."""
+    for path in paths:
+        if path.exists():
+            os.replace(path, folder / path.name)
 
 
 def _umask() -> int:

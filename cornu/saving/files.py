@@ -2,26 +2,36 @@
 
 A format is a module with some of four functions: `save_model(model, path)`, `load_model(path, options)`,
 `save_weights(model, path)` and `load_weights(model, path, skip_mismatch, by_name)`, which returns a line for each part
-that it skipped. Writing is atomic in all of them.
+that it skipped. Arguments that one format alone takes are keyword-only there. Writing is atomic in all of them.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cornu.saving import archive, legacy_h5, weights_h5
+from cornu.core import function_code
+from cornu.core.variable import first_values_later
+from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
+from cornu.saving.report import inspect_file
 
+_SMALL = 2**26  # bytes that any model may take
+_MOST_BESIDE = 8  # bytes for each byte of the file
 # The longest ending that fits counts.
 _FORMATS: dict[str, ModuleType] = {
     ".weights.h5": weights_h5,
+    ".weights.json": shards,
+    ".safetensors": safetensors,
     ".keras": archive,
-    ".h5": legacy_h5,
-    ".hdf5": legacy_h5,
+    ".h5": legacy_model,
+    ".hdf5": legacy_model,
 }
 
 
@@ -32,7 +42,8 @@ def save_model(
 
     Args:
         model: the model.
-        filepath: name ending in `.keras`, or, with `zipped=False`, the name of a folder.
+        filepath: name ending in `.keras`, or in `.h5` for the older form, which other tools read; with `zipped=False`,
+            the name of a folder.
         overwrite: whether a file of this name may be replaced; the old one stays until the new one is whole.
         zipped: False writes the parts of the `.keras` file into a folder.
         kwargs: none is taken.
@@ -61,24 +72,47 @@ def load_model(
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
+    report: bool = False,
 ) -> Any:
     """The model that `save_model` wrote.
 
     Args:
-        filepath: a `.keras` file, or a folder that `save_model(zipped=False)` wrote.
+        filepath: a `.keras` file, a folder that `save_model(zipped=False)` wrote, or a whole-model `.h5` file of any
+            release of Keras.
         custom_objects: dictionary from name to the classes and functions of one's own that the file names.
         compile: whether the model is compiled as it was, with its optimizer's state.
         safe_mode: only False itself, said here, lets the code of a `Lambda` layer be read from the file and run. Say
             it for files that you trust as you trust a program.
+        report: whether to return what the file holds and what loading it would do instead: a report to be printed, for
+            any of the files here, those of weights too. Nothing of the file is run, and no weight takes memory.
 
     Raises:
         ValueError: when the file is no model, names unknown classes, lacks weights, or holds code.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+        model.save("model.keras")
+        print(cornu.models.load_model("model.keras", report=True))
     """
     path = _existing(filepath)
     options = LoadOptions(custom_objects or {}, compile, safe_mode)
-    if os.path.isdir(path):
-        return archive.load_folder(path, options)
-    return _format(path, "load_model").load_model(path, options)
+    if report:
+        return inspect_file(path, options, partial(_load, path, options._replace(safe_mode=True)))
+    return _load(path, options)
+
+
+def _load(path: str, options: LoadOptions) -> Any:
+    with function_code.reading(options.safe_mode, repr(path)), first_values_later(_room(path)):
+        if os.path.isdir(path):
+            return archive.load_folder(path, options)
+        return _format(path, "load_model").load_model(path, options)
+
+
+def _room(path: str) -> int:
+    """How many bytes the values may take that the model has beside those in the file: slots, metrics, seeds."""
+    files = Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
+    return _SMALL + _MOST_BESIDE * sum(file.stat().st_size for file in files if file.is_file())
 
 
 def save_weights(
@@ -88,34 +122,87 @@ def save_weights(
 
     Args:
         model: the model.
-        filepath: name ending in `.weights.h5`.
+        filepath: name ending in `.weights.h5`, `.weights.json` or `.safetensors`, or in `.h5` for the older form.
         overwrite: whether a file of this name may be replaced.
-        max_shard_size: must be None: the weights are one file.
-        kwargs: none is taken.
+        max_shard_size: gigabytes, of 2^30 bytes of numbers, that a file may hold: the weights go into as many files as
+            that takes, and `filepath`, ending in `.weights.json`, becomes their table of contents. None writes one
+            file.
+        kwargs: for `.safetensors`, `metadata`, strings by name that the file's header keeps, and `name_map`, as for
+            `load_weights`, from the model's names to the file's.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((300,)), cornu.layers.Dense(200)])
+        model.save_weights("model.safetensors", metadata={"license": "Apache-2.0"})
+        model.save_weights("model.weights.json", max_shard_size=0.25)
     """
-    if kwargs:
-        raise ValueError(f"save_weights: unknown argument(s) {', '.join(map(repr, kwargs))}.")
-    if max_shard_size is not None:
-        raise ValueError("save_weights: weights are written as one file; max_shard_size must be None.")
     path = os.fsdecode(filepath)
-    _format(path, "save_weights").save_weights(model, _target(path, overwrite))
+    if max_shard_size is not None:
+        path = shards.table_path(path)
+        kwargs["max_shard_size"] = max_shard_size
+    write = _format(path, "save_weights").save_weights
+    _check_options(write, "save_weights", kwargs)
+    write(model, _target(path, overwrite), **kwargs)
 
 
 def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Give a built model the weights of a `.weights.h5`, `.keras` or older `.h5` file.
+    """Give a built model the weights of a file.
 
     Args:
         model: the model, built.
-        filepath: the file.
+        filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file.
         skip_mismatch: whether parts whose weights do not fit are left as they are, with a warning.
-        kwargs: `by_name=True`, for older `.h5` files alone, matches layers by name instead of by order.
+        kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.safetensors`,
+            `name_map` translates the file's names into the model's, such as `dense/kernel`: a dictionary, whose missing
+            names stay as they are, or a function of the name. It gives the model's name, None for what is to be left
+            out, or a pair of the name and a function of the array.
+
+    Raises:
+        ValueError: when the file is damaged, or does not fit the model; then no weight is changed.
+
+    Example:
+
+        state = {"0.weight": np.ones((16, 3, 5, 5)), "0.bias": np.zeros(16)}  # names and shapes as PyTorch has them
+        state |= {"4.weight": np.ones((10, 256)), "4.bias": np.zeros(10)}
+        cornu.saving.safetensors.write("torch.safetensors", state, {"format": "pt"})
+
+        model = cornu.Sequential([
+            cornu.Input((3, 8, 8)),
+            cornu.layers.Conv2D(16, 5, data_format="channels_first", name="conv"),
+            cornu.layers.Flatten(),
+            cornu.layers.Dense(10, name="head"),
+        ])
+        layers = {"0": "conv", "4": "head"}
+        turned = {"conv": lambda x: x.transpose(2, 3, 1, 0), "head": lambda x: x.T}
+
+        def from_torch(name):
+            number, kind = name.split(".")
+            layer = layers[number]
+            return (f"{layer}/kernel", turned[layer]) if kind == "weight" else f"{layer}/bias"
+
+        model.load_weights("torch.safetensors", name_map=from_torch)
     """
     by_name = kwargs.pop("by_name", False)
-    if kwargs:
-        raise ValueError(f"load_weights: unknown argument(s) {', '.join(map(repr, kwargs))}.")
     path = _existing(filepath)
-    for line in _format(path, "load_weights").load_weights(model, path, skip_mismatch, by_name):
+    read = _format(path, "load_weights").load_weights
+    _check_options(read, "load_weights", kwargs)
+    for line in read(model, path, skip_mismatch, by_name, **kwargs):
         warnings.warn(f"load_weights: skipped. {line}", stacklevel=2)
+
+
+def _check_options(function: Callable, action: str, options: Iterable[str]) -> None:
+    """Refuse arguments that a format's function does not take."""
+    for name in options:
+        if name not in _own_options(function):
+            others = [e for e, module in _FORMATS.items() if name in _own_options(getattr(module, action, None))]
+            reason = f"{name} is for files that end in {_listed(others)}" if others else f"unknown argument {name!r}"
+            raise ValueError(f"{action}: {reason}.")
+
+
+def _own_options(function: Callable | None) -> set[str]:
+    """The arguments that one format alone takes."""
+    parameters = inspect.signature(function).parameters.values() if function else ()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
 def _format(path: str, action: str) -> ModuleType:

@@ -8,26 +8,111 @@ read: links and data outside the file are refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cornu import late, validate
 from cornu.core.variable import Variable
-from cornu.saving import plain_h5, weights_h5
+from cornu.saving import legacy_arrays, plain_h5, weights_h5
+from cornu.saving.atomic import replacing
+from cornu.saving.legacy_arrays import Origin, Stored
 from cornu.saving.weights_h5 import restore
 
 h5py = late.module("h5py")
 
-_OF_WHOLE_MODELS = "model_weights"
+WEIGHTS = "model_weights"  # the group of a whole-model file that has them
+VERSION, BACKEND = "keras_version", "backend"
+KERAS = "3.15.1"  # the release whose form the files have
 _OF_THE_MODEL = "top_level_model_weights"  # the group with weights that no layer has
+_MOST_OF_AN_ATTRIBUTE = 64000  # bytes that HDF5 takes in one attribute
 
 
 class Entry(NamedTuple):
-    """A layer in the file and its arrays, or a layer of the model and its variables."""
+    """A layer of the file and its arrays."""
 
     name: str
-    weights: list
+    arrays: list[Stored]
+
+
+class Target(NamedTuple):
+    """A layer of the model and its variables, in the orders that a file may have them in; the usual one first."""
+
+    name: str
+    orders: list[list[Variable]]
+    owners: dict[Variable, Any]
+
+
+class Pair(NamedTuple):
+    """A layer of the model and a layer of the file, their weights side by side."""
+
+    target: Target
+    entry: Entry
+    variables: list[Variable]
+    arrays: list[Stored]
+
+
+# ---------------------------------------------------------------- writing
+
+
+def save_weights(model: Any, path: str) -> None:
+    """Write the weights as a file of their own."""
+    with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
+        write(model, file)
+
+
+def write(model: Any, group: h5py.Group) -> None:
+    """Write the weights of `model` into a file or group."""
+    layers = [(layer.name, _in_order(layer)) for layer in model.layers]
+    names = [name for name, _ in layers]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{validate.describe(model)}: in an .h5 file all layers must have names of their own: {names}."
+        )
+    write_names(group, "layer_names", names)
+    group.attrs[BACKEND] = "jax"
+    group.attrs[VERSION] = KERAS
+    for name, variables in [*layers, (_OF_THE_MODEL, model._own_variables())]:
+        write_arrays(group.create_group(name), variables)
+
+
+def write_arrays(group: h5py.Group, variables: Sequence[Variable]) -> None:
+    """Write values under their variables' paths, and the list of these names."""
+    names: list[str] = []
+    for variable in variables:
+        name = _free(variable.path, names)
+        weights_h5.write_array(group, name, np.asarray(variable.numpy()))
+        names.append(name)
+    write_names(group, "weight_names", names)
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """A name that is none of `taken`, and not a part of one of them."""
+    used = {path[:end] for path in taken for end in [*_slashes(path), len(path)]}
+    number, free = 0, name
+    while free in used or any(free[:end] in taken for end in _slashes(free)):
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _slashes(path: str) -> list[int]:
+    return [place for place, letter in enumerate(path) if letter == "/"]
+
+
+def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
+    """Write a list of names as an attribute, a long one in numbered parts."""
+    encoded = np.array([name.encode() for name in names], dtype=np.bytes_) if names else np.array([], "S1")
+    if encoded.nbytes <= _MOST_OF_AN_ATTRIBUTE:
+        group.attrs[attribute] = encoded
+        return
+    fitting = max(1, _MOST_OF_AN_ATTRIBUTE // encoded.itemsize)
+    for number, start in enumerate(range(0, len(encoded), fitting)):
+        group.attrs[f"{attribute}{number}"] = encoded[start : start + fitting]
+
+
+# ---------------------------------------------------------------- reading
 
 
 def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
@@ -41,9 +126,7 @@ def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> l
 
 def is_legacy(file: h5py.File) -> bool:
     """Whether the file is of this form."""
-    return any(
-        _has(group, "layer_names") for group in (file, plain_h5.group(file, _OF_WHOLE_MODELS)) if group is not None
-    )
+    return any(_has(group, "layer_names") for group in (file, plain_h5.group(file, WEIGHTS)) if group is not None)
 
 
 def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool = False) -> list[str]:
@@ -57,14 +140,21 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool
         skip_mismatch: whether layers whose weights do not fit are left as they are.
         by_name: whether layers are matched by name, and those that the file or the model lacks are left out.
     """
-    root = file if _has(file, "layer_names") else plain_h5.group(file, _OF_WHOLE_MODELS)
-    stored = [Entry(name, _arrays(root, name)) for name in _names(root, "layer_names")]
-    stored = [entry for entry in stored if entry.weights]
-    wanted = [Entry(layer.name, _in_order(layer.weights)) for layer in model.layers if layer.weights]
-    pairs = _by_name(wanted, stored) if by_name else _by_place(model, wanted, stored)
-    if plain_h5.group(root, _OF_THE_MODEL) is not None:
-        pairs.append((Entry(model.name, model._own_variables()), Entry(_OF_THE_MODEL, _arrays(root, _OF_THE_MODEL))))
-    problems = {index: problem for index, pair in enumerate(pairs) if (problem := _problem(*pair))}
+    plain_h5.check_room(file)
+    root = file if _has(file, "layer_names") else plain_h5.group(file, WEIGHTS)
+    if root is None:
+        raise ValueError(f"{file.filename!r} has no weights: it has no group {WEIGHTS!r}.")
+    stored = [Entry(name, arrays(root, name)) for name in names(root, "layer_names")]
+    origin = origin_of(file, root)
+    stored = [Entry(entry.name, legacy_arrays.joined(entry.arrays)) for entry in stored if entry.arrays]
+    wanted = [_target(layer) for layer in model.layers if layer.weights]
+    found = _by_name(wanted, stored) if by_name else _by_place(model, wanted, stored)
+    own = model._own_variables()
+    if plain_h5.group(root, _OF_THE_MODEL) is not None and not by_name:
+        target = Target(model.name, [own], dict.fromkeys(own, model))
+        found.append((target, Entry(_OF_THE_MODEL, arrays(root, _OF_THE_MODEL))))
+    pairs = [_paired(target, entry, origin) for target, entry in found]
+    problems = {index: problem for index, pair in enumerate(pairs) if (problem := _problem(pair))}
     if problems and not skip_mismatch:
         raise ValueError(
             f"{validate.describe(model)}: {next(iter(problems.values()))} Nothing was changed. "
@@ -74,12 +164,54 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool
     return list(problems.values())
 
 
-def _in_order(variables: Sequence[Variable]) -> list[Variable]:
-    """Variables as the file lists them: those that are trained first; freezing moves none."""
-    return [v for v in variables if v.made_trainable] + [v for v in variables if not v.made_trainable]
+def state_of_keras_1(
+    model: Any, file: h5py.File, state: Sequence[Stored]
+) -> list[list[tuple[Variable, Stored]]] | None:
+    """The optimizer's slots, each with the trained variables and their arrays; None where there are other arrays.
+
+    Keras 1 listed each slot for all arrays of the file that were trained, in the order of their names.
+
+    Args:
+        model: the model, its weights read from the same file.
+        file: the open file.
+        state: the arrays, the counter of steps left out.
+    """
+    root = plain_h5.group(file, WEIGHTS)
+    origin = origin_of(file, root)
+    layers = [names(plain_h5.group(root, name), "weight_names") for name in names(root, "layer_names")]
+    trained = sorted(name for layer in layers for name in layer if legacy_arrays.is_trained_in_keras_1(name))
+    if not trained or len(state) % len(trained):
+        return None
+    targets = [_target(layer) for layer in model.layers if layer.weights]
+    slots = []
+    for start in range(0, len(state), len(trained)):
+        values = dict(zip(trained, state[start : start + len(trained)], strict=True))
+        stored = [[legacy_arrays.renamed(values[n], n) for n in layer if n in values] for layer in layers if layer]
+        entries = [Entry("optimizer", legacy_arrays.joined(arrays)) for arrays in stored]
+        pairs = [_paired(_trained(target), entry, origin) for target, entry in zip(targets, entries, strict=True)]
+        if any(map(_problem, pairs)):
+            return None
+        slots.append([item for pair in pairs for item in zip(pair.variables, pair.arrays, strict=True)])
+    return slots
 
 
-def _by_place(model: Any, wanted: list[Entry], stored: list[Entry]) -> list[tuple[Entry, Entry]]:
+def _trained(target: Target) -> Target:
+    """The same layer with the variables that have slots."""
+    return target._replace(orders=[[v for v in order if v.made_trainable] for order in target.orders])
+
+
+def _target(layer: Any) -> Target:
+    owners = {variable: part for part in layer._flatten_layers() for variable in part._own_variables()}
+    first_made = sorted(layer.weights, key=lambda variable: not variable.made_trainable)  # freezing moves none
+    return Target(layer.name, [_in_order(layer), first_made, layer.weights], owners)
+
+
+def _in_order(layer: Any) -> list[Variable]:
+    """A layer's variables as Keras writes them: those that are trained first."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def _by_place(model: Any, wanted: list[Target], stored: list[Entry]) -> list[tuple[Target, Entry]]:
     if len(wanted) != len(stored):
         raise ValueError(
             f"{validate.describe(model)}: it has {len(wanted)} layers with weights, the file has {len(stored)}. Is it "
@@ -88,33 +220,42 @@ def _by_place(model: Any, wanted: list[Entry], stored: list[Entry]) -> list[tupl
     return list(zip(wanted, stored, strict=True))
 
 
-def _by_name(wanted: list[Entry], stored: list[Entry]) -> list[tuple[Entry, Entry]]:
+def _by_name(wanted: list[Target], stored: list[Entry]) -> list[tuple[Target, Entry]]:
     found = {entry.name: entry for entry in stored}
-    return [(entry, found[entry.name]) for entry in wanted if entry.name in found]
+    return [(target, found[target.name]) for target in wanted if target.name in found]
 
 
-def _problem(wanted: Entry, stored: Entry) -> str | None:
+def _paired(target: Target, entry: Entry, origin: Origin) -> Pair:
+    variables = legacy_arrays.matched(entry.arrays, target.orders)
+    layout = [
+        legacy_arrays.fitted(array, variable, target.owners.get(variable), origin)
+        for array, variable in zip(entry.arrays, variables, strict=False)
+    ]
+    return Pair(target, entry, variables, layout)
+
+
+def _problem(pair: Pair) -> str | None:
     """What keeps a layer from taking the arrays of a layer of the file, or None."""
-    if len(wanted.weights) != len(stored.weights):
+    if len(pair.variables) != len(pair.entry.arrays):
         return (
-            f'the layer "{wanted.name}" has {len(wanted.weights)} weights, '
-            f'the layer "{stored.name}" of the file {len(stored.weights)}.'
+            f'the layer "{pair.target.name}" has {len(pair.variables)} weights, '
+            f'the layer "{pair.entry.name}" of the file {len(pair.entry.arrays)}.'
         )
-    for variable, array in zip(wanted.weights, stored.weights, strict=True):
+    for variable, array in zip(pair.variables, pair.arrays, strict=True):
         if tuple(variable.shape) != tuple(array.shape):
             return (
                 f"the weight {variable.path!r} has shape {tuple(variable.shape)}, "
-                f'in the layer "{stored.name}" of the file {tuple(array.shape)}.'
+                f'in the layer "{pair.entry.name}" of the file {tuple(array.shape)}.'
             )
     return None
 
 
-def _assign(pairs: Sequence[tuple[Entry, Entry]]) -> None:
-    before = [(variable, variable._value) for wanted, _ in pairs for variable in wanted.weights]
+def _assign(pairs: Sequence[Pair]) -> None:
+    before = [(variable, variable._value) for pair in pairs for variable in pair.variables]
     try:
-        for wanted, stored in pairs:
-            for variable, array in zip(wanted.weights, stored.weights, strict=True):
-                variable.assign(plain_h5.array(array))
+        for pair in pairs:
+            for variable, array in zip(pair.variables, pair.arrays, strict=True):
+                variable.assign(array.read())
     except Exception:
         restore(before)
         raise
@@ -127,29 +268,64 @@ def _has(group: h5py.Group, attribute: str) -> bool:
     return attribute in group.attrs or f"{attribute}0" in group.attrs
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str]:
+def names(group: h5py.Group, attribute: str) -> list[str]:
     """A list of names, which a long list has in numbered parts."""
     if attribute in group.attrs:
-        parts = [group.attrs[attribute]]
+        parts = [plain_h5.attribute(group, attribute)]
     else:
         parts, number = [], 0
         while f"{attribute}{number}" in group.attrs:
-            parts.append(group.attrs[f"{attribute}{number}"])
+            parts.append(plain_h5.attribute(group, f"{attribute}{number}"))
             number += 1
-    names = [name for part in parts for name in np.asarray(part).ravel().tolist()]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return [_text(name, attribute) for part in parts for name in np.asarray(part).ravel().tolist()]
 
 
-def _arrays(root: h5py.Group, layer: str) -> list[h5py.Dataset]:
+def _text(name: Any, attribute: str) -> str:
+    try:
+        text = name.decode() if isinstance(name, bytes) else name
+    except UnicodeDecodeError:
+        text = None
+    if not isinstance(text, str):
+        raise ValueError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is no name.")
+    return text
+
+
+def text_of(file: h5py.File, attribute: str) -> str | None:
+    """The attribute of the file that is one text, or None."""
+    value = plain_h5.attribute(file, attribute)
+    return None if value is None else _text(value, attribute)
+
+
+def arrays(root: h5py.Group, layer: str) -> list[Stored]:
     """The arrays of one layer of the file, in its order."""
     group = plain_h5.group(root, layer)
     if group is None:
         raise ValueError(f"{root.file.filename!r} lists the layer {layer!r}, but has no such group.")
-    return [_dataset(group, name) for name in _names(group, "weight_names")]
+    listed = names(group, "weight_names")
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"{root.file.filename!r} lists an array of the layer {layer!r} twice.")
+    return [_stored(group, name) for name in listed]
 
 
-def _dataset(group: h5py.Group, path: str) -> h5py.Dataset:
-    found = plain_h5.dataset(group, path)
-    if found.dtype.kind not in "fiub":
-        raise ValueError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{path}.")
-    return found
+def _stored(group: h5py.Group, name: str) -> Stored:
+    data = plain_h5.dataset(group, name)
+    if data.dtype.kind not in "fiubV":
+        raise ValueError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{name}.")
+    return legacy_arrays.stored(name, tuple(data.shape), partial(plain_h5.array, data))
+
+
+def origin_of(file: h5py.File, root: h5py.Group) -> Origin:
+    """Which Keras wrote the file.
+
+    Keras 1 noted no backend and not always itself. But its names of arrays were its own, and TensorFlow ended them in
+    its own way.
+    """
+    version = text_of(file, VERSION) or text_of(root, VERSION)
+    backend = text_of(file, BACKEND) or text_of(root, BACKEND)
+    if version is None or version.startswith("1."):
+        groups = [plain_h5.group(root, layer) for layer in names(root, "layer_names")]
+        listed = [name for group in groups if group is not None for name in names(group, "weight_names")]
+        if any(map(legacy_arrays.is_of_keras_1, listed)):
+            return Origin(1, not any(":" in name for name in listed))
+    release = (version or "2").split(".")[0]
+    return Origin(int(release) if release.isdecimal() else 3, backend == "theano")

@@ -1,40 +1,149 @@
 """HDF5 read as data alone: what a file holds in itself, and no more than its own bytes account for.
 
-HDF5 can point elsewhere: soft and external links, data in other files, virtual data. Nothing of that is followed.
+HDF5 can point elsewhere: soft and external links, data in other files, virtual data. It can hold one thing under many
+names, claim any size, and name filters to be loaded from libraries. Nothing of that is followed.
+
+Writing goes through a Python file, so that an HDF5 file can lie within another one, and a full disk is told plainly.
 """
 
 from __future__ import annotations
 
+import io
+import math
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from cornu import late
+from cornu.core import context
+from cornu.core.variable import placeholder
+from cornu.saving.checksum import Sums
 
 h5py = late.module("h5py")
 
 MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+_HEAP = b"GCOL\1"
+_BLOCK = 2**22  # bytes
+_MOST_TEXTS = 2**20
+_unchecked: dict[int, Any] = {}  # the bytes of open files whose heaps were not looked at, by the file's id
+_NUMBERS = "biufc"  # kinds of dtype
+_ALIGNED = 64  # bytes; JAX takes over an array of such a place without a copy
+
+
+class Part(io.RawIOBase):
+    """The bytes of an open file from `start` on, as a file of its own; `size` is None where it may grow.
+
+    After a write has failed, the others do nothing and `error` says why: HDF5 cannot close a file that it cannot write.
+    """
+
+    def __init__(self, file: Any, start: int = 0, size: int | None = None, sums: Sums | None = None):
+        self._file, self._start, self._size, self._sums = file, start, size, sums
+        self._at = 0
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return self._size is None
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.end()}[whence]
+        return self._at
+
+    def end(self) -> int:
+        """How many bytes there are."""
+        return self._file.seek(0, io.SEEK_END) - self._start if self._size is None else self._size
+
+    def readinto(self, buffer: Any) -> int:
+        room = memoryview(buffer).cast("B")[: max(0, self.end() - self._at)]
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(room)
+        self._at += count
+        return count
+
+    def write(self, data: Any) -> int:
+        data = memoryview(data).cast("B")
+        try:
+            if self.error is None:
+                self._file.seek(self._start + self._at)
+                with self._sums.of(self._at, data) if self._sums is not None else nullcontext():
+                    self._file.write(data)
+        except OSError as error:
+            self.error = error
+        self._at += len(data)
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._at if size is None else size
+        try:
+            if self.error is None:
+                self._file.truncate(self._start + size)
+        except OSError as error:
+            self.error = error
+        return size
+
+
+@contextmanager
+def created(file: Any, start: int = 0, sums: Sums | None = None) -> Iterator[h5py.File]:
+    """A new HDF5 file that takes the bytes of an open file from `start` on.
+
+    Args:
+        file: a file open for reading and writing.
+        start: the offset.
+        sums: where the checksum of what is written is kept.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    part = Part(file, start, sums=sums)
+    try:
+        with h5py.File(part, "w") as made:
+            yield made
+    finally:
+        if part.error is not None:
+            raise part.error
 
 
 @contextmanager
 def opened(source: Any, name: str) -> Iterator[h5py.File]:
-    """The file at a path or in an open stream, for reading; `name` is what messages call it."""
-    try:
-        file = h5py.File(source, "r")
-    except OSError as error:
-        raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
-    with file:
-        yield file
+    """The file at a path or in an open stream, for reading; `name` is what messages call it.
+
+    Raises:
+        ValueError: when it is damaged, which may show while it is being read.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(source, "r"))
+            stream = source if hasattr(source, "read") else stack.enter_context(open(source, "rb"))
+            _unchecked[file.id.id] = stream
+            stack.callback(_unchecked.pop, file.id.id, None)
+            yield file
+        except (OSError, RuntimeError, KeyError) as error:
+            raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
+
+
+# ---------------------------------------------------------------- what lies where
 
 
 def node(parent: h5py.Group, path: str) -> Any:
     """What lies at `path` in the file itself, or None.
 
     Raises:
-        ValueError: when there is a link on the way.
+        ValueError: when there is a link on the way, or something that the file has under several names.
     """
+    if not isinstance(path, str):
+        raise ValueError(f"The weights file is damaged: it has the name {path!r}, which is no text.")
     found: Any = parent
     for name in filter(None, path.split("/")):
         if name == ".." or not isinstance(found, h5py.Group):
@@ -45,6 +154,8 @@ def node(parent: h5py.Group, path: str) -> Any:
         if not isinstance(link, h5py.HardLink):
             raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file holds its own data.")
         found = found[name]
+        if h5py.h5o.get_info(found.id).rc > 1:
+            raise ValueError(f"The weights file has {path!r} under several names, which is refused.")
     return found
 
 
@@ -58,24 +169,145 @@ def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
     """The data set at `path`.
 
     Raises:
-        ValueError: when there is none, or its numbers are elsewhere.
+        ValueError: when there is none, or it is no array of numbers, or its numbers are elsewhere.
     """
     found = node(parent, path)
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"The weights file has no plain array at {parent.name}/{path}.")
     if found.external or found.is_virtual:
         raise ValueError(f"The array {found.name} lies outside the weights file, which is refused.")
+    if found.shape is None or (_kind(found) not in _NUMBERS and not _is_bfloat16(found)):
+        raise ValueError(f"The weights file has no plain array of numbers at {found.name}.")
     return found
 
 
+def _kind(found: h5py.Dataset) -> str:
+    try:
+        return found.dtype.kind
+    except (TypeError, ValueError):  # a type that NumPy does not have
+        return "?"
+
+
+def _is_bfloat16(found: h5py.Dataset) -> bool:
+    """Whether these are the bits of bfloat16 numbers, for which HDF5 has no type."""
+    bits = _kind(found) in "Vu" and found.dtype in (np.dtype("V2"), np.dtype(np.uint16))
+    return bits and attribute(found, "dtype") == "bfloat16"
+
+
+def attribute(holder: h5py.Group, name: str) -> Any:
+    """The value of an attribute, or None where there is none.
+
+    Raises:
+        ValueError: when it claims more than its file holds, or is neither text nor numbers.
+    """
+    if name not in holder.attrs:
+        return None
+    found = holder.attrs.get_id(name)
+    plain = h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID
+    if not isinstance(found.get_type(), plain):  # HDF5 crashes on damaged values of some other types
+        raise ValueError(f"The attribute {name!r} of {holder.name} is neither text nor numbers.")
+    if found.shape and math.prod(found.shape) * found.dtype.itemsize > holder.file.id.get_filesize():
+        raise ValueError(f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks.")
+    if found.dtype.kind == "O":
+        _check_heaps(holder.file)
+    return holder.attrs[name]
+
+
+def _check_heaps(file: h5py.File) -> None:
+    """Refuse heaps of texts in which HDF5 would go round in a circle: an object that takes no room has no next one."""
+    stream = _unchecked.pop(file.id.id, None)
+    if stream is None:
+        return
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise ValueError("The HDF5 file counts in words of an unusual size, which is refused.")
+    seen: set[int] = set()
+    for start, size in _heaps(stream):
+        at = start + 16
+        while at + 16 <= start + size and at not in seen:
+            seen.add(at)
+            if len(seen) > _MOST_TEXTS:
+                raise ValueError("The HDF5 file holds more texts than any model has.")
+            stream.seek(at)
+            index, length = struct.unpack("<H6xQ", stream.read(16).ljust(16, b"\xff"))
+            room = (length if index == 0 else 16 + (length + 7) // 8 * 8) % 2**64
+            if room == 0:
+                raise ValueError("The HDF5 file is damaged: an object in a heap takes no room.")
+            at += room
+
+
+def _heaps(stream: Any) -> Iterator[tuple[int, int]]:
+    """(start, size) of what may be heaps, by the mark that they begin with."""
+    found, at, rest, end = [], 0, b"", stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    while block := stream.read(_BLOCK):
+        block = rest + block
+        place = block.find(_HEAP)
+        while place >= 0:
+            found.append(at - len(rest) + place)
+            place = block.find(_HEAP, place + 1)
+        at += len(block) - len(rest)
+        rest = block[-len(_HEAP) + 1 :]
+    for start in found:
+        stream.seek(start + 8)
+        yield start, min(struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))[0], end - start)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def check_room(file: h5py.File) -> None:
+    """Refuse a file whose arrays share bytes: together they may not be larger than the file."""
+    sizes = []
+
+    def note(name: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset) and not found.external:
+            sizes.append(found.id.get_storage_size())
+
+    file.visititems(note)
+    held = file.id.get_filesize()
+    if sum(sizes) > held:
+        raise ValueError(f"The arrays of the weights file claim {sum(sizes)} bytes of it, but it has {held}.")
+
+
 def array(data: h5py.Dataset) -> np.ndarray:
-    """The numbers, once it is sure that the file has as many as it claims."""
-    stored = data.id.get_storage_size()
-    if data.size and data.nbytes > stored * (1 if data.chunks is None else MOST_PACKED):
-        raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
-    value = data[()]
-    if data.attrs.get("dtype") == "bfloat16":
+    """The numbers, once it is sure that the file has as many as it claims; a placeholder where none are wanted."""
+    _check_size(data)
+    if context.current().valueless:
+        return placeholder(data.shape, data.dtype)
+    value = _read(data)
+    if _is_bfloat16(data):
         import ml_dtypes
 
-        return np.asarray(value).view(ml_dtypes.bfloat16)
+        return value.view(ml_dtypes.bfloat16)
     return value
+
+
+def _check_size(data: h5py.Dataset) -> None:
+    stored = min(data.id.get_storage_size(), data.file.id.get_filesize())
+    packed = 1 if data.chunks is None else MOST_PACKED
+    chunk = math.prod(data.chunks or ()) * data.dtype.itemsize if data.chunks else 0
+    if data.size and max(data.nbytes, chunk) > stored * packed:
+        raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
+    properties = data.id.get_create_plist()
+    filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+    if len(set(filters)) < len(filters) or not set(filters) <= _FILTERS.keys():
+        raise ValueError(
+            f"The array {data.name} is packed in a way that is refused. Only {', '.join(_FILTERS.values())} are read, "
+            "each once."
+        )
+
+
+def _read(data: h5py.Dataset) -> np.ndarray:
+    if not data.size or not data.shape:
+        return np.asarray(data[()])
+    value = _aligned(data.shape, data.dtype)
+    data.read_direct(value)
+    return value
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array for numbers to come, at a place where JAX takes it over as it is."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.empty(size + _ALIGNED, np.uint8)
+    first = -room.ctypes.data % _ALIGNED
+    return room[first : first + size].view(dtype).reshape(shape)

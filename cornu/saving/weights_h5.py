@@ -6,7 +6,7 @@ numbered when a class comes again. Only plain data sets are read: links to other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ _NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is r
 
 def save_weights(model: Any, path: str) -> None:
     """Write the weights as a file of their own."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         write(model, file)
 
 
@@ -44,36 +44,58 @@ def refuse_by_name(path: str, by_name: bool) -> None:
 
 def write(model: Any, file: h5py.File) -> None:
     """Write the weights of `model` and of its optimizer."""
-    for path, part in parts(model):
-        group = file.create_group(f"{path}/vars" if path else "vars")
+    for path, part, store in stores(model):
+        group = file.create_group(path)
         group.attrs["name"] = part.name
+        for key, value in store.items():
+            write_array(group, key, np.asarray(value))
+
+
+def stores(model: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """(group path, part, its arrays by name) of all that a file of the model's weights has."""
+    for path, part in parts(model):
         store: dict[str, Any] = {}
         part.save_own_variables(store)
-        for key, value in store.items():
-            _write_array(group, key, np.asarray(value))
+        yield group_path(path), part, store
 
 
-def _write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
+def group_path(path: str) -> str:
+    """The group that has the arrays of the part at `path`."""
+    return f"{path}/vars" if path else "vars"
+
+
+def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
+    """Write one array."""
     if value.dtype.name == "bfloat16":  # HDF5 has no such type: its bits are kept, and its name beside them
-        group.create_dataset(key, data=value.view(np.uint16)).attrs["dtype"] = "bfloat16"
+        group.create_dataset(key, data=value.view("V2")).attrs["dtype"] = "bfloat16"
     else:
         group.create_dataset(key, data=value)
 
 
-def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
+def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False) -> list[str]:
     """Give `model` and its optimizer the weights of the file; returns a line for each part that was skipped.
 
-    Where it fails, all weights keep their values.
+    Where it fails, all weights keep their values. An optimizer whose state does not fit, for it is of another kind,
+    never fails: a model may well be trained in another way than it was.
+
+    Args:
+        model: the model, built.
+        file: the open file, or the files that share the weights.
+        skip_mismatch: whether parts whose weights do not fit are left as they are.
     """
+    files = [file] if isinstance(file, h5py.File) else list(file)
     skipped: list[str] = []
     before: list[tuple[Variable, Any]] = []
-    unread = set(_paths(file))
+    for each in files:
+        plain_h5.check_room(each)
+    unread = {path.rpartition("/")[0] for each in files for path in array_paths(each)}
     try:
+        _build_optimizer(model, files)
         for path, part in parts(model):
-            unread.discard(f"{path}/vars" if path else "vars")
-            store = _store(file, f"{path}/vars" if path else "vars")
+            unread.discard(group_path(path))
+            store = _store(files, group_path(path))
             problem = _problem(part, store) or _load_part(part, store, before)
-            if problem and not skip_mismatch:
+            if problem and not (skip_mismatch or path.split("/")[0] in _NOT_THE_MODEL):
                 raise ValueError(
                     f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
                 )
@@ -90,16 +112,48 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False) -> list[str]:
     return skipped
 
 
+def read_all(model: Any, file: h5py.File) -> None:
+    """Give a model that the same file describes its weights, its optimizer's state included."""
+    for problem in read(model, file):
+        raise ValueError(f"{problem} The file's weights do not fit its own config.")
+
+
+def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
+    """Let the optimizer of a compiled model that was not trained yet take the state of one that was."""
+    optimizer = getattr(model, "optimizer", None)
+    stored = _store(files, group_path("optimizer"))
+    if optimizer is not None and not optimizer.built and len(stored) > len(optimizer.variables):
+        optimizer.build(model.trainable_variables)
+
+
 def _leftover(model: Any, paths: set[str]) -> str:
     return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}."
 
 
-def _paths(file: h5py.File) -> list[str]:
-    """The groups with arrays in them."""
+def array_paths(file: h5py.File) -> list[str]:
+    """Where in the file arrays are."""
+    return _paths(file, h5py.Dataset)
+
+
+def variable_groups(file: h5py.File) -> list[str]:
+    """The groups of the parts, those without arrays too.
+
+    Raises:
+        ValueError: when an array lies elsewhere.
+    """
+    groups = [path for path in _paths(file, h5py.Group) if path.rpartition("/")[2] == "vars"]
+    strays = {path.rpartition("/")[0] for path in array_paths(file)} - set(groups)
+    if strays:
+        raise ValueError(f"The weights file has arrays outside the groups called 'vars': in {sorted(strays)[:10]}.")
+    return groups
+
+
+def _paths(file: h5py.File, kind: type) -> list[str]:
+    """Where in the file things of a kind are."""
     found: list[str] = []
-    file.visititems(
-        lambda path, node: found.append(path.rpartition("/")[0]) if isinstance(node, h5py.Dataset) else None
-    )
+    file.visititems(lambda path, node: found.append(path) if isinstance(node, kind) else None)
+    if not all(isinstance(path, str) for path in found):
+        raise ValueError(f"{file.filename!r} is damaged: it has a name that is no text.")
     return found
 
 
@@ -122,19 +176,21 @@ def restore(values: list[tuple[Variable, Any]]) -> None:
         variable._value = value
 
 
-def _store(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
-    """The data sets of one part, none of them elsewhere than in this file."""
-    group = plain_h5.group(file, path)
-    return {} if group is None else {key: plain_h5.dataset(group, key) for key in group}
+def _store(files: Sequence[h5py.File], path: str) -> dict[str, h5py.Dataset]:
+    """The data sets of one part, none of them elsewhere than in these files."""
+    groups = [group for file in files if (group := plain_h5.group(file, path)) is not None]
+    return {key: plain_h5.dataset(group, key) for group in groups for key in group}
 
 
 def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
     """What keeps the part from taking these arrays, or None."""
     own = _own(part)
+    if own is None and store:
+        return None
     if own is None:
         wanted: dict[str, Any] = {}
         part.save_own_variables(wanted)  # a part that reads in its own way still has to find something
-        lacking = wanted and not store and not isinstance(part, SeedGenerator)  # Keras's files have no seeds
+        lacking = wanted and not isinstance(part, SeedGenerator)  # Keras's files have no seeds
         return f"{validate.describe(part)} has weights, the file has none for it." if lacking else None
     if len(own) != len(store):
         hint = "" if getattr(part, "built", True) else " It is not built yet: call it on data first."
@@ -172,7 +228,7 @@ def _walk(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
         return
     seen.add(id(part))
     yield path, part
-    for name, value in _children(part):
+    for name, value in children(part):
         where = f"{path}/{name}" if path else name
         if _keeps_variables(value):
             yield from _walk(value, where, seen)
@@ -189,7 +245,7 @@ def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[tuple
             yield from _walk(item, f"{path}/{kind}_{count}" if count else f"{path}/{kind}", seen)
 
 
-def _children(part: Any) -> list[tuple[str, Any]]:
+def children(part: Any) -> list[tuple[str, Any]]:
     """A part's attributes by name, in alphabetical order; a model's layers count as its attribute `layers`."""
     hidden = getattr(type(part), "_hidden", frozenset())
     attributes = {name: value for name, value in vars(part).items() if name not in hidden}

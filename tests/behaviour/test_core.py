@@ -148,3 +148,14 @@ def test_settings_are_read_and_written_by_their_keras_names():
         assert cornu.backend.epsilon() == 1e-5
     finally:
         cornu.config.set_epsilon(1e-7)
+
+
+@pytest.mark.parametrize("give", [lambda v, x: v.assign(x), lambda v, x: v.__init__(x)], ids=["assigned", "first"])
+def test_an_array_that_changes_later_does_not_change_the_variable(give):
+    room = np.zeros(64 * 64 * 4 + 64, "uint8")
+    start = -room.ctypes.data % 64
+    array = room[start : start + 64 * 64 * 4].view("float32").reshape(64, 64)  # aligned as XLA likes it
+    variable = cornu.Variable(np.ones((64, 64), "float32"))
+    give(variable, array)
+    array[:] = 7
+    assert variable.numpy().max() == 0

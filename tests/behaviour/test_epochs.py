@@ -214,7 +214,7 @@ def chunks_call():
 def test_a_call_grows_until_it_is_long_enough_and_shrinks_again():
     rhythm = pace.Pace(None, loops=True)
     steps = []
-    for seconds_a_step in (10.0, 0.004, 0.004, 0.004, 0.004, 0.012, 0.012):
+    for seconds_a_step in (10.0, 0.03, 0.03, 0.03, 0.03, 0.09, 0.09):
         rhythm.took(rhythm.steps, seconds_a_step * rhythm.steps)
         steps.append(rhythm.steps)
     assert steps == [1, 2, 4, 8, 8, 4, 4]

@@ -266,9 +266,15 @@ def test_lambda_can_be_copied_within_a_program():
     assert again.compute_output_shape((None, 6)) == (None, 6)
 
 
-def test_lambda_is_not_written_as_code():
-    with pytest.raises(ValueError, match="lambda"):
-        cornu.saving.serialize_keras_object(layers.Lambda(lambda x: x * 3))
+def test_lambda_written_as_code_comes_back_only_for_one_who_says_so():
+    factor = 3
+    written = json.loads(
+        json.dumps(cornu.saving.serialize_keras_object(layers.Lambda(lambda x, plus=1: x * factor + plus)))
+    )
+    with pytest.raises(ValueError, match="safe_mode=False"):
+        cornu.saving.deserialize_keras_object(written)
+    again = cornu.saving.deserialize_keras_object(written, safe_mode=False)
+    np.testing.assert_array_equal(again(ROWS), 3 * ROWS + 1)
 
 
 def tripled(x):

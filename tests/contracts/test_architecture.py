@@ -21,11 +21,12 @@ LEVELS = [
     ["kernels", "random"],
     ["ops"],
     ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
-    ["saving", "config"],
+    ["saving", "legacy", "config"],
     ["backend", "mixed_precision"],
     ["layers"],
     ["callbacks"],
     ["training"],
+    ["export"],
     ["models"],
     ["utils"],
     ["preprocessing"],
@@ -104,12 +105,18 @@ def test_imports_inside_functions_are_for_optional_packages(file):
 
 # What loads when it is first used, and where: packages that building and training a model does not need.
 LATE = {
+    "cornu.cli.inspect": {"rich.console"},
     "cornu.models.summary": {"rich.console", "rich.markup", "rich.table"},
     "cornu.ops.linalg": {"jax.scipy.linalg"},
     "cornu.ops.resampling": {"jax.scipy.ndimage"},
     "cornu.saving.archive": {"h5py"},
+    "cornu.saving.contents": {"h5py"},
+    "cornu.saving.editor": {"h5py", "rich.console", "rich.tree"},
     "cornu.saving.legacy_h5": {"h5py"},
+    "cornu.saving.legacy_model": {"h5py"},
     "cornu.saving.plain_h5": {"h5py"},
+    "cornu.saving.report_table": {"rich.box", "rich.console", "rich.table", "rich.text"},
+    "cornu.saving.shards": {"h5py"},
     "cornu.saving.weights_h5": {"h5py"},
 }
 

@@ -1,0 +1,41 @@
+"""Show what a file of a model or of weights holds and whether it would load, without running any of it.
+
+The exit status is 0 if the file would load, 1 if not, 2 if there is no such file.
+
+`--json` prints one object. Its keys are the attributes of the report of `load_model(path, report=True)`: `path`,
+`format`, `bytes`, `loads`, `written_by`, `model`, `layers`, `classes`, `compiled`, `optimizer_state`, `weights`,
+`assets` and `findings`. Each finding has a `kind` ("maps", "changes", "ignores", "misses", "refuses" or "note"), a
+`where`, a `what`, and `stops`, which says whether the load fails for it.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from cornu import late, saving
+from cornu.saving import report_table
+
+rich_console = late.module("rich.console")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What `cornu inspect` takes."""
+    parser.epilog = "The exit status is 0 if the file would load, 1 if not, 2 if there is no such file."
+    parser.add_argument("file", help="a .keras file or folder, or a file of weights")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report."""
+    if not os.path.exists(options.file):
+        print(f"cornu inspect: there is no file {options.file!r}.", file=sys.stderr)
+        return 2
+    report = saving.load_model(options.file, report=True)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        report_table.show(report, rich_console.Console(highlight=False))
+    return 0 if report.loads else 1

@@ -1,0 +1,133 @@
+"""Whole models in one HDF5 file, as Keras wrote them before `.keras`.
+
+Config and compile arguments are JSON in attributes. The numbers are in the groups `model_weights` and
+`optimizer_weights`.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+from cornu import late, registry, validate
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json
+from cornu.saving.atomic import replacing
+from cornu.saving.legacy_h5 import load_weights, save_weights
+from cornu.saving.options import LoadOptions
+
+h5py = late.module("h5py")
+
+_MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
+_NEW_OPTIMIZERS = "Custom>"  # what Keras 2.11 to 2.15 put before the name of an optimizer of the kind of today
+
+
+def save_model(model: Any, path: str) -> None:
+    """Write the model, its compile arguments and the optimizer's state."""
+    attributes = _attributes(model)
+    with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
+        for name, text in attributes.items():
+            file.attrs[name] = text
+        legacy_h5.write(model, file.create_group(legacy_h5.WEIGHTS))
+        if _TRAINING in attributes and getattr(model.optimizer, "built", False):
+            legacy_h5.write_arrays(file.create_group(_STATE), model.optimizer.variables)
+
+
+def _attributes(model: Any) -> dict[str, str]:
+    if getattr(model, "_graph", None) is None and type(model).__name__ != "Sequential":
+        raise ValueError(
+            f"{validate.describe(model)}: an .h5 file holds Sequential and functional models. Save a model of a class "
+            "of your own, or one that is not built, with the ending .keras, or its weights with save_weights()."
+        )
+    entry = serialize_keras_object(model)
+    kind = entry["registered_name"] if entry["module"] is None else entry["class_name"]
+    attributes = {
+        legacy_h5.BACKEND: "jax",
+        legacy_h5.VERSION: legacy_h5.KERAS,
+        _MODEL: json.dumps({"class_name": kind, "config": entry["config"]}),
+    }
+    if model.compiled and entry.get("compile_config"):
+        attributes[_TRAINING] = json.dumps(legacy_training.write(model))
+    return attributes
+
+
+def load_model(path: str, options: LoadOptions) -> Any:
+    """The model of a file.
+
+    Raises:
+        ValueError: when the file is damaged, holds no model, or one that has no equal today.
+    """
+    with plain_h5.opened(path, repr(path)) as file:
+        config = _json(file, _MODEL)
+        if config is None:
+            raise ValueError(
+                f"{path!r} holds no model: it has no {_MODEL}. If it holds weights alone, make the model and call "
+                "model.load_weights()."
+            )
+        version = legacy_h5.text_of(file, legacy_h5.VERSION) or "1"
+        try:
+            with registry.custom_objects(options.custom_objects):
+                model, lines = _model(file, config, version, options)
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
+            raise ValueError(f"{path!r} is damaged: its config is none of a model ({_said(error)}).") from error
+    if lines:
+        warnings.warn(f"load_model: {path!r} was written by Keras {version}. " + " ".join(lines), stacklevel=4)
+    return model
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _model(file: h5py.File, config: dict[str, Any], version: str, options: LoadOptions) -> tuple[Any, list[str]]:
+    upgraded, lines = legacy_config.upgrade(config, version)
+    model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
+    if not hasattr(model, "get_compile_config"):
+        raise ValueError(f"{file.filename!r} holds a {type(model).__name__}, which is no model.")
+    if not model.built and plain_h5.group(file, legacy_h5.WEIGHTS) is not None:
+        lines.append("It does not say the shape of its input: build the model, then load_weights() from the same file.")
+    else:
+        legacy_h5.read(model, file)
+    training = _json(file, _TRAINING)
+    if options.compile and training is not None:
+        lines += _compile(model, file, training, legacy_config.is_old(version))
+    return model, lines
+
+
+def _compile(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -> list[str]:
+    arguments, lines = legacy_training.read(training, old)
+    model.compile(**arguments)
+    if model.optimizer is None or not model.built:
+        return lines
+    model.optimizer.build(model.trainable_variables)
+    if plain_h5.group(file, _STATE) is None:
+        return lines
+    pairs = _state(model, file, training["optimizer_config"]["class_name"], old)
+    if pairs is None:
+        return [*lines, "The optimizer's state has another form, so training begins with a fresh one."]
+    legacy_training.restore(pairs, model.optimizer)
+    return lines
+
+
+def _state(model: Any, file: h5py.File, kind: str, old: bool) -> list | None:
+    """Variables of the optimizer with their arrays, or None where the arrays are not those of this optimizer."""
+    stored = legacy_h5.arrays(file, _STATE)
+    if (legacy_h5.text_of(file, legacy_h5.VERSION) or "1").startswith("1"):
+        count = bool(stored) and not stored[0].shape
+        slots = legacy_h5.state_of_keras_1(model, file, stored[count:])
+        return None if slots is None else legacy_training.arranged_in_keras_1(stored[:count], slots, model.optimizer)
+    slot_by_slot = old and not kind.startswith(_NEW_OPTIMIZERS)
+    return legacy_training.arranged(stored, model.optimizer, slot_by_slot)
+
+
+def _json(file: h5py.File, attribute: str) -> dict[str, Any] | None:
+    text = legacy_h5.text_of(file, attribute)
+    return (
+        None
+        if text is None
+        else plain_json.parsed(text.encode(errors="surrogateescape"), f"{attribute} in {file.filename!r}")
+    )
+
+
+__all__ = ["load_model", "load_weights", "save_model", "save_weights"]

@@ -1,0 +1,30 @@
+"""JSON read as data alone: an object whose names are each there once, and no deeper than a reader can go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def parsed(text: bytes, name: str) -> dict[str, Any]:
+    """The object that `text` holds; `name` is what messages call it.
+
+    Raises:
+        ValueError: when the text is no JSON, is no object, or names something twice.
+    """
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is damaged: it holds no JSON object, but a {type(value).__name__}.")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, item in pairs:
+        if name in value:
+            raise ValueError(f"it names {name!r} twice.")
+        value[name] = item
+    return value

@@ -1,0 +1,165 @@
+"""Zip archives read as data alone, and written in place.
+
+An archive can name a member twice, list millions of them, or claim more bytes than it holds; all of that is refused
+before memory is taken. A member that is not packed is read where it lies, without a copy, and is written there too.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from cornu.saving.checksum import Sums
+from cornu.saving.plain_h5 import MOST_PACKED, Part
+
+_MOST_LISTED = 2**24  # bytes of the table of contents: about two hundred thousand members
+_BLOCK = 2**20  # bytes
+_END, _END_64 = b"PK\5\6", b"PK\6\6"
+_PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 1
+
+
+@contextmanager
+def opened(path: str | os.PathLike, name: str) -> Iterator[zipfile.ZipFile]:
+    """The archive at `path`, for reading; `name` is what messages call it.
+
+    Raises:
+        ValueError: when it is no archive, or not a plain one, or damaged.
+    """
+    with open(path, "rb") as file:
+        _check_table(file, name)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                _check_members(archive.infolist(), file.seek(0, io.SEEK_END), name)
+                yield archive
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError) as error:
+            raise ValueError(f"{name} is damaged: {error}") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # which is an offset before the file's start
+                raise
+            raise ValueError(f"{name} is damaged: {error}") from error
+
+
+def _check_table(file: BinaryIO, name: str) -> None:
+    """Refuse an archive whose table of contents alone would fill the memory."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 2**16 - 200))
+    tail = file.read()
+    ends = [(_END, 12, "<L"), (_END_64, 40, "<Q")]
+    listed = [
+        struct.unpack_from(form, tail, at + offset)[0]
+        for mark, offset, form in ends
+        for at in [tail.rfind(mark)]
+        if 0 <= at <= len(tail) - offset - 8
+    ]
+    if not listed:
+        raise ValueError(f"{name} is no zip archive, or it is cut short.")
+    if max(n for n in listed if n != 0xFFFFFFFF or len(listed) == 1) > _MOST_LISTED:
+        raise ValueError(f"{name} lists more members than any model has. It was not read.")
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None:
+    """Refuse members that cannot be told apart, or that share bytes."""
+    twice = [one for one, times in Counter(member.filename for member in members).most_common(1) if times > 1]
+    if twice:
+        raise ValueError(f"{name} has several members called {twice[0]!r}, so it is not clear which one counts.")
+    if not all(member.filename for member in members):
+        raise ValueError(f"{name} has a member without a name.")
+    claimed = sum(member.compress_size for member in members)
+    if claimed > size:
+        raise ValueError(f"The members of {name} claim {claimed} bytes of it, but it has {size}.")
+
+
+def check(member: zipfile.ZipInfo, name: str) -> None:
+    """Refuse a member that claims more than its bytes can stand for, or is packed in a way that plain archives are not.
+
+    Raises:
+        ValueError: saying which.
+    """
+    if member.compress_type not in _PLAIN or member.flag_bits & _ENCRYPTED:
+        raise ValueError(f"{member.filename} in {name} is encrypted or packed in an unusual way, which is refused.")
+    most = member.compress_size * (MOST_PACKED if member.compress_type == zipfile.ZIP_DEFLATED else 1)
+    if member.file_size > most:
+        raise ValueError(
+            f"{member.filename} in {name} claims {member.file_size} bytes, which its {member.compress_size} in the "
+            "archive cannot stand for."
+        )
+
+
+def content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
+    """A member's bytes."""
+    check(member, name)
+    return archive.read(member)
+
+
+@contextmanager
+def as_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Iterator[Any]:
+    """A member as a file open for reading, where it lies if it is not packed, else unpacked on the disk."""
+    check(member, name)
+    if member.compress_type == zipfile.ZIP_STORED:
+        _check_sum(archive, member)
+        yield Part(archive.fp, _start(archive, member), member.file_size)
+        return
+    with tempfile.TemporaryFile() as unpacked, archive.open(member) as packed:
+        shutil.copyfileobj(packed, unpacked, _BLOCK)
+        yield unpacked
+
+
+def _check_sum(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Read a member once, which fails where it is damaged."""
+    with archive.open(member) as file:
+        while file.read(_BLOCK):
+            pass
+
+
+def _start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Where a member's bytes begin: after its header, a name and further fields."""
+    archive.fp.seek(member.header_offset + 26)
+    return member.header_offset + 30 + sum(struct.unpack("<HH", archive.fp.read(4)))
+
+
+def plain_name(name: str) -> str:
+    """`name`, when it is the name of a file in a folder and no way out of it.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    place = PurePosixPath(name.replace("\\", "/"))
+    if place.name != name or name in (".", "..") or ":" in name or "\0" in name:
+        raise ValueError(f"The file name {name!r} leads out of its folder, which is refused.")
+    return name
+
+
+@contextmanager
+def written(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[Any, int, Sums]]:
+    """(file, start, sums): a new member is what is written into the archive's own file from `start` on.
+
+    A member's size and checksum stand before it, and are put there at the end.
+    """
+    file, sums = archive.fp, Sums()
+    member = zipfile.ZipInfo(name)
+    member.external_attr = 0o600 << 16
+    member.CRC = member.file_size = member.compress_size = 0
+    member.header_offset = file.seek(archive.start_dir)
+    file.write(member.FileHeader(zip64=True))
+    start = file.tell()
+    yield file, start, sums
+    end = file.seek(0, io.SEEK_END)
+    member.file_size = member.compress_size = end - start
+    member.CRC = sums.total(file, start, end - start)
+    file.seek(member.header_offset)
+    file.write(member.FileHeader(zip64=True))
+    archive.filelist.append(member)
+    archive.NameToInfo[name] = member
+    archive.start_dir = file.seek(end)

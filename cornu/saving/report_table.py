@@ -1,0 +1,233 @@
+"""A file's report as tables for a terminal.
+
+Whatever comes from the file is shown letter by letter: nothing in it can colour, move or hide what else is printed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+from cornu import late
+
+rich_box, rich_console, rich_table, rich_text = map(
+    late.module, ("rich.box", "rich.console", "rich.table", "rich.text")
+)
+
+_FORMATS = {
+    "keras": "Keras 3 archive (.keras)",
+    "keras_folder": "Keras 3 archive, as a folder",
+    "model_h5": "whole model in HDF5 (.h5)",
+    "safetensors": "weights in safetensors (.safetensors)",
+    "sharded_weights": "Keras 3 weights in several files (.weights.json)",
+    "unknown": "not known",
+    "weights_h5": "Keras 3 weights in HDF5 (.weights.h5)",
+    "weights_of_layers_h5": "weights of layers in HDF5 (.h5)",
+}
+_WRITTEN = {"keras_version": "Keras {}", "backend": "on {}", "date_saved": "at {}"}
+_STYLES = {"misses": "yellow", "changes": "yellow", "maps": "cyan"}
+_STATUS = {"known": "green", "custom": "cyan", "refused": "bold red"}
+_RIGHT = ("Parameters", "Size", "Used")  # columns
+_MOST_ROWS = 2000  # of one table; the JSON has all
+_MOST_REASONS = 20
+_LONGEST = 600  # letters of one cell
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+def text(report: Any) -> str:
+    """The tables as plain text."""
+    out = io.StringIO()
+    show(report, rich_console.Console(file=out, highlight=False, force_terminal=False, color_system=None))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def show(report: Any, console: rich_console.Console) -> None:
+    """Print the tables to a console."""
+    console.print(_overview(report))
+    for title, make in _TABLES.items():
+        table = make(report)
+        if table is not None:
+            console.print()
+            console.print(rich_text.Text(title, style="bold"))
+            console.print(table)
+    console.print()
+    console.print(_verdict(report))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _overview(report: Any) -> rich_table.Table:
+    table = rich_table.Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _overview_rows(report):
+        table.add_row(name, plain(value))
+    return table
+
+
+def _overview_rows(report: Any) -> Iterable[tuple[str, str]]:
+    yield "File", f"{report.path} ({size(report.bytes)})"
+    yield "Format", _FORMATS[report.format]
+    written = [form.format(report.written_by[key]) for key, form in _WRITTEN.items() if key in report.written_by]
+    if written:
+        yield "Written by", " ".join(written)
+    model, state = report.model, report.optimizer_state
+    if model is not None:
+        yield "Model", f'{model["class_name"]} "{model["name"]}", {_parameters(model)}'
+    if _one_type(report):
+        yield "Type", _one_type(report)
+    for name, value in report.compiled.items():
+        yield name.replace("_", " ").capitalize(), value
+    if state is not None:
+        yield "Training", f"the optimizer's state, {state['arrays']} arrays, {size(state['bytes'])}"
+    if report.weights:
+        yield "Weights", f"{len(report.weights)} arrays, {size(sum(array.bytes for array in report.weights))}"
+    if report.assets:
+        yield "Assets", f"{len(report.assets)} files, {size(sum(report.assets.values()))}"
+
+
+def _parameters(model: dict[str, Any]) -> str:
+    if model["parameters"] is None:
+        return "parameters not counted"
+    return f"{model['parameters']:,} parameters, {model['trainable_parameters']:,} of them trained"
+
+
+def _one_type(report: Any) -> str:
+    """The dtype of all layers, if it is one."""
+    types = {row.dtype for row in report.layers} - {None}
+    return next(iter(types)) if len(types) == 1 else ""
+
+
+def _layers(report: Any) -> rich_table.Table | None:
+    rows = [
+        (_layer(row), _shape(row.output_shape), _count(row.parameters), row.settings, row.dtype)
+        for row in report.layers
+    ]
+    columns = ("Layer (class)", "Output shape", "Parameters", "Settings", "Type")
+    if _one_type(report):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    return _table(columns, rows)
+
+
+def _layer(row: Any) -> str:
+    *outer, name = row.path.split("/")
+    return f"{'·' * len(outer)}{name} ({row.class_name})"
+
+
+def _shape(shape: Any) -> str:
+    if shape is None:
+        return "?"
+    if isinstance(shape, dict):
+        return ", ".join(f"{key}: {_shape(value)}" for key, value in shape.items())
+    if isinstance(shape, (list, tuple)) and all(d is None or isinstance(d, int) for d in shape):
+        return str(tuple(shape))
+    return ", ".join(map(_shape, shape)) if isinstance(shape, (list, tuple)) else str(shape)
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _classes(report: Any) -> rich_table.Table | None:
+    rows = [
+        (f"{row.module}.{row.name}" if row.module else row.name, _coloured(row.status, _STATUS), str(row.used))
+        for row in report.classes
+        if row.status != "known"
+    ]
+    return _table(("Class or function", "Status", "Used"), rows)
+
+
+def _weights(report: Any) -> rich_table.Table | None:
+    """The arrays, those that lie together in one row."""
+    older = report.format in ("model_h5", "weights_of_layers_h5")
+    rows = []
+    for place, together in groupby(report.weights, _older_place if older else _place):
+        arrays = list(together)
+        shapes = ", ".join(f"{array.path.rpartition('/')[2]} {_shape(array.shape)}" for array in arrays)
+        types = ", ".join(dict.fromkeys(array.dtype for array in arrays))
+        rows.append((place or "the model", shapes, types, size(sum(array.bytes for array in arrays))))
+    return _table(("Weights of", "Arrays", "Type", "Size"), rows)
+
+
+def _place(array: Any) -> str:
+    """The part of a model that an array belongs to."""
+    place = array.path.rpartition("/")[0]
+    return "" if place == "vars" else place.removesuffix("/vars")
+
+
+def _older_place(array: Any) -> str:
+    """The layer that an array belongs to."""
+    return array.path.removeprefix("model_weights/").split("/")[0]
+
+
+def _assets(report: Any) -> rich_table.Table | None:
+    return _table(("Asset", "Size"), [(name, size(count)) for name, count in report.assets.items()])
+
+
+def _findings(report: Any) -> rich_table.Table | None:
+    rows = [
+        (_coloured(finding.kind, _STYLES), finding.where.removesuffix("/vars"), finding.what)
+        for finding in report.findings
+        if not finding.stops
+    ]
+    return _table(("Kind", "Where", "What"), rows)
+
+
+_TABLES: dict[str, Callable[[Any], Any]] = {
+    "Layers": _layers,
+    "Classes and functions that are not cornu's own": _classes,
+    "Weights in the file": _weights,
+    "Assets": _assets,
+    "What a load would map, change, ignore or miss": _findings,
+}
+
+
+def _verdict(report: Any) -> rich_console.Group:
+    if report.loads:
+        model = report.model is not None
+        how = "load_model(path)" if model else "model.load_weights(path), by a model that they fit"
+        return rich_console.Group(rich_text.Text(f"Loads with {how}.", "bold green"))
+    lines = [plain(f"{f.where}: {f.what}" if f.where else f.what) for f in report.findings if f.stops]
+    more = [f"… and {len(lines) - _MOST_REASONS:,} more reasons"] if len(lines) > _MOST_REASONS else []
+    return rich_console.Group(rich_text.Text("Does not load:", "bold red"), *lines[:_MOST_REASONS], *more)
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple]) -> rich_table.Table | None:
+    if not rows:
+        return None
+    table = rich_table.Table(box=rich_box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        right = name in _RIGHT
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*map(plain, row))
+    if len(rows) > _MOST_ROWS:
+        table.add_row(f"… and {len(rows) - _MOST_ROWS:,} more")
+    return table
+
+
+def _coloured(word: str, styles: dict[str, str]) -> rich_text.Text:
+    return rich_text.Text(word, styles.get(word, ""))
+
+
+def plain(value: Any) -> rich_text.Text:
+    """Text to be shown as it is: no markup, and what is no printable letter as its code."""
+    if isinstance(value, rich_text.Text):
+        return value
+    letters = "" if value is None else str(value)
+    letters = letters if len(letters) <= _LONGEST else f"{letters[:_LONGEST]}…"
+    return rich_text.Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in letters))
+
+
+def size(count: float) -> str:
+    """A number of bytes as people read it."""
+    power = 0
+    while count >= 1024 and power < len(_UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.1f} {_UNITS[power]}" if power else f"{count} B"

@@ -1,0 +1,333 @@
+"""Weights in the safetensors format: the length of a header, the header in JSON, and the plain numbers.
+
+The header names each tensor with its dtype, shape and place; the places cover the rest of the file once, without gaps.
+A file says nothing about layers, so the names carry the meaning: `dense/kernel` is what the layer `dense` calls
+`kernel`, and a nested layer's name comes before its parts. `name_map` translates the names of others.
+
+The numbers are read where they lie, in a file that is mapped into memory, and copied one tensor at a time.
+Format: https://huggingface.co/docs/safetensors
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import validate
+from cornu.core.operation import snake_case
+from cornu.core.variable import Variable
+from cornu.saving import plain_json, weights_h5
+from cornu.saving.atomic import replacing
+
+Translation = str | None | tuple[str, Callable[[Any], Any]]  # a name, none, or a name and what happens to the array
+NameMap = Mapping[str, Translation] | Callable[[str], Translation]
+
+_DTYPES = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16, "F8_E4M3": jnp.float8_e4m3fn,
+    "F8_E5M2": jnp.float8_e5m2, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "U64": np.uint64,
+    "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_, "C64": np.complex64,
+}  # fmt: skip
+_DTYPES = {name: np.dtype(kind).newbyteorder("<") for name, kind in _DTYPES.items()}
+_CODES = {dtype.name: name for name, dtype in _DTYPES.items()}
+_MOST_HEADER = 100_000_000  # bytes
+_MOST_DIMENSIONS = 32
+_MOST_VALUES = 2**59
+_MOST_LISTED = 40  # names in a message
+_ALIGNMENT = 8  # bytes: where the numbers begin is a multiple of this
+_METADATA = "__metadata__"
+
+
+# ---------------------------------------------------------------- models
+
+
+def save_weights(
+    model: Any, path: str, *, metadata: Mapping[str, str] | None = None, name_map: NameMap | None = None
+) -> None:
+    """Write the weights of a model, without its optimizer.
+
+    Args:
+        model: the model.
+        path: the file.
+        metadata: strings by name, kept in the file's header.
+        name_map: from the model's names to the file's, as for `load_weights`, the other way round.
+    """
+    named = _translated(_named_weights(model), name_map, "save_weights")
+    write(path, named, {"format": "cornu", **(metadata or {})})
+
+
+def load_weights(
+    model: Any, path: str, skip_mismatch: bool, by_name: bool, *, name_map: NameMap | None = None
+) -> list[str]:
+    """Give a model the weights of a file; returns a line for each that was skipped.
+
+    All is checked before the first weight changes.
+
+    Args:
+        model: the model, built.
+        path: the file.
+        skip_mismatch: whether weights that do not fit, or are in the file or the model alone, are left as they are.
+        by_name: must be False: names always count here.
+        name_map: from the file's names to the model's: a dictionary, whose missing names stay as they are, or a
+            function of the name. It gives the name in the model, None for what is to be left out, or a pair of the
+            name and a function of the array.
+    """
+    weights_h5.refuse_by_name(path, by_name)
+    stored = _translated(read(path), name_map, "load_weights")
+    wanted = _named_weights(model)
+    problems = [problem for name in wanted if name in stored and (problem := _problem(name, wanted, stored))]
+    if wanted.keys() != stored.keys():
+        problems.append(_differing(model, wanted, stored))
+    if problems and not skip_mismatch:
+        raise ValueError(
+            f"{validate.describe(model)}: {' '.join(problems)} Nothing was changed. Translate names with name_map, or "
+            "pass skip_mismatch=True to leave such weights as they are."
+        )
+    for name, variable in wanted.items():
+        if name in stored and not _problem(name, wanted, stored):
+            variable.assign(np.array(stored[name]))  # a copy: what JAX is given it may keep, and the file may change
+    return problems
+
+
+def _translated(named: Mapping[str, Any], name_map: NameMap | None, owner: str) -> dict[str, Any]:
+    """What is named, under the names that `name_map` gives."""
+    if name_map is None:
+        return dict(named)
+    translate = (lambda name: name_map.get(name, name)) if isinstance(name_map, Mapping) else name_map
+    found: dict[str, Any] = {}
+    for old, value in named.items():
+        given = translate(old)
+        if given is None:
+            continue
+        new, function = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+        if not isinstance(new, str) or (function is not None and not callable(function)):
+            raise ValueError(
+                f"{owner}: name_map must give a name, None, or a pair of a name and a function. "
+                f"Received: {given!r} for {old!r}."
+            )
+        if new in found:
+            raise ValueError(f"{owner}: name_map gives the name {new!r} twice, the second time for {old!r}.")
+        found[new] = value if function is None else np.asarray(function(np.asarray(value)))
+    return found
+
+
+def _problem(name: str, wanted: Mapping[str, Variable], stored: Mapping[str, np.ndarray]) -> str | None:
+    """What keeps a weight from taking an array, or None."""
+    variable, array = wanted[name], stored[name]
+    if tuple(array.shape) != tuple(variable.shape):
+        return f"the weight {name!r} has shape {tuple(variable.shape)}, in the file {tuple(array.shape)}."
+    if _kind(array.dtype) != _kind(jnp.dtype(variable.dtype)):
+        return f"the weight {name!r} is {variable.dtype}, in the file {array.dtype.name}."
+    return None
+
+
+def _kind(dtype: np.dtype) -> str:
+    kinds = {"numbers with a fraction": jnp.floating, "whole numbers": jnp.integer}
+    return next((kind for kind, of in kinds.items() if jnp.issubdtype(dtype, of)), dtype.name)
+
+
+def _differing(model: Any, wanted: Iterable[str], stored: Iterable[str]) -> str:
+    """Which names the file or the model has alone."""
+    alone = [name for name in stored if name not in wanted], [name for name in wanted if name not in stored]
+    in_file, in_model = alone
+    texts = [f"The file alone has {_listed(in_file, in_model)}."] if in_file else []
+    texts += [f"The model alone has {_listed(in_model, ())}."] if in_model else []
+    texts += [] if getattr(model, "built", True) else ["The model is not built yet: call it on data first."]
+    return " ".join(texts)
+
+
+def _listed(names: list[str], others: Iterable[str]) -> str:
+    """Names, each with the likeliest of the others; of very many, the first."""
+    shown = [repr(name) + _hint(name, others) for name in names[:_MOST_LISTED]]
+    return ", ".join(shown) + (f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else "")
+
+
+def _hint(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name[-200:], list(names)[:1000], n=1, cutoff=0.5)
+    return f" (is it {close[0]!r}?)" if close else ""
+
+
+# ---------------------------------------------------------------- names
+
+
+def _named_weights(model: Any) -> dict[str, Variable]:
+    """The weights of a model, each under one name, which does not depend on how many layers were made before."""
+    weights = {id(variable): variable for variable in model.weights}
+    found: dict[str, Variable] = {}
+    for name, variable in _walk(model, "", set()):
+        if weights.pop(id(variable), None) is not None:
+            found[_free(name, found)] = variable
+    for variable in weights.values():
+        found[_free(variable.path, found)] = variable
+    return found
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _walk(part: Any, path: str, seen: set[int]) -> Iterable[tuple[str, Variable]]:
+    """(name, variable) of all in a part: its own, then those of its attributes, then those of a model's layers."""
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, (list, tuple, dict)):
+        children = _items(part)
+    elif hasattr(part, "_own_variables"):
+        yield from ((f"{path}{variable.name}", variable) for variable in part._own_variables())
+        attributes = dict(weights_h5.children(part))
+        layers = attributes.pop("layers", ()) if hasattr(part, "_graph") else ()
+        children = [*attributes.items(), *_items(layers)]
+    else:
+        return
+    for name, child in children:
+        yield from _walk(child, f"{path}{name}/", seen)
+
+
+def _items(container: Any) -> list[tuple[str, Any]]:
+    """What is in a list or dictionary, under its key, or its own name, or, where it was given none, its kind's."""
+    if isinstance(container, dict):
+        return [(str(key), item) for key, item in container.items()]
+    used: dict[str, int] = {}
+    found = []
+    for index, item in enumerate(container):
+        kind = snake_case(type(item).__name__)
+        name = str(getattr(item, "name", index))
+        if re.fullmatch(rf"{kind}(_\d+)?", name):
+            count = used[kind] = used.get(kind, -1) + 1
+            name = f"{kind}_{count}" if count else kind
+        found.append((name, item))
+    return found
+
+
+# ---------------------------------------------------------------- the file
+
+
+class Place(NamedTuple):
+    """Where a tensor lies in a file, from `begin` up to `end` after the header."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def write(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+    """Write arrays, one at a time, those with the widest numbers first.
+
+    Args:
+        path: the file.
+        arrays: variables or arrays by name.
+        metadata: strings by name.
+    """
+    for name, text in metadata.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ValueError(f"save_weights: metadata must be strings by name. Received: {name!r}: {text!r}.")
+    if _METADATA in arrays:
+        raise ValueError(f"save_weights: no weight may have the name {_METADATA!r}.")
+    names = sorted(arrays, key=lambda name: -_dtype(name, arrays[name]).itemsize)
+    header = _header({name: arrays[name] for name in names}, metadata)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for name in names:
+            array = np.asarray(arrays[name]).astype(_dtype(name, arrays[name]), copy=False)
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _header(arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> bytes:
+    entries: dict[str, Any] = {_METADATA: dict(metadata)}
+    end = 0
+    for name, array in arrays.items():
+        dtype, shape, begin = _dtype(name, array), list(array.shape), end
+        end += dtype.itemsize * math.prod(shape)
+        entries[name] = {"dtype": _CODES[dtype.name], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % _ALIGNMENT)
+
+
+def _dtype(name: str, array: Any) -> np.dtype:
+    found = jnp.dtype(array.dtype).name
+    if found not in _CODES:
+        raise ValueError(f"save_weights: safetensors has no {found}, which {name!r} is.")
+    return _DTYPES[_CODES[found]]
+
+
+def read(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a file by name: views of the file, which read it when they are used.
+
+    Raises:
+        ValueError: when the file breaks a rule of the format.
+    """
+    if not os.path.isfile(path) or os.path.getsize(path) < 8:
+        raise ValueError(f"{path!r} is no safetensors file: it is cut short.")
+    content = np.memmap(path, np.uint8, "r")
+    length = int.from_bytes(content[:8].tobytes(), "little")
+    if length > min(_MOST_HEADER, len(content) - 8):
+        raise ValueError(f"{path!r} is no safetensors file: it claims a header of {length} bytes.")
+    entries = plain_json.parsed(content[8 : 8 + length].tobytes(), f"The header of {path!r}")
+    _check_metadata(entries.pop(_METADATA, {}), path)
+    places = sorted((_place(name, entry, path) for name, entry in entries.items()), key=lambda p: (p.begin, p.end))
+    content = content[8 + length :]
+    _check_cover(places, len(content), path)
+    found = {place.name: _view(content, place) for place in places}
+    return {name: found[name] for name in entries}
+
+
+def _check_metadata(metadata: Any, path: str) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError(f"The header of {path!r} is damaged: its metadata are no strings by name.")
+
+
+def _place(name: str, entry: Any, path: str) -> Place:
+    """One entry of the header, when it agrees with itself."""
+    damaged = f"The header of {path!r} is damaged: the tensor {name!r}"
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"{damaged} must have a dtype, a shape and data_offsets, and nothing else.")
+    code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(code, str) or code not in _DTYPES:
+        raise ValueError(f"{damaged} has the dtype {code!r}; known are {', '.join(_DTYPES)}.")
+    if not _are_counts(shape) or len(shape) > _MOST_DIMENSIONS or not _are_counts(offsets) or len(offsets) != 2:
+        raise ValueError(
+            f"{damaged} has no plain shape of up to {_MOST_DIMENSIONS} dimensions, or no plain data_offsets."
+        )
+    if math.prod(max(size, 1) for size in shape) >= _MOST_VALUES:
+        raise ValueError(f"{damaged} has the shape {shape}, which no array has.")
+    begin, end = offsets
+    if end - begin != _DTYPES[code].itemsize * math.prod(shape):
+        raise ValueError(f"{damaged} of shape {shape} and dtype {code} does not fill its data_offsets {offsets}.")
+    return Place(name, _DTYPES[code], tuple(shape), begin, end)
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**63 for value in values)
+
+
+def _check_cover(places: list[Place], size: int, path: str) -> None:
+    """Tensors must follow one another without gaps or overlaps, up to the end of the file."""
+    end = 0
+    for place in places:
+        if place.begin != end:
+            raise ValueError(f"{path!r} is damaged: the tensor {place.name!r} begins at {place.begin}, not at {end}.")
+        end = place.end
+    if end != size:
+        raise ValueError(f"{path!r} is damaged: its tensors take {end} bytes, the file has {size} for them.")
+
+
+def _view(content: np.ndarray, place: Place) -> np.ndarray:
+    numbers = content[place.begin : place.end]
+    if place.dtype == np.bool_:
+        return (numbers != 0).reshape(place.shape)
+    return numbers.view(place.dtype).reshape(place.shape)

@@ -1,0 +1,230 @@
+"""Weights in several files of limited size, with a table of contents in JSON, as Keras 3 lays them out.
+
+`model.weights.json` tells which of `model_00000.weights.h5`, `model_00001.weights.h5`, … beside it hold the arrays of
+each part of the model; an array is never split. Each of those files is laid out as one that holds all weights.
+
+The files of a set are made out of sight and take their places together, the table last: a reader finds the old set, the
+new one, or, for the moment of the change, none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import late, validate
+from cornu.saving import plain_h5, plain_json, weights_h5
+from cornu.saving.atomic import replacing_set
+
+h5py = late.module("h5py")
+
+_TABLE, _SHARD = ".weights.json", ".weights.h5"
+_GIGABYTE = 2**30
+_MOST_TABLE = 256 * 2**20  # bytes of JSON that a reader takes
+
+Contents = dict[str, dict[str, Any]]  # arrays by group and name
+
+
+def table_path(path: str) -> str:
+    """The name of the table of contents, for a name that may be that of one file with all weights."""
+    if path.endswith(_SHARD):
+        table = path.removesuffix(_SHARD) + _TABLE
+        warnings.warn(f"save_weights: with max_shard_size, {table!r} is written in place of {path!r}.", stacklevel=3)
+        return table
+    if not path.endswith(_TABLE):
+        raise ValueError(
+            f"save_weights: with max_shard_size, the file's name must end in {_TABLE!r}. Received: {path!r}."
+        )
+    return path
+
+
+def save_weights(model: Any, path: str, *, max_shard_size: float | None = None) -> None:
+    """Write the weights of a model and of its optimizer.
+
+    Args:
+        model: the model.
+        path: the table of contents.
+        max_shard_size: gigabytes of 2^30 bytes of numbers that a file may hold; no single array may be larger.
+    """
+    limit = _limit(max_shard_size, path)
+    shards, group_names = _divided(model, limit)
+    place = Path(path)
+    stem = place.name.removesuffix(_TABLE)
+    names = [f"{stem}_{number:05}{_SHARD}" for number in range(len(shards))]
+    table = _table(shards, names)
+    targets = [place.with_name(name) for name in (*names, place.name)]
+    with replacing_set(targets, gone=_former(place)) as temporaries:
+        for temporary, shard in zip(temporaries, shards, strict=False):
+            _write_shard(temporary, shard, group_names)
+        temporaries[-1].write_text(json.dumps(table, indent=4))
+
+
+def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+    """Give the model the weights of a set of files."""
+    weights_h5.refuse_by_name(path, by_name)
+    with opened(path) as files:
+        return weights_h5.read(model, files, skip_mismatch)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[list[h5py.File]]:
+    """The files of a set, open for reading, once it is sure that they are those that the table tells of.
+
+    Raises:
+        ValueError: when the table is damaged, names a file elsewhere, or does not fit the files.
+    """
+    seen = _identity(path)
+    named = _read_table(path)
+    names = sorted({name for group in named.values() for name in group})
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(plain_h5.opened(_shard(path, name), repr(name))) for name in names}
+        if _identity(path) != seen:
+            raise ValueError(f"{path!r} was replaced while it was read. Load it again.")
+        _check(named, files, path)
+        yield list(files.values())
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _limit(size: Any, path: str) -> int:
+    """The bytes that one file may hold."""
+    if size is None:
+        raise ValueError(f"save_weights: {path!r} is for weights in several files: say max_shard_size, in gigabytes.")
+    if not isinstance(size, numbers.Real) or isinstance(size, bool) or not 0 < size < math.inf:
+        raise ValueError(f"save_weights: max_shard_size must be a positive number. Received: {size!r}.")
+    return int(size * _GIGABYTE)
+
+
+def _divided(model: Any, limit: int) -> tuple[list[Contents], dict[str, str]]:
+    """The contents of each file, filled one after the other, and the names of the parts by group."""
+    shards: list[Contents] = [{}]
+    used = 0
+    group_names = {}
+    for group, part, store in weights_h5.stores(model):
+        shards[-1][group] = {}
+        group_names[group] = part.name
+        for key, value in store.items():
+            value = value if hasattr(value, "dtype") else np.asarray(value)
+            size = _bytes(value)
+            if size > limit:
+                raise ValueError(
+                    f"save_weights: {validate.describe(part)} has an array of {size} bytes, and max_shard_size allows "
+                    f"{limit}. An array is not split: allow at least {size / _GIGABYTE:.2g}."
+                )
+            if used + size > limit:
+                shards.append({})
+                used = 0
+            shards[-1].setdefault(group, {})[key] = value
+            used += size
+    return shards, group_names
+
+
+def _bytes(value: Any) -> int:
+    return jnp.dtype(value.dtype).itemsize * math.prod(value.shape)
+
+
+def _table(shards: list[Contents], names: list[str]) -> dict[str, Any]:
+    """The table of contents. As Keras has it, a group with one array names its file, one with more lists them."""
+    where: dict[str, list[str]] = {}
+    for name, shard in zip(names, shards, strict=True):
+        for group, arrays in shard.items():
+            where.setdefault(f"/{group}", []).extend(name for _ in arrays)
+    total = sum(_bytes(value) for shard in shards for arrays in shard.values() for value in arrays.values())
+    return {
+        "metadata": {"total_size": float(total)},
+        "weight_map": {
+            group: found[0] if len(found) == 1 else list(dict.fromkeys(found))
+            for group, found in where.items()
+            if found
+        },
+    }
+
+
+def _write_shard(path: Path, shard: Contents, group_names: dict[str, str]) -> None:
+    """Write one file; a group's name goes with its first appearance."""
+    with open(path, "w+b") as place, plain_h5.created(place) as file:
+        for group, arrays in shard.items():
+            made = file.create_group(group)
+            if group in group_names:
+                made.attrs["name"] = group_names.pop(group)
+            for key, value in arrays.items():
+                weights_h5.write_array(made, key, np.asarray(value))
+
+
+def _former(table: Path) -> list[Path]:
+    """The files of the set that is there already, which the new one replaces."""
+    if not table.is_file():
+        return []
+    try:
+        named = _read_table(str(table))
+    except ValueError:
+        return []
+    own = re.compile(re.escape(table.name.removesuffix(_TABLE)) + r"_\d{5,}" + re.escape(_SHARD))
+    return [table.with_name(name) for group in named.values() for name in group if own.fullmatch(name)]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _identity(path: str) -> tuple[int, int, int]:
+    """What tells a file from another that has taken its place."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read_table(path: str) -> dict[str, list[str]]:
+    """The names of the files by group."""
+    with open(path, "rb") as file:
+        text = file.read(_MOST_TABLE + 1)
+    if len(text) > _MOST_TABLE:
+        raise ValueError(f"{path!r} has over {_MOST_TABLE} bytes, which no table of contents needs.")
+    table = plain_json.parsed(text, repr(path)).get("weight_map")
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{path!r} is no table of weights: it has no weight_map.")
+    named = {group.removeprefix("/"): [names] if isinstance(names, str) else names for group, names in table.items()}
+    for names in named.values():
+        if not isinstance(names, list) or not names or not all(map(_is_plain, names)):
+            raise ValueError(
+                f"{path!r} must name files beside it that end in {_SHARD!r}, each without a folder. "
+                f"Received: {names!r:.200}."
+            )
+    return named
+
+
+def _is_plain(name: Any) -> bool:
+    return isinstance(name, str) and name.endswith(_SHARD) and not re.search(r"[/\\:\0]", name)
+
+
+def _shard(table: str, name: str) -> Path:
+    """The path of a file that the table names."""
+    path = Path(table).with_name(name)
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{table!r} names {name!r}, but there is no plain file of that name beside it.")
+    return path
+
+
+def _check(named: Mapping[str, list[str]], files: Mapping[str, h5py.File], path: str) -> None:
+    """Table and files must agree on where the arrays are, each array being in one place."""
+    arrays = {name: weights_h5.array_paths(file) for name, file in files.items()}
+    twice = [array for array, count in Counter(a for found in arrays.values() for a in found).items() if count > 1]
+    said = {(group, name) for group, names in named.items() for name in names}
+    there = {(array.rpartition("/")[0], name) for name, found in arrays.items() for array in found}
+    if twice or said != there:
+        where = twice or sorted({group for group, _ in said ^ there})
+        raise ValueError(f"{path!r} does not fit its files: they are not of one save. They differ in {where[:10]}.")

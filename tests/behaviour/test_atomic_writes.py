@@ -1,0 +1,139 @@
+"""A file is there whole or not at all, whatever happens to the one who writes it."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+
+HERE = Path(__file__).parent
+NAMES = ("model.keras", "model.weights.h5", "model.safetensors", "folder")
+
+
+def filled(value):
+    first = cornu.initializers.Constant(value)
+    return cornu.Sequential([cornu.Input((200,)), layers.Dense(200, kernel_initializer=first, use_bias=False)])
+
+
+def save(model, path):
+    if path.name == "folder":
+        model.save(path, zipped=False)
+    elif path.suffix == ".keras":
+        model.save(path)
+    else:
+        model.save_weights(path)
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def quick_folder(tmp_path):
+    """A folder in memory where there is such a place: two hundred saves wait for the disk very often."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(quick_folder):
+    command = [sys.executable, str(HERE / "killed_writer.py"), str(quick_folder)]
+    paths = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, env=paths, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert sum(found["kills"] for found in results.values()) == 200
+    for name, found in results.items():
+        assert found["old"] + found["new"] == found["kills"]
+        assert found["killed"] >= found["kills"] * 0.8, name  # some of those from outside came too late
+        assert found["old"] > 0
+    assert sum(found["new"] for found in results.values()) > 0
+    assert all(path.name in results or path.name.startswith(".") for path in quick_folder.iterdir())
+
+
+@contextmanager
+def room_for(size):
+    """No file may grow beyond this: what a full disk does, but for the name of the error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [0, 1000, 100_000, 160_050])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_is_told_and_leaves_the_old_file_and_nothing_else(name, size, tmp_path):
+    save(filled(1.0), tmp_path / name)
+    before = contents(tmp_path)
+    with pytest.raises(OSError, match=name) as caught, room_for(size):
+        save(filled(2.0), tmp_path / name)
+    assert caught.value.errno == errno.EFBIG
+    assert "unchanged" in str(caught.value)
+    assert contents(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    save(filled(2.0), tmp_path / name)  # with room again, all is as ever
+
+
+def test_training_whose_checkpoint_finds_no_room_keeps_the_last_one(tmp_path):
+    model = filled(1.0)
+    model.compile("sgd", "mse")
+    x = np.ones((4, 200), "float32")
+    checkpoint = cornu.callbacks.ModelCheckpoint(tmp_path / "best.keras")
+    model.fit(x, x, verbose=0, callbacks=[checkpoint])
+    before = contents(tmp_path)
+    with pytest.raises(OSError, match=r"best\.keras"), room_for(50_000):
+        model.fit(x, x, verbose=0, callbacks=[checkpoint])
+    assert contents(tmp_path) == before
+
+
+def test_one_who_reads_while_others_write_finds_a_whole_file(tmp_path):
+    path = tmp_path / "model.keras"
+    save(filled(0.0), path)
+    done = threading.Event()
+
+    def write():
+        for value in range(1, 15):
+            save(filled(float(value)), path)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = []
+    while not done.is_set() or not seen:
+        weights = cornu.models.load_model(path).get_weights()[0]
+        assert weights.min() == weights.max()
+        seen.append(float(weights[0, 0]))
+    writer.join()
+    assert seen == sorted(seen)
+
+
+def test_what_a_killed_writer_left_goes_with_a_later_save(tmp_path):
+    old, fresh, other = (tmp_path / f".{name}.part" for name in ("model.keras.x1", "model.keras.x2", "other.keras.x3"))
+    for file in (old, fresh, other):
+        file.write_bytes(b"half")
+    for file in (old, other):
+        os.utime(file, (0, 0))
+    save(filled(1.0), tmp_path / "model.keras")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [fresh.name, other.name, "model.keras"]
+
+
+def test_a_new_file_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
+    save(filled(1.0), tmp_path / "model.keras")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "model.keras").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,0 +1,770 @@
+"""Files that strangers made to do harm: each is refused with a word, and runs, opens, imports and takes nothing."""
+
+import base64
+import codecs
+import io
+import json
+import marshal
+import os
+import stat
+import struct
+import sys
+import tarfile
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+from cornu.utils import archives
+
+# ---------------------------------------------------------------- what a file may not do
+
+_RUNS = {
+    "exec", "compile", "marshal.loads", "pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork",
+    "subprocess.Popen", "socket.connect", "socket.getaddrinfo", "ctypes.dlopen", "import", "shutil.rmtree",
+}  # fmt: skip
+_seen: list | None = None
+
+
+def _note(event, arguments):
+    if _seen is not None and (event in _RUNS or event == "open"):
+        _seen.append((event, arguments))
+
+
+sys.addaudithook(_note)
+
+
+@contextmanager
+def harmless(folder, most_bytes=2**28, most_seconds=5.0):
+    """What happens inside runs and imports nothing, opens files of `folder` alone, and takes little memory and time."""
+    global _seen  # noqa: PLW0603 - a hook cannot be taken away, only told to look elsewhere
+    before, start = _memory("VmRSS"), time.perf_counter()
+    Path("/proc/self/clear_refs").write_text("5")
+    _seen = []
+    try:
+        yield
+    finally:
+        seen, _seen = _seen, None
+    assert [event for event in seen if event[0] in _RUNS and not _is_own(event)] == []
+    opened = {os.path.realpath(a[0]) for e, a in seen if e == "open" and isinstance(a[0], (str, bytes, os.PathLike))}
+    allowed = (os.path.realpath(folder), "/proc/", sys.prefix, sys.base_prefix, str(Path(cornu.__file__).parents[1]))
+    temporary = os.path.join(os.path.realpath(os.environ.get("TMPDIR", "/tmp")), "tmp")
+    assert [path for path in opened if not str(path).startswith((*allowed, temporary))] == []
+    assert _memory("VmHWM") - before < most_bytes
+    assert time.perf_counter() - start < most_seconds
+
+
+def _is_own(event):
+    """Removing one's own temporary folder."""
+    return event[0] == "shutil.rmtree" and os.path.basename(str(event[1][0])).startswith(("tmp", "."))
+
+
+def _memory(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+
+
+def small():
+    return cornu.Sequential([cornu.Input((4,)), layers.Dense(3, name="first"), layers.Dense(2, name="second")])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory):
+    """Everything that loading imports late is there, so that an import means that a file asked for it."""
+    folder = tmp_path_factory.mktemp("warm")
+    model = small()
+    model.compile("adam", "mse")
+    for name in ("a.keras", "a.weights.h5", "a.safetensors"):
+        model.save(folder / name) if name.endswith(".keras") else model.save_weights(folder / name)
+        cornu.models.load_model(folder / name) if name.endswith(".keras") else model.load_weights(folder / name)
+    cornu.models.model_from_json(model.to_json())
+    codecs.lookup("ascii")
+
+
+@pytest.fixture
+def good(tmp_path):
+    small().save(tmp_path / "good.keras")
+    return tmp_path / "good.keras"
+
+
+def changed(good, change, name="bad.keras"):
+    """A copy of a good file whose config `change` was let at."""
+    config = json.loads(zipfile.ZipFile(good).read("config.json"))
+    text = json.dumps(change(config) or config)
+    return rewritten(good, {"config.json": text}, good.with_name(name))
+
+
+def rewritten(good, members, path, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(path, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, members.pop(name, old.read(name)))
+        for name, content in members.items():
+            new.writestr(name, content)
+    return path
+
+
+def with_weights(good, make):
+    """A copy of a good file with weights that `make` writes."""
+    buffer = io.BytesIO(zipfile.ZipFile(good).read("model.weights.h5"))
+    with h5py.File(buffer, "r+") as file:
+        make(file)
+    return rewritten(good, {"model.weights.h5": buffer.getvalue()}, good.with_name("bad.keras"))
+
+
+def is_refused(path, match=".", **kwargs):
+    with harmless(path.parent), pytest.raises(ValueError, match=match):
+        cornu.models.load_model(path, **kwargs)
+
+
+# ---------------------------------------------------------------- code
+
+MARK = "the_file_ran"
+
+
+def payload(folder):
+    """The code of a function that leaves a mark where it runs."""
+    source = f"lambda x: (open({str(folder / MARK)!r}, 'w').close(), x)[1]"
+    return base64.b64encode(marshal.dumps(eval(source).__code__)).decode()
+
+
+RELU = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
+
+
+def code_configs(folder):
+    code = payload(folder)
+    plain = {"class_name": "__lambda__", "config": {"code": code, "defaults": None, "closure": None}}
+    return {
+        "keras 3": {"function": plain},
+        "keras 3, other objects": {"function": {"class_name": "__lambda__", "config": {"value": [code, None, None]}}},
+        "keras 2": {"function": [code, None, None], "function_type": "lambda", "module": "os"},
+        "as the mask": {"function": RELU, "mask": plain},
+        "as the shape": {"function": RELU, "output_shape": plain},
+    }
+
+
+FORMS = list(code_configs(Path("/")))
+
+
+def lambda_layer(form, folder):
+    config = {"name": "evil", **code_configs(folder)[form]}
+    return {"module": "keras.layers", "class_name": "Lambda", "config": config, "registered_name": None}
+
+
+def with_lambda(good, form, folder):
+    return changed(good, lambda c: c["config"]["layers"].append(lambda_layer(form, folder)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("safe_mode", [True, None, 0, "", "False"])
+def test_code_of_a_lambda_does_not_run_unless_the_caller_says_false(form, safe_mode, good, tmp_path):
+    path = with_lambda(good, form, tmp_path)
+    is_refused(path, "safe_mode=False", safe_mode=safe_mode)
+    assert not (tmp_path / MARK).exists()
+
+
+def test_code_of_a_lambda_runs_for_the_caller_who_says_false(good, tmp_path):
+    cornu.models.load_model(with_lambda(good, "keras 3", tmp_path), safe_mode=False)
+    assert (tmp_path / MARK).exists()
+
+
+def test_code_of_a_lambda_runs_once_a_person_allowed_it_for_the_process(good, tmp_path):
+    was = cornu.settings.read("unsafe_deserialization")
+    try:
+        cornu.config.enable_unsafe_deserialization()
+        cornu.models.load_model(with_lambda(good, "keras 3", tmp_path))
+    finally:
+        cornu.settings.write("unsafe_deserialization", was)
+    assert (tmp_path / MARK).exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_way_to_read_a_config_refuses_code(form, good, tmp_path):
+    written = json.loads(json.dumps(small().get_config()))
+    written["layers"].append(lambda_layer(form, tmp_path))
+    whole = {"module": "keras", "class_name": "Sequential", "config": written, "registered_name": None}
+    layer = lambda_layer(form, tmp_path)
+    ways = (
+        lambda: cornu.models.model_from_json(json.dumps(whole)),
+        lambda: cornu.Sequential.from_config(written),
+        lambda: cornu.saving.deserialize_keras_object(whole),
+        lambda: cornu.saving.deserialize_keras_object(whole, safe_mode=None),
+        lambda: layers.Lambda.from_config(layer["config"]),
+        lambda: layers.deserialize(layer),
+        lambda: layers.TimeDistributed.from_config({"layer": layer}),
+    )
+    for way in ways:
+        with harmless(tmp_path), pytest.raises(ValueError, match="safe_mode=False"):
+            way()
+    assert not (tmp_path / MARK).exists()
+
+
+def test_a_layer_that_asks_for_code_while_a_file_is_read_gets_none(good, tmp_path):
+    evil = lambda_layer("keras 3", tmp_path)
+
+    class Eager(layers.Layer):
+        """A layer of the program whose config reader is careless."""
+
+        @classmethod
+        def from_config(cls, config):
+            cornu.saving.deserialize_keras_object(evil, safe_mode=False)
+            return cls()
+
+    entry = {"module": None, "class_name": "Eager", "config": {}, "registered_name": "Eager"}
+    path = changed(good, lambda c: c["config"]["layers"].append(entry))
+    is_refused(path, "safe_mode=False", custom_objects={"Eager": Eager})
+    assert not (tmp_path / MARK).exists()
+
+
+# ---------------------------------------------------------------- names
+
+CLASSES = [
+    ("os", "system"), ("builtins", "eval"), ("builtins", "exec"), ("builtins", "__import__"), ("subprocess", "Popen"),
+    ("importlib", "import_module"), ("keras.src.utils.python_utils", "func_load"), ("keras.utils", "get_file"),
+    ("keras.models", "load_model"), ("keras.models", "clone_model"), ("keras.models", "model_from_json"),
+    ("keras.models", "save_model"), ("keras.saving", "load_weights"), ("keras.saving", "load_model"),
+    ("keras.config", "enable_unsafe_deserialization"), ("keras.config", "set_compilation_cache"),
+    ("keras.layers", "TorchModuleWrapper"), ("keras.layers", "TFSMLayer"), ("keras.layers", "deserialize"),
+    ("keras.losses", "get"), ("keras.activations", "deserialize"), ("keras.ops", "numpy"), ("keras.ops", "np"),
+    ("keras.random", "set_random_seed"), ("keras.layers", "np"), ("keras.layers", "registry"), ("keras", "saving"),
+    ("keras.optimizers", "legacy"), ("cornu.layers", "Dense"), ("keras.layers", "__class__"),
+    ("keras.layers", "__doc__"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name"), CLASSES)
+def test_a_config_names_classes_of_a_closed_list(module, name, good):
+    for registered_name in (None, name, f"{module}>{name}"):
+        entry = {"module": module, "class_name": name, "config": {"name": "x"}, "registered_name": registered_name}
+        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), name)
+
+
+@pytest.mark.parametrize(("module", "name"), CLASSES)
+def test_a_config_names_functions_of_a_closed_list(module, name, good):
+    for config in (name, [name], {"a": name}):
+        function = {"module": module, "class_name": "function", "config": config, "registered_name": "function"}
+        for key in ("activation", "kernel_initializer", "kernel_regularizer"):
+            path = changed(good, lambda c, k=key, f=function: c["config"]["layers"][1]["config"].update({k: f}))
+            is_refused(path)
+        entry = {"class_name": "Lambda", "module": "keras.layers", "config": {"name": "l", "function": function}}
+        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)))
+
+
+def test_a_config_cannot_name_a_module_to_import(good, tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text(f"open({str(tmp_path / MARK)!r}, 'w').close()\nclass Evil: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("evil_module", "keras.evil_module", "keras.src.evil_module", "builtins"):
+        entry = {"module": module, "class_name": "Evil", "config": {}, "registered_name": "evil_module>Evil"}
+        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), "Evil")
+    assert not (tmp_path / MARK).exists()
+
+
+def test_the_compile_arguments_are_read_as_carefully(good, tmp_path):
+    for key in ("optimizer", "loss", "metrics", "loss_weights", "steps_per_execution"):
+        for value in (lambda_layer("keras 3", tmp_path), {"module": "os", "class_name": "system", "config": "true"}):
+            is_refused(changed(good, lambda c, k=key, v=value: c.update(compile_config={k: v})))
+    assert not (tmp_path / MARK).exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/x", "a/../../b", "..\\up"])
+def test_names_of_layers_lead_nowhere(name, good, tmp_path):
+    path = changed(good, lambda c: c["config"]["layers"][1]["config"].update(name=name))
+    with harmless(tmp_path):
+        try:
+            cornu.models.load_model(path).save(tmp_path / "again.keras")
+        except ValueError:
+            assert not (tmp_path / "again.keras").exists()
+            return
+    members = zipfile.ZipFile(tmp_path / "again.keras").namelist()
+    assert not any(".." in member or member.startswith("/") for member in members)
+
+
+def test_names_of_variables_lead_nowhere():
+    for name in ("../up", "/etc/x"):
+        with pytest.raises(ValueError, match="name"):
+            cornu.Variable([1.0], name=name)
+
+
+# ---------------------------------------------------------------- sizes
+
+SIZES = [10**6, 10**9, 10**12, 2**31, 2**63, 10**30, -1, 0, 1.5, float("nan"), "many", [10**9], None, True]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_declared_sizes_take_no_memory(size, good):
+    path = changed(good, lambda c: c["config"]["layers"][1]["config"].update(units=size))
+    is_refused(path)
+
+
+WIDE = {
+    "Embedding": {"input_dim": 10**9, "output_dim": 10**6},
+    "Conv2D": {"filters": 10**12, "kernel_size": [1, 1]},
+    "Conv1D": {"filters": 1, "kernel_size": 10**12, "padding": "same"},
+    "LSTM": {"units": 10**9},
+    "MultiHeadAttention": {"num_heads": 10**9, "key_dim": 10**9},
+    "UpSampling1D": {"size": 10**12},
+    "RepeatVector": {"n": 10**12},
+    "ZeroPadding1D": {"padding": 10**12},
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_layers_that_declare_much_take_no_memory(name, good):
+    entry = {"module": "keras.layers", "class_name": name, "config": {"name": "wide", **WIDE[name]}}
+    path = changed(good, lambda c: c["config"]["layers"].insert(1, entry))
+    with harmless(path.parent):
+        try:
+            cornu.models.load_model(path)
+        except ValueError:
+            return
+    assert name in ("UpSampling1D", "RepeatVector", "ZeroPadding1D")  # which hold no weights
+
+
+@pytest.mark.parametrize("metric", [("AUC", {"num_thresholds": 10**9}), ("MeanIoU", {"num_classes": 10**6})])
+def test_metrics_that_declare_much_take_no_memory(metric, good):
+    name, config = metric
+    entry = {"module": "keras.metrics", "class_name": name, "config": config, "registered_name": None}
+    compiled = {"optimizer": "sgd", "loss": "mse", "metrics": [entry]}
+    is_refused(changed(good, lambda c: c.update(compile_config=compiled)))
+
+
+def test_a_text_alone_cannot_ask_for_gigabytes(tmp_path):
+    text = small().to_json().replace('"units": 2', '"units": 1000000000')
+    with harmless(tmp_path), pytest.raises(ValueError, match="too small"):
+        cornu.models.model_from_json(text)
+
+
+def test_a_model_loads_without_its_weights_in_memory_twice(tmp_path):
+    model = cornu.Sequential([cornu.Input((2000,)), *[layers.Dense(2000, use_bias=False) for _ in range(8)]])
+    model.save(tmp_path / "large.keras")
+    size = 8 * 2000 * 2000 * 4
+    del model
+    with harmless(tmp_path, most_bytes=1.2 * size):
+        cornu.models.load_model(tmp_path / "large.keras")
+
+
+# ---------------------------------------------------------------- JSON
+
+TEXTS = {
+    "deep lists": "[" * 100_000 + "]" * 100_000,
+    "deep objects": '{"a":' * 50_000 + "1" + "}" * 50_000,
+    "not an object": "[1, 2]",
+    "a number": "1" * 5000,
+    "a name of a megabyte": json.dumps({"class_name": "a" * 10**6, "config": {}, "module": "keras"}),
+    "no text": b"\xff\xfe\xfd",
+    "nothing": "",
+    "null": "null",
+    "no config": "{}",
+    "a class that is a list": '{"class_name": ["Dense"], "config": {}}',
+    "a module that is a number": '{"module": 3, "class_name": "Dense", "config": {}}',
+    "a function": '{"module": "keras", "class_name": "function", "config": "relu"}',
+    "a layer": '{"module": "keras.layers", "class_name": "Dense", "config": {"units": 1}}',
+    "a tuple without items": '{"class_name": "__tuple__"}',
+    "an array of objects": '{"class_name": "__numpy__", "config": {"value": [{}], "dtype": "object"}}',
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_what_is_no_config_is_refused(text, good):
+    is_refused(rewritten(good, {"config.json": text}, good.with_name("bad.keras")))
+
+
+@pytest.mark.parametrize("depth", [20, 100, 200])
+@pytest.mark.parametrize("wrap", ["list", "tuple", "model"])
+def test_deep_structures_are_refused_or_read(depth, wrap, good):
+    def nest(value):
+        if wrap == "list":
+            return [value]
+        if wrap == "tuple":
+            return {"class_name": "__tuple__", "items": [value]}
+        return {"module": "keras", "class_name": "Sequential", "config": {"layers": [value]}, "registered_name": None}
+
+    def change(config):
+        value = config["config"]["layers"][1]
+        for _ in range(depth):
+            value = nest(value)
+        config["config"]["layers"][1] = value
+
+    is_refused(changed(good, change))
+
+
+def functional(tmp_path):
+    x = cornu.Input((3,), name="x")
+    y = layers.Dense(3, name="a")(x)
+    cornu.Model(x, layers.Dense(3, name="b")(y)).save(tmp_path / "good.keras")
+    return tmp_path / "good.keras"
+
+
+def history(layer, origin):
+    layer["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = origin
+
+
+GRAPHS = {
+    "a circle": lambda c: history(c["layers"][1], ["b", 0, 0]),
+    "itself": lambda c: history(c["layers"][1], ["a", 0, 0]),
+    "a layer that is not there": lambda c: history(c["layers"][1], ["nobody", 0, 0]),
+    "a call that is not there": lambda c: history(c["layers"][1], ["x", 7, 0]),
+    "an output that is not there": lambda c: history(c["layers"][1], ["x", 0, 10**9]),
+    "an output before the first": lambda c: history(c["layers"][1], ["x", 0, -7]),
+    "no place": lambda c: history(c["layers"][1], None),
+    "a name twice": lambda c: c["layers"].append(c["layers"][1]),
+    "outputs that are not there": lambda c: c.update(output_layers=[["b", 5, 0]]),
+    "no outputs": lambda c: c.update(output_layers=None),
+    "no layers": lambda c: c.update(layers=[]),
+    "layers that are text": lambda c: c.update(layers="Dense"),
+    "unknown arguments": lambda c: c.update(os="system"),
+}
+
+
+@pytest.mark.parametrize("change", GRAPHS.values(), ids=GRAPHS)
+def test_graphs_that_are_none_are_refused(change, tmp_path):
+    is_refused(changed(functional(tmp_path), lambda c: change(c["config"])))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
+def test_strange_numbers_are_data(number, good):
+    text = zipfile.ZipFile(good).read("config.json").decode().replace('"units": 3', f'"units": {number}')
+    is_refused(rewritten(good, {"config.json": text}, good.with_name("bad.keras")))
+
+
+# ---------------------------------------------------------------- zip
+
+
+def test_a_config_packed_beyond_belief_is_refused(good):
+    bomb = b"[" + b"[]," * (30 * 2**20) + b"[]]"
+    path = rewritten(good, {"config.json": bomb}, good.with_name("bad.keras"), zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2**20
+    is_refused(path, "claims")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_members_packed_in_unusual_ways_are_refused(method, good):
+    is_refused(rewritten(good, {}, good.with_name("bad.keras"), method), "unusual")
+
+
+def test_sizes_that_lie_are_refused(good):
+    content = bytearray(good.read_bytes())
+    at = content.rfind(b"model.weights.h5") - 46
+    for offset, claimed in ((24, 2**31), (20, 2**31), (24, 0)):
+        lying = content.copy()
+        lying[at + offset : at + offset + 4] = struct.pack("<L", claimed)
+        path = good.with_name("bad.keras")
+        path.write_bytes(lying)
+        is_refused(path)
+
+
+def test_a_table_of_a_million_members_is_not_read(good):
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
+    table = b"".join(entry + b"%07d" % number for number in range(1_000_000))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(table), 0, 0)
+    path = good.with_name("bad.keras")
+    path.write_bytes(table + end)
+    is_refused(path, "members")
+
+
+def test_a_name_that_comes_twice_is_refused(good):
+    path = good.with_name("bad.keras")
+    path.write_bytes(good.read_bytes())
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("config.json", "{}")
+    is_refused(path, "several members")
+
+
+def test_a_damaged_member_is_told(good):
+    content = bytearray(good.read_bytes())
+    content[content.find(b"model.weights.h5") + 5000] ^= 0xFF
+    path = good.with_name("bad.keras")
+    path.write_bytes(content)
+    is_refused(path, r"model\.weights\.h5")
+
+
+class Keeper(layers.Layer):
+    """A layer that keeps files, and tells which it was given."""
+
+    given: list = []
+
+    def save_assets(self, folder):
+        (Path(folder) / "kept.txt").write_text("kept")
+
+    def load_assets(self, folder):
+        Keeper.given.append(sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*")))
+
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize("name", ["../../../out", "..", "/out", "..\\out", "C:out", "a/b", "\0out", "sub/../../out"])
+def test_assets_stay_in_their_folder(name, tmp_path):
+    model = cornu.Sequential([cornu.Input((2,)), Keeper()])
+    model.save(tmp_path / "good.keras")
+    Keeper.given.clear()
+    member = next(n for n in zipfile.ZipFile(tmp_path / "good.keras").namelist() if n.endswith("kept.txt"))
+    place = member.removesuffix("kept.txt")
+    path = rewritten(tmp_path / "good.keras", {f"{place}{name}": b"out"}, tmp_path / "bad.keras")
+    before = sorted(tmp_path.parent.rglob("*"))
+    with harmless(tmp_path):
+        try:
+            cornu.models.load_model(path, custom_objects={"Keeper": Keeper})
+        except ValueError as error:
+            assert "refused" in str(error)
+    assert all(found == ["kept.txt"] for found in Keeper.given)
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+# ---------------------------------------------------------------- folders
+
+
+def test_links_in_a_folder_are_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    small().save(outside, zipped=False)
+    for name in ("config.json", "model.weights.h5"):
+        folder = tmp_path / f"model of {name}"
+        small().save(folder, zipped=False)
+        (folder / name).unlink()
+        (folder / name).symlink_to(outside / name)
+        is_refused(folder, "plain file")
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        is_refused(folder, "plain file")
+
+
+def test_a_folder_of_assets_that_is_a_link_is_not_followed(tmp_path):
+    model = cornu.Sequential([cornu.Input((2,)), Keeper()])
+    model.save(tmp_path / "model", zipped=False)
+    os.rename(tmp_path / "model" / "assets", tmp_path / "outside")
+    (tmp_path / "model" / "assets").symlink_to(tmp_path / "outside")
+    is_refused(tmp_path / "model", "plain file", custom_objects={"Keeper": Keeper})
+
+
+# ---------------------------------------------------------------- HDF5
+
+
+def kernel(file):
+    return "layers/dense/vars/0"
+
+
+def replaced(make):
+    """A change of a weights file: what `make(file, path)` puts in the place of a kernel of shape (4, 3)."""
+
+    def change(file):
+        del file[kernel(file)]
+        make(file, kernel(file))
+
+    return change
+
+
+def _elsewhere(file, path):
+    file.create_dataset(path, (4, 3), "f4", external=[("/etc/passwd", 0, 48)])
+
+
+def _virtual(file, path):
+    layout = h5py.VirtualLayout((4, 3), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape=(4, 3))
+    file.create_virtual_dataset(path, layout)
+
+
+def _twice(file):
+    del file["layers/dense_1/vars/1"]
+    file["layers/dense_1/vars/1"] = file["layers/dense/vars/1"]
+
+
+def _circle(file):
+    file["layers/dense/vars/more"] = file["layers"]
+
+
+def _set(file, path, value):
+    file[path] = value
+
+
+def _packed(**how):
+    return replaced(lambda file, path: file.create_dataset(path, **{"shape": (4, 3), "dtype": "f4", **how}))
+
+
+def _double_packed(file, path):
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((4, 3))
+    properties.set_deflate(9)
+    properties.set_deflate(9)
+    space = h5py.h5s.create_simple((4, 3))
+    made = h5py.h5d.create(file.id, path.encode(), h5py.h5t.NATIVE_FLOAT, space, dcpl=properties)
+    h5py.Dataset(made)[:] = 1.0
+
+
+FILES = {
+    "a link within": replaced(lambda f, p: _set(f, p, h5py.SoftLink("/layers/dense_1/vars/0"))),
+    "a link to nothing": replaced(lambda f, p: _set(f, p, h5py.SoftLink("/nowhere"))),
+    "a link to itself": replaced(lambda f, p: _set(f, p, h5py.SoftLink(p))),
+    "a link to another file": replaced(lambda f, p: _set(f, p, h5py.ExternalLink("/etc/passwd", "/x"))),
+    "data in another file": replaced(_elsewhere),
+    "virtual data": replaced(_virtual),
+    "an array under two names": _twice,
+    "a circle of groups": _circle,
+    "a group for an array": replaced(lambda f, p: f.create_group(p)),
+    "text": replaced(lambda f, p: _set(f, p, "text")),
+    "texts": replaced(lambda f, p: f.create_dataset(p, (4, 3), h5py.string_dtype())),
+    "short texts": replaced(lambda f, p: f.create_dataset(p, (4, 3), "S4")),
+    "lists": replaced(lambda f, p: f.create_dataset(p, (4, 3), h5py.vlen_dtype("f4"))),
+    "references": replaced(lambda f, p: f.create_dataset(p, (4, 3), h5py.ref_dtype)),
+    "records": replaced(lambda f, p: f.create_dataset(p, (4, 3), [("a", "f4"), ("b", "i4")])),
+    "raw bytes": replaced(lambda f, p: f.create_dataset(p, (4, 3), "V4")),
+    "arrays of arrays": replaced(lambda f, p: f.create_dataset(p, (4,), "3f4")),
+    "no space at all": replaced(lambda f, p: _set(f, p, h5py.Empty("f4"))),
+    "never written": _packed(),
+    "never written, in chunks": _packed(chunks=(2, 3)),
+    "a trillion numbers": _packed(shape=(10**6, 10**6)),
+    "a trillion numbers in chunks": _packed(shape=(10**6, 10**6), chunks=(10, 10), compression="gzip"),
+    "a chunk of gigabytes": _packed(maxshape=(None, None), chunks=(2**15, 2**14), compression="gzip"),
+    "packed twice": replaced(_double_packed),
+    "packed by another filter": replaced(
+        lambda f, p: f.create_dataset(p, data=np.ones((4, 3), "i4"), chunks=(4, 3), scaleoffset=0)
+    ),
+    "more arrays": lambda f: _set(f, "layers/dense/vars/2", np.ones(3, "f4")),
+    "fewer arrays": lambda f: f.__delitem__("layers/dense/vars/1"),
+    "another shape": replaced(lambda f, p: _set(f, p, np.ones((3, 4), "f4"))),
+    "other names": lambda f: f.move("layers/dense/vars/1", "layers/dense/vars/b"),
+    "a layer that is not there": lambda f: f.copy("layers/dense", "layers/dense_7"),
+    "bits of another type": replaced(lambda f, p: _set(f, p, np.ones((4, 3), "u2")) or _say(f[p], b"\xff")),
+}  # fmt: skip
+READABLE = ("bits of another type",)  # numbers are numbers
+
+
+def _say(node, value):
+    node.attrs["dtype"] = value
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_weights_that_are_no_plain_arrays_are_refused(name, good, tmp_path):
+    path = with_weights(good, FILES[name])
+    weights = tmp_path / "bad.weights.h5"
+    weights.write_bytes(zipfile.ZipFile(path).read("model.weights.h5"))
+    model = small()
+    before = model.get_weights()
+    for load in (lambda: cornu.models.load_model(path), lambda: model.load_weights(weights)):
+        with harmless(tmp_path):
+            if name in READABLE:
+                load()
+                return
+            with pytest.raises(ValueError, match=r"."):
+                load()
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("value", [1, "x" * 60_000, b"\xff", np.zeros(4000), h5py.Empty("f4"), ["a", "b"]])
+def test_strange_notes_in_a_weights_file_do_no_harm(value, good, tmp_path):
+    def change(file):
+        for node in (file, file["layers"], file["layers/dense/vars"]):
+            node.attrs["name"] = node.attrs["more"] = value
+
+    with harmless(tmp_path):
+        cornu.models.load_model(with_weights(good, change))
+
+
+def test_a_weights_file_behind_other_bytes_is_read_as_what_it_is(tmp_path):
+    model = small()
+    model.save_weights(tmp_path / "a.weights.h5")
+    content = (tmp_path / "a.weights.h5").read_bytes()
+    (tmp_path / "b.weights.h5").write_bytes(b"#!/bin/sh\n".ljust(512) + content)
+    with harmless(tmp_path):
+        model.load_weights(tmp_path / "b.weights.h5")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("name", ["a.keras", "a.weights.h5", "a.safetensors"])
+def test_a_file_that_is_cut_is_refused(name, share, tmp_path):
+    model = small()
+    path = tmp_path / name
+    model.save(path) if name.endswith(".keras") else model.save_weights(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with harmless(tmp_path), pytest.raises(ValueError, match=r"."):
+        cornu.models.load_model(path) if name.endswith(".keras") else model.load_weights(path)
+
+
+# ---------------------------------------------------------------- several files
+
+
+@pytest.mark.parametrize("name", ["../outside.weights.h5", "/etc/passwd", "a/../../outside.weights.h5", 7, None, "."])
+def test_a_table_of_shards_names_files_beside_it_alone(name, tmp_path):
+    model = small()
+    model.save_weights(tmp_path / "outside.weights.h5")
+    (tmp_path / "inside").mkdir()
+    model.save_weights(tmp_path / "inside" / "w.weights.json", max_shard_size=1e-7)
+    table = json.loads((tmp_path / "inside" / "w.weights.json").read_text())
+    for held in table["weight_map"].values():
+        held[:] = [name] if isinstance(held, list) else held
+    (tmp_path / "inside" / "w.weights.json").write_text(json.dumps(table))
+    with harmless(tmp_path / "inside"), pytest.raises(ValueError, match=r"."):
+        model.load_weights(tmp_path / "inside" / "w.weights.json")
+
+
+# ---------------------------------------------------------------- archives
+
+
+def tar_of(path, members, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def tar_member(name, kind=tarfile.REGTYPE, target=""):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+TARS = {
+    "above": [(tar_member("../out"), b"x")],
+    "above, further in": [(tar_member("a/../../out"), b"x")],
+    "absolute": [(tar_member("/tmp/out-of-cornu"), b"x")],
+    "a link": [(tar_member("a", tarfile.SYMTYPE, "/etc/passwd"), b"")],
+    "a hard link": [(tar_member("a", tarfile.LNKTYPE, "/etc/passwd"), b"")],
+    "through a link": [(tar_member("a", tarfile.SYMTYPE, ".."), b""), (tar_member("a/out"), b"x")],
+    "a device": [(tar_member("a", tarfile.CHRTYPE), b"")],
+    "a pipe": [(tar_member("a", tarfile.FIFOTYPE), b"")],
+    "a file for a folder": [(tar_member("a"), b"x"), (tar_member("a/b"), b"x")],
+    "a name twice": [(tar_member("a"), b"x"), (tar_member("a"), b"y")],
+}
+
+
+@pytest.mark.parametrize("name", TARS)
+def test_a_tar_archive_stays_in_its_folder(name, tmp_path):
+    path = tar_of(tmp_path / "bad.tar", TARS[name])
+    with harmless(tmp_path), pytest.raises(ValueError, match=r"."):
+        archives.unpack(path, "auto")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_zip_archive_stays_in_its_folder(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for name in ("../out", "/tmp/out-of-cornu", "a\\..\\..\\out", "C:\\out", link):
+        path = tmp_path / "bad.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, "/etc/passwd")
+        with harmless(tmp_path), pytest.raises(ValueError, match="refused"):
+            archives.unpack(path, "auto")
+        assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("packing", ["bz2", "xz"])
+def test_a_tar_archive_packed_beyond_belief_is_not_unpacked(packing, tmp_path):
+    with tarfile.open(tmp_path / "bad.tar", f"w:{packing}") as archive:
+        member = tarfile.TarInfo("zeros")
+        member.size = 40 * 2**20
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    with harmless(tmp_path), pytest.raises(ValueError, match="claims"):
+        archives.unpack(tmp_path / "bad.tar", "auto")
+
+
+def test_a_header_of_a_tar_archive_takes_no_memory(tmp_path):
+    member = tar_member("pax", tarfile.XHDTYPE)
+    tar_of(tmp_path / "bad.tar", [(member, b"9 path=a\n" * (60 * 2**20 // 9))], "w:xz")
+    with harmless(tmp_path, most_bytes=2**26), pytest.raises(ValueError, match=r"."):
+        archives.unpack(tmp_path / "bad.tar", "auto")

@@ -1,0 +1,280 @@
+"""Weights in several files, in safetensors and through the file editor, beside Keras, PyTorch and safetensors."""
+
+import json
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+
+import cornu
+from cornu.saving.safetensors import read, write
+
+KIB = 2**-20  # of a gigabyte
+
+
+def dense_model(lib, units=6):
+    layers = lib.layers
+    return lib.Sequential(
+        [
+            lib.Input((40,)),
+            layers.Dense(50, "relu", name="stem"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(units, name="head"),
+        ]
+    )
+
+
+def recurrent_model(lib):
+    layers = lib.layers
+    inputs = lib.Input((5,), dtype="int32")
+    x = layers.Embedding(20, 8)(inputs)
+    x = layers.MultiHeadAttention(2, 4)(x, x)
+    x = lib.Sequential([layers.Dense(7), layers.LayerNormalization()], name="inner")(x)
+    return lib.Model(inputs, layers.Bidirectional(layers.LSTM(3))(x))
+
+
+def half_model(lib):
+    layers = lib.layers
+    return lib.Sequential([lib.Input((40,)), layers.Dense(9, dtype="bfloat16"), layers.Dense(2)])
+
+
+MODELS = {"dense": dense_model, "recurrent": recurrent_model, "half": half_model}
+
+
+def trained(lib, build):
+    """A model with an optimizer that has stepped once."""
+    model = build(lib)
+    random = np.random.default_rng(0)
+    shape = (4, *model.input_shape[1:])
+    x = random.integers(0, 20, shape) if "int" in str(model.inputs[0].dtype) else random.normal(size=shape)
+    y = random.normal(size=(4, *model.output_shape[1:]))
+    model.compile(lib.optimizers.Adam(0.01), "mse")
+    model.train_on_batch(x, y)
+    return model
+
+
+def values(model):
+    """The weights and the optimizer's state."""
+    variables = [*model.weights, *model.optimizer.variables]
+    return [np.asarray(v.value.astype("float32") if "bfloat16" in str(v.dtype) else v.value) for v in variables]
+
+
+def assert_same(model, other):
+    for a, b in zip(values(model), values(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kib", [9, 1e6])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_cornu_divides_keras_reads(name, kib, tmp_path):
+    ours, theirs = trained(cornu, MODELS[name]), trained(keras, MODELS[name])
+    ours.save_weights(tmp_path / "w.weights.json", max_shard_size=kib * KIB)
+    theirs.load_weights(tmp_path / "w.weights.json")
+    assert_same(theirs, ours)
+
+
+@pytest.mark.parametrize("kib", [9, 1e6])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_keras_divides_cornu_reads(name, kib, tmp_path):
+    ours, theirs = trained(cornu, MODELS[name]), trained(keras, MODELS[name])
+    theirs.save_weights(tmp_path / "w.weights.json", max_shard_size=kib * KIB)
+    ours.load_weights(tmp_path / "w.weights.json")
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("kib", [8, 8.3, 10.5, 17, 100])
+def test_the_table_and_the_files_are_those_that_keras_writes(kib, tmp_path):
+    def build(lib):
+        layers = lib.layers
+        return lib.Sequential([lib.Input((7,), dtype="int32"), layers.Embedding(200, 10), layers.Dense(30)])
+
+    for lib in (keras, cornu):
+        (tmp_path / lib.__name__).mkdir()
+        trained(lib, build).save_weights(tmp_path / lib.__name__ / "w.weights.json", max_shard_size=kib * KIB)
+    theirs, ours = tmp_path / "keras", tmp_path / "cornu"
+    assert json.loads((ours / "w.weights.json").read_text()) == json.loads((theirs / "w.weights.json").read_text())
+    assert [f.name for f in sorted(ours.iterdir())] == [f.name for f in sorted(theirs.iterdir())]
+
+
+def test_both_refuse_an_array_that_is_larger_than_a_file_may_be(tmp_path):
+    for lib in (keras, cornu):
+        with pytest.raises(ValueError, match=r"max_shard_size|maximum shard size"):
+            dense_model(lib).save_weights(tmp_path / "w.weights.json", max_shard_size=KIB)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_safetensors_reads_what_cornu_writes(name, tmp_path):
+    model = MODELS[name](cornu)
+    model.save_weights(tmp_path / "w.safetensors", metadata={"note": "größer"})
+    state = safetensors.numpy.load_file(tmp_path / "w.safetensors")
+    with safetensors.safe_open(tmp_path / "w.safetensors", "numpy") as file:
+        assert file.metadata() == {"format": "cornu", "note": "größer"}
+    assert sorted(a.tobytes() for a in state.values()) == sorted(a.tobytes() for a in model.get_weights())
+    assert {a.dtype.name for a in state.values()} == {v.dtype for v in model.weights}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_cornu_reads_what_safetensors_writes(name, tmp_path):
+    model = MODELS[name](cornu)
+    model.save_weights(tmp_path / "w.safetensors")
+    state = safetensors.numpy.load_file(tmp_path / "w.safetensors")
+    more = {key: value + np.ones((), value.dtype) for key, value in state.items()}
+    safetensors.numpy.save_file(more, tmp_path / "more.safetensors", {"format": "np"})
+    before = model.get_weights()
+    model.load_weights(tmp_path / "more.safetensors")
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b + np.ones((), b.dtype))
+
+
+DTYPES = [
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16",
+    "uint8", "bool",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_comes_through_both_ways(dtype, tmp_path):
+    array = np.arange(6).reshape(2, 3).astype(jnp.dtype(dtype))
+    state = {"a": array, "empty": array[:0], "number": array[0, 1:2].reshape(())}
+    write(str(tmp_path / "ours.safetensors"), state, {})
+    safetensors.numpy.save_file(state, tmp_path / "theirs.safetensors")
+    for found in (
+        safetensors.numpy.load_file(tmp_path / "ours.safetensors"),
+        read(str(tmp_path / "theirs.safetensors")),
+    ):
+        assert sorted(found) == sorted(state)
+        for key, value in state.items():
+            assert found[key].dtype == value.dtype
+            np.testing.assert_array_equal(found[key], value)
+
+
+def test_a_network_of_pytorch_computes_the_same_in_cornu(tmp_path):
+    torch = pytest.importorskip("torch")
+    import safetensors.torch
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(288, 5)
+    )
+    net(torch.randn(16, 3, 8, 8))
+    safetensors.torch.save_file(net.state_dict(), tmp_path / "net.safetensors")
+    model = cornu.Sequential(
+        [
+            cornu.Input((3, 8, 8)),
+            cornu.layers.Conv2D(8, 3, data_format="channels_first", name="conv"),
+            cornu.layers.BatchNormalization(axis=1, epsilon=1e-5, name="norm"),
+            cornu.layers.ReLU(),
+            cornu.layers.Flatten(),
+            cornu.layers.Dense(5, name="head"),
+        ]
+    )
+    layers = {"0": "conv", "1": "norm", "4": "head"}
+    kinds = {
+        "0.weight": ("kernel", lambda x: x.transpose(2, 3, 1, 0)),
+        "4.weight": ("kernel", lambda x: x.T),
+        "1.weight": ("gamma", None),
+        "1.bias": ("beta", None),
+        "1.running_mean": ("moving_mean", None),
+        "1.running_var": ("moving_variance", None),
+        "1.num_batches_tracked": None,
+    }
+
+    def from_torch(name):
+        kind = kinds.get(name, ("bias", None))
+        if kind is None:
+            return None
+        path = f"{layers[name[0]]}/{kind[0]}"
+        return path if kind[1] is None else (path, kind[1])
+
+    model.load_weights(tmp_path / "net.safetensors", name_map=from_torch)
+    x = np.random.default_rng(0).normal(size=(4, 3, 8, 8)).astype("float32")
+    with torch.no_grad():
+        expected = net.eval()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- the editor
+
+
+def flat_model(lib, units=6, layer="Dense"):
+    layers = lib.layers
+    return lib.Sequential([lib.Input((4,)), layers.Dense(5, name="a"), getattr(layers, layer)(units, name="b")])
+
+
+@pytest.mark.parametrize("written_by", [keras, cornu], ids=lambda lib: lib.__name__)
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_files_that_both_editors_changed_load_in_both(written_by, ending, tmp_path):
+    """A layer becomes one of another kind, whose weights lie elsewhere in the file."""
+    old = flat_model(written_by)
+    path = str(tmp_path / f"old{ending}")
+    old.save(path) if ending == ".keras" else old.save_weights(path)
+    for lib in (keras, cornu):
+        editor = lib.saving.KerasFileEditor(path)
+        editor.rename_object("dense_1", new_name="einsum_dense")
+        new_path = tmp_path / f"{lib.__name__}.weights.h5"
+        editor.save(new_path if lib is cornu else str(new_path))
+        for reader in (keras, cornu):
+            inputs = reader.Input((4,))
+            x = reader.layers.Dense(5)(inputs)
+            x = reader.layers.EinsumDense("ab,bc->ac", 6, bias_axes="c")(x)
+            model = reader.Model(inputs, x)
+            model.load_weights(new_path)
+            for a, b in zip(model.get_weights(), old.get_weights(), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+EDITS = {
+    "nothing": lambda e: None,
+    "delete_object": lambda e: e.delete_object("layers/dense"),
+    "add_object": lambda e: e.add_object("layers/zz", {"0": np.ones(3)}),
+    "add_weights": lambda e: e.add_weights("dense", {"2": np.ones(3)}),
+    "delete_weight": lambda e: e.delete_weight("dense", "1"),
+    "other_shape": lambda e: e.add_weights("layers/dense_1", {"0": np.ones((5, 7))}),
+    "rename": lambda e: e.rename_object("dense_1", "zz"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_both_editors_find_the_same_to_be_compatible(edit, tmp_path):
+    path = str(tmp_path / "w.weights.h5")
+    flat_model(keras).save_weights(path)
+    status, same = {}, {}
+    for lib in (keras, cornu):
+        editor = lib.saving.KerasFileEditor(path)
+        EDITS[edit](editor)
+        status[lib] = editor.compare(flat_model(lib))["status"]
+        editor.save(str(tmp_path / f"{lib.__name__}.weights.h5"))
+        same[lib] = arrays(tmp_path / f"{lib.__name__}.weights.h5")
+    assert status[keras] == status[cornu] == ("success" if edit == "nothing" else "error")
+    assert same[keras] == same[cornu]
+
+
+def arrays(path):
+    """What arrays a file has, by place."""
+    editor = cornu.saving.KerasFileEditor(path)
+    return {
+        place: {k: v.tobytes() for k, v in weights.items()} for place, weights in editor._weights.items() if weights
+    }
+
+
+def test_keras_keeps_nothing_of_nested_layers_and_cornu_all(tmp_path):
+    model = recurrent_model(keras)
+    model.save_weights(tmp_path / "old.weights.h5")
+    cornu.saving.KerasFileEditor(tmp_path / "old.weights.h5").save(tmp_path / "new.weights.h5")
+    other = recurrent_model(keras)
+    other.load_weights(tmp_path / "new.weights.h5")
+    for a, b in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_shards_of_keras_can_be_edited(tmp_path):
+    model = trained(keras, dense_model)
+    model.save_weights(tmp_path / "w.weights.json", max_shard_size=9 * KIB)
+    cornu.saving.KerasFileEditor(tmp_path / "w.weights.json").resave_weights(tmp_path / "one.weights.h5")
+    other = trained(keras, dense_model)
+    other.load_weights(tmp_path / "one.weights.h5")
+    assert_same(other, model)
