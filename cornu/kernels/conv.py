@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu.kernels import halves, platform, window, winograd
+from cornu.kernels.apart import apart
 from cornu.kernels.window import Window
 
 _FEW_CHANNELS = 3  # up to here, and
@@ -234,17 +235,31 @@ def scatter(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 def weigh(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, i) and (batch, *places, channels) -> (*size, i, channels)."""
     shape = (*win.size, x.shape[-1], y.shape[-1])
-    summed = tuple(range(x.ndim - 1))
     if _is_pointwise(win):
-        return _dot(_strided(x, win), y, (summed, summed)).reshape(shape)
+        return _product_over_rows(_rows(_strided(x, win)), _rows(y)).reshape(shape)
     if x.shape[-1] == 1 and _has_few_products(x, win):
         padded = window.pad(x, win)
         taps = jnp.stack([window.tap(padded, at, win)[..., 0] for at in win.positions])  # (taps, batch, *places)
-        return _dot(taps, y, (tuple(range(1, taps.ndim)), summed)).reshape(shape)
+        return _dot(taps, y, (tuple(range(1, taps.ndim)), tuple(range(y.ndim - 1)))).reshape(shape)
+    return _weigh_as_convolution(x, y, win)
+
+
+@apart
+def _weigh_as_convolution(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     channels_as_batch = jnp.swapaxes(x, 0, -1)  # (i, *sizes, batch)
     batch_as_input = jnp.moveaxis(y, 0, -2)  # (*places, batch, channels)
     turned = _xla(channels_as_batch, batch_as_input, win.dilation, win.exact_pads, win.strides)
     return jnp.moveaxis(turned, 0, -2)  # (i, *size, channels) -> (*size, i, channels)
+
+
+def _product_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(rows, i) and (rows, j) -> (i, j). A library sums over rows faster where the narrower matrix is the first."""
+    return _summed_over_rows(a, b) if a.shape[1] <= b.shape[1] else _summed_over_rows(b, a).T
+
+
+@apart
+def _summed_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
+    return _dot(a, b, ((0,), (0,)))
 
 
 correlate.defvjp(
@@ -271,12 +286,44 @@ def each_channel(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
     """The image's gradient is the turned kernel sliding over the gradient with the strides undone."""
     x, kernel = kept
-    undone, back = window.undo(g, win)
-    dx = each_channel(undone, jnp.flip(kernel, tuple(range(kernel.ndim - 1))), back)
-    sums = _sums_of_products(*lax.optimization_barrier((x, g)), win)
+    if max(win.dilation) == 1 < max(win.strides):
+        dx = _spread_each_channel(g, kernel, win)
+    else:
+        undone, back = window.undo(g, win)
+        dx = each_channel(undone, jnp.flip(kernel, tuple(range(kernel.ndim - 1))), back)
+    sums = _sums_of_products(x, g, win)
     return dx, sums.reshape(kernel.shape).astype(kernel.dtype)
 
 
+def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    """(batch, *places, channels) -> (batch, *sizes, channels) for strides, without the zeros between the places.
+
+    The image is cut into blocks as large as the strides. All pixels of a block meet the same few places, each pixel
+    with elements of the kernel of its own.
+    """
+    rank, channels = len(win.size), y.shape[-1]
+    reach = [-(-k // s) for k, s in zip(win.size, win.strides, strict=True)]  # places that meet a block
+    first = [lo // s for (lo, _), s in zip(win.pads, win.strides, strict=True)]  # block of the first pixel
+    last = [(lo + n - 1) // s for (lo, _), n, s in zip(win.pads, win.sizes, win.strides, strict=True)]
+    around = [(r - 1 - a, b + 1 - o, 0) for r, a, b, o in zip(reach, first, last, win.places, strict=True)]
+    places = lax.pad(y.astype(_sum_dtype(y)), _sum_dtype(y).type(0), ((0, 0, 0), *around, (0, 0, 0)))
+    behind = [(0, r * s - k, 0) for r, s, k in zip(reach, win.strides, win.size, strict=True)]
+    weights = lax.pad(kernel.astype(places.dtype), places.dtype.type(0), (*behind, (0, 0, 0)))
+    counts = [b - a + 1 for a, b in zip(first, last, strict=True)]
+
+    def product(at: tuple[int, ...]) -> jax.Array:  # (batch, blocks, stride, .., channels)
+        seen = places[:, *(slice(r - 1 - i, r - 1 - i + n) for r, i, n in zip(reach, at, counts, strict=True))]
+        own = weights[tuple(slice(i * s, (i + 1) * s) for i, s in zip(at, win.strides, strict=True))]
+        own = own.reshape(*itertools.chain(*((1, s) for s in win.strides)), channels)
+        return jnp.expand_dims(seen, tuple(range(2, 2 * rank + 1, 2))) * own
+
+    whole = sum(product(at) for at in itertools.product(*map(range, reach)))
+    whole = whole.reshape(y.shape[0], *(n * s for n, s in zip(counts, win.strides, strict=True)), channels)
+    starts = [lo - a * s for (lo, _), a, s in zip(win.pads, first, win.strides, strict=True)]
+    return whole[:, *(slice(a, a + n) for a, n in zip(starts, win.sizes, strict=True))].astype(y.dtype)
+
+
+@apart
 def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """For each tap and channel the sum of tap times `y`, (taps, channels).
 
@@ -370,6 +417,12 @@ def _strided(x: jax.Array, win: Window) -> jax.Array:
     return window.tap(x, (0,) * len(win.size), win)
 
 
+def _rows(x: jax.Array) -> jax.Array:
+    """(.., channels) -> (rows, channels)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+@apart
 def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """A sum over positions and input channels that XLA fuses into one loop over the output."""
     padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 _GOLDEN = 0x9E3779B9  # 2**32 divided by the golden ratio: the increment of a Weyl sequence
+_GOLDEN_INVERSE = pow(_GOLDEN, -1, 2**32)
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
 
 
@@ -21,8 +22,10 @@ def random_bits(seed: jax.Array, shape: Sequence[int]) -> jax.Array:
     """One random uint32 for each element of `shape`, a function of its flat index and the two words of `seed`."""
     first, second = _mix(seed[0], jnp.uint32(_GOLDEN)), _mix(seed[1], jnp.uint32(_MULTIPLIERS[0]))
     index = lax.iota("uint32", math.prod(shape))
-    # A stream's place in the sequence and its salt both depend on both words.
-    bits = _mix(index * jnp.uint32(_GOLDEN) + (first + second * jnp.uint32(_MULTIPLIERS[1])), first ^ second)
+    # A stream's place in the sequence and its salt both depend on both words. The start is added before the product:
+    # XLA takes a product of the index alone out of a loop of many steps, and reads it from memory in each.
+    start = (first + second * jnp.uint32(_MULTIPLIERS[1])) * jnp.uint32(_GOLDEN_INVERSE)
+    bits = _mix((index + start) * jnp.uint32(_GOLDEN), first ^ second)
     return bits.reshape(tuple(shape))
 
 

@@ -4,11 +4,13 @@ The choice is made while a function is traced, so a compiled function keeps the 
 `CORNU_KERNELS=plain` in the environment, or the context manager `plain_forms()`, forces every kernel to its plain form.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ FAST_ON: dict[str, tuple[str, ...]] = {
     "conv": ("cpu",),
     "conv_transpose": ("cpu",),
     "large_product": ("cpu",),
+    "apart": ("cpu",),
     "depthwise_conv": ("cpu",),
     "max_pool": ("cpu",),
     "average_pool": ("cpu",),
@@ -30,6 +33,9 @@ FAST_ON: dict[str, tuple[str, ...]] = {
 _CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE",
 }
+
+# XLA's own width is 256 bits: the first processors with AVX-512 lowered their clock for wider vectors.
+_WIDE_VECTORS = {"xla_cpu_prefer_vector_width": "512"}
 
 _forced: ContextVar[bool] = ContextVar("cornu_plain_kernels", default=False)
 
@@ -66,11 +72,20 @@ def _known_options(platform: str) -> dict[str, str]:
     if platform != "cpu":
         return {}
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
-    try:
-        jax.jit(lambda x: x, compiler_options=_CPU_OPTIONS).lower(scalar).compile()
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return _CPU_OPTIONS
+    for options in (_CPU_OPTIONS | _WIDE_VECTORS, _CPU_OPTIONS) if _has_wide_vectors() else (_CPU_OPTIONS,):
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            jax.jit(lambda x: x, compiler_options=options).lower(scalar).compile()
+            return options
+    return {}
+
+
+def _has_wide_vectors() -> bool:
+    """Whether this is a processor of the generations that have AVX-512 with bfloat16."""
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists():
+        return False
+    with flags.open() as file:
+        return "avx512_bf16" in file.read(8192)  # the first processor's part
 
 
 def plain_forced() -> bool:

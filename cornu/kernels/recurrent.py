@@ -2,11 +2,14 @@
 
 A recurrent cell is one product of the hidden state with the recurrent kernel, and arithmetic on single elements around
 it. `Gates` holds that arithmetic and its gradient; `recur` is the one loop that runs any gates. What does not depend on
-the state stays outside: the caller projects all inputs in one product before the loop (`project`), and the gradient of
-the recurrent kernel is one product after the backward loop, where plain differentiation would add it up step by step.
+the state stays outside: all inputs are projected in one product before the loop, and the gradients of both kernels are
+products after the backward loop, where plain differentiation would add them up step by step.
 
 Memory costs as much as arithmetic here: the loop that is to be differentiated writes the values of the gates over the
-projected inputs, and the backward loop stores one gradient a step.
+projected inputs, and the backward loop stores one gradient a step. Biases are added inside the loop.
+
+A loop keeps one core of a CPU busy. So where the products are large, the sequence is taken in parts, each with a loop
+of its own: the products of one part run on the other cores while the loop is at work on the next.
 
 A masked step holds the state: it passes both the state and its gradient on unchanged.
 
@@ -15,6 +18,7 @@ order run the loops below, those of higher order differentiate the plain scan.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -26,6 +30,9 @@ from jax import lax
 from cornu.kernels import halves, platform
 
 States = tuple[jax.Array, ...]  # hidden state first, each (B, U)
+
+_PARTS = 2  # of a sequence, on a CPU
+_LARGE_PRODUCT = 2**24  # multiplications of all states with the recurrent kernel, from which parts pay
 
 
 class Activation(NamedTuple):
@@ -168,25 +175,29 @@ def gru_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") -
 @halves.in_float32
 def recur(
     gates: Gates,
-    projected: jax.Array,
+    inputs: jax.Array,
     states: States,
     kernel: jax.Array,
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
     unroll: bool = False,
     sequences: bool = True,
+    input_kernel: jax.Array | None = None,
+    input_bias: jax.Array | None = None,
 ) -> tuple[jax.Array | None, States]:
     """Run a cell over a sequence.
 
     Args:
         gates: `simple_gates()`, `lstm_gates()` or `gru_gates()`.
-        projected: the inputs times the input kernel, biases added, (T, B, G U).
+        inputs: the inputs, (T, B, D), or with `input_kernel=None` their products with it, (T, B, G U).
         states: the first states, hidden state first, each (B, U).
         kernel: the recurrent kernel, (U, G U).
         bias: added to the product of hidden state and kernel, (G U,).
         mask: False where a step must hold the state, (T, B).
         unroll: whether to write the loop out.
         sequences: whether the hidden states of all steps are wanted.
+        input_kernel: the kernel of the inputs, (D, G U).
+        input_bias: added to the product of inputs and kernel, (G U,).
 
     Returns:
         The hidden states (T, B, U), or None, and the last states.
@@ -199,40 +210,52 @@ def recur(
             recurrent.simple_gates(), jnp.ones((5, 2, 3)), (jnp.zeros((2, 3)),), jnp.eye(3))
         print(hidden.shape, last.shape)  # (5, 2, 3) (2, 3)
     """
-    inputs = projected, states, kernel, bias, mask
-    steps = projected.shape[0]
+    steps = inputs.shape[0]
     known = isinstance(steps, int) and steps > 0  # an exported function may leave the time open
     run = _recur if known and platform.fast("recurrent") else _plain
-    return run(gates, unroll, sequences, *inputs)
+    return run(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
 
 
 # ---------------------------------------------------------------- the loops
 
 
-def _plain(gates, unroll, sequences, projected, states, kernel, bias, mask):
+def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
     """(hidden states, last states) by a scan that JAX can differentiate."""
 
     def step(carry, inputs):
         x, valid = inputs
-        new, each, _ = gates.forward(x, _times(carry[0][0], kernel, bias), carry[0], _keep(valid))
+        p = _plus(product(carry[0][0], kernel), bias)
+        new, each, _ = gates.forward(_plus(x, input_bias), p, carry[0], _keep(valid))
         shown = tuple(jnp.split(each, each.shape[-1] // new[0].shape[-1], axis=-1))[: gates.shown]
         return (new, shown), new[0] if sequences else None
 
     carry = states, (jnp.zeros_like(states[0]),) * gates.shown
-    (last, shown), hidden = lax.scan(step, carry, (projected, mask), unroll=unroll)
+    (last, shown), hidden = lax.scan(step, carry, (_projected(inputs, input_kernel), mask), unroll=unroll)
     for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
         last = (last[0] + jnp.where(gate > 2, gate, jnp.zeros_like(gate)), *last[1:])
     return hidden, last
 
 
-def _loop(gates, unroll, sequences, projected, states, kernel, bias, mask):
-    """(hidden states, last states), and what the gradient needs: gates, states from the first on, and besides."""
+def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
+    """(hidden states, last states), and what the gradient needs of each part of the sequence."""
+    saved, hidden = [], []
+    for x, valid in _parts((inputs, mask), _lengths(inputs.shape[:2], kernel, unroll)):
+        projected = _projected(x, input_kernel)
+        each, states, kept = _loop_part(gates, unroll, projected, input_bias, states, kernel, bias, valid)
+        hidden.append(each)
+        saved.append(kept)
+    return (_joined(hidden) if sequences else None, states), saved
+
+
+def _loop_part(gates, unroll, projected, input_bias, states, kernel, bias, mask):
+    """Hidden states, last states, and for the gradient: gates, states from the first on, and besides."""
     steps = projected.shape[0]
 
     def step(t, carry):
         states, each, history, besides = carry
         x, valid = _read((each, mask), t)
-        states, new, others = gates.forward(x, _times(states[0], kernel, bias), states, _keep(valid))
+        p = _plus(product(states[0], kernel), bias)
+        states, new, others = gates.forward(_plus(x, input_bias), p, states, _keep(valid))
         stored = states[gates.hidden_is_gate :]
         return states, _write(each, new, t), _write(history, stored, t + 1), _write(besides, others, t)
 
@@ -241,17 +264,36 @@ def _loop(gates, unroll, sequences, projected, states, kernel, bias, mask):
     history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in states[gates.hidden_is_gate :])
     first = states, projected, history, besides
     last, each, history, besides = lax.fori_loop(np.uint32(0), np.uint32(steps), step, first, unroll=unroll or None)
-    hidden = each if gates.hidden_is_gate else history[0][1:]
-    return (hidden if sequences else None, last), (each, history, besides)
+    if gates.hidden_is_gate:
+        return each, last, (each, (jnp.concatenate([states[0][None], each]),), besides)
+    return history[0][1:], last, (each, history, besides)
 
 
 def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
-    """The gradients of (projected, states, kernel, bias, mask)."""
-    _, first, kernel, bias, mask = inputs
-    each, history, besides = saved
-    d_hidden, d_last = gradients
-    history = (jnp.concatenate([first[0][None], each]), *history) if gates.hidden_is_gate else history
-    transposed, steps = kernel.T, each.shape[0]
+    """The gradients of what `_loop` takes: the last part of the sequence first."""
+    x, input_kernel, input_bias, _, kernel, bias, mask = inputs
+    d_hidden, d_states = gradients
+    transposed, sums, d_inputs = kernel.T, None, []
+    lengths = [each.shape[0] for each, _, _ in saved]
+    for part, kept in reversed(list(zip(_parts((x, mask, d_hidden), lengths), saved, strict=True))):
+        x_part, valid, d_part = part
+        dx, d_states = _loop_back_part(gates, unroll, transposed, valid, kept, d_part, d_states)
+        each, history, _ = kept
+        dp = gates.product_gradient(dx, each)
+        d_weights = _outer(history[0][:-1], dp), *(_over_rows(d, b) for d, b in ((dp, bias), (dx, input_bias)))
+        if input_kernel is not None:
+            d_weights = *d_weights, _outer(x_part, dx)
+            dx = product(dx, input_kernel.T)
+        d_inputs.insert(0, dx)
+        sums = d_weights if sums is None else jax.tree.map(jnp.add, sums, d_weights)
+    d_kernel, d_bias, d_input_bias, d_input_kernel = (*sums, None)[:4]
+    return _joined(d_inputs), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
+
+
+def _loop_back_part(gates, unroll, transposed, mask, kept, d_hidden, d_last):
+    """The gradients of the projected inputs and of the first states."""
+    each, history, besides = kept
+    steps = each.shape[0]
 
     def step(n, carry):
         d_states, d_projected = carry
@@ -268,9 +310,28 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
 
     carry = d_last, jnp.zeros_like(each)
     d_first, dx = lax.fori_loop(np.uint32(0), np.uint32(steps), step, carry, unroll=unroll or None)
-    dp = gates.product_gradient(dx, each)
-    d_bias = None if bias is None else _over_rows(dp, bias.dtype)
-    return dx, d_first, _outer(history[0][:-1], dp), d_bias, None
+    return dx, d_first
+
+
+def _lengths(rows: tuple[int, int], kernel: jax.Array, unroll: bool) -> list[int]:
+    """How long each part of a sequence of (time, batch) is."""
+    steps, batch = rows
+    large = isinstance(batch, int) and steps * batch * kernel.size >= _LARGE_PRODUCT
+    parts = min(_PARTS, steps) if large and not unroll and platform.name() == "cpu" else 1
+    ends = [steps * n // parts for n in range(parts + 1)]
+    return [end - start for start, end in itertools.pairwise(ends)]
+
+
+def _parts(arrays, lengths):
+    """Arrays of all steps, None among them, cut into parts of these lengths."""
+    start = 0
+    for length in lengths:
+        yield jax.tree.map(lambda a, start=start, end=start + length: a[start:end], arrays)
+        start += length
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
 
 # ---------------------------------------------------------------- their derivatives
@@ -344,27 +405,12 @@ def _keep(valid):
     return lambda new, old: jnp.where(valid[:, None], new, old)
 
 
-def _times(hidden, kernel, bias):
-    p = product(hidden, kernel)
-    return p if bias is None else p + bias
-
-
 def _plus(a, b):
     return a if b is None else a + b
 
 
-@jax.custom_vjp
-def project(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`product(x, kernel)` with gradients that need no transposed copies, for inputs (T, B, D)."""
-    return product(x, kernel)
-
-
-def _project_back(kept, d):
-    x, kernel = kept
-    return product(d, kernel.T), _outer(x, d)
-
-
-project.defvjp(lambda x, kernel: (product(x, kernel), (x, kernel)), _project_back)
+def _projected(inputs: jax.Array, kernel: jax.Array | None) -> jax.Array:
+    return inputs if kernel is None else product(inputs, kernel)
 
 
 def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -373,8 +419,12 @@ def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
     return _accumulate("nu,ng->ug", a, b)
 
 
-def _over_rows(a: jax.Array, dtype) -> jax.Array:
-    return jnp.sum(a.reshape(-1, a.shape[-1]), axis=0, dtype=jnp.promote_types(a.dtype, jnp.float32)).astype(dtype)
+def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
+    """The gradient of a bias that was added to all rows, where there is one."""
+    if bias is None:
+        return None
+    wide = jnp.promote_types(a.dtype, jnp.float32)
+    return jnp.sum(a.reshape(-1, a.shape[-1]), axis=0, dtype=wide).astype(bias.dtype)
 
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:

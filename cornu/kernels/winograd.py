@@ -28,6 +28,7 @@ _LEAST_PIXELS = 1024  # of the output: below, transforming the kernel costs what
 _LEAST_CHANNELS = 32  # on both sides: below, transforming the images does; twice as many
 _CACHE = 2**25  # where the images have more than so many bytes
 _LEAST_GAIN = 1.3  # products of the plain form for one of this
+_LEAST_PRODUCTS = 2**28  # of the plain form: below, what is saved is not worth compiling for
 
 
 def axis_for(x: jax.Array, channels: int, win: Window) -> int | None:
@@ -43,6 +44,8 @@ def axis_for(x: jax.Array, channels: int, win: Window) -> int | None:
     pixels = x.shape[0] * math.prod(win.places)
     large = 4 * pixels * (x.shape[-1] + channels) > _CACHE
     if pixels < _LEAST_PIXELS or min(x.shape[-1], channels) < _LEAST_CHANNELS * (1 + large):
+        return None
+    if pixels * win.taps * x.shape[-1] * channels < _LEAST_PRODUCTS:
         return None
     gains = [_gain(win, axis) for axis in range(len(win.size))]
     return gains.index(max(gains)) if max(gains) >= _LEAST_GAIN else None

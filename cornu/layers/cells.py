@@ -7,7 +7,7 @@ drops the same features (Gal and Ghahramani, 2016).
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -216,9 +216,9 @@ class GatedCell(DropoutRNNCell, Layer):
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
         return (self.bias.value if self.use_bias else None), None
 
-    def project(self, inputs: jax.Array, mask: Any = None, times: Callable = product) -> jax.Array:
-        """The inputs (..., features), dropped by `mask`, `times` the kernel, plus bias: (..., gates x units)."""
-        return _product(inputs, mask, self.kernel.value, self.biases()[0], times)
+    def project(self, inputs: jax.Array, mask: Any = None) -> jax.Array:
+        """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
+        return _product(inputs, mask, self.kernel.value, self.biases()[0])
 
     def get_initial_state(self, batch_size: Any = None) -> list[jax.Array]:
         """Zeros for each state."""
@@ -230,15 +230,13 @@ class GatedCell(DropoutRNNCell, Layer):
         return self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(hidden)
 
 
-def _product(
-    x: jax.Array, mask: Any, kernel: jax.Array, bias: jax.Array | None = None, times: Callable = product
-) -> jax.Array:
+def _product(x: jax.Array, mask: Any, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
     """(x * mask) @ kernel + bias, where a list of masks has one for each of the gates that the kernel holds."""
     if isinstance(mask, list):
         columns = jnp.split(kernel, len(mask), axis=-1)
-        result = jnp.concatenate([times(x * m, k) for m, k in zip(mask, columns, strict=True)], axis=-1)
+        result = jnp.concatenate([product(x * m, k) for m, k in zip(mask, columns, strict=True)], axis=-1)
     else:
-        result = times(x if mask is None else x * mask, kernel)
+        result = product(x if mask is None else x * mask, kernel)
     return result if bias is None else dense.biased(result, bias)
 
 

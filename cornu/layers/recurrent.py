@@ -76,17 +76,23 @@ class GatedRNN(RNN):
         if gates is None:
             self._require_fast_unless_auto()
             return super().inner_loop(sequences, initial_state, mask, training)
-        steps = self.time_major(sequences)
+        steps, kernel, biases = self.time_major(sequences), self.cell.kernel.value, self.cell.biases()
         drop = self.cell.get_dropout_mask(steps[0]) if training else None
+        if isinstance(drop, list):  # one mask a gate
+            steps, kernel, biases = self.cell.project(steps, drop), None, (None, biases[1])
+        elif drop is not None:
+            steps = steps * drop
         hidden, last = recurrent.recur(
             gates,
-            self.cell.project(steps, drop, recurrent.project),
+            steps,
             tuple(initial_state),
             self.cell.recurrent_kernel.value,
-            self.cell.biases()[1],
+            biases[1],
             self.time_major(mask),
             self.unroll,
             self.return_sequences,
+            kernel,
+            biases[0],
         )
         return last[0], jnp.swapaxes(hidden, 0, 1) if self.return_sequences else None, list(last)
 

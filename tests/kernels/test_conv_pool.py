@@ -68,6 +68,7 @@ CONVOLUTIONS = [
     ((2, 8, 9, 3), (4, 4, 3, 5), (2, 2), (1, 1), 1),  # few channels, many products
     ((2, 8, 9, 4), (1, 1, 4, 5), (1, 1), (1, 1), 1),  # pointwise
     ((2, 8, 9, 4), (1, 1, 4, 5), (2, 3), (1, 1), 1),
+    ((2, 8, 9, 6), (1, 1, 6, 3), (1, 1), (1, 1), 1),  # fewer channels come out
     ((2, 8, 9, 6), (3, 3, 2, 6), (1, 2), (1, 1), 3),  # grouped
     ((2, 8, 9, 4), (3, 3, 1, 4), (1, 1), (1, 1), 4),  # depthwise
     ((2, 8, 9, 4), (3, 2, 1, 8), (2, 1), (1, 1), 4),
@@ -137,7 +138,8 @@ def test_second_derivatives(index):
 
 @pytest.mark.parametrize("batch", [1, 8, 9, 19])
 @pytest.mark.parametrize(
-    ("size", "strides", "dilation"), [((3, 5), (1, 1), (1, 1)), ((3, 2), (2, 3), (1, 1)), ((7, 3), (1, 1), (2, 1))]
+    ("size", "strides", "dilation"),
+    [((3, 5), (1, 1), (1, 1)), ((3, 2), (2, 3), (1, 1)), ((7, 3), (1, 1), (2, 1)), ((3, 3), (2, 1), (1, 2))],
 )
 @pytest.mark.parametrize("padding", ["same", "causal"])
 def test_depthwise_gradients_of_many_images(batch, size, strides, dilation, padding):
@@ -145,6 +147,18 @@ def test_depthwise_gradients_of_many_images(batch, size, strides, dilation, padd
     x, kernel = draw(batch, 4, 7, 3), draw(*size, 1, 3)
     found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding, dilation, 3), x, kernel)
     agree(found, pulled_back(lambda x, k: reference(x, k, strides, padding, dilation, 3), x, kernel))
+
+
+@pytest.mark.parametrize(("size", "strides"), [((3, 3), (2, 2)), ((2, 2), (3, 3)), ((5, 4), (2, 3)), ((1, 3), (2, 1))])
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_depthwise_gradients_with_strides(size, strides, padding, dtype):
+    """Pixels that no place of the window meets, and a rest at the end, get their zeros."""
+    x, kernel = draw(2, 10, 9, 3, dtype=dtype), draw(*size, 1, 3, dtype=dtype)
+    found = pulled_back(lambda x, k: conv.conv(x, k, strides, padding, (1, 1), 3), x, kernel)
+    wide = (x.astype(jnp.float32), kernel.astype(jnp.float32))
+    wanted = pulled_back(lambda x, k: reference(x, k, strides, padding, (1, 1), 3), *wide)
+    agree(found, wanted, 2e-5 if dtype == "float32" else 2 * jnp.finfo(dtype).eps)
 
 
 TRANSPOSES = list(itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2), (None, 0, 1, 2), ("valid", "same")))
@@ -297,6 +311,24 @@ def test_gradients_under_vmap_and_in_loops(name):
     agree([together], [in_turn])
 
 
+def test_functions_compiled_apart_stay_calls():
+    """What they read is computed once, however many of them read it, also inside a loop."""
+    x, kernel, y = draw(2, 8, 8, 4), draw(3, 3, 4, 5), draw(2, 8, 8, 5)
+
+    def gradient(x, kernel):
+        return jax.grad(lambda k: jnp.vdot(y, conv.conv(jax.nn.relu(x), k, (1, 1), "same")))(kernel)
+
+    def in_a_loop(x, kernel):
+        return lax.fori_loop(0, 3, lambda i, k: k + gradient(x * i, k), kernel)
+
+    for fn in (gradient, in_a_loop):
+        program = jax.jit(fn).lower(x, kernel).compile().as_text()
+        assert sum("_weigh" in line and " call(" in line for line in program.splitlines()) == 1
+    np.testing.assert_allclose(jax.jit(in_a_loop)(x, kernel), kernel + 3 * gradient(x, kernel), rtol=1e-4, atol=1e-4)
+    with platform.plain_forms():
+        assert " call(" not in jax.jit(lambda *args: gradient(*args)).lower(x, kernel).compile().as_text()
+
+
 def test_plain_forms_can_be_forced(monkeypatch):
     assert platform.fast("conv")
     with platform.plain_forms():
@@ -334,8 +366,9 @@ MANY_CHANNELS = [
 
 
 @pytest.mark.parametrize("case", MANY_CHANNELS, ids=str)
-def test_fewer_products(case):
+def test_fewer_products(case, monkeypatch):
     """Winograd's form is chosen, agrees forward and backward, and is no more than some ten times less exact."""
+    monkeypatch.setattr(winograd, "_LEAST_PRODUCTS", 0)
     x_shape, kernel_shape, padding = case
     x, kernel, ones = draw(*x_shape), draw(*kernel_shape), (1,) * (len(x_shape) - 2)
     win = window.slide(padding, window.space_of(x), kernel.shape[:-2], ones)
@@ -368,6 +401,8 @@ def test_plain_products_where_fewer_would_not_pay():
     assert axis((1, 7, 7, 512), 512) is None
     assert axis((8, 56, 56, 64), 64, dtype="bfloat16") is None
     assert axis((8, 147, 147, 32), 64) is None
+    assert axis((8, 17, 17, 128), 128, size=(1, 7)) is None  # compiles longer than it saves
+    assert axis((8, 17, 17, 192), 192, size=(1, 7)) == 1
 
 
 @pytest.mark.parametrize("size", [(7, 7), (3, 4), (11, 5)])

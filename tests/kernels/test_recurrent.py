@@ -165,15 +165,68 @@ def test_the_last_states_alone_and_the_plain_form(name, masked):
         close(jax.grad(lambda *a: loss(*a, sequences=False), (0, 1, 2, 3))(*args), every)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_the_projection_of_all_inputs(dtype):
-    x, kernel = (jnp.asarray(RNG.normal(size=size), dtype) for size in ((TIME, BATCH, 3), (3, UNITS)))
-    weight = jnp.asarray(RNG.normal(size=(TIME, BATCH, UNITS)), dtype)
-    got, wanted = (
-        jax.value_and_grad(lambda *a, f=f: jnp.sum(f(*a) * weight), (0, 1))(x, kernel)
-        for f in (recurrent.project, recurrent.product)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_parts_of_sequences_and_the_projection_of_their_inputs(name, masked, dtype, monkeypatch):
+    monkeypatch.setattr(recurrent, "_LARGE_PRODUCT", 1)
+    step, gates, gate_count, state_count = CELLS[name]
+    _, states, kernel, bias = arguments(gate_count, state_count, dtype)
+    time, width = 13, kernel.shape[1]
+    draw = lambda *shape: jnp.asarray(0.5 * RNG.normal(size=shape), dtype)
+    args = draw(time, BATCH, 3), draw(3, width), draw(width), states, kernel, bias
+    weight = jnp.asarray(RNG.normal(size=(time, BATCH, UNITS)), "float32")
+    valid = jnp.asarray(RNG.random((time, BATCH)) > (0.4 if masked else -1))
+
+    def score(hidden, last):
+        return jnp.sum(hidden * weight) + sum(jnp.sum(jnp.sin(s.astype("float32"))) for s in last)
+
+    def fast(x, input_kernel, input_bias, *rest):
+        given = valid if masked else None
+        return score(*recurrent.recur(gates, x, *rest, given, input_kernel=input_kernel, input_bias=input_bias))
+
+    def slow(x, input_kernel, input_bias, *rest):
+        return score(*plain(step, x @ input_kernel + input_bias, *rest, valid))
+
+    wide = jax.tree.map(lambda a: a.astype("float32"), args)
+    (value, got), (right, wanted) = (
+        jax.jit(jax.value_and_grad(f, tuple(range(6))))(*a) for f, a in ((fast, args), (slow, wide))
     )
-    close(got, wanted, {"float32": 2e-5, "bfloat16": 0.05, "float16": 0.01}[dtype])
+    assert all(g.dtype == dtype for g in jax.tree.leaves(got))
+    sizes = jax.tree.map(lambda a: jnp.abs(a).max(), wanted)
+    tolerance = 2e-5 if dtype == "float32" else 0.05
+    close(jax.tree.map(jnp.divide, got, sizes), jax.tree.map(jnp.divide, wanted, sizes), tolerance)
+    close(value / 10, right / 10, 10 * tolerance)
+
+
+def test_second_derivatives_of_sequences_in_parts(monkeypatch):
+    monkeypatch.setattr(recurrent, "_LARGE_PRODUCT", 1)
+    step, gates, gate_count, state_count = CELLS["lstm"]
+    _, states, kernel, bias = arguments(gate_count, state_count)
+    x, input_kernel = (jnp.asarray(0.5 * RNG.normal(size=n), "float32") for n in ((9, BATCH, 3), (3, 4 * UNITS)))
+    everything = jnp.ones((9, BATCH), bool)
+
+    def penalty(run):
+        return lambda k: jnp.sum(jax.grad(lambda k: jnp.sum(run(k)[1][0]))(k) ** 2)
+
+    fast = penalty(lambda k: recurrent.recur(gates, x, states, kernel, bias, input_kernel=k))
+    slow = penalty(lambda k: plain(step, x @ k, states, kernel, bias, everything))
+    close(*(jax.jit(jax.grad(f))(input_kernel) for f in (fast, slow)), 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "unroll", "wanted"),
+    [
+        ((100, 32), False, [50, 50]),
+        ((67, 64), False, [33, 34]),
+        ((1, 4096), False, [1]),
+        ((100, 2), False, [100]),
+        ((100, 32), True, [100]),
+    ],
+)
+def test_a_long_loop_is_taken_in_parts_on_a_cpu(rows, unroll, wanted):
+    lengths = recurrent._lengths(rows, jnp.zeros((64, 256)), unroll)
+    assert lengths == (wanted if platform.name() == "cpu" else [rows[0]])
 
 
 def test_the_written_out_loop_is_the_same():
