@@ -47,8 +47,9 @@ class Configurable:
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
         config = {}
+        left_to_user = _written_by_user(type(self))
         for name in constructor_parameters(type(self)):
-            if name in self.config_skip:
+            if name in self.config_skip or name in left_to_user:
                 continue
             try:
                 value = getattr(self, name)
@@ -67,6 +68,15 @@ class Configurable:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """An object equal to the one whose `get_config` gave `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
+
+
+@functools.cache
+def _written_by_user(cls: type) -> frozenset[str]:
+    """The arguments that classes of the user's add in a `get_config` of their own to what the base class says."""
+    base = next(base for base in cls.__mro__ if registry.is_builtin(base))
+    writers = [c for c in cls.__mro__ if "get_config" in c.__dict__ and not registry.is_builtin(c)]
+    names = {name for writer in writers for name in constructor_parameters(writer)}
+    return frozenset(names - set(constructor_parameters(base)))
 
 
 def _writes_own_config(cls: type) -> bool:

@@ -276,8 +276,16 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
 
 
 def _unshared(value: Any) -> Any:
-    """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later."""
-    return value.copy() if isinstance(value, np.ndarray) else value
+    """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later.
+
+    An array that nobody can write to, such as those read from files, is taken as it is.
+    """
+    owner = value
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return value.copy()
+        owner = owner.base
+    return value if owner is None or not isinstance(value, np.ndarray) else value.copy()
 
 
 class _Later:

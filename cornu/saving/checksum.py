@@ -1,7 +1,7 @@
 """The CRC-32 of a file that is written piece by piece, made while the disk takes the pieces.
 
-The sums of two pieces make the sum of both: bits are coefficients of a polynomial, a piece behind another multiplies the
-first one's by a power of x, and all is taken modulo the polynomial of CRC-32.
+The sums of two pieces make the sum of both: bits are coefficients of a polynomial, a piece behind another multiplies
+the first one's by a power of x, and all is taken modulo the polynomial of CRC-32.
 """
 
 import functools

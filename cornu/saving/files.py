@@ -24,6 +24,11 @@ from cornu.saving.report import inspect_file
 
 _SMALL = 2**26  # bytes that any model may take
 _MOST_BESIDE = 8  # bytes for each byte of the file
+# What to do instead of arguments that Keras 2 took.
+_HINTS = {
+    "save_format": "Leave save_format out: the ending of the file's name says the format, '.keras' or '.h5'.",
+    "include_optimizer": "Leave include_optimizer out, and save the weights alone with save_weights().",
+}
 # The longest ending that fits counts.
 _FORMATS: dict[str, ModuleType] = {
     ".weights.h5": weights_h5,
@@ -55,7 +60,8 @@ def save_model(
         same = cornu.models.load_model("model.keras")
     """
     if kwargs:
-        raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+        hints = " ".join(_HINTS[name] for name in kwargs if name in _HINTS)
+        raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}. {hints}".rstrip())
     path = os.fsdecode(filepath)
     if zipped is False:
         if path.endswith(".keras"):
@@ -64,7 +70,7 @@ def save_model(
             )
         archive.save_folder(model, _target(path, overwrite))
         return
-    _format(path, "save_model").save_model(model, _target(path, overwrite))
+    _format(path, "save_model").save_model(model, _target_file(path, overwrite))
 
 
 def load_model(
@@ -142,7 +148,7 @@ def save_weights(
         kwargs["max_shard_size"] = max_shard_size
     write = _format(path, "save_weights").save_weights
     _check_options(write, "save_weights", kwargs)
-    write(model, _target(path, overwrite), **kwargs)
+    write(model, _target_file(path, overwrite), **kwargs)
 
 
 def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
@@ -231,3 +237,10 @@ def _target(path: str, overwrite: bool) -> str:
     if os.path.exists(path) and not overwrite:
         raise ValueError(f"{path!r} is there already. Pass overwrite=True to replace it.")
     return path
+
+
+def _target_file(path: str, overwrite: bool) -> str:
+    """The path, when it is no folder either."""
+    if os.path.isdir(path):
+        raise ValueError(f"{path!r} is a folder. Give the name of a file in it, or remove it.")
+    return _target(path, overwrite)

@@ -271,7 +271,9 @@ class _Upgrader:
 
     def _layer(self, kind: str, config: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
         if not self.old:
-            module = entry.get("module") or _module_of(kind, config)
+            module = entry.get("module")
+            if module is None and "registered_name" not in entry:
+                module = _module_of(kind, config)
             return {**entry, "module": module, "config": config}
         if kind in _GONE:
             raise ValueError(

@@ -300,14 +300,15 @@ def _check_size(data: h5py.Dataset) -> None:
 def _read(data: h5py.Dataset) -> np.ndarray:
     if not data.size or not data.shape:
         return np.asarray(data[()])
-    value = _aligned(data.shape, data.dtype)
+    room, value = _aligned(data.shape, data.dtype)
     data.read_direct(value)
+    room.flags.writeable = value.flags.writeable = False  # so that a variable may take it over
     return value
 
 
-def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array for numbers to come, at a place where JAX takes it over as it is."""
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """(memory, array in it) for numbers to come, at a place where JAX takes the array over as it is."""
     size = math.prod(shape) * dtype.itemsize
     room = np.empty(size + _ALIGNED, np.uint8)
     first = -room.ctypes.data % _ALIGNED
-    return room[first : first + size].view(dtype).reshape(shape)
+    return room, room[first : first + size].view(dtype).reshape(shape)

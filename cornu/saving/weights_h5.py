@@ -6,7 +6,7 @@ numbered when a class comes again. Only plain data sets are read: links to other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
     unread = {path.rpartition("/")[0] for each in files for path in array_paths(each)}
     try:
         _build_optimizer(model, files)
-        for path, part in parts(model):
+        for path, part in _parts_for(model, unread):
             unread.discard(group_path(path))
             store = _store(files, group_path(path))
             problem = _problem(part, store) or _load_part(part, store, before)
@@ -127,7 +127,8 @@ def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
 
 
 def _leftover(model: Any, paths: set[str]) -> str:
-    return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}."
+    hint = "" if getattr(model, "built", True) else " It is not built yet: call it on data first."
+    return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}.{hint}"
 
 
 def array_paths(file: h5py.File) -> list[str]:
@@ -223,17 +224,35 @@ def parts(model: Any) -> Iterator[tuple[str, Any]]:
     yield from _walk(model, "", set())
 
 
+def _parts_for(model: Any, stored: set[str]) -> list[tuple[str, Any]]:
+    """The parts as the file names them: a class of one's own takes the weights of a Sequential or functional model in
+    the order of its layers, though it keeps them in attributes."""
+    found = list(parts(model))
+    if hasattr(model, "layers") and _has_layers(stored) and not _has_layers(path for path, _ in found):
+        seen = {id(model)}
+        first = [("", model), *_walk_container(model.layers, "layers", seen)]
+        return first + [each for name, value in children(model) for each in _walk_value(value, name, seen)]
+    return found
+
+
+def _has_layers(paths: Iterable[str]) -> bool:
+    return any(path.startswith("layers/") for path in paths)
+
+
 def _walk(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     if id(part) in seen:
         return
     seen.add(id(part))
     yield path, part
     for name, value in children(part):
-        where = f"{path}/{name}" if path else name
-        if _keeps_variables(value):
-            yield from _walk(value, where, seen)
-        elif isinstance(value, (list, tuple, set, dict)):
-            yield from _walk_container(value, where, seen)
+        yield from _walk_value(value, f"{path}/{name}" if path else name, seen)
+
+
+def _walk_value(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if _keeps_variables(value):
+        yield from _walk(value, path, seen)
+    elif isinstance(value, (list, tuple, set, dict)):
+        yield from _walk_container(value, path, seen)
 
 
 def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

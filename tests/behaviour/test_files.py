@@ -137,3 +137,64 @@ def test_weights_of_a_model_that_was_trained_otherwise_are_taken_with_a_warning(
         other.load_weights(tmp_path / "a.weights.h5")
     for ours, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_config_joins_the_own_arguments_to_those_of_the_base_class():
+    @cornu.saving.register_keras_serializable("joins")
+    class Scaled(layers.Layer):
+        def __init__(self, factor=2.0, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+        def get_config(self):
+            return dict(factor=self.factor, **super().get_config())
+
+    @cornu.saving.register_keras_serializable("joins")
+    class Named(layers.Dense):
+        def __init__(self, units, label, **kwargs):
+            super().__init__(units, **kwargs)
+            self.label = label
+
+        def get_config(self):
+            return dict(label=self.label, **super().get_config())
+
+    assert Scaled.from_config(Scaled(3.0, name="three").get_config()).factor == 3.0
+    config = Named(4, "here", activation="relu").get_config()
+    assert (config["units"], config["activation"], config["label"]) == (4, "relu", "here")
+
+
+def test_a_registered_layer_with_a_config_of_its_own_alone_comes_back_from_h5(tmp_path):
+    @cornu.saving.register_keras_serializable("alone")
+    class Times(layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+        def get_config(self):
+            return {"factor": self.factor}
+
+    inputs = cornu.Input((3,))
+    model = cornu.Model(inputs, layers.Dense(2)(Times(0.5)(inputs)))
+    model.save(tmp_path / "model.h5")
+    x = np.ones((2, 3), "float32")
+    again = cornu.models.load_model(tmp_path / "model.h5")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_arguments_of_keras_2_are_answered_with_what_to_do(tmp_path):
+    model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="Leave save_format out: the ending"):
+        model.save(tmp_path / "model.h5", save_format="h5")
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_written_over(tmp_path):
+    (tmp_path / "model.keras").mkdir()
+    model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"is a folder\. Give the name of a file in it"):
+        model.save(tmp_path / "model.keras")

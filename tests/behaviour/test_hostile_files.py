@@ -168,6 +168,19 @@ def test_code_of_a_lambda_does_not_run_unless_the_caller_says_false(form, safe_m
     assert not (tmp_path / MARK).exists()
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("safe_mode", [True, None, 0])
+def test_an_older_file_is_no_way_around(form, safe_mode, tmp_path):
+    small().save(tmp_path / "bad.h5")
+    with h5py.File(tmp_path / "bad.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        old = {"class_name": "Lambda", "config": {"name": "evil", **code_configs(tmp_path)[form]}}
+        config["config"]["layers"].append(old)
+        file.attrs["model_config"] = json.dumps(config)
+    is_refused(tmp_path / "bad.h5", "safe_mode=False", safe_mode=safe_mode)
+    assert not (tmp_path / MARK).exists()
+
+
 def test_code_of_a_lambda_runs_for_the_caller_who_says_false(good, tmp_path):
     cornu.models.load_model(with_lambda(good, "keras 3", tmp_path), safe_mode=False)
     assert (tmp_path / MARK).exists()
