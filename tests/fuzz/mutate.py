@@ -1,0 +1,223 @@
+"""Changes of good files at random: of bytes, of the data that JSON holds, of what HDF5 and zip files are made of."""
+
+import copy
+import io
+import json
+import random
+import zipfile
+from typing import Any
+
+import h5py
+import numpy as np
+
+from cornu import layers
+
+_STRANGE = (
+    None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.0, 1e308, float("nan"), float("inf"), 2**31, 2**63, 10**9, 10**12,
+    10**30, "", "relu", "..", "../../x", "/etc/passwd", "a" * 10**5, "\ud800", "\0", [], {}, [None], [[[[]]]],
+    [0, 0, 0], "float16", "int8", "string", "channels_first", "same", "valid", "causal", "__tuple__",
+    [10**6, 10**6],
+)  # fmt: skip
+_GADGETS = (
+    {"module": "os", "class_name": "system", "config": "echo", "registered_name": None},
+    {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
+    {"module": "keras.models", "class_name": "function", "config": "load_model", "registered_name": "function"},
+    {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}, "registered_name": None},
+    {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None, "closure": None}},
+    {"class_name": "__numpy__", "config": {"value": [1], "dtype": "object"}},
+    {"class_name": "__tensor__", "config": {"value": [[1], [2, 3]], "dtype": "float32"}},
+    {"class_name": "__slice__", "config": {"start": 0}},
+    {"class_name": "__tuple__", "items": [1, 2]},
+)
+
+
+def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes]) -> bytes:
+    """A changed copy of a file.
+
+    Args:
+        content: the good file.
+        inside: "zip", "h5", "json" or "bytes": what it is made of.
+        rng: the source of chance.
+        others: good files of the same format, whose parts may be mixed in.
+    """
+    if inside == "bytes" or rng.random() < 0.3:
+        return _bytes(content, rng, others)
+    try:
+        return {"json": _json, "h5": _h5, "zip": _zip}[inside](content, rng, others)
+    except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
+        return _bytes(content, rng, others)
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def _bytes(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        if not changed:
+            break
+        at = rng.randrange(len(changed))
+        kind = rng.randrange(7)
+        if kind == 0:
+            changed[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            changed[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
+        elif kind == 2:
+            del changed[at:]
+        elif kind == 3:
+            del changed[at : at + rng.randrange(1, 64)]
+        elif kind == 4:
+            changed[at:at] = rng.randbytes(rng.randrange(1, 64))
+        elif kind == 5:
+            number = rng.choice((2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)).to_bytes(8, "little")
+            changed[at : at + 8] = number[: rng.choice((4, 8))]
+        else:
+            other = rng.choice(others)
+            start = rng.randrange(len(other))
+            part = other[start : start + rng.randrange(1, 4096)]
+            changed[at : at + len(part)] = part
+    return bytes(changed)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _json(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    data = json.loads(content)
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        data = _changed(data, rng)
+    return json.dumps(data).encode()
+
+
+def _changed(data: Any, rng: random.Random) -> Any:
+    places = [(holder, key) for holder in _holders(data) for key in _keys(holder)]
+    if not places:
+        return copy.deepcopy(rng.choice(_STRANGE))
+    holder, key = rng.choice(places)
+    kind = rng.randrange(8)
+    if kind <= 2:
+        holder[key] = copy.deepcopy(rng.choice(_STRANGE))
+    elif kind == 3:
+        del holder[key]
+    elif kind == 4:
+        other, there = rng.choice(places)
+        holder[key] = copy.deepcopy(other[there])
+    elif kind == 5 and isinstance(holder, list):
+        holder.insert(rng.randrange(len(holder) + 1), copy.deepcopy(holder[key]))
+    elif kind == 5:
+        holder[rng.choice(("name", "class_name", "config", "build_config", "call", "x" * 9))] = holder[key]
+    elif kind == 6:
+        named = [one for one in _holders(data) if isinstance(one, dict) and "class_name" in one]
+        if named:
+            rng.choice(named)["class_name"] = rng.choice(layers.__all__)
+    elif rng.random() < 0.7:
+        holder[key] = copy.deepcopy(rng.choice(_GADGETS))
+    else:
+        holder[key] = _nested(holder[key], rng.choice((10, 100, 300)), rng)
+    return data
+
+
+def _nested(value: Any, depth: int, rng: random.Random) -> Any:
+    wrap = rng.choice((lambda v: [v], lambda v: {"a": v}, lambda v: {"class_name": "__tuple__", "items": [v]}))
+    for _ in range(depth):
+        value = wrap(value)
+    return value
+
+
+def _holders(data: Any) -> list:
+    found, waiting = [], [data]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (list, dict)):
+            found.append(one)
+            waiting += one.values() if isinstance(one, dict) else one
+    return found
+
+
+def _keys(holder: Any) -> list:
+    return list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+
+
+# ---------------------------------------------------------------- HDF5
+
+
+def _h5(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        for _ in range(rng.choice((1, 1, 2))):
+            names: list[str] = []
+            file.visit(names.append)
+            if names:
+                _change_node(file, rng.choice(names), names, rng)
+    return buffer.getvalue()
+
+
+def _change_node(file: Any, name: str, names: list[str], rng: random.Random) -> None:
+    node, kind = file[name], rng.randrange(10)
+    if kind <= 2 and isinstance(node, h5py.Dataset):
+        attributes = dict(node.attrs)
+        del file[name]
+        shape = rng.choice((node.shape, (1,), (), (0,), (2, 2), (10**6, 10**6), (*node.shape, 1), node.shape[::-1]))
+        dtype = rng.choice((node.dtype, "f8", ">f4", "i1", "bool", "c8", h5py.string_dtype(), h5py.ref_dtype, "S5"))
+        packed = rng.choice(({}, {"compression": "gzip"}, {"compression": "lzf", "shuffle": True}, {"scaleoffset": 0}))
+        packed = {} if "scaleoffset" in packed and np.dtype(dtype).kind not in "iu" else packed
+        made = file.create_dataset(name, shape, dtype, **(packed if shape and 0 not in shape else {}))
+        made.attrs.update(attributes)
+    elif kind == 3:
+        del file[name]
+    elif kind == 4:
+        file.move(name, f"{name}_{rng.randrange(3)}")
+    elif kind == 5:
+        del file[name]
+        file[name] = rng.choice((h5py.SoftLink("/"), h5py.SoftLink(f"/{name}"), h5py.ExternalLink("/etc/passwd", "/x")))
+    elif kind == 6:
+        holder = node if isinstance(node, h5py.Group) else node.parent
+        holder[f"again{rng.randrange(9)}"] = file[rng.choice((*names, "/"))]
+    elif kind == 7:
+        key = rng.choice((*node.attrs, "dtype", "name", "layer_names", "weight_names"))
+        node.attrs[key] = rng.choice(
+            (1, "bfloat16", b"\xff", np.zeros(3), [b"a", b"b"], "x" * 10**4, h5py.Empty("f4"), file.ref)
+        )
+    elif kind == 8:
+        for key in list(node.attrs):
+            del node.attrs[key]
+    else:
+        file.create_group(f"{name}_more/vars") if isinstance(node, h5py.Group) else node.attrs.create(
+            "dtype", "bfloat16"
+        )
+
+
+# ---------------------------------------------------------------- zip
+
+
+def _zip(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    members, mixed = _members(content), _members(rng.choice(others))
+    name = rng.choice([*members, *[name for name in members if name == "config.json"] * 3])
+    kind = rng.randrange(10)
+    if kind <= 5 and name.endswith(".json"):
+        members[name] = _json(members[name], rng, others)
+    elif kind <= 5 and name.endswith(".h5"):
+        members[name] = (_h5 if rng.random() < 0.5 else _bytes)(members[name], rng, [members[name]])
+    elif kind <= 6:
+        members[name] = _bytes(members[name], rng, list(members.values())) if members[name] else b"x"
+    elif kind == 7:
+        del members[name]
+    elif kind == 8:
+        members[rng.choice(("../x", "/x", "assets/../../x", "assets/layers/..", "a\\..\\b", f"{name}/x"))] = b"x"
+    else:
+        members |= mixed
+    return _written(members, rng)
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _written(members: dict[str, bytes], rng: random.Random) -> bytes:
+    buffer = io.BytesIO()
+    method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

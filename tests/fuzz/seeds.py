@@ -1,0 +1,147 @@
+"""Good files of every format, small, and how each is loaded."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cornu
+from cornu import layers
+from cornu.utils import archives
+
+
+class Format(NamedTuple):
+    """A kind of file: the files, how one of them is loaded, and what it is inside, which mutations go by."""
+
+    write: Callable[[Path], dict[str, Path]]
+    load: Callable[[Path, str], Any]
+    inside: str
+
+
+def dense() -> Any:
+    """Weights, statistics, an optimizer with slots, a metric."""
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(3, "relu"), layers.BatchNormalization(), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae", cornu.metrics.AUC(num_thresholds=5)])
+    return model
+
+
+def graph() -> Any:
+    """Several inputs and outputs, a shared layer, a nested model, operations, a wrapped tuple."""
+    a, b = cornu.Input((4, 3), name="a"), cornu.Input((4, 3), name="b")
+    shared = layers.Dense(3, kernel_regularizer="l2")
+    inner = cornu.Sequential([cornu.Input((4, 3)), layers.Conv1D(2, 3, padding="same"), layers.MaxPooling1D(2)])
+    x = layers.Concatenate()([shared(a), shared(b)]) + 1.0
+    y = inner(cornu.ops.mean(cornu.ops.reshape(x, (-1, 4, 3, 2)), axis=-1))
+    return cornu.Model({"a": a, "b": b}, [layers.Flatten()(y), layers.Lambda(cornu.ops.relu)(x)])
+
+
+def sequence() -> Any:
+    """Recurrence, masks, attention, seeds, an initializer and a constraint of their own."""
+    x = cornu.Input((5,), dtype="int32")
+    y = layers.Embedding(7, 4, mask_zero=True, embeddings_initializer=cornu.initializers.RandomUniform(-1, 1, seed=3))(
+        x
+    )
+    y = layers.Bidirectional(layers.GRU(2, return_sequences=True, kernel_constraint="max_norm"))(y)
+    y = layers.MultiHeadAttention(2, 2, dropout=0.1)(y, y)
+    y = layers.TimeDistributed(layers.Dense(2))(layers.Dropout(0.5, seed=1)(y))
+    return cornu.Model(x, layers.GlobalAveragePooling1D()(y))
+
+
+def image() -> Any:
+    """Convolutions, padding, pooling, resampling."""
+    parts = [
+        cornu.Input((6, 6, 2)), layers.ZeroPadding2D(1), layers.Conv2D(2, 3, strides=2), layers.DepthwiseConv2D(2),
+        layers.LayerNormalization(), layers.UpSampling2D(2), layers.Conv2DTranspose(2, 2), layers.GlobalMaxPooling2D(),
+    ]  # fmt: skip
+    return cornu.Sequential(parts)
+
+
+MODELS = {"dense": dense, "graph": graph, "sequence": sequence, "image": image}
+
+
+def words() -> Any:
+    """A layer that keeps files."""
+    parts = [cornu.Input((), dtype="string"), layers.StringLookup(vocabulary=["a", "b", "c"])]
+    return cornu.Sequential(parts)
+
+
+def _all(save: Callable[[Any, Path], None], ending: str) -> Callable[[Path], dict[str, Path]]:
+    def write(folder: Path) -> dict[str, Path]:
+        found = {}
+        for name, make in MODELS.items():
+            found[name] = folder / f"{name}{ending}"
+            save(make(), found[name])
+        return found
+
+    return write
+
+
+def _keras(folder: Path) -> dict[str, Path]:
+    found = _all(lambda model, path: model.save(path), ".keras")(folder)
+    found["packed"] = folder / "packed.keras"
+    with zipfile.ZipFile(found["dense"]) as old, zipfile.ZipFile(found["packed"], "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    if hasattr(layers, "StringLookup"):
+        found["words"] = folder / "words.keras"
+        words().save(found["words"])
+    return found
+
+
+def _json(folder: Path) -> dict[str, Path]:
+    return _all(lambda model, path: path.write_text(model.to_json()), ".json")(folder)
+
+
+def _shards(folder: Path) -> dict[str, Path]:
+    return _all(lambda model, path: model.save_weights(path, max_shard_size=3e-7), ".weights.json")(folder)
+
+
+def _tar(folder: Path) -> dict[str, Path]:
+    found = {}
+    for mode in ("", "gz", "xz"):
+        found[mode] = folder / f"files{mode}.tar"
+        with tarfile.open(found[mode], f"w:{mode}" if mode else "w") as archive:
+            for index in range(3):
+                member = tarfile.TarInfo(f"folder/{'long' * 30 * index}{index}.txt")
+                member.size = 5
+                archive.addfile(member, io.BytesIO(b"hello"))
+    return found
+
+
+def _zip(folder: Path) -> dict[str, Path]:
+    with zipfile.ZipFile(folder / "files.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for index in range(3):
+            archive.writestr(f"folder/{index}.txt", "hello")
+    return {"": folder / "files.zip"}
+
+
+def _load_weights(path: Path, name: str) -> None:
+    _built(name).load_weights(path)
+
+
+_models: dict[str, Any] = {}
+
+
+def _built(name: str) -> Any:
+    if name not in _models:
+        _models[name] = MODELS[name]()
+    return _models[name]
+
+
+def _unpack(path: Path, name: str) -> None:
+    archives.unpack(path, "auto", again=True)
+
+
+FORMATS = {
+    "keras": Format(_keras, lambda path, name: cornu.models.load_model(path), "zip"),
+    "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), _load_weights, "h5"),
+    "json": Format(_json, lambda path, name: cornu.models.model_from_json(path.read_text(errors="replace")), "json"),
+    "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _load_weights, "bytes"),
+    "shards": Format(_shards, _load_weights, "json"),
+    "h5": Format(_all(lambda m, path: m.save(path), ".h5"), lambda path, name: cornu.models.load_model(path), "h5"),
+    "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
+    "tar": Format(_tar, _unpack, "bytes"),
+    "zip": Format(_zip, _unpack, "zip"),
+}
