@@ -28,6 +28,7 @@ def test_a_model_of_each_layer(case, library, tmp_path):
     assert checked(case, library, tmp_path) >= 4
 
 
+@pytest.mark.full_compilation
 @BOTH
 @pytest.mark.parametrize("case, optimizer", list(table.composed_cases()), ids=lambda x: getattr(x, "name", x))
 def test_a_model_of_each_kind_that_was_trained(case, optimizer, library, tmp_path):
