@@ -30,6 +30,7 @@ _WRITTEN_MODULES = {
 # Modules of classes that are in files, but are no public names.
 _UNLISTED = {
     "CustomScaleLayer": ("applications.inception_resnet_v2",), "Functional": ("models.model",),
+    "GroupedQueryAttention": ("layers.multi_head_attention",),  # a whole-model .h5 has the class's own name
     "LayerScale": ("applications.convnext",),
 }  # fmt: skip
 # Where a file may name functions beside those marked `@op`; none of them that takes a function, a path or a config.
