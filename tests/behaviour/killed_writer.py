@@ -1,7 +1,9 @@
 """A program that saves, is killed while it does, and looks at what is there: the second half of test_atomic_writes.
 
 Each save runs in a process forked for it. Most are killed by themselves at a call chosen by chance among all that the
-save makes, the others from outside at any time. What is there then must be the old file or the new one.
+save makes, half of those among the last ones, where the new file takes the old one's place; the others from outside at
+any time. A save that ends before it was to be killed does not count: it is done again, to be killed sooner, so that a
+busy machine changes nothing. What is there then must be the old file or the new one.
 """
 
 import json
@@ -21,6 +23,7 @@ from cornu import layers
 
 OLD, NEW, SIZE = 1.0, 2.0, 64
 FROM_OUTSIDE = 4  # one in so many
+LAST_CALLS = 20
 
 
 def filled(value: float) -> Any:
@@ -52,7 +55,7 @@ def value_in(path: Path) -> float:
     else:
         model = cornu.models.load_model(path)
     weights = model.get_weights()[0]
-    if weights.shape != (SIZE, SIZE) or weights.min() != weights.max():
+    if weights.shape != (SIZE, SIZE) or weights.min() != weights.max() or weights[0, 0] not in (OLD, NEW):
         raise ValueError(f"{path} is not whole: {weights}")
     return float(weights[0, 0])
 
@@ -60,27 +63,35 @@ def value_in(path: Path) -> float:
 def main(folder: Path) -> None:
     """Kill writers of each kind of file, and print what was found."""
     warnings.simplefilter("ignore", RuntimeWarning)  # of forking: the children touch nothing but files
-    rng = random.Random(0)
+    rng, outside = random.Random(0), random.Random(1)
     old, new = filled(OLD), filled(NEW)
     results = {}
     for name, (save, kills) in WAYS.items():
-        path = folder / name
-        calls, seconds = _measured(lambda save=save, path=path: save(new, path))
-        found = {OLD: 0, NEW: 0, "killed": 0}
-        aside = folder / f".{name}"
+        path, aside = folder / name, folder / f".{name}"
+        task = lambda save=save, path=path: save(new, path)
+        calls, seconds = _measured(task)
         save(old, path)
         _copy(path, aside)
+        found = {"old": 0, "new": 0, "too late": 0}
         for number in range(kills):
-            _copy(aside, path)
-            task = lambda save=save, path=path: save(new, path)
-            if number % FROM_OUTSIDE:
-                killed = _killed_at_call(rng.randint(1, calls), task)
+            if number % FROM_OUTSIDE == 0:
+                kill, latest = _killed_after, outside.uniform(0, seconds)
             else:
-                killed = _killed_after(rng.uniform(0, seconds), task)
-            found[value_in(path)] += 1
-            found["killed"] += killed
-        results[name] = {"old": found[OLD], "new": found[NEW], "killed": found["killed"], "kills": kills}
+                kill, latest = _killed_at_call, rng.randint(1 if number % 2 else max(1, calls - LAST_CALLS), calls)
+            _copy(aside, path)
+            while not kill(latest, task):
+                _check(path, NEW)
+                found["too late"] += 1
+                latest = latest * 3 // 4 if kill is _killed_at_call else latest / 2
+                _copy(aside, path)
+            found["new" if value_in(path) == NEW else "old"] += 1
+        results[name] = {**found, "kills": kills}
     print(json.dumps(results))
+
+
+def _check(path: Path, value: float) -> None:
+    if value_in(path) != value:
+        raise ValueError(f"{path} was saved, and holds the old weights.")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -106,7 +117,8 @@ def _was_killed(child: int) -> bool:
 
 
 def _measured(task: Callable[[], None]) -> tuple[int, float]:
-    """(calls, seconds) that a whole save takes."""
+    """(calls, seconds) that a whole save takes, once everything that it imports is there."""
+    task()
     calls = 0
 
     def count(frame: Any, event: str, argument: Any) -> None:

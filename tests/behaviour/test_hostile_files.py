@@ -8,6 +8,7 @@ import marshal
 import os
 import stat
 import struct
+import subprocess
 import sys
 import tarfile
 import time
@@ -44,7 +45,7 @@ sys.addaudithook(_note)
 def harmless(folder, most_bytes=2**28, most_seconds=5.0):
     """What happens inside runs and imports nothing, opens files of `folder` alone, and takes little memory and time."""
     global _seen  # noqa: PLW0603 - a hook cannot be taken away, only told to look elsewhere
-    before, start = _memory("VmRSS"), time.perf_counter()
+    before, start = _memory("VmRSS"), time.process_time()  # a machine that is busy otherwise changes nothing
     Path("/proc/self/clear_refs").write_text("5")
     _seen = []
     try:
@@ -57,7 +58,7 @@ def harmless(folder, most_bytes=2**28, most_seconds=5.0):
     temporary = os.path.join(os.path.realpath(os.environ.get("TMPDIR", "/tmp")), "tmp")
     assert [path for path in opened if not str(path).startswith((*allowed, temporary))] == []
     assert _memory("VmHWM") - before < most_bytes
-    assert time.perf_counter() - start < most_seconds
+    assert time.process_time() - start < most_seconds
 
 
 def _is_own(event):
@@ -352,13 +353,14 @@ def test_a_text_alone_cannot_ask_for_gigabytes(tmp_path):
         cornu.models.model_from_json(text)
 
 
-def test_a_model_loads_without_its_weights_in_memory_twice(tmp_path):
-    model = cornu.Sequential([cornu.Input((2000,)), *[layers.Dense(2000, use_bias=False) for _ in range(8)]])
-    model.save(tmp_path / "large.keras")
-    size = 8 * 2000 * 2000 * 4
-    del model
-    with harmless(tmp_path, most_bytes=1.2 * size):
-        cornu.models.load_model(tmp_path / "large.keras")
+@pytest.mark.parametrize("copies", [0, 1])  # of one array of six, which the measure must see
+def test_a_model_loads_without_its_weights_in_memory_twice(copies, tmp_path):
+    program = [sys.executable, str(Path(__file__).with_name("loaded_memory.py"))]
+    paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    path = str(tmp_path / "large.keras")
+    subprocess.run([*program, "write", path], env=paths, check=True)
+    done = subprocess.run([*program, "load", path, str(copies)], env=paths, check=True, capture_output=True, text=True)
+    assert (float(done.stdout) > 1.1) == (copies > 0)
 
 
 # ---------------------------------------------------------------- JSON
