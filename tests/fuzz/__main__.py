@@ -95,7 +95,7 @@ def run(formats: list[str], mutations: int, seed: int, keep: Path | None = None)
                     answer = worker.load(kind, name, place)
                     if "wrong" in answer and keep is not None:
                         keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{kind}-{name}-{label}{place.suffix}").write_bytes(content)
+                        (keep / f"{kind}-{name.replace('/', '_')}-{label}{place.suffix}").write_bytes(content)
                     if "seconds" not in answer or number % _WORK == _WORK - 1:
                         worker.close()
                         worker = Worker()

@@ -1,10 +1,18 @@
-"""Changes of good files at random: of bytes, of the data that JSON holds, of what HDF5 and zip files are made of."""
+"""Changes of good files at random: of bytes, of the data that JSON holds, of what HDF5, zip and tar files are made of.
 
+JSON is changed wherever a format keeps it: in files, in attributes of HDF5, in the header of safetensors.
+"""
+
+import bz2
 import copy
+import gzip
 import io
 import json
+import lzma
 import random
+import tarfile
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -36,14 +44,14 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
 
     Args:
         content: the good file.
-        inside: "zip", "h5", "json" or "bytes": what it is made of.
+        inside: "zip", "h5", "json", "safetensors" or "tar": what it is made of.
         rng: the source of chance.
         others: good files of the same format, whose parts may be mixed in.
     """
-    if inside == "bytes" or rng.random() < 0.3:
+    if rng.random() < 0.3:
         return _bytes(content, rng, others)
     try:
-        return {"json": _json, "h5": _h5, "zip": _zip}[inside](content, rng, others)
+        return _INSIDE[inside](content, rng, others)
     except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
         return _bytes(content, rng, others)
 
@@ -144,10 +152,14 @@ def _keys(holder: Any) -> list:
 def _h5(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     buffer = io.BytesIO(content)
     with h5py.File(buffer, "r+") as file:
+        texts = [key for key in ("model_config", "training_config") if key in file.attrs]
         for _ in range(rng.choice((1, 1, 2))):
             names: list[str] = []
             file.visit(names.append)
-            if names:
+            if texts and rng.random() < 0.6:
+                key = texts[rng.random() < 0.3 and len(texts) > 1]
+                file.attrs[key] = _json(file.attrs[key], rng, others).decode()
+            elif names:
                 _change_node(file, rng.choice(names), names, rng)
     return buffer.getvalue()
 
@@ -187,6 +199,56 @@ def _change_node(file: Any, name: str, names: list[str], rng: random.Random) -> 
         )
 
 
+# ---------------------------------------------------------------- safetensors
+
+
+def _safetensors(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    size = int.from_bytes(content[:8], "little")
+    header = _json(content[8 : 8 + size], rng, others)
+    numbers = content[8 + size :]
+    if rng.random() < 0.2:
+        numbers = _bytes(numbers, rng, others)
+    return len(header).to_bytes(8, "little") + header + numbers
+
+
+# ---------------------------------------------------------------- tar
+
+_PACKERS: dict[bytes, tuple[Callable, Callable]] = {
+    b"\x1f\x8b": (gzip.decompress, gzip.compress),
+    b"BZh": (bz2.decompress, bz2.compress),
+    b"\xfd7zXZ": (lzma.decompress, lzma.compress),
+}
+
+
+def _tar(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    mark = next((mark for mark in _PACKERS if content.startswith(mark)), None)
+    unpack, pack = _PACKERS.get(mark, (bytes, bytes))
+    plain = unpack(content)
+    return pack(_bytes(plain, rng, [plain]) if rng.random() < 0.4 else _with_a_member(plain, rng))
+
+
+def _with_a_member(content: bytes, rng: random.Random) -> bytes:
+    """The archive with one member more, among the others."""
+    buffer = io.BytesIO()
+    strange = tarfile.TarInfo(
+        rng.choice(("../x", "/x", "a/../../x", "folder", "folder/0.txt", "\udc80", "x" * 300, ""))
+    )
+    strange.type = rng.choice((tarfile.REGTYPE, *(bytes([kind]) for kind in b"1234567LKxgS\0V")))
+    strange.linkname = rng.choice(("", "/etc/passwd", "..", "folder", "y" * 300))
+    strange.pax_headers = rng.choice(({}, {"path": "../y"}, {"size": "10000000000"}, {"GNU.sparse.major": "1"}))
+    with tarfile.open(fileobj=io.BytesIO(content)) as old, tarfile.open(fileobj=buffer, mode="w") as new:
+        members = old.getmembers()
+        place = rng.randrange(len(members) + 1)
+        for index, member in enumerate(members):
+            if index == place:
+                strange.size = 5
+                new.addfile(strange, io.BytesIO(b"12345"))
+            new.addfile(member, old.extractfile(member))
+        if place == len(members):
+            new.addfile(strange)
+    return buffer.getvalue()
+
+
 # ---------------------------------------------------------------- zip
 
 
@@ -221,3 +283,6 @@ def _written(members: dict[str, bytes], rng: random.Random) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+_INSIDE = {"json": _json, "h5": _h5, "zip": _zip, "safetensors": _safetensors, "tar": _tar}

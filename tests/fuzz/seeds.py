@@ -1,15 +1,31 @@
-"""Good files of every format, small, and how each is loaded."""
+"""Good files of every format, small, and how each is loaded.
 
+A file goes every way that a user may take it: it is loaded, inspected and opened in the editor. Whether it loads must
+be what the inspection said, and weights that are refused must leave the model as it was.
+"""
+
+import contextlib
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import cornu
 from cornu import layers
 from cornu.utils import archives
+
+_OLD = Path(__file__).parents[1] / "files" / "legacy_h5.zip"  # of Keras 1 and 2
+_OLD_MODELS = (
+    "keras-1.2.2-tensorflow/conv_1d", "keras-1.2.2-tensorflow/graph", "keras-1.2.2-theano/conv_th",
+    "keras-1.2.2-theano/lstm", "keras-2.15.0-tensorflow/attention", "keras-2.15.0-tensorflow/initial_state",
+    "keras-2.15.0-tensorflow/optimizer_adam", "keras-2.15.0-tensorflow/stacked_cells", "keras-2.2.4-tensorflow/gru",
+    "keras-2.2.4-tensorflow/optimizer_decay", "keras-2.2.4-tf-tensorflow/ops", "keras-2.2.4-theano/conv",
+)  # fmt: skip
 
 
 class Format(NamedTuple):
@@ -100,7 +116,7 @@ def _shards(folder: Path) -> dict[str, Path]:
 
 def _tar(folder: Path) -> dict[str, Path]:
     found = {}
-    for mode in ("", "gz", "xz"):
+    for mode in ("", "gz", "bz2", "xz"):
         found[mode] = folder / f"files{mode}.tar"
         with tarfile.open(found[mode], f"w:{mode}" if mode else "w") as archive:
             for index in range(3):
@@ -117,8 +133,60 @@ def _zip(folder: Path) -> dict[str, Path]:
     return {"": folder / "files.zip"}
 
 
+def _old(folder: Path) -> dict[str, Path]:
+    found = {}
+    with zipfile.ZipFile(_OLD) as archive:
+        for name in _OLD_MODELS:
+            found[name] = folder / f"{name.replace('/', '_')}.h5"
+            found[name].write_bytes(archive.read(f"{name}.h5"))
+    return found
+
+
+class Broken(Exception):
+    """A promise about files that was not kept."""
+
+
+def _load_model(path: Path, name: str) -> None:
+    report = _inspected(path)
+    try:
+        cornu.models.load_model(path)
+    except ValueError as error:
+        if report.loads:
+            raise Broken(f"The inspection says that the file loads, but: {error}") from error
+        raise
+    if not report.loads:
+        raise Broken(f"The file loads, but the inspection says: {report.refused}")
+
+
 def _load_weights(path: Path, name: str) -> None:
-    _built(name).load_weights(path)
+    _inspected(path)
+    model = _built(name)
+    before = [variable.numpy() for variable in model.variables]
+    try:
+        model.load_weights(path)
+    except ValueError as error:
+        for variable, old in zip(model.variables, before, strict=True):
+            if not np.array_equal(variable.numpy(), old, equal_nan=True):
+                raise Broken(f"The weights were refused, but {variable.path} has changed: {error}") from error
+        raise
+    finally:
+        if path.name.endswith((".weights.h5", ".weights.json")):
+            _edited(path)
+
+
+def _inspected(path: Path) -> Any:
+    report = cornu.models.load_model(path, report=True)
+    json.dumps(report.to_dict())
+    str(report)
+    return report
+
+
+def _edited(path: Path) -> None:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            cornu.saving.KerasFileEditor(path).summary()
+    except ValueError:
+        return
 
 
 _models: dict[str, Any] = {}
@@ -135,13 +203,14 @@ def _unpack(path: Path, name: str) -> None:
 
 
 FORMATS = {
-    "keras": Format(_keras, lambda path, name: cornu.models.load_model(path), "zip"),
+    "keras": Format(_keras, _load_model, "zip"),
     "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), _load_weights, "h5"),
     "json": Format(_json, lambda path, name: cornu.models.model_from_json(path.read_text(errors="replace")), "json"),
-    "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _load_weights, "bytes"),
+    "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _load_weights, "safetensors"),
     "shards": Format(_shards, _load_weights, "json"),
-    "h5": Format(_all(lambda m, path: m.save(path), ".h5"), lambda path, name: cornu.models.load_model(path), "h5"),
+    "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _load_model, "h5"),
+    "h5 of Keras 1, 2": Format(_old, _load_model, "h5"),
     "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
-    "tar": Format(_tar, _unpack, "bytes"),
+    "tar": Format(_tar, _unpack, "tar"),
     "zip": Format(_zip, _unpack, "zip"),
 }
