@@ -110,7 +110,7 @@ class Optimizer(Configurable):
                 stacklevel=4,
             )
         for name, value in unknown.items():
-            likely = validate.closest(name, constructor_parameters(type(self)))
+            likely = "'learning_rate'" if name == "lr" else validate.closest(name, constructor_parameters(type(self)))
             raise ValueError(
                 f"{validate.describe(self)}: unknown argument {name!r}. Likely: {likely}. Received: {name}={value!r}."
             )

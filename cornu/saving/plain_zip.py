@@ -39,16 +39,22 @@ def opened(path: str | os.PathLike, name: str) -> Iterator[zipfile.ZipFile]:
     """
     with open(path, "rb") as file:
         _check_table(file, name)
-        try:
-            with zipfile.ZipFile(file) as archive:
-                _check_members(archive.infolist(), file.seek(0, io.SEEK_END), name)
-                yield archive
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError) as error:
-            raise ValueError(f"{name} is damaged: {error}") from error
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # which is an offset before the file's start
-                raise
-            raise ValueError(f"{name} is damaged: {error}") from error
+        with _damage_told(name), zipfile.ZipFile(file) as archive:
+            _check_members(archive.infolist(), file.seek(0, io.SEEK_END), name)
+            yield archive
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """Say of what fails for an archive's damage that it does."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError) as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which is an offset before the file's start
+            raise
+        raise ValueError(f"{name} is damaged: {error}") from error
 
 
 def _check_table(file: BinaryIO, name: str) -> None:
@@ -98,9 +104,14 @@ def check(member: zipfile.ZipInfo, name: str) -> None:
 
 
 def content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
-    """A member's bytes."""
+    """A member's bytes.
+
+    Raises:
+        ValueError: when they are damaged, or not plain.
+    """
     check(member, name)
-    return archive.read(member)
+    with _damage_told(name):
+        return archive.read(member)
 
 
 @contextmanager

@@ -89,9 +89,13 @@ def opened(path: str) -> Iterator[list[h5py.File]]:
     named = _read_table(path)
     names = sorted({name for group in named.values() for name in group})
     with ExitStack() as stack:
-        files = {name: stack.enter_context(plain_h5.opened(_shard(path, name), repr(name))) for name in names}
-        if _identity(path) != seen:
-            raise ValueError(f"{path!r} was replaced while it was read. Load it again.")
+        files: dict[str, h5py.File] = {}
+        try:
+            for name in names:
+                files[name] = stack.enter_context(plain_h5.opened(_shard(path, name), repr(name)))
+        finally:  # a file that goes while it is opened looks damaged
+            if _identity(path) != seen:
+                raise ValueError(f"{path!r} was replaced while it was read. Load it again.")
         _check(named, files, path)
         yield list(files.values())
 

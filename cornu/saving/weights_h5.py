@@ -167,7 +167,8 @@ def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[
             part.load_own_variables({key: plain_h5.array(data) for key, data in store.items()})
     except ValueError as error:
         restore(old)
-        return str(error)
+        owner = validate.describe(part)
+        return str(error) if str(error).startswith(owner) else f"{owner}: the file's weights do not fit. {error}"
     return None
 
 

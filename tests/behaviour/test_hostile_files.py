@@ -700,6 +700,16 @@ def test_a_file_that_is_cut_is_refused(name, share, tmp_path):
         cornu.models.load_model(path) if name.endswith(".keras") else model.load_weights(path)
 
 
+def test_damage_that_no_load_meets_is_none_to_the_inspection(good, tmp_path):
+    content = good.read_bytes()
+    damaged = tmp_path / "damaged.keras"
+    damaged.write_bytes(content.replace(b'"date_saved"', b'"date_saveD"', 1))  # which the checksum does not fit
+    cornu.models.load_model(damaged)
+    report = cornu.models.load_model(damaged, report=True)
+    assert report.loads
+    assert ("note", "metadata.json") in [finding[:2] for finding in report.findings]
+
+
 # ---------------------------------------------------------------- several files
 
 
