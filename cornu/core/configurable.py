@@ -287,6 +287,18 @@ _READERS: dict[Any, Callable[[dict], Any]] = {
 _PLAIN_READERS = _READERS.keys() - {"function", function_code.CLASS_NAME}
 
 
+# Classes of Keras that are in files and have no equal here, and what they hold.
+_ELSEWHERE = {
+    "FlaxLayer": "a module of Flax, whose code is not in the file",
+    "GPTQDTypePolicy": "weights rounded to small integers by model.quantize()",
+    "JaxLayer": "functions of JAX, whose code is not in the file",
+    "QuantizedDTypePolicy": "weights rounded to small integers by model.quantize()",
+    "QuantizedFloat8DTypePolicy": "numbers of eight bits, by model.quantize()",
+    "TFSMLayer": "a program of TensorFlow in a folder elsewhere",
+    "TorchModuleWrapper": "a pickled module of PyTorch, which could run anything where it is read",
+}
+
+
 def find_object(module: str | None, name: str, registered_name: str | None = None) -> Any:
     """The class or function called `name`, among custom objects first, then cornu's own."""
     for candidate in (registered_name, name):
@@ -294,6 +306,8 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
         if found is not None:
             return found
     found = registry.find_builtin(module or "keras", name)
+    if found is None and name in _ELSEWHERE:
+        raise ValueError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
     if found is None:
         raise ValueError(
             f"Unknown {name!r} of module {module!r}. A file can name cornu's own classes and the ones given to it: "

@@ -62,7 +62,7 @@ def save_model(
     if kwargs:
         hints = " ".join(_HINTS[name] for name in kwargs if name in _HINTS)
         raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}. {hints}".rstrip())
-    path = os.fsdecode(filepath)
+    path = _path(filepath, "save_model")
     if zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
@@ -101,7 +101,7 @@ def load_model(
         model.save("model.keras")
         print(cornu.models.load_model("model.keras", report=True))
     """
-    path = _existing(filepath)
+    path = _existing(filepath, "load_model")
     options = LoadOptions(custom_objects or {}, compile, safe_mode)
     if report:
         return inspect_file(path, options, partial(_load, path, options._replace(safe_mode=True)))
@@ -142,7 +142,7 @@ def save_weights(
         model.save_weights("model.safetensors", metadata={"license": "Apache-2.0"})
         model.save_weights("model.weights.json", max_shard_size=0.25)
     """
-    path = os.fsdecode(filepath)
+    path = _path(filepath, "save_weights")
     if max_shard_size is not None:
         path = shards.table_path(path)
         kwargs["max_shard_size"] = max_shard_size
@@ -189,7 +189,7 @@ def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = 
         model.load_weights("torch.safetensors", name_map=from_torch)
     """
     by_name = kwargs.pop("by_name", False)
-    path = _existing(filepath)
+    path = _existing(filepath, "load_weights")
     read = _format(path, "load_weights").load_weights
     _check_options(read, "load_weights", kwargs)
     for line in read(model, path, skip_mismatch, by_name, **kwargs):
@@ -225,8 +225,15 @@ def _listed(endings: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _existing(filepath: str | os.PathLike) -> str:
-    path = os.fsdecode(filepath)
+def _path(filepath: Any, action: str) -> str:
+    """A name of a file as text."""
+    if not isinstance(filepath, (str, bytes, os.PathLike)):
+        raise TypeError(f"{action}: filepath must be the name of a file. Received: filepath={filepath!r:.200}.")
+    return os.fsdecode(filepath)
+
+
+def _existing(filepath: Any, action: str) -> str:
+    path = _path(filepath, action)
     if not os.path.exists(path):
         raise ValueError(f"There is no file {path!r}.")
     return path

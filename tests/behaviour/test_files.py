@@ -1,5 +1,6 @@
 """Saving a model and getting it back: whole, safe, and with a clear word when it cannot be."""
 
+import io
 import zipfile
 
 import numpy as np
@@ -198,3 +199,11 @@ def test_a_folder_in_the_place_of_a_file_is_not_written_over(tmp_path):
     model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
     with pytest.raises(ValueError, match=r"is a folder\. Give the name of a file in it"):
         model.save(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("what", [io.BytesIO(), None, 3])
+def test_what_is_no_name_of_a_file_is_refused(what):
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+    for use in (model.save, model.save_weights, model.load_weights, cornu.models.load_model):
+        with pytest.raises(TypeError, match=r"filepath must be the name of a file\. Received"):
+            use(what)

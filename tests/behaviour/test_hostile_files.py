@@ -258,6 +258,12 @@ def test_a_config_names_classes_of_a_closed_list(module, name, good):
         is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), name)
 
 
+def test_what_classes_without_an_equal_hold_is_said(good):
+    for name, word in (("TorchModuleWrapper", "pickled"), ("TFSMLayer", "TensorFlow")):
+        entry = {"module": "keras.layers", "class_name": name, "config": {"name": "x"}, "registered_name": None}
+        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), f"{name} of Keras: .*{word}")
+
+
 @pytest.mark.parametrize(("module", "name"), CLASSES)
 def test_a_config_names_functions_of_a_closed_list(module, name, good):
     for config in (name, [name], {"a": name}):
