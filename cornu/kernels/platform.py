@@ -22,7 +22,7 @@ FAST_ON: dict[str, tuple[str, ...]] = {
     "large_product": ("cpu",),
     "apart": ("cpu",),
     "depthwise_conv": ("cpu",),
-    "max_pool": ("cpu",),
+    "max_pool": ("cpu", "gpu"),
     "average_pool": ("cpu",),
     "recurrent": ("cpu", "gpu", "tpu"),
     "bfloat16_product": ("cpu",),

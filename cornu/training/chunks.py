@@ -3,6 +3,8 @@
 Arrays are cut into chunks: as many batches as make some megabytes, gathered in the epoch's order. That takes a small
 part of the time in which the device works on the chunk before, so the main thread does it between two calls.
 
+A GPU or TPU gets arrays whole, once, where they fit into a part of its memory, and gathers the chunks itself.
+
 What a source of batches yields is copied before it is used, because the source may write the next batch into the same
 memory. A `PyDataset` and whatever can be gone through again is read by a thread that stays ahead. A generator is a
 program of the user's that may well look at the model, so it runs in the main thread, while the device is at work.
@@ -10,22 +12,27 @@ program of the user's that may well look at the model, so it runs in the main th
 
 import contextlib
 import functools
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.kernels import platform
 from cornu.training import padding
 from cornu.training.data import Batches
 from cornu.training.pace import Pace
 from cornu.training.prefetch import prefetch
 
 CHUNK_BYTES = 8 * 2**20  # of a chunk's data
+DEVICE_CHUNK_BYTES = 256 * 2**20  # of one that a device gathers from its own memory
 CHUNK_STEPS = 256
 FIRST_STEPS = 4  # the first chunk of an epoch is filled with few steps, so that the device starts at once
 AHEAD = 2  # batches that the thread makes ahead
+_SHARE = 4  # one part in so many of a device's free memory may hold the data
 _ALIGNMENT = 64  # bytes; the CPU device then uses the host's memory as it is
 
 
@@ -72,17 +79,21 @@ def chunk_size(batches: Batches, pace: Pace) -> int:
     if pace.fixed or not pace.loops:
         return pace.steps if pace.fixed else 1
     leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.example()) if leaf is not None]
-    return max(1, min(CHUNK_STEPS, CHUNK_BYTES // max(1, sum(leaf.nbytes for leaf in leaves))))
+    limit = CHUNK_BYTES if _resident(batches) is None else DEVICE_CHUNK_BYTES
+    return max(1, min(CHUNK_STEPS, limit // max(1, sum(leaf.nbytes for leaf in leaves))))
 
 
 def array_chunks(batches: Batches, number: int, size: int, full: int | None) -> Iterator[Chunk | tuple]:
     """The batches of an epoch of arrays as chunks; a last batch that is short and not filled up comes as a pair."""
-    data, order, rows = packed(batches.arrays), batches.order(number), batches.batch_size
+    data, gathered, first = _resident(batches), _gathered_on_device, size
+    if data is None:
+        data, gathered, first = packed(batches.arrays), _gathered, FIRST_STEPS
+    order, rows = batches.order(number), batches.batch_size
     whole = -(-len(order) // rows) if full else len(order) // rows
-    done, steps = 0, min(FIRST_STEPS, size)
+    done, steps = 0, min(first, size)
     while done < whole:
         steps = min(steps, whole - done)
-        yield _gathered(data, order[done * rows : (done + steps) * rows], rows, steps, size, full)
+        yield gathered(data, order[done * rows : (done + steps) * rows], rows, steps, size, full)
         done, steps = done + steps, min(4 * steps, size)
     if done * rows < len(order):
         yield tree.map_structure(lambda leaf: None if leaf is None else leaf[order[done * rows :]], data), None
@@ -97,11 +108,16 @@ def _gathered(data: Any, order: np.ndarray, rows: int, steps: int, size: int, fu
         stacked[len(order) : steps * rows] = leaf[order[(steps - 1) * rows]]  # extra rows, which count for nothing
         return stacked.reshape(size, rows, *leaf.shape[1:])
 
-    counts = None
-    if full:
-        counts = np.full(size, rows, "int32")
-        counts[steps - 1] = len(order) - (steps - 1) * rows
-    return Chunk(tree.map_structure(leaf_of, data), counts, steps)
+    return Chunk(tree.map_structure(leaf_of, data), _counts(order, rows, steps, size, full), steps)
+
+
+def _counts(order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> np.ndarray | None:
+    """How many rows of each batch are real, where batches are filled up."""
+    if not full:
+        return None
+    counts = np.full(size, rows, "int32")
+    counts[steps - 1] = len(order) - (steps - 1) * rows
+    return counts
 
 
 def _take(leaf: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
@@ -119,6 +135,44 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     memory = np.empty(count + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT
     return memory[offset : offset + count].view(dtype).reshape(shape)
+
+
+# ---------------------------------------------------------------- data that stays on a device
+
+_on_device: weakref.WeakKeyDictionary[Batches, Any] = weakref.WeakKeyDictionary()
+
+
+def _resident(batches: Batches) -> Any:
+    """The arrays on the device, or None where they stay with the host."""
+    if batches.arrays is None:
+        return None
+    if batches not in _on_device:
+        data = packed(batches.arrays)
+        fits = sum(leaf.nbytes for leaf in tree.flatten(data) if leaf is not None) <= _room()
+        _on_device[batches] = jax.device_put(data) if fits else None
+    return _on_device[batches]
+
+
+def _room() -> int:
+    """How many bytes of data a device may hold; none on a CPU, which works on the host's memory as it is."""
+    if platform.name() == "cpu":
+        return 0
+    memory = jax.local_devices(backend=platform.name())[0].memory_stats() or {}
+    return (memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)) // _SHARE
+
+
+def _gathered_on_device(data: Any, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
+    places = np.full((size, rows), order[(steps - 1) * rows], "int32")  # extra rows, which count for nothing
+    places.reshape(-1)[: len(order)] = order
+    return Chunk(_rows_of(data, places), _counts(order, rows, steps, size, full), steps)
+
+
+@jax.jit
+def _rows_of(data: Any, places: jax.Array) -> Any:
+    return jax.tree.map(lambda leaf: jnp.take(leaf, places, axis=0, mode="clip"), data)
+
+
+# ---------------------------------------------------------------- batches that a source yields
 
 
 def stacked_chunks(pairs: Iterable[tuple], size: int, pace: Pace) -> Iterator[Chunk]:

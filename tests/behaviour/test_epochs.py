@@ -290,6 +290,29 @@ def test_large_batches_are_calls_of_their_own(monkeypatch, calls):
     assert calls == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("make", [dense, normalised], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("rows", [4, 7])
+def test_data_that_lives_on_the_device_trains_alike(make, rows, monkeypatch, long_calls):
+    """As on a GPU: the arrays go there once, and every chunk is gathered there, in the same order."""
+    found = []
+    for room in (0, 2**30):
+        monkeypatch.setattr(chunks, "_room", lambda room=room: room)
+        cornu.utils.set_random_seed(5)
+        model = make()
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        history = model.fit(X, KINDS, rows, epochs=2, verbose=0, validation_split=0.2).history
+        found.append([*history.values(), model.evaluate(X, KINDS, rows, verbose=0), model.predict(X, rows, verbose=0)])
+    for host, device in zip(*found, strict=True):
+        np.testing.assert_array_equal(host, device)
+
+
+def test_data_without_room_on_the_device_stays_with_the_host(monkeypatch, long_calls):
+    monkeypatch.setattr(chunks, "_room", lambda: X.nbytes - 1)
+    model = dense()
+    model.predict(X, batch_size=4, verbose=0)
+    assert all(data is None for data in chunks._on_device.values())
+
+
 def test_uncompiled_steps_are_run_one_by_one(long_calls, calls):
     model = normalised()
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
