@@ -73,7 +73,7 @@ def everything(options: argparse.Namespace, peers: list[Peer], file: Path) -> di
     for number, (name, dtype) in enumerate(pieces):
         began = time.monotonic()
         seconds = max(0.0, deadline - began) / (len(pieces) - number)
-        settings = driver.Settings(seconds, 2 if options.quick else 15, options.quick, options.device, dtype)
+        settings = driver.Settings(seconds, 2 if options.quick else 15, options.quick, options.device, dtype, at_once=4)
         found = driver.measure(name, WORK[name], peers, settings)
         title = f"{WORK[name].title}, {dtype}"
         result = {"title": title, "unit": "ms", "peers": found, "seconds": time.monotonic() - began}

@@ -28,7 +28,6 @@ from cornu.saving.atomic import replacing
 _PATIENCE = 90.0  # seconds that a peer has to start and compile, at the least
 _GROWTH_CALLS = 10_000
 _LEAST_ROUNDS, _MOST_ROUNDS = 3, 15
-_AT_ONCE = 2  # processes that start and compile side by side
 
 
 class Settings(NamedTuple):
@@ -39,6 +38,7 @@ class Settings(NamedTuple):
     quick: bool = False
     device: str = "cpu"
     dtype: str = "float32"
+    at_once: int = 2  # processes that start and compile side by side
 
 
 def arguments(parser: argparse.ArgumentParser, out: str) -> None:
@@ -235,7 +235,7 @@ def start(name: str, work: Work, asked: list[Peer], settings: Settings) -> tuple
         return Fresh(peer, options, settings.device, patience, work.cache)
 
     results, ready = {}, []
-    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+    with concurrent.futures.ThreadPoolExecutor(settings.at_once) as pool:
         for peer, future in [(peer, pool.submit(one, peer)) for peer in asked]:
             try:
                 running = future.result()

@@ -46,14 +46,14 @@ def _layout(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _fit(engine, model, data, batch, steps, optimizer=torch.optim.Adam, loss=None, images=False) -> Case:
-    """Epochs of training with a running loss and accuracy, over data that is on the device."""
+    """Epochs of training with a running loss and accuracy, over arrays that go to the device before an epoch."""
     model = engine.place(model, images)
     loss = loss or nn.CrossEntropyLoss()
     updates = optimizer(model.parameters())
-    *x, y = map(engine.tensor, data)
 
     def run(n: int) -> tuple[float, float]:
         model.train()
+        *x, y = (engine.tensor(part[: n * batch]) for part in data)
         order = torch.randperm(n * batch, device=engine.device)
         total, right = (torch.zeros((), device=engine.device) for _ in range(2))
         for chosen in order.split(batch):
@@ -403,12 +403,13 @@ def inception_v3_predict(engine, batch=8, steps=1, size=299):
 
 def evaluate(engine, batch=32, steps=400):
     model, loss = engine.place(_mlp()).eval(), nn.CrossEntropyLoss()
-    x, y = map(engine.tensor, keras_work.labelled((784,), 10, batch * steps))
+    data = keras_work.labelled((784,), 10, batch * steps)
 
     def run(n: int) -> tuple[float, float]:
+        x, y = (engine.tensor(part[: n * batch]) for part in data)
         total, right = (torch.zeros((), device=engine.device) for _ in range(2))
         with torch.inference_mode(), engine.autocast():
-            for rows, labels in zip(x[: n * batch].split(batch), y[: n * batch].split(batch), strict=True):
+            for rows, labels in zip(x.split(batch), y.split(batch), strict=True):
                 answer = model(rows)
                 total += loss(answer, labels)
                 right += _right(answer, labels)
