@@ -3,14 +3,13 @@
 `mixed_bfloat16` computes in bfloat16 on weights kept in float32; every other name computes and keeps in one type.
 """
 
-import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from cornu import settings, validate
-from cornu.core import dtypes
+from cornu.core import dtypes, patterns
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -121,7 +120,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
     def __getitem__(self, path: str) -> DTypePolicy:
         if path in self._policy_map:
             return self._policy_map[path]
-        matches = [key for key in self._policy_map if re.match(key, path)]
+        matches = [key for key in self._policy_map if patterns.found(key, path, "match")]
         if len(matches) > 1:
             raise ValueError(f"DTypePolicyMap: path {path!r} matches several keys: {matches}. Keep one of them.")
         return self._policy_map[matches[0]] if matches else self.default_policy
@@ -170,7 +169,10 @@ def get(identifier: Any) -> DTypePolicy | DTypePolicyMap:
     if isinstance(identifier, (DTypePolicy, DTypePolicyMap)):
         return identifier
     if isinstance(identifier, dict):
-        return deserialize_keras_object(identifier)
+        found = deserialize_keras_object(identifier)
+        if not isinstance(found, (DTypePolicy, DTypePolicyMap)):
+            raise ValueError(f"The config of a dtype policy names none. Received: {identifier!r:.200}.")
+        return found
     if isinstance(identifier, str):
         return DTypePolicy(identifier)
     return DTypePolicy(dtypes.standardize_dtype(identifier))

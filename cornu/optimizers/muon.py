@@ -1,12 +1,12 @@
 """Muon: for matrices, momentum made orthogonal; for everything else, Adam."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from cornu.core import patterns
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import Optimizer
 
@@ -88,7 +88,7 @@ class Muon(Optimizer):
         return (
             variable.ndim != 2
             or (self.exclude_embeddings and "embedding" in path.lower())
-            or any(re.search(pattern, path) for pattern in self.exclude_layers)
+            or any(patterns.found(pattern, path) for pattern in self.exclude_layers)
         )
 
     def new_slot(self, name: str, variable: Variable) -> Variable | None:

@@ -1,9 +1,9 @@
 """Which optimizer trains which variable, by patterns on the variables' paths."""
 
-import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
+from cornu.core import patterns
 from cornu.core.configurable import Configurable
 from cornu.optimizers.optimizer import Optimizer
 
@@ -50,7 +50,7 @@ class OptimizerMap(Configurable, MutableMapping):
     def __getitem__(self, path: str) -> Optimizer:
         if path in self.optimizer_map:
             return self.optimizer_map[path]
-        matches = (found for pattern, found in self.optimizer_map.items() if re.fullmatch(pattern, path))
+        matches = (found for pattern, found in self.optimizer_map.items() if patterns.found(pattern, path, "fullmatch"))
         return next(matches, self.default_optimizer)
 
     def __setitem__(self, pattern: str, optimizer: Optimizer) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from cornu import late
 from cornu.core import context
 from cornu.core.variable import placeholder
+from cornu.saving import h5_headers
 from cornu.saving.checksum import Sums
 
 h5py = late.module("h5py")
@@ -29,7 +30,8 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _HEAP = b"GCOL\1"
 _BLOCK = 2**22  # bytes
 _MOST_TEXTS = 2**20
-_unchecked: dict[int, Any] = {}  # the bytes of open files whose heaps were not looked at, by the file's id
+_streams: dict[int, Any] = {}  # the bytes of open files, by the file's id
+_unchecked: set[int] = set()  # those of them whose heaps were not looked at
 _NUMBERS = "biufc"  # kinds of dtype
 _ALIGNED = 64  # bytes; JAX takes over an array of such a place without a copy
 
@@ -126,8 +128,11 @@ def opened(source: Any, name: str) -> Iterator[h5py.File]:
         try:
             file = stack.enter_context(h5py.File(source, "r"))
             stream = source if hasattr(source, "read") else stack.enter_context(open(source, "rb"))
-            _unchecked[file.id.id] = stream
-            stack.callback(_unchecked.pop, file.id.id, None)
+            number = file.id.id
+            _streams[number] = stream
+            _unchecked.add(number)
+            stack.callback(_streams.pop, number, None)
+            stack.callback(_unchecked.discard, number)
             yield file
         except (OSError, RuntimeError, KeyError) as error:
             raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
@@ -210,14 +215,30 @@ def attribute(holder: h5py.Group, name: str) -> Any:
         raise ValueError(f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks.")
     if found.dtype.kind == "O":
         _check_heaps(holder.file)
+        _check_texts(holder, name, math.prod(found.shape or ()))
     return holder.attrs[name]
+
+
+def _check_texts(holder: h5py.Group, name: str, count: int) -> None:
+    """Refuse an attribute whose texts claim to be longer than the file."""
+    file = holder.file
+    stream = _streams.get(file.id.id)
+    if stream is None:
+        return
+    address = h5py.h5o.get_info(holder.id).addr
+    claimed = sum(h5_headers.text_lengths(stream, file.userblock_size, address, name, count))
+    if claimed > file.id.get_filesize():
+        raise ValueError(
+            f"The attribute {name!r} of {holder.name} claims {claimed} bytes of text, which the file lacks."
+        )
 
 
 def _check_heaps(file: h5py.File) -> None:
     """Refuse heaps of texts in which HDF5 would go round in a circle: an object that takes no room has no next one."""
-    stream = _unchecked.pop(file.id.id, None)
-    if stream is None:
+    if file.id.id not in _unchecked:
         return
+    _unchecked.discard(file.id.id)
+    stream = _streams[file.id.id]
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise ValueError("The HDF5 file counts in words of an unusual size, which is refused.")
     seen: set[int] = set()

@@ -345,6 +345,57 @@ def test_layers_that_declare_much_take_no_memory(name, good):
     assert name in ("UpSampling1D", "RepeatVector", "ZeroPadding1D")  # which hold no weights
 
 
+FLOAT = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
+NEVER_ENDING = [
+    "(a+)+$",
+    "(a|a)*$",
+    "(?:a*)*$",
+    "a*a*a*a*a*a*a*$",
+    "a?" * 40 + "a" * 40,
+    "(a+)\\1+$",
+    "(" * 99,
+    "[",
+    "(a",
+    "(?P<",
+]
+
+
+@pytest.mark.parametrize("pattern", NEVER_ENDING)
+def test_patterns_that_would_keep_python_busy_are_refused(pattern, good):
+    mapped = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap", "registered_name": None}
+    mapped["config"] = {"default_policy": None, "policy_map": {pattern: FLOAT}}
+
+    def by_policy(config):
+        config["config"]["layers"][1]["config"].update(name="a" * 40 + "!", dtype=mapped)
+
+    def by_optimizer(config):
+        config["config"]["layers"][1]["config"]["name"] = "a" * 40 + "!"
+        muon = {"module": "keras.optimizers", "class_name": "Muon", "config": {"exclude_layers": [pattern]}}
+        config["compile_config"] = {"optimizer": muon | {"registered_name": None}, "loss": "mse"}
+        config["build_config"] = {"input_shape": [None, 4]}
+
+    for change in (by_policy, by_optimizer):
+        path = changed(good, change)
+        with harmless(path.parent):
+            try:
+                cornu.models.load_model(path).optimizer.build([cornu.Variable(np.zeros((2, 2)), name="a" * 40 + "!")])
+            except ValueError as error:
+                assert "pattern" in str(error) or "expression" in str(error)
+            else:
+                pytest.fail("It was not refused.")
+
+
+def test_a_pattern_of_layers_as_people_write_them_is_taken():
+    policies = cornu.dtype_policies.DTypePolicyMap("float32", {r"model/(block|stage)_\d+/[a-z_]+.*": FLOAT})
+    assert policies["model/block_12/dense"].name == "float32"
+
+
+@pytest.mark.parametrize("dtype", [{"config": {"name": "float32"}}, {"a": 1}, {"class_name": "DTypePolicy"}])
+def test_what_is_no_dtype_is_refused(dtype, good):
+    is_refused(changed(good, lambda c: c["config"]["layers"][1]["config"].update(dtype=dtype)), "dtype policy")
+    is_refused(changed(good, lambda c: c["config"].update(dtype=dtype)), "dtype policy")
+
+
 @pytest.mark.parametrize("metric", [("AUC", {"num_thresholds": 10**9}), ("MeanIoU", {"num_classes": 10**6})])
 def test_metrics_that_declare_much_take_no_memory(metric, good):
     name, config = metric
@@ -684,6 +735,48 @@ def test_strange_notes_in_a_weights_file_do_no_harm(value, good, tmp_path):
 
     with harmless(tmp_path):
         cornu.models.load_model(with_weights(good, change))
+
+
+def rewritten_by_h5py(path, libver):
+    """The whole-model file of a small model, with texts of variable length, as this release of HDF5 writes them."""
+    small().save(path.with_name("whole.h5"))
+    with h5py.File(path.with_name("whole.h5")) as old, h5py.File(path, "w", libver=libver) as new:
+        for name in old:
+            old.copy(name, new)
+        for name, value in old.attrs.items():
+            new.attrs[name] = value if isinstance(value, np.ndarray) else str(value)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("claimed", [2**32 - 1, 2**31, 10**6])
+@pytest.mark.parametrize("name", ["keras_version", "model_config"])
+def test_a_text_that_claims_gigabytes_takes_none(name, claimed, libver, tmp_path):
+    content = rewritten_by_h5py(tmp_path / "bad.h5", libver)
+    with h5py.File(tmp_path / "bad.h5") as file:
+        length = len(file.attrs[name].encode())
+    heap = content.find(b"GCOL")
+    honest, bad = struct.pack("<IQ", length, heap), struct.pack("<IQ", claimed, heap)
+    assert honest in content
+    (tmp_path / "bad.h5").write_bytes(content.replace(honest, bad))
+    with harmless(tmp_path, most_bytes=2**26):
+        if libver == "latest":  # whose headers have sums
+            with pytest.raises(ValueError, match=r"."):
+                cornu.models.load_model(tmp_path / "bad.h5")
+        else:
+            with pytest.raises(ValueError, match=f"'{name}' of / claims {claimed} bytes"):
+                cornu.models.load_model(tmp_path / "bad.h5")
+        assert not cornu.models.load_model(tmp_path / "bad.h5", report=True).loads
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_texts_are_read_from_headers_of_every_form(libver, tmp_path):
+    rewritten_by_h5py(tmp_path / "good.h5", libver)
+    with h5py.File(tmp_path / "good.h5", "r+", libver=libver) as file:
+        for number in range(5):  # so many that the header has several blocks
+            file.attrs[f"more{number}"] = "text" * 100
+        file.attrs["keras_version"] = "3.0.0"
+    assert cornu.models.load_model(tmp_path / "good.h5").count_params() == small().count_params()
 
 
 def test_a_weights_file_behind_other_bytes_is_read_as_what_it_is(tmp_path):

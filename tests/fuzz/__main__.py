@@ -60,10 +60,8 @@ class Worker:
             answer = None
         if answer is None:
             return {"wrong": f"crash with {self._process.wait()}: {''.join(self._errors[-30:])}"}
-        if answer["seconds"] > _SECONDS:
-            answer.setdefault("wrong", f"took {answer['seconds']:.1f} s")
-        if answer["bytes"] > _BYTES:
-            answer.setdefault("wrong", f"took {answer['bytes'] / 2**20:.0f} MiB")
+        if answer["seconds"] > _SECONDS or answer["bytes"] > _BYTES:
+            answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
         return answer
 
     def close(self) -> None:

@@ -36,6 +36,24 @@ _GADGETS = (
     {"class_name": "__tensor__", "config": {"value": [[1], [2, 3]], "dtype": "float32"}},
     {"class_name": "__slice__", "config": {"start": 0}},
     {"class_name": "__tuple__", "items": [1, 2]},
+    {
+        "module": "keras.dtype_policies",
+        "class_name": "DTypePolicyMap",
+        "registered_name": None,
+        "config": {
+            "default_policy": None,
+            "policy_map": {
+                "(.+)+!": {
+                    "module": "keras",
+                    "class_name": "DTypePolicy",
+                    "config": {"name": "float32"},
+                    "registered_name": None,
+                }
+            },
+        },
+    },
+    {"module": "keras.optimizers", "class_name": "Muon", "config": {"exclude_layers": ["(.+)+!"]}},
+    {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {"module": "gASV"}},
 )
 
 
