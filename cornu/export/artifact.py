@@ -25,6 +25,7 @@ from cornu.core import dtypes
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import platform
+from cornu.saving import plain_zip
 
 _MOST_METADATA = 64 * 2**20  # bytes
 _CALL = re.compile(r'custom_call @"?([^"\s(]+)|call_target_name = "([^"]*)"')
@@ -56,7 +57,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
     if not os.path.isfile(path):
         raise ValueError(f"There is no file {path!r}.")
     try:
-        with zipfile.ZipFile(path) as file:
+        with plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()
     except _DAMAGE as error:
         raise ValueError(f"{path!r} is no exported model, or it is damaged: {error}") from error
@@ -193,8 +194,6 @@ class _Reader:
         self.file = file
         self.members = {member.filename: member for member in file.infolist()}
         size = os.path.getsize(path)
-        if len(self.members) != len(file.infolist()):
-            raise _DamagedError("two members have the same name")
         for name, member in self.members.items():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > size or member.flag_bits & 1:
                 raise _DamagedError(f"the member {name!r} is not stored as it is")

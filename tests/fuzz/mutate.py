@@ -6,6 +6,7 @@ JSON is changed wherever a format keeps it: in files, in attributes of HDF5, in 
 import bz2
 import copy
 import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -62,7 +63,7 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
 
     Args:
         content: the good file.
-        inside: "zip", "h5", "json", "safetensors" or "tar": what it is made of.
+        inside: "zip", "h5", "json", "safetensors", "tar" or "export": what it is made of.
         rng: the source of chance.
         others: good files of the same format, whose parts may be mixed in.
     """
@@ -289,6 +290,26 @@ def _zip(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     return _written(members, rng)
 
 
+def _sealed(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    """An exported model, changed, whose checksums mostly fit again."""
+    members = _members(content)
+    name = rng.choice([*members, *[name for name in members if name.startswith("endpoints/")] * 4])
+    if name.endswith(".json"):
+        members[name] = _json(members[name], rng, others)
+    else:
+        members[name] = _bytes(members[name], rng, [members[name]])
+        metadata = json.loads(members["metadata.json"])
+        for entry in metadata["endpoints"]:
+            seal = hashlib.sha256(members[f"endpoints/{entry}"]).hexdigest()
+            metadata["endpoints"][entry]["sha256"] = seal
+        members["metadata.json"] = json.dumps(metadata).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for each, part in members.items():
+            archive.writestr(each, part)
+    return buffer.getvalue()
+
+
 def _members(content: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -303,4 +324,6 @@ def _written(members: dict[str, bytes], rng: random.Random) -> bytes:
     return buffer.getvalue()
 
 
-_INSIDE = {"json": _json, "h5": _h5, "zip": _zip, "safetensors": _safetensors, "tar": _tar}
+_INSIDE = {
+    "export": _sealed, "h5": _h5, "json": _json, "safetensors": _safetensors, "tar": _tar, "zip": _zip,
+}  # fmt: skip

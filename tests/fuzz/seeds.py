@@ -114,6 +114,13 @@ def _shards(folder: Path) -> dict[str, Path]:
     return _all(lambda model, path: model.save_weights(path, max_shard_size=3e-7), ".weights.json")(folder)
 
 
+def _export(folder: Path) -> dict[str, Path]:
+    found = {name: folder / f"{name}.stablehlo" for name in ("dense", "sequence")}
+    for name, path in found.items():
+        MODELS[name]().export(path, verbose=False, platforms=["cpu"])
+    return found
+
+
 def _tar(folder: Path) -> dict[str, Path]:
     found = {}
     for mode in ("", "gz", "bz2", "xz"):
@@ -212,5 +219,6 @@ FORMATS = {
     "h5 of Keras 1, 2": Format(_old, _load_model, "h5"),
     "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
     "tar": Format(_tar, _unpack, "tar"),
+    "stablehlo": Format(_export, lambda path, name: cornu.export.load(path), "export"),
     "zip": Format(_zip, _unpack, "zip"),
 }
