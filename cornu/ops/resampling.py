@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from cornu import late, validate
 from cornu.core.operation import Tensor, op
@@ -308,7 +307,7 @@ def perspective_transform(
     batch, restore = _as_batch(images, data_format, "perspective_transform")
     start = _per_image(start_points, batch, (4, 2), "perspective_transform")
     end = _per_image(end_points, batch, (4, 2), "perspective_transform")
-    return restore(_projected(batch, _homography(end, start), interpolation, "constant", fill_value))
+    return restore(_projected(batch, homography(end, start), interpolation, "constant", fill_value))
 
 
 def _projected(images, transform, interpolation, fill_mode, fill_value):
@@ -329,7 +328,7 @@ def _per_image(values, batch, shape, name):
     return jnp.broadcast_to(values, (batch.shape[0], *shape))
 
 
-def _homography(source, target):
+def homography(source, target):
     """The 8 numbers of the projective map that takes each of four points to its target; shapes `(batch, 4, 2)`."""
     x, y = source[..., 0], source[..., 1]
     u, v = target[..., 0], target[..., 1]
@@ -368,17 +367,21 @@ def elastic_transform(
     batch, restore = _as_batch(images, data_format, "elastic_transform")
     n, height, width, _ = batch.shape
     noise = normal((2, n, height, width), dtype="float32", seed=draw_seed(seed))
-    shift = alpha * _smoothed(noise, sigma)
-    rows, columns = _pixel_grid(batch)
-    return restore(_sampled(batch, rows + shift[0], columns + shift[1], interpolation, fill_mode, fill_value))
+    return restore(displaced(batch, alpha * smoothed(noise, sigma), interpolation, fill_mode, fill_value))
 
 
-def _smoothed(noise, sigma):
+def displaced(images, shift, interpolation, fill_mode, fill_value):
+    """Each pixel of `(batch, height, width, channels)` looked up `shift`, `(2, batch, height, width)`, away from it."""
+    rows, columns = _pixel_grid(images)
+    return _sampled(images, rows + shift[0], columns + shift[1], interpolation, fill_mode, fill_value)
+
+
+def smoothed(noise, sigma):
     """Gaussian average over the last two axes, by a product with a matrix of weights along each."""
 
     def weights(size):
-        place = np.arange(size)
-        bell = np.exp(-0.5 * np.square((place[:, None] - place[None, :]) / sigma))
-        return jnp.asarray(bell / bell.sum(axis=1, keepdims=True), noise.dtype)
+        place = jnp.arange(size, dtype=noise.dtype)
+        bell = jnp.exp(-0.5 * jnp.square((place[:, None] - place[None, :]) / sigma))
+        return bell / bell.sum(axis=1, keepdims=True)
 
     return jnp.einsum("...hw,ah,bw->...ab", noise, weights(noise.shape[-2]), weights(noise.shape[-1]))
