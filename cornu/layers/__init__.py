@@ -42,6 +42,7 @@ from cornu.layers.input_spec import InputSpec
 from cornu.layers.integer_lookup import IntegerLookup
 from cornu.layers.layer import Layer
 from cornu.layers.masking import Masking
+from cornu.layers.max_num_bounding_boxes import MaxNumBoundingBoxes
 from cornu.layers.merge import (
     Add,
     Average,
@@ -60,6 +61,7 @@ from cornu.layers.merge import (
     multiply,
     subtract,
 )
+from cornu.layers.mixing import CutMix, MixUp
 from cornu.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from cornu.layers.normalization import (
     BatchNormalization,
@@ -69,6 +71,7 @@ from cornu.layers.normalization import (
     SpectralNormalization,
     UnitNormalization,
 )
+from cornu.layers.pipeline import Pipeline
 from cornu.layers.pool import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -101,6 +104,21 @@ from cornu.layers.pool import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from cornu.layers.rand_augment import AugMix, RandAugment
+from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from cornu.layers.random_color import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
+from cornu.layers.random_erasing import RandomErasing
+from cornu.layers.random_filter import RandomGaussianBlur, RandomSharpness
+from cornu.layers.random_flip import RandomFlip
+from cornu.layers.random_warp import RandomElasticTransform, RandomPerspective
 from cornu.layers.recurrent import GRU, LSTM, SimpleRNN
 from cornu.layers.regularization import (
     ActivityRegularization,
@@ -114,10 +132,12 @@ from cornu.layers.regularization import (
 )
 from cornu.layers.rescaling import Rescaling
 from cornu.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from cornu.layers.resizing import CenterCrop, RandomCrop, Resizing
 from cornu.layers.rnn import RNN
 from cornu.layers.string_lookup import StringLookup
 from cornu.layers.text_vectorization import TextVectorization
 from cornu.layers.time_distributed import TimeDistributed
+from cornu.layers.tones import AutoContrast, Equalization, RandomInvert, RandomPosterization, Solarization
 from cornu.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cornu.layers.wrapper import Wrapper
 from cornu.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
@@ -155,6 +175,8 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AugMix",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -165,6 +187,7 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -181,6 +204,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -189,6 +213,7 @@ __all__ = [
     "Dropout",
     "EinsumDense",
     "Embedding",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -220,6 +245,7 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -228,16 +254,40 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -246,6 +296,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",

@@ -1,0 +1,106 @@
+"""Boxes around things in images: their formats, and how they follow when an image is cropped, resized or flipped.
+
+Every format is read into corners `left, top, right, bottom` in pixels, changed there, and written back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+
+# Each format by how its four numbers become left, top, right, bottom, and how those become its own four again.
+_FORMS: dict[str, tuple[Callable, Callable]] = {
+    "xyxy": (lambda x, y, r, b: (x, y, r, b), lambda x, y, r, b: (x, y, r, b)),
+    "yxyx": (lambda y, x, b, r: (x, y, r, b), lambda x, y, r, b: (y, x, b, r)),
+    "xywh": (lambda x, y, w, h: (x, y, x + w, y + h), lambda x, y, r, b: (x, y, r - x, b - y)),
+    "center_xywh": (
+        lambda x, y, w, h: (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
+        lambda x, y, r, b: ((x + r) / 2, (y + b) / 2, r - x, b - y),
+    ),
+    "center_yxhw": (
+        lambda y, x, h, w: (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
+        lambda x, y, r, b: ((y + b) / 2, (x + r) / 2, b - y, r - x),
+    ),
+}
+FORMATS = (*_FORMS, *(f"rel_{name}" for name in _FORMS))
+
+
+def check(boxes: Any, form: str | None, owner: Any) -> None:
+    """Raise unless `boxes` is a dictionary with "boxes" and "labels", and their format is known."""
+    if form is None:
+        raise ValueError(
+            f"{validate.describe(owner)}: the format of bounding_boxes must be said, for example with "
+            'bounding_box_format="xyxy". Received: bounding_box_format=None.'
+        )
+    if not isinstance(boxes, dict) or not {"boxes", "labels"} <= set(boxes):
+        received = sorted(boxes) if isinstance(boxes, dict) else type(boxes).__name__
+        raise ValueError(
+            f'{validate.describe(owner)}: bounding_boxes must be a dictionary of "boxes" and "labels". '
+            f"Received: {received}."
+        )
+
+
+def moved(boxes: dict[str, Any], form: str, before: tuple, after: tuple, move: Callable) -> dict[str, Any]:
+    """`boxes` after `move`, which takes and returns left, top, right and bottom in pixels.
+
+    Args:
+        boxes: "boxes" of shape `(..., 4)` and "labels" of shape `(...)`; other entries are handed on.
+        form: one of `FORMATS`.
+        before: height and width of the image.
+        after: those of the changed image. What lies outside of it is cut off; the label of a box of which nothing is
+            left becomes -1, and its corners 0.
+        move: the change.
+    """
+    relative = form.startswith("rel_")
+    read, write = _FORMS[form.removeprefix("rel_")]
+    floats = jnp.asarray(boxes["boxes"], jnp.result_type(boxes["boxes"], "float32"))
+    corners = read(*jnp.moveaxis(floats, -1, 0))
+    corners = _times(corners, *before) if relative else corners
+    left, top, right, bottom = _inside(move(*corners), *after)
+    kept = (right > left) & (bottom > top)
+    corners = tuple(jnp.where(kept, c, jnp.zeros_like(c)) for c in (left, top, right, bottom))
+    corners = _times(corners, 1 / after[0], 1 / after[1]) if relative else corners
+    labels = jnp.asarray(boxes["labels"])
+    labels = jnp.where(kept, labels, jnp.full_like(labels, -1))
+    return {**boxes, "boxes": jnp.stack(write(*corners), axis=-1), "labels": labels}
+
+
+def projected(boxes: dict[str, Any], transform: jax.Array) -> Callable:
+    """The move (see `moved`) of boxes in images that were looked up by a projective map: the hulls of moved corners.
+
+    Args:
+        boxes: what will be moved.
+        transform: `(batch, 8)`, as in `ops.image.affine_transform`: where a pixel of the result is in the image. Boxes
+            go the other way. Pixel `i` reaches from `i` to `i + 1`, its middle is where the map says.
+    """
+    one = jnp.ones_like(transform[:, :1])
+    matrices = jnp.linalg.inv(jnp.concatenate([transform, one], axis=1).reshape(-1, 3, 3))
+    if jnp.ndim(boxes["boxes"]) < 3:  # those of a single image
+        matrices = matrices[0]
+    entries = jnp.moveaxis(matrices[..., None], (-3, -2), (0, 1))  # (3, 3, batch, 1)
+
+    def point(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        along, down, scale = (row[0] * (x - 0.5) + row[1] * (y - 0.5) + row[2] for row in entries)
+        return along / scale + 0.5, down / scale + 0.5
+
+    def move(left: jax.Array, top: jax.Array, right: jax.Array, bottom: jax.Array) -> tuple[jax.Array, ...]:
+        corners = [point(x, y) for x in (left, right) for y in (top, bottom)]
+        x, y = (jnp.stack(axis) for axis in zip(*corners, strict=True))
+        empty = (right <= left) | (bottom <= top)  # stays empty, where rounding might give it an area
+        low, high = jnp.min(x, axis=0), jnp.min(y, axis=0)
+        return low, high, jnp.where(empty, low, jnp.max(x, axis=0)), jnp.where(empty, high, jnp.max(y, axis=0))
+
+    return move
+
+
+def _times(corners: tuple, height: Any, width: Any) -> tuple[jax.Array, ...]:
+    left, top, right, bottom = corners
+    return left * width, top * height, right * width, bottom * height
+
+
+def _inside(corners: tuple, height: Any, width: Any) -> tuple[jax.Array, ...]:
+    left, top, right, bottom = corners
+    return jnp.clip(left, 0, width), jnp.clip(top, 0, height), jnp.clip(right, 0, width), jnp.clip(bottom, 0, height)

@@ -1,0 +1,286 @@
+"""What layers that change images have in common: batches or single images, both data formats, labels, boxes, masks.
+
+A layer draws what it will do (`get_random_transformation`), then does it to each thing it was given. Subclasses write
+`_draw`, which makes the random numbers, and `_changed`, which applies them to a batch of images with the channels last.
+"""
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.layers import bounding_boxes as boxes_of
+from cornu.layers.layer import Layer
+from cornu.random import SeedGenerator
+
+
+class ImageLayer(Layer):
+    """The base of layers that change images; subclasses write `_changed`.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        bounding_box_format: how boxes are given, such as `"xyxy"` or `"rel_xywh"`; needed where there are boxes.
+    """
+
+    config_optional = (*Layer.config_optional, "bounding_box_format")
+    _keeps_integers = False  # whether images of whole numbers come out as such, rather than in the compute dtype
+    _always = False  # whether the layer acts outside of training, too
+    _moves_pixels = False  # whether boxes and masks must follow
+
+    def __init__(self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any):
+        super().__init__(**{"autocast": False, **kwargs})  # boxes and labels keep their precision: see transform_images
+        self.data_format = validate.data_format(data_format, self)
+        if bounding_box_format is not None:
+            validate.one_of(bounding_box_format, boxes_of.FORMATS, "bounding_box_format", self)
+        self.bounding_box_format = bounding_box_format
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        """The changed images, or a dictionary of them and what belongs to them."""
+        given = self._checked(data)
+        drawn = self.get_random_transformation(given, training)
+        changes = {
+            "images": self.transform_images,
+            "labels": self.transform_labels,
+            "bounding_boxes": self.transform_bounding_boxes,
+            "segmentation_masks": self.transform_segmentation_masks,
+        }
+        results = {k: changes[k](v, drawn, training) if k in changes else v for k, v in given.items()}
+        return results if isinstance(data, dict) else results["images"]
+
+    def _checked(self, data: Any) -> dict[str, Any]:
+        """The inputs as a dictionary, whose parts fit each other."""
+        if not isinstance(data, dict):
+            return {"images": self._ranked(data)}
+        if "images" not in data:
+            raise ValueError(
+                f'{validate.describe(self)}: a dictionary of inputs must have the key "images". '
+                f"Received: keys {sorted(data)}."
+            )
+        images = self._ranked(data["images"])
+        if "bounding_boxes" in data:
+            boxes_of.check(data["bounding_boxes"], self.bounding_box_format, self)
+        masks = data.get("segmentation_masks")
+        if masks is not None and self._moves_pixels and masks.ndim != images.ndim:
+            raise ValueError(
+                f"{validate.describe(self)}: segmentation_masks must have as many axes as the images, the last one "
+                f"for the classes. Received: shapes {masks.shape} and {images.shape}."
+            )
+        return data
+
+    def _ranked(self, images: Any) -> Any:
+        if not hasattr(images, "ndim") or images.ndim not in (3, 4):
+            shape = getattr(images, "shape", None)
+            raise ValueError(
+                f"{validate.describe(self)}: images must have 3 axes (one image) or 4 (a batch). "
+                f"Received: {type(images).__name__ if shape is None else f'shape {tuple(shape)}'}."
+            )
+        return images
+
+    # ------------------------------------------------------------ what will be done
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict[str, Any] | None:
+        """What will be done to `data`, the images or a dictionary that holds them; None where nothing will be.
+
+        Args:
+            data: the inputs of a call.
+            training: whether this is training.
+            seed: source of random numbers; None is the layer's own.
+
+        Returns:
+            "input_shape", `(batch, height, width, channels)`, and the random numbers by name.
+        """
+        if not (training or self._always):
+            return None
+        batch, _ = self._as_batch(self._checked(data)["images"])
+        return {"input_shape": batch.shape, **self._draw(batch.shape, seed, training)}
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {}
+
+    # ------------------------------------------------------------ doing it
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> jax.Array:
+        """The changed images; without a `transformation` one is drawn."""
+        if transformation is None:
+            transformation = self.get_random_transformation(images, training)
+        images = jnp.asarray(images)
+        if not (self._keeps_integers and jnp.issubdtype(images.dtype, jnp.integer)):
+            images = images.astype(self.compute_dtype)
+        return self._with_channels_last(images, lambda batch: self._changed(batch, transformation), transformation)
+
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The labels, as they are: a changed image shows the same."""
+        return labels
+
+    def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Any, training: bool = True) -> Any:
+        """The masks, whose pixels go where those of the images go."""
+        if not self._moves_pixels:
+            return segmentation_masks
+        return self._with_channels_last(
+            jnp.asarray(segmentation_masks), lambda batch: self._changed_masks(batch, transformation), transformation
+        )
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any, training: bool = True) -> Any:
+        """The boxes, which go where the pixels inside them go."""
+        if not self._moves_pixels or transformation is None:
+            return bounding_boxes
+        return self._changed_boxes(bounding_boxes, transformation)
+
+    def transform_single_image(self, image: Any, transformation: Any, training: bool = True) -> jax.Array:
+        """One changed image."""
+        return self.transform_images(image, transformation, training)
+
+    def transform_single_label(self, label: Any, transformation: Any, training: bool = True) -> Any:
+        """The label of one image."""
+        return self.transform_labels(label, transformation, training)
+
+    def transform_single_bounding_box(self, bounding_box: Any, transformation: Any, training: bool = True) -> Any:
+        """The boxes of one image."""
+        return self.transform_bounding_boxes(bounding_box, transformation, training)
+
+    def transform_single_segmentation_mask(
+        self, segmentation_mask: Any, transformation: Any, training: bool = True
+    ) -> Any:
+        """The mask of one image."""
+        return self.transform_segmentation_masks(segmentation_mask, transformation, training)
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        """The images, `(batch, height, width, channels)`, after what was drawn."""
+        raise NotImplementedError
+
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        raise self._refusal("segmentation_masks")
+
+    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+        raise self._refusal("bounding_boxes")
+
+    def _refusal(self, kind: str) -> ValueError:
+        return ValueError(
+            f"{validate.describe(self)} moves pixels, and cannot say where {kind} go. Leave this layer out, or give "
+            f"images and labels alone. Received: {kind}."
+        )
+
+    # ------------------------------------------------------------ shapes
+
+    def _as_batch(self, images: Any) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
+        """Images as a batch with the channels last, and the function that gives results the form of the input."""
+        images = jnp.asarray(images)
+        single = images.ndim == 3
+        first = self.data_format == "channels_first"
+        batch = images[None] if single else images
+
+        def restore(result: jax.Array) -> jax.Array:
+            result = jnp.moveaxis(result, -1, 1) if first else result
+            return result[0] if single else result
+
+        return (jnp.moveaxis(batch, 1, -1) if first else batch), restore
+
+    def _with_channels_last(self, images: jax.Array, change: Callable, transformation: Any) -> jax.Array:
+        if transformation is None:
+            return images
+        batch, restore = self._as_batch(images)
+        return restore(change(batch))
+
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is, which fits data of any kind."""
+        return weight
+
+
+class RandomImageLayer(ImageLayer):
+    """A layer that changes each image at random in training, and hands images on as they are otherwise.
+
+    Args:
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+    """
+
+    def __init__(self, seed: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        good = seed is None or (isinstance(seed, numbers.Integral) and not isinstance(seed, bool))
+        if not good and not isinstance(seed, SeedGenerator):
+            raise ValueError(
+                f"{validate.describe(self)}: seed must be an int, a SeedGenerator or None. Received: seed={seed!r}."
+            )
+        self.seed = seed
+        self.generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+
+    def _uniform(self, shape: Sequence, low: Any, high: Any, seed: Any) -> jax.Array:
+        """Numbers from `low` to `high`, each as likely."""
+        return random.uniform(shape, low, high, "float32", self.generator if seed is None else seed)
+
+    def _chosen(self, count: Any, bounds: tuple[float, float], seed: Any) -> jax.Array:
+        """Which of `count` images to change, each with a probability drawn between `bounds`; shape `(count,)`."""
+        probability = self._uniform((count,), *bounds, seed)
+        return self._uniform((count,), 0.0, 1.0, seed) < probability
+
+
+class RandomValueLayer(RandomImageLayer):
+    """A layer that changes the values of pixels at random, within `value_range`.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+    """
+
+    def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.value_range = pixel_range(value_range, self)
+
+    @property
+    def _span(self) -> float:
+        return self.value_range[1] - self.value_range[0]
+
+    def _signs(self, shape: Sequence, seed: Any) -> jax.Array:
+        """1 or -1, each as likely."""
+        return jnp.where(self._uniform(shape, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
+
+
+def each(values: jax.Array, like: Any) -> jax.Array:
+    """One number for each image, `(batch,)`, with axes of size 1 behind it so that it broadcasts to `like`."""
+    return values.reshape((-1, *(1,) * (like.ndim - 1)))
+
+
+def factor_range(
+    value: Any, name: str, owner: Any, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
+) -> tuple[float, float]:
+    """Bounds of a random factor: two numbers in order, or one that stands for itself and its negative.
+
+    Where negative factors have no meaning (`lowest` is 0 or more), one number stands for `lowest` to itself. Two
+    numbers may go beyond the limits, as in Keras, unless `strict`.
+    """
+    pair = pair_of_numbers(value)
+    checked = pair if strict else ()
+    if isinstance(value, numbers.Real):
+        pair, checked = (-abs(value), abs(value)) if lowest < 0 else (lowest, value), (value,)
+    if pair is None or not all(lowest <= x <= highest for x in checked):
+        raise ValueError(
+            f"{validate.describe(owner)}: {name} must be a number, or two numbers, from {lowest:g} to {highest:g}. "
+            f"Received: {name}={value!r}."
+        )
+    return tuple(sorted(pair))
+
+
+def pixel_range(value: Any, owner: Any) -> tuple[float, float]:
+    """The lowest and the highest value of a pixel."""
+    pair = pair_of_numbers(value)
+    if pair is None or not pair[0] < pair[1]:
+        raise ValueError(
+            f"{validate.describe(owner)}: value_range must be two numbers, the lowest and the highest value of a "
+            f"pixel. Received: value_range={value!r}."
+        )
+    return pair
+
+
+def rescaled(x: jax.Array, before: tuple[float, float], after: tuple[float, float]) -> jax.Array:
+    """Values from the range `before` in the range `after`."""
+    if tuple(before) == tuple(after):
+        return x
+    return (x - before[0]) * ((after[1] - after[0]) / (before[1] - before[0])) + after[0]
+
+
+def pair_of_numbers(value: Any) -> tuple | None:
+    """A list or tuple of two numbers as a tuple; None for anything else."""
+    good = isinstance(value, (list, tuple)) and len(value) == 2
+    return tuple(value) if good and all(isinstance(x, numbers.Real) and math.isfinite(x) for x in value) else None

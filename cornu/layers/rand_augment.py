@@ -1,0 +1,223 @@
+"""Images changed by operations that are drawn from a list: RandAugment and AugMix.
+
+All that is random is drawn at once, for each operation and each time that it may be used. So which operation is used
+can be a number in the compiled program: it chooses among branches, and one program serves every draw.
+"""
+
+import numbers
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.layers.image_layer import ImageLayer, RandomValueLayer, factor_range
+from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTranslation
+from cornu.layers.random_color import RandomBrightness, RandomColorDegeneration, RandomContrast
+from cornu.layers.random_filter import RandomSharpness
+from cornu.layers.tones import AutoContrast, Equalization, RandomPosterization, Solarization
+
+_INTERPOLATIONS = ("nearest", "bilinear")
+
+
+class _Choosing(RandomValueLayer):
+    """Draws operations from a list; subclasses say how they are combined."""
+
+    def __init__(self, factor: Any, interpolation: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)
+        self.interpolation = validate.one_of(interpolation, _INTERPOLATIONS, "interpolation", self)
+
+    def _operations(self, colours: bool = True) -> list[ImageLayer]:
+        """The operations, none of which has a seed of its own; those on colours only where they are wanted."""
+        common = {"seed": self.generator, "dtype": self.dtype_policy, "bounding_box_format": self.bounding_box_format}
+        moving = {"interpolation": self.interpolation, **common}
+        valued = {"value_range": self.value_range, **common}
+        fixed = {name: value for name, value in valued.items() if name != "seed"}
+        low, high = self.factor
+        operations = [
+            RandomShear(self.factor, self.factor, **moving),
+            RandomTranslation(self.factor, self.factor, **moving),
+            RandomRotation(self.factor, **moving),
+            RandomPosterization((8 - round(7 * high), 8 - round(7 * low)), **valued),
+            Solarization(0.0, (1 - high, 1 - low), **valued),
+            AutoContrast(**fixed),
+            Equalization(**fixed),
+        ]
+        if not colours:
+            return operations
+        kinds = (RandomBrightness, RandomColorDegeneration, RandomContrast)
+        colourful = [kind(self.factor, **valued) for kind in kinds]
+        return [*operations, *colourful, RandomSharpness((0.5 - high / 2, 0.5 + high / 2), **valued)]
+
+    def _draw_steps(self, steps: int, shape: tuple, seed: Any) -> list[dict[str, jax.Array]]:
+        """The random numbers of each operation for each step, `(steps, batch, ...)`."""
+        count = shape[0]
+        many = [op._draw((steps * count, *shape[1:]), seed, True) for op in self._layers]
+        return [{k: x.reshape(steps, count, *x.shape[1:]) for k, x in numbers_.items()} for numbers_ in many]
+
+
+class RandAugment(_Choosing):
+    """Does a few operations, drawn from eleven, to the images of each batch in training (Cubuk et al., 2019).
+
+    They are shear, translation, rotation, posterization, solarization, stretched and equalized tones, brightness,
+    colour, contrast and sharpness. The same ones are done to the whole batch, each image with numbers of its own. Boxes
+    and masks follow.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+        num_ops: number of operations, at least 0; the same one may come twice.
+        factor: bounds, from 0 to 1, of the strength `f`; one number stands for 0 to itself. Shear, translation,
+            rotation, brightness, colour and contrast take it as their factor, posterization keeps `8 - 7 f` bits,
+            solarization inverts the uppermost `f` of the range, sharpness goes as far as `0.5 - f / 2` and
+            `0.5 + f / 2`, and the tones have no strength.
+        interpolation: `"nearest"` or `"bilinear"`.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, height, width, 3)`, `(height, width, 3)`, or either with the channels first; or a dictionary of
+        "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandAugment(seed=1)(np.ones((1, 8, 8, 3)), training=True)
+    """
+
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = (0, 255),
+        num_ops: int = 2,
+        factor: float | Sequence[float] = 0.5,
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(factor, interpolation, value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.num_ops = validate.non_negative_int(num_ops, "num_ops", self)
+        self._layers = self._operations()
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        source = self.generator if seed is None else seed
+        chosen = random.randint((self.num_ops,), 0, len(self._layers), seed=source)
+        return {"layer_idxes": chosen, "transforms": self._draw_steps(self.num_ops, shape, seed)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._done(images, drawn, lambda op, x, d: op._changed(x, d))
+
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._done(masks, drawn, lambda op, x, d: op._changed_masks(x, d) if op._moves_pixels else x)
+
+    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+        typed = {**boxes, "boxes": jnp.asarray(boxes["boxes"], "float32"), "labels": jnp.asarray(boxes["labels"])}
+        return self._done(typed, drawn, lambda op, x, d: op._changed_boxes(x, d) if op._moves_pixels else x)
+
+    def _done(self, x: Any, drawn: dict[str, Any], change: Any) -> Any:
+        """`x` after one drawn operation after another."""
+        shape = drawn["input_shape"]
+
+        def step(x: Any, given: tuple) -> tuple[Any, None]:
+            index, values = given
+            branches = [
+                lambda x, op=op, d=d: change(op, x, {"input_shape": shape, **d})
+                for op, d in zip(self._layers, values, strict=True)
+            ]
+            return jax.lax.switch(index, branches, x), None
+
+        return jax.lax.scan(step, x, (drawn["layer_idxes"], drawn["transforms"]))[0]
+
+
+class AugMix(_Choosing):
+    """Averages each image in training with some that chains of operations made of it (Hendrycks et al., 2020).
+
+    `(1 - m) x + m (w_1 x_1 + w_2 x_2 + ...)`, where `x_k` is the image after the k-th chain. The weights `w` are drawn
+    from a Dirichlet distribution, `m` from Beta(alpha, alpha), and the length and the operations of each chain at
+    random for each batch, from those of `RandAugment`. Labels, masks and boxes stay as they are.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+        num_chains: number of chains.
+        chain_depth: largest length of a chain, at least 1.
+        factor: bounds, from 0 to 1, of the strength of the operations; one number stands for 0 to itself.
+        alpha: positive parameter of both distributions.
+        all_ops: whether operations on brightness, colour, contrast and sharpness are among them.
+        interpolation: `"nearest"` or `"bilinear"`.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `RandAugment`.
+
+    Example:
+
+        y = cornu.layers.AugMix(seed=1)(np.ones((1, 8, 8, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: float | Sequence[float] = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(factor, interpolation, value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.num_chains = validate.positive_int(num_chains, "num_chains", self)
+        self.chain_depth = validate.positive_int(chain_depth, "chain_depth", self)
+        if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha > 0:
+            raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
+        self.alpha = alpha
+        self.all_ops = bool(all_ops)
+        self._layers = self._operations(colours=self.all_ops)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        source = self.generator if seed is None else seed
+        chains, depth = self.num_chains, self.chain_depth
+        shares = random.gamma((chains,), self.alpha, dtype="float32", seed=source)
+        drawn = self._draw_steps(chains * depth, shape, seed)
+        # Places beyond the length of a chain hold the number after the last operation, which stands for none.
+        lengths = random.randint((chains, 1), 1, depth + 1, seed=source)
+        chosen = random.randint((chains, depth), 0, len(self._layers), seed=source)
+        return {
+            "chain_mixing_weights": shares / jnp.maximum(jnp.sum(shares), 1e-12),
+            "weight_sample": random.beta((), self.alpha, self.alpha, dtype="float32", seed=source),
+            "layer_idxes": jnp.where(jnp.arange(depth) < lengths, chosen, len(self._layers)),
+            "transforms": [{k: x.reshape(chains, depth, *x.shape[1:]) for k, x in values.items()} for values in drawn],
+        }
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        shape = drawn["input_shape"]
+
+        def step(x: jax.Array, given: tuple) -> tuple[jax.Array, None]:
+            index, values = given
+            branches = [
+                partial(op._changed, drawn={"input_shape": shape, **d})
+                for op, d in zip(self._layers, values, strict=True)
+            ]
+            return jax.lax.switch(index, [*branches, lambda x: x], x), None
+
+        def chain(total: jax.Array, given: tuple) -> tuple[jax.Array, None]:
+            weight, *steps = given
+            made, _ = jax.lax.scan(step, images, tuple(steps))
+            return total + weight * made.astype("float32"), None
+
+        parts = (drawn["chain_mixing_weights"], drawn["layer_idxes"], drawn["transforms"])
+        mixed, _ = jax.lax.scan(chain, jnp.zeros(images.shape, "float32"), parts)
+        share = drawn["weight_sample"]
+        return ((1 - share) * images.astype("float32") + share * mixed).astype(images.dtype)
+
+
+__all__ = ["AugMix", "RandAugment"]

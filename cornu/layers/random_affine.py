@@ -1,0 +1,277 @@
+"""Images turned, scaled, moved and sheared at random.
+
+Each layer draws numbers and makes of them the map that says which place of the image a pixel of the result shows:
+`(a0 x + a1 y + a2, b0 x + b1 y + b2)`, as in `ops.image.affine_transform`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import ops, validate
+from cornu.layers import bounding_boxes as boxes_of
+from cornu.layers.image_layer import RandomImageLayer, factor_range
+
+FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+
+
+class RandomAffine(RandomImageLayer):
+    """Looks images up at other places in training; subclasses write `_draw` and `_map`."""
+
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.fill_mode = validate.one_of(fill_mode, FILL_MODES, "fill_mode", self)
+        self.interpolation = validate.one_of(interpolation, ("nearest", "bilinear"), "interpolation", self)
+        self.fill_value = fill_value
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._looked_up(images, drawn, self.interpolation, self.fill_value)
+
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._looked_up(masks, drawn, "nearest", 0)
+
+    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+        size = drawn["input_shape"][1:3]
+        move = boxes_of.projected(boxes, self._transform(drawn))
+        return boxes_of.moved(boxes, self.bounding_box_format, size, size, move)
+
+    def _looked_up(self, images: jax.Array, drawn: dict[str, Any], interpolation: str, fill_value: Any) -> jax.Array:
+        result = ops.image.affine_transform(
+            images, self._transform(drawn), interpolation, self.fill_mode, fill_value, data_format="channels_last"
+        )
+        return result.astype(images.dtype)
+
+    def _transform(self, drawn: dict[str, Any]) -> jax.Array:
+        """The 8 numbers of the projective map of each image, `(batch, 8)`."""
+        rows = self._map(drawn, *drawn["input_shape"][1:3])
+        zero = jnp.zeros_like(rows[0])
+        return jnp.stack([*rows, zero, zero], axis=-1)
+
+    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+        """The numbers a0, a1, a2, b0, b1, b2, each of shape `(batch,)`."""
+        raise NotImplementedError
+
+
+class RandomRotation(RandomAffine):
+    """Turns each image in training around its middle.
+
+    Args:
+        factor: largest angle as a fraction of a full turn: 0.1 draws from -36 to 36 degrees. Two numbers are the lowest
+            and the highest; positive angles turn counterclockwise.
+        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        interpolation: `"nearest"` or `"bilinear"`.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        fill_value: the constant.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomRotation(0.1, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        low, high = self.factor
+        return {"angle": self._uniform((shape[0],), 360.0 * low, 360.0 * high, seed)}  # in degrees
+
+    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+        angle = drawn["angle"] * (math.pi / 180)
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        across, down = (width - 1) / 2, (height - 1) / 2
+        return cos, -sin, across - cos * across + sin * down, sin, cos, down - sin * across - cos * down
+
+
+class RandomZoom(RandomAffine):
+    """Scales each image in training around its middle.
+
+    Args:
+        height_factor: largest change of what is seen vertically: 0.2 shows from 80% to 120% of the height, so positive
+            numbers zoom out. Two numbers are the lowest and the highest.
+        width_factor: the same for the width; None keeps the proportions.
+        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        interpolation: `"nearest"` or `"bilinear"`.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        fill_value: the constant.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `RandomRotation`.
+
+    Example:
+
+        y = cornu.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float] | None = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height_range = factor_range(height_factor, "height_factor", self, strict=True)
+        self._width_range = (
+            None if width_factor is None else factor_range(width_factor, "width_factor", self, strict=True)
+        )
+        if min(*self._height_range, *(self._width_range or ())) <= -1:
+            raise ValueError(
+                f"{validate.describe(self)}: factors must be above -1, which would show nothing. "
+                f"Received: height_factor={height_factor}, width_factor={width_factor}."
+            )
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        height = 1 + self._uniform((shape[0], 1), *self._height_range, seed)
+        width = height if self._width_range is None else 1 + self._uniform((shape[0], 1), *self._width_range, seed)
+        return {"height_zoom": height, "width_zoom": width}
+
+    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+        down, across = drawn["height_zoom"][:, 0], drawn["width_zoom"][:, 0]
+        zero = jnp.zeros_like(down)
+        return across, zero, (width - 1) / 2 * (1 - across), zero, down, (height - 1) / 2 * (1 - down)
+
+
+class RandomTranslation(RandomAffine):
+    """Moves each image in training.
+
+    Args:
+        height_factor: largest way down as a fraction of the height; a number `f` draws from `-f` to `f`. Two numbers
+            are the lowest and the highest.
+        width_factor: largest way to the right as a fraction of the width, likewise.
+        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        interpolation: `"nearest"` or `"bilinear"`.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        fill_value: the constant.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `RandomRotation`.
+
+    Example:
+
+        y = cornu.layers.RandomTranslation(0.2, 0.2, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height_range = factor_range(height_factor, "height_factor", self, strict=True)
+        self._width_range = factor_range(width_factor, "width_factor", self, strict=True)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        down = self._uniform((shape[0], 1), *self._height_range, seed) * shape[1]
+        across = self._uniform((shape[0], 1), *self._width_range, seed) * shape[2]
+        return {"translations": jnp.concatenate([across, down], axis=1)}  # in pixels
+
+    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+        across, down = drawn["translations"].T
+        one, zero = jnp.ones_like(down), jnp.zeros_like(down)
+        return one, zero, -across, zero, one, -down
+
+
+class RandomShear(RandomAffine):
+    """Shears each image in training: rows slide along each other, and columns do.
+
+    Pixel `(x, y)` of the result shows `(x + a y, b x + y)` of the image.
+
+    Args:
+        x_factor: how far a row slides for each row that it is away from the first, from 0 to 1: a number `f` draws
+            from `-f` to `f`, two numbers are the least and the most; half of the images slide the other way.
+        y_factor: the same for columns.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        fill_value: the constant.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomRotation`.
+
+    Example:
+
+        y = cornu.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        x_factor: float | Sequence[float] = 0.0,
+        y_factor: float | Sequence[float] = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.x_factor = factor_range(x_factor, "x_factor", self, strict=True)
+        self.y_factor = factor_range(y_factor, "y_factor", self, strict=True)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, with bounds that are each other's negative as one number: Keras reads no negative ones."""
+        factors = {"x_factor": self.x_factor, "y_factor": self.y_factor}
+        return super().get_config() | {k: high if low == -high else (low, high) for k, (low, high) in factors.items()}
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        one_each = (shape[0], 1)
+        sign = jnp.where(self._uniform(one_each, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
+        y = self._uniform(one_each, *self.y_factor, seed)
+        x = self._uniform(one_each, *self.x_factor, seed)
+        return {"shear_factor": jnp.concatenate([x, y], axis=1) * sign}
+
+    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+        x, y = drawn["shear_factor"].T
+        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+        return one, x, zero, y, one, zero
+
+
+__all__ = ["RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom"]

@@ -1,0 +1,330 @@
+"""Images in other colours at random: brighter, with more contrast, paler, gray, of another hue."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import ops, random
+from cornu.layers.image_layer import RandomImageLayer, RandomValueLayer, factor_range
+
+
+class RandomContrast(RandomValueLayer):
+    """Stretches the values of each image in training around their mean: `(x - mean) * c + mean`, within `value_range`.
+
+    The mean is that of a channel.
+
+    Args:
+        factor: bounds of `c`: two numbers `(a, b)` from 0 to 1 draw `c` from `1 - a` to `1 + b`; one number stands
+            for `(0, b)`.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomContrast(0.3, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        low, high = self.factor
+        return {"contrast_factor": 1 + self._uniform((shape[0], 1, 1, 1), -low, high, seed)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        mean = jnp.mean(images, axis=(1, 2), keepdims=True)
+        factor = drawn["contrast_factor"].astype(images.dtype)
+        return jnp.clip((images - mean) * factor + mean, *self.value_range)
+
+
+class RandomBrightness(RandomValueLayer):
+    """Adds a number to each image in training, within `value_range`; whole numbers stay whole numbers.
+
+    Args:
+        factor: bounds, from -1 to 1, of what is added, in parts of the width of `value_range`: a number `f` draws
+            from `-f` to `f`, two numbers are the lowest and the highest.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomContrast`.
+
+    Example:
+
+        y = cornu.layers.RandomBrightness(0.2, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    _keeps_integers = True
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, **kwargs)
+        self.factor = factor_range(factor, "factor", self)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"rgb_delta": self._uniform((shape[0], 1, 1, 1), *self.factor, seed) * self._span}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        wide = images.astype("float32") + drawn["rgb_delta"]
+        return jnp.clip(wide, *self.value_range).astype(images.dtype)
+
+
+class RandomGrayscale(RandomImageLayer):
+    """Takes the colour out of some images in training: all three channels become the brightness.
+
+    Args:
+        factor: probability from 0 to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomContrast`, with three channels.
+
+    Example:
+
+        y = cornu.layers.RandomGrayscale(1.0)(np.eye(3).reshape(1, 1, 3, 3), training=True)
+    """
+
+    _keeps_integers = True
+
+    def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: Any = None, **kwargs: Any):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        factor_range(factor, "factor", self, lowest=0)
+        self.factor = factor
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"grayscale": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < self.factor}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        gray = ops.image.rgb_to_grayscale(images, data_format="channels_last")
+        return jnp.where(drawn["grayscale"], gray, images)
+
+
+class RandomColorDegeneration(RandomValueLayer):
+    """Mixes each image in training with its gray form: `(1 - d) x + d gray`, within `value_range`.
+
+    Args:
+        factor: bounds of `d`, from -1 (stronger colours) over 0 (as it was) to 1 (gray); a number `f` stands for `-f`
+            to `f`.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomContrast`, with three channels.
+
+    Example:
+
+        y = cornu.layers.RandomColorDegeneration((0, 1), seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"factor": self._uniform((shape[0], 1, 1, 1), *self.factor, seed)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        wide = images.astype("float32")
+        gray = ops.image.rgb_to_grayscale(wide, data_format="channels_last")
+        mixed = wide + drawn["factor"] * (gray - wide)
+        return jnp.clip(mixed, *self.value_range).astype(images.dtype)
+
+
+class RandomHue(RandomValueLayer):
+    """Turns the hue of each image in training.
+
+    Args:
+        factor: bounds, from 0 to 1, of the way in half turns of the colour wheel, either way round; one number stands
+            for 0 to itself.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomContrast`, with three channels.
+
+    Example:
+
+        y = cornu.layers.RandomHue(0.3, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        sign = self._signs((shape[0],), seed)
+        return {"factor": sign * self._uniform((shape[0],), *self.factor, seed) * 0.5}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        hue, saturation, value = _as_hsv(images, self.value_range)
+        hue = (hue + drawn["factor"][:, None, None]) % 1.0
+        return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
+
+
+class RandomSaturation(RandomValueLayer):
+    """Makes the colours of each image stronger or paler in training.
+
+    Args:
+        factor: bounds of a draw `d`, by which the saturation is multiplied with `d / (1 - d)`: 0 (or less) is gray,
+            0.5 changes nothing, 1 is as strong as can be. One number `f` stands for `-f` to `f`, as in Keras, so that
+            half of the images become gray: two numbers, such as `(0.4, 0.6)`, are most often what is wanted.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomContrast`, with three channels.
+
+    Example:
+
+        y = cornu.layers.RandomSaturation((0.4, 0.6), seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        draw = self._uniform((shape[0],), *self.factor, seed)
+        return {"factor": draw / (1 - draw + 1e-7)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        hue, saturation, value = _as_hsv(images, self.value_range)
+        saturation = jnp.clip(saturation * drawn["factor"][:, None, None], 0.0, 1.0)
+        return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
+
+
+def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
+    unit = (images.astype("float32") - bounds[0]) / (bounds[1] - bounds[0])
+    return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
+
+
+def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: Any) -> jax.Array:
+    unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
+    return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
+
+
+class RandomColorJitter(RandomValueLayer):
+    """Changes brightness, contrast, saturation and hue of each image in training, in an order drawn for each batch.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+        brightness_factor: factor of `RandomBrightness`; None leaves it out.
+        contrast_factor: factor of `RandomContrast`; None leaves it out.
+        saturation_factor: factor of `RandomSaturation`; None leaves it out.
+        hue_factor: factor of `RandomHue`; None leaves it out.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `RandomContrast`, with three channels.
+
+    Example:
+
+        jitter = cornu.layers.RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=1)
+        y = jitter(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = (0, 255),
+        brightness_factor: float | Sequence[float] | None = None,
+        contrast_factor: float | Sequence[float] | None = None,
+        saturation_factor: float | Sequence[float] | None = None,
+        hue_factor: float | Sequence[float] | None = None,
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.brightness_factor = brightness_factor
+        self.contrast_factor = contrast_factor
+        self.saturation_factor = saturation_factor
+        self.hue_factor = hue_factor
+        kinds = {
+            RandomBrightness: brightness_factor,
+            RandomContrast: contrast_factor,
+            RandomSaturation: saturation_factor,
+            RandomHue: hue_factor,
+        }
+        # They draw from this layer's seed.
+        common = {"value_range": self.value_range, "seed": self.generator, "dtype": self.dtype_policy}
+        self._steps = [kind(factor, **common) for kind, factor in kinds.items() if factor is not None]
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        drawn = {step.name: step._draw(shape, seed, training) for step in self._steps}
+        source = self.generator if seed is None else seed
+        return {"transforms": drawn, "order": random.shuffle(jnp.arange(len(self._steps)), seed=source)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        changes = [partial(step._changed, drawn=drawn["transforms"][step.name]) for step in self._steps]
+        for position in range(len(changes)):
+            images = jax.lax.switch(drawn["order"][position], changes, images)
+        return images
+
+
+def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
+    unit = (images.astype("float32") - bounds[0]) / (bounds[1] - bounds[0])
+    return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
+
+
+def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: Any) -> jax.Array:
+    unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
+    return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
+
+
+__all__ = [
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomSaturation",
+]

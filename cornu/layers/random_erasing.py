@@ -1,0 +1,98 @@
+"""Images with a rectangle wiped out at random."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+
+
+class RandomErasing(RandomValueLayer):
+    """Wipes a rectangle out of some images in training (Zhong et al., 2017).
+
+    Labels, masks and boxes stay: what is hidden is still there.
+
+    Args:
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        scale: bounds, from 0 to 1, of two numbers whose square roots are the width and the height of the rectangle as
+            fractions of those of the image; one number stands for 0 to itself.
+        fill_value: value of the wiped pixels; None draws each from a normal distribution with
+            mean 0 and the highest value as its standard deviation, cut off at the bounds of `value_range`.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomErasing((1, 1), fill_value=0, seed=1)(np.ones((1, 8, 8, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        scale: float | Sequence[float] = (0.02, 0.33),
+        fill_value: float | None = None,
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+        self.scale = factor_range(scale, "scale", self, lowest=0, strict=True)
+        if fill_value is not None and not isinstance(fill_value, numbers.Real):
+            raise ValueError(
+                f"{validate.describe(self)}: fill_value must be a number or None. Received: fill_value={fill_value!r}."
+            )
+        self.fill_value = fill_value
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        inside = window(shape, self._uniform((shape[0], 2), *self.scale, seed), lambda: self._unit(shape[0], seed))
+        chosen = self._chosen(shape[0], self.factor, seed)
+        return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._fill(shape, seed)}
+
+    def _unit(self, count: Any, seed: Any) -> jax.Array:
+        return self._uniform((count,), 0.0, 1.0, seed)
+
+    def _fill(self, shape: tuple, seed: Any) -> jax.Array:
+        low, high = self.value_range
+        if self.fill_value is not None:
+            return jnp.full((), jnp.clip(float(self.fill_value), low, high), "float32")
+        noise = random.normal(shape, dtype="float32", seed=self.generator if seed is None else seed)
+        return jnp.clip(noise * high, low, high)
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        erased = each(drawn["apply_erasing"], images) & drawn["batch_masks"]
+        return jnp.where(erased, drawn["fill_value"].astype(images.dtype), images)
+
+
+def window(shape: tuple, areas: jax.Array, draw: Any) -> jax.Array:
+    """Where a rectangle of each image is: booleans, `(batch, height, width, 1)`.
+
+    Args:
+        shape: that of the images, channels last.
+        areas: `(batch, 2)`, the squares of the width and the height as fractions of those of the image.
+        draw: gives a number from 0 to 1 for each image, first for the left side, then for the top.
+    """
+    _, height, width, _ = shape
+    across, down = jnp.sqrt(areas[:, 0]) * width, jnp.sqrt(areas[:, 1]) * height
+    left = draw() * (width - across)
+    top = draw() * (height - down)
+    column, row = jnp.arange(width, dtype="float32"), jnp.arange(height, dtype="float32")
+    columns = (column >= left[:, None]) & (column < (left + across)[:, None])  # (batch, width)
+    rows = (row >= top[:, None]) & (row < (top + down)[:, None])  # (batch, height)
+    return (rows[:, :, None] & columns[:, None, :])[..., None]
+
+
+__all__ = ["RandomErasing"]

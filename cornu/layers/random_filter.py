@@ -1,0 +1,140 @@
+"""Images made sharper or softer at random, by averages of each pixel's surroundings."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cornu import validate
+from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+
+_SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
+
+
+class RandomSharpness(RandomValueLayer):
+    """Makes each image sharper or softer in training: `s + 2 f (x - s)`, where `s` is a softened image.
+
+    `s` averages a pixel, five times, and its eight neighbours, which are 0 beyond the border.
+
+    Args:
+        factor: bounds of `f`, from 0 (soft) over 0.5 (as it was) to 1 (sharp); one number stands for 0 to itself.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomSharpness((0.5, 1.0), seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"factor": self._uniform((shape[0],), *self.factor, seed)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        wide = images.astype("float32")
+        padded = jnp.pad(wide, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        height, width = images.shape[1:3]
+        soft = sum(
+            weight / 13 * padded[:, row : row + height, column : column + width]
+            for row, weights in enumerate(_SMOOTH)
+            for column, weight in enumerate(weights)
+        )
+        sharp = soft + 2 * each(drawn["factor"], images) * (wide - soft)
+        return jnp.clip(sharp, *self.value_range).astype(images.dtype)
+
+
+class RandomGaussianBlur(RandomValueLayer):
+    """Blurs some images in training: averages of surroundings with Gaussian weights `exp(-d^2 / (2 sigma^2))`.
+
+    Args:
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        kernel_size: width and height of the surroundings in pixels, odd, or one number for both; zeros beyond the
+            border.
+        sigma: bounds, from 0 to 1, of the standard deviation in pixels; one number stands for 0 to itself. One is drawn
+            for each image.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `RandomSharpness`.
+
+    Example:
+
+        y = cornu.layers.RandomGaussianBlur(sigma=(0.5, 1.0), seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        kernel_size: int | Sequence[int] = 3,
+        sigma: float | Sequence[float] = 1.0,
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+        size = int(kernel_size) if isinstance(kernel_size, numbers.Real) and kernel_size % 1 == 0 else kernel_size
+        self.kernel_size = validate.int_tuple(size, 2, "kernel_size", self)
+        if any(k % 2 == 0 for k in self.kernel_size):
+            raise ValueError(
+                f"{validate.describe(self)}: kernel_size must be odd. Received: kernel_size={kernel_size}."
+            )
+        self.sigma = factor_range(sigma, "sigma", self, lowest=0, strict=True)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {
+            "should_apply_blur": self._chosen(shape[0], self.factor, seed),
+            "blur_factor": self._uniform((shape[0],), *self.sigma, seed),
+        }
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        wide = images.astype("float32")
+        width, height = (_gaussian(size, drawn["blur_factor"]) for size in self.kernel_size)  # (batch, size)
+        blurred = _averaged(_averaged(wide, height, axis=1), width, axis=2)
+        chosen = each(drawn["should_apply_blur"], images)
+        return jnp.where(chosen, jnp.clip(blurred, *self.value_range), wide).astype(images.dtype)
+
+
+def _gaussian(size: int, sigma: jax.Array) -> jax.Array:
+    """The weights of each image; `sigma` of 0 leaves the pixel alone."""
+    place = jnp.arange(size, dtype="float32") - size // 2
+    weights = jnp.exp(-0.5 * jnp.square(place / jnp.maximum(sigma, 1e-3)[:, None]))
+    return weights / jnp.sum(weights, axis=1, keepdims=True)
+
+
+def _averaged(images: jax.Array, weights: jax.Array, axis: int) -> jax.Array:
+    """Averages along an axis of `(batch, height, width, channels)`, with the weights `(batch, size)` of each image."""
+    size = weights.shape[1]
+    pads = [(size // 2, size // 2) if a == axis else (0, 0) for a in range(4)]
+    padded = jnp.pad(images, pads)
+    return sum(
+        each(weights[:, k], images) * lax.slice_in_dim(padded, k, k + images.shape[axis], axis=axis)
+        for k in range(size)
+    )
+
+
+__all__ = ["RandomGaussianBlur", "RandomSharpness"]

@@ -1,0 +1,74 @@
+"""Images mirrored at random."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import validate
+from cornu.layers import bounding_boxes as boxes_of
+from cornu.layers.image_layer import RandomImageLayer
+
+_MODES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
+
+
+class RandomFlip(RandomImageLayer):
+    """Mirrors each image in training with probability 1/2.
+
+    Args:
+        mode: `"horizontal"` exchanges left and right, `"vertical"` top and bottom, `"horizontal_and_vertical"` both
+            at once.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        flip = cornu.layers.RandomFlip("horizontal", seed=1)
+        y = flip(np.arange(4.0).reshape(1, 1, 4, 1), training=True)
+    """
+
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.mode = validate.one_of(mode, tuple(_MODES), "mode", self)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"flips": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < 0.5}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return jnp.where(drawn["flips"], jnp.flip(images, _MODES[self.mode]), images)
+
+    _changed_masks = _changed
+
+    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+        height, width = size = drawn["input_shape"][1:3]
+        given = jnp.asarray(boxes["boxes"])
+        flips = drawn["flips"].reshape((-1, 1) if given.ndim == 3 else ())
+        across, down = (flips & (axis in _MODES[self.mode]) for axis in (2, 1))
+
+        def move(left, top, right, bottom):
+            return (
+                jnp.where(across, width - right, left),
+                jnp.where(down, height - bottom, top),
+                jnp.where(across, width - left, right),
+                jnp.where(down, height - top, bottom),
+            )
+
+        return boxes_of.moved(boxes, self.bounding_box_format, size, size, move)
+
+
+__all__ = ["RandomFlip"]

@@ -1,0 +1,151 @@
+"""Images bent at random: seen from another side, or as if printed on rubber."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+from cornu.layers.random_affine import FILL_MODES, RandomAffine
+from cornu.ops.resampling import displaced, homography, smoothed
+
+
+class RandomPerspective(RandomAffine):
+    """Shows some images in training from another side: three corners move along the borders or away from them.
+
+    Each coordinate of a corner is multiplied by a number from `1 - scale / 2` to `1 + scale / 2`, so that the upper
+    left corner, at 0, stays.
+
+    Args:
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        scale: how far corners move, from 0 to 1.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_value: what shows where nothing of the image is.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomPerspective((1, 1), seed=1)(np.ones((1, 8, 8, 3)), training=True)
+    """
+
+    config_skip = (*RandomAffine.config_skip, "fill_mode")
+
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__("constant", interpolation, seed, fill_value, data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+        if not isinstance(scale, numbers.Real) or not 0 <= scale <= 1:
+            raise ValueError(f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={scale!r}.")
+        self.scale = scale
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        count, height, width, _ = shape
+        right, bottom = width - 1.0, height - 1.0
+        corners = jnp.asarray([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]], "float32")  # (x, y)
+        start = jnp.broadcast_to(corners, (count, 4, 2))
+        chosen = self._chosen(count, self.factor, seed)
+        change = 1 + self._uniform((count, 4, 2), -0.5, 0.5, seed) * self.scale
+        return {"apply_perspective": chosen, "start_points": start, "end_points": start * change}
+
+    def _transform(self, drawn: dict[str, Any]) -> jax.Array:
+        moved = homography(drawn["end_points"], drawn["start_points"])
+        still = jnp.asarray([1, 0, 0, 0, 1, 0, 0, 0], moved.dtype)
+        return jnp.where(drawn["apply_perspective"][:, None], moved, still)
+
+
+class RandomElasticTransform(RandomValueLayer):
+    """Bends some images in training, as if printed on rubber (Simard et al., 2003).
+
+    Pixels move by smooth noise. Masks follow; where boxes would have to go is not defined, so they are refused.
+
+    Args:
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        scale: bounds, from 0 to 1, of the strength; one number stands for 0 to itself. One is drawn for each batch: at
+            1, normal noise is smoothed by a Gaussian average with a standard deviation of a twentieth of the shorter
+            side, and multiplied by a tenth of the longer one.
+        interpolation: `"nearest"` or `"bilinear"`.
+        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        fill_value: the constant.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape:
+        As `RandomPerspective`, without "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        y = cornu.layers.RandomElasticTransform((1, 1), seed=1)(np.ones((1, 8, 8, 3)), training=True)
+    """
+
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        scale: float | Sequence[float] = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+        self.scale = factor_range(scale, "scale", self, lowest=0, strict=True)
+        self.interpolation = validate.one_of(interpolation, ("nearest", "bilinear"), "interpolation", self)
+        self.fill_mode = validate.one_of(fill_mode, FILL_MODES, "fill_mode", self)
+        self.fill_value = fill_value
+
+    def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
+        """How far pixels move and how smoothly, in pixels, at a strength of `factor`."""
+        return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        count, height, width, _ = shape
+        source = self.generator if seed is None else seed
+        return {
+            "apply_transform": self._chosen(count, self.factor, seed),
+            "distortion_factor": self._uniform((), *self.scale, seed),
+            "noise": random.normal((2, count, height, width), dtype="float32", seed=source),
+        }
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        bent = self._bent(images, drawn, self.interpolation, self.fill_value)
+        return jnp.where(each(drawn["apply_transform"], images), jnp.clip(bent, *self.value_range), images)
+
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        bent = self._bent(masks, drawn, "nearest", 0)
+        return jnp.where(each(drawn["apply_transform"], masks), bent, masks)
+
+    def _bent(self, images: jax.Array, drawn: dict[str, Any], interpolation: str, fill_value: Any) -> jax.Array:
+        far, smooth = self.get_elastic_transform_params(*drawn["input_shape"][1:3], drawn["distortion_factor"])
+        shift = far * smoothed(drawn["noise"], jnp.maximum(smooth, 1e-3))
+        return displaced(images, shift, interpolation, self.fill_mode, fill_value).astype(images.dtype)
+
+
+__all__ = ["RandomElasticTransform", "RandomPerspective"]

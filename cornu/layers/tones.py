@@ -1,0 +1,229 @@
+"""Images whose tones are moved: stretched over the whole range, made equally frequent, inverted, reduced to a few."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cornu import random, validate
+from cornu.layers.image_layer import ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
+
+_BYTE = (0, 255)
+
+
+class AutoContrast(ImageLayer):
+    """Stretches each channel of each image over the whole range: `(x - min) / (max - min)`, scaled to `value_range`.
+
+    The layer acts outside of training, too. A channel of one value stays as it is.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+
+    Input shape:
+        `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
+        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+
+    Output shape:
+        The same.
+
+    Example:
+
+        print(cornu.layers.AutoContrast()(np.array([[[10.0], [20.0]]])))  # 0 and 255
+    """
+
+    _always = True
+
+    def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.value_range = pixel_range(value_range, self)
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        bytes_ = rescaled(images.astype("float32"), self.value_range, _BYTE)
+        low = jnp.min(bytes_, axis=(1, 2), keepdims=True)
+        high = jnp.max(bytes_, axis=(1, 2), keepdims=True)
+        spread = jnp.where(high > low, high - low, 1.0)
+        stretched = jnp.clip((bytes_ - low) * (255.0 / spread), 0.0, 255.0)
+        return rescaled(jnp.where(high > low, stretched, bytes_), _BYTE, self.value_range).astype(images.dtype)
+
+
+class Equalization(ImageLayer):
+    """Moves the tones of each image in training so that each is about as frequent: histogram equalization.
+
+    A pixel in bin `b` becomes `(c[b] - c_min) / (n - c_min)`, scaled to `value_range`, where `c[b]` of the `n` pixels
+    are in that bin or in one below, and `c_min` in the lowest one. Each channel of each image is equalized by itself;
+    one of a single tone stays as it is.
+
+    Args:
+        value_range: the lowest and the highest value of a pixel.
+        bins: number of bins, at least 2.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `AutoContrast`.
+
+    Example:
+
+        y = cornu.layers.Equalization()(np.arange(16.0).reshape(1, 4, 4, 1), training=True)
+        print(y.max())  # 255.0
+    """
+
+    def __init__(
+        self, value_range: Sequence[float] = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.bins = validate.positive_int(bins, "bins", self)
+        if self.bins < 2:
+            raise ValueError(f"{validate.describe(self)}: bins must be at least 2. Received: bins={bins}.")
+        self.value_range = pixel_range(value_range, self)
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        bytes_ = rescaled(images.astype("float32"), self.value_range, _BYTE)
+        places = _bins(bytes_, self.bins)
+        result = _per_channel(lambda x, place: _equalized(x, place, self.bins), bytes_, places)
+        return rescaled(result, _BYTE, self.value_range).astype(images.dtype)
+
+
+def _bins(bytes_: jax.Array, count: int) -> jax.Array:
+    """In which bin each value from 0 to 255 is; a byte that went through other units is not lost to rounding."""
+    places = jnp.floor(bytes_ * ((count - 1) / 255) + 1e-4)
+    return jnp.clip(places, 0, count - 1).astype("int32")
+
+
+def _per_channel(function: Callable, *arrays: jax.Array) -> jax.Array:
+    """`function` of each channel of each image."""
+    return jax.vmap(jax.vmap(function, in_axes=-1, out_axes=-1))(*arrays)
+
+
+def _equalized(values: jax.Array, places: jax.Array, bins: int) -> jax.Array:
+    counts = jnp.zeros((bins,), "float32").at[places].add(1.0)
+    below = jnp.cumsum(counts)
+    lowest = below[jnp.argmax(counts > 0)]
+    rest = values.size - lowest
+    tones = jnp.round((below - lowest) * (255.0 / jnp.maximum(rest, 1.0)))
+    return jnp.where(rest > 0, tones[places], values)
+
+
+class RandomPosterization(RandomValueLayer):
+    """Keeps a few bits of each value in training: the values of a byte with its lowest bits set to 0.
+
+    Args:
+        factor: bounds, from 1 to 8, of the number of bits that are kept, the upper one excluded unless both are equal;
+            one number stands for 1 to itself.
+        value_range: the lowest and the highest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `AutoContrast`.
+
+    Example:
+
+        y = cornu.layers.RandomPosterization((1, 1))(np.array([[[100.0], [200.0]]]), training=True)
+        print(y)  # 0 and 128
+    """
+
+    def __init__(
+        self,
+        factor: int | Sequence[int],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=1, highest=8, strict=True)
+        if not all(float(x).is_integer() for x in self.factor):
+            raise ValueError(f"{validate.describe(self)}: factor must be whole numbers. Received: factor={factor!r}.")
+        self.factor = tuple(int(x) for x in self.factor)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        bits = random.randint((shape[0],), *self.factor, seed=self.generator if seed is None else seed)
+        return {"shift_factor": (8 - bits).astype("uint8")}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        bytes_ = jnp.clip(rescaled(images.astype("float32"), self.value_range, _BYTE) + 1e-4, 0, 255)
+        shift = each(drawn["shift_factor"], images)
+        kept = ((bytes_.astype("uint8") >> shift) << shift).astype("float32")
+        return rescaled(kept, _BYTE, self.value_range).astype(images.dtype)
+
+
+class RandomInvert(RandomValueLayer):
+    """Inverts some images in training: `lowest + highest - x`.
+
+    Args:
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
+    Input shape and output shape:
+        As `AutoContrast`.
+
+    Example:
+
+        y = cornu.layers.RandomInvert(1.0, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=0)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        return {"apply_inversion": self._chosen(shape[0], self.factor, seed)}
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return jnp.where(each(drawn["apply_inversion"], images), sum(self.value_range) - images, images)
+
+
+class Solarization(RandomValueLayer):
+    """Brightens each image in training, then inverts the values above a threshold.
+
+    Args:
+        addition_factor: bounds, from 0 to 1, of what is added, in parts of the width of `value_range`; one number
+            stands for 0 to itself.
+        threshold_factor: bounds of the threshold, likewise.
+        value_range: the lowest and the highest value of a pixel.
+        seed: int, `SeedGenerator`, or None for one from the global seed.
+
+    Input shape and output shape:
+        As `AutoContrast`.
+
+    Example:
+
+        y = cornu.layers.Solarization(0.1, 0.5, seed=1)(np.ones((1, 4, 4, 3)), training=True)
+    """
+
+    def __init__(
+        self,
+        addition_factor: float | Sequence[float] = 0.0,
+        threshold_factor: float | Sequence[float] = 0.0,
+        value_range: Sequence[float] = (0, 255),
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, **kwargs)
+        self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0)
+        self.threshold_factor = factor_range(threshold_factor, "threshold_factor", self, lowest=0)
+
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+        one_each = (shape[0], 1, 1, 1)
+        return {
+            "additions": self._uniform(one_each, *self.addition_factor, seed) * self._span,
+            "thresholds": self._uniform(one_each, *self.threshold_factor, seed) * self._span,
+        }
+
+    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        low, high = self.value_range
+        brighter = jnp.clip(images + drawn["additions"].astype(images.dtype), low, high)
+        return jnp.where(brighter < drawn["thresholds"], brighter, low + high - brighter)
+
+
+__all__ = ["AutoContrast", "Equalization", "RandomInvert", "RandomPosterization", "Solarization"]
