@@ -145,7 +145,7 @@ def layers(config: Any, facts: Mapping, sizes: Mapping[str, int], path: tuple[st
         yield LayerRow(
             "/".join(here),
             str(entry.get("class_name")),
-            fact.get("output_shape", inner.get("batch_shape")),
+            fact.get("output_shape", _shape(inner.get("batch_shape"))),
             fact.get("dtype") or _dtype(inner.get("dtype")),
             fact.get("parameters", sizes.get(here[0]) if len(here) == 1 else None),
             _settings(entry, inner),
@@ -157,6 +157,11 @@ def _inner_layers(config: Any) -> list[dict]:
     inner = config.get("config") if isinstance(config, dict) else None
     layers = inner.get("layers") if isinstance(inner, dict) else inner
     return [entry for entry in layers if isinstance(entry, dict)] if isinstance(layers, list) else []
+
+
+def _shape(value: Any) -> list | None:
+    """A shape that a config names, if it is one."""
+    return value if isinstance(value, list) and all(isinstance(size, int | None) for size in value) else None
 
 
 def _dtype(value: Any) -> str | None:

@@ -468,6 +468,16 @@ def test_a_config_of_the_wrong_form_never_breaks_the_report(key, value, saved):
     assert json.dumps(report.to_dict()) and str(report)
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize("shape", [nested(300), nested(3), {"a": 1}, ["x"], [None, "y"], 5])
+def test_a_shape_that_is_none_never_breaks_the_report(shape, saved):
+    report = look(edited(saved, set_in(0, batch_shape=shape)))
+    assert json.dumps(report.to_dict()) and str(report) and not report.loads
+
+
 def test_damage_in_what_no_load_reads_is_no_obstacle(saved, tmp_path):
     with zipfile.ZipFile(saved, "a") as archive:
         archive.writestr("notes.txt", "hello")
