@@ -196,7 +196,7 @@ class RandomHue(RandomValueLayer):
 
     def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
         hue, saturation, value = _as_hsv(images, self.value_range)
-        hue = (hue + drawn["factor"][:, None, None]) % 1.0
+        hue = hue + drawn["factor"][:, None, None]  # beyond a whole turn it begins anew
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
 
 
