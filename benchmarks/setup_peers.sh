@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Make the environments of the peers, one each: benchmarks/setup_peers.sh [keras-jax] [keras-tf] [keras-torch]
 # They go to .bench/ beside this folder (or to $BENCH), made with $PYTHON (or python3).
-# Plain PyTorch runs in keras-torch. PyPI's torch for Linux is the build for NVIDIA cards, a few gigabytes; the small
-# one comes with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment.
+# Plain PyTorch runs in keras-torch. The torch that pip finds by itself for Linux is the build for NVIDIA cards, a few
+# gigabytes; PyTorch's own pages name the index of the small one, which goes into PIP_EXTRA_INDEX_URL.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bench=${BENCH:-.bench}

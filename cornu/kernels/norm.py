@@ -59,6 +59,7 @@ def _scaled(wide: jax.Array, gamma: jax.Array | None, axes: Axes) -> jax.Array:
 # ---------------------------------------------------------------- batch normalization
 
 
+@functools.partial(jax.jit, static_argnums=(3, 4))  # a network's layers of one shape are traced and lowered once
 def batch_normalize(
     x: jax.Array, gamma: jax.Array | None, beta: jax.Array | None, axis: int, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
