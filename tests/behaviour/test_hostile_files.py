@@ -809,6 +809,15 @@ def test_damage_that_no_load_meets_is_none_to_the_inspection(good, tmp_path):
     assert ("note", "metadata.json") in [finding[:2] for finding in report.findings]
 
 
+def test_an_empty_group_under_two_names_stops_neither_load_nor_inspection(good):
+    def change(file):
+        file["layers/again"] = file.create_group("layers/relu/vars").parent
+
+    path = with_weights(good, change)
+    cornu.models.load_model(path)
+    assert cornu.models.load_model(path, report=True).loads
+
+
 # ---------------------------------------------------------------- several files
 
 
