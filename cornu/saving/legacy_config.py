@@ -437,11 +437,14 @@ def _known_class(name: str) -> type | None:
     return found if isinstance(found, type) else None
 
 
+_WITHOUT_SETTINGS = ("InputLayer", "Pipeline")  # layers whose configs have neither dtype nor trainable
+
+
 def _module_of(kind: str, config: Mapping[str, Any]) -> str | None:
     """The module that an entry of Keras 3 leaves out: of operations, which have no settings of layers, or of layers."""
     if registry.get_registered_object(kind) is not None:
         return None
-    if "trainable" not in config and "dtype" not in config and kind != "InputLayer":
+    if "trainable" not in config and "dtype" not in config and kind not in _WITHOUT_SETTINGS:
         return legacy_graph.OPERATIONS
     return _LAYERS if _known_class(kind) is not None else None
 
