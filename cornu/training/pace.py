@@ -1,6 +1,6 @@
 """When calls are made and reported.
 
-`Pace` finds how many steps make a call of 0.15 to 0.4 s: long enough that a call costs nothing, short enough that the
+`Pace` finds how many steps make a call of 0.4 to 1 s: long enough that a call costs nothing, short enough that the
 progress bar moves and Ctrl-C is heard. A call is not cheap where steps need much memory: the system hands it out anew,
 page by page, in the first step of each call. `Late` reports a call when the next one is under way, so that whoever
 looks at its logs does not keep the device waiting.
@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-SHORTEST, LONGEST = 0.15, 0.4  # seconds of a call
+SHORTEST, LONGEST = 0.4, 1.0  # seconds of a call
 
 
 class Pace:

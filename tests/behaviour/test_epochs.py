@@ -214,8 +214,8 @@ def chunks_call():
 def test_a_call_grows_until_it_is_long_enough_and_shrinks_again():
     rhythm = pace.Pace(None, loops=True)
     steps = []
-    for seconds_a_step in (10.0, 0.03, 0.03, 0.03, 0.03, 0.09, 0.09):
-        rhythm.took(rhythm.steps, seconds_a_step * rhythm.steps)
+    for part_of_a_call in (10.0, 0.2, 0.2, 0.2, 0.2, 0.6, 0.6):
+        rhythm.took(rhythm.steps, part_of_a_call * pace.SHORTEST * rhythm.steps)
         steps.append(rhythm.steps)
     assert steps == [1, 2, 4, 8, 8, 4, 4]
     rhythm.took(1, 1e-6)  # the end of a chunk, which says nothing
