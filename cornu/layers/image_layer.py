@@ -237,6 +237,23 @@ class RandomValueLayer(RandomImageLayer):
         return jnp.where(self._uniform(shape, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
 
 
+class FactorLayer(RandomValueLayer):
+    """A layer that changes the values of each image by a `factor` that it draws, between `_lowest` and 1."""
+
+    _lowest = -1.0
+
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range(factor, "factor", self, lowest=self._lowest)
+
+
 def each(values: jax.Array, like: Any) -> jax.Array:
     """One number for each image, `(batch,)`, with axes of size 1 behind it so that it broadcasts to `like`."""
     return values.reshape((-1, *(1,) * (like.ndim - 1)))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import ops, random
-from cornu.layers.image_layer import RandomImageLayer, RandomValueLayer, factor_range
+from cornu.layers.image_layer import FactorLayer, RandomImageLayer, RandomValueLayer, factor_range
 
 
 class RandomContrast(RandomValueLayer):
@@ -122,7 +122,7 @@ class RandomGrayscale(RandomImageLayer):
         return jnp.where(drawn["grayscale"], gray, images)
 
 
-class RandomColorDegeneration(RandomValueLayer):
+class RandomColorDegeneration(FactorLayer):
     """Mixes each image in training with its gray form: `(1 - d) x + d gray`, within `value_range`.
 
     Args:
@@ -140,17 +140,6 @@ class RandomColorDegeneration(RandomValueLayer):
         y = cornu.layers.RandomColorDegeneration((0, 1), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def __init__(
-        self,
-        factor: float | Sequence[float],
-        value_range: Sequence[float] = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
-        self.factor = factor_range(factor, "factor", self)
-
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"factor": self._uniform((shape[0], 1, 1, 1), *self.factor, seed)}
 
@@ -161,7 +150,7 @@ class RandomColorDegeneration(RandomValueLayer):
         return jnp.clip(mixed, *self.value_range).astype(images.dtype)
 
 
-class RandomHue(RandomValueLayer):
+class RandomHue(FactorLayer):
     """Turns the hue of each image in training.
 
     Args:
@@ -179,16 +168,7 @@ class RandomHue(RandomValueLayer):
         y = cornu.layers.RandomHue(0.3, seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def __init__(
-        self,
-        factor: float | Sequence[float],
-        value_range: Sequence[float] = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
-        self.factor = factor_range(factor, "factor", self, lowest=0)
+    _lowest = 0.0
 
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         sign = self._signs((shape[0],), seed)
@@ -200,7 +180,7 @@ class RandomHue(RandomValueLayer):
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
 
 
-class RandomSaturation(RandomValueLayer):
+class RandomSaturation(FactorLayer):
     """Makes the colours of each image stronger or paler in training.
 
     Args:
@@ -219,17 +199,6 @@ class RandomSaturation(RandomValueLayer):
         y = cornu.layers.RandomSaturation((0.4, 0.6), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def __init__(
-        self,
-        factor: float | Sequence[float],
-        value_range: Sequence[float] = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
-        self.factor = factor_range(factor, "factor", self)
-
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         draw = self._uniform((shape[0],), *self.factor, seed)
         return {"factor": draw / (1 - draw + 1e-7)}
@@ -238,16 +207,6 @@ class RandomSaturation(RandomValueLayer):
         hue, saturation, value = _as_hsv(images, self.value_range)
         saturation = jnp.clip(saturation * drawn["factor"][:, None, None], 0.0, 1.0)
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
-
-
-def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
-    unit = (images.astype("float32") - bounds[0]) / (bounds[1] - bounds[0])
-    return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
-
-
-def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: Any) -> jax.Array:
-    unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
-    return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
 
 
 class RandomColorJitter(RandomValueLayer):

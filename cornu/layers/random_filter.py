@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import validate
-from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+from cornu.layers.image_layer import FactorLayer, RandomValueLayer, each, factor_range
 
 _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
 
 
-class RandomSharpness(RandomValueLayer):
+class RandomSharpness(FactorLayer):
     """Makes each image sharper or softer in training: `s + 2 f (x - s)`, where `s` is a softened image.
 
     `s` averages a pixel, five times, and its eight neighbours, which are 0 beyond the border.
@@ -37,16 +37,7 @@ class RandomSharpness(RandomValueLayer):
         y = cornu.layers.RandomSharpness((0.5, 1.0), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def __init__(
-        self,
-        factor: float | Sequence[float],
-        value_range: Sequence[float] = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
-        self.factor = factor_range(factor, "factor", self, lowest=0)
+    _lowest = 0.0
 
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"factor": self._uniform((shape[0],), *self.factor, seed)}
