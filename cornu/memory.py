@@ -16,7 +16,7 @@ def tune_memory() -> bool:
     """Keep large blocks of memory in the process instead of returning them to the system after each use.
 
     Large convolutional networks (images of 224² and more) can train and predict faster on a CPU, while small ones gain
-    nothing, and the process holds on to as much memory as it ever needed: up to half as much again as otherwise. It
+    nothing, and the process holds on to as much memory as it ever needed: half as much again as otherwise, or twice. It
     acts on what is allocated afterwards, so call it first, or set `CORNU_TUNE_MEMORY=1` in the environment, which does
     it when cornu is imported. It cannot be undone within the process.
 

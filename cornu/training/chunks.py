@@ -27,9 +27,9 @@ from cornu.training.data import Batches
 from cornu.training.pace import Pace
 from cornu.training.prefetch import prefetch
 
-CHUNK_BYTES = 32 * 2**20  # of a chunk's data
+CHUNK_BYTES = 16 * 2**20  # of a chunk's data
 DEVICE_CHUNK_BYTES = 256 * 2**20  # of one that a device gathers from its own memory
-CHUNK_STEPS = 256
+CHUNK_STEPS = 128
 FIRST_STEPS = 4  # the first chunk of an epoch is filled with few steps, so that the device starts at once
 AHEAD = 2  # batches that the thread makes ahead
 _SHARE = 4  # one part in so many of a device's free memory may hold the data
