@@ -229,7 +229,7 @@ def _layer_sizes(file: h5py.File) -> dict[str, int]:
     found: dict[str, int] = {}
     layers = plain_h5.group(file, "layers")
     for name in layers if layers is not None else ():
-        with suppress(ValueError):  # of what no load needs
+        with suppress(ValueError, OSError, RuntimeError, KeyError):  # of what no load needs
             own = plain_h5.group(layers, f"{name}/vars")
             if own is not None and "name" in own.attrs:
                 found[_text(own, "name")] = sum(_size(group[n]) for _, group, n in _nodes(layers[name]))

@@ -58,7 +58,8 @@ def _damage_told(name: str) -> Iterator[None]:
 
 
 def _check_table(file: BinaryIO, name: str) -> None:
-    """Refuse an archive whose table of contents alone would fill the memory."""
+    """Refuse a file that only ends like an archive, and one whose table of contents alone would fill the memory."""
+    starts_like_one = file.read(2) == b"PK"
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - 2**16 - 200))
     tail = file.read()
@@ -69,7 +70,7 @@ def _check_table(file: BinaryIO, name: str) -> None:
         for at in [tail.rfind(mark)]
         if 0 <= at <= len(tail) - offset - 8
     ]
-    if not listed:
+    if not (listed and starts_like_one):
         raise ValueError(f"{name} is no zip archive, or it is cut short.")
     if max(n for n in listed if n != 0xFFFFFFFF or len(listed) == 1) > _MOST_LISTED:
         raise ValueError(f"{name} lists more members than any model has. It was not read.")

@@ -901,3 +901,10 @@ def test_a_header_of_a_tar_archive_takes_no_memory(tmp_path):
     tar_of(tmp_path / "bad.tar", [(member, b"9 path=a\n" * (60 * 2**20 // 9))], "w:xz")
     with harmless(tmp_path, most_bytes=2**26), pytest.raises(ValueError, match=r"."):
         archives.unpack(tmp_path / "bad.tar", "auto")
+
+
+def test_an_archive_behind_something_else_is_refused(good, tmp_path):
+    """Two programs could take such a file for two different things."""
+    path = tmp_path / "bad.keras"
+    path.write_bytes(b"something else" + good.read_bytes())
+    is_refused(path, "is no zip archive|starts neither")
