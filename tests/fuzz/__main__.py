@@ -34,8 +34,8 @@ class Worker:
         environment = os.environ | {"JAX_PLATFORMS": "cpu", "CORNU_COMPILATION_CACHE": "off"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            env=environment, cwd=Path(__file__).parents[2],
         )  # fmt: skip
         self._answers: queue.Queue = queue.Queue()
         self._errors: list[str] = []
