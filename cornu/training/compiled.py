@@ -16,7 +16,7 @@ from cornu.core.variable import Variable
 from cornu.kernels import platform
 from cornu.optimizers import Optimizer
 from cornu.training.many import Repeated
-from cornu.training.step import TrainState, optimizers_of, pure_step, variables_of
+from cornu.training.step import TrainState, layers_and_variables, optimizers_of, pure_step
 
 
 class Compiled:
@@ -29,9 +29,8 @@ class Compiled:
     """
 
     def __init__(self, model: Any, stage: str, many: bool = False):
-        self.parts = variables_of(model, stage)
+        self._layers, self.parts = layers_and_variables(model, stage)
         self.jit = model.jit_compile
-        self._layers = _layers(model)
         self._schedules = _schedules(model) if stage == "train" else []
         self._known_shapes: set[tuple] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
@@ -46,10 +45,11 @@ class Compiled:
 
     def serves(self, model: Any, stage: str) -> bool:
         """Whether the model still has these layers and variables, in these roles, and its learning rate schedules."""
+        layers, parts = layers_and_variables(model, stage)
         return (
             self.jit == model.jit_compile
-            and _same(_layers(model), self._layers)
-            and all(map(_same, variables_of(model, stage), self.parts))
+            and _same(layers, self._layers)
+            and all(map(_same, parts, self.parts))
             and (stage != "train" or _same(_schedules(model), self._schedules))
         )
 
@@ -93,13 +93,6 @@ class Compiled:
 def _same(some: Sequence, others: Sequence) -> bool:
     """Whether two sequences hold the same objects."""
     return some is others or (len(some) == len(others) and all(map(is_, some, others)))
-
-
-def _layers(model: Any) -> tuple:
-    """The model's layers, each with whether it is trainable."""
-    return model._remembered(
-        "layers", lambda: tuple(fact for layer in model._flatten_layers() for fact in (layer, layer.trainable))
-    )
 
 
 def _schedules(model: Any) -> list:

@@ -4,6 +4,7 @@ pandas, polars, torch, SciPy and others are recognised by the module of an objec
 Floats become floatx. 64-bit integers become 32-bit ones if their values allow it. Text stays NumPy text.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,13 @@ _NARROW = {"int64": "int32", "uint64": "uint32", "complex128": "complex64"}
 
 def comes_from(value: Any, package: str) -> bool:
     """Whether the type of `value`, or a base of it, is defined in `package`."""
-    return any(kind.__module__.partition(".")[0] == package for kind in type(value).__mro__)
+    return package in _packages(type(value))
+
+
+@functools.lru_cache
+def _packages(kind: type) -> frozenset[str]:
+    """The packages that define a type and its bases."""
+    return frozenset(base.__module__.partition(".")[0] for base in kind.__mro__)
 
 
 def is_sparse(value: Any) -> bool:
@@ -126,7 +133,7 @@ def _from_objects(array: np.ndarray, name: str, owner: str) -> np.ndarray:
 def _cast(array: np.ndarray, name: str, owner: str) -> np.ndarray:
     if array.dtype.kind in "mM":
         raise ValueError(f"{owner}: {name} holds dates or times ({array.dtype}). Turn them into numbers first.")
-    if array.dtype.name in FLOATS:
+    if array.dtype.kind == "f" or array.dtype.name in FLOATS:
         return array.astype(settings.floatx(), copy=False)
     narrow = None if jax.config.jax_enable_x64 else _NARROW.get(array.dtype.name)
     if narrow is None:

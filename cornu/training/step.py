@@ -176,10 +176,20 @@ def _positional_count(function: Callable) -> int:
 
 def variables_of(model: Any, stage: str) -> Parts:
     """The variables behind the state of a stage, as the model has them now."""
-    trainable, rest, *metrics = model._remembered(
-        ("variables", stage == "predict"), lambda: _model_variables(model, with_metrics=stage != "predict")
+    return layers_and_variables(model, stage)[1]
+
+
+def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
+    """The model's layers, each with whether it is trainable, and the variables behind the state of a stage."""
+    layers, (trainable, rest, *metrics) = model._remembered(
+        ("made of", stage == "predict"),
+        lambda: (_layers(model), _model_variables(model, with_metrics=stage != "predict")),
     )
-    return (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
+    return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
+
+
+def _layers(model: Any) -> tuple:
+    return tuple(fact for layer in model._flatten_layers() for fact in (layer, layer.trainable))
 
 
 def _model_variables(model: Any, with_metrics: bool) -> Parts:

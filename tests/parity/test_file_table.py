@@ -9,6 +9,17 @@ import cornu
 BOTH = pytest.mark.parametrize("library", [keras, cornu], ids=["keras-wrote-it", "cornu-wrote-it"])
 
 
+NEEDS_FULL_COMPILATION = ("attention",)
+COMPOSED = [
+    pytest.param(
+        *composed,
+        id=f"{composed[0].name}-{composed[1]}",
+        marks=[pytest.mark.full_compilation] if composed[0].name in NEEDS_FULL_COMPILATION else [],
+    )
+    for composed in table.composed_cases()
+]
+
+
 def checked(case, library, folder, optimizer=None):
     """The formats that the other library read rightly; the first that it did not raises."""
     source = table.saved(case, library, folder, optimizer)
@@ -29,8 +40,7 @@ def test_a_model_of_each_layer(case, library, tmp_path):
     assert checked(case, library, tmp_path) >= 4
 
 
-@pytest.mark.full_compilation
 @BOTH
-@pytest.mark.parametrize("case, optimizer", list(table.composed_cases()), ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize("case, optimizer", COMPOSED)
 def test_a_model_of_each_kind_that_was_trained(case, optimizer, library, tmp_path):
     assert checked(case, library, tmp_path, optimizer) >= 4
