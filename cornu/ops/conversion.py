@@ -4,8 +4,8 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from cornu.core.device import fetched
 from cornu.core.dtypes import standardize_dtype, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
@@ -80,7 +80,7 @@ def convert_to_numpy(x):
     """A tensor as a NumPy array."""
     if isinstance(x, KerasTensor):
         raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
-    return np.asarray(x.value if isinstance(x, Variable) else x)
+    return fetched(x.value if isinstance(x, Variable) else x)
 
 
 @op

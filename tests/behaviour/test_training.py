@@ -701,6 +701,20 @@ def test_nothing_is_warned_of_in_ordinary_training():
         classifier(layers.Dense(4)).fit(X, KINDS, batch_size=5, validation_split=0.2, verbose=0)
 
 
+def test_one_batch_is_looked_at_each_time_that_it_is_of_another_kind():
+    model = classifier()
+    expected = model.predict(X[:2], verbose=0)
+    for _ in range(2):
+        np.testing.assert_array_equal(model.predict(X[:2], verbose=0), expected)
+        np.testing.assert_allclose(model.predict(X[:2].astype("float64"), verbose=0), expected, rtol=1e-6)
+        with pytest.raises(ValueError, match="masked values"):
+            model.predict(np.ma.masked_less(X[:2], 0), verbose=0)
+        with pytest.raises(ValueError, match="shape"):
+            model.predict(X[:2, :3], verbose=0)
+    model.set_weights([2 * w for w in model.get_weights()])
+    assert not np.allclose(model.predict(X[:2], verbose=0), expected)
+
+
 def test_a_model_that_was_neither_built_nor_compiled_predicts():
     model = cornu.Sequential([cornu.layers.Dense(2)])
     assert model.predict(np.ones((3, 4)), verbose=0).shape == (3, 2)
