@@ -23,11 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cornu", description="The Keras API on one engine, JAX.")
     parser.add_argument("--version", action="version", version=f"cornu {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments = sys.argv[1:] if arguments is None else arguments
     modules = {}
     for name, purpose in COMMANDS.items():
-        modules[name] = importlib.import_module(f"cornu.cli.{name}")
-        subparser = subparsers.add_parser(name, help=purpose, description=modules[name].__doc__.strip().split("\n")[0])
-        modules[name].arguments(subparser)
+        subparser = subparsers.add_parser(name, help=purpose)
+        if name in arguments:  # the others are not loaded
+            modules[name] = importlib.import_module(f"cornu.cli.{name}")
+            subparser.description = modules[name].__doc__.strip().split("\n")[0]
+            modules[name].arguments(subparser)
     options = parser.parse_args(arguments)
     return modules[options.command].run(options)
 

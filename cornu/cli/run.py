@@ -1,11 +1,21 @@
-"""Run a Keras script untouched: `import keras` and `tensorflow.keras` are served by cornu."""
+"""Run a Keras script untouched: `import keras` and `tensorflow.keras` are served by cornu.
+
+On Linux the script also gets large pages for large blocks of memory, which glibc asks for if it is told before the
+process starts. XLA takes the memory of a call anew in each call, and large pages come twenty times as fast.
+"""
 
 import argparse
+import os
 import runpy
 import sys
 from pathlib import Path
 
 from cornu import serving
+
+_LARGE_PAGES = (
+    "glibc.malloc.hugetlb"  # https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
+)
+_SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +30,19 @@ def run(options: argparse.Namespace) -> int:
     if not script.is_file():
         print(f"cornu run: there is no file {str(script)!r}.", file=sys.stderr)
         return 2
+    if options.script in sys.orig_argv:  # and this process is all the command's own
+        _start_again_with_large_pages()
     serving.install()
     sys.argv = [str(script), *options.rest]
     sys.path.insert(0, str(script.resolve().parent))
     runpy.run_path(str(script), run_name="__main__")
     return 0
+
+
+def _start_again_with_large_pages() -> None:
+    """Replace this process by one whose memory comes in large pages, where the system gives them to who asks."""
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if _LARGE_PAGES in tunables or not _SYSTEM.exists() or "[madvise]" not in _SYSTEM.read_text():
+        return
+    os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, (tunables, f"{_LARGE_PAGES}=1")))
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import cornu
+from cornu.cli import run
 from cornu.core import compilation_cache
 
 ROOT = Path(cornu.__file__).parents[1]
@@ -228,3 +229,33 @@ def test_without_glibc_nothing_is_tuned_and_the_answer_is_false(monkeypatch):
 
     monkeypatch.setattr("ctypes.CDLL", lambda name: Other())
     assert cornu.config.tune_memory() is False
+
+
+SCRIPT = """
+import json, os, sys, keras
+print(json.dumps([keras.__name__, sys.argv[1:], os.environ.get("GLIBC_TUNABLES")]))
+"""
+GIVES_LARGE_PAGES = run._SYSTEM.exists() and "[madvise]" in run._SYSTEM.read_text()
+
+
+@pytest.mark.parametrize("before, after", [
+    ("", "glibc.malloc.hugetlb=1"),
+    ("glibc.malloc.check=0", "glibc.malloc.check=0:glibc.malloc.hugetlb=1"),
+    ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+])  # fmt: skip
+def test_a_script_gets_large_pages_unless_the_user_says_otherwise(before, after, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "cornu", "run", str(tmp_path / "script.py"), "--rows", "3"]
+    environment = {**os.environ, "GLIBC_TUNABLES": before, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert result(process) == ["cornu", ["--rows", "3"], after if GIVES_LARGE_PAGES else before]
+
+
+def test_the_command_loads_no_more_than_it_runs():
+    code = (
+        "import json, sys\n"
+        "from cornu.cli import main\n"
+        "main(['run', 'nowhere.py'])\n"
+        "print(json.dumps([m for m in ('jax', 'numpy', 'rich') if m in sys.modules]))\n"
+    )
+    assert result(start(code)) == []
