@@ -12,9 +12,7 @@ from pathlib import Path
 
 from cornu import serving
 
-_LARGE_PAGES = (
-    "glibc.malloc.hugetlb"  # https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
-)
+_LARGE_PAGES = "glibc.malloc.hugetlb"  # a tunable of glibc's allocator
 _SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 

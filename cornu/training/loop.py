@@ -327,12 +327,12 @@ class Trainer(Compilable, Steps):
     def _predict_one_batch(self, x: Any, owner: str) -> Any:
         """The outputs; an array like one before, which needed no change, goes straight to its function."""
         known = self._remembered("predicts", dict)
-        kind = (x.shape, x.dtype) if type(x) is np.ndarray else None
+        kind = (settings.floatx(), x.shape, x.dtype) if type(x) is np.ndarray else None
         if kind in known:
             return _on_host(known[kind]((x,)))
         data, function = self._one_batch("predict", x, owner=owner), self._function("predict")
         found = _on_host(function(data))
-        if kind is not None and (data[0].shape, data[0].dtype) == kind:
+        if kind is not None and data[0].dtype == x.dtype:
             known[kind] = function
         return found
 
