@@ -209,7 +209,7 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
             continue
         seen.add(address)
         inner = []
-        for name in sorted(group, key=_in_order):
+        for name in sorted((name for name in group if isinstance(name, str)), key=_in_order):  # no load takes others
             where = f"{path}/{name}" if path else name
             held = isinstance(group.get(name, getlink=True), h5py.HardLink)
             if held and isinstance(group[name], h5py.Group):

@@ -504,3 +504,13 @@ def test_the_verdict_is_the_loaders(units, saved):
         assert not report.loads and str(error).split()[:6] == report.refused[0].split()[:6]
     else:
         assert report.loads
+
+
+def test_names_that_are_no_text_are_passed_over_as_in_a_load(tmp_path):
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.create_group(b"model_weights/\xff\xfe")
+    assert cornu.models.load_model(tmp_path / "m.h5", report=True).refused == []
+    loaded = cornu.models.load_model(tmp_path / "m.h5")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
