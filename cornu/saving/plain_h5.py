@@ -237,7 +237,6 @@ def _check_heaps(file: h5py.File) -> None:
     """Refuse heaps of texts in which HDF5 would go round in a circle: an object that takes no room has no next one."""
     if file.id.id not in _unchecked:
         return
-    _unchecked.discard(file.id.id)
     stream = _streams[file.id.id]
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise ValueError("The HDF5 file counts in words of an unusual size, which is refused.")
@@ -254,6 +253,7 @@ def _check_heaps(file: h5py.File) -> None:
             if room == 0:
                 raise ValueError("The HDF5 file is damaged: an object in a heap takes no room.")
             at += room
+    _unchecked.discard(file.id.id)  # only now: whoever passes over the error and asks again gets it again
 
 
 def _heaps(stream: Any) -> Iterator[tuple[int, int]]:

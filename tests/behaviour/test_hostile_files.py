@@ -22,6 +22,7 @@ import pytest
 
 import cornu
 from cornu import layers
+from cornu.saving import plain_h5
 from cornu.utils import archives
 
 # ---------------------------------------------------------------- what a file may not do
@@ -767,6 +768,19 @@ def test_a_text_that_claims_gigabytes_takes_none(name, claimed, libver, tmp_path
             with pytest.raises(ValueError, match=f"'{name}' of / claims {claimed} bytes"):
                 cornu.models.load_model(tmp_path / "bad.h5")
         assert not cornu.models.load_model(tmp_path / "bad.h5", report=True).loads
+
+
+def test_a_heap_that_goes_round_in_a_circle_is_refused_each_time(tmp_path):
+    with h5py.File(tmp_path / "bad.h5", "w") as file:
+        file.attrs["one"], file.attrs["other"] = "text", "more text"
+    content = bytearray((tmp_path / "bad.h5").read_bytes())
+    first = content.find(b"GCOL") + 16
+    content[first : first + 16] = bytes(16)  # an object that takes no room
+    (tmp_path / "bad.h5").write_bytes(content)
+    with plain_h5.opened(tmp_path / "bad.h5", "bad.h5") as file:
+        for name in ("one", "other", "one"):
+            with pytest.raises(ValueError, match="takes no room"):
+                plain_h5.attribute(file, name)
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
