@@ -40,7 +40,12 @@ def run(options: argparse.Namespace) -> int:
 def _start_again_with_large_pages() -> None:
     """Replace this process by one whose memory comes in large pages, where the system gives them to who asks."""
     tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if _LARGE_PAGES in tunables or not _SYSTEM.exists() or "[madvise]" not in _SYSTEM.read_text():
+    if _LARGE_PAGES in tunables or not gives_large_pages():
         return
     os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, (tunables, f"{_LARGE_PAGES}=1")))
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def gives_large_pages() -> bool:
+    """Whether the system gives large pages to programs that ask, and to no others."""
+    return _SYSTEM.exists() and "[madvise]" in _SYSTEM.read_text()

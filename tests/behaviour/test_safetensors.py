@@ -243,7 +243,7 @@ def test_loading_takes_one_weight_at_a_time(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert all(weight.min() == 1 for weight in model.get_weights())
-    assert peak < 20 * rows * 4  # each copy is taken over by its variable; two of each would be 32
+    assert peak < 18 * rows * 4  # each copy is taken over by its variable, one is under way, the rest is small
 
 
 def test_what_was_loaded_does_not_depend_on_the_file_any_more(tmp_path):

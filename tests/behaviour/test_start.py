@@ -235,7 +235,6 @@ SCRIPT = """
 import json, os, sys, keras
 print(json.dumps([keras.__name__, sys.argv[1:], os.environ.get("GLIBC_TUNABLES")]))
 """
-GIVES_LARGE_PAGES = run._SYSTEM.exists() and "[madvise]" in run._SYSTEM.read_text()
 
 
 @pytest.mark.parametrize("before, after", [
@@ -248,7 +247,7 @@ def test_a_script_gets_large_pages_unless_the_user_says_otherwise(before, after,
     command = [sys.executable, "-m", "cornu", "run", str(tmp_path / "script.py"), "--rows", "3"]
     environment = {**os.environ, "GLIBC_TUNABLES": before, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert result(process) == ["cornu", ["--rows", "3"], after if GIVES_LARGE_PAGES else before]
+    assert result(process) == ["cornu", ["--rows", "3"], after if run.gives_large_pages() else before]
 
 
 def test_the_command_loads_no_more_than_it_runs():
