@@ -1,15 +1,23 @@
 """Recurrent loops over time-major sequences, with gradients written by hand.
 
-A recurrent cell is one product of the hidden state with the recurrent kernel, and arithmetic on single elements around
-it. `Gates` holds that arithmetic and its gradient; `recur` is the one loop that runs any gates. What does not depend on
-the state stays outside: all inputs are projected in one product before the loop, and the gradients of both kernels are
-products after the backward loop, where plain differentiation would add them up step by step.
+`recur` is the one loop that runs the arithmetic of any cell (see `gates`). What does not depend on the state stays
+outside: all inputs are projected in one product before the loop; the factors of the backward loop are computed for all
+steps before it; and the gradients of both kernels are products after it, where plain differentiation would add them up
+step by step. Memory costs as much as arithmetic here: the loop that is to be differentiated writes the values of the
+gates over the projected inputs, and the backward loop gradients over their factors. Biases are added inside the loop.
 
-Memory costs as much as arithmetic here: the loop that is to be differentiated writes the values of the gates over the
-projected inputs, and the backward loop stores one gradient a step. Biases are added inside the loop.
+A loop of small operations keeps one core of a CPU busy. So where the product of a step is large, the rows of a batch
+are halved, and one loop runs both sides. XLA's CPU runtime (seen in jaxlib 0.10 and 0.11) executes the operations of a
+loop's body from a list of those that are ready, and hands the second half of the list to another thread when more than
+eight wait. What decides that both sides do not land in one half:
 
-A loop keeps one core of a CPU busy. So where the products are large, the sequence is taken in parts, each with a loop
-of its own: the products of one part run on the other cores while the loop is at work on the next.
+- The ready list has `_IDLE` multiplications of single numbers besides, which do nothing.
+- The operand of the early side's product is carried through the loop with one axis more. Taking the axis off puts the
+  product at the end of the list: it goes to the other thread.
+- The late side reads its operand from where the last step was stored, for which it needs the counter, which is the
+  first of the list. Its product comes up when the list has been halved, and stays.
+
+Were any of this no longer so, both sides would run one after the other, as they did before.
 
 A masked step holds the state: it passes both the state and its gradient on unchanged.
 
@@ -18,8 +26,7 @@ order run the loops below, those of higher order differentiate the plain scan.
 """
 
 import functools
-import itertools
-from collections.abc import Callable, Sequence
+import os
 from typing import NamedTuple
 
 import jax
@@ -28,155 +35,17 @@ import numpy as np
 from jax import lax
 
 from cornu.kernels import halves, platform
+from cornu.kernels.gates import Arrays, Gates
 
-States = tuple[jax.Array, ...]  # hidden state first, each (B, U)
-
-_PARTS = 2  # of a sequence, on a CPU
-_LARGE_PRODUCT = 2**24  # multiplications of all states with the recurrent kernel, from which parts pay
-
-
-class Activation(NamedTuple):
-    """A function of one element, its slope as a function of its output, and s where it is s tanh(s x) + (1 - s)."""
-
-    function: Callable
-    slope: Callable
-    scale: float | None = None
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(jnp.tanh, lambda y: 1 - y * y, 1.0),
-    "sigmoid": Activation(lambda x: 0.5 * jnp.tanh(0.5 * x) + 0.5, lambda y: y * (1 - y), 0.5),
-    "relu": Activation(lambda x: jnp.maximum(x, 0), lambda y: (y > 0).astype(y.dtype)),
-    "linear": Activation(lambda x: x, lambda y: jnp.ones((), y.dtype)),
-}
-
-
-def activate(x: jax.Array, activations: Sequence[Activation]) -> jax.Array:
-    """The gates side by side in `x`, each through its own activation.
-
-    Where all are scaled tanhs they are one: on the CPU, XLA turns a tanh of a whole array into vector instructions, and
-    a tanh of slices not.
-    """
-    if any(a.scale is None for a in activations):
-        parts = jnp.split(x, len(activations), axis=-1)
-        return jnp.concatenate([a.function(part) for a, part in zip(activations, parts, strict=True)], axis=-1)
-    scale = _columns(x, [a.scale for a in activations])
-    return jnp.tanh(x * scale) * scale + (1 - scale)
-
-
-def slopes(y: jax.Array, activations: Sequence[Activation]) -> jax.Array:
-    """The slopes of `activate` as a function of its output: (1 - y) (y - low) for a scaled tanh between low and 1."""
-    if any(a.scale is None for a in activations):
-        parts = jnp.split(y, len(activations), axis=-1)
-        rows = [jnp.broadcast_to(a.slope(part), part.shape) for a, part in zip(activations, parts, strict=True)]
-        return jnp.concatenate(rows, axis=-1)
-    return (1 - y) * (y - _columns(y, [1 - 2 * a.scale for a in activations]))
-
-
-def _columns(x: jax.Array, values: Sequence[float]) -> jax.Array:
-    """One number a gate, repeated over the units of the gates side by side in `x`."""
-    return jnp.repeat(jnp.array(values, x.dtype), x.shape[-1] // len(values))
-
-
-class Gates(NamedTuple):
-    """The arithmetic of a cell around its product.
-
-    forward: (projected input, product, states, keep) -> (new states, gates, what the gradient needs besides). The gates
-        have the shape of the projected input; `keep(new, old)` is `new` but where a masked step holds `old`.
-    backward: (gates, besides, states, new states, their gradient) -> gradients of (projected input, product, states),
-        None for a state that acts through the product alone.
-    product_gradient: (gradient of the projected inputs, gates) -> gradient of the products, for all steps at once.
-    hidden_is_gate: whether the gates are the hidden state, which is then stored once.
-    shown: how many of the gates the loop carries along although nothing reads them; they must lie in [0, 1].
-        On the CPU, XLA makes scalar code of a step whose gates only it sees (GRU: 2.7 ms for 100 steps instead of 0.8).
-    """
-
-    forward: Callable
-    backward: Callable
-    product_gradient: Callable = lambda dx, gates: dx
-    hidden_is_gate: bool = False
-    shown: int = 0
-
-
-@functools.cache
-def simple_gates(activation: str = "tanh") -> Gates:
-    """h' = f(x + p)."""
-    act = ACTIVATIONS[activation]
-
-    def forward(x, p, states, keep):
-        hidden = keep(act.function(x + p), states[0])
-        return (hidden,), hidden, ()
-
-    def backward(hidden, besides, states, new, gradient):
-        dx = gradient[0] * act.slope(hidden)
-        return dx, dx, (None,)
-
-    return Gates(forward, backward, hidden_is_gate=True)
-
-
-@functools.cache
-def lstm_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Gates:
-    """i, f, g, o = split(x + p); c' = f c + i g; h' = o tanh(c')  (Hochreiter and Schmidhuber, 1997)."""
-    act, gate = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation]
-    each = (gate, gate, act, gate)
-
-    def forward(x, p, states, keep):
-        gates = activate(x + p, each)
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        c = keep(f * states[1] + i * g, states[1])
-        return (keep(o * act.function(c), states[0]), c), gates, ()
-
-    def backward(gates, besides, states, new, gradient):
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        y = act.function(new[1])
-        dh, dc = gradient
-        dc = dc + dh * o * act.slope(y)
-        from_outside = jnp.concatenate((dc, dc, dc, dh), axis=-1)
-        by_others = jnp.concatenate((g, states[1], i, y), axis=-1)
-        dx = from_outside * by_others * slopes(gates, each)
-        return dx, dx, (None, dc * f)
-
-    return Gates(forward, backward)
-
-
-@functools.cache
-def gru_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") -> Gates:
-    """z = s(x_z + p_z); r = s(x_r + p_r); g = tanh(x_g + r p_g); h' = z h + (1 - z) g.
-
-    This is the form whose reset gate acts after the product (Cho et al., 2014, as in cuDNN).
-    """
-    act, gate = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation]
-
-    def forward(x, p, states, keep):
-        (xz, xr, xg), (pz, pr, pg) = jnp.split(x, 3, axis=-1), jnp.split(p, 3, axis=-1)
-        z, r = gate.function(xz + pz), gate.function(xr + pr)
-        g = act.function(xg + r * pg)
-        hidden = keep(z * states[0] + (1 - z) * g, states[0])
-        return (hidden,), jnp.concatenate((z, r, g), axis=-1), (pg,)
-
-    def backward(gates, besides, states, new, gradient):
-        z, r, g = jnp.split(gates, 3, axis=-1)
-        dh, (pg,) = gradient[0], besides
-        dg = dh * (1 - z) * act.slope(g)
-        outer = jnp.concatenate((dh * (states[0] - g), dg * pg), axis=-1)
-        outer = outer * slopes(gates[..., : -g.shape[-1]], (gate, gate))
-        dx = jnp.concatenate((outer, dg), axis=-1)
-        dp = jnp.concatenate((outer, dg * r), axis=-1)
-        return dx, dp, (dh * z,)
-
-    def product_gradient(dx, gates):
-        dz, dr, dg = jnp.split(dx, 3, axis=-1)
-        return jnp.concatenate((dz, dr, dg * jnp.split(gates, 3, axis=-1)[1]), axis=-1)
-
-    shown = 2 if recurrent_activation == "sigmoid" else 0
-    return Gates(forward, backward, product_gradient, shown=shown)
+_LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two sides pay
+_IDLE = 8  # operations that do nothing: with the counter and a product just more than the runtime keeps together
 
 
 @halves.in_float32
 def recur(
     gates: Gates,
     inputs: jax.Array,
-    states: States,
+    states: Arrays,
     kernel: jax.Array,
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
@@ -184,11 +53,11 @@ def recur(
     sequences: bool = True,
     input_kernel: jax.Array | None = None,
     input_bias: jax.Array | None = None,
-) -> tuple[jax.Array | None, States]:
+) -> tuple[jax.Array | None, Arrays]:
     """Run a cell over a sequence.
 
     Args:
-        gates: `simple_gates()`, `lstm_gates()` or `gru_gates()`.
+        gates: `gates.simple_gates()`, `lstm_gates()` or `gru_gates()`.
         inputs: the inputs, (T, B, D), or with `input_kernel=None` their products with it, (T, B, G U).
         states: the first states, hidden state first, each (B, U).
         kernel: the recurrent kernel, (U, G U).
@@ -205,9 +74,9 @@ def recur(
     Example:
 
         import jax.numpy as jnp
-        from cornu.kernels import recurrent
+        from cornu.kernels import gates, recurrent
         hidden, (last,) = recurrent.recur(
-            recurrent.simple_gates(), jnp.ones((5, 2, 3)), (jnp.zeros((2, 3)),), jnp.eye(3))
+            gates.simple_gates(), jnp.ones((5, 2, 3)), (jnp.zeros((2, 3)),), jnp.eye(3))
         print(hidden.shape, last.shape)  # (5, 2, 3) (2, 3)
     """
     steps = inputs.shape[0]
@@ -225,113 +94,161 @@ def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, k
     def step(carry, inputs):
         x, valid = inputs
         p = _plus(product(carry[0][0], kernel), bias)
-        new, each, _ = gates.forward(_plus(x, input_bias), p, carry[0], _keep(valid))
-        shown = tuple(jnp.split(each, each.shape[-1] // new[0].shape[-1], axis=-1))[: gates.shown]
-        return (new, shown), new[0] if sequences else None
+        new, each, _ = gates.forward(gates.parted(_plus(x, input_bias)), p, carry[0], _keep(valid))
+        return (new, each[: gates.shown]), new[0] if sequences else None
 
-    carry = states, (jnp.zeros_like(states[0]),) * gates.shown
-    (last, shown), hidden = lax.scan(step, carry, (_projected(inputs, input_kernel), mask), unroll=unroll)
+    projected = _projected(inputs, input_kernel)
+    shown = tuple(jnp.zeros_like(x[0]) for x in gates.parted(projected)[: gates.shown])
+    (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=unroll)
     for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
-        last = (last[0] + jnp.where(gate > 2, gate, jnp.zeros_like(gate)), *last[1:])
+        unused = gate[..., : last[0].shape[-1]]
+        last = (last[0] + jnp.where(unused > 2, unused, jnp.zeros_like(unused)), *last[1:])
     return hidden, last
 
 
 def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
-    """(hidden states, last states), and what the gradient needs of each part of the sequence."""
-    saved, hidden = [], []
-    for x, valid in _parts((inputs, mask), _lengths(inputs.shape[:2], kernel, unroll)):
-        projected = _projected(x, input_kernel)
-        each, states, kept = _loop_part(gates, unroll, projected, input_bias, states, kernel, bias, valid)
-        hidden.append(each)
-        saved.append(kept)
-    return (_joined(hidden) if sequences else None, states), saved
+    """(hidden states, last states), and what the gradient needs of each side."""
+    steps = inputs.shape[0]
+    sides = _sides(inputs.shape[1], kernel, unroll)
+    hidden_once = gates.hidden_is_gate and len(sides) == 1
 
+    def first(side):
+        start, x = tuple(s[side.rows] for s in states), inputs[:, side.rows]
+        if input_kernel is None:
+            projected = gates.parted(x)
+        else:
+            projected = tuple(product(x, part) for part in gates.parted(input_kernel))
+        p = jax.eval_shape(product, start[0], kernel)
+        shapes = jax.eval_shape(lambda x, p: gates.forward(x, p, start, _keep(None))[2], _read(projected, 0), p)
+        besides = jax.tree.map(lambda a: jnp.zeros((steps, *a.shape), a.dtype), shapes)
+        history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in start[hidden_once:])
+        return history, start[0][None] if side.early else None, start, projected, besides
 
-def _loop_part(gates, unroll, projected, input_bias, states, kernel, bias, mask):
-    """Hidden states, last states, and for the gradient: gates, states from the first on, and besides."""
-    steps = projected.shape[0]
+    def advance(t, side, carry):
+        history, hidden, states, each, besides = carry
+        hidden = _read(history[0], t) if side.late else hidden[0] if side.early else states[0]
+        x, valid = _read((each, side.of(mask)), t)
+        x = x if input_bias is None else jax.tree.map(jnp.add, x, gates.parted(input_bias))
+        p = _plus(product(hidden, kernel), bias)
+        states, new, others = gates.forward(x, p, states, _keep(valid))
+        each, besides = _write((each, besides), (new, others), t)
+        history = _write(history, states[hidden_once:], t + 1)
+        return history, states[0][None] if side.early else None, states, each, besides
 
-    def step(t, carry):
-        states, each, history, besides = carry
-        x, valid = _read((each, mask), t)
-        p = _plus(product(states[0], kernel), bias)
-        states, new, others = gates.forward(_plus(x, input_bias), p, states, _keep(valid))
-        stored = states[gates.hidden_is_gate :]
-        return states, _write(each, new, t), _write(history, stored, t + 1), _write(besides, others, t)
-
-    shapes = jax.eval_shape(lambda: gates.forward(projected[0], projected[0], states, _keep(None))[2])
-    besides = jax.tree.map(lambda a: jnp.zeros((steps, *a.shape), a.dtype), shapes)
-    history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in states[gates.hidden_is_gate :])
-    first = states, projected, history, besides
-    last, each, history, besides = lax.fori_loop(np.uint32(0), np.uint32(steps), step, first, unroll=unroll or None)
-    if gates.hidden_is_gate:
-        return each, last, (each, (jnp.concatenate([states[0][None], each]),), besides)
-    return history[0][1:], last, (each, history, besides)
+    done = _run(steps, unroll, sides, first, advance)
+    last = tuple(_joined(parts, 0) for parts in zip(*(states for _, _, states, _, _ in done), strict=True))
+    if hidden_once:
+        done = [((jnp.concatenate([states[0][None], each[0]]),), None, last, each, ()) for *_, each, _ in done]
+    hidden = _joined([history[0][1:] for history, *_ in done], 1) if sequences else None
+    return (hidden, last), [(each, history, besides) for history, _, _, each, besides in done]
 
 
 def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
-    """The gradients of what `_loop` takes: the last part of the sequence first."""
+    """The gradients of what `_loop` takes."""
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
-    d_hidden, d_states = gradients
-    transposed, sums, d_inputs = kernel.T, None, []
-    lengths = [each.shape[0] for each, _, _ in saved]
-    for part, kept in reversed(list(zip(_parts((x, mask, d_hidden), lengths), saved, strict=True))):
-        x_part, valid, d_part = part
-        dx, d_states = _loop_back_part(gates, unroll, transposed, valid, kept, d_part, d_states)
-        each, history, _ = kept
-        dp = gates.product_gradient(dx, each)
-        d_weights = _outer(history[0][:-1], dp), *(_over_rows(d, b) for d, b in ((dp, bias), (dx, input_bias)))
-        if input_kernel is not None:
-            d_weights = *d_weights, _outer(x_part, dx)
-            dx = product(dx, input_kernel.T)
-        d_inputs.insert(0, dx)
-        sums = d_weights if sums is None else jax.tree.map(jnp.add, sums, d_weights)
-    d_kernel, d_bias, d_input_bias, d_input_kernel = (*sums, None)[:4]
-    return _joined(d_inputs), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
+    d_hidden, d_last = gradients
+    steps, transposed = x.shape[0], kernel.T
+    sides = _sides(x.shape[1], kernel, unroll)
+    factors = [_factors(gates, side.of(mask), *kept) for side, kept in zip(sides, saved, strict=True)]
+    passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
+    in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
+
+    def first(side):
+        own, d_states = factors[side.number], tuple(d[side.rows] for d in d_last)
+        d_products = own.products if in_place else jnp.zeros_like(own.products)
+        d_hiddens = None if own.inputs is None else jnp.zeros((steps, *d_states[0].shape), d_states[0].dtype)
+        return d_products, None if side.late else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
+
+    def advance(n, side, carry):
+        d_products, dp, d_states, d_hiddens = carry
+        own, t = factors[side.number], np.uint32(steps - 1) - n
+        dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if side.late else dp
+        d_states = tuple(d * a for d, a in zip(d_states, _read(own.states[passed], t + 1), strict=True))
+        if passed.start:
+            d_states = jnp.where(n == 0, d_last[0][side.rows], 0), *d_states
+        products = d_products if in_place else own.products
+        d_output, products, cell = _read((side.of(d_hidden), products, own.cell), t)
+        dh = _plus(d_states[0] + product(_flat(dp), transposed), d_output)
+        d_states = (dh, *d_states[1:]) if cell is None else (dh, d_states[1] + dh * cell)
+        dp = gates.spread(d_states) * products
+        d_products, d_hiddens = _write((d_products, d_hiddens), (dp, None if d_hiddens is None else dh), t)
+        return d_products, None if side.late else dp, d_states[passed], d_hiddens
+
+    def last(side, own, carry, kept):
+        """The gradients of: first states; recurrent kernel, biases and kernel of the inputs; inputs."""
+        d_products, _, d_states, d_hiddens = carry
+        d_states = tuple(d * a[0] for d, a in zip(d_states, own.states[passed], strict=True))
+        dp = dx = _flat(d_products)
+        if own.inputs is not None:
+            dx = _flat(gates.spread((d_hiddens,)) * own.inputs)
+        by_product = product(dp[0], transposed)
+        d_states = (by_product, *d_states) if passed.start else (d_states[0] + by_product, *d_states[1:])
+        d_weights = _outer(kept[1][0][:-1], dp), _over_rows(dp, bias), _over_rows(dx, input_bias)
+        if input_kernel is None:
+            return d_states, (*d_weights, None), dx
+        return d_states, (*d_weights, _outer(x[:, side.rows], dx)), product(dx, input_kernel.T)
+
+    done = _run(steps, unroll, sides, first, advance)
+    d_states, d_weights, d_inputs = zip(*map(last, sides, factors, done, saved), strict=True)
+    d_kernel, d_bias, d_input_bias, d_input_kernel = functools.reduce(_added, d_weights)
+    d_states = tuple(_joined(parts, 0) for parts in zip(*d_states, strict=True))
+    return _joined(d_inputs, 1), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
 
 
-def _loop_back_part(gates, unroll, transposed, mask, kept, d_hidden, d_last):
-    """The gradients of the projected inputs and of the first states."""
-    each, history, besides = kept
-    steps = each.shape[0]
-
-    def step(n, carry):
-        d_states, d_projected = carry
-        t = np.uint32(steps - 1) - n
-        d_output, valid, *values = _read((d_hidden, mask, each, besides, history), t)
-        d_new = (_plus(d_states[0], d_output), *d_states[1:])
-        zeros = tuple(map(jnp.zeros_like, d_new))
-        d_moved = tuple(map(_keep(valid), d_new, zeros))
-        dx, dp, d_old = gates.backward(*values, _read(history, t + 1), d_moved)
-        d_old = (_plus(product(dp, transposed), d_old[0]), *d_old[1:])
-        if valid is not None:
-            d_old = tuple(a + _keep(valid)(zero, d) for a, zero, d in zip(d_old, zeros, d_new, strict=True))
-        return d_old, _write(d_projected, dx, t)
-
-    carry = d_last, jnp.zeros_like(each)
-    d_first, dx = lax.fori_loop(np.uint32(0), np.uint32(steps), step, carry, unroll=unroll or None)
-    return dx, d_first
+def _factors(gates: Gates, valid, each, history, besides):
+    """The factors of all steps of a side; those of states for one step more, behind the last, which passes all on."""
+    before, after = (tuple(a[cut] for a in history) for cut in (slice(None, -1), slice(1, None)))
+    factors = gates.factors(each, besides, before, after)
+    factors = factors if valid is None else factors.masked(valid)
+    around = ((0, 1), (0, 0), (0, 0))
+    closed = tuple(None if a is None else jnp.pad(a, around, constant_values=1) for a in factors.states)
+    return factors._replace(states=closed)
 
 
-def _lengths(rows: tuple[int, int], kernel: jax.Array, unroll: bool) -> list[int]:
-    """How long each part of a sequence of (time, batch) is."""
-    steps, batch = rows
-    large = isinstance(batch, int) and steps * batch * kernel.size >= _LARGE_PRODUCT
-    parts = min(_PARTS, steps) if large and not unroll and platform.name() == "cpu" else 1
-    ends = [steps * n // parts for n in range(parts + 1)]
-    return [end - start for start, end in itertools.pairwise(ends)]
+def _run(steps, unroll, sides, first, advance):
+    """The loop over all steps: for each side of the batch what `advance` makes of `first`."""
+
+    def step(carry):
+        idle, done, n = carry
+        return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(sides, done, strict=True)], n + 1
+
+    idle = [jnp.float32(n + 1) for n in range(_IDLE if len(sides) > 1 else 0)]
+    carry = idle, list(map(first, sides)), np.uint32(0)
+    if unroll:
+        for _ in range(steps):
+            carry = step(carry)
+        return carry[1]
+    idle, done, _ = lax.while_loop(lambda carry: carry[2] < steps, step, carry)
+    if idle:  # none is negative, so this adds nothing; but only what has a use is carried
+        (used, *others), tree = jax.tree.flatten(done)
+        done = tree.unflatten([_added_to_first(used, jnp.minimum(sum(idle), 0)), *others])
+    return done
 
 
-def _parts(arrays, lengths):
-    """Arrays of all steps, None among them, cut into parts of these lengths."""
-    start = 0
-    for length in lengths:
-        yield jax.tree.map(lambda a, start=start, end=start + length: a[start:end], arrays)
-        start += length
+def _added_to_first(array, number):
+    at = (0,) * array.ndim
+    return lax.dynamic_update_slice(array, lax.slice(array, at, (1,) * array.ndim) + number.astype(array.dtype), at)
 
 
-def _joined(parts):
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+class _Side(NamedTuple):
+    """The rows of a batch that belong to one side of a loop, and when their product is started, if there are two."""
+
+    number: int
+    rows: slice
+    late: bool = False
+    early: bool = False
+
+    def of(self, array: jax.Array | None) -> jax.Array | None:
+        """The rows of an array of all steps."""
+        return None if array is None else array[:, self.rows]
+
+
+def _sides(batch: int, kernel: jax.Array, unroll: bool) -> list[_Side]:
+    """Two halves of a batch where that pays, else one side."""
+    large = isinstance(batch, int) and batch > 1 and batch * kernel.size >= _LARGE_STEP
+    if not large or unroll or platform.name() != "cpu" or (os.cpu_count() or 1) == 1:
+        return [_Side(0, slice(None))]
+    return [_Side(0, slice(batch // 2), late=True), _Side(1, slice(batch // 2, None), early=True)]
 
 
 # ---------------------------------------------------------------- their derivatives
@@ -396,6 +313,19 @@ def _read(arrays, t):
 
 def _write(arrays, rows, t):
     return jax.tree.map(lambda a, row: lax.dynamic_update_index_in_dim(a, row, t, 0), arrays, rows)
+
+
+def _joined(parts, axis):
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
+
+
+def _flat(gates):
+    """(.., G, U) -> (.., G U)."""
+    return gates.reshape(*gates.shape[:-2], gates.shape[-2] * gates.shape[-1])
+
+
+def _added(a, b):
+    return jax.tree.map(jnp.add, a, b)
 
 
 def _keep(valid):

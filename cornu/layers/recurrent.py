@@ -11,14 +11,14 @@ import jax.numpy as jnp
 
 from cornu import activations, validate
 from cornu.core.operation import snake_case
-from cornu.kernels import recurrent
+from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
-_FAST_ACTIVATIONS = {getattr(activations, name): name for name in recurrent.ACTIVATIONS}
+_FAST_ACTIVATIONS = {getattr(activations, name): name for name in gates.ACTIVATIONS}
 
 _CELL_ARGUMENTS = (
     "units", "activation", "use_bias",
@@ -58,7 +58,7 @@ class GatedRNN(RNN):
 
     locals().update(_of_cell(*_CELL_ARGUMENTS))
 
-    def _gates(self, training: bool) -> recurrent.Gates | None:
+    def _gates(self, training: bool) -> gates.Gates | None:
         """The arithmetic for the fast loop, or None where that does not apply."""
         names = [_FAST_ACTIVATIONS.get(f) for f in self._functions()]
         if self.use_cudnn is False or None in names or (training and self.recurrent_dropout):
@@ -72,8 +72,8 @@ class GatedRNN(RNN):
         self, sequences: jax.Array, initial_state: Any, mask: jax.Array | None, training: bool = False
     ) -> tuple:
         """Run over (batch, time, features) by the fast loop or cell by cell."""
-        gates = self._gates(training)
-        if gates is None:
+        arithmetic = self._gates(training)
+        if arithmetic is None:
             self._require_fast_unless_auto()
             return super().inner_loop(sequences, initial_state, mask, training)
         steps, kernel, biases = self.time_major(sequences), self.cell.kernel.value, self.cell.biases()
@@ -83,7 +83,7 @@ class GatedRNN(RNN):
         elif drop is not None:
             steps = steps * drop
         hidden, last = recurrent.recur(
-            gates,
+            arithmetic,
             steps,
             tuple(initial_state),
             self.cell.recurrent_kernel.value,
@@ -100,7 +100,7 @@ class GatedRNN(RNN):
         if self.use_cudnn is True:
             raise ValueError(
                 f"{validate.describe(self)}: use_cudnn=True needs activations among "
-                f"{', '.join(recurrent.ACTIVATIONS)}, "
+                f"{', '.join(gates.ACTIVATIONS)}, "
                 'recurrent_dropout=0 and, for GRU, reset_after=True. Pass use_cudnn="auto" to run cell by cell.'
             )
 
@@ -170,7 +170,7 @@ class SimpleRNN(GatedRNN):
     def _functions(self) -> tuple:
         return (self.cell.activation,)
 
-    _make_gates = staticmethod(recurrent.simple_gates)
+    _make_gates = staticmethod(gates.simple_gates)
 
 
 class LSTM(GatedRNN):
@@ -245,7 +245,7 @@ class LSTM(GatedRNN):
 
     locals().update(_of_cell("recurrent_activation", "unit_forget_bias"))
 
-    _make_gates = staticmethod(recurrent.lstm_gates)
+    _make_gates = staticmethod(gates.lstm_gates)
 
 
 class GRU(GatedRNN):
@@ -320,7 +320,7 @@ class GRU(GatedRNN):
 
     locals().update(_of_cell("recurrent_activation", "reset_after"))
 
-    _make_gates = staticmethod(recurrent.gru_gates)
+    _make_gates = staticmethod(gates.gru_gates)
 
-    def _gates(self, training: bool) -> recurrent.Gates | None:
+    def _gates(self, training: bool) -> gates.Gates | None:
         return super()._gates(training) if self.reset_after else None

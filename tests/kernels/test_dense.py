@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cornu.kernels import attention, conv, dense, halves, platform, recurrent
+from cornu.kernels import attention, conv, dense, gates, halves, platform, recurrent
 
 _HALVES = ("bfloat16", "float16")
 _ROUNDING = {"float32": 1e-5, "bfloat16": 2e-2, "float16": 2e-3}
@@ -125,7 +125,7 @@ _KERNELS = {
     "attention": lambda x: attention.dot_product_attention(x, x, x),
     "weighted_values": lambda x: attention.weighted_values(x, x, x, None, (1,), lambda weights: weights)[0],
     "recurrent": lambda x: recurrent.recur(
-        recurrent.simple_gates(), x[:, 0], (x[0, 0],), _draw(4, 4, seed=1).astype(x.dtype)
+        gates.simple_gates(), x[:, 0], (x[0, 0],), _draw(4, 4, seed=1).astype(x.dtype)
     )[0],
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
+from cornu.kernels import gates as cells
 from cornu.kernels import platform, recurrent
 
 RNG = np.random.default_rng(0)
@@ -29,9 +30,9 @@ def gru_step(x, p, states):
 
 
 CELLS = {  # plain step, gates, number of gates, number of states
-    "simple": (simple_step, recurrent.simple_gates(), 1, 1),
-    "lstm": (lstm_step, recurrent.lstm_gates(), 4, 2),
-    "gru": (gru_step, recurrent.gru_gates(), 3, 1),
+    "simple": (simple_step, cells.simple_gates(), 1, 1),
+    "lstm": (lstm_step, cells.lstm_gates(), 4, 2),
+    "gru": (gru_step, cells.gru_gates(), 3, 1),
 }
 
 
@@ -99,9 +100,9 @@ def test_second_derivatives(name, masked):
     close(jax.jit(jax.grad(fast))(args[2]) / jnp.abs(wanted).max(), wanted / jnp.abs(wanted).max())
 
 
-@pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
+@pytest.mark.parametrize("activation", cells.ACTIVATIONS)
 def test_slopes(activation):
-    function, slope, scale = recurrent.ACTIVATIONS[activation]
+    function, slope, scale = cells.ACTIVATIONS[activation]
     x = jnp.array([-2.0, -0.3, 0.4, 1.7])
     close(jax.vmap(slope)(function(x)), jax.vmap(jax.grad(function))(x))
     if scale is not None:
@@ -110,18 +111,18 @@ def test_slopes(activation):
 
 @pytest.mark.parametrize("names", [("sigmoid", "tanh", "sigmoid"), ("sigmoid", "relu", "linear")])
 def test_gates_side_by_side(names):
-    each = [recurrent.ACTIVATIONS[name] for name in names]
+    each = [cells.ACTIVATIONS[name] for name in names]
     x = jnp.asarray(RNG.normal(size=(BATCH, 3 * UNITS)).astype("float32"))
     wanted = jnp.concatenate(
         [a.function(part) for a, part in zip(each, jnp.split(x, 3, axis=-1), strict=True)], axis=-1
     )
-    close(recurrent.activate(x, each), wanted)
-    close(recurrent.slopes(wanted, each), jax.grad(lambda x: jnp.sum(recurrent.activate(x, each)))(x))
+    close(cells.activate(x, each), wanted)
+    close(cells.slopes(wanted, each), jax.grad(lambda x: jnp.sum(cells.activate(x, each)))(x))
 
 
-@pytest.mark.parametrize("activation", recurrent.ACTIVATIONS)
+@pytest.mark.parametrize("activation", cells.ACTIVATIONS)
 def test_any_activation_in_the_table(activation):
-    f = recurrent.ACTIVATIONS[activation].function
+    f = cells.ACTIVATIONS[activation].function
     args = arguments(4, 2)
     everything = jnp.ones((TIME, BATCH), bool)
 
@@ -130,7 +131,7 @@ def test_any_activation_in_the_table(activation):
         c = jax.nn.sigmoid(forget) * states[1] + jax.nn.sigmoid(i) * f(g)
         return jax.nn.sigmoid(o) * f(c), c
 
-    gates = recurrent.lstm_gates(activation, "sigmoid")
+    gates = cells.lstm_gates(activation, "sigmoid")
     fast = jax.grad(score(lambda *a: recurrent.recur(gates, *a)), (0, 1, 2, 3))(*args)
     close(fast, jax.grad(score(lambda *a: plain(step, *a, everything)), (0, 1, 2, 3))(*args), 1e-4)
 
@@ -168,8 +169,8 @@ def test_the_last_states_alone_and_the_plain_form(name, masked):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", CELLS)
-def test_parts_of_sequences_and_the_projection_of_their_inputs(name, masked, dtype, monkeypatch):
-    monkeypatch.setattr(recurrent, "_LARGE_PRODUCT", 1)
+def test_two_sides_of_a_batch_and_the_projection_of_their_inputs(name, masked, dtype, monkeypatch):
+    monkeypatch.setattr(recurrent, "_LARGE_STEP", 1)
     step, gates, gate_count, state_count = CELLS[name]
     _, states, kernel, bias = arguments(gate_count, state_count, dtype)
     time, width = 13, kernel.shape[1]
@@ -199,8 +200,8 @@ def test_parts_of_sequences_and_the_projection_of_their_inputs(name, masked, dty
     close(value / 10, right / 10, 10 * tolerance)
 
 
-def test_second_derivatives_of_sequences_in_parts(monkeypatch):
-    monkeypatch.setattr(recurrent, "_LARGE_PRODUCT", 1)
+def test_second_derivatives_of_two_sides(monkeypatch):
+    monkeypatch.setattr(recurrent, "_LARGE_STEP", 1)
     step, gates, gate_count, state_count = CELLS["lstm"]
     _, states, kernel, bias = arguments(gate_count, state_count)
     x, input_kernel = (jnp.asarray(0.5 * RNG.normal(size=n), "float32") for n in ((9, BATCH, 3), (3, 4 * UNITS)))
@@ -215,23 +216,23 @@ def test_second_derivatives_of_sequences_in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rows", "unroll", "wanted"),
-    [
-        ((100, 32), False, [50, 50]),
-        ((67, 64), False, [33, 34]),
-        ((1, 4096), False, [1]),
-        ((100, 2), False, [100]),
-        ((100, 32), True, [100]),
-    ],
+    ("batch", "unroll", "wanted"), [(32, False, [16, 16]), (33, False, [16, 17]), (2, False, [2]), (32, True, [32])]
 )
-def test_a_long_loop_is_taken_in_parts_on_a_cpu(rows, unroll, wanted):
-    lengths = recurrent._lengths(rows, jnp.zeros((64, 256)), unroll)
-    assert lengths == (wanted if platform.name() == "cpu" else [rows[0]])
+def test_both_cores_share_the_rows_of_a_long_batch_on_a_cpu(batch, unroll, wanted, monkeypatch):
+    monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 2)
+    sides = recurrent._sides(batch, jnp.zeros((64, 256)), unroll)
+    rows = [len(range(batch)[side.rows]) for side in sides]
+    assert rows == (wanted if platform.name() == "cpu" else [batch])
+
+
+def test_one_core_takes_the_rows_of_a_batch_together(monkeypatch):
+    monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 1)
+    assert len(recurrent._sides(32, jnp.zeros((64, 256)), unroll=False)) == 1
 
 
 def test_the_written_out_loop_is_the_same():
     args = arguments(4, 2)
-    gates = recurrent.lstm_gates()
+    gates = cells.lstm_gates()
     loops = [
         jax.grad(score(lambda *a, u=u: recurrent.recur(gates, *a, unroll=u)), (0, 1, 2))(*args) for u in (False, True)
     ]
@@ -242,15 +243,15 @@ def test_a_masked_step_changes_nothing():
     x, states, kernel, bias = arguments(3, 1)
     mask = jnp.ones((TIME, BATCH), bool).at[2].set(False)
     keep = jnp.array([0, 1, 3, 4])
-    _, last = recurrent.recur(recurrent.gru_gates(), x, states, kernel, bias, mask)
-    close(last, recurrent.recur(recurrent.gru_gates(), x[keep], states, kernel, bias)[1])
+    _, last = recurrent.recur(cells.gru_gates(), x, states, kernel, bias, mask)
+    close(last, recurrent.recur(cells.gru_gates(), x[keep], states, kernel, bias)[1])
 
 
 def test_unknown_batch_and_time():
     (n,) = export.symbolic_shape("n")
     shape = jax.ShapeDtypeStruct
     hidden, last = jax.eval_shape(
-        lambda x, h, k, m: recurrent.recur(recurrent.simple_gates(), x, (h,), k, None, m),
+        lambda x, h, k, m: recurrent.recur(cells.simple_gates(), x, (h,), k, None, m),
         shape((n, n, 4), "float32"), shape((n, 4), "float32"), shape((4, 4), "float32"), shape((n, n), bool),
     )  # fmt: skip
     assert hidden.shape == (n, n, 4)
@@ -262,7 +263,7 @@ def test_the_kernel_gradient_is_one_product_after_the_loop(monkeypatch):
     x, states, kernel, bias = arguments(4, 2)
 
     def loss(kernel):
-        return jnp.sum(recurrent.recur(recurrent.lstm_gates(), x, states, kernel, bias)[0])
+        return jnp.sum(recurrent.recur(cells.lstm_gates(), x, states, kernel, bias)[0])
 
     products = [inside for inside, shape in dots(jax.make_jaxpr(jax.grad(loss))(kernel).jaxpr) if shape == kernel.shape]
     assert products == [False]
