@@ -4,8 +4,9 @@ A product of more than two axes is written as one of two matrices: only then doe
 without copying its operands into another order first.
 
 A CPU multiplies 16-bit floats at full rate only when the result is asked for in 32 bits, so it is, and cast after; and
-only where no operand is summed over its rows, so the gradients of a product of bfloat16 are written by hand. On other
-platforms the plain product adds up in 32 bits by itself, and keeps the products of the gradient in 16 bits too.
+only where no operand is summed over its rows, so the gradients of a product of bfloat16 are written by hand. That of a
+float32 kernel is left in the 32 bits it was summed in. On other platforms the plain product adds up in 32 bits by
+itself, and keeps the products of the gradient in 16 bits too.
 """
 
 import functools
@@ -44,10 +45,18 @@ def _matrix_product(x: jax.Array, kernel: jax.Array, joined: int) -> jax.Array:
     kept, new = x.shape[: x.ndim - joined], kernel.shape[joined:]
     size = math.prod(kernel.shape[:joined])
     rows, columns = x.reshape(math.prod(kept), size), kernel.reshape(size, math.prod(new))
-    if rows.dtype == columns.dtype == jnp.bfloat16 and platform.fast("bfloat16_product"):
+    if casts_kernel(x) and jnp.issubdtype(kernel.dtype, jnp.floating):
         return _bfloat16_product(rows, columns).reshape(*kept, *new)
     result = _apart(jnp.matmul(rows, columns, preferred_element_type=_accumulator(x, kernel)), columns)
     return _narrowed(result.reshape(*kept, *new), x, kernel)
+
+
+def casts_kernel(x: jax.Array) -> bool:
+    """Whether `product` casts a kernel of another float type to that of `x`, and its gradient back, by itself.
+
+    The gradient is then rounded nowhere, and an optimizer's update does not widen it again.
+    """
+    return x.dtype == jnp.bfloat16 and platform.fast("bfloat16_product")
 
 
 def _apart(result: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -62,21 +71,34 @@ def _apart(result: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _bfloat16_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x @ kernel` for matrices of bfloat16, with gradients whose products are fast on a CPU as well."""
-    return jnp.matmul(x, kernel, preferred_element_type=jnp.float32).astype(x.dtype)
+    """`x @ kernel` for matrices, `x` of bfloat16, with gradients whose products are fast on a CPU as well."""
+    return _rounded_product(x, kernel.astype(x.dtype))
+
+
+def _rounded_product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return _wide_product(a, b).astype(a.dtype)
+
+
+def _wide_product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
+
+
+def _bfloat16_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
+    narrow = kernel.astype(x.dtype)
+    return _rounded_product(x, narrow), (x, narrow, jnp.zeros((), kernel.dtype))
 
 
 def _bfloat16_gradients(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Those of `x` and the kernel; of two operands whose rows are summed over, the narrower is turned around first."""
-    x, kernel = kept
+    x, kernel, like = kept
     if x.shape[1] <= gradient.shape[1]:
-        d_kernel = _bfloat16_product(lax.optimization_barrier(x.T), gradient)
+        d_kernel = _wide_product(lax.optimization_barrier(x.T), gradient)
     else:
-        d_kernel = _bfloat16_product(lax.optimization_barrier(gradient.T), x).T
-    return _bfloat16_product(gradient, kernel.T), d_kernel
+        d_kernel = _wide_product(lax.optimization_barrier(gradient.T), x).T
+    return _rounded_product(gradient, kernel.T), d_kernel.astype(like.dtype)
 
 
-_bfloat16_product.defvjp(lambda x, kernel: (_bfloat16_product(x, kernel), (x, kernel)), _bfloat16_gradients)
+_bfloat16_product.defvjp(_bfloat16_forward, _bfloat16_gradients)
 
 
 def biased(x: jax.Array, bias: jax.Array) -> jax.Array:

@@ -96,7 +96,7 @@ class Dense(LowRankAdaptation, Layer):
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(inputs @ kernel + bias)`."""
-        x = dense.product(inputs, self._effective())
+        x = dense.product(inputs, self._effective(inputs))
         if self.bias is not None:
             x = dense.biased(x, self.bias.value)
         return self.activation(x)

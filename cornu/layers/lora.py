@@ -5,13 +5,16 @@ and `B` of shape (rank, m). `B` starts at zero, so enabling it changes nothing a
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core import context
 from cornu.core.variable import Variable
+from cornu.kernels import dense
 
 
 class LowRankAdaptation:
@@ -77,9 +80,14 @@ class LowRankAdaptation:
         weight = getattr(self, f"_{self.adapted}", None)
         return self._sum() if self.lora_enabled else weight
 
-    def _effective(self) -> jax.Array:
-        """The kernel to compute with, in the running layer's compute dtype."""
-        return self._sum() if self.lora_enabled else getattr(self, f"_{self.adapted}").value
+    def _effective(self, factor: jax.Array | None = None) -> jax.Array:
+        """The kernel to compute with, in the running layer's compute dtype.
+
+        It is in its own dtype where `dense.product` casts it to that of the other `factor`.
+        """
+        as_it_is = factor is not None and dense.casts_kernel(factor)
+        with context.scope(autocast=None) if as_it_is else nullcontext():
+            return self._sum() if self.lora_enabled else getattr(self, f"_{self.adapted}").value
 
     def _sum(self) -> jax.Array:
         a, b = self._factors()

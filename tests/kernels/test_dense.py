@@ -43,6 +43,22 @@ def test_a_product_over_the_last_axis(shape, units, dtype):
     _agree(found, _with_gradients(jnp.matmul, x.astype("float32"), kernel.astype("float32")), dtype)
 
 
+@pytest.mark.parametrize("units", [3, 11])
+def test_the_gradient_of_a_float32_kernel_beside_bfloat16_is_rounded_nowhere(units):
+    x, kernel = _draw(5, 7, dtype="bfloat16"), _draw(7, units, seed=1)
+    if not dense.casts_kernel(x):
+        pytest.skip("the kernel is cast before")
+    found, (dx, d_kernel) = _with_gradients(dense.product, x, kernel)
+    rounded, (dx_rounded, d_rounded) = _with_gradients(dense.product, x, kernel.astype("bfloat16"))
+    assert found.dtype == dx.dtype == "bfloat16"
+    np.testing.assert_array_equal(np.float32(found), np.float32(rounded))
+    np.testing.assert_array_equal(np.float32(dx), np.float32(dx_rounded))
+    weights = jnp.cos(jnp.arange(found.size, dtype="float32")).reshape(found.shape).astype("bfloat16")
+    assert d_kernel.dtype == "float32"
+    np.testing.assert_allclose(d_kernel, np.float32(x).T @ np.float32(weights), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(np.float32(d_rounded), np.float32(d_kernel.astype("bfloat16")))
+
+
 @pytest.mark.parametrize("dtype", _ROUNDING)
 @pytest.mark.parametrize(
     ("equation", "shape", "kernel"),
