@@ -4,6 +4,7 @@ benchmarks/setup_peers.sh                      # once: the environments of the p
 python -m benchmarks --budget 20               # everything, in about twenty minutes
 python -m benchmarks --work mlp --work lstm    # some of it
 python -m benchmarks --peer keras-jax=/path/to/python --only keras-jax
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python -m benchmarks --name large_pages    # all of them with large pages
 """
 
 import argparse

@@ -116,6 +116,7 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
         "date": datetime.datetime.now().isoformat(timespec="minutes"), "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": platform.platform(), "dtype": options.dtype, "budget_minutes": options.budget, "quick": options.quick,
+        "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""),
     }  # fmt: skip
 
 
