@@ -24,10 +24,11 @@ from cornu import tree
 from cornu.kernels import platform
 from cornu.training import padding
 from cornu.training.data import Batches
-from cornu.training.pace import Pace
+from cornu.training.pace import FEW, Pace
 from cornu.training.prefetch import prefetch
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's data
+FEW_STEPS_BYTES = 64 * 2**20  # of one that few large steps fill
 DEVICE_CHUNK_BYTES = 256 * 2**20  # of one that a device gathers from its own memory
 CHUNK_STEPS = 128
 FIRST_STEPS = 4  # the first chunk of an epoch is filled with few steps, so that the device starts at once
@@ -80,7 +81,8 @@ def chunk_size(batches: Batches, pace: Pace) -> int:
         return pace.steps if pace.fixed else 1
     leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.example()) if leaf is not None]
     limit = CHUNK_BYTES if _resident(batches) is None else DEVICE_CHUNK_BYTES
-    return max(1, min(CHUNK_STEPS, limit // max(1, sum(leaf.nbytes for leaf in leaves))))
+    size = max(1, sum(leaf.nbytes for leaf in leaves))
+    return max(1, min(CHUNK_STEPS, max(limit // size, min(FEW, FEW_STEPS_BYTES // size))))
 
 
 def array_chunks(batches: Batches, number: int, size: int, full: int | None) -> Iterator[Chunk | tuple]:

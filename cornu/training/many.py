@@ -17,9 +17,11 @@ import numpy as np
 
 from cornu import tree
 from cornu.kernels import platform
-from cornu.training.chunks import CHUNK_BYTES, Chunk
+from cornu.training.chunks import Chunk
 from cornu.training.pace import Pace
 from cornu.training.step import TrainState
+
+STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
 
 
 class Call(NamedTuple):
@@ -104,7 +106,7 @@ def _replaced(state: tuple, values: list[dict]) -> tuple:
 
 def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
     """Refuse results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
-    if copies * sum(a.size * a.dtype.itemsize for a in results) > 2 * CHUNK_BYTES:
+    if copies * sum(a.size * a.dtype.itemsize for a in results) > STACKED_BYTES:
         raise LoopUnfitError("The predictions of a chunk are too large.")
     if platform.name() == "cpu" and any(map(_is_slow_convolution, _equations(jaxpr.jaxpr))):
         raise LoopUnfitError("There are convolutions in layouts that are slow inside a loop.")

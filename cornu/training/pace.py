@@ -2,8 +2,9 @@
 
 `Pace` finds how many steps make a call of 0.4 to 1 s: long enough that a call costs nothing, short enough that the
 progress bar moves and Ctrl-C is heard. A call is not cheap where steps need much memory: the system hands it out anew,
-page by page, in the first step of each call. `Late` reports a call when the next one is under way, so that whoever
-looks at its logs does not keep the device waiting.
+page by page, in the first step of each call. Such steps are long ones, so a call of few steps may last up to 4 s.
+`Late` reports a call when the next one is under way, so that whoever looks at its logs does not keep the device
+waiting.
 """
 
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import jax
 
 SHORTEST, LONGEST = 0.4, 1.0  # seconds of a call
+FEW, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
 
 
 class Pace:
@@ -32,9 +34,10 @@ class Pace:
         """Learn how long a call was under way."""
         if self.fixed or steps != self.steps:
             return
-        if seconds < SHORTEST:
+        longest = LONGEST if self.steps > FEW else LONGEST_OF_FEW
+        if seconds < SHORTEST or (self.steps < FEW and 2 * seconds < longest):
             self.steps *= 2
-        elif seconds > LONGEST:
+        elif seconds > longest:
             self.steps = max(1, self.steps // 2)
 
 

@@ -211,15 +211,28 @@ def chunks_call():
     return cornu.training.many.Call(1, dict, dict)
 
 
-def test_a_call_grows_until_it_is_long_enough_and_shrinks_again():
+def steps_of_calls(*seconds_a_step):
+    """How many steps the next call takes, each time that steps have taken so long."""
     rhythm = pace.Pace(None, loops=True)
-    steps = []
-    for part_of_a_call in (10.0, 0.2, 0.2, 0.2, 0.2, 0.6, 0.6):
-        rhythm.took(rhythm.steps, part_of_a_call * pace.SHORTEST * rhythm.steps)
-        steps.append(rhythm.steps)
-    assert steps == [1, 2, 4, 8, 8, 4, 4]
-    rhythm.took(1, 1e-6)  # the end of a chunk, which says nothing
-    assert rhythm.steps == 4
+    for seconds in seconds_a_step:
+        rhythm.took(rhythm.steps, seconds * rhythm.steps)
+        yield rhythm.steps
+
+
+def test_a_call_grows_until_it_is_long_enough_and_shrinks_again():
+    assert list(steps_of_calls(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.06, 0.06)) == [2, 4, 8, 16, 32, 32, 16, 16]
+
+
+def test_long_steps_share_the_memory_of_a_call_which_may_then_be_longer():
+    assert list(steps_of_calls(0.3, 0.3, 0.3, 0.3, 1.5, 1.5, 1.5)) == [2, 4, 8, 8, 4, 2, 2]
+    assert list(steps_of_calls(2.5, 2.5)) == [1, 1]
+
+
+def test_the_end_of_a_chunk_says_nothing_about_how_long_calls_are():
+    rhythm = pace.Pace(None, loops=True)
+    rhythm.took(1, 0.01)
+    rhythm.took(1, 0.01)
+    assert rhythm.steps == 2
 
 
 def test_an_interrupted_training_can_go_on(long_calls, monkeypatch):
@@ -275,15 +288,24 @@ def test_a_step_that_is_slow_in_a_loop_stays_outside_of_it(long_calls):
 
 
 def test_predictions_too_large_to_stack_come_batch_by_batch(monkeypatch, long_calls):
-    monkeypatch.setattr(cornu.training.many, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(cornu.training.many, "STACKED_BYTES", 10)
     model = dense()
     large = model.predict(X, batch_size=4, verbose=0)
     assert [one.loops for one in model._paces.values()] == [False]
     np.testing.assert_allclose(large, model.predict(X, batch_size=ROWS, verbose=0), rtol=1e-5)
 
 
-def test_large_batches_are_calls_of_their_own(monkeypatch, calls):
+def test_large_batches_share_calls(monkeypatch, long_calls, calls):
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
+    model = dense()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(X, KINDS, batch_size=20, verbose=0)
+    assert sum(calls) == 4 > len(calls)
+
+
+def test_the_largest_batches_are_calls_of_their_own(monkeypatch, long_calls, calls):
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(chunks, "FEW_STEPS_BYTES", 100)
     model = dense()
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(X, KINDS, batch_size=20, verbose=0)
