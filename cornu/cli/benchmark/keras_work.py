@@ -94,20 +94,20 @@ def transformer(
     return _fit(model, sentences(time, batch * steps), batch, steps, "adam", _SPARSE)
 
 
-def mobilenet(keras: Any, batch: int = 32, steps: int = 8, size: int = 96) -> Case:
+def mobilenet(keras: Any, batch: int = 32, steps: int = 16, size: int = 96) -> Case:
     """Inverted residual blocks on 96×96, Adam."""
     model = graphs.mobilenet(keras, size)
     return _fit(model, labelled((size, size, 3), 10, batch * steps), batch, steps, "adam", _SPARSE)
 
 
-def unet(keras: Any, batch: int = 8, steps: int = 6, size: int = 128) -> Case:
+def unet(keras: Any, batch: int = 8, steps: int = 16, size: int = 128) -> Case:
     """A U-Net on 128×128, Adam."""
     image = _random().random((batch * steps, size, size, 3), np.float32)
     outline = _random().integers(0, 2, (batch * steps, size, size, 1))
     return _fit(graphs.unet(keras, size), (image, outline), batch, steps, "adam", _BINARY)
 
 
-def resnet50(keras: Any, batch: int = 8, steps: int = 2, size: int = 224) -> Case:
+def resnet50(keras: Any, batch: int = 8, steps: int = 4, size: int = 224) -> Case:
     """ResNet50, SGD with momentum."""
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
     data = labelled((size, size, 3), 1000, batch * steps)
@@ -119,18 +119,18 @@ def _predict(model: Any, size: int, batch: int, steps: int) -> Case:
     return Case(lambda n: model.predict(x[: n * batch], batch_size=batch, verbose=0), steps)
 
 
-def resnet50_predict(keras: Any, batch: int = 8, steps: int = 1, size: int = 224) -> Case:
-    """`predict` of one batch with ResNet50."""
+def resnet50_predict(keras: Any, batch: int = 8, steps: int = 4, size: int = 224) -> Case:
+    """`predict` of a few batches with ResNet50."""
     return _predict(graphs.resnet50(keras, size), size, batch, steps)
 
 
-def vgg16_predict(keras: Any, batch: int = 8, steps: int = 1, size: int = 224) -> Case:
-    """`predict` of one batch with VGG16."""
+def vgg16_predict(keras: Any, batch: int = 8, steps: int = 4, size: int = 224) -> Case:
+    """`predict` of a few batches with VGG16."""
     return _predict(graphs.vgg16(keras, size), size, batch, steps)
 
 
-def inception_v3_predict(keras: Any, batch: int = 8, steps: int = 1, size: int = 299) -> Case:
-    """`predict` of one batch with InceptionV3."""
+def inception_v3_predict(keras: Any, batch: int = 8, steps: int = 4, size: int = 299) -> Case:
+    """`predict` of a few batches with InceptionV3."""
     return _predict(graphs.inception_v3(keras, size), size, batch, steps)
 
 

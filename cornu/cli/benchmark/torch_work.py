@@ -367,18 +367,18 @@ def transformer(engine, batch=32, steps=10, time=128, width=128, depth=2, heads=
     return _fit(engine, _Transformer(time, width, depth, heads), data, batch, steps)
 
 
-def mobilenet(engine, batch=32, steps=8, size=96):
+def mobilenet(engine, batch=32, steps=16, size=96):
     data = keras_work.labelled((size, size, 3), 10, batch * steps)
     return _fit(engine, _mobilenet(), data, batch, steps, images=True)
 
 
-def unet(engine, batch=8, steps=6, size=128):
+def unet(engine, batch=8, steps=16, size=128):
     image = np.random.default_rng(0).random((batch * steps, size, size, 3), np.float32)
     outline = np.random.default_rng(0).integers(0, 2, (batch * steps, size, size, 1)).astype(np.float32)
     return _fit(engine, _UNet(), (image, outline), batch, steps, loss=nn.BCEWithLogitsLoss(), images=True)
 
 
-def resnet50(engine, batch=8, steps=2, size=224):
+def resnet50(engine, batch=8, steps=4, size=224):
     data = keras_work.labelled((size, size, 3), 1000, batch * steps)
     return _fit(engine, _resnet50(), data, batch, steps, lambda p: torch.optim.SGD(p, 0.01, momentum=0.9), images=True)
 
@@ -389,15 +389,15 @@ def _predict(engine, model, size, batch, steps):
     return Case(lambda n: predict(x[: n * batch], batch), steps)
 
 
-def resnet50_predict(engine, batch=8, steps=1, size=224):
+def resnet50_predict(engine, batch=8, steps=4, size=224):
     return _predict(engine, _resnet50(), size, batch, steps)
 
 
-def vgg16_predict(engine, batch=8, steps=1, size=224):
+def vgg16_predict(engine, batch=8, steps=4, size=224):
     return _predict(engine, _vgg16(size), size, batch, steps)
 
 
-def inception_v3_predict(engine, batch=8, steps=1, size=299):
+def inception_v3_predict(engine, batch=8, steps=4, size=299):
     return _predict(engine, _inception_v3(), size, batch, steps)
 
 
