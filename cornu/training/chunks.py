@@ -24,7 +24,7 @@ from cornu import tree
 from cornu.kernels import platform
 from cornu.training import padding
 from cornu.training.data import Batches
-from cornu.training.pace import FEW, Pace
+from cornu.training.pace import FEW_STEPS, Pace
 from cornu.training.prefetch import prefetch
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's data
@@ -82,7 +82,7 @@ def chunk_size(batches: Batches, pace: Pace) -> int:
     leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.example()) if leaf is not None]
     limit = CHUNK_BYTES if _resident(batches) is None else DEVICE_CHUNK_BYTES
     size = max(1, sum(leaf.nbytes for leaf in leaves))
-    return max(1, min(CHUNK_STEPS, max(limit // size, min(FEW, FEW_STEPS_BYTES // size))))
+    return max(1, min(CHUNK_STEPS, max(limit // size, min(FEW_STEPS, FEW_STEPS_BYTES // size))))
 
 
 def array_chunks(batches: Batches, number: int, size: int, full: int | None) -> Iterator[Chunk | tuple]:

@@ -114,8 +114,8 @@ class Compilable:
             weighted_metrics: the same, with `sample_weight` and `class_weight` applied.
             run_eagerly: whether steps run uncompiled, for debugging.
             steps_per_execution: after how many batches callbacks are asked at the latest: that many go into one
-                compiled call. "auto" finds a number at which a call lasts 0.4 to 1 s. With 1, arrays are trained on
-                as with "auto" unless a callback looks at each batch.
+                compiled call. "auto" finds a number at which a call lasts 0.4 to 1 s, or up to 4 s where steps are
+                long. With 1, arrays are trained on as with "auto" unless a callback looks at each batch.
             jit_compile: "auto" or True to compile steps with XLA, False to run them uncompiled.
             auto_scale_loss: whether a `mixed_float16` model gets a `LossScaleOptimizer`.
 

@@ -4,8 +4,8 @@ All of them do the same: look at a first batch to build what is not built and to
 then run one epoch after the other with one compiled step (`step`, `compiled`). `_run_calls` is the loop itself.
 
 Where a callback looks at each batch, each step is a call, the variables have their new values after it, and logs stay
-on the device until somebody reads them. Where nobody does, a call takes as many steps as make 0.4 to 1 s (`many`,
-`pace`). Where batches come from, and what is made ahead, is said in `chunks`.
+on the device until somebody reads them. Where nobody does, a call takes many steps (`many`), and `pace` says how many.
+Where batches come from, and what is made ahead, is said in `chunks`.
 
 The last batch is often smaller. Where no layer, loss or metric mixes rows, it is filled up and the extra rows are
 masked out exactly (`padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 SHORTEST, LONGEST = 0.4, 1.0  # seconds of a call
-FEW, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
+FEW_STEPS, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
 
 
 class Pace:
@@ -34,8 +34,8 @@ class Pace:
         """Learn how long a call was under way."""
         if self.fixed or steps != self.steps:
             return
-        longest = LONGEST if self.steps > FEW else LONGEST_OF_FEW
-        if seconds < SHORTEST or (self.steps < FEW and 2 * seconds < longest):
+        longest = LONGEST if self.steps > FEW_STEPS else LONGEST_OF_FEW
+        if seconds < SHORTEST or (self.steps < FEW_STEPS and 2 * seconds < longest):
             self.steps *= 2
         elif seconds > longest:
             self.steps = max(1, self.steps // 2)
