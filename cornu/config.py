@@ -39,12 +39,12 @@ def disable_interactive_logging() -> None:
 
 
 def enable_traceback_filtering() -> None:
-    """Leave JAX's and cornu's inner frames out of tracebacks."""
+    """Show the user's own lines in tracebacks, without the inner frames of cornu and JAX; so it is from the start."""
     settings.filter_tracebacks(True)
 
 
 def disable_traceback_filtering() -> None:
-    """Show full tracebacks."""
+    """Show all frames in tracebacks, those inside cornu and JAX too."""
     settings.filter_tracebacks(False)
 
 

@@ -98,6 +98,6 @@ def home() -> str:
 
 
 def filter_tracebacks(enabled: bool) -> None:
-    """Whether JAX's inner frames are left out of tracebacks."""
+    """Whether the inner frames of cornu (`core.tracebacks`) and of JAX are left out of tracebacks."""
     jax.config.update("jax_traceback_filtering", "auto" if enabled else "off")
     _values["traceback_filtering"] = enabled

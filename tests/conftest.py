@@ -14,6 +14,8 @@ import pytest
 
 import cornu
 
+cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
+
 
 @pytest.fixture(autouse=True)
 def fixed_seeds():

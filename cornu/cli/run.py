@@ -8,6 +8,7 @@ import argparse
 import os
 import runpy
 import sys
+import types
 from pathlib import Path
 
 from cornu import serving
@@ -33,8 +34,21 @@ def run(options: argparse.Namespace) -> int:
     serving.install()
     sys.argv = [str(script), *options.rest]
     sys.path.insert(0, str(script.resolve().parent))
-    runpy.run_path(str(script), run_name="__main__")
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except Exception as error:
+        error.__traceback__ = _from_script_on(error.__traceback__, str(script))
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
     return 0
+
+
+def _from_script_on(traceback: types.TracebackType | None, script: str) -> types.TracebackType | None:
+    """The traceback without the frames that lead to the script; none where the script cannot be parsed."""
+    step = traceback
+    while step is not None and step.tb_frame.f_code.co_filename != script:
+        step = step.tb_next
+    return step
 
 
 def _start_again_with_large_pages() -> None:

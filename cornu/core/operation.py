@@ -21,6 +21,7 @@ from cornu import tree
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.tracebacks import filtered, for_reader
 from cornu.core.variable import Variable
 
 Tensor: TypeAlias = Annotated[Any, "one tensor"]
@@ -53,6 +54,7 @@ class Operation(Configurable):
         """The calls on symbolic tensors recorded so far."""
         return self.__dict__.setdefault("_nodes", [])
 
+    @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
@@ -210,13 +212,17 @@ def op(function: Callable | None = None, *, spec: Callable | None = None) -> Cal
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or flow.variadic is not None:
-            return general(args, kwargs)
-        count = len(args)
-        for i in positions:
-            if i < count and type(args[i]) in _INDIRECT:
+        try:
+            if kwargs or flow.variadic is not None:
                 return general(args, kwargs)
-        return function(*args)
+            count = len(args)
+            for i in positions:
+                if i < count and type(args[i]) in _INDIRECT:
+                    return general(args, kwargs)
+            return function(*args)
+        except Exception as error:
+            for_reader(error)
+            raise
 
     def general(args: tuple, kwargs: dict) -> Any:
         if flow.any_symbolic(args, kwargs):

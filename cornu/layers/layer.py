@@ -24,6 +24,7 @@ from cornu.core.configurable import serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation, narrowed
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.tracebacks import explain, filtered
 from cornu.core.variable import Variable, functional
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
@@ -124,6 +125,7 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ calling
 
+    @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._require_initialised()
         arguments = self._bind(args, kwargs)
@@ -839,4 +841,5 @@ def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
     if getattr(error, "_cornu_noted", False):
         return
     error._cornu_noted = True
+    explain(error, validate.describe(layer))
     error.add_note(f"Raised in {validate.describe(layer)}, at {'/'.join(path)}.")

@@ -15,6 +15,7 @@ from cornu.core.configurable import deserialize_keras_object, serialize_keras_ob
 from cornu.core.masks import set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
+from cornu.core.tracebacks import filtered
 from cornu.core.variable import first_values_later
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
@@ -66,6 +67,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------ calling
 
+    @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         outputs = calls.run(self, args, kwargs)
         return super().__call__(*args, **kwargs) if outputs is calls.NOT_COMPILED else outputs

@@ -12,6 +12,7 @@ from cornu import tree, validate
 from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
+from cornu.core.tracebacks import filtered
 from cornu.layers.input import InputLayer
 from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
@@ -35,6 +36,7 @@ class Sequential(Model):
 
     _hidden = Model._hidden
 
+    @filtered
     def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
@@ -45,6 +47,7 @@ class Sequential(Model):
             self.add(layer, rebuild=False)
         self._rebuild()
 
+    @filtered
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put `layer` at the end.
 

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from cornu.core import function_code
+from cornu.core.tracebacks import filtered
 from cornu.core.variable import first_values_later
 from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
@@ -40,6 +41,7 @@ _FORMATS: dict[str, ModuleType] = {
 }
 
 
+@filtered
 def save_model(
     model: Any, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
 ) -> None:
@@ -73,6 +75,7 @@ def save_model(
     _format(path, "save_model").save_model(model, _target_file(path, overwrite))
 
 
+@filtered
 def load_model(
     filepath: str | os.PathLike,
     custom_objects: Mapping[str, Any] | None = None,
@@ -121,6 +124,7 @@ def _room(path: str) -> int:
     return _SMALL + _MOST_BESIDE * sum(file.stat().st_size for file in files if file.is_file())
 
 
+@filtered
 def save_weights(
     model: Any, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
 ) -> None:
@@ -151,6 +155,7 @@ def save_weights(
     write(model, _target_file(path, overwrite), **kwargs)
 
 
+@filtered
 def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
     """Give a built model the weights of a file.
 

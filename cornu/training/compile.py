@@ -8,6 +8,7 @@ import numpy as np
 from cornu import optimizers, registry, validate
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.structure import Structure
+from cornu.core.tracebacks import filtered
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
 from cornu.training.compilations import Compilations
@@ -92,6 +93,7 @@ class Compilable:
 
     # ------------------------------------------------------------ compile
 
+    @filtered
     def compile(
         self,
         optimizer: Any = "rmsprop",

@@ -21,6 +21,7 @@ import numpy as np
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.core.device import fetched
+from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable
 from cornu.random import global_seed
 from cornu.training import many, padding, state_tree
@@ -50,6 +51,7 @@ class Trainer(Compilable, Steps):
 
     # ------------------------------------------------------------ fit, evaluate, predict
 
+    @filtered
     def fit(
         self,
         x: Any = None,
@@ -128,6 +130,7 @@ class Trainer(Compilable, Steps):
         callbacks.on_train_end(logs)
         return self.history
 
+    @filtered
     def evaluate(
         self,
         x: Any = None,
@@ -162,6 +165,7 @@ class Trainer(Compilable, Steps):
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, 1, batches.num_batches))
         return logs if return_dict else _listed(logs)
 
+    @filtered
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
         callbacks: Any = None,
@@ -306,6 +310,7 @@ class Trainer(Compilable, Steps):
 
     # ------------------------------------------------------------ single batches
 
+    @filtered
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -316,10 +321,12 @@ class Trainer(Compilable, Steps):
         """
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
+    @filtered
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """One step of evaluation on one batch; the result is as for `train_on_batch`."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
+    @filtered
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return self._predict_one_batch(x, "predict_on_batch")

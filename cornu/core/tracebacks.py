@@ -1,0 +1,176 @@
+"""What a user reads when something fails or is doubtful: their own lines, and the message.
+
+`filtered` marks the doors of the package. An error that leaves through one shows the user's frames alone; those of
+cornu and JAX, and JAX's advice to JAX's users, are left out, unless `config.disable_traceback_filtering()` was
+called. Nothing is done as long as nothing fails. `explain` puts JAX's errors about traced values into plain words,
+with the layer and the user's line, and `warn` points at the user's line.
+"""
+
+import contextlib
+import functools
+import linecache
+import os
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import jax
+import jaxlib
+
+from cornu import settings
+
+Door = TypeVar("Door", bound=Callable)
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_FOLDERS = tuple(folder + os.sep for folder in (_PACKAGE, *map(os.path.dirname, (jax.__file__, jaxlib.__file__))))
+_FILES = frozenset(module.__file__ for module in (contextlib, functools, threading))
+_JAX_ADVICE = "For simplicity, JAX has removed"
+
+
+def filtered(function: Door) -> Door:
+    """A function of the API: errors leave it with the user's frames alone.
+
+    Args:
+        function: any function or method.
+    """
+
+    @functools.wraps(function)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            for_reader(error)
+            raise
+
+    return door
+
+
+def for_reader(error: Exception) -> None:
+    """Make `error`, and those that led to it, what a user is to see."""
+    explain(error)
+    if settings.read("traceback_filtering"):
+        for one in _with_causes(error):
+            one.__traceback__ = without_inner_frames(one.__traceback__)
+            if hasattr(one, "__notes__"):
+                one.__notes__ = [note for note in one.__notes__ if _JAX_ADVICE not in note]
+
+
+def without_inner_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """The part of a traceback that lies in the user's files."""
+    kept = [step for step in _steps(traceback) if not is_inner(step.tb_frame.f_code.co_filename)]
+    shown = None
+    for step in reversed(kept):
+        shown = types.TracebackType(shown, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return shown
+
+
+def is_inner(file: str) -> bool:
+    """Whether a file belongs to cornu, to JAX, or to what Python puts between their frames."""
+    return file.startswith(_FOLDERS) or file in _FILES
+
+
+def _steps(traceback: types.TracebackType | None) -> Iterator[types.TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
+
+
+# ---------------------------------------------------------------- JAX's errors in plain words
+
+_WHILE_COMPILED = "while a step is compiled its values are not known yet"
+_EAGERLY = "To look at values while debugging: compile(run_eagerly=True)."
+
+_TRACED: tuple[tuple[type[Exception], str, str], ...] = (  # kind of error, what happened, what to do
+    (
+        jax.errors.TracerBoolConversionError,
+        f"Python asks whether a tensor is true, but {_WHILE_COMPILED}.",
+        f"In the place of `if`, `while`, `and` use ops.where, ops.cond, ops.while_loop, ops.logical_and. {_EAGERLY}",
+    ),
+    (
+        jax.errors.NonConcreteBooleanIndexError,
+        f"a tensor of booleans picks entries, but {_WHILE_COMPILED}, so the shape of the result is not either.",
+        f"Use ops.where(mask, x, 0), which keeps the shape. {_EAGERLY}",
+    ),
+    (
+        jax.errors.TracerArrayConversionError,
+        f"NumPy is given a tensor, but {_WHILE_COMPILED}.",
+        f"Use the function of the same name in ops in the place of NumPy's. {_EAGERLY}",
+    ),
+    (
+        jax.errors.TracerIntegerConversionError,
+        f"a tensor is used as a Python integer (an index, range(), a size), but {_WHILE_COMPILED}.",
+        f"Use ops.take or ops.slice for an index, ops.fori_loop for a loop, x.shape for a size. {_EAGERLY}",
+    ),
+    (
+        jax.errors.ConcretizationTypeError,
+        f"Python asks for a tensor's value (int(), float(), .item()), but {_WHILE_COMPILED}.",
+        f"Compute with ops on the tensor itself. {_EAGERLY}",
+    ),
+    (
+        jax.errors.UnexpectedTracerError,
+        "a tensor of one call is used in another: it was kept in an attribute, a list or a global variable.",
+        "Keep what must last in a variable: self.state = self.add_weight(...) in build() or __init__(), and "
+        "self.state.assign(value) in call().",
+    ),
+    (
+        AttributeError,
+        f"a tensor's .numpy() is asked for, but {_WHILE_COMPILED}.",
+        f"Compute with ops on the tensor itself. {_EAGERLY}",
+    ),
+)  # fmt: skip
+
+
+def explain(error: Exception, where: str = "") -> None:
+    """Say in plain words, with the user's line, what one of JAX's errors about traced values means.
+
+    Args:
+        error: any error; others than those are left as they are.
+        where: who was running, such as `Dense "last"`.
+    """
+    if getattr(error, "_cornu_explained", False):
+        return
+    if isinstance(error, AttributeError) and "Tracer has no attribute numpy" not in str(error):
+        return
+    found = next((entry for entry in _TRACED if isinstance(error, entry[0])), None)
+    if found is None:
+        return
+    _, what, cure = found
+    error._cornu_explained = True
+    line = users_line(error.__traceback__)
+    start = ": ".join(filter(None, (where, line)))
+    error.args = (f"{start}: {what} {cure}" if start else f"{what[0].upper()}{what[1:]} {cure}",)
+
+
+def users_line(traceback: types.TracebackType | None) -> str:
+    """`line 9 of train.py, "if x > 0:"` for the last of the user's own lines; "" where there is none."""
+    own = [step for step in _steps(traceback) if not is_inner(step.tb_frame.f_code.co_filename)]
+    if not own:
+        return ""
+    file, number = own[-1].tb_frame.f_code.co_filename, own[-1].tb_lineno
+    text = linecache.getline(file, number).strip()
+    return f"line {number} of {os.path.basename(file)}" + (f', "{text}"' if text else "")
+
+
+# ---------------------------------------------------------------- warnings
+
+
+def warn(message: str) -> None:
+    """Warn at the user's line that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and is_inner(frame.f_code.co_filename):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
