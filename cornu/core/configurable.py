@@ -9,6 +9,7 @@ A config is data. Reading one finds classes by `cornu.registry` alone, never by 
 
 import functools
 import inspect
+import re
 import types
 import warnings
 from collections.abc import Callable, Mapping
@@ -273,11 +274,23 @@ def _read(config: Any) -> Any:
     return _read_object(config)
 
 
+def _read_array(config: Mapping[str, Any]) -> np.ndarray:
+    """An array from its numbers; texts are objects, for an array of texts has room for the longest in each place."""
+    name, value = config["dtype"], config["value"]
+    if isinstance(name, str) and (name == "string" or _TEXTS.fullmatch(name)):
+        return np.array(value, dtype=object)
+    if not isinstance(name, str) or name not in dtypes.NAMES:
+        raise ValueError(f"The config has an array of dtype {name!r:.100}. Known are {', '.join(dtypes.NAMES)}.")
+    return np.array(value, dtype=name)
+
+
+_TEXTS = re.compile(r"str\d*|[<>]?U\d*")  # dtypes of texts, as NumPy calls them
+
 _READERS: dict[Any, Callable[[dict], Any]] = {
     "__tuple__": lambda c: tuple(_read(item) for item in c["items"]),
     "__slice__": lambda c: slice(*(c["config"][key] for key in ("start", "stop", "step"))),
-    "__numpy__": lambda c: np.array(c["config"]["value"], dtype=c["config"]["dtype"]),
-    "__tensor__": lambda c: jax.numpy.asarray(np.array(c["config"]["value"], dtype=c["config"]["dtype"])),
+    "__numpy__": lambda c: _read_array(c["config"]),
+    "__tensor__": lambda c: jax.numpy.asarray(_read_array(c["config"])),
     "__bytes__": lambda c: c["value"].encode("utf-8"),
     "__ellipsis__": lambda c: Ellipsis,
     function_code.CLASS_NAME: lambda c: function_code.read(c["config"], values=_read),

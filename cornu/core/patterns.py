@@ -8,10 +8,12 @@ import functools
 import re
 from typing import Any
 
-_MOST_STEPS = 10**8
-_SIMPLE = re.compile(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # an escaped sign, or a set of signs
+_MOST_STEPS = 10**7
+_LONGEST = 2000  # signs of a pattern
+# An escaped sign, or a set of signs, which may lack its end: what looks for one in a pattern reads no sign twice.
+_SIMPLE = re.compile(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*+\\?(?:\]|\Z)", re.DOTALL)
 _HARD = re.compile(r"\\[1-9]|\(\?P=|\)[*+{]")  # a group that comes again
-_REPEATED = re.compile(r"[*+][?+]?|\{[^}]*\}[?+]?")
+_REPEATED = re.compile(r"[*+][?+]?|\{[^{}]*\}[?+]?")
 _CHOICE = re.compile(r"(?<!\()\?|\|")
 
 
@@ -30,6 +32,8 @@ def found(pattern: Any, name: str, how: str = "search") -> bool:
         return getattr(pattern, how)(name) is not None
     if not isinstance(pattern, str):
         raise ValueError(f"A pattern of names must be a string. Received: {pattern!r:.100}.")
+    if len(pattern) > _LONGEST:
+        raise ValueError(f"A pattern of names may have {_LONGEST} signs. Received {len(pattern)}: {pattern[:50]!r}...")
     if _steps(pattern, len(name), how == "search") > _MOST_STEPS:
         raise ValueError(
             f"The pattern {pattern!r:.100} could take too long to be found in {name!r:.100}. Repeat no group, and use "

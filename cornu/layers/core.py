@@ -1,12 +1,13 @@
 """`Identity`, and `Lambda`: a function as a layer."""
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cornu import registry, tree, validate
-from cornu.core import function_code
+from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.layer import Layer
@@ -79,7 +80,19 @@ class Lambda(Layer):
                 "is therefore dropped. Give the function a parameter called mask, or the layer a mask argument.",
                 stacklevel=2,
             )
+        if context.current().safe_mode and not registry.is_builtin(self.function):
+            self._check_texts((inputs, self.arguments, given))
         return self.function(inputs, **{**self.arguments, **given})
+
+    def _check_texts(self, arguments: Any) -> None:
+        """Refuse what a file gives to a function of the user's while it is read, where that could lead elsewhere."""
+        for text in tree.flatten(arguments):
+            if isinstance(text, (str, bytes)) and _LEADS_ELSEWHERE.search(str(text)):
+                raise ValueError(
+                    f"{validate.describe(self)}: the file calls your function {self.function.__name__!r} with the text "
+                    f"{text!r:.200}, which could be a path, an address or a command. It was refused. If you trust the "
+                    "file as you trust a program, pass safe_mode=False to the function that loads it."
+                )
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The symbolic output: of the promised shape, else found by running the function abstractly."""
@@ -130,6 +143,8 @@ class Lambda(Layer):
         return super().from_config({**rest, **functions})
 
 
+# Texts that could be a path, an address or a command, which no mode or axis of a function looks like.
+_LEADS_ELSEWHERE = re.compile(r"[/\\:~$|;&<`\0-\x1f]|\.\.|\.[A-Za-z]\w*$")
 _FUNCTION_KEYS = ("function", "output_shape", "mask")
 # What Keras 2 wrote beside functions.
 _LEGACY_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")

@@ -5,6 +5,7 @@ as the operation, the call and the output that it came from.
 """
 
 import inspect
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,61 +99,104 @@ def read(config: Mapping[str, Any], custom_objects: Mapping | None = None) -> tu
     return inputs, outputs, rest | {k: v for k, v in config.items() if k not in known}
 
 
+class _Call:
+    """One call that a config tells of: its arguments, and the symbolic tensors in them that were found so far."""
+
+    def __init__(self, name: str, call: Mapping[str, Any]):
+        self.args, self.kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
+        self.references = _references((self.args, self.kwargs))
+        self.tensors: dict[int, KerasTensor] = {}
+        if not self.references:
+            raise ValueError(
+                f"The config's graph calls {name!r} on plain values alone, which is refused: a call in a graph has at "
+                "least one symbolic tensor, and without one it would be computed while the file is read."
+            )
+
+    def next_origin(self) -> Any:
+        """Where the first tensor comes from that was not found yet; None where all were."""
+        found = len(self.tensors)
+        return self.references[found]["config"]["keras_history"] if found < len(self.references) else None
+
+    def found(self, tensor: KerasTensor) -> None:
+        """Note the tensor that `next_origin` asks for."""
+        self.tensors[id(self.references[len(self.tensors)])] = tensor
+
+    def filled(self) -> tuple[Any, Any]:
+        """The arguments, with tensors in their places."""
+        return _replace(self.args, self.tensors), _replace(self.kwargs, self.tensors)
+
+
 class _Graph:
-    """The operations of a config, and the tensors that repeating their calls makes."""
+    """The operations of a config, and the tensors that repeating their calls makes.
+
+    Each call waits for the calls that make its tensors, so the work grows with the number of calls, in whatever order
+    they are listed.
+    """
 
     def __init__(self, entries: list[dict]):
         self.entries = {entry["name"]: entry for entry in entries}
         if len(self.entries) < len(entries):
-            names = [entry["name"] for entry in entries]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = Counter(entry["name"] for entry in entries).most_common(1)[0][0]
             raise ValueError(f"The config's graph has several layers called {twice!r}.")
         self.made: dict[str, Operation] = {}
         for name, entry in self.entries.items():
             if not graph_ops.is_written(entry):
                 self.made[name] = deserialize_keras_object(entry)
         self.first = {name: sum(not n.is_input for n in operation.nodes) for name, operation in self.made.items()}
-        self._repeat_calls({name: list(entry["inbound_nodes"]) for name, entry in self.entries.items()})
+        self._repeat_calls({name: deque(entry["inbound_nodes"]) for name, entry in self.entries.items()})
 
-    def _repeat_calls(self, waiting: dict[str, list]) -> None:
-        while any(waiting.values()):
-            before = sum(map(len, waiting.values()))
-            for name, calls in waiting.items():
-                while calls and self._try_call(name, calls[0]):
-                    calls.pop(0)
-            if sum(map(len, waiting.values())) == before:
-                stuck = [name for name, calls in waiting.items() if calls]
-                raise ValueError(f"The config's graph cannot be put together: the inputs of {stuck} are never made.")
+    def _repeat_calls(self, calls: dict[str, deque]) -> None:
+        """Repeat all calls, those of one operation in their order."""
+        waiting: dict[tuple[str, int], list[str]] = {}  # (operation, node) -> those whose next call needs it
+        begun: dict[str, _Call] = {}
+        ready = deque(calls)
+        while ready:
+            name = ready.popleft()
+            while calls[name]:
+                begun[name] = begun.get(name) or _Call(name, calls[name][0])
+                lacking = self._lacking(begun[name])
+                if lacking is not None:
+                    waiting.setdefault(lacking, []).append(name)
+                    break
+                self._repeat(name, *begun.pop(name).filled())
+                calls[name].popleft()
+                ready += waiting.pop((name, self._node_count(name) - 1), ())
+        stuck = [name for name, left in calls.items() if left]
+        if stuck:
+            raise ValueError(f"The config's graph cannot be put together: the inputs of {stuck!r:.500} are never made.")
 
-    def _try_call(self, name: str, call: Mapping[str, Any]) -> bool:
-        """Repeat one call if all its tensors are there."""
-        args, kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
-        tensors: dict[int, KerasTensor] = {}
-        for reference in _references((args, kwargs)):
-            tensor = self.find(reference["config"]["keras_history"])
+    def _lacking(self, call: _Call) -> tuple[str, int] | None:
+        """The first node that a call still waits for, or None."""
+        while (origin := call.next_origin()) is not None:
+            tensor = self.find(origin)
             if tensor is None:
-                return False
-            tensors[id(reference)] = tensor
-        args, kwargs = (_replace(x, tensors) for x in (args, kwargs))
-        if name in self.made:
-            operation = self.made[name]
-            unsaid = _unsaid(inspect.signature(operation.call))
-            operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not unsaid[k]})
-        else:
+                return origin[0], origin[1]
+            call.found(tensor)
+        return None
+
+    def _repeat(self, name: str, args: Any, kwargs: dict) -> None:
+        if name not in self.made:
             self.made[name] = graph_ops.read(self.entries[name], args, kwargs)
-        return True
+            return
+        operation = self.made[name]
+        unsaid = _unsaid(inspect.signature(operation.call))
+        operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not unsaid[k]})
+
+    def _node_count(self, name: str) -> int:
+        """How many nodes an operation has of those that the config counts."""
+        return len(self.made[name].nodes) - self.first.get(name, 0) if name in self.made else 0
 
     def find(self, origin: Any) -> KerasTensor | None:
         """The tensor that comes from (operation, call, output), if it is there already."""
         name, node, position = origin[:3]
         if name not in self.entries:
-            raise ValueError(
-                f"The config's graph refers to {name!r}, which is not among its layers: {sorted(self.entries)}."
-            )
-        if name not in self.made:
+            names = sorted(map(str, self.entries))
+            raise ValueError(f"The config's graph refers to {name!r}, which is not among its layers: {names!r:.500}.")
+        if type(node) is not int or node < 0:
+            raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which is no number of one.")
+        if node >= self._node_count(name):
             return None
-        nodes = self.made[name].nodes[self.first.get(name, 0) :]
-        return nodes[node].output_tensors[position] if node < len(nodes) else None
+        return self.made[name].nodes[self.first.get(name, 0) + node].output_tensors[position]
 
     def ends(self, ends: Any) -> Any:
         """The tensors of the inputs or outputs, in the structure in which they are written."""

@@ -355,6 +355,9 @@ NEVER_ENDING = [
     "a?" * 40 + "a" * 40,
     "(a+)\\1+$",
     "(" * 99,
+    "[" * 30_000,
+    "[^" * 15_000,
+    "a{1," * 10_000,
     "[",
     "(a",
     "(?P<",
@@ -497,6 +500,85 @@ GRAPHS = {
 @pytest.mark.parametrize("change", GRAPHS.values(), ids=GRAPHS)
 def test_graphs_that_are_none_are_refused(change, tmp_path):
     is_refused(changed(functional(tmp_path), lambda c: change(c["config"])))
+
+
+# ---------------------------------------------------------------- calls
+
+
+def extra_call(tmp_path, name, config, args, kwargs=None, module="keras.src.ops.numpy"):
+    """A file whose graph has one more call."""
+    call = {"args": args, "kwargs": kwargs or {}}
+    entry = {"module": module, "class_name": name, "name": "extra", "registered_name": None, "inbound_nodes": [call]}
+    entry["config"] = config if module == "keras.src.ops.numpy" else {"name": "extra", **config}
+    return changed(functional(tmp_path), lambda c: c["config"]["layers"].append(entry))
+
+
+MUCH = 5 * 10**8
+ON_CONSTANTS = {
+    "Tile": {"repeats": [MUCH]},
+    "Repeat": {"repeats": MUCH},
+    "Pad": {"pad_width": MUCH},
+    "UpSampling1D": {"size": MUCH},
+    "ZeroPadding1D": {"padding": MUCH},
+    "RepeatVector": {"n": MUCH},
+}
+
+
+@pytest.mark.parametrize("name", ON_CONSTANTS)
+def test_a_call_on_plain_values_alone_is_not_made(name, tmp_path):
+    module = "keras.layers" if hasattr(layers, name) else "keras.src.ops.numpy"
+    path = extra_call(tmp_path, name, ON_CONSTANTS[name], [[[[1.0]]]], module=module)
+    is_refused(path, "plain values alone")
+    text = zipfile.ZipFile(path).read("config.json").decode()
+    with harmless(tmp_path), pytest.raises(ValueError, match="plain values alone"):
+        cornu.models.model_from_json(text)
+    with harmless(tmp_path):
+        assert not cornu.models.load_model(path, report=True).loads
+        with pytest.raises(ValueError, match="plain values alone"):
+            cornu.Model.from_config(json.loads(text)["config"])
+
+
+@pytest.mark.parametrize("where", ["a constant", "arguments", "beside a tensor"])
+def test_a_file_does_not_call_a_function_of_ones_own_with_its_words(where, tmp_path):
+    seen = []
+
+    def noted(x, path="", mask=None):
+        seen.append((x, path))
+        return x[0] if isinstance(x, list) else x
+
+    origin = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    arguments = {"path": "/tmp/out"} if where == "arguments" else {}
+    inputs = {"a constant": "harmless", "arguments": origin, "beside a tensor": [origin, "/tmp/out"]}[where]
+    function = {"module": "builtins", "class_name": "function", "config": "noted", "registered_name": "function"}
+    config = {"function": function, "arguments": arguments}
+    path = extra_call(tmp_path, "Lambda", config, [inputs], module="keras.layers")
+    is_refused(path, "plain values alone|could be a path", custom_objects={"noted": noted})
+    assert seen == []
+
+
+def test_a_function_of_ones_own_is_given_the_modes_that_it_was_saved_with(tmp_path):
+    def joined(x, mode="sum", pattern=""):
+        return cornu.ops.max(x, -1) if mode == "max" else cornu.ops.sum(x, -1)
+
+    x = cornu.Input((3,))
+    y = layers.Lambda(joined, arguments={"mode": "max", "pattern": "b (h w) -> b h w"})(x)
+    with cornu.saving.custom_object_scope({"joined": joined}):
+        cornu.saving.register_keras_serializable("hostile")(joined)
+        cornu.Model(x, y).save(tmp_path / "m.keras")
+    assert cornu.models.load_model(tmp_path / "m.keras")(np.array([[1.0, 5.0, 2.0]]))[0] == 5.0
+
+
+# ---------------------------------------------------------------- arrays in a config
+
+
+@pytest.mark.parametrize("dtype", ["U300000000", "S300000000", "(30000,30000)f4", "V300000000", "f4,f4", "O", 7, None])
+def test_the_dtype_of_an_array_comes_from_a_short_list(dtype, good):
+    for name in ("__numpy__", "__tensor__"):
+        value = {"class_name": name, "config": {"value": ["a", "b"], "dtype": dtype}}
+        path = changed(good, lambda c, value=value: c["config"]["layers"][1]["config"].update(units=value))
+        is_refused(path)
+        with harmless(path.parent):
+            assert not cornu.models.load_model(path, report=True).loads
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
