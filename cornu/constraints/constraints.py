@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import settings
+from cornu.core import border
 from cornu.core.configurable import Configurable
-from cornu.core.variable import Variable
 
 __all__ = [
     "Constraint",
@@ -140,4 +140,4 @@ def _norm(w: jax.Array, axis: Axes) -> jax.Array:
 
 
 def _array(w: Any) -> jax.Array:
-    return w.value if isinstance(w, Variable) else jnp.asarray(w)
+    return jnp.asarray(border.to_tensor(w, "A constraint", "w"))

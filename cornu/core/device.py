@@ -1,14 +1,9 @@
-"""Which device new arrays are made on, and how their numbers come from there."""
+"""Which device new arrays are made on."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import jax
-import numpy as np
-
-_WATCHED = 2e-4  # seconds
 
 
 @contextmanager
@@ -32,16 +27,3 @@ def device(device_name: str) -> Iterator[None]:
         raise ValueError(f"device: no device is called {device_name!r}. Devices here: {', '.join(found)}.") from None
     with jax.default_device(chosen):
         yield
-
-
-def fetched(x: Any) -> np.ndarray:
-    """The numbers of an array, once they are computed.
-
-    For a moment they are waited for with open eyes: a thread that sleeps is woken later than a small model is done.
-    """
-    is_ready = getattr(x, "is_ready", None)
-    if is_ready is not None:
-        until = time.perf_counter() + _WATCHED
-        while not is_ready() and time.perf_counter() < until:
-            pass
-    return np.asarray(x)

@@ -14,15 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from cornu import tree
-from cornu.core import context
+from cornu.core import border, context
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import filtered, for_reader
-from cornu.core.variable import Variable
 
 Tensor: TypeAlias = Annotated[Any, "one tensor"]
 Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]
@@ -150,6 +146,7 @@ class _Flow:
     """Which parameters of a function are tensors; splits a call's arguments into those and the settings."""
 
     def __init__(self, function: Callable):
+        self.owner = function.__name__
         self.signature = inspect.signature(function, eval_str=True)
         self.parameters = list(self.signature.parameters.values())
         self.kinds = {p.name: _kind(p.annotation) for p in self.parameters if _kind(p.annotation)}
@@ -173,13 +170,13 @@ class _Flow:
         return False
 
     def convert(self, name: str, value: Any) -> Any:
-        """The value for parameter `name` with lists, NumPy arrays and variables turned into arrays."""
+        """The value for parameter `name`, as a JAX array where a tensor is expected."""
         kind = self.kinds.get(name)
         if kind is None:
             return value
         if kind == "many" and isinstance(value, (list, tuple)):
-            return type(value)(_to_array(item) for item in value)
-        return _to_array(value)
+            return [border.to_tensor(item, self.owner, name) for item in value]
+        return border.to_tensor(value, self.owner, name)
 
     def split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, dict]:
         """(tensors by position, tensors by keyword, settings) of a call."""
@@ -195,9 +192,6 @@ class _Flow:
         return tuple(bound[name] for name in leading), keywords, settings
 
 
-_INDIRECT = frozenset((KerasTensor, Variable, list, tuple, dict, np.ndarray))
-
-
 def op(function: Callable | None = None, *, spec: Callable | None = None) -> Callable:
     """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
 
@@ -208,7 +202,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None) -> Cal
     if function is None:
         return functools.partial(op, spec=spec)
     flow = _Flow(function)
-    positions = flow.positions
+    positions, direct = flow.positions, border.AS_THEY_ARE
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +211,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None) -> Cal
                 return general(args, kwargs)
             count = len(args)
             for i in positions:
-                if i < count and type(args[i]) in _INDIRECT:
+                if i < count and type(args[i]) not in direct:
                     return general(args, kwargs)
             return function(*args)
         except Exception as error:
@@ -240,26 +234,3 @@ def _kind(annotation: Any) -> str | None:
     """Whether a parameter with this annotation is one tensor, many, or none (None)."""
     parts = (annotation, *typing.get_args(annotation))
     return "many" if Tensors in parts else "one" if Tensor in parts else None
-
-
-def _to_array(value: Any) -> Any:
-    """A jax array from a list, a NumPy array or a Variable; Python numbers stay weakly typed."""
-    if isinstance(value, Variable):
-        return value.value
-    if isinstance(value, np.ndarray):
-        return jnp.asarray(narrowed(value))
-    if isinstance(value, (list, tuple)):
-        if any(isinstance(leaf, (jax.Array, Variable)) for leaf in tree.flatten(value)):
-            return jnp.asarray([_to_array(item) for item in value])
-        return jnp.asarray(narrowed(np.asarray(value)))
-    return value
-
-
-_NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64"}
-
-
-def narrowed(array: np.ndarray) -> np.ndarray:
-    """`array` with 64-bit types narrowed, unless JAX's 64-bit mode is on."""
-    if jax.config.jax_enable_x64 or array.dtype.name not in _NARROW:
-        return array
-    return array.astype(_NARROW[array.dtype.name])

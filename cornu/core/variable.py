@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry
-from cornu.core import compilation_cache, context, dtypes
+from cornu.core import border, compilation_cache, context, dtypes
 
 
 class Variable:
@@ -186,11 +186,16 @@ class Variable:
         return self._value.size
 
     def numpy(self) -> np.ndarray:
-        """The value as a NumPy array."""
-        return placeholder(self.shape, self.value.dtype) if context.current().valueless else np.asarray(self.value)
+        """A copy of the value as a NumPy array, which may be written to."""
+        if context.current().valueless:
+            return placeholder(self.shape, self.value.dtype)
+        return border.to_host(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
+        return np.array(self.value, dtype=dtype, copy=copy is None or copy)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
 
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]
@@ -217,7 +222,7 @@ class Variable:
 
 
 def _array(x: Any) -> Any:
-    return x.value if isinstance(x, Variable) else jnp.asarray(x) if isinstance(x, (list, tuple, np.ndarray)) else x
+    return x.value if isinstance(x, Variable) else border.to_tensor(x)
 
 
 def _binary(name: str) -> Callable:
@@ -265,8 +270,7 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
             dtype = settings_dtype(value)
         if dtype == "string":
             raise ValueError(f"Variable {name!r}: strings cannot be held in a variable.")
-        value = value if callable(initializer) else _unshared(value)
-        array = jnp.asarray(np.asarray(value) if not isinstance(value, jax.Array) else value, dtype=dtype)
+        array = jnp.asarray(value if callable(initializer) else _unshared(value), dtype=dtype)
         array = jnp.array(array) if array is value and not callable(initializer) else array
         if shape is not None and array.shape != tuple(shape):
             raise ValueError(
@@ -280,12 +284,14 @@ def _unshared(value: Any) -> Any:
 
     An array that nobody can write to, such as those read from files, is taken as it is.
     """
-    owner = value
+    if isinstance(value, jax.Array):
+        return value
+    value = owner = border.to_numpy(value, "Variable", "value")
     while isinstance(owner, np.ndarray):
         if owner.flags.writeable:
             return value.copy()
         owner = owner.base
-    return value if owner is None or not isinstance(value, np.ndarray) else value.copy()
+    return value if owner is None else value.copy()
 
 
 class _Later:
@@ -378,7 +384,7 @@ def without_values(fn: Callable[[], Any]) -> Any:
 
 def settings_dtype(value: Any) -> str:
     """The dtype that a plain Python value (or list of them) gets: floatx, int32 or bool."""
-    kind = np.asarray(value).dtype.kind
+    kind = border.to_numpy(value, "Variable", "value").dtype.kind
     return {"i": "int32", "b": "bool", "c": "complex64"}.get(kind) or dtypes.standardize_dtype(None)
 
 

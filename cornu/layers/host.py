@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
+from cornu.core import border
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.layer import Layer
 
@@ -49,13 +50,7 @@ def numpy_for(x: Any) -> Any:
 
 def as_numpy(value: Any, owner: Any) -> np.ndarray:
     """`value` as a NumPy array."""
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{validate.describe(owner)}: the rows of a list must have one length. Pad them, or give each to the layer "
-            "on its own."
-        ) from error
+    return border.to_numpy(value, validate.describe(owner), "the input")
 
 
 def as_texts(value: Any, encoding: str, owner: Any) -> np.ndarray:

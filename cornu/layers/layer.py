@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import constraints, initializers, regularizers, tree, validate
-from cornu.core import context, dtypes, policy
+from cornu.core import border, context, dtypes, policy
 from cornu.core.configurable import serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.operation import Operation, narrowed
+from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, filtered
 from cornu.core.variable import Variable, functional
@@ -563,7 +563,7 @@ class Layer(Operation):
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights' values as NumPy arrays."""
-        return [np.asarray(v.value) for v in self.weights]
+        return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: Sequence) -> None:
         """Give all weights new values, in the order of `get_weights`."""
@@ -785,16 +785,19 @@ def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
 
 
 def _as_array(x: Any) -> Any:
-    """NumPy arrays and variables as JAX arrays; everything else as it is."""
-    if isinstance(x, np.ndarray):
-        return x if x.dtype.kind in "OUS" else jnp.asarray(narrowed(x))
+    """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else as it is."""
+    if type(x) in border.AS_THEY_ARE or not _is_tensor(x):
+        return x
+    if isinstance(x, (KerasTensor, jax.Array)):
+        return x
     if isinstance(x, Variable):
         return x.value
-    return x
+    array = border.to_numpy(x, "call()", "an argument")
+    return array if border.is_text(array) else border.to_tensor(array)
 
 
 def _is_tensor(x: Any) -> bool:
-    return isinstance(x, (jax.Array, KerasTensor, np.ndarray, Variable))
+    return isinstance(x, (jax.Array, KerasTensor, np.ndarray, Variable)) or border.is_array(x)
 
 
 def _holds_tensor(value: Any) -> bool:

@@ -16,12 +16,11 @@ import jax
 import jax.numpy as jnp
 
 from cornu import settings, tree, validate
-from cornu.core import context, policy
+from cornu.core import border, context, policy
 from cornu.core.configurable import Configurable
 from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
 from cornu.core.symbolic import any_symbolic, output_spec
-from cornu.core.variable import Variable
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
@@ -240,7 +239,7 @@ def as_arrays(x: Any, dtype: str | None = None, keep_integers: bool = False) -> 
     """
 
     def convert(leaf: Any) -> jax.Array:
-        leaf = jnp.asarray(leaf.value if isinstance(leaf, Variable) else leaf)
+        leaf = jnp.asarray(border.to_tensor(leaf, "A loss or metric", "an argument"))
         if dtype is None or (keep_integers and not jnp.issubdtype(leaf.dtype, jnp.floating)):
             return leaf
         return leaf.astype(dtype)

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from cornu.core.device import fetched
+from cornu.core import border
 from cornu.core.dtypes import standardize_dtype, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
@@ -70,17 +70,19 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
             raise ValueError(f"convert_to_tensor: {name} must be None or False, since JAX arrays are dense.")
     if isinstance(x, KerasTensor):
         return x if dtype is None else cast(x, dtype)
-    if isinstance(x, (list, tuple)):
-        return array(x, dtype)
-    x = x.value if isinstance(x, Variable) else x
-    return jnp.asarray(x) if dtype is None else jnp.asarray(x, dtype=storage_dtype(dtype))
+    if dtype is None:
+        return jnp.asarray(border.to_tensor(x))
+    target = storage_dtype(dtype)
+    if isinstance(x, (jax.Array, Variable)):
+        return jnp.asarray(border.to_tensor(x), target)
+    return jnp.array(x if type(x) in border.AS_THEY_ARE else border.to_numpy(x), target)
 
 
 def convert_to_numpy(x):
-    """A tensor as a NumPy array."""
+    """A tensor as a NumPy array of your own, which may be written to."""
     if isinstance(x, KerasTensor):
         raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
-    return fetched(x.value if isinstance(x, Variable) else x)
+    return border.to_host(x)
 
 
 @op

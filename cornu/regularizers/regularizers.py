@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core import border
 from cornu.core.configurable import Configurable
-from cornu.core.variable import Variable
 
 __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "l1", "l1_l2", "l2", "orthogonal_regularizer"]
 
@@ -140,4 +140,4 @@ def _factor(value: Any, name: str, owner: Regularizer) -> float:
 
 
 def _array(x: Any) -> jax.Array:
-    return x.value if isinstance(x, Variable) else jnp.asarray(x)
+    return jnp.asarray(border.to_tensor(x, "A regularizer"))

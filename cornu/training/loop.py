@@ -20,7 +20,7 @@ import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
-from cornu.core.device import fetched
+from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable
 from cornu.random import global_seed
@@ -402,7 +402,7 @@ def _listed(logs: dict[str, Any]) -> Any:
 
 
 def _on_host(outputs: Any) -> Any:
-    return tree.map_structure(lambda a: np.array(fetched(a)) if isinstance(a, (jax.Array, Variable)) else a, outputs)
+    return tree.map_structure(lambda a: to_host(a) if isinstance(a, (jax.Array, Variable)) else a, outputs)
 
 
 def _limit(steps: int | None) -> int | None:

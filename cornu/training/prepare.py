@@ -13,7 +13,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import context
-from cornu.core.operation import narrowed
+from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.losses import validation
 from cornu.training import step

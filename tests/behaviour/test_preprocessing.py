@@ -149,7 +149,7 @@ MISTAKES = {
     "no bins": (lambda: L.Hashing(0), "num_bins must be a positive integer"),
     "too many bins": (lambda: L.Hashing(2**31), "less than 2"),
     "a fraction as bin": (lambda: L.Hashing(3, dtype="float32"), "dtype must be an integer type"),
-    "ragged rows": (lambda: L.StringLookup(vocabulary=["a"])([["a"], ["a", "b"]]), "rows of a list must have one"),
+    "ragged rows": (lambda: L.StringLookup(vocabulary=["a"])([["a"], ["a", "b"]]), "rows differ in length"),
     "sparse": (lambda: L.CategoryEncoding(3, sparse=True), "sparse must be False"),
     "ragged": (lambda: L.TextVectorization(ragged=True), "ragged must be False"),
     "no categories": (L.CategoryEncoding, "num_tokens must be a positive integer"),

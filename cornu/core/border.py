@@ -1,0 +1,253 @@
+"""The border of the API: arrays of every kind come in, copies that belong to the caller go out.
+
+Inside cornu there are JAX arrays, and NumPy arrays where data waits on the host. `to_tensor` and `to_numpy` make them
+from whatever holds numbers: lists, torch and TensorFlow tensors, pandas and polars frames, SciPy's sparse matrices,
+anything with `__array__` or `__dlpack__`, in any byte order and layout. Other libraries are recognised by the module
+of an object's type and never imported. What they make is a copy: writing to the original later changes nothing.
+
+`to_host` is the one way out: NumPy arrays that the caller may write to.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import settings, tree
+
+_WATCHED = 2e-4  # seconds
+_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+
+# Types whose values need no conversion. Python's numbers stay weakly typed; JAX's own types join when first seen.
+AS_THEY_ARE: set[type] = {bool, int, float, complex, type(None)}
+
+
+def to_tensor(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> Any:
+    """`value` as a JAX array; Python numbers, NumPy's scalars and None are left as they are.
+
+    Args:
+        value: anything that holds numbers.
+        owner, name: who takes it, and as what: for messages.
+    """
+    kind = type(value)
+    if kind in AS_THEY_ARE or isinstance(value, np.generic):
+        return value
+    if isinstance(value, jax.Array):
+        AS_THEY_ARE.add(kind)
+        return value
+    if hasattr(kind, "__jax_array__"):
+        return value.__jax_array__()
+    if isinstance(value, (list, tuple)) and _holds_device_arrays(value):
+        return jnp.asarray([to_tensor(item, owner, name) for item in value])
+    array = to_numpy(value, owner, name)
+    if is_text(array):
+        raise TypeError(f"{owner}: {name} must hold numbers. Received: text, such as {array.flat[0]!r}.")
+    narrow = narrowed(array, owner, name)
+    return jnp.array(array) if narrow is array else jnp.asarray(narrow)
+
+
+def _holds_device_arrays(values: Sequence) -> bool:
+    kinds = {type(leaf) for leaf in tree.flatten(values)}
+    return any(issubclass(kind, jax.Array) or hasattr(kind, "__jax_array__") for kind in kinds)
+
+
+def to_numpy(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> np.ndarray:
+    """`value` as a NumPy array of numbers, booleans or text, which may share memory with `value`.
+
+    Raises:
+        ValueError: for ragged lists, dates, structured and masked arrays, objects that are no numbers.
+        TypeError: for what is no array at all.
+    """
+    reader = _reader(type(value))
+    if reader is None:
+        raise TypeError(
+            f"{owner}: {name} must be an array or a list of numbers. Received: {_shortened(value)} of type "
+            f"{type(value).__name__}."
+        )
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{owner}: {name} is a masked array with masked values. Fill them first: x.filled(0).")
+    try:
+        array = np.asarray(reader(value))
+    except ValueError as error:
+        if not isinstance(value, (list, tuple)):
+            raise
+        raise ValueError(
+            f"{owner}: {name} is ragged: its rows differ in length or depth. "
+            "Pad them to one shape, for example with utils.pad_sequences."
+        ) from error
+    return _plain(array, owner, name)
+
+
+def can_read(value: Any) -> bool:
+    """Whether `to_numpy` knows how to read values of this type."""
+    return _reader(type(value)) is not None
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array of some library: not a number, nor a list that could be read as an array."""
+    return _is_array_type(type(value))
+
+
+@functools.lru_cache
+def _is_array_type(kind: type) -> bool:
+    marks = ("__array__", "__array_interface__", "__dlpack__", "toarray", "todense")
+    return not issubclass(kind, np.generic) and any(hasattr(kind, mark) for mark in marks)
+
+
+def comes_from(value: Any, package: str) -> bool:
+    """Whether the type of `value`, or a base of it, is defined in `package`."""
+    return package in _packages(type(value))
+
+
+@functools.lru_cache
+def _packages(kind: type) -> frozenset[str]:
+    """The packages that define a type and its bases."""
+    return frozenset(base.__module__.partition(".")[0] for base in kind.__mro__)
+
+
+@functools.lru_cache
+def _reader(kind: type) -> Callable | None:
+    """What makes a NumPy array of values of this type; None where nothing does."""
+    for package, reader in _READERS.items():
+        if package in _packages(kind):
+            return reader
+    if hasattr(kind, "__array__") or hasattr(kind, "__array_interface__"):
+        return np.asarray
+    if hasattr(kind, "__dlpack__"):
+        return np.from_dlpack
+    plain = (bool, int, float, complex, str, bytes, Sequence)
+    return np.asarray if issubclass(kind, plain) or kind.__module__ == "array" else None
+
+
+def _from_torch(value: Any) -> np.ndarray:
+    value = value.detach().cpu()
+    value = value.to_dense() if value.is_sparse else value
+    if str(value.dtype) == "torch.bfloat16":
+        return value.float().numpy().astype(jnp.bfloat16)
+    return value.resolve_conj().resolve_neg().numpy()
+
+
+def _from_frame(value: Any) -> np.ndarray:
+    return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+
+
+def _from_jax(value: Any) -> np.ndarray:
+    return np.asarray(value.todense() if hasattr(value, "todense") else value)
+
+
+def _from_scipy(value: Any) -> np.ndarray:
+    return value.toarray()
+
+
+def _from_tensorflow(value: Any) -> np.ndarray:
+    if not hasattr(value, "numpy"):
+        raise ValueError(f"A TensorFlow {type(value).__name__} is no dense array. Make one: tf.sparse.to_dense.")
+    return value.numpy()
+
+
+def _from_cupy(value: Any) -> np.ndarray:
+    return value.get()
+
+
+_READERS: dict[str, Callable[[Any], np.ndarray]] = {
+    "torch": _from_torch,
+    "tensorflow": _from_tensorflow,
+    "pandas": _from_frame,
+    "polars": _from_frame,
+    "scipy": _from_scipy,
+    "cupy": _from_cupy,
+    "jax": _from_jax,
+    "jaxlib": _from_jax,
+}
+
+
+def is_text(array: np.ndarray) -> bool:
+    """Whether an array that `to_numpy` made holds text."""
+    return array.dtype.kind in "OUS"
+
+
+def _plain(array: np.ndarray, owner: str, name: str) -> np.ndarray:
+    """The same array in the machine's byte order, as numbers, booleans or text."""
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _from_objects(array, owner, name)
+    elif kind == "T":  # NumPy's text of any length
+        array = array.astype(object)
+    elif kind in "mM":
+        raise ValueError(f"{owner}: {name} holds dates or times ({array.dtype}). Turn them into numbers first.")
+    elif array.dtype.names is not None:
+        raise ValueError(
+            f"{owner}: {name} is a structured array with the fields {', '.join(array.dtype.names)}. Make one column of "
+            "each first: numpy.lib.recfunctions.structured_to_unstructured(x)."
+        )
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _from_objects(array: np.ndarray, owner: str, name: str) -> np.ndarray:
+    """An array of Python objects: text stays, numbers become floats, anything else is refused."""
+    if all(isinstance(item, (str, bytes)) for item in array.flat):
+        return array
+    if not all(hasattr(item, "__float__") and np.ndim(item) == 0 for item in array.flat):
+        kinds = sorted({type(item).__name__ for item in array.flat})
+        advice = " Fill the gaps (None) first." if "NoneType" in kinds else ""
+        raise ValueError(
+            f"{owner}: {name} must hold numbers, or nothing but text. Received: objects of type {', '.join(kinds)}."
+            + advice
+        )
+    return array.astype(settings.floatx())
+
+
+def narrowed(array: np.ndarray, owner: str = "convert_to_tensor", name: str = "x") -> np.ndarray:
+    """`array` in a type that JAX computes with: 64 bits become 32, unless JAX's 64-bit mode is on.
+
+    Raises:
+        ValueError: if integers do not fit into 32 bits.
+    """
+    kind = array.dtype.kind
+    if kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype("float64")
+    target = None if jax.config.jax_enable_x64 else _NARROW.get(array.dtype.name)
+    if target is None:
+        return array
+    if kind in "iu" and array.size:
+        _check_range(array, np.iinfo(target), owner, name)
+    return array.astype(target)
+
+
+def _check_range(array: np.ndarray, limits: np.iinfo, owner: str, name: str) -> None:
+    low, high = array.min(), array.max()
+    if low < limits.min or high > limits.max:
+        raise ValueError(
+            f"{owner}: {name} holds integers from {low} to {high}, which do not fit into {limits.dtype}. "
+            f'Use smaller numbers, or compute in 64 bits with config.set_floatx("float64").'
+        )
+
+
+def _shortened(value: Any, longest: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+# ---------------------------------------------------------------- the way out
+
+
+def to_host(x: Any) -> np.ndarray:
+    """The numbers of a tensor in a NumPy array of the caller's own, which may be written to."""
+    return np.array(fetched(x) if isinstance(x, jax.Array) else to_numpy(x, "convert_to_numpy"))
+
+
+def fetched(x: Any) -> np.ndarray:
+    """The numbers of a tensor once they are computed, to be read within cornu: nobody may write to them.
+
+    For a moment they are waited for with open eyes: a thread that sleeps is woken later than a small model is done.
+    """
+    is_ready = getattr(x, "is_ready", None)
+    if is_ready is not None:
+        until = time.perf_counter() + _WATCHED
+        while not is_ready() and time.perf_counter() < until:
+            pass
+    return np.asarray(x)
