@@ -1,0 +1,1 @@
+"""Cornu beside Keras on random input: random programs, and operations at the edges of their arguments."""

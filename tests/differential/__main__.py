@@ -1,0 +1,29 @@
+"""Search for differences between cornu and Keras.
+
+python -m tests.differential programs --count 1000 --seed 7 --resume    # random programs
+"""
+
+import argparse
+import importlib
+import sys
+
+SEARCHES = {"programs": "tests.differential.programs"}  # module with `arguments(parser)` and `main(options) -> int`
+
+
+def main() -> int:
+    """Run the search that was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.differential", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    searches = parser.add_subparsers(dest="search", required=True)
+    for name, module in SEARCHES.items():
+        module = importlib.import_module(module)
+        chosen = searches.add_parser(name, help=module.__doc__.splitlines()[0])
+        module.arguments(chosen)
+        chosen.set_defaults(main=module.main)
+    options = parser.parse_args()
+    return options.main(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

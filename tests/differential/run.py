@@ -1,0 +1,174 @@
+"""Run a program on cornu and on Keras, action by action, and compare after each what was seen and what is left."""
+
+import contextlib
+import io
+import re
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+import cornu
+from tests.differential import actions, prelude
+from tests.differential.compare import config, difference, plain
+from tests.differential.program import Program
+
+_PRELUDE = compile(Path(prelude.__file__).read_text(), prelude.__file__, "exec")
+_WRITTEN = {"config", "json"}  # what is compared as JSON
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What differs: after which action, in which of the things seen, and how."""
+
+    verb: str
+    label: str  # of what was seen; "error", "state" or "warning"
+    detail: str
+    trace: str = field(default="", compare=False)
+
+    @property
+    def kind(self) -> str:
+        """The same for disagreements that have likely one cause."""
+        words = re.sub(r'"[^"]*"|\'[^\']*\'|[-+]?\d[\d.e+-]*|\[[^\]]*\]|\([^)]*\)', "_", self.detail)
+        return f"{self.verb}: {self.label}: {words[:110]}"
+
+
+class Side:
+    """One library at work on a program."""
+
+    def __init__(self, library: ModuleType, folder: Path, other: str):
+        self.seen: list = []
+        self.warned: list[str] = []
+        self.error: Exception | None = None
+        self.trace = ""
+        self._library, self._files = library, 0
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        exec(_PRELUDE, self.names)
+        places = {"mine": library.__name__, "theirs": other}
+        self.names |= {"K": library, "see": self._see}
+        for word, side in places.items():
+            self.names[word] = lambda ending, side=side: str(folder / f"{side}{self._files}{ending}")
+        library.utils.clear_session()
+        library.utils.set_random_seed(1)
+
+    def _see(self, label: str, *values: Any) -> None:
+        values = [config(v) for v in values] if label in _WRITTEN else [plain(v) for v in values]
+        self.seen.append((label, values))
+
+    def run(self, text: str) -> None:
+        """Run statements; an error is kept."""
+        self.seen, self.error, self.trace = [], None, ""
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("always")
+            try:
+                exec(compile(text, "<program>", "exec"), self.names)
+            except Exception as error:
+                self.error, self.trace = error, traceback.format_exc(limit=-8)
+        self.warned = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+    def next_file(self) -> None:
+        """Another name for the next file."""
+        self._files += 1
+
+    def state(self, values: bool) -> dict[str, Any]:
+        """All that the model holds: weights, optimizer, flags, names; without `values` no numbers."""
+        model = self.names["model"]
+        trained = {id(v) for v in model.trainable_weights}
+        found = {
+            "paths": [v.path for v in model.weights],
+            "trained": [id(v) in trained for v in model.weights],
+            "weights": [plain(v) if values else list(v.shape) for v in model.weights],
+            "built": bool(model.built),
+            "layers": [layer.name for layer in model.layers],
+        }
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None:
+            found["optimizer"] = [plain(v) for v in optimizer.variables]
+        found["compiled"] = bool(model.compiled)
+        if model.compiled:
+            found["metrics"] = list(model.metrics_names)
+        return found
+
+    def close(self) -> None:
+        """Leave no setting behind."""
+        self._library.config.set_dtype_policy("float32")
+
+
+def stages(program: Program) -> list[tuple[str, str]]:
+    """(verb, text) of all that is run, in order."""
+    parts = [("make", program.opening()), ("make", "model(inputs(3))\ngive_weights(model)")]
+    for action in program.actions:
+        parts += [(action.verb, text) for text in actions.text(action).split("\n---\n")]
+    return parts
+
+
+def run(program: Program, note: list | None = None) -> Disagreement | None:
+    """The first disagreement of a program; None where there is none.
+
+    Args:
+        note: what happened is added to it: "refused" where both refuse to make the model, "error" where both refuse
+            an action, "done" at the end.
+    """
+    note = [] if note is None else note
+    half = "float16" in "\n".join(text for _, text in stages(program))
+    tolerance = 6e-2 if half else 1e-3
+    with TemporaryDirectory() as folder:
+        folder = Path(folder)
+        sides = [Side(cornu, folder, "keras"), Side(keras, folder, "cornu")]
+        try:
+            for number, (verb, text) in enumerate(stages(program)):
+                for side in sides:
+                    side.run(text)
+                found = _compared(verb, *sides, tolerance, values=number > 0)
+                if found is not None:
+                    return found
+                if sides[0].error is not None:
+                    note.append("error")
+                    if verb == "make":
+                        note.append("refused")
+                        return None
+                if verb == "save" and not text.startswith("model.save"):
+                    for side in sides:
+                        side.next_file()
+            note.append("done")
+            return None
+        finally:
+            for side in sides:
+                side.close()
+
+
+def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: bool) -> Disagreement | None:
+    if (ours.error is None) != (theirs.error is None):
+        who = "only cornu refuses" if ours.error is not None else "only Keras refuses"
+        error = ours.error or theirs.error
+        text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return Disagreement(verb, "error", f"{who}: {text}", ours.trace or theirs.trace)
+    for (label, a), (other, b) in zip(ours.seen, theirs.seen, strict=False):
+        if label != other:
+            return Disagreement(verb, "order", f"{label} | {other}")
+        found = difference(a, b, tolerance)
+        if found is not None:
+            return Disagreement(verb, label, found)
+    if len(ours.seen) != len(theirs.seen):
+        return Disagreement(verb, "order", f"{len(ours.seen)} | {len(theirs.seen)} things seen")
+    if "model" not in ours.names or "model" not in theirs.names:
+        return None
+    try:
+        state = [side.state(values) for side in (ours, theirs)]
+    except Exception as error:
+        return Disagreement(verb, "state", f"{type(error).__name__}: {error}", traceback.format_exc(limit=-6))
+    found = difference(*state, tolerance)
+    return Disagreement(verb, "state", found) if found is not None else None
+
+
+def quick() -> None:
+    """Compile quickly: what is compiled runs once or twice."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    np.seterr(all="ignore")
