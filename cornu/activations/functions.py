@@ -57,7 +57,7 @@ def mish(x: Tensor) -> Any:
     return x * jnp.tanh(jax.nn.softplus(x))
 
 
-@op
+@op(class_name="ReLU")  # Keras's files tell it from the operation of the same name
 def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """Rectified linear unit: `max(x, 0)`, or its general form.
 

@@ -192,7 +192,7 @@ def _write_object(obj: Any) -> dict:
     cls = type(obj)
     builtin = registry.is_builtin(cls)
     result = {
-        "module": registry.public_module(cls) if builtin else None if registry.is_registered(cls) else cls.__module__,
+        "module": registry.public_module(cls) if builtin else None,  # classes of others are found by name alone
         "class_name": cls.__dict__.get("name_in_files", cls.__name__),
         "config": serialize_keras_object(dict(obj.get_config())),
         "registered_name": getattr(obj, "registered_name_in_files", None)
@@ -203,18 +203,18 @@ def _write_object(obj: Any) -> dict:
     if build_config:
         result["build_config"] = build_config
     if hasattr(obj, "get_compile_config"):
-        result["compile_config"] = _compile_config(obj)
+        result["compile_config"] = compile_config(obj)
     return result
 
 
-def _compile_config(model: Any) -> dict:
+def compile_config(model: Any) -> dict:
     """The arguments of `compile`; none, with a warning, where one of them is code that no file can hold."""
     try:
         return serialize_keras_object(model.get_compile_config() or {})
     except (TypeError, ValueError) as error:
         warnings.warn(
             f"{validate.describe(model)} is written without the arguments of compile(): compile it again after "
-            f"loading. {error}",
+            f"loading or copying it. {error}",
             stacklevel=2,
         )
         return {}

@@ -125,7 +125,7 @@ class FunctionOperation(Operation):
     @property
     def class_name(self) -> str:
         """The name in files: `Mean` for `mean`."""
-        return class_name_of(self.function.__name__)
+        return self.function.class_name
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on arrays."""
@@ -192,15 +192,16 @@ class _Flow:
         return tuple(bound[name] for name in leading), keywords, settings
 
 
-def op(function: Callable | None = None, *, spec: Callable | None = None) -> Callable:
+def op(function: Callable | None = None, *, spec: Callable | None = None, class_name: str | None = None) -> Callable:
     """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
 
     Args:
         function: its parameters annotated `Tensor` or `Tensors` are the ones that flow.
         spec: a function of the same arguments that returns the symbolic output, where it depends on values.
+        class_name: its name in files, where that does not follow from the function's.
     """
     if function is None:
-        return functools.partial(op, spec=spec)
+        return functools.partial(op, spec=spec, class_name=class_name)
     flow = _Flow(function)
     positions, direct = flow.positions, border.AS_THEY_ARE
 
@@ -226,6 +227,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None) -> Cal
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
 
     wrapper.spec = spec
+    wrapper.class_name = class_name or class_name_of(function.__name__)
     wrapper.flow = flow
     return wrapper
 

@@ -275,7 +275,10 @@ class Layer(Operation):
         return cast
 
     def _call_symbolically(self, args: tuple, kwargs: dict) -> Any:
-        outputs = self.compute_output_spec(*args, **kwargs)
+        taken = kwargs
+        if "training" in kwargs and not _signature(type(self).compute_output_spec).accepts("training"):
+            taken = {name: value for name, value in kwargs.items() if name != "training"}  # as in an ordinary call
+        outputs = self.compute_output_spec(*args, **taken)
         Node(self, args, kwargs, outputs)
         return outputs
 

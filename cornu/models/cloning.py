@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cornu import tree, validate
+from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input import InputLayer
@@ -20,7 +21,7 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Model:
-    """A model with the same layers made afresh from their configs.
+    """A model with the same layers made afresh from their configs, compiled alike with a fresh optimizer.
 
     Args:
         model: the model to copy.
@@ -37,6 +38,15 @@ def clone_model(
     """
     if kwargs:
         raise ValueError(f"clone_model: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+    copy = _copy(model, input_tensors, clone_function, call_function, recursive)
+    if model.compiled and not copy.compiled:
+        copy.compile_from_config(compile_config(model))
+    return copy
+
+
+def _copy(
+    model: Model, input_tensors: Any, clone_function: Callable | None, call_function: Callable | None, recursive: bool
+) -> Model:
     clone_one = clone_function or _fresh
 
     def clone(layer: Operation) -> Operation:

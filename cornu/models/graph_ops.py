@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import cornu.ops
-from cornu import tree
+from cornu import activations, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.operation import CLASS_NAMES, FunctionOperation
 
-_MODULES = "keras.src.ops."
+_MODULES = ("keras.src.ops.", "keras.src.activations.")
 
 # Keras's module by the file that has the function here, where that is not `numpy`; by name, where the file misleads.
 _BY_FILE = {
@@ -58,7 +58,7 @@ def write(operation: FunctionOperation) -> tuple[dict[str, Any], tuple[list, dic
     """(entry for the operation, arguments of its one call), in Keras's form."""
     args, kwargs, config = _form(operation, list(operation.nodes[0].args), dict(operation.nodes[0].kwargs))
     entry = {
-        "module": _MODULES + _module(operation.function),
+        "module": f"keras.src.{_module(operation.function)}",
         "class_name": operation.class_name,
         "config": serialize_keras_object({"name": operation.name, **config}),
         "registered_name": operation.class_name,
@@ -67,8 +67,10 @@ def write(operation: FunctionOperation) -> tuple[dict[str, Any], tuple[list, dic
 
 
 def _module(function: Any) -> str:
-    file = function.__module__.rpartition(".")[2]
-    return _BY_NAME.get(function.__name__) or _BY_FILE.get(file, "numpy")
+    _, folder, file = function.__module__.rsplit(".", 2)
+    if folder == "activations":
+        return "activations.activations"
+    return f"ops.{_BY_NAME.get(function.__name__) or _BY_FILE.get(file, 'numpy')}"
 
 
 def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list, dict, dict]:
@@ -104,7 +106,7 @@ def read(entry: Mapping[str, Any], args: list, kwargs: dict) -> FunctionOperatio
 
 
 def _function(class_name: str) -> Any:
-    found = _FUNCTIONS.get(class_name.lower())
+    found = _ACTIVATIONS.get(class_name) or _FUNCTIONS.get(class_name.lower())
     if found is None:
         raise ValueError(f"The config names an unknown operation {class_name!r}.")
     return found
@@ -122,3 +124,4 @@ def _by_class_name() -> dict[str, Any]:
 
 
 _FUNCTIONS = _by_class_name()
+_ACTIVATIONS = {f.class_name: f for f in (activations.relu, activations.mish)}  # which are no operations as well

@@ -14,7 +14,7 @@ from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import set_mask
 from cornu.core.operation import Operation
-from cornu.core.symbolic import KerasTensor
+from cornu.core.symbolic import KerasTensor, any_symbolic
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import first_values_later
 from cornu.export.exporting import export_model
@@ -70,7 +70,8 @@ class Model(Trainer, Layer):
     @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         outputs = calls.run(self, args, kwargs)
-        return super().__call__(*args, **kwargs) if outputs is calls.NOT_COMPILED else outputs
+        outputs = super().__call__(*args, **kwargs) if outputs is calls.NOT_COMPILED else outputs
+        return outputs if self._graph is None else _without_lists_of_one(outputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph; subclasses without one write their own."""
@@ -311,6 +312,12 @@ class Functional(Model):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
+
+
+def _without_lists_of_one(outputs: Any) -> Any:
+    """What a list of one output holds: Keras's models hand out arrays so, while symbolic outputs keep their list."""
+    is_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+    return outputs[0] if is_list and not any_symbolic(outputs) else outputs
 
 
 def _one_or_list(shapes: list) -> Any:

@@ -60,7 +60,7 @@ def _fit_text(source=None, hooks=False, validation=None, callbacks=(), **argumen
 
 
 def _fit(**arguments: Any) -> str:
-    return f"history = {_fit_text(**arguments)}\nsee('history', history.history, history.epoch)"
+    return f"history = {_fit_text(**arguments)}\nsee('history', history.history, list(history.history), history.epoch)"
 
 
 def _stopped(batch: int = 0, epoch: int = 0, epochs: int = 1) -> str:

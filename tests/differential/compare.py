@@ -1,9 +1,43 @@
-"""What was seen on one side beside what was seen on the other: the first difference, said in a line."""
+"""What was seen on one side beside what was seen on the other: each difference, with its place."""
 
 import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Found:
+    """A difference: after which action, in which of the things seen, at what place in it, and what the two are."""
+
+    verb: str
+    label: str  # of what was seen; "error", "state" or "order"
+    place: str
+    ours: str
+    theirs: str
+    trace: str = field(default="", compare=False, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """The same for differences that have likely one cause."""
+        words = f"{self.place} {self.ours} | {self.theirs}" if self.label in ("error", "order") else self.place
+        words = re.sub(r'"[^"]*"|\'[^\']*\'|[-+]?\d[\d.e+-]*|\[[^\]]*\]|\([^)]*\)', "_", words)
+        return f"{self.verb}: {self.label}: {' '.join(words.split())[:150]}"
+
+    def ours_refuse(self, words: str) -> bool:
+        """Whether cornu alone raises, with these words."""
+        return self.label == "error" and self.theirs == "" and words in self.ours
+
+    def theirs_refuse(self, words: str) -> bool:
+        """Whether Keras alone raises, with these words."""
+        return self.label == "error" and self.ours == "" and words in self.theirs
+
+    def after_load(self) -> bool:
+        """Whether the model came from a file or a config."""
+        return self.verb in ("save", "json", "config", "clone")
 
 
 def plain(value: Any) -> Any:
@@ -27,37 +61,46 @@ def config(value: Any) -> Any:
     return json.loads(json.dumps(json.loads(text), sort_keys=True))
 
 
-def difference(ours: Any, theirs: Any, tolerance: float, place: str = "") -> str | None:
-    """Where two pieces of plain data differ first; None where they do not."""
+def differences(ours: Any, theirs: Any, tolerance: float, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """(place, ours, theirs) of each difference between two pieces of plain data."""
     if isinstance(theirs, tuple) and isinstance(ours, tuple):
-        return _arrays(ours, theirs, tolerance, place)
-    if isinstance(theirs, (int, float)) and isinstance(ours, (int, float)) and not isinstance(theirs, bool):
-        return _arrays(("", np.asarray(float(ours))), ("", np.asarray(float(theirs))), tolerance, place)
-    if type(ours) is not type(theirs):
-        return f"{place}: kind {type(ours).__name__} {str(ours)[:80]} | {type(theirs).__name__} {str(theirs)[:80]}"
-    if isinstance(theirs, dict):
-        if list(ours) != list(theirs):
-            return f"{place}: keys {list(ours)} | {list(theirs)}"
-        pairs = [(f"{place}.{key}", ours[key], theirs[key]) for key in theirs]
+        yield from _arrays(ours, theirs, tolerance, place)
+    elif _is_number(theirs) and _is_number(ours):
+        yield from _arrays(("", np.asarray(float(ours))), ("", np.asarray(float(theirs))), tolerance, place)
+    elif type(ours) is not type(theirs):
+        yield (
+            f"{place} (kind)",
+            f"{type(ours).__name__} {str(ours)[:80]}",
+            f"{type(theirs).__name__} {str(theirs)[:80]}",
+        )
+    elif isinstance(theirs, dict):
+        if set(ours) != set(theirs):
+            mine, other = ([k for k in a if k not in b] for a, b in ((ours, theirs), (theirs, ours)))
+            yield f"{place} (keys)", f"has {mine}", f"has {other}"
+        for key in [k for k in theirs if k in ours]:
+            yield from differences(ours[key], theirs[key], tolerance, f"{place}.{key}")
     elif isinstance(theirs, list):
         if len(ours) != len(theirs):
-            return f"{place}: number {len(ours)} {str(ours)[:300]} | {len(theirs)} {str(theirs)[:300]}"
-        pairs = [(f"{place}[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
-    else:
-        return None if ours == theirs else f"{place}: {str(ours)[:600]} | {str(theirs)[:600]}"
-    return next((found for p, a, b in pairs if (found := difference(a, b, tolerance, p))), None)
+            yield f"{place} (length)", f"{len(ours)} {str(ours)[:400]}", f"{len(theirs)} {str(theirs)[:400]}"
+            return
+        for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(a, b, tolerance, f"{place}[{index}]")
+    elif ours != theirs:
+        yield place, str(ours)[:1500], str(theirs)[:1500]
 
 
-def _arrays(ours: tuple, theirs: tuple, tolerance: float, place: str) -> str | None:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _arrays(ours: tuple, theirs: tuple, tolerance: float, place: str) -> Iterator[tuple[str, str, str]]:
     (our_dtype, a), (their_dtype, b) = ours, theirs
     if our_dtype != their_dtype:
-        return f"{place}: dtype {our_dtype} | {their_dtype}"
+        yield f"{place} (dtype)", our_dtype, their_dtype
     if a.shape != b.shape:
-        return f"{place}: shape {a.shape} | {b.shape}"
-    if a.dtype.kind not in "fc" and b.dtype.kind not in "fc":
-        return None if np.array_equal(a, b) else f"{place}: value {a.ravel()[:4]} | {b.ravel()[:4]}"
-    scale = max(1.0, np.nanmax(np.abs(b), initial=0.0))
-    if np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
-        return None
-    worst = np.nanargmax(np.abs(a - b)) if a.size and not np.isnan(a - b).all() else 0
-    return f"{place}: value {a.ravel()[worst]:.6g} | {b.ravel()[worst]:.6g} (of {a.size} numbers)"
+        yield f"{place} (shape)", str(a.shape), str(b.shape)
+        return
+    scale = max(1.0, np.max(np.abs(b[np.isfinite(b)]), initial=0.0)) if b.dtype.kind in "fc" else 0.0
+    if not np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
+        wrong = ~np.isclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+        yield f"{place} (value)", f"{a[wrong].ravel()[:4]}", f"{b[wrong].ravel()[:4]} ({wrong.sum()} of {a.size})"

@@ -321,6 +321,13 @@ def _of_use(declared: Shape, shape: Shape) -> tuple[Shape, Shape] | None:
 # ---------------------------------------------------------------- actions
 
 
+_VERBS = [
+    "call", "predict", "config", "json", "clone", "summary", "save", "save", "weights", "by_hand", "freeze", "losses",
+    "features", "shapes",
+]  # fmt: skip
+_TRAINING = ["fit", "fit", "evaluate", "train_on_batch", "test_on_batch", "stopped", "compile"]
+
+
 class Actions:
     """The script of a program."""
 
@@ -334,12 +341,10 @@ class Actions:
         actions = [Do("look")] if d.chance(0.3) else []
         if not d.chance(0.05):
             actions.append(Do("call"))
-        verbs = "call predict config json clone summary save save weights by_hand freeze losses features shapes".split()
-        train = "fit fit evaluate train_on_batch test_on_batch stopped compile".split()
         trains = d.chance(0.55)
         for _ in range(d._random.randint(1, 4)):
-            verb = d.one([*verbs, *train, *train] if trains else verbs)
-            if verb in train and not self._compiled:
+            verb = d.one([*_VERBS, *_TRAINING, *_TRAINING] if trains else _VERBS)
+            if verb in _TRAINING and not self._compiled:
                 actions.append(self._compile())
             if verb != "compile":
                 actions.append(Do(verb, getattr(self, f"_{verb}", dict)()))

@@ -9,9 +9,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.differential.compare import Found
 from tests.differential.draw import Draw
 from tests.differential.program import Program
-from tests.differential.run import Disagreement, quick, run, stages
+from tests.differential.run import quick, run, stages
 from tests.differential.script import script
 from tests.differential.shrink import shrink
 
@@ -28,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=Path, default=_FOLDER, help="folder for scripts and for how far a seed came")
 
 
-def find(seed: int, number: int, note: list | None = None) -> tuple[Program, Disagreement | None]:
+def find(seed: int, number: int, note: list | None = None) -> tuple[Program, Found | None]:
     """A program and what came of it."""
     program = Draw(seed, number).program()
     return program, run(program, note)
@@ -59,7 +60,7 @@ def main(options: argparse.Namespace) -> int:
     return 1 if kinds else 0
 
 
-def _report(options: argparse.Namespace, number: int, program: Program, found: Disagreement) -> None:
+def _report(options: argparse.Namespace, number: int, program: Program, found: Found) -> None:
     latest = [found]
 
     def still(candidate: Program) -> bool:
@@ -71,7 +72,8 @@ def _report(options: argparse.Namespace, number: int, program: Program, found: D
 
     small = shrink(program, still, options.shrink) if options.shrink else program
     found = latest[0]
-    comment = f"{options.seed}-{number} {found.verb} {found.label}: cornu | Keras\n{found.detail}\n{found.trace}"
+    told = f"cornu: {found.ours}\nKeras: {found.theirs}\n{found.trace}"
+    comment = f"{options.seed}-{number} {found.verb}: {found.label}{found.place}\n{told}"
     text = script(small, stages(small), comment)
     (options.keep / f"found-{options.seed}-{number}.py").write_text(text)
     print("\n".join(["-" * 60, comment, "\n".join(text for _, text in stages(small)), "-" * 60]), flush=True)

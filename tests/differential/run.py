@@ -2,10 +2,9 @@
 
 import contextlib
 import io
-import re
 import traceback
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -17,27 +16,12 @@ import numpy as np
 
 import cornu
 from tests.differential import actions, prelude
-from tests.differential.compare import config, difference, plain
+from tests.differential.compare import Found, config, differences, plain
+from tests.differential.differences import on_purpose
 from tests.differential.program import Program
 
 _PRELUDE = compile(Path(prelude.__file__).read_text(), prelude.__file__, "exec")
 _WRITTEN = {"config", "json"}  # what is compared as JSON
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """What differs: after which action, in which of the things seen, and how."""
-
-    verb: str
-    label: str  # of what was seen; "error", "state" or "warning"
-    detail: str
-    trace: str = field(default="", compare=False)
-
-    @property
-    def kind(self) -> str:
-        """The same for disagreements that have likely one cause."""
-        words = re.sub(r'"[^"]*"|\'[^\']*\'|[-+]?\d[\d.e+-]*|\[[^\]]*\]|\([^)]*\)', "_", self.detail)
-        return f"{self.verb}: {self.label}: {words[:110]}"
 
 
 class Side:
@@ -89,7 +73,7 @@ class Side:
             "layers": [layer.name for layer in model.layers],
         }
         optimizer = getattr(model, "optimizer", None)
-        if optimizer is not None:
+        if optimizer is not None and optimizer.iterations > 0:  # Keras makes its variables earlier
             found["optimizer"] = [plain(v) for v in optimizer.variables]
         found["compiled"] = bool(model.compiled)
         if model.compiled:
@@ -109,7 +93,7 @@ def stages(program: Program) -> list[tuple[str, str]]:
     return parts
 
 
-def run(program: Program, note: list | None = None) -> Disagreement | None:
+def run(program: Program, note: list | None = None) -> Found | None:
     """The first disagreement of a program; None where there is none.
 
     Args:
@@ -126,14 +110,15 @@ def run(program: Program, note: list | None = None) -> Disagreement | None:
             for number, (verb, text) in enumerate(stages(program)):
                 for side in sides:
                     side.run(text)
-                found = _compared(verb, *sides, tolerance, values=number > 0)
-                if found is not None:
-                    return found
-                if sides[0].error is not None:
-                    note.append("error")
-                    if verb == "make":
-                        note.append("refused")
-                        return None
+                for found in _compared(verb, *sides, tolerance, values=number > 0):
+                    row = on_purpose(found)
+                    if row is None:
+                        return found
+                    note.append(f"on purpose: {row.name}")
+                refused = [side.error is not None for side in sides]
+                if any(refused) and (verb == "make" or not all(refused)):
+                    note.append("refused")
+                    return None
                 if verb == "save" and not text.startswith("model.save"):
                     for side in sides:
                         side.next_file()
@@ -144,28 +129,24 @@ def run(program: Program, note: list | None = None) -> Disagreement | None:
                 side.close()
 
 
-def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: bool) -> Disagreement | None:
+def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: bool) -> Iterator[Found]:
+    """All that differs after an action."""
     if (ours.error is None) != (theirs.error is None):
-        who = "only cornu refuses" if ours.error is not None else "only Keras refuses"
-        error = ours.error or theirs.error
-        text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return Disagreement(verb, "error", f"{who}: {text}", ours.trace or theirs.trace)
-    for (label, a), (other, b) in zip(ours.seen, theirs.seen, strict=False):
-        if label != other:
-            return Disagreement(verb, "order", f"{label} | {other}")
-        found = difference(a, b, tolerance)
-        if found is not None:
-            return Disagreement(verb, label, found)
-    if len(ours.seen) != len(theirs.seen):
-        return Disagreement(verb, "order", f"{len(ours.seen)} | {len(theirs.seen)} things seen")
-    if "model" not in ours.names or "model" not in theirs.names:
-        return None
-    try:
-        state = [side.state(values) for side in (ours, theirs)]
-    except Exception as error:
-        return Disagreement(verb, "state", f"{type(error).__name__}: {error}", traceback.format_exc(limit=-6))
-    found = difference(*state, tolerance)
-    return Disagreement(verb, "state", found) if found is not None else None
+        yield Found(verb, "error", "", _said(ours.error), _said(theirs.error), ours.trace or theirs.trace)
+        return
+    labels = [[label for label, _ in side.seen] for side in (ours, theirs)]
+    if labels[0] != labels[1]:
+        yield Found(verb, "order", "", *(str(each)[:1500] for each in labels))
+    for (label, a), (_, b) in zip(ours.seen, theirs.seen, strict=False):
+        for found in differences(a, b, tolerance):
+            yield Found(verb, label, *found)
+    if "model" in ours.names and "model" in theirs.names:
+        for found in differences(ours.state(values), theirs.state(values), tolerance):
+            yield Found(verb, "state", *found)
+
+
+def _said(error: Exception | None) -> str:
+    return "" if error is None else f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
 
 
 def quick() -> None:

@@ -174,7 +174,8 @@ HOT = ["categorical_crossentropy", New("losses.CategoricalCrossentropy", {"label
 HOT_METRICS = [
     "accuracy", "categorical_accuracy", New("metrics.F1Score"), New("metrics.AUC", {"num_thresholds": 7}),
     New("metrics.FBetaScore", {"average": "macro"}), New("metrics.Precision"),
-    New("metrics.TopKCategoricalAccuracy", {"k": 2}), New("metrics.CategoricalCrossentropy"), New("metrics.AUC", {"num_thresholds": 7, "multi_label": True}),
+    New("metrics.TopKCategoricalAccuracy", {"k": 2}), New("metrics.CategoricalCrossentropy"),
+    New("metrics.AUC", {"num_thresholds": 7, "multi_label": True}),
 ]  # fmt: skip
 BINARY = ["binary_crossentropy", New("losses.BinaryCrossentropy"), "binary_focal_crossentropy", "mse", "hinge"]
 BINARY_METRICS = [

@@ -1,0 +1,76 @@
+"""What differs from Keras on purpose: what is seen of it when both run, and the reason, which the README tells."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.differential.compare import Found
+
+_Seen = Callable[[Found], bool]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A difference on purpose.
+
+    Args:
+        name: what the README says in bold.
+        reason: the rest of what it says.
+        seen: whether a disagreement is this one; None where programs show nothing of it.
+    """
+
+    name: str
+    reason: str
+    seen: _Seen | None = None
+
+
+TABLE = [
+    Row(
+        "Labels that would only broadcast are refused.",
+        "Keras's `mse` on labels of shape `(n,)` and predictions of shape `(n, 3)` trains on nonsense; cornu says "
+        "which of the two is wrong.",
+    ),
+    Row(
+        "`evaluate` returns every number once,",
+        "in the order of `metrics_names`: the loss, the outputs' losses, the metrics.",
+        lambda f: f.label == "state" and f.place.startswith(".metrics"),
+    ),
+    Row(
+        "Batches depend on the seed and the epoch alone,",
+        "so a training that goes on at epoch 7 sees what an unbroken one would have seen.",
+    ),
+    Row(
+        "Changing `trainable` after `compile` is an error",
+        "until `compile` is called again, instead of being half obeyed.",
+        lambda f: f.ours_refuse("trainable"),
+    ),
+    Row(
+        "Weights of a model that was trained with another optimizer load,",
+        "with a warning; an optimizer that was not used yet takes the state that the file holds.",
+    ),
+    Row("", 'Off a terminal, `verbose="auto"` writes one line an epoch.'),
+    Row(
+        "What could not be read back is not written:",
+        "Keras saves models of one's own classes as `.h5`, and then does not load them.",
+        lambda f: f.ours_refuse("an .h5 file holds Sequential and functional models"),
+    ),
+    Row(
+        "More files open:",
+        "`.h5` files of models with operations, for one.",
+        lambda f: f.verb == "save" and f.theirs_refuse("Unknown layer"),
+    ),
+    Row(
+        "A loaded model's weights have the paths that they had,",
+        "with the model's name in front; Keras leaves it out of those of classes.",
+        lambda f: f.label == "state" and f.place.startswith(".paths") and f.after_load() and f.ours.endswith(f.theirs),
+    ),
+]
+
+
+def on_purpose(found: Found) -> Row | None:
+    """The row of the table that a disagreement is, if any."""
+    return next((row for row in TABLE if row.seen is not None and row.seen(found)), None)
+
+
+def told() -> str:
+    """The list that the README holds."""
+    return "\n".join(f"- **{row.name}** {row.reason}" if row.name else f"- {row.reason}" for row in TABLE)
