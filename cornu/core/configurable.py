@@ -12,14 +12,16 @@ import inspect
 import re
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 import numpy as np
 
 from cornu import registry, validate
-from cornu.core import dtypes, function_code
+from cornu.core import context, dtypes, function_code
 
 
 @functools.cache
@@ -189,6 +191,34 @@ def _write_class(obj: type) -> Any:
 
 
 def _write_object(obj: Any) -> dict:
+    return with_shared_ids(lambda: _entry(obj))
+
+
+_SHARED = "shared_object_id"
+
+
+def with_shared_ids(write: Callable[[], dict]) -> dict:
+    """The config that `write` gives, in which a layer that is there several times has a number to be known by."""
+    if context.current().written is not None:
+        return write()
+    with context.scope(written={}):
+        config = write()
+    times = Counter(entry[_SHARED] for entry in _numbered(config))
+    for entry in list(_numbered(config)):
+        if times[entry[_SHARED]] == 1:
+            del entry[_SHARED]
+    return config
+
+
+def _numbered(config: Any) -> Iterator[dict]:
+    """The entries in a config that have a number."""
+    if isinstance(config, dict) and _SHARED in config:
+        yield config
+    for item in config.values() if isinstance(config, dict) else config if isinstance(config, (list, tuple)) else ():
+        yield from _numbered(item)
+
+
+def _entry(obj: Any) -> dict:
     cls = type(obj)
     builtin = registry.is_builtin(cls)
     result = {
@@ -199,9 +229,12 @@ def _write_object(obj: Any) -> dict:
         if builtin
         else registry.get_registered_name(cls),
     }
-    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
-    if build_config:
-        result["build_config"] = build_config
+    if hasattr(obj, "get_build_config"):
+        result[_SHARED] = id(obj)
+        context.current().written[id(obj)] = obj
+        build_config = obj.get_build_config()
+        if build_config:
+            result["build_config"] = build_config
     if hasattr(obj, "get_compile_config"):
         result["compile_config"] = compile_config(obj)
     return result
@@ -257,8 +290,16 @@ def deserialize_keras_object(
         ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
     """
     objects = {**(custom_objects or {}), **kwargs.get("module_objects", {})}
-    with registry.custom_objects(objects), function_code.reading(safe_mode):
+    with registry.custom_objects(objects), function_code.reading(safe_mode), shared_objects():
         return _read(config)
+
+
+@contextmanager
+def shared_objects() -> Iterator[None]:
+    """Scope of one config: entries in it that have the same number are one layer."""
+    known = context.current().shared
+    with context.scope(shared={} if known is None else known):
+        yield
 
 
 def _read(config: Any) -> Any:
@@ -336,7 +377,13 @@ def _read_object(config: dict) -> Any:
         return cls
     if not hasattr(cls, "from_config"):
         raise ValueError(f"{cls.__name__} has no from_config(), so it cannot be made from a config.")
+    key = (cls, str(config.get(_SHARED)))
+    known = context.current().shared
+    if key in known:
+        return known[key]
     obj = cls.from_config(_plain_tuples(inner) if isinstance(inner, dict) else {})
+    if _SHARED in config and hasattr(obj, "build_from_config"):
+        known[key] = obj
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config"):
         obj.build_from_config(_plain_tuples(build_config))

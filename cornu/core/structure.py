@@ -1,8 +1,8 @@
 """What an object is made of, and whether any of it was replaced since it was looked through.
 
 Looking through a model for its layers, variables and metrics takes far longer than asking whether it is still the same.
-A `Structure` holds every dictionary of attributes, list, dictionary and set that can be reached from the model, with
-what was in them; `holds` compares the identities of what is in them now. So nothing has to announce a change: whatever
+A `Structure` holds every dictionary of attributes and every container that can be reached from the model, with what was
+in them; `holds` compares the identities of what is in them now. So nothing has to announce a change: whatever
 a new look could find differently is another object in one of these places, however it got there. Variables are
 compared by their `trainable` as well; their values are no part of the structure.
 
@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import is_
 from typing import Any
 
+from cornu.core import parts
 from cornu.core.variable import Variable
 
-_CONTAINERS = (dict, list, set)
+_FIXED = (tuple, frozenset)
+_CONTAINERS = tuple(kind for kind in parts.CONTAINERS if kind not in _FIXED)
 
 
 class Structure:
@@ -29,7 +31,7 @@ class Structure:
 
     def __init__(self, root: Any, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
         self._attributes: list[tuple] = []  # object, the names and values of its attributes
-        self._entries: list[tuple] = []  # list, dictionary or set, its keys, what it holds
+        self._entries: list[tuple] = []  # container that changes, its keys, what it holds
         self._flags: list[tuple[Variable, bool]] = []
         self._memory: dict[Any, Any] = {}
         for item in _reachable(root, entered, left_out):
@@ -89,11 +91,11 @@ class Structure:
 
 def _reachable(root: Any, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[Any]:
     """The containers, variables and objects with attributes behind `root`, each once."""
-    followed = (*_CONTAINERS, tuple, frozenset, Variable, *entered)
+    followed = (*parts.CONTAINERS, Variable, *entered)
     stack, seen = [root], {id(root)}
     while stack:
         item = stack.pop()
-        if not isinstance(item, (tuple, frozenset)):
+        if not isinstance(item, _FIXED):
             yield item
         for part in _children(item):
             if id(part) not in seen and isinstance(part, followed) and not isinstance(part, left_out):
@@ -106,7 +108,7 @@ def _children(item: Any) -> Iterable[Any]:
         return ()
     if isinstance(item, dict):
         return (*item, *item.values())
-    if isinstance(item, (list, set, tuple, frozenset)):
+    if isinstance(item, parts.CONTAINERS):
         return item
     volatile = _volatile(item)
     return [value for name, value in item.__dict__.items() if name not in volatile]

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import constraints, initializers, regularizers, tree, validate
-from cornu.core import border, context, dtypes, policy
+from cornu.core import border, context, dtypes, parts, policy
 from cornu.core.configurable import serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -314,7 +314,8 @@ class Layer(Operation):
     def _twin(self) -> "Layer":
         """An unbuilt copy, so that asking for a shape does not build this layer; itself where none can be made."""
         try:
-            return type(self).from_config(self.get_config())
+            with context.scope(shared=None):
+                return type(self).from_config(self.get_config())
         except (AttributeError, TypeError, ValueError):
             return self
 
@@ -481,7 +482,7 @@ class Layer(Operation):
         for name, value in self.__dict__.items():
             if name in self._hidden:
                 continue
-            for part in _find(value, kind):
+            for part in parts.find(value, kind):
                 if id(part) not in seen:
                     seen.add(id(part))
                     yield part
@@ -813,18 +814,6 @@ def _shapes(value: Any) -> Any:
 
 def _tuple_shape(value: Any) -> Any:
     return tree.map_shape_structure(tuple, value) if value is not None else None
-
-
-def _find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
-    """The objects of `kind` in a value and the lists, tuples and dictionaries in it."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _find(item, kind)
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            yield from _find(item, kind)
 
 
 def _shape_from_arguments(kwargs: dict) -> tuple | None:

@@ -1,16 +1,17 @@
 """The graph of a functional model as plain data, in the form of Keras's files, and back.
 
 Each operation is written with the calls made on it ("inbound nodes"). A symbolic tensor among the arguments is written
-as the operation, the call and the output that it came from.
+as the operation, the call and the output that it came from. The model's own inputs and outputs are written alike, but
+there Keras counts the calls of a functional model from 1.
 """
 
 import inspect
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from cornu import registry, tree
-from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
 from cornu.models import graph_ops
@@ -20,6 +21,10 @@ from cornu.models import graph_ops
 
 def write(model: Any) -> dict[str, Any]:
     """The config of a functional model."""
+    return with_shared_ids(lambda: _write(model))
+
+
+def _write(model: Any) -> dict[str, Any]:
     graph = model._graph
     kept = {id(node) for node in graph.nodes_in_order}
     return {
@@ -83,7 +88,17 @@ def _origin(tensor: KerasTensor, kept: set[int]) -> list:
 
 
 def _write_ends(structure: Any, kept: set[int]) -> Any:
-    return tree.map_structure(lambda x: _origin(x, kept), structure)
+    return tree.map_structure(lambda x: _end(x, kept), structure)
+
+
+def _end(tensor: KerasTensor, kept: set[int]) -> list:
+    name, call, position = _origin(tensor, kept)
+    return [name, call + _first_number(tensor.history.operation), position]
+
+
+def _first_number(operation: Operation) -> int:
+    """The number of an operation's first call among a model's inputs and outputs."""
+    return int(getattr(operation, "_is_functional", False))
 
 
 # ---------------------------------------------------------------- reading
@@ -91,9 +106,9 @@ def _write_ends(structure: Any, kept: set[int]) -> Any:
 
 def read(config: Mapping[str, Any], custom_objects: Mapping | None = None) -> tuple[Any, Any, dict[str, Any]]:
     """(inputs, outputs, other constructor arguments) of the functional model that `config` describes."""
-    with registry.custom_objects(custom_objects):
+    with registry.custom_objects(custom_objects), shared_objects():
         graph = _Graph(config["layers"])
-    inputs, outputs = (graph.ends(config[key]) for key in ("input_layers", "output_layers"))
+        inputs, outputs = graph.ends([config["input_layers"], config["output_layers"]])
     known = ("name", "trainable", "layers", "input_layers", "output_layers")
     rest = {"name": config.get("name"), "trainable": config.get("trainable", True)}
     return inputs, outputs, rest | {k: v for k, v in config.items() if k not in known}
@@ -196,17 +211,28 @@ class _Graph:
             raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which is no number of one.")
         if node >= self._node_count(name):
             return None
-        return self.made[name].nodes[self.first.get(name, 0) + node].output_tensors[position]
+        outputs = self.made[name].nodes[self.first.get(name, 0) + node].output_tensors
+        return outputs[position] if position in range(len(outputs)) else None
 
     def ends(self, ends: Any) -> Any:
         """The tensors of the inputs or outputs, in the structure in which they are written."""
+        counted = [origin for origin in _origins(ends) if _first_number(self.made.get(origin[0]))]
+        if any(call == 0 for _, call, _ in counted):  # as cornu's first files had them
+            return self._ends(ends, frozenset())
+        return self._ends(ends, {name for name, _, _ in counted})
+
+    def _ends(self, ends: Any, from_one: Set[str]) -> Any:
         if _is_origin(ends):
-            return self.find(ends)
+            name, call, position = ends
+            tensor = self.find([name, call - (name in from_one), position])
+            if tensor is None:
+                raise ValueError(f"The config's graph refers to a call that is never made: {ends}.")
+            return tensor
         if isinstance(ends, dict) and "class_name" not in ends:
-            return {key: self.ends(value) for key, value in ends.items()}
+            return {key: self._ends(value, from_one) for key, value in ends.items()}
         if isinstance(ends, dict):
-            return tuple(self.ends(item) for item in ends["items"])
-        return type(ends)(self.ends(item) for item in ends)
+            return tuple(self._ends(item, from_one) for item in ends["items"])
+        return type(ends)(self._ends(item, from_one) for item in ends)
 
 
 def _is_reference(x: Any) -> bool:
@@ -242,4 +268,11 @@ def _tuples(x: Any) -> Any:
 
 
 def _is_origin(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and len(x) == 3 and isinstance(x[0], str) and isinstance(x[1], int)
+    return isinstance(x, (list, tuple)) and [type(part) for part in x] == [str, int, int]
+
+
+def _origins(ends: Any) -> list:
+    if _is_origin(ends):
+        return [ends]
+    children = ends.values() if isinstance(ends, dict) else ends if isinstance(ends, (list, tuple)) else ()
+    return [origin for child in children for origin in _origins(child)]

@@ -100,6 +100,11 @@ class Model(Trainer, Layer):
     def _attach_masks(self, inputs: Any, outputs: Any) -> None:
         """Nothing to do: the layers inside have attached them."""
 
+    @property
+    def _is_functional(self) -> bool:
+        """Whether the model was made from symbolic tensors."""
+        return self.__dict__.get("_graph") is not None
+
     def _flat_graph_inputs(self) -> list[KerasTensor] | None:
         return self._graph.inputs if self._graph is not None else None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cornu import tree, validate
 from cornu.core import context
-from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.symbolic import KerasTensor
 from cornu.core.tracebacks import filtered
 from cornu.layers.input import InputLayer
@@ -35,6 +35,7 @@ class Sequential(Model):
     """
 
     _hidden = Model._hidden
+    _is_functional = False
 
     @filtered
     def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
@@ -194,6 +195,9 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data."""
+        return with_shared_ids(self._config)
+
+    def _config(self) -> dict[str, Any]:
         config = {
             "name": self.name,
             "trainable": self.trainable,
@@ -212,8 +216,9 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
-        for layer in config["layers"]:
-            model.add(deserialize_keras_object(layer, custom_objects), rebuild=False)
+        with shared_objects():
+            for layer in config["layers"]:
+                model.add(deserialize_keras_object(layer, custom_objects), rebuild=False)
         model._rebuild()
         shape = config.get("build_input_shape")
         if not model.built and model._layers and isinstance(shape, (list, tuple)):

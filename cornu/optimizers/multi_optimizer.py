@@ -42,7 +42,8 @@ class MultiOptimizer(Optimizer):
             )
         super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
         self.optimizer_map = optimizer_map
-        self._shares: list[tuple[Optimizer, list[Variable]]] = []
+        self.optimizers: list[Optimizer] = []  # once built
+        self._shares: list[list[Variable]] = []  # the variables of each
 
     def _optimizer_of(self, variable: Variable) -> Optimizer:
         if isinstance(self.optimizer_map, OptimizerMap):
@@ -59,12 +60,12 @@ class MultiOptimizer(Optimizer):
                 self._share_of(optimizer)
         for variable in self._trainable_variables:
             self._share_of(self._optimizer_of(variable)).append(variable)
-        for optimizer, variables in self._shares:
+        for optimizer, variables in zip(self.optimizers, self._shares, strict=True):
             optimizer.build(variables)
 
     def _share_of(self, optimizer: Optimizer) -> list[Variable]:
         """The variables of one optimizer, as a list to add to."""
-        for known, share in self._shares:
+        for known, share in zip(self.optimizers, self._shares, strict=True):
             if known is optimizer:
                 return share
         if optimizer.loss_scale_factor not in (None, self.loss_scale_factor):
@@ -73,13 +74,9 @@ class MultiOptimizer(Optimizer):
                 f"loss. Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
             )
         optimizer.loss_scale_factor = self.loss_scale_factor
-        self._shares.append((optimizer, []))
-        return self._shares[-1][1]
-
-    @property
-    def optimizers(self) -> list[Optimizer]:
-        """The optimizers, once built."""
-        return [optimizer for optimizer, _ in self._shares]
+        self.optimizers.append(optimizer)
+        self._shares.append([])
+        return self._shares[-1]
 
     @property
     def variables(self) -> list[Variable]:
@@ -90,7 +87,7 @@ class MultiOptimizer(Optimizer):
         """Update variables by their gradients, each by its optimizer."""
         grads, variables = self._pairs(list(grads), trainable_variables)
         gradient_of = dict(zip(variables, grads, strict=True))
-        for optimizer, share in self._shares:
+        for optimizer, share in zip(self.optimizers, self._shares, strict=True):
             present = [v for v in share if v in gradient_of]
             if present:
                 optimizer.apply([gradient_of[v] for v in present], present)
@@ -119,5 +116,5 @@ class MultiOptimizer(Optimizer):
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """Put averages in the place of the weights, for those optimizers that keep them."""
         wanted = {id(v) for v in var_list}
-        for optimizer, share in self._shares:
+        for optimizer, share in zip(self.optimizers, self._shares, strict=True):
             optimizer.finalize_variable_values([v for v in share if id(v) in wanted])

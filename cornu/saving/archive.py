@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cornu import late
+from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.saving import plain_h5, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
@@ -105,7 +106,7 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
 
 def _write_assets(model: Any, folder: Path) -> list[str]:
     """Let each part that keeps files write them below `folder`; their names there."""
-    for path, part in weights_h5.parts(model):
+    for path, part in parts.walk(model):
         if hasattr(part, "save_assets"):
             own = folder / ASSETS / path
             own.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def _write_assets(model: Any, folder: Path) -> list[str]:
 
 def _read_assets(model: Any, members: _Zip | _Folder) -> None:
     """Give each part that keeps files a folder with its own ones, and nothing else."""
-    for path, part in weights_h5.parts(model):
+    for path, part in parts.walk(model):
         if not hasattr(part, "load_assets"):
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ The kind of file is told by its first bytes, not by its name, so that a misnamed
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cornu import late
-from cornu.core import context
+from cornu.core import context, parts
 from cornu.saving import archive, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
 h5py = late.module("h5py")
@@ -209,7 +208,9 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
             continue
         seen.add(address)
         inner = []
-        for name in sorted((name for name in group if isinstance(name, str)), key=_in_order):  # no load takes others
+        for name in sorted(
+            (name for name in group if isinstance(name, str)), key=parts.in_order
+        ):  # no load takes others
             where = f"{path}/{name}" if path else name
             held = isinstance(group.get(name, getlink=True), h5py.HardLink)
             if held and isinstance(group[name], h5py.Group):
@@ -217,11 +218,6 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
             else:
                 yield where, group, name
         waiting += reversed(inner)
-
-
-def _in_order(name: str) -> str:
-    """A key that sorts names by the alphabet, but the numbers in them by their value."""
-    return re.sub(r"\d+", lambda digits: digits[0].zfill(12), name)
 
 
 def _layer_sizes(file: h5py.File) -> dict[str, int]:

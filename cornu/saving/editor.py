@@ -7,7 +7,6 @@ numbers: `"0"`, `"1"`. All are read when the file is opened; the file itself is 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cornu import late, validate
+from cornu.core import parts
 from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
 from cornu.saving.atomic import replacing
@@ -291,11 +291,7 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _in_order(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Entries by name, numbers in names by their size: 2 before 10."""
-    return sorted(table.items(), key=lambda entry: [_order(name) for name in entry[0].split("/")])
-
-
-def _order(name: str) -> list[str]:
-    return [part.zfill(20) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return sorted(table.items(), key=lambda entry: [parts.in_order(name) for name in entry[0].split("/")])
 
 
 def _branch(branches: dict[str, Any], path: str) -> Any:

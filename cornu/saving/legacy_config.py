@@ -423,10 +423,13 @@ def _joined_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
 # ---------------------------------------------------------------- small parts
 
 
+_KEPT = ("build_config", "shared_object_id")
+
+
 def _built(entry: Mapping[str, Any], config: Any, module: str | None) -> dict[str, Any]:
     """An entry in the form of today."""
     known = module is not None and registry.find_builtin(module, entry["class_name"]) is not None
-    return {
+    return {key: entry[key] for key in _KEPT if key in entry} | {
         "module": module if known else None, "class_name": entry["class_name"], "config": config,
         "registered_name": None if known else entry["class_name"],
     }  # fmt: skip

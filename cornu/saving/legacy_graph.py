@@ -26,6 +26,7 @@ class Graph:
 
     def __init__(self, layers: list[Mapping[str, Any]], ends: Any):
         self.names = {layer["name"] for layer in layers}
+        self._functional = {layer["name"] for layer in layers if "input_layers" in layer["config"]}
         self._first = self._first_calls(layers, ends)
 
     def _first_calls(self, layers: list[Mapping[str, Any]], ends: Any) -> dict[str, int]:
@@ -108,7 +109,8 @@ class Graph:
     def ends(self, ends: Any) -> Any:
         """The inputs or outputs of the model; a list of one stood for the one alone."""
         if self._is_tensor(ends):
-            return self._origin(ends)
+            name, call, output = self._origin(ends)
+            return [name, call + (name in self._functional), output]  # of these, Keras 3 counts the calls from 1
         if isinstance(ends, Mapping):
             return {key: self.ends(value) for key, value in ends.items()}
         if not isinstance(ends, list) or not ends or isinstance(ends[0], str):

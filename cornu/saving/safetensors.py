@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
+from cornu.core import parts
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
 from cornu.saving import plain_json, weights_h5
@@ -183,11 +184,11 @@ def _walk(part: Any, path: str, seen: set[int]) -> Iterable[tuple[str, Variable]
     if id(part) in seen:
         return
     seen.add(id(part))
-    if isinstance(part, (list, tuple, dict)):
+    if isinstance(part, parts.CONTAINERS):
         children = _items(part)
     elif hasattr(part, "_own_variables"):
         yield from ((f"{path}{variable.name}", variable) for variable in part._own_variables())
-        attributes = dict(weights_h5.children(part))
+        attributes = dict(parts.attributes(part))
         layers = attributes.pop("layers", ()) if hasattr(part, "_graph") else ()
         children = [*attributes.items(), *_items(layers)]
     else:
@@ -202,7 +203,7 @@ def _items(container: Any) -> list[tuple[str, Any]]:
         return [(str(key), item) for key, item in container.items()]
     used: dict[str, int] = {}
     found = []
-    for index, item in enumerate(container):
+    for index, item in enumerate(parts.contents(container)):
         kind = snake_case(type(item).__name__)
         name = str(getattr(item, "name", index))
         if re.fullmatch(rf"{kind}(_\d+)?", name):

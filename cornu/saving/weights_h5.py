@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cornu import late, validate
-from cornu.core.operation import snake_case
+from cornu.core import parts
 from cornu.core.variable import Variable
 from cornu.random import SeedGenerator
 from cornu.saving import plain_h5
@@ -20,6 +20,7 @@ from cornu.saving.atomic import replacing
 
 h5py = late.module("h5py")
 
+_MOST_NAMED = 5  # variables in a message
 _NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
 
 
@@ -53,7 +54,7 @@ def write(model: Any, file: h5py.File) -> None:
 
 def stores(model: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """(group path, part, its arrays by name) of all that a file of the model's weights has."""
-    for path, part in parts(model):
+    for path, part in _parts(model):
         store: dict[str, Any] = {}
         part.save_own_variables(store)
         yield group_path(path), part, store
@@ -160,7 +161,7 @@ def _paths(file: h5py.File, kind: type) -> list[str]:
 
 def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[Variable, Any]]) -> str | None:
     """Give one part its arrays, noting the old values in `before`; what kept it from taking them, or None."""
-    old = [(v, v._value) for v in (part._own_variables() if hasattr(part, "_own_variables") else part.variables)]
+    old = [(v, v._value) for v in _variables(part)]
     before += old
     try:
         if store:
@@ -217,22 +218,24 @@ def _overrides(part: Any, method: str) -> bool:
     return not getattr(type(part), method).__qualname__.startswith("Layer.")
 
 
-# ---------------------------------------------------------------- the tree of parts
+# ---------------------------------------------------------------- the parts of a model
 
 
-def parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """(group path, part) for the model, everything inside it that keeps variables, and its optimizer."""
-    yield from _walk(model, "", set())
+def _parts(model: Any) -> list[tuple[str, Any]]:
+    """The parts of a model for a file, which together have all its variables."""
+    found = list(parts.walk(model))
+    _check_reached(model, found)
+    return found
 
 
 def _parts_for(model: Any, stored: set[str]) -> list[tuple[str, Any]]:
     """The parts as the file names them: a class of one's own takes the weights of a Sequential or functional model in
     the order of its layers, though it keeps them in attributes."""
-    found = list(parts(model))
+    found = _parts(model)
     if hasattr(model, "layers") and _has_layers(stored) and not _has_layers(path for path, _ in found):
-        seen = {id(model)}
-        first = [("", model), *_walk_container(model.layers, "layers", seen)]
-        return first + [each for name, value in children(model) for each in _walk_value(value, name, seen)]
+        seen = {id(model): model}
+        first = [("", model), *parts.walk_container(model.layers, "layers", seen)]
+        return first + [each for name, value in parts.attributes(model) for each in parts.walk_value(value, name, seen)]
     return found
 
 
@@ -240,40 +243,18 @@ def _has_layers(paths: Iterable[str]) -> bool:
     return any(path.startswith("layers/") for path in paths)
 
 
-def _walk(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    yield path, part
-    for name, value in children(part):
-        yield from _walk_value(value, f"{path}/{name}" if path else name, seen)
+def _check_reached(model: Any, found: Iterable[tuple[str, Any]]) -> None:
+    """Refuse a model with variables that none of the parts has: a file would be without them, and nobody would know."""
+    reached = {id(variable) for _, part in found for variable in _variables(part)}
+    lost = [variable.path for variable in model.variables if id(variable) not in reached]
+    if lost:
+        named = ", ".join(map(repr, lost[:_MOST_NAMED])) + ", …" * (len(lost) > _MOST_NAMED)
+        raise ValueError(
+            f"{validate.describe(model)}: {len(lost)} of its variables belong to no part that a file has a place for: "
+            f"{named}. Keep the layer or variable as an attribute of the model or of a layer in it, or in a list or "
+            "dictionary there."
+        )
 
 
-def _walk_value(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if _keeps_variables(value):
-        yield from _walk(value, path, seen)
-    elif isinstance(value, (list, tuple, set, dict)):
-        yield from _walk_container(value, path, seen)
-
-
-def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    used: dict[str, int] = {}
-    for item in container.values() if isinstance(container, dict) else container:
-        if _keeps_variables(item):
-            kind = snake_case(type(item).__name__)
-            count = used[kind] = used.get(kind, -1) + 1
-            yield from _walk(item, f"{path}/{kind}_{count}" if count else f"{path}/{kind}", seen)
-
-
-def children(part: Any) -> list[tuple[str, Any]]:
-    """A part's attributes by name, in alphabetical order; a model's layers count as its attribute `layers`."""
-    hidden = getattr(type(part), "_hidden", frozenset())
-    attributes = {name: value for name, value in vars(part).items() if name not in hidden}
-    if hasattr(part, "_graph"):
-        attributes.pop("_layers", None)
-        attributes |= {"layers": part.layers, "optimizer": part.optimizer}
-    return sorted(attributes.items())
-
-
-def _keeps_variables(value: Any) -> bool:
-    return hasattr(value, "save_own_variables") and not isinstance(value, type)
+def _variables(part: Any) -> list[Variable]:
+    return part._own_variables() if hasattr(part, "_own_variables") else part.variables

@@ -1,6 +1,7 @@
 """Weights in several files, in safetensors and through the file editor, beside Keras, PyTorch and safetensors."""
 
 import json
+from collections import deque, namedtuple
 
 import jax.numpy as jnp
 import keras
@@ -13,6 +14,7 @@ import cornu
 from cornu.saving.safetensors import read, write
 
 KIB = 2**-20  # of a gigabyte
+Pair = namedtuple("Pair", "one other")
 
 
 def dense_model(lib, units=6):
@@ -278,3 +280,87 @@ def test_shards_of_keras_can_be_edited(tmp_path):
     other = trained(keras, dense_model)
     other.load_weights(tmp_path / "one.weights.h5")
     assert_same(other, model)
+
+
+# ---------------------------------------------------------------- layers and variables in containers
+
+
+def dense(k, units=2):
+    layer = k.layers.Dense(units)
+    layer.build((None, 2))
+    return layer
+
+
+# What a layer of one's own keeps its layers in. Of the last, Keras writes nothing, so that it loses them.
+CONTAINERS = {
+    "lists in a list": lambda k: [[dense(k), dense(k)], [dense(k)]],
+    "a dictionary of lists": lambda k: {"b": [dense(k)], "a": [dense(k), 3]},
+    "a list of dictionaries": lambda k: [{"a": dense(k)}, 7, {}, {"b": dense(k)}],
+    "dictionaries in a dictionary": lambda k: {"a": {"x": dense(k)}, 1: {"x": dense(k)}},
+    "tuples": lambda k: ([dense(k)], (1, 2), (dense(k), dense(k))),
+    "a named tuple": lambda k: Pair(dense(k), [dense(k)]),
+    "three deep, with a model": lambda k: [[[k.Sequential([k.Input((2,)), dense(k)])]], [[dense(k)], [dense(k)]]],
+    "one layer twice": lambda k: next([[layer], [layer, dense(k)]] for layer in [dense(k)]),
+    "variables": lambda k: [k.Variable(np.ones(2, "float32")), {"v": (k.Variable(np.ones(3, "float32")),)}],
+    "sets and deques": lambda k: [{dense(k), dense(k)}, deque([dense(k), [dense(k)]])],
+}
+LOST_BY_KERAS = ("sets and deques",)
+
+
+def with_parts(k, make):
+    """A model with a layer that keeps parts of its own, under two names, one of them private."""
+
+    class Keeper(k.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self._parts_of_it = make(k)
+            self._first, self.last = dense(k), dense(k)
+
+        @property
+        def parts_of_it(self):
+            return self._parts_of_it
+
+        def call(self, x):
+            return x
+
+    model = k.Sequential([k.Input((2,)), Keeper()])
+    random = np.random.default_rng(len(model.weights))
+    model.set_weights([random.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_weights_in_containers_are_saved_as_keras_saves_them(name, tmp_path):
+    ours, theirs = (with_parts(k, CONTAINERS[name]) for k in (cornu, keras))
+    expected = [w.copy() for w in ours.get_weights()]
+    for k, model in ((cornu, ours), (keras, theirs)):
+        model.save_weights(tmp_path / f"{k.__name__}.weights.h5")
+        other = with_parts(cornu, CONTAINERS[name])
+        other.set_weights([np.zeros_like(w) for w in expected])
+        if k is keras and name in LOST_BY_KERAS:
+            with pytest.raises(ValueError, match=r"has no weights|the file has"):
+                other.load_weights(tmp_path / "keras.weights.h5")
+            continue
+        other.load_weights(tmp_path / f"{k.__name__}.weights.h5")
+        for a, b in zip(other.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    if name not in LOST_BY_KERAS:
+        assert arrays(tmp_path / "cornu.weights.h5") == arrays(tmp_path / "keras.weights.h5")
+
+
+def test_a_file_without_some_of_a_models_variables_is_not_written(tmp_path):
+    elsewhere = cornu.Variable(np.ones(2, "float32"), name="elsewhere")
+
+    class Forgetful(cornu.Model):
+        @property
+        def variables(self):
+            return [*super().variables, elsewhere]
+
+        def call(self, x):
+            return x * elsewhere
+
+    model = Forgetful()
+    model(np.ones((1, 2)))
+    for name in ("m.keras", "m.weights.h5"):
+        with pytest.raises(ValueError, match=r"1 of its variables belong to no part.*elsewhere"):
+            (model.save if name == "m.keras" else model.save_weights)(tmp_path / name)
