@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import Any
 
-from cornu.version import __version__ as __version__
+from cornu._version import __version__ as __version__
 
 # Public names of the top level and the module that defines each.
 _NAMES = {

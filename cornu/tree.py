@@ -1,9 +1,10 @@
-"""Nested structures of lists, tuples and dictionaries, over `jax.tree_util`.
+"""Nested structures of lists, tuples, deques and dictionaries, over `jax.tree_util`.
 
-The one difference to JAX: None is a leaf here, as it is in Keras. Dictionaries are walked in the order of their
-sorted keys, so two dictionaries with the same keys always line up.
+The differences to JAX: None is a leaf here, and a `collections.deque` a structure, as they are in Keras. Dictionaries
+are walked in the order of their sorted keys, so two dictionaries with the same keys always line up.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,14 @@ class MAP_TO_NONE:  # noqa: N801 - Keras's public name
     """What a function given to `traverse` returns to put None in a place."""
 
 
+def _flatten_deque(items: deque) -> tuple:
+    return [(jtu.SequenceKey(i), item) for i, item in enumerate(items)], items.maxlen
+
+
+if jtu.all_leaves([deque()]):
+    jtu.register_pytree_with_keys(deque, _flatten_deque, lambda maxlen, items: deque(items, maxlen))
+
+
 def _none_is_leaf(x: Any) -> bool:
     return x is None
 
@@ -34,17 +43,25 @@ def flatten(structure: Any) -> list:
     return jtu.tree_leaves(structure, is_leaf=_none_is_leaf)
 
 
-def _plain_key(key: Any) -> Any:
-    for attribute in ("key", "idx", "name"):
-        if hasattr(key, attribute):
-            return getattr(key, attribute)
-    return key
+def _plain_path(structure: Any, keys: Sequence) -> tuple:
+    """A path as dictionaries' keys and positions; the fields of a namedtuple count as positions."""
+    path = []
+    for key in keys:
+        part = next(getattr(key, name) for name in ("key", "idx", "name") if hasattr(key, name))
+        fields = getattr(structure, "_fields", ())
+        path.append(fields.index(part) if part in fields else part)
+        structure = getattr(structure, part) if part in fields else _child(structure, part)
+    return tuple(path)
+
+
+def _child(structure: Any, key: Any) -> Any:
+    return structure[key] if isinstance(structure, (dict, list, tuple, deque)) else None
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     """Pairs of (path, leaf), where a path is a tuple of keys and indices."""
     pairs, _ = jtu.tree_flatten_with_path(structure, is_leaf=_none_is_leaf)
-    return [(tuple(_plain_key(key) for key in path), leaf) for path, leaf in pairs]
+    return [(_plain_path(structure, path), leaf) for path, leaf in pairs]
 
 
 def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:

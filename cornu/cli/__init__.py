@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cornu.version import __version__
+from cornu._version import __version__
 
 COMMANDS = {
     "bench": "time cornu beside Keras and PyTorch on this machine",

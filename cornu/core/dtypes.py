@@ -23,11 +23,12 @@ def standardize_dtype(dtype: Any) -> str:
     """The name of `dtype`: None is floatx, Python's `float`, `int` and `bool` are float32 (floatx), int32 and bool."""
     if dtype is None or dtype is float:
         return settings.floatx()
-    if isinstance(dtype, str) and dtype in NAMES:
-        return dtype
-    if dtype in _PYTHON_TYPES if isinstance(dtype, type) else False:
-        return _PYTHON_TYPES[dtype]
-    name = _foreign_name(dtype)
+    if isinstance(dtype, str):
+        name = "int32" if dtype == "int" else dtype
+    elif isinstance(dtype, type) and dtype in _PYTHON_TYPES:
+        name = _PYTHON_TYPES[dtype]
+    else:
+        name = _foreign_name(dtype)
     if name not in NAMES:
         raise ValueError(f"Unknown dtype {dtype!r}. Likely names: {validate.closest(str(dtype), NAMES)}.")
     return name
@@ -57,15 +58,29 @@ def is_int(dtype: Any) -> bool:
 def result_type(*dtypes: Any) -> str:
     """The dtype that an operation on values of these dtypes gives; Python's `int` and `float` stay weak.
 
+    64-bit types count as what JAX makes of them, 32-bit ones unless its 64-bit mode is on.
+
     Example:
 
         print(cornu.backend.result_type("int32", "float16"))  # float16
     """
     if not dtypes:
         return settings.floatx()
-    parts = [d if d in (int, float, complex, bool) else jnp.dtype(standardize_dtype(d)) for d in dtypes]
-    name = jnp.result_type(*(p(0) if p in (int, float, complex) else p for p in parts)).name
-    return name if settings.floatx() == "float64" else {"int64": "int32", "float64": "float32"}.get(name, name)
+    examples = list(map(_example, dtypes))
+    if "uint64" in dtypes and any(str(example).startswith("int") for example in examples):
+        examples.append(0.0)  # no integer type holds both
+    return jnp.result_type(*examples).name
+
+
+def _example(dtype: Any) -> Any:
+    """What stands for a dtype in JAX's promotion: a Python number for the weak types, which compare equal to strong
+    ones but are others."""
+    if any(dtype is weak for weak in (int, float, complex)):
+        return dtype(0)
+    name = standardize_dtype(dtype)
+    if name == "string" or name.startswith("float8"):
+        raise ValueError(f"result_type: {name!r} is never converted by itself. Cast it first.")
+    return jnp.dtype(storage_dtype(name))
 
 
 def dtype_of(x: Any) -> str:

@@ -2,7 +2,7 @@
 
 `Operation` is the base of layers and models. `@op` turns a plain function of arrays into one: on arrays the function
 runs as it is; on symbolic tensors its shape is inferred and a node recorded; saved graphs name it as Keras does
-(`Mean` for `mean`). Parameters annotated `Tensor` or `Tensors` flow, all others configure.
+(`Mean` for `mean`). Parameters annotated `Tensor`, `Tensors` or `Nested` flow, all others configure.
 """
 
 import functools
@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
+from cornu import tree
 from cornu.core import border, context
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
@@ -22,6 +24,10 @@ from cornu.core.tracebacks import filtered, for_reader
 
 Tensor: TypeAlias = Annotated[Any, "one tensor"]
 Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]
+Nested: TypeAlias = Annotated[Any, "a nested structure of tensors"]
+
+
+_KINDS = {Tensors: "many", Tensor: "one", Nested: "nested"}
 
 
 def snake_case(name: str) -> str:
@@ -117,7 +123,7 @@ def class_name_of(function_name: str) -> str:
 class FunctionOperation(Operation):
     """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
 
-    def __init__(self, function: Callable, name: str | None = None, **settings: Any):
+    def __init__(self, function: Callable, name: str | None = None, /, **settings: Any):
         self.function = function
         self.settings = settings
         super().__init__(name or context.auto_name(snake_case(self.class_name)))
@@ -176,6 +182,8 @@ class _Flow:
             return value
         if kind == "many" and isinstance(value, (list, tuple)):
             return [border.to_tensor(item, self.owner, name) for item in value]
+        if kind == "nested":  # what goes round in a loop must not change its type, so numbers become arrays too
+            return tree.map_structure(lambda x: x if x is None else jnp.asarray(border.to_tensor(x)), value)
         return border.to_tensor(value, self.owner, name)
 
     def split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, dict]:
@@ -196,7 +204,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None, class_
     """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
 
     Args:
-        function: its parameters annotated `Tensor` or `Tensors` are the ones that flow.
+        function: its parameters annotated `Tensor`, `Tensors` or `Nested` are the ones that flow.
         spec: a function of the same arguments that returns the symbolic output, where it depends on values.
         class_name: its name in files, where that does not follow from the function's.
     """
@@ -204,11 +212,12 @@ def op(function: Callable | None = None, *, spec: Callable | None = None, class_
         return functools.partial(op, spec=spec, class_name=class_name)
     flow = _Flow(function)
     positions, direct = flow.positions, border.AS_THEY_ARE
+    indirect = flow.variadic is not None or "nested" in flow.kinds.values()
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            if kwargs or flow.variadic is not None:
+            if kwargs or indirect:
                 return general(args, kwargs)
             count = len(args)
             for i in positions:
@@ -233,6 +242,6 @@ def op(function: Callable | None = None, *, spec: Callable | None = None, class_
 
 
 def _kind(annotation: Any) -> str | None:
-    """Whether a parameter with this annotation is one tensor, many, or none (None)."""
+    """Whether a parameter with this annotation is one tensor, many, a structure of them, or none (None)."""
     parts = (annotation, *typing.get_args(annotation))
-    return "many" if Tensors in parts else "one" if Tensor in parts else None
+    return next((kind for part, kind in _KINDS.items() if part in parts), None)

@@ -5,11 +5,14 @@ graph of a functional model is nothing but the nodes reachable from its outputs.
 
 `output_spec` finds shapes and dtypes by running the operation abstractly (`jax.eval_shape`). An unknown dimension is a
 symbolic size, so code that works for every size gives its answer in one pass. Code that must look at a size is run at
-two different sizes instead, and the dimensions that differ are the unknown ones.
+two different sizes instead, and the dimensions that differ are the unknown ones. Where an unknown size meets a known
+one, as in `x + positions`, the known one tells it.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import importlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -74,20 +77,20 @@ class KerasTensor:
 
     def reshape(self, newshape: Sequence[int]) -> "KerasTensor":
         """The same values in another shape."""
-        return _operators["reshape"](self, newshape)
+        return _operator("reshape")(self, newshape)
 
     def squeeze(self, axis: int | None = None) -> "KerasTensor":
         """The same values without dimensions of size 1."""
-        return _operators["squeeze"](self, axis)
+        return _operator("squeeze")(self, axis)
 
     def astype(self, dtype: Any) -> "KerasTensor":
         """The same values in another dtype."""
-        return _operators["cast"](self, dtype)
+        return _operator("cast")(self, dtype)
 
     @property
     def T(self) -> "KerasTensor":  # noqa: N802 - NumPy's name
         """The transpose."""
-        return _operators["transpose"](self)
+        return _operator("transpose")(self)
 
     def __len__(self) -> int:
         raise TypeError(f"A symbolic tensor has no length: {self}. Use its shape, or cornu.ops.shape(x).")
@@ -121,9 +124,10 @@ class KerasTensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "KerasTensor":
         """An operator with a NumPy array on its left."""
-        if method != "__call__" or kwargs or ufunc.__name__ not in _operators:
+        name = _UFUNCS.get(ufunc.__name__)
+        if method != "__call__" or kwargs or name is None:
             return self.__array__()
-        return _operators[ufunc.__name__](*inputs)
+        return _operator(name)(*inputs)
 
     __hash__ = object.__hash__
 
@@ -149,8 +153,15 @@ class History(NamedTuple):
     tensor_index: int
 
 
-# Operators on symbolic tensors call the operations of these names, which cornu.ops puts here when it is imported.
+# The operations behind operators on symbolic tensors, by name. cornu.ops, which is above this module, puts them here.
 _operators: dict[str, Callable] = {}
+
+
+def _operator(name: str) -> Callable:
+    if not _operators:
+        importlib.import_module("cornu.ops")
+    return _operators[name]
+
 
 _BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
@@ -160,18 +171,22 @@ _COMPARISON = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
 _UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not", "round": "round"}
+_UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if hasattr(np, name)} | {
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "divide": "true_divide",
+    "remainder": "mod",
+}  # fmt: skip
 
 
 def _forward(name: str) -> Callable:
     def method(self: KerasTensor, *args: Any) -> Any:
-        return _operators[name](self, *args)
+        return _operator(name)(self, *args)
 
     return method
 
 
 def _reflected(name: str) -> Callable:
     def method(self: KerasTensor, other: Any) -> Any:
-        return _operators[name](other, self)
+        return _operator(name)(other, self)
 
     return method
 
@@ -264,23 +279,44 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
     try:
         return _to_spec(_evaluate(fn, args, kwargs, _unknown_size()))
     except Exception as error:
-        if not _has_unknown(args, kwargs):
+        unknown = _unknown_places(args, kwargs)
+        if not unknown:
             raise
-        try:
-            first, second = (_evaluate(fn, args, kwargs, size) for size in (84, 96))
-        except Exception as concrete_error:
-            raise concrete_error from (None if type(concrete_error) is type(error) else error)
-        return _to_spec(tree.map_structure(_merge, first, second))
+        refused = None
+        for told in itertools.islice(_tellings(unknown, args, kwargs), _MOST_TELLINGS):
+            try:
+                first, second = (_evaluate(fn, args, kwargs, size, told) for size in (84, 96))
+            except Exception as concrete_error:
+                refused = refused or concrete_error
+            else:
+                return _to_spec(tree.map_structure(_merge, first, second))
+        raise refused from (None if type(refused) is type(error) else error)
 
 
-def _has_unknown(args: tuple, kwargs: dict) -> bool:
-    return any(isinstance(x, KerasTensor) and None in x.shape for x in tree.flatten((args, kwargs)))
+_MOST_TELLINGS = 64
 
 
-def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any) -> Any:
-    """Run `fn` abstractly with `size` in the place of every unknown dimension."""
+def _unknown_places(args: tuple, kwargs: dict) -> list[tuple[int, int]]:
+    """Where unknown sizes are: pairs of a leaf's position among the arguments and an axis."""
+    shapes = [x.shape if isinstance(x, KerasTensor) else () for x in tree.flatten((args, kwargs))]
+    return [(i, axis) for i, shape in enumerate(shapes) for axis, size in enumerate(shape) if size is None]
+
+
+def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
+    """Guesses at what known sizes tell of unknown ones, from nothing to two of them; each is told by another tensor."""
+    shapes = [getattr(x, "shape", ()) for x in tree.flatten((args, kwargs))]
+    sizes = [{size for size in shape if isinstance(size, int) and size > 1} for shape in shapes]
+    yield {}
+    for count in (1, 2):
+        for places in itertools.combinations(unknown, count):
+            others = [set().union(*sizes[:i], *sizes[i + 1 :]) for i, _ in places]
+            for chosen in itertools.product(*map(sorted, others)):
+                yield dict(zip(places, chosen, strict=True))
+
+
+def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | None = None) -> Any:
+    """Run `fn` abstractly with `size` in the place of every unknown dimension that is not `told`."""
     leaves = tree.flatten((args, kwargs))
-    symbolic = [x for x in leaves if isinstance(x, KerasTensor)]
     statics: list = []  # what fn returned, arrays taken out
 
     def run(arrays: list) -> list:
@@ -293,7 +329,7 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any) -> Any:
         statics.append((result, outputs, is_array))
         return [jnp.asarray(getattr(x, "value", x)) for x, array in zip(outputs, is_array, strict=True) if array]
 
-    shapes = [_abstract(x, size) for x in symbolic]
+    shapes = [_abstract(x, i, size, told or {}) for i, x in enumerate(leaves) if isinstance(x, KerasTensor)]
     arrays = iter(jax.eval_shape(run, shapes))
     result, outputs, is_array = statics[-1]
     return tree.pack_sequence_as(
@@ -301,8 +337,9 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any) -> Any:
     )
 
 
-def _abstract(x: KerasTensor, size: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tuple(size if d is None else d for d in x.shape), x.dtype)
+def _abstract(x: KerasTensor, place: int, size: Any, told: dict) -> jax.ShapeDtypeStruct:
+    shape = (told.get((place, axis), size) if d is None else d for axis, d in enumerate(x.shape))
+    return jax.ShapeDtypeStruct(tuple(shape), x.dtype)
 
 
 def _merge(a: Any, b: Any) -> Any:

@@ -209,6 +209,9 @@ class Variable:
     def __float__(self) -> float:
         return float(self.value)
 
+    def __complex__(self) -> complex:
+        return complex(self.value)
+
     def __bool__(self) -> bool:
         return bool(self.value)
 
@@ -241,7 +244,18 @@ def _unary(name: str) -> Callable:
     return method
 
 
-_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+def _logical(function: Callable) -> Callable:
+    def method(self: Variable, other: Any) -> Any:
+        return function(self.value, _array(other))
+
+    return method
+
+
+for _name in ("and", "or", "xor"):
+    for _python in (f"__{_name}__", f"__r{_name}__"):
+        setattr(Variable, _python, _logical(getattr(jnp, f"logical_{_name}")))
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
 for _name in (*_ARITHMETIC, *(f"r{n}" for n in _ARITHMETIC), "eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
 for _name in ("neg", "pos", "abs", "invert", "round"):

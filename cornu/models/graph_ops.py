@@ -33,19 +33,25 @@ _BY_NAME = {
 
 # Parameters of Keras's call, by position and by keyword; all others are config.
 _CALLS = {
+    "associative_scan": (("f", "elems"), ()),
     "average": (("x",), ("weights",)),
     "batch_normalization": (("x", "mean", "variance", "offset", "scale"), ()),
     "bincount": (("x",), ()),
     "clip": (("x",), ()),
     "dot_product_attention": (("query", "key", "value"), ("bias", "mask", "scale")),
+    "fori_loop": (("lower", "upper", "init_val"), ()),
     "get_item": (("x", "key"), ()),
     "isclose": (("x1", "x2", "rtol", "atol"), ()),
     "layer_normalization": (("x", "gamma", "beta"), ()),
+    "map": (("f", "xs"), ()),
     "pad": (("x",), ("constant_values",)),
     "rms_normalization": (("x",), ("scale",)),
     "scale_and_translate": (("images", "output_shape", "scale", "translation"), ()),
+    "scan": (("f", "init", "xs"), ()),
     "select": (("condlist", "choicelist", "default"), ()),
     "trapezoid": (("y",), ()),
+    "vectorized_map": (("elements",), ()),
+    "while_loop": (("loop_vars",), ()),
 }
 
 

@@ -4,6 +4,7 @@ Functions passed in take and return tensors or nested structures of them. On con
 the branch that it chooses; inside a compiled function both branches become part of the program.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import tree
-from cornu.core.operation import FunctionOperation, Tensor, op
-from cornu.core.symbolic import any_symbolic
-from cornu.ops.conversion import convert_to_tensor
+from cornu.core import border
+from cornu.core.operation import Nested, Tensor, op
 
 
-def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
+@op
+def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
     """`true_fn()` if `pred` holds, else `false_fn()`.
 
     Args:
@@ -30,30 +31,22 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
         x = cornu.ops.ones((2,))
         print(cornu.ops.cond(x[0] > 0, lambda: x + 1, lambda: x - 1))  # [2. 2.]
     """
-    return _flow(_cond, (pred,), true_fn=true_fn, false_fn=false_fn)
-
-
-@op
-def _cond(pred, true_fn, false_fn):
     return lax.cond(jnp.asarray(pred, bool), true_fn, false_fn)
 
 
-def switch(index: Any, branches: list, *operands: Any) -> Any:
+@op
+def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
     """`branches[index](*operands)`, with `index` limited to the existing branches.
 
     Example:
 
         print(cornu.ops.switch(1, [lambda x: x + 1, lambda x: x * 10], np.array(3.0)))  # 30.0
     """
-    return _flow(_switch, (index, *operands), branches=branches)
-
-
-@op
-def _switch(index, *operands, branches):
     return lax.switch(index, branches, *operands)
 
 
-def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+@op
+def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterations: int | None = None) -> Any:
     """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds.
 
     Args:
@@ -69,11 +62,7 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
 
         print(cornu.ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0))  # 12
     """
-    return _flow(_while_loop, (loop_vars,), cond=cond, body=body, maximum_iterations=maximum_iterations)
 
-
-@op
-def _while_loop(loop_vars, cond, body, maximum_iterations):
     def as_tuple(values):
         return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
@@ -87,23 +76,20 @@ def _while_loop(loop_vars, cond, body, maximum_iterations):
     return result if isinstance(loop_vars, (tuple, list)) else result[0]
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+@op
+def fori_loop(lower: Tensor, upper: Tensor, body_fun: Callable, init_val: Nested) -> Any:
     """Run `value = body_fun(i, value)` for `i` from `lower` up to, but not including, `upper`.
 
     Example:
 
         print(cornu.ops.fori_loop(0, 4, lambda i, total: total + i, 0))  # 6
     """
-    return _flow(_fori_loop, (lower, upper, init_val), body_fun=body_fun)
-
-
-@op
-def _fori_loop(lower, upper, init_val, body_fun):
     return lax.fori_loop(lower, upper, body_fun, init_val)
 
 
+@op
 def scan(
-    f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
+    f: Callable, init: Nested, xs: Nested = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
 ) -> tuple:
     """Run `carry, y = f(carry, x)` along the first axis of `xs`; return the last carry and all `y`, stacked.
 
@@ -122,57 +108,40 @@ def scan(
     """
     if not callable(f):
         raise TypeError(f"scan: f must be a function. Received: f={f!r}.")
-    return _flow(_scan, (init, xs), f=f, length=length, reverse=reverse, unroll=unroll)
-
-
-@op
-def _scan(init, xs, f, length, reverse, unroll):
     return lax.scan(f, init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
-def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+@op
+def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: int = 0) -> Any:
     """Running combination along `axis` by an associative function of two elements, in parallel.
 
     Example:
 
         print(cornu.ops.associative_scan(lambda a, b: a + b, np.array([1, 2, 3])))  # [1 3 6]
     """
-    return _flow(_associative_scan, (elems,), f=f, reverse=reverse, axis=axis)
-
-
-@op
-def _associative_scan(elems, f, reverse, axis):
     return lax.associative_scan(f, elems, reverse=reverse, axis=axis)
 
 
-def map(f: Callable, xs: Any) -> Any:
+@op
+def map(f: Callable, xs: Nested) -> Any:
     """`f` of each element along the first axis of `xs`, one after the other, stacked.
 
     Example:
 
         print(cornu.ops.map(lambda x: x * x, np.array([1, 2, 3])))  # [1 4 9]
     """
-    return _flow(_map, (xs,), f=f)
-
-
-@op
-def _map(xs, f):
     return lax.map(f, xs)
 
 
-def vectorized_map(function: Callable, elements: Any) -> Any:
+@op
+def vectorized_map(function: Callable, elements: Nested) -> Any:
     """`function` of each element along the first axis of `elements`, all at once.
 
     Example:
 
         print(cornu.ops.vectorized_map(lambda x: x.sum(), np.ones((3, 4))))  # [4. 4. 4.]
     """
-    return _flow(_vectorized_map, (elements,), f=function)
-
-
-@op
-def _vectorized_map(elements, f):
-    return jax.vmap(f)(elements)
+    return jax.vmap(function)(elements)
 
 
 def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = None) -> Callable:
@@ -219,15 +188,11 @@ def custom_gradient(f: Callable) -> Callable:
             return x, lambda upstream: upstream * 0.5
         print(halved(cornu.ops.ones(())))  # 1.0
     """
-    return jax.custom_gradient(f)
+    run = jax.custom_gradient(f)
 
+    @functools.wraps(f)
+    def differentiable(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = tree.map_structure(lambda x: border.to_tensor(x) if border.is_array(x) else x, (args, kwargs))
+        return run(*args, **kwargs)
 
-def _flow(function: Callable, tensors: tuple, /, **settings: Any) -> Any:
-    """Run an op whose tensors come in nested structures, or record it when some of them are symbolic."""
-    if any_symbolic(tensors):
-        return FunctionOperation(function, **settings).symbolic_call(*tensors)
-    return function(*tree.map_structure(_concrete, tensors), **settings)
-
-
-def _concrete(leaf: Any) -> Any:
-    return None if leaf is None else convert_to_tensor(leaf)
+    return differentiable

@@ -5,6 +5,7 @@ from jax import lax
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
+from cornu.ops.conversion import saturate_cast
 from cornu.ops.elementwise import floating
 
 
@@ -13,7 +14,7 @@ def moments(x: Tensor, axes, keepdims=False, synchronized=False):
     """Mean and variance over `axes`.
 
     Args:
-        x: any tensor; 16-bit floats are summed up in 32 bits.
+        x: any tensor; 16-bit floats are summed up in 32 bits, and moments beyond their range become its ends.
         axes: one axis or several.
         keepdims: whether the reduced axes stay, with size 1.
         synchronized: whether data that is spread over devices counts as one. JAX arrays always do: a sharded
@@ -32,7 +33,7 @@ def moments(x: Tensor, axes, keepdims=False, synchronized=False):
     variance = variance - jnp.square(mean - lax.stop_gradient(mean))
     if not keepdims:
         mean, variance = jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
-    return mean.astype(x.dtype), variance.astype(x.dtype)
+    return saturate_cast(mean, x.dtype), saturate_cast(variance, x.dtype)
 
 
 @op

@@ -4,8 +4,11 @@
 The `nan...` forms skip NaN.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from cornu.core.dtypes import dtype_of, storage_dtype
 from cornu.core.operation import Tensor, op
@@ -75,14 +78,20 @@ def ptp(x: Tensor, axis=None, keepdims=False):
 
 @op
 def argmax(x: Tensor, axis=None, keepdims=False):
-    """Index of the largest value along `axis`, the first one on a tie; None counts through the flat array."""
-    return jnp.argmax(x, axis=axis, keepdims=keepdims)
+    """Index of the largest value along `axis`, the first one on a tie; None counts through the flat array.
+
+    NaN counts as the largest, and the tiniest number as larger than 0.
+    """
+    return _index_of_extreme(x, axis, keepdims, largest=True)
 
 
 @op
 def argmin(x: Tensor, axis=None, keepdims=False):
-    """Index of the smallest value along `axis`, the first one on a tie; None counts through the flat array."""
-    return jnp.argmin(x, axis=axis, keepdims=keepdims)
+    """Index of the smallest value along `axis`, the first one on a tie; None counts through the flat array.
+
+    NaN counts as the smallest, and the tiniest number as larger than 0.
+    """
+    return _index_of_extreme(x, axis, keepdims, largest=False)
 
 
 @op
@@ -298,7 +307,7 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength=0, sparse=False
     x = jnp.asarray(x)
     if x.ndim not in (1, 2):
         raise ValueError(f"bincount: x must have one or two axes. Received: x.shape={x.shape}.")
-    length = _bins(x, minlength)
+    x, length = jnp.maximum(x, 0), _bins(x, minlength)
     weights = jnp.ones(x.shape, "int32") if weights is None else jnp.asarray(weights)
 
     def count(row, amount):
@@ -309,7 +318,8 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength=0, sparse=False
 
 def _bins(x, minlength):
     if not isinstance(x, jax.core.Tracer):
-        return int(jnp.max(x, initial=minlength - 1)) + 1
+        needed = int(jnp.max(x)) + 1 if x.size else 0
+        return needed if needed > minlength else minlength
     if not minlength:
         raise ValueError("bincount: minlength must be given in compiled code, where it is the length of the result.")
     return minlength
@@ -340,6 +350,21 @@ def digitize(x: Tensor, bins: Tensor):
 def corrcoef(x: Tensor):
     """Correlation between the rows of `x`, of shape `(variables, observations)`."""
     return jnp.corrcoef(floating(x))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2), static_argnames="largest")
+def _index_of_extreme(x, axis, keepdims, largest):
+    x = jnp.asarray(x)
+    ordered = _ordered(x, largest) if jnp.issubdtype(x.dtype, jnp.floating) else x
+    return (jnp.argmax if largest else jnp.argmin)(ordered, axis=axis, keepdims=keepdims)
+
+
+def _ordered(x, nan_is_largest):
+    """Integers in the order of the floats in `x`: XLA's comparisons take numbers below the normal range for 0."""
+    kind = jnp.iinfo(f"int{8 * x.dtype.itemsize}")
+    bits = lax.bitcast_convert_type(x, kind.dtype)
+    ordered = jnp.where(bits < 0, kind.min - bits, bits)
+    return jnp.where(jnp.isnan(x), kind.max if nan_is_largest else kind.min, ordered)
 
 
 def _axes(axis):

@@ -9,6 +9,7 @@ whole program reproducible.
 
 import numbers
 import random as python_random
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from cornu.core.configurable import Configurable
 from cornu.core.variable import Variable
 
 _STEP = np.array([0, 1], np.uint32)
+_one_at_a_time = threading.RLock()  # between reading a state and moving it on, no other thread may read it
 
 
 class SeedGenerator(Configurable):
@@ -53,8 +55,9 @@ class SeedGenerator(Configurable):
 
         `ordered` is there for scripts that name it: seeds always come in order.
         """
-        seed = self.state.value
-        self.state.assign(seed + _STEP)
+        with _one_at_a_time:
+            seed = self.state.value
+            self.state.assign(seed + _STEP)
         return seed
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
@@ -95,10 +98,11 @@ _global: dict[str, SeedGenerator] = {}
 
 def global_seed_generator() -> SeedGenerator:
     """The generator that serves draws without a seed."""
-    if "generator" not in _global:
-        with context.scope(path=()):
-            _global["generator"] = _GlobalSeedGenerator(name="global_seed_generator")
-    return _global["generator"]
+    with _one_at_a_time:
+        if "generator" not in _global:
+            with context.scope(path=()):
+                _global["generator"] = _GlobalSeedGenerator(name="global_seed_generator")
+        return _global["generator"]
 
 
 def reset_global_seed() -> None:

@@ -1,5 +1,9 @@
 """Variables, pure functions of state, symbolic tensors, operations and scopes, as a user meets them."""
 
+import collections
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,3 +163,74 @@ def test_an_array_that_changes_later_does_not_change_the_variable(give):
     give(variable, array)
     array[:] = 7
     assert variable.numpy().max() == 0
+
+
+def tensor(*shape, dtype="float32"):
+    return cornu.KerasTensor(shape, dtype)
+
+
+# An unknown size beside a known one: (what is called, the shape that Keras gives).
+UNKNOWN_BESIDE_KNOWN = {
+    "positions": (lambda: ops.add(tensor(None, None, 8), np.ones((12, 8))), (None, 12, 8)),
+    "a constant batch": (lambda: tensor(None, 3) + np.ones((4, 3)), (4, 3)),
+    "a constant on the left": (lambda: np.ones((4, 3)) * tensor(None, 3), (4, 3)),
+    "two unknown": (lambda: ops.maximum(tensor(None, 4), tensor(3, None)), (3, 4)),
+    "both of one tensor": (lambda: ops.add(tensor(None, None), tensor(5, 5)), (5, 5)),
+    "where": (lambda: ops.where(tensor(None, 3, dtype="bool"), tensor(4, 3), tensor(1, 3)), (4, 3)),
+    "select": (lambda: ops.select([tensor(None, dtype="bool")], [tensor(3)], tensor(None)), (3,)),
+    "matmul": (lambda: ops.matmul(tensor(None, None), tensor(5, 4)), (None, 4)),
+    "matmul of batches": (lambda: ops.matmul(tensor(2, None, None), tensor(None, 5, 4)), (2, None, 4)),
+    "einsum": (lambda: ops.einsum("ij,jk->ik", tensor(None, None), tensor(5, 4)), (None, 4)),
+    "tensordot": (lambda: ops.tensordot(tensor(None, None), tensor(5, 4), axes=1), (None, 4)),
+    "vstack": (lambda: ops.vstack([tensor(2, None), tensor(2, 3)]), (4, 3)),
+    "stack": (lambda: ops.stack([tensor(2, 3), tensor(None, 3)], axis=-1), (2, 3, 2)),
+    "concatenate": (lambda: ops.concatenate([tensor(2, 5), tensor(None, 3)], axis=1), (2, 8)),
+    "concatenate unknown": (lambda: ops.concatenate([tensor(None, None), tensor(2, 3)], axis=0), (None, 3)),
+    "Embedding": (
+        lambda: (
+            cornu.layers.Embedding(9, 8)(tensor(None, None, dtype="int32"))
+            + cornu.layers.Embedding(12, 8)(ops.arange(12))
+        ),
+        (None, 12, 8),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN_BESIDE_KNOWN)
+def test_a_known_size_tells_an_unknown_one(case):
+    call, shape = UNKNOWN_BESIDE_KNOWN[case]
+    assert call().shape == shape
+
+
+def test_known_sizes_that_differ_are_refused_beside_unknown_ones():
+    with pytest.raises((ValueError, TypeError), match="shapes"):
+        ops.add(tensor(None, 3), tensor(None, 4))
+
+
+def test_operators_are_there_before_anything_else_was_used():
+    code = "import cornu; assert (cornu.KerasTensor((None, 3)) * 2).shape == (None, 3)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_and_or_xor_of_variables_are_logical():
+    a, b = cornu.Variable([1.0, 0.0, 2.0]), cornu.Variable([1.0, 1.0, 4.0])
+    assert (a & b).tolist() == [True, False, True]
+    assert (a | 0.0).tolist() == [True, False, True]
+    assert (True ^ a).tolist() == [False, True, False]
+
+
+def test_dtypes_merge_by_name_and_python_types_stay_weak():
+    kinds = [np.dtype("int64"), "float64", "uint64", int, float, bool, None, np.float16]
+    got = [cornu.backend.result_type("int64", kind) for kind in kinds]
+    assert got == ["int32", "float32", "float32", "int32", "float32", "int32", "float32", "float16"]
+    assert cornu.backend.standardize_dtype("int") == "int32"
+    with pytest.raises(ValueError, match="Cast it first"):
+        cornu.backend.result_type("float8_e4m3fn", "float32")
+
+
+def test_a_deque_is_a_structure_and_a_field_of_a_namedtuple_a_position():
+    pair = collections.namedtuple("pair", "a b")(1, [2])
+    given = {"x": collections.deque([1, 2], maxlen=5), "y": pair}
+    doubled = cornu.tree.map_structure(lambda v: v * 2, given)
+    assert doubled["x"] == collections.deque([2, 4]) and doubled["x"].maxlen == 5
+    assert cornu.tree.flatten_with_path(given) == [(("x", 0), 1), (("x", 1), 2), (("y", 0), 1), (("y", 1, 0), 2)]

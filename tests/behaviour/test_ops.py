@@ -266,3 +266,42 @@ def test_ops_inside_a_pure_function_read_its_state():
     pure = functional(lambda x: ops.sum(ops.multiply(v, x)), [v])
     result, _ = pure([jnp.array([10.0, 20.0])], 2.0)
     assert float(result) == 60
+
+
+def test_the_tiniest_number_is_larger_than_zero():
+    for kind in ("float32", "float16", "bfloat16"):
+        tiny = np.array([-1.0, -0.0, jax.numpy.finfo(kind).smallest_subnormal], kind)
+        assert int(ops.argmax(tiny)) == 2 and int(ops.argmin(-tiny)) == 2
+    assert int(ops.argmax(np.array([1.0, -np.nan, 2.0]))) == int(ops.argmin(np.array([1.0, -np.nan, 0.0]))) == 1
+
+
+def test_counts_of_unsigned_integers_are_as_long_as_needed():
+    for kind in ("uint8", "uint32", "int8"):
+        assert ops.bincount(np.array([1, 2, 1], kind)).tolist() == [0, 2, 1]
+    assert ops.bincount(np.array([], "int32"), minlength=2).tolist() == [0, 0]
+
+
+def test_moments_of_halves_stay_finite():
+    mean, variance = ops.moments(np.array([6e4, -6e4], "float16"), axes=0)
+    assert float(mean) == 0 and float(variance) == np.finfo("float16").max
+
+
+def test_a_custom_gradient_takes_variables():
+    @ops.custom_gradient
+    def doubled(x):
+        return x * 2.0, lambda upstream: upstream * 3.0
+
+    assert doubled(cornu.Variable([1.0, 4.0])).tolist() == [2.0, 8.0]
+    assert jax.grad(doubled)(1.0) == 3.0
+
+
+@cornu.saving.register_keras_serializable("test_ops")
+def twice(row):
+    return row * 2.0
+
+
+def test_a_model_of_mapped_functions_is_made_again_from_its_config():
+    start = cornu.Input((4,))
+    for mapped in (ops.vectorized_map(twice, start), ops.map(twice, start)):
+        again = cornu.Model.from_config(cornu.Model(start, mapped).get_config())
+        assert again(np.ones((2, 4), "float32")).tolist() == [[2.0] * 4] * 2

@@ -1,6 +1,7 @@
 """Seeds and draws as a user meets them."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import cornu
 from cornu.core.variable import functional
 from cornu.random import SeedGenerator
+from cornu.random.seed_generator import global_seed_generator
 
 
 def test_with_a_fixed_seed_everything_drawn_later_repeats():
@@ -98,3 +100,12 @@ def test_a_generator_saves_and_restores_its_place():
     other = SeedGenerator.from_config(generator.get_config())
     other.state.assign(generator.state)
     np.testing.assert_array_equal(other.next(), generator.next())
+
+
+def test_threads_never_draw_the_same_number():
+    seeds = cornu.random.SeedGenerator(3)
+    for draw in (lambda _: seeds.next().tolist(), lambda _: global_seed_generator().next().tolist()):
+        with ThreadPoolExecutor(8) as pool:
+            drawn = sorted(map(tuple, pool.map(draw, range(200))))
+        assert len(set(drawn)) == 200
+        assert drawn[-1][1] - drawn[0][1] == 199

@@ -16,7 +16,7 @@ ROOT = Path(cornu.__file__).parent
 # Every folder and top-level module of the package, from the ground up. A module may import from its own level's
 # row, or from rows above it in this list; never from rows below.
 LEVELS = [
-    ["version", "late", "memory", "settings", "tree", "registry", "validate", "__init__"],
+    ["_version", "late", "memory", "settings", "tree", "registry", "validate", "__init__"],
     ["core"],
     ["kernels", "random"],
     ["ops"],
@@ -153,7 +153,7 @@ def test_importing_cornu_loads_no_namespace_and_no_optional_package():
     code = (
         "import sys, cornu\n"
         "loaded = [m for m in sys.modules if m.startswith('cornu.')]\n"
-        "assert loaded == ['cornu.version'], loaded\n"
+        "assert loaded == ['cornu._version'], loaded\n"
         "from cornu.models import Sequential\n"
         "from cornu.layers import Dense\n"
         "optional = {'matplotlib', 'pandas', 'sklearn', 'torch', 'tensorflow', 'keras', 'optax', 'scipy'}\n"
