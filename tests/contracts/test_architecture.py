@@ -31,6 +31,7 @@ LEVELS = [
     ["utils"],
     ["preprocessing"],
     ["applications"],
+    ["tensorflow"],
     ["serving"],
     ["as_keras"],
     ["cli"],

@@ -1,0 +1,103 @@
+"""Serving `import keras` and `tensorflow.keras` from cornu, once `install` was called.
+
+A finder at the front of `sys.meta_path` answers for the names `keras`, `tf_keras`, `tensorflow` and everything below
+them with cornu's modules themselves, so `keras.layers.Dense is cornu.layers.Dense`. What the old names have besides is
+in `cornu.tensorflow`, and what libraries take from Keras's private modules in `private`.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+from cornu.serving import private
+
+# The module of each served name, and where those below it are looked for, the first that has it.
+_ROOTS = {
+    "keras": ("cornu.serving.keras", ("cornu",)),
+    "tf_keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
+    "tensorflow.keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
+    "tensorflow": ("cornu.tensorflow", ("cornu.tensorflow",)),
+}
+
+
+class _Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds Keras's names and loads cornu's modules for them."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if _is_private(name) and not private.knows(name):
+            raise ModuleNotFoundError(private.refusal(name))
+        if _root(name) is None:
+            return None
+        return importlib.util.spec_from_loader(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        if _is_private(spec.name):
+            return private.Private(spec.name)
+        module = _own_module(spec.name)
+        _keep_identity(module)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run: the module is loaded already."""
+        _restore_identity(module)
+
+
+def _is_private(name: str) -> bool:
+    return name == private.ROOT or name.startswith(f"{private.ROOT}.")
+
+
+def _root(name: str) -> str | None:
+    """The served name that `name` is or is below of."""
+    return next((root for root in _ROOTS if name == root or name.startswith(f"{root}.")), None)
+
+
+def _own_module(name: str) -> ModuleType:
+    """cornu's module for a served name."""
+    root = _root(name)
+    face, homes = _ROOTS[root]
+    if name == root:
+        return importlib.import_module(face)
+    for own in (home + name[len(root) :] for home in homes):
+        try:
+            return importlib.import_module(own)
+        except ModuleNotFoundError as error:
+            if error.name is None or not own.startswith(error.name):
+                raise
+    raise ModuleNotFoundError(f"There is no {name!r}: this program runs on cornu, which serves Keras alone.", name=name)
+
+
+_identities: dict[str, tuple] = {}
+
+
+def _keep_identity(module: ModuleType) -> None:
+    """Remember what the import system is about to write over."""
+    names = ("__name__", "__spec__", "__loader__", "__package__", "__path__", "__file__")
+    kept = {name: module.__dict__[name] for name in names if name in module.__dict__}
+    _identities.setdefault(module.__name__, (module, kept))
+
+
+def _restore_identity(module: ModuleType) -> None:
+    for kept_module, kept in _identities.values():
+        if kept_module is module:
+            module.__dict__.update(kept)
+
+
+_finder = _Served()
+
+
+def install() -> None:
+    """Serve Keras's names from now on. Doing it twice does nothing; if real Keras was imported before, it says so."""
+    if _finder in sys.meta_path:
+        return
+    for root in _ROOTS:
+        loaded = sys.modules.get(root)
+        if loaded is not None and not loaded.__name__.startswith("cornu"):
+            raise ImportError(
+                f"{root!r} was imported already, before cornu could serve it. Put `import cornu.as_keras` above every "
+                "import of Keras or TensorFlow (in a notebook: restart the kernel first)."
+            )
+    sys.meta_path.insert(0, _finder)

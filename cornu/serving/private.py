@@ -1,0 +1,114 @@
+"""`keras.src`, as far as libraries reach into it.
+
+Keras's own modules are private, but well-known libraries import from them. Most of what they take has a public name
+too (`keras.src.layers.core.dense.Dense` is `keras.layers.Dense`), so a module below `keras.src` has the public names of
+its namespace, whatever its path is. A few private names besides are listed here. Everything else is refused, by a
+message that says so.
+"""
+
+import importlib
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import cornu
+from cornu.serving import private_functions
+
+ROOT = "keras.src"
+
+# Folders and files of Keras that are not called like something public.
+_MODULES = frozenset("""
+    activations adapters base_conv base_conv_transpose base_depthwise_conv base_global_pooling base_merge
+    base_optimizer base_pooling base_rnn base_separable_conv backend_utils common convolutional core data_adapter_utils
+    data_adapters distribution_lib dropout_rnn_cell dtypes file_utils functional global_state image_preprocessing
+    image_utils input_layer io_utils keras_saveable learning_rate_schedule merging model_visualization naming
+    normalization numerical_utils object_registration operation_utils pooling progbar py_dataset_adapter python_utils
+    regularization reshaping rng_utils rnn saving_api saving_lib sequence_utils serialization_lib tracking
+    traceback_utils trainer trainers tree_api variables
+    """.split())  # fmt: skip  # noqa: SIM905
+
+# Private names that libraries take, and where cornu has them.
+_NAMES = {
+    "BaseConvTranspose": "layers.conv:_ConvTranspose",
+    "BaseDepthwiseConv": "layers.conv:_DepthwiseConv",
+    "BaseGlobalPooling": "layers.pool:_GlobalPooling",
+    "BasePooling": "layers.pool:_Pooling",
+    "BaseSeparableConv": "layers.conv:_SeparableConv",
+    "Functional": "models:Functional",
+    "LossFunctionWrapper": "losses.loss:LossFunctionWrapper",
+    "Merge": "layers.merge:_Joining",
+    "any_symbolic_tensors": "core.symbolic:any_symbolic",
+    "get_keras_mask": "core.masks:get_mask",
+    "set_keras_mask": "core.masks:set_mask",
+    "snake_case": "core.operation:snake_case",
+    **{name: f"serving.private_functions:{name}" for name in private_functions.__all__},
+}
+
+# Where a name is looked for that the namespace itself has not.
+_FURTHER = {"backend": ("ops",), "utils": ("ops", "saving", "tree"), "trainers": ("utils",), "legacy": ("saving",)}
+
+
+class Private(ModuleType):
+    """A module below `keras.src`."""
+
+    def __init__(self, name: str):
+        super().__init__(name, "Names of Keras's own modules, as far as cornu serves them.")
+        self.__path__: list[str] = []
+        self._namespaces = _namespaces(name)
+
+    @property
+    def __all__(self) -> list[str]:
+        """The public names, for `import *`."""
+        return list(self._namespaces[0].__all__)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in _NAMES:
+            module, _, attribute = _NAMES[name].partition(":")
+            return getattr(importlib.import_module(f"cornu.{module}"), attribute)
+        for namespace in self._namespaces:
+            if name in namespace.__all__:
+                found = getattr(namespace, name)
+                return importlib.import_module(f"{self.__name__}.{name}") if isinstance(found, ModuleType) else found
+        raise AttributeError(refusal(f"{self.__name__}.{name}"))
+
+    def __dir__(self) -> list[str]:
+        return self.__all__
+
+
+def knows(name: str) -> bool:
+    """Whether a module of this name may be imported: a namespace, or one called like a module of Keras."""
+    first, *rest = name.removeprefix(ROOT).lstrip(".").split(".")
+    return (not first or first in _namespace_names()) and all(
+        part in _MODULES or part in _namespace_names() or part.replace("_", "") in _public_words() for part in rest
+    )
+
+
+def refusal(name: str) -> str:
+    """Why there is no `name`."""
+    return (
+        f"{name!r} is private to Keras and not here: this program runs on cornu, which serves Keras's public names, "
+        "and below keras.src the few private ones that well-known libraries take. Use a public name of keras."
+    )
+
+
+def _namespaces(name: str) -> list[ModuleType]:
+    """Where a module's names are looked for, the nearest first."""
+    parts = name.removeprefix(ROOT).lstrip(".").split(".")
+    named = [part for part in reversed(parts) if part in cornu._NAMESPACES]
+    named += [each for part in parts for each in _FURTHER.get(part, ())]
+    return [*(getattr(cornu, each) for each in named), cornu]
+
+
+@cache
+def _namespace_names() -> frozenset[str]:
+    return frozenset(cornu._NAMESPACES) | {"distribution", "quantizers", "trainers", "version", "wrappers"}
+
+
+@cache
+def _public_words() -> frozenset[str]:
+    """All public names without capitals, such as "batchnormalization", which Keras's files are called after."""
+    return frozenset(
+        name.lower().replace("_", "") for each in cornu._NAMESPACES for name in getattr(cornu, each).__all__
+    )

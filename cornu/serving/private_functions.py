@@ -1,0 +1,105 @@
+"""The private functions and classes of Keras that libraries use and that have no equal here, with Keras's arguments."""
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from cornu import ops, settings, validate
+from cornu.core import context
+from cornu.core.symbolic import KerasTensor, output_spec
+from cornu.layers.conv import _Conv
+from cornu.layers.einsum_dense import plan
+from cornu.training.data_class_weight import weigh_classes
+
+__all__ = [
+    "BaseConv", "_analyze_einsum_string", "_build_attention_equation", "_build_proj_equation",
+    "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline", "in_safe_mode",
+    "standardize_data_format", "standardize_shape",
+]  # fmt: skip
+
+
+class BaseConv(_Conv):
+    """A convolution whose number of axes of space is its first argument."""
+
+    def __init__(self, rank: int, filters: int, kernel_size: Any, **kwargs: Any):
+        object.__setattr__(self, "rank", rank)
+        super().__init__(filters=filters, kernel_size=kernel_size, **kwargs)
+
+
+def _analyze_einsum_string(equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: Any) -> tuple:
+    """The shapes of kernel, bias and output of an EinsumDense, its summed axes of the input and its new axes."""
+    sizes = (output_shape,) if isinstance(output_shape, int) or output_shape is None else tuple(output_shape)
+    found = plan(equation, input_shape, sizes, bias_axes, "EinsumDense")
+    source, kernel, target = (part.strip(".") for part in equation.replace("->", ",").split(","))
+    missing = len(input_shape) - len(source)
+    start = missing if equation.startswith("...") else 0
+    known = dict(zip(source, input_shape[start:], strict=False)) | dict(zip(kernel, found.kernel_shape, strict=True))
+    others = list(input_shape[:start]) if start else list(input_shape[len(source) :])
+    named = [known[letter] for letter in target]
+    return (
+        list(found.kernel_shape),
+        None if found.bias_shape is None else list(found.bias_shape),
+        others + named if start else named + others,
+        [kernel.index(letter) for letter in kernel if letter in source],
+        [kernel.index(letter) for letter in kernel if letter in target],
+    )
+
+
+def _build_proj_equation(free_dims: int, bound_dims: int, output_dims: int) -> tuple[str, str, int]:
+    """The einsum of a projection, the axes of its bias, and the rank of its result."""
+    letters = iter(string.ascii_lowercase)
+    free, bound, new = ("".join(next(letters) for _ in range(n)) for n in (free_dims, bound_dims, output_dims))
+    return f"{free}{bound},{bound}{new}->{free}{new}", new, free_dims + output_dims
+
+
+def _build_attention_equation(rank: int, attn_axes: Sequence[int]) -> tuple[str, str, int]:
+    """The einsums of attention's scores and results along some axes, and the rank of the scores."""
+    query = string.ascii_lowercase[:rank]
+    further = iter(string.ascii_lowercase[rank:])
+    batch = [axis for axis in range(rank - 1) if axis not in attn_axes]
+    kept = {*batch, rank - 1}
+    keys = "".join(query[axis] if axis in kept else next(further) for axis in range(rank))
+    scores = "".join(query[axis] for axis in (*batch, *attn_axes)) + "".join(keys[axis] for axis in attn_axes)
+    return f"{keys},{query}->{scores}", f"{scores},{keys}->{query}", len(scores)
+
+
+def compute_conv_output_shape(
+    input_shape: Sequence,
+    filters: int,
+    kernel_size: Sequence[int],
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    dilation_rate: Any = 1,
+) -> tuple:
+    """The shape of a convolution's result."""
+    channels = input_shape[1 if data_format == "channels_first" else -1]
+    inputs, kernel = KerasTensor(tuple(input_shape)), KerasTensor((*kernel_size, channels, filters))
+    return tuple(
+        output_spec(lambda x, k: ops.conv(x, k, strides, padding, data_format, dilation_rate), inputs, kernel).shape
+    )
+
+
+def class_weight_to_sample_weights(y: Any, class_weight: Any) -> Any:
+    """The weight of each sample: that of its class."""
+    return weigh_classes(y, None, class_weight, "class_weight_to_sample_weights")
+
+
+def in_grain_data_pipeline() -> bool:
+    """Whether this runs inside a pipeline of Google's grain, which is not used here."""
+    return False
+
+
+def in_safe_mode() -> bool | None:
+    """Whether a file is being read whose code is refused; None where no file is being read."""
+    return context.current().safe_mode
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """The order of the axes: the given one, or the default."""
+    return validate.data_format(data_format or settings.image_data_format(), "standardize_data_format")
+
+
+def standardize_shape(shape: Sequence) -> tuple:
+    """The shape as a tuple."""
+    return tuple(shape)

@@ -1,0 +1,87 @@
+"""Programs written for Keras or `tensorflow.keras`, and libraries that reach into Keras, on cornu."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cornu
+from cornu.core import masks
+from cornu.serving import private
+
+ROOT = Path(cornu.__file__).parents[1]
+
+PROGRAM = """
+import cornu.as_keras
+import cornu, keras, pytest
+
+# what a program asks of the packages themselves
+assert keras.layers is cornu.layers and keras.Model is cornu.Model
+assert keras.__version__.startswith("3.") and keras.version() == keras.__version__
+assert cornu.__version__ != keras.__version__
+import tensorflow as tf
+from tensorflow import keras as tf_keras
+from tensorflow.keras import backend as K
+from tensorflow.keras.layers import Dense
+assert tf.keras is tf_keras and tf_keras.__version__ == keras.__version__ and int(tf.__version__[0]) == 2
+assert Dense is keras.layers.Dense and tf_keras.backend is K and keras.backend is not K
+tf.random.set_seed(3)
+first = keras.random.uniform((2,))
+tf.random.set_seed(3)
+assert (keras.random.uniform((2,)) == first).all()
+from tensorflow.keras.preprocessing.text import Tokenizer
+from tf_keras.preprocessing.sequence import pad_sequences, TimeseriesGenerator
+from tensorflow.keras.preprocessing import image
+assert image.img_to_array is keras.utils.img_to_array
+
+# what libraries take from Keras's own modules
+import keras.src
+from keras.src import backend, layers, ops, tree
+from keras.src.layers.layer import Layer
+from keras.src.layers.core.dense import Dense as Inner
+from keras.src.layers.normalization.batch_normalization import BatchNormalization
+from keras.src.backend.config import epsilon
+from keras.src.saving import serialization_lib
+from keras.src.losses.losses import LossFunctionWrapper
+from keras.src.models.functional import Functional
+assert layers.Dense is Inner is keras.layers.Dense and Layer is keras.Layer and ops.add is keras.ops.add
+assert keras.src.backend.numpy.add is keras.ops.add and backend.random.uniform is keras.random.uniform
+assert serialization_lib.deserialize_keras_object is keras.saving.deserialize_keras_object
+assert issubclass(keras.losses.MeanSquaredError, LossFunctionWrapper)
+assert isinstance(keras.Sequential([keras.Input((2,)), Inner(1)]), keras.Model) and epsilon() == 1e-7
+for line in (
+    "from keras.src.layers import nonsense", "import keras.src.engine", "keras.src.backend.jax",
+    "from keras.src.trainers.trainer import Trainer",
+):
+    with pytest.raises((ImportError, AttributeError), match="private to Keras"):
+        exec(line)
+assert not hasattr(backend, "nonsense")
+for line in ("keras.src.layers", "keras.src.ops.numpy", "keras.src.backend"):
+    exec(f"from {line} import *")
+with pytest.raises(AttributeError, match="keras.ops"):
+    tf.matmul
+with pytest.raises(ImportError, match="runs on cornu"):
+    import tensorflow.data
+"""
+
+
+def test_a_program_for_keras_and_libraries_that_reach_into_it_find_their_names():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_private_functions_that_libraries_call_give_what_keras_gives():
+    base = private.Private("keras.src.layers")
+    assert base._build_proj_equation(3, 2, 2) == ("abcde,defg->abcfg", "fg", 5)
+    assert base._build_attention_equation(6, (1, 3)) == ("agchef,abcdef->acebdgh", "acebdgh,agchef->abcdef", 7)
+    assert base._analyze_einsum_string("ab...,bc->ac...", "c", (None, 8, 3, 3), (16,)) == (
+        [8, 16], [16, 1, 1], [None, 16, 3, 3], [0], [1],
+    )  # fmt: skip
+    assert base.compute_conv_output_shape((2, 9, 3), 5, (3,), 2, "same") == (2, 5, 5)
+    assert base.compute_conv_output_shape((None, 8, 8, 3), 5, (3, 3)) == (None, 6, 6, 5)
+    assert base.get_keras_mask is masks.get_mask
+    layer = base.BaseConv(rank=2, filters=4, kernel_size=3)
+    assert tuple(layer(cornu.ops.ones((1, 5, 5, 2))).shape) == (1, 3, 3, 4)
