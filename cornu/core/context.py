@@ -25,10 +25,12 @@ class Context:
     distribution: Any = None  # the layout under which variables are made
     remat: Any = None  # how activations are recomputed
     valueless: bool = False  # whether variables are made with a shape and a dtype alone
+    budget: Any = None  # what the load that is going on may take
     later: Any = None  # the variables made without their first values; None where all get them
     written: dict | None = None  # the layers in the config that is being written, by identity
     shared: dict | None = None  # the layers made from the config that is being read, by class and number
     safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read
+    specs: dict | None = None  # what models give for symbolic inputs, within the call that asks
     rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
 
 

@@ -72,6 +72,10 @@ class Operation(Configurable):
         Node(self, args, kwargs, outputs)
         return outputs
 
+    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs of a call on symbolic tensors that becomes no part of a graph."""
+        return self.compute_output_spec(*args, **kwargs)
+
     def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
         """Run `fn` so that its intermediate values are computed again for the gradient."""
         return jax.checkpoint(fn)(*args, **kwargs)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry
-from cornu.core import border, compilation_cache, context, dtypes
+from cornu.core import border, budget, compilation_cache, context, dtypes
 
 
 class Variable:
@@ -80,7 +80,7 @@ class Variable:
         self._dtype = dtypes.standardize_dtype(self._value.dtype)
         self._is_float = dtypes.is_float(self._dtype)
         if type(self._value) is _FirstValue:
-            context.current().later.variables.append(self)
+            context.current().later.append(self)
 
     @property
     def trainable(self) -> bool:
@@ -273,7 +273,7 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
                 raise ValueError(f"Variable {name!r}: with a function as initializer, shape must be given too.")
             shape = tuple(int(d) for d in shape)
             if context.current().later is not None:
-                return _FirstValue(context.current().later, initializer, shape, dtype, name, layout)
+                return _FirstValue(initializer, shape, dtype, name, layout)
             make = jnp.zeros if context.current().valueless else initializer
             value = make(shape, dtype=dtypes.standardize_dtype(dtype))
         else:
@@ -308,54 +308,35 @@ def _unshared(value: Any) -> Any:
     return value if owner is None else value.copy()
 
 
-class _Later:
-    """The variables made without values, and how many bytes of values may yet be made for them."""
-
-    def __init__(self, room: int):
-        self.variables: list[Variable] = []
-        self.room = room
-
-
 class _FirstValue:
     """The first value of a variable, to be made when it is asked for; most often the file's comes first."""
 
-    def __init__(
-        self, later: _Later, initializer: Callable, shape: tuple[int, ...], dtype: Any, name: str, layout: Any
-    ):
+    def __init__(self, initializer: Callable, shape: tuple[int, ...], dtype: Any, name: str, layout: Any):
         kept = dtypes.storage_dtype(dtypes.standardize_dtype(dtype))
         twin = placeholder(shape, jnp.dtype(kept))  # which refuses impossible shapes
         self.shape, self.dtype, self.ndim, self.size, self.nbytes = shape, twin.dtype, twin.ndim, twin.size, twin.nbytes
-        self._later = later
         self._make = initializer, shape, dtype, name, layout
 
     def make(self) -> jax.Array:
         """The value, if there is room for it."""
-        self._later.room -= self.nbytes
-        if self._later.room < 0:
-            raise ValueError(
-                f"The file makes a variable of shape {self.shape}, for which it holds no values. It is too small a "
-                "file to ask for that."
-            )
+        budget.take("values", self.nbytes, f"A variable of shape {self.shape}, for which the file has no values,")
         with context.scope(later=None):
             return _initial_value(*self._make)
 
 
 @contextmanager
-def first_values_later(most_bytes: int) -> Iterator[None]:
+def first_values_later() -> Iterator[None]:
     """Scope in which new variables get no values until somebody assigns or reads them; at its end all have one.
 
     A model that is made to be given the weights of a file takes no memory before, whatever sizes it declares.
 
-    Args:
-        most_bytes: how large the values may be that nobody assigned, all together.
-
     Raises:
-        ValueError: when they are larger.
+        ValueError: when the values that nobody assigned are larger than the budget of the load.
     """
-    later = _Later(most_bytes)
+    later: list[Variable] = []
     with context.scope(later=later):
         yield
-    for variable in later.variables:
+    for variable in later:
         if type(variable._value) is _FirstValue:
             variable._value = variable._value.make()
 

@@ -21,7 +21,7 @@ import numpy as np
 from jax import export
 
 from cornu import validate
-from cornu.core import dtypes
+from cornu.core import budget, dtypes
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import platform
@@ -57,7 +57,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
     if not os.path.isfile(path):
         raise ValueError(f"There is no file {path!r}.")
     try:
-        with plain_zip.opened(path, repr(path)) as file:
+        with budget.load(), plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()
     except _DAMAGE as error:
         raise ValueError(f"{path!r} is no exported model, or it is damaged: {error}") from error
@@ -215,7 +215,9 @@ class _Reader:
 
     def _metadata(self) -> dict[str, Any]:
         try:
-            metadata = json.loads(self._read(archive.METADATA, _MOST_METADATA))
+            text = self._read(archive.METADATA, _MOST_METADATA)
+            budget.take("objects", budget.cost_of_json(text), archive.METADATA)
+            metadata = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise _DamagedError(f"{archive.METADATA} is no JSON: {error}") from error
         if not isinstance(metadata, dict) or metadata.get("format") != archive.FORMAT:

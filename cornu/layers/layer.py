@@ -286,6 +286,14 @@ class Layer(Operation):
         """Infer the outputs and record a node."""
         return self._call_symbolically(args, kwargs)
 
+    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs of a call on symbolic tensors that becomes no part of a graph."""
+        arguments = self._bind(args, kwargs)
+        self._check_inputs(next(iter(arguments.values()), None))
+        self._build_for(arguments)
+        with self._call_scope(self._resolve_training(arguments), symbolic=True):
+            return self.compute_output_spec(*args, **kwargs)
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The symbolic outputs for symbolic inputs: from a subclass's own `compute_output_shape`, else from `call`."""
         if type(self).compute_output_shape is not Layer.compute_output_shape:

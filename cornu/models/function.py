@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import tree, validate
-from cornu.core import dtypes
+from cornu.core import budget, dtypes
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
@@ -47,6 +47,7 @@ class Function(Operation):
 
     def run(self, values: list, call: Callable | None = None) -> Any:
         """The outputs for flat input values; `call(operation, args, kwargs)` may stand in for each operation."""
+        budget.take("calls", len(self.nodes_in_order), "The graph")
         known = {id(tensor): value for tensor, value in zip(self.inputs, values, strict=True)}
         for node in self.nodes_in_order:
             if any(id(tensor) not in known for tensor in node.output_tensors):
@@ -55,6 +56,12 @@ class Function(Operation):
                 for tensor, value in zip(node.output_tensors, tree.flatten(outputs), strict=True):
                     known.setdefault(id(tensor), value)
         return tree.map_structure(lambda tensor: known[id(tensor)], self._outputs_struct)
+
+    def spec(self, tensors: list[KerasTensor]) -> Any:
+        """The symbolic outputs for flat symbolic inputs: the graph's own where they are like its own inputs."""
+        if all(x.shape == own.shape for x, own in zip(tensors, self.inputs, strict=True)):
+            return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), self._outputs_struct)
+        return self.run(tensors, lambda operation, args, kwargs: operation.unrecorded_call(*args, **kwargs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs for the shapes of the inputs."""

@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from cornu import saving, tree, validate
-from cornu.core import context, function_code
+from cornu import registry, saving, tree, validate
+from cornu.core import budget, context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import set_mask
 from cornu.core.operation import Operation
@@ -25,7 +25,7 @@ from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
 from cornu.training.loop import Trainer
 
-_MOST_FRESH = 2**30  # bytes of weights that a text without weights may ask for
+_MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a text without any may ask for, and for each sign more
 
 
 class Model(Trainer, Layer):
@@ -85,6 +85,31 @@ class Model(Trainer, Layer):
                 set_mask(x, m)
         with context.scope(training=context.training() if training is None else training):
             return self._graph.run(self._graph.standardize(inputs, self))
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        """The symbolic outputs for symbolic inputs; those of one model for like inputs are found once in a call.
+
+        So a model that calls its parts twice, which call theirs twice, takes no longer for each level.
+        """
+        given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
+        if kwargs or not self._runs_graph() or not all(x is None for x in tree.flatten(mask)):
+            return super().compute_output_spec(inputs, **given, **kwargs)
+        given_tensors, own = self._graph._line_up(inputs, self), self._graph.inputs
+        if not all(isinstance(x, KerasTensor) and x.ndim == y.ndim for x, y in zip(given_tensors, own, strict=True)):
+            return super().compute_output_spec(inputs, **given)
+        tensors = [KerasTensor(x.shape, y.dtype) for x, y in zip(given_tensors, own, strict=True)]  # as they are cast
+        specs = context.current().specs
+        specs = {} if specs is None else specs
+        key = (id(self), training, *(x.shape for x in tensors))
+        if key not in specs:
+            with context.scope(specs=specs, training=context.training() if training is None else training):
+                specs[key] = self._graph.spec(tensors)
+        return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), specs[key])
+
+    def _runs_graph(self) -> bool:
+        """Whether calling the model runs its graph, and nothing else."""
+        cls = type(self)
+        return self._graph is not None and registry.is_builtin(cls) and self.activity_regularizer is None
 
     def _check_inputs(self, inputs: Any) -> None:
         if self._graph is None or self.input_spec is not None:
@@ -379,5 +404,11 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
         ValueError: when the text is no config of a model, names unknown classes, holds code, or asks for more than a
             gigabyte of weights, which only a file that holds them may.
     """
-    with function_code.reading(True, "The JSON text"), first_values_later(_MOST_FRESH):
+    text = json_string.encode(errors="surrogatepass")
+    with (
+        budget.load(len(text), values=_MOST_FRESH + _FOR_EACH * len(text)),
+        function_code.reading(True, "The JSON text"),
+        first_values_later(),
+    ):
+        budget.take("objects", budget.cost_of_json(text), "The JSON text")
         return deserialize_keras_object(json.loads(json_string), custom_objects)

@@ -191,7 +191,7 @@ class Sequential(Model):
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
         """The symbolic output for a symbolic input."""
         given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
-        return Layer.compute_output_spec(self, inputs, **given, **kwargs)
+        return super().compute_output_spec(inputs, **given, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data."""

@@ -18,19 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from cornu import late
-from cornu.core import parts
+from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.saving import plain_h5, plain_zip, weights_h5
+from cornu.saving import plain_h5, plain_json, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
 from cornu.saving.options import LoadOptions
 
 h5py = late.module("h5py")
 
 _FORMAT = "3.15.1"  # the Keras release whose form the files have
+_LINE = 150  # bytes that a line of a file takes as an entry of a table
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
-_MOST_JSON = 256 * 2**20  # bytes of JSON that a reader takes
-_SMALL_JSON = 2**20  # bytes that it takes however well they are packed
-_MOST_PACKED_JSON = 100  # how many bytes of more than that one packed byte can stand for
 
 
 def save_model(model: Any, path: str) -> None:
@@ -121,6 +119,7 @@ def _read_assets(model: Any, members: _Zip | _Folder) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             for name, content in members.files(f"{ASSETS}/{path}"):
+                budget.take("objects", len(content) + _LINE * content.count(b"\n"), f"{ASSETS}/{path}/{name}")
                 (Path(folder) / plain_zip.plain_name(name)).write_bytes(content)
             part.load_assets(folder)
 
@@ -147,9 +146,8 @@ class _Zip:
         return {member.filename: member.file_size for member in self._archive.infolist() if not member.is_dir()}
 
     def json(self, name: str) -> dict[str, Any]:
-        member = self._member(name)
-        _check_size(member.file_size, member.compress_size, name, self.path)
-        return _parsed(plain_zip.content(self._archive, member, repr(self.path)), name, self.path)
+        content = plain_zip.content(self._archive, self._member(name), repr(self.path))
+        return plain_json.parsed(content, f"{name} in {self.path!r}")
 
     @contextmanager
     def weights(self) -> Iterator[h5py.File]:
@@ -198,9 +196,7 @@ class _Folder:
         return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in plain}
 
     def json(self, name: str) -> dict[str, Any]:
-        file = self._file(name)
-        _check_size(file.stat().st_size, file.stat().st_size, name, self.path)
-        return _parsed(file.read_bytes(), name, self.path)
+        return plain_json.parsed(self._content(name), f"{name} in {self.path!r}")
 
     @contextmanager
     def weights(self) -> Iterator[h5py.File]:
@@ -211,25 +207,15 @@ class _Folder:
         """(name, content) of the files that lie in `folder` itself."""
         place = Path(self.path) / folder
         for file in sorted(place.iterdir()) if place.is_dir() else ():
-            yield file.name, self._file(f"{folder}/{file.name}").read_bytes()
+            yield file.name, self._content(f"{folder}/{file.name}")
+
+    def _content(self, name: str) -> bytes:
+        file = self._file(name)
+        budget.opened(file.stat().st_size)
+        return file.read_bytes()
 
     def _file(self, name: str) -> Path:
         file = Path(self.path) / name
         if not file.is_file() or file.resolve() != Path(self.path).resolve() / name:
             raise ValueError(f"{self.path!r} is no folder of a model: it has no plain file {name}.")
         return file
-
-
-def _check_size(size: int, stored: int, name: str, path: str) -> None:
-    if size > _MOST_JSON or (size > _SMALL_JSON and size > stored * _MOST_PACKED_JSON):
-        raise ValueError(f"{name} in {path!r} claims {size} bytes, packed into {stored}, which no config needs.")
-
-
-def _parsed(text: bytes, name: str, path: str) -> dict[str, Any]:
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} in {path!r} is damaged: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{name} in {path!r} holds no config, but a {type(config).__name__}.")
-    return config

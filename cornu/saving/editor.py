@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cornu import late, validate
-from cornu.core import parts
+from cornu.core import budget, parts
 from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
 from cornu.saving.atomic import replacing
@@ -52,7 +52,7 @@ class KerasFileEditor:
         self.metadata: dict[str, Any] | None = None
         self._weights: dict[str, dict[str, np.ndarray]] = {}  # by the object's path, "" being the model
         self._names: dict[str, str] = {}  # what objects are called, by path
-        with _opened(self.filepath) as (metadata, files):
+        with budget.load(), _opened(self.filepath) as (metadata, files):
             self.metadata = metadata
             for file in files:
                 self._read(file)

@@ -12,19 +12,16 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cornu.core import function_code
+from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import first_values_later
 from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
 
-_SMALL = 2**26  # bytes that any model may take
-_MOST_BESIDE = 8  # bytes for each byte of the file
 # What to do instead of arguments that Keras 2 took.
 _HINTS = {
     "save_format": "Leave save_format out: the ending of the file's name says the format, '.keras' or '.h5'.",
@@ -112,16 +109,10 @@ def load_model(
 
 
 def _load(path: str, options: LoadOptions) -> Any:
-    with function_code.reading(options.safe_mode, repr(path)), first_values_later(_room(path)):
+    with budget.load(), function_code.reading(options.safe_mode, repr(path)), first_values_later():
         if os.path.isdir(path):
             return archive.load_folder(path, options)
         return _format(path, "load_model").load_model(path, options)
-
-
-def _room(path: str) -> int:
-    """How many bytes the values may take that the model has beside those in the file: slots, metrics, seeds."""
-    files = Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
-    return _SMALL + _MOST_BESIDE * sum(file.stat().st_size for file in files if file.is_file())
 
 
 @filtered
@@ -197,7 +188,9 @@ def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = 
     path = _existing(filepath, "load_weights")
     read = _format(path, "load_weights").load_weights
     _check_options(read, "load_weights", kwargs)
-    for line in read(model, path, skip_mismatch, by_name, **kwargs):
+    with budget.load():
+        skipped = read(model, path, skip_mismatch, by_name, **kwargs)
+    for line in skipped:
         warnings.warn(f"load_weights: skipped. {line}", stacklevel=2)
 
 
@@ -241,6 +234,8 @@ def _existing(filepath: Any, action: str) -> str:
     path = _path(filepath, action)
     if not os.path.exists(path):
         raise ValueError(f"There is no file {path!r}.")
+    if not (os.path.isfile(path) or os.path.isdir(path)):  # opening a pipe waits for somebody to write to it
+        raise ValueError(f"{action}: {path!r} is neither a file nor a folder, but a pipe, a socket or a device.")
     return path
 
 

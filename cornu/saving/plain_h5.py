@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cornu import late
-from cornu.core import context
+from cornu.core import budget, context
 from cornu.core.variable import placeholder
 from cornu.saving import h5_headers
 from cornu.saving.checksum import Sums
@@ -30,6 +31,7 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _HEAP = b"GCOL\1"
 _BLOCK = 2**22  # bytes
 _MOST_TEXTS = 2**20
+_ENTRY = 200  # bytes that Python takes for one object of a file, its name aside
 _streams: dict[int, Any] = {}  # the bytes of open files, by the file's id
 _unchecked: set[int] = set()  # those of them whose heaps were not looked at
 _NUMBERS = "biufc"  # kinds of dtype
@@ -126,6 +128,8 @@ def opened(source: Any, name: str) -> Iterator[h5py.File]:
     """
     with ExitStack() as stack:
         try:
+            if not hasattr(source, "read"):
+                budget.opened(os.path.getsize(source))
             file = stack.enter_context(h5py.File(source, "r"))
             stream = source if hasattr(source, "read") else stack.enter_context(open(source, "rb"))
             number = file.id.id
@@ -213,6 +217,7 @@ def attribute(holder: h5py.Group, name: str) -> Any:
         raise ValueError(f"The attribute {name!r} of {holder.name} is neither text nor numbers.")
     if found.shape and math.prod(found.shape) * found.dtype.itemsize > holder.file.id.get_filesize():
         raise ValueError(f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks.")
+    budget.take("objects", math.prod(found.shape or ()) * (_ENTRY + found.dtype.itemsize), f"The attribute {name!r}")
     if found.dtype.kind == "O":
         _check_heaps(holder.file)
         _check_texts(holder, name, math.prod(found.shape or ()))
@@ -231,6 +236,7 @@ def _check_texts(holder: h5py.Group, name: str, count: int) -> None:
         raise ValueError(
             f"The attribute {name!r} of {holder.name} claims {claimed} bytes of text, which the file lacks."
         )
+    budget.take("objects", claimed, f"The attribute {name!r} of {holder.name}")
 
 
 def _check_heaps(file: h5py.File) -> None:
@@ -245,6 +251,7 @@ def _check_heaps(file: h5py.File) -> None:
         at = start + 16
         while at + 16 <= start + size and at not in seen:
             seen.add(at)
+            budget.take("objects", _ENTRY, "The HDF5 file")
             if len(seen) > _MOST_TEXTS:
                 raise ValueError("The HDF5 file holds more texts than any model has.")
             stream.seek(at)
@@ -277,10 +284,12 @@ def _heaps(stream: Any) -> Iterator[tuple[int, int]]:
 
 
 def check_room(file: h5py.File) -> None:
-    """Refuse a file whose arrays share bytes: together they may not be larger than the file."""
+    """Refuse a file whose arrays share bytes, for together they may not be larger than the file, and one of more
+    objects than the load has a budget for."""
     sizes = []
 
     def note(name: str, found: Any) -> None:
+        budget.take("objects", _ENTRY + len(name), "The weights file")
         if isinstance(found, h5py.Dataset) and not found.external:
             sizes.append(found.id.get_storage_size())
 
@@ -293,6 +302,8 @@ def check_room(file: h5py.File) -> None:
 def array(data: h5py.Dataset) -> np.ndarray:
     """The numbers, once it is sure that the file has as many as it claims; a placeholder where none are wanted."""
     _check_size(data)
+    chunk = math.prod(data.chunks) * data.dtype.itemsize if data.chunks else 0
+    budget.take("numbers", max(data.nbytes, chunk), f"The array {data.name}")
     if context.current().valueless:
         return placeholder(data.shape, data.dtype)
     value = _read(data)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cornu.core import budget
+
 
 def parsed(text: bytes, name: str) -> dict[str, Any]:
     """The object that `text` holds; `name` is what messages call it.
 
     Raises:
-        ValueError: when the text is no JSON, is no object, or names something twice.
+        ValueError: when the text is no JSON, is no object, names something twice, or stands for more objects than the
+            load has a budget for.
     """
+    budget.take("objects", budget.cost_of_json(text), name)
     try:
         value = json.loads(text.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

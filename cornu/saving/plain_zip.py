@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from cornu.core import budget
 from cornu.saving.checksum import Sums
 from cornu.saving.plain_h5 import MOST_PACKED, Part
 
@@ -37,7 +38,10 @@ def opened(path: str | os.PathLike, name: str) -> Iterator[zipfile.ZipFile]:
     Raises:
         ValueError: when it is no archive, or not a plain one, or damaged.
     """
+    if not os.path.isfile(path):  # opening a pipe waits for somebody to write to it
+        raise ValueError(f"{name} is no file.")
     with open(path, "rb") as file:
+        budget.opened(os.path.getsize(path))
         _check_table(file, name)
         with _damage_told(name), zipfile.ZipFile(file) as archive:
             _check_members(archive.infolist(), file.seek(0, io.SEEK_END), name)
@@ -111,6 +115,7 @@ def content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> byt
         ValueError: when they are damaged, or not plain.
     """
     check(member, name)
+    budget.take("objects", member.file_size, f"{member.filename} in {name}")
     with _damage_told(name):
         return archive.read(member)
 

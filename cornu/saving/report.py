@@ -18,7 +18,7 @@ from typing import Any
 import jax
 
 from cornu import registry, tree
-from cornu.core import context
+from cornu.core import budget, context
 from cornu.core.configurable import deserialize_keras_object
 from cornu.core.variable import without_values
 from cornu.saving import config_rows, contents, legacy_config, report_table
@@ -95,7 +95,7 @@ def inspect_file(path: str, options: LoadOptions, load: Callable[[], Any]) -> Fi
     """
     report = FileReport(path, bytes=_size(path))
     try:
-        with _no_trace(report), contents.opened(path) as found:
+        with budget.load(), _no_trace(report), contents.opened(path) as found:
             _describe(found, options, load, report)
     except RecursionError:
         report.findings.append(Finding("refuses", path, "The file is damaged: it is nested too deep.", stops=True))
@@ -178,11 +178,13 @@ def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list
         try:
             model, error = load(), None
         except Exception as raised:
-            model, error = _without_weights(found, options), raised
+            with budget.again():
+                model, error = _without_weights(found, options), raised
         if model is None:
             return {}, [], error
         try:
-            return _facts(model), found.fit(model), error
+            with budget.again():
+                return _facts(model), found.fit(model), error
         except Exception as raised:
             return _facts(model), [], error or raised
 

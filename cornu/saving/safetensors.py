@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.core import parts
+from cornu.core import budget, parts
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
 from cornu.saving import plain_json, weights_h5
@@ -275,6 +275,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     if not os.path.isfile(path) or os.path.getsize(path) < 8:
         raise ValueError(f"{path!r} is no safetensors file: it is cut short.")
     content = np.memmap(path, np.uint8, "r")
+    budget.opened(len(content))
     length = int.from_bytes(content[:8].tobytes(), "little")
     if length > min(_MOST_HEADER, len(content) - 8):
         raise ValueError(f"{path!r} is no safetensors file: it claims a header of {length} bytes.")

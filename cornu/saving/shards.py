@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import late, validate
+from cornu.core import budget
 from cornu.saving import plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing_set
 
@@ -198,6 +199,7 @@ def _read_table(path: str) -> dict[str, list[str]]:
         text = file.read(_MOST_TABLE + 1)
     if len(text) > _MOST_TABLE:
         raise ValueError(f"{path!r} has over {_MOST_TABLE} bytes, which no table of contents needs.")
+    budget.opened(len(text))
     table = plain_json.parsed(text, repr(path)).get("weight_map")
     if not isinstance(table, Mapping):
         raise ValueError(f"{path!r} is no table of weights: it has no weight_map.")
