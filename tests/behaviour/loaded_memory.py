@@ -30,7 +30,7 @@ def main(action: str, path: str, copies: str = "0") -> None:
     before = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts afresh
     model = cornu.models.load_model(path)
-    held = [np.array(weights) for weights in model.get_weights()[: int(copies)]]
+    held = [np.array(weights) for weights in model.weights[: int(copies)]]
     del held
     print((memory("VmHWM") - before) / (WIDTH * WIDTH * 4 * DEPTH))
 
