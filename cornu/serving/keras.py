@@ -6,7 +6,7 @@ Libraries ask `keras.__version__` which Keras they meet, so that is Keras's; `co
 from typing import Any
 
 import cornu
-from cornu.version import KERAS as __version__  # noqa: N811
+from cornu._version import KERAS as __version__  # noqa: N811
 
 __all__ = cornu.__all__
 

@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 import cornu
-from cornu.version import KERAS as __version__  # noqa: N811
+from cornu._version import KERAS as __version__  # noqa: N811
 
 __all__ = cornu.__all__
 
