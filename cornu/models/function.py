@@ -3,6 +3,7 @@
 Operations are listed as Keras lists them, deepest first, so that weights, files and summaries line up with Keras's.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,12 +34,15 @@ class Function(Operation):
         print(double(np.ones((1, 3))))
     """
 
+    volatile_attributes = frozenset({"_told"})
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
         super().__init__(name=name)
         self._inputs_struct = _checked(inputs, "inputs")
         self._outputs_struct = _checked(outputs, "outputs")
         self.inputs: list[KerasTensor] = tree.flatten(inputs)
         self.outputs: list[KerasTensor] = tree.flatten(outputs)
+        self._told: set[str] = set()
         self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
 
     def call(self, inputs: Any) -> Any:
@@ -74,25 +78,108 @@ class Function(Operation):
         return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
 
     def _line_up(self, inputs: Any, owner: Any) -> list:
+        """Flat input values in the order of the inputs: found by key, by name of the input, or by position."""
+        found = self._by_key(self._inputs_struct, inputs, owner)
+        if found is None and isinstance(inputs, Mapping):
+            found = self._by_name(inputs, owner)
+        return self._by_position(inputs, owner) if found is None else found
+
+    def _by_key(self, struct: Any, inputs: Any, owner: Any) -> list | None:
+        """The values of `inputs` at the places of `struct`; None where its nesting or its keys are others."""
+        if isinstance(struct, Mapping):
+            given = inputs if isinstance(inputs, Mapping) else ()
+            if not all(key in given or _all_optional(part) for key, part in struct.items()):
+                return None
+            self._tell_extra_keys(inputs, struct, owner)
+            parts = [(struct[key], inputs.get(key)) for key in sorted(struct)]
+        elif isinstance(struct, (list, tuple)):
+            if not isinstance(inputs, (list, tuple)) or len(inputs) != len(struct):
+                return None
+            parts = list(zip(struct, inputs, strict=True))
+        else:
+            return None if tree.is_nested(inputs) else [inputs]
+        flat = [[None] * len(tree.flatten(s)) if x is None else self._by_key(s, x, owner) for s, x in parts]
+        return None if None in flat else [value for part in flat for value in part]
+
+    def _by_name(self, inputs: Mapping, owner: Any) -> list:
+        """The values of a dictionary whose keys are the names of the inputs."""
         names = [tensor.name for tensor in self.inputs]
-        if isinstance(inputs, Mapping):
-            struct = self._inputs_struct
-            keys = sorted(struct) if isinstance(struct, Mapping) else names
-            wanted = [(key, tensor) for key, tensor in zip(keys, self.inputs, strict=True)]
-            missing = [key for key, tensor in wanted if key not in inputs and not is_optional(tensor)]
-            if missing:
-                raise ValueError(
-                    f"{validate.describe(owner)}: inputs {missing} are missing. The model takes {keys}; "
-                    f"received: {sorted(inputs)}."
-                )
-            return [inputs.get(key) for key, _ in wanted]
-        values = tree.flatten(inputs)
-        if len(values) != len(names):
+        missing = [x.name for x in self.inputs if x.name not in inputs and not is_optional(x)]
+        nested = [name for name in names if tree.is_nested(inputs.get(name))]
+        if missing or nested:
+            problem = f"inputs {missing} are missing" if missing else f"there must be one array for {nested[0]!r}"
             raise ValueError(
-                f"{validate.describe(owner)}: expected {len(names)} input(s) ({', '.join(names)}). "
-                f"Received: {len(values)}."
+                f"{validate.describe(owner)}: {problem}. The model takes {self._expected()}; "
+                f"received: {_sketch(inputs)}."
+            )
+        self._tell_extra_keys(inputs, names, owner)
+        return [inputs.get(name) for name in names]
+
+    def _by_position(self, inputs: Any, owner: Any) -> list:
+        """The values in their order, where the order of the inputs is beyond doubt."""
+        values = tree.flatten(inputs)
+        if len(values) != len(self.inputs):
+            raise ValueError(
+                f"{validate.describe(owner)}: expected {len(self.inputs)} input(s) {self._expected()}. "
+                f"Received: {len(values)}, {_sketch(inputs)}."
+            )
+        if len(values) > 1 and not _is_ordered(self._inputs_struct):
+            raise ValueError(
+                f"{validate.describe(owner)}: the model takes a dictionary, {self._expected()}, whose order is not "
+                f"that of its sorted keys, so a list does not say which input is which. Give the inputs by key. "
+                f"Received: {_sketch(inputs)}."
+            )
+        if len(values) > 1:
+            self._tell(
+                f"{validate.describe(owner)}: the inputs came as {_sketch(inputs)} and are taken in that order for "
+                f"{self._expected()}. Give them in the structure of the model's inputs to be safe."
             )
         return values
+
+    def _expected(self) -> str:
+        """The structure of the inputs as text: their names, and the keys they stand under."""
+        return _sketch(tree.map_structure(lambda tensor: tensor.name, self._inputs_struct))
+
+    def _tell_extra_keys(self, inputs: Mapping, known: Any, owner: Any) -> None:
+        extra = [key for key in inputs if key not in known]
+        if extra:
+            self._tell(
+                f"{validate.describe(owner)}: the model has no input for {', '.join(map(repr, extra))}, so that data "
+                f"goes unused. It takes {self._expected()}."
+            )
+
+    def _tell(self, message: str) -> None:
+        """Warn, once for each message."""
+        if message not in self._told:
+            warnings.warn(message, stacklevel=2)
+            self._told.add(message)
+
+
+def _sketch(structure: Any) -> str:
+    """A structure of inputs as text, with shapes in the place of arrays."""
+    text = str(tree.map_structure(lambda x: _Bare(getattr(x, "shape", None) or x), structure))
+    return text if len(text) < 300 else f"{text[:300]}..."
+
+
+class _Bare(str):
+    """Text that is shown without quotes."""
+
+    def __new__(cls, value: Any) -> "_Bare":
+        return super().__new__(cls, value)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _is_ordered(structure: Any) -> bool:
+    """Whether every dictionary in it was written in the order of its sorted keys."""
+    if isinstance(structure, Mapping):
+        return list(structure) == sorted(structure) and all(map(_is_ordered, structure.values()))
+    return not isinstance(structure, (list, tuple)) or all(map(_is_ordered, structure))
+
+
+def _all_optional(structure: Any) -> bool:
+    return all(map(is_optional, tree.flatten(structure)))
 
 
 def is_optional(tensor: KerasTensor) -> bool:

@@ -170,11 +170,11 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str] | None:
-        """The names of the outputs: keys of a dictionary, else the layers they come from."""
+        """The names of the outputs: keys of a flat dictionary, else the layers they come from."""
         if self._graph is None:
             return None
         struct = self._graph._outputs_struct
-        if isinstance(struct, dict):
+        if isinstance(struct, dict) and not any(map(tree.is_nested, struct.values())):
             return sorted(struct)
         return [x.history.operation.name for x in self._graph.outputs]
 
