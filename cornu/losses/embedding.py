@@ -1,8 +1,11 @@
 """The circle loss, which pulls embeddings of one label together and pushes the others apart."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from cornu.core.masks import set_mask
 from cornu.core.operation import Tensor, op
 from cornu.losses.loss import LossFunctionWrapper, as_float
 
@@ -41,12 +44,7 @@ def circle(
     """
     y_pred = as_float(y_pred)
     others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings).astype(y_pred.dtype)
-    labels = jnp.ravel(jnp.asarray(y_true).astype("int32"))
-    other_labels = labels if ref_labels is None else jnp.ravel(jnp.asarray(ref_labels).astype("int32"))
-    alike = labels[:, None] == other_labels[None, :]  # (batch, others)
-    unlike = ~alike
-    if remove_diagonal:
-        alike = alike & ~jnp.eye(*alike.shape, dtype=bool)
+    alike, unlike = _pairs(y_true, y_true if ref_labels is None else ref_labels, remove_diagonal)
     similarity = 1.0 - jnp.maximum(1.0 - y_pred @ others.T, 0.0)  # (batch, others), at most 1
     pull = jnp.maximum(1.0 + margin - similarity, 0.0)
     push = jnp.maximum(similarity + margin, 0.0)
@@ -56,9 +54,19 @@ def circle(
     return jax.nn.softplus(both)
 
 
+def _pairs(labels: Any, other_labels: Any, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
+    """Which pairs have like labels, and which unlike ones, each of shape (batch, others)."""
+    labels, other_labels = (jnp.ravel(jnp.asarray(x).astype("int32")) for x in (labels, other_labels))
+    alike = labels[:, None] == other_labels[None, :]
+    unlike = ~alike
+    return (alike & ~jnp.eye(*alike.shape, dtype=bool) if remove_diagonal else alike), unlike
+
+
 class Circle(LossFunctionWrapper, function=circle, order="gamma margin remove_diagonal reduction name dtype",
              leave_out=("ref_labels", "ref_embeddings"), gamma=80.0):  # fmt: skip
     """Circle loss on embeddings of length 1, with the batch's own labels.
+
+    Samples without a like or an unlike partner are left out of the mean.
 
     Args:
         gamma: scale.
@@ -75,3 +83,10 @@ class Circle(LossFunctionWrapper, function=circle, order="gamma margin remove_di
 
     Paper: Sun et al., "Circle loss", https://arxiv.org/abs/2002.10857.
     """
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        """The values, masked where a sample has no like or no unlike partner."""
+        values = super().call(y_true, y_pred)
+        alike, unlike = _pairs(y_true, y_true, self.remove_diagonal)
+        set_mask(values, jnp.any(alike, axis=-1) & jnp.any(unlike, axis=-1))
+        return values

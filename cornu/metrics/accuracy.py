@@ -12,13 +12,13 @@ from cornu.metrics.reduction import MeanMetricWrapper
 @rowwise
 @op
 def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """1 where `y_pred` equals `y_true`, else 0, averaged over the last axis.
+    """1 where `y_pred` equals `y_true`, else 0, of each element.
 
     Args:
-        y_true, y_pred: arrays of one shape; the result has one axis less.
+        y_true, y_pred: arrays of one shape, which is that of the result.
     """
     y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
-    return jnp.mean(_right(y_true == y_pred), axis=-1)
+    return _right(y_true == y_pred)
 
 
 @rowwise

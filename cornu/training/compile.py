@@ -12,7 +12,7 @@ from cornu.core.tracebacks import filtered
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
 from cornu.training.compilations import Compilations
-from cornu.training.outputs import CompiledLoss, CompiledMetrics
+from cornu.training.outputs import CompiledLoss, CompiledMetrics, results
 
 
 class Compilable:
@@ -22,6 +22,8 @@ class Compilable:
         self.optimizer = None
         self.loss = None
         self.stop_training = False
+        self.stop_evaluating = False
+        self.stop_predicting = False
         self.history = None
         self.compiled = False
         self._run_eagerly = False
@@ -69,7 +71,7 @@ class Compilable:
 
     volatile_attributes = frozenset({
         "_call_structures", "_compilations", "_functions", "_paces", "_prepared", "_structures", "_trainings",
-        "history", "stop_training",
+        "history", "stop_evaluating", "stop_predicting", "stop_training",
     })  # fmt: skip
 
     def _structure(self) -> Structure:
@@ -134,7 +136,7 @@ class Compilable:
         compile_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
-            compile_metrics = CompiledMetrics(metrics, weighted_metrics, names)
+            compile_metrics = CompiledMetrics(metrics, weighted_metrics, names, compile_loss)
         validate.one_of(jit_compile, ("auto", True, False), "jit_compile", "compile")
         if steps_per_execution != "auto":
             steps_per_execution = validate.positive_int(steps_per_execution, "steps_per_execution", "compile")
@@ -189,9 +191,10 @@ class Compilable:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The loss, the metrics of `compile`, and those that layers and attributes hold."""
+        """The loss, those of `compile` as one, those that layers and attributes hold, the outputs' losses."""
         compiled = self.__dict__.get("_compile_metrics")
-        found = [*self._loss_metrics(), *super().metrics, *(compiled.metrics if compiled else ())]
+        own, losses = super().metrics, self._loss_metrics()
+        found = [*losses[:1], *([compiled] if compiled is not None else []), *own, *losses[1:]]
         return list({id(metric): metric for metric in found}.values())
 
     @property
@@ -211,21 +214,17 @@ class Compilable:
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Every metric's value by name: the loss, the outputs' losses, the metrics of `compile`, then others."""
-        losses = self._loss_metrics()
-        compiled = self._compile_metrics.metrics if self._compile_metrics is not None else []
-        known = {id(metric) for metric in (*losses, *compiled)}
-        others = [metric for metric in self.metrics if id(metric) not in known]
-        found = {metric.name: metric.result() for metric in losses if metric in self.metrics}
-        if self._compile_metrics is not None:
-            found |= self._compile_metrics.result()
-        for metric in others:
-            value = metric.result()
-            found |= value if isinstance(value, dict) else {metric.name: value}
-        return found
+        compiled = [(name, metric) for _, _, metric, name in getattr(self._compile_metrics, "entries", ())]
+        known = {id(metric) for metric in (*self._loss_metrics(), self._compile_metrics, *dict(compiled).values())}
+        listed = self.metrics
+        losses = [(metric.name, metric) for metric in self._loss_metrics() if metric in listed]
+        others = [(metric.name, metric) for metric in listed if id(metric) not in known]
+        return results([*losses, *compiled, *others])
 
 
 def _starts(metrics: list[Metric]) -> list[np.ndarray] | None:
-    if not all(registry.is_builtin(type(metric)) for metric in metrics):
+    inner = [one for metric in metrics for one in getattr(metric, "metrics", (metric,))]
+    if not all(registry.is_builtin(type(metric)) for metric in inner):
         return None
     return [np.asarray(value) for metric in metrics for value in metric.stateless_reset_state()]
 

@@ -4,16 +4,17 @@ Losses, loss weights, metrics, labels and sample weights may each be one thing, 
 a dictionary by output name. `line_up` turns all of them into one flat list, an entry an output.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
 from cornu import losses as losses_module
 from cornu import metrics as metrics_module
-from cornu import tree, validate
+from cornu import registry, tree, validate
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
+from cornu.core.variable import Variable
 from cornu.losses import Loss
 from cornu.metrics import Mean, Metric
 
@@ -52,6 +53,8 @@ def _single(given: Any, names: Sequence[str] | None, what: str) -> Any:
         return next(iter(given.values()))
     if isinstance(given, (list, tuple)) and len(given) == 1 and what != "metrics":
         return given[0]
+    if isinstance(given, (list, tuple)) and what in ("loss", "loss_weights"):
+        raise ValueError(f"The model has one output, but {what} is a list of {len(given)}. Received: {what}={given!r}.")
     return given
 
 
@@ -68,6 +71,8 @@ def _parts(given: Any, labels: Sequence, what: str, spread: bool) -> list:
         return [given.get(key) for key in labels]
     if isinstance(given, (list, tuple)) and len(given) == len(labels):
         return list(given)
+    if len(labels) == 1 and not isinstance(given, (list, tuple)):
+        return [given]
     if spread and not isinstance(given, (list, tuple)):
         return [given] * len(labels)
     count = len(given) if isinstance(given, (list, tuple)) else 1
@@ -82,12 +87,55 @@ def _brief(x: Any) -> str:
     return text if len(text) < 200 else f"{text[:200]}..."
 
 
-def output_labels(outputs: Any, names: Sequence[str] | None) -> list[str]:
-    """A name for each flat output."""
-    if names and len(names) == len(tree.flatten(outputs)):
+def output_labels(outputs: Any, names: Sequence[str] | None, paths: bool = False) -> list[str]:
+    """A name for each flat output: its own, or where outputs are nested and `paths` is set, the way to it."""
+    found = [path for path, _ in tree.flatten_with_path(outputs)]
+    fits = names and len(names) == len(found)
+    if fits and not (paths and any(len(path) > 1 for path in found)):
         return list(names)
-    paths = [path for path, _ in tree.flatten_with_path(outputs)]
-    return ["_".join(map(str, path)) or "output" for path in paths]
+    if not fits:
+        return ["_".join(map(str, path)) or "output" for path in found]
+    return [
+        "/".join(map(str, path if isinstance(path[-1], str) else (*path[:-1], name)))
+        for path, name in zip(found, names, strict=True)
+    ]
+
+
+class Part:
+    """Several outputs that one loss covers together; a leaf, where outputs are lined up."""
+
+    def __init__(self, outputs: Any):
+        self.outputs = outputs
+
+
+def _parted(outputs: Any, loss: Any, top: bool = True) -> Any:
+    """`outputs`, in which what one loss of the user's covers is a `Part`. At the top a loss stands for each output."""
+    if not tree.is_nested(outputs):
+        return outputs
+    if isinstance(loss, Mapping) and isinstance(outputs, Mapping):
+        return {key: _parted(value, loss.get(key), False) for key, value in outputs.items()}
+    if isinstance(loss, (list, tuple)):
+        if not isinstance(outputs, (list, tuple)) or len(loss) != len(outputs):
+            return outputs
+        return [_parted(value, one, False) for value, one in zip(outputs, loss, strict=True)]
+    return outputs if top or loss is None or isinstance(loss, Mapping) or _is_elementwise(loss) else Part(outputs)
+
+
+def _is_elementwise(loss: Any) -> bool:
+    """Whether a loss is one of cornu's own, which stand for each output of a part."""
+    function = loss.fn if isinstance(loss, losses_module.LossFunctionWrapper) else loss
+    return isinstance(loss, str) or registry.is_builtin(function if hasattr(function, "__name__") else type(function))
+
+
+def _filled(y: Any, outputs: Any, wanted: Sequence[bool]) -> Any:
+    """Labels that were given for the wanted outputs alone, with None for the others."""
+    if y is None or isinstance(y, Mapping):
+        return y
+    given = list(y) if isinstance(y, (list, tuple)) else [y]
+    if len(given) != sum(wanted) or len(given) == len(wanted):
+        return y
+    remaining = iter(given)
+    return tree.pack_sequence_as(outputs, [next(remaining) if want else None for want in wanted])
 
 
 class CompiledLoss:
@@ -107,13 +155,18 @@ class CompiledLoss:
         self.trackers: list[Mean] = []  # the means of the outputs' losses; none for a single loss
         self._tracker_of: dict[str, Mean] = {}
         self._entries: list[tuple[Loss | None, float | None]] = []
+        self.wanted: list[bool] = []  # which outputs have a loss
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Line the losses up with the outputs."""
+        y_pred = _parted(y_pred, self.loss)
         found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
         weights = line_up(self.loss_weights, y_pred, self.output_names, "loss_weights")
-        labels = output_labels(y_pred, self.output_names)
-        self._entries = [(_as_loss(one), weight) for one, weight in zip(found, weights, strict=True)]
+        labels = output_labels(y_pred, self.output_names, paths=True)
+        self.wanted = [one is not None for one in found]
+        targets = line_up(_filled(y, y_pred, self.wanted), y_pred, self.output_names, "y")
+        losses = map(_as_loss, found, targets, tree.flatten(y_pred))
+        self._entries = list(zip(losses, weights, strict=True))
         if not any(one for one, _ in self._entries):
             raise ValueError("compile: every output's loss is None, so there is nothing to train on.")
         several = sum(one is not None for one, _ in self._entries) > 1
@@ -132,7 +185,8 @@ class CompiledLoss:
 
     def pairs(self, y: Any, y_pred: Any) -> list[tuple[str, Loss, Any, Any]]:
         """(output's name, its loss, labels, predictions) for each output that has a loss."""
-        targets = line_up(_without_none_outputs(y, self._entries), y_pred, self.output_names, "y")
+        y_pred = _parted(y_pred, self.loss)
+        targets = line_up(_filled(y, y_pred, self.wanted), y_pred, self.output_names, "y")
         rows = zip(self.labels, self._entries, targets, tree.flatten(y_pred), strict=True)
         found = [(label, one, target, output) for label, (one, _), target, output in rows if one is not None]
         missing = [label for label, _, target, _ in found if target is None]
@@ -144,11 +198,15 @@ class CompiledLoss:
         """The weighted sum of the outputs' losses."""
         if not self.built:
             self.build(y, y_pred)
-        weights = line_up(sample_weight, y_pred, self.output_names, "sample_weight", spread=True)
+        parts = _parted(y_pred, self.loss)
+        weights = line_up(
+            _filled(sample_weight, parts, self.wanted), parts, self.output_names, "sample_weight", spread=True
+        )
         weights = [w for w, (one, _) in zip(weights, self._entries, strict=True) if one is not None]
         factors = [factor for one, factor in self._entries if one is not None]
         total = None
         for index, (label, loss, target, output) in enumerate(self.pairs(y, y_pred)):
+            output = output.outputs if isinstance(output, Part) else output
             value = jnp.asarray(loss(target, _masked_rows(output), sample_weight=weights[index]))
             _check_scalar(value, loss)
             if label in self._tracker_of:
@@ -166,37 +224,29 @@ def _check_scalar(value: Any, loss: Loss) -> None:
         )
 
 
-def _without_none_outputs(y: Any, entries: Sequence) -> Any:
-    """Labels given only for the outputs with a loss, filled up with None."""
-    if isinstance(y, (list, tuple)) and len(y) < len(entries):
-        given = iter(y)
-        wanted = [one is not None for one, _ in entries]
-        if sum(wanted) == len(y):
-            return [next(given) if want else None for want in wanted]
-    return y
-
-
 def _resolved(loss: Any) -> Any:
     """Strings, configs and functions in `loss` as losses, so that a wrong name fails in `compile`."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _resolved(value) for key, value in loss.items()}
     if isinstance(loss, (list, tuple)):
         return [_resolved(value) for value in loss]
-    return losses_module.get(loss)
+    return loss if _is_shaped(loss, _LOSSES) else losses_module.get(loss)
 
 
-def _as_loss(loss: Any) -> Any:
+def _as_loss(loss: Any, y: Any, y_pred: Any) -> Any:
+    if _is_shaped(loss, _LOSSES):
+        return _by_shape(_LOSSES[loss.lower()], y, y_pred)
     return loss if loss is None or isinstance(loss, Loss) else losses_module.LossFunctionWrapper(loss, name=_name(loss))
 
 
 def _name(function: Any) -> str:
-    name = getattr(function, "__name__", type(function).__name__)
+    name = function.name if isinstance(function, Loss) else getattr(function, "__name__", type(function).__name__)
     return "lambda" if name == "<lambda>" else name
 
 
 def batch_rows(x: Any) -> Any:
     """How many rows of the batch are real."""
-    rows = context.current().rows
+    rows, x = context.current().rows, tree.flatten(x)[0]
     return jnp.asarray(x.shape[0] if x.shape else 1, "float32") if rows is None else jnp.sum(rows, dtype="float32")
 
 
@@ -211,30 +261,42 @@ def _masked_rows(y_pred: Any) -> Any:
     return marked
 
 
-class CompiledMetrics:
-    """The metrics of all outputs, updated together.
+class CompiledMetrics(Metric):
+    """The metrics of all outputs as one metric, whose result is a dictionary.
 
     Args:
         metrics: one metric, a list, or a structure by output.
         weighted_metrics: the same, updated with sample weights.
         output_names: the flat outputs' names, or None.
+        loss: what says which outputs have labels; None where those with metrics have.
     """
 
-    def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None = None):
+    def __init__(
+        self,
+        metrics: Any,
+        weighted_metrics: Any,
+        output_names: Sequence[str] | None = None,
+        loss: CompiledLoss | None = None,
+    ):
+        super().__init__(name="compile_metrics")
         self.given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         for found in self.given.values():
             _check_names(found)
         self.output_names = output_names
+        self.loss = loss
         self.built = False
         self.entries: list[tuple[int, bool, Metric, str]] = []  # output, weighted, metric, name in the logs
+        self.wanted: list[bool] = []  # which outputs have metrics
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Line the metrics up with the outputs, and choose the accuracy that fits each output's shapes."""
         labels = output_labels(y_pred, self.output_names)
-        targets = _targets(y, y_pred, self.output_names)
+        lined_up = {what: self._of_outputs(given, y_pred, len(labels)) for what, given in self.given.items()}
+        self.wanted = [bool(_listed(found)) for found in zip(*lined_up.values(), strict=True)]
+        targets = self._targets(y, y_pred)
         taken: set[str] = set()
-        for what, given in self.given.items():
-            for index, found in enumerate(line_up(given, y_pred, self.output_names, "metrics")):
+        for what, parts in lined_up.items():
+            for index, found in enumerate(parts):
                 for one in _listed(found):
                     metric = _as_metric(one, targets[index], tree.flatten(y_pred)[index])
                     name = f"{labels[index]}_{metric.name}" if len(labels) > 1 else metric.name
@@ -244,16 +306,40 @@ class CompiledMetrics:
         self.entries.sort(key=lambda entry: entry[0])
         self.built = True
 
+    def _of_outputs(self, given: Any, y_pred: Any, outputs: int) -> list:
+        """What was given for each output; for one output the keys of a dictionary may be any names."""
+        if outputs > 1:
+            return line_up(given, y_pred, self.output_names, "metrics")
+        return [list(given.values()) if isinstance(given, Mapping) and "class_name" not in given else given]
+
+    def _targets(self, y: Any, y_pred: Any) -> list:
+        """The labels of each output; None where there are none."""
+        if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
+            return [y.get(name) for name in self.output_names or ()]
+        wanted = self.loss.wanted if self.loss is not None and self.loss.built else self.wanted
+        fits = len(wanted) == len(self.wanted)
+        return line_up(_filled(y, y_pred, wanted if fits else self.wanted), y_pred, self.output_names, "y")
+
     @property
     def metrics(self) -> list[Metric]:
         """All metrics, each once."""
         return list({id(metric): metric for _, _, metric, _ in self.entries}.values())
 
+    @property
+    def variables(self) -> list[Variable]:
+        """Those of all metrics."""
+        return list(dict.fromkeys(variable for metric in self.metrics for variable in metric.variables))
+
+    def reset_state(self) -> None:
+        """Start all metrics afresh."""
+        for metric in self.metrics:
+            metric.reset_state()
+
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch into account."""
         if not self.built:
             self.build(y, y_pred)
-        targets = _targets(y, y_pred, self.output_names)
+        targets = self._targets(y, y_pred)
         outputs = tree.flatten(y_pred)
         weights = line_up(sample_weight, y_pred, self.output_names, "sample_weight", spread=True)
         for index, weighted, metric, _ in self.entries:
@@ -264,20 +350,17 @@ class CompiledMetrics:
 
     def result(self) -> dict[str, Any]:
         """The metrics' values by name; a metric that gives a dictionary adds its entries."""
-        found: dict[str, Any] = {}
-        for _, _, metric, name in self.entries:
-            value = metric.result()
-            found.update(value if isinstance(value, dict) else {name: value})
-        return found
+        return results((name, metric) for _, _, metric, name in self.entries)
 
 
-def _targets(y: Any, y_pred: Any, names: Sequence[str] | None) -> list:
-    count = len(tree.flatten(y_pred))
-    if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
-        return [y.get(name) for name in names or ()]
-    if isinstance(y, (list, tuple)) and len(y) != count:
-        return [None] * count
-    return line_up(y, y_pred, names, "y")
+def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
+    """The values of (name, metric) pairs; where a key in a metric's dictionary is taken, its name comes first."""
+    found: dict[str, Any] = {}
+    for name, metric in metrics:
+        value = metric.result()
+        for key, entry in value.items() if isinstance(value, dict) else [(name, value)]:
+            found[f"{name}_{key}" if isinstance(value, dict) and key in found else key] = entry
+    return found
 
 
 def _row_weight(weight: Any) -> Any:
@@ -305,18 +388,29 @@ def _check_names(found: Any) -> None:
     if isinstance(found, Mapping) and "class_name" not in found:
         found = list(found.values())
     for one in _listed(found):
-        if isinstance(one, str) and one not in _SHAPED:
+        if isinstance(one, str) and not _is_shaped(one, _METRICS):
             metrics_module.get(one)
 
 
-_SHAPED = ("accuracy", "acc", "crossentropy", "ce")
+# What a name stands for that depends on shapes: for one unit, for one-hot labels, for integer labels.
+_CROSSENTROPY = ("BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+_ACCURACY = ("BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy")
+_LOSSES = {name: [getattr(losses_module, kind) for kind in _CROSSENTROPY] for name in ("crossentropy", "ce")}
+_METRICS = {
+    **{name: [getattr(metrics_module, kind) for kind in _CROSSENTROPY] for name in ("crossentropy", "ce")},
+    **{name: [getattr(metrics_module, kind) for kind in _ACCURACY] for name in ("accuracy", "acc")},
+}
+
+
+def _is_shaped(name: Any, table: Mapping) -> bool:
+    return isinstance(name, str) and name.lower() in table
 
 
 def _as_metric(one: Any, y: Any, y_pred: Any) -> Metric:
     """The metric that a name, a config, a function or an object stands for, under the name it was given."""
     if isinstance(one, Metric):
         return one
-    found = _by_shape(one, y, y_pred) if one in _SHAPED else metrics_module.get(one)
+    found = _by_shape(_METRICS[one.lower()], y, y_pred) if _is_shaped(one, _METRICS) else metrics_module.get(one)
     if isinstance(one, str):
         if isinstance(found, Metric):
             found.name = one
@@ -325,17 +419,12 @@ def _as_metric(one: Any, y: Any, y_pred: Any) -> Metric:
     return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=_name(found))
 
 
-def _by_shape(name: str, y: Any, y_pred: Any) -> Metric:
+def _by_shape(kinds: Sequence[type], y: Any, y_pred: Any) -> Any:
     """The form of accuracy or crossentropy that fits the shapes of labels and predictions."""
-    accuracy = name in ("accuracy", "acc")
+    binary, one_hot, sparse = kinds
     if y_pred.shape[-1:] == (1,) or len(y_pred.shape) < 2:
-        return metrics_module.BinaryAccuracy() if accuracy else metrics_module.BinaryCrossentropy()
-    sparse = len(y.shape) < len(y_pred.shape) or y.shape[-1] == 1
-    if sparse:
-        kinds = (metrics_module.SparseCategoricalAccuracy, metrics_module.SparseCategoricalCrossentropy)
-    else:
-        kinds = (metrics_module.CategoricalAccuracy, metrics_module.CategoricalCrossentropy)
-    return kinds[not accuracy]()
+        return binary()
+    return sparse() if len(y.shape) < len(y_pred.shape) or y.shape[-1] == 1 else one_hot()
 
 
 def _unique(name: str, base: str, weighted: bool, taken: set[str]) -> str:

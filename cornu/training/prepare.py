@@ -5,6 +5,7 @@ model, its optimizer and its metrics as they were.
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.losses import validation
 from cornu.training import step
 from cornu.training.data import unpack_x_y_sample_weight
+from cornu.training.outputs import Part
 
 
 def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
@@ -72,6 +74,8 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
         if not loss.built:
             loss.build(y, outputs)
         for owner, one, target, output in _pairs(model, y, outputs):
+            if isinstance(output, Part):
+                continue
             validation.check_shapes(one, np.shape(target), output.shape, owner)
         symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
         output_spec(lambda y, weight, outputs: loss(y, outputs, weight), *symbols, outputs)
@@ -90,7 +94,8 @@ def _check_labels(model: Any, data: Any, outputs: Any) -> None:
     """Refuse labels whose values cannot be right."""
     _, y, _ = unpack_x_y_sample_weight(data)
     for owner, one, target, output in _pairs(model, y, outputs):
-        validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
+        if not isinstance(output, Part):
+            validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
 
 
 def _names(loss: Any, metrics: Any) -> str:
@@ -201,10 +206,12 @@ def _prepare_optimizer(model: Any) -> None:
     if optimizer is None:
         raise ValueError(f"{validate.describe(model)}: fit needs an optimizer. compile() was given optimizer=None.")
     if not wanted:
-        raise ValueError(
-            f"{validate.describe(model)}: there are no weights to train. Set trainable = True on the model or on some "
-            "layers, then call compile() again."
+        warnings.warn(
+            f"{validate.describe(model)}: there are no weights to train, so only the metrics and the state of layers "
+            "move. To train, set trainable = True on the model or on some layers, then call compile() again.",
+            stacklevel=2,
         )
+        return
     optimizer.build(wanted)
     known = optimizer._trainable_variables
     if {id(v) for v in known} != {id(v) for v in wanted}:
@@ -227,7 +234,8 @@ def undone_on_error(model: Any) -> Iterator[None]:
         model._compile_loss,
         model._compile_metrics,
     ]
-    parts = [*model._flatten_layers(), *model.metrics, *(part for part in held if part is not None)]
+    compiled = getattr(model._compile_metrics, "metrics", ())
+    parts = [*model._flatten_layers(), *model.metrics, *compiled, *(part for part in held if part is not None)]
     before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in parts]
     try:
         yield

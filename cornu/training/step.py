@@ -7,7 +7,8 @@ was written: with `(state, data)` it is pure already; with `(data)` alone it rea
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -63,7 +64,8 @@ class Steps:
         (_, (loss, y_pred, rest, metrics)), gradients = differentiate(
             trainable, rest, metrics, x, y, weight, training=True, optimizer_variables=optimizer
         )
-        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        if trainable:
+            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
@@ -161,14 +163,16 @@ def is_default(model: Any, stage: str) -> bool:
 
 
 def is_pure(method: Callable) -> bool:
-    """Whether a step method takes `(state, data)` rather than `(data)`."""
+    """Whether a step method takes `(state, data)`, or anything (`*args`), rather than `(data)`."""
     return _positional_count(getattr(method, "__func__", method)) - inspect.ismethod(method) >= 2
 
 
 @functools.lru_cache(maxsize=256)
 def _positional_count(function: Callable) -> int:
-    parameters = inspect.signature(function).parameters.values()
-    return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return sys.maxsize
+    return len([k for k in kinds if k in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)])
 
 
 # ---------------------------------------------------------------- from a method to a compiled function
@@ -224,7 +228,7 @@ def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = No
         if stage == "predict":
             rest = after if is_pure(method) else after[1]
             return tree.map_structure(_array, result), (state[0], rest)
-        logs = {str(name): jnp.asarray(_array(value)) for name, value in result.items()}
+        logs = dict(_flat_logs(result))
         if names is not None:
             names[:] = logs
         return logs, TrainState(*after) if stage == "train" else tuple(after)
@@ -238,6 +242,15 @@ def _on_state(function: Callable, state: Sequence, parts: Parts, *args: Any) -> 
     result, values = pure([value for part in state for value in part], *args)
     remaining = iter(values)
     return result, [[next(remaining) for _ in part] for part in parts]
+
+
+def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:
+    """Names and values; those of a metric with several values take their place among the others."""
+    for name, value in logs.items():
+        if isinstance(value, Mapping):
+            yield from _flat_logs(value)
+        else:
+            yield str(name), jnp.asarray(_array(value))
 
 
 def _array(x: Any) -> Any:
