@@ -71,11 +71,11 @@ class Callback:
 
     def on_train_batch_begin(self, batch, logs=None):
         """Called in `fit` before batch number `batch` of the epoch, counted from 0."""
-        self.on_batch_begin(batch, logs=logs)
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
         """Called in `fit` after a batch; `logs` has the metrics of the epoch so far."""
-        self.on_batch_end(batch, logs=logs)
+        self.on_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch, logs=None):
         """Called before a batch of `evaluate`, and of the validation in `fit`."""

@@ -110,7 +110,7 @@ def _relay(hook: str):
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:
-            listener(logs=logs)
+            listener(logs)
 
     return relay
 
@@ -120,7 +120,7 @@ def _relay_counted(hook: str):
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:
-            listener(number, logs=logs)
+            listener(number, logs)
 
     return relay
 

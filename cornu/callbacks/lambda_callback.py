@@ -1,6 +1,7 @@
 """A callback from functions, without a class."""
 
 from collections.abc import Callable
+from typing import Any
 
 from cornu import validate
 from cornu.callbacks.callback import ALIASES, HOOKS, Callback
@@ -18,7 +19,7 @@ class LambdaCallback(Callback):
         on_train_end: Function of `(logs)`.
         on_train_batch_begin: Function of `(batch, logs)`.
         on_train_batch_end: Function of `(batch, logs)`.
-        **kwargs: Functions for any other hook.
+        **kwargs: Functions for any other hook; anything else becomes an attribute of the same name.
 
     Example:
         show = cornu.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -32,7 +33,7 @@ class LambdaCallback(Callback):
         on_train_end: Callable | None = None,
         on_train_batch_begin: Callable | None = None,
         on_train_batch_end: Callable | None = None,
-        **kwargs: Callable,
+        **kwargs: Any,
     ):
         super().__init__()
         given = {
@@ -45,9 +46,9 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for name, function in given.items():
-            if name not in _NAMES:
+            if name.startswith("on_") and name not in _NAMES:
                 raise TypeError(
                     f"LambdaCallback: there is no hook {name!r}. Closest: {validate.closest(name, _NAMES)}."
                 )
-            if function is not None:
+            if function is not None or name not in _NAMES:
                 setattr(self, name, function)

@@ -1,7 +1,6 @@
 """Saving the model while it is trained."""
 
 import os
-import warnings
 
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
@@ -45,6 +44,8 @@ class ModelCheckpoint(MonitorCallback):
     Example:
         checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
     """
+
+    _without_value = " The model is saved, best or not."
 
     def __init__(
         self,
@@ -109,14 +110,8 @@ class ModelCheckpoint(MonitorCallback):
     def _news(self, logs) -> str | None:
         """What is new if the model is the best so far, else None; `self.best` follows."""
         self._set_monitor_op(logs)
-        value = logs.get(self.monitor)
+        value = self.get_monitor_value(logs)
         if value is None:
-            names = ", ".join(logs) or "nothing"
-            warnings.warn(
-                f"ModelCheckpoint: cannot tell the best model without {self.monitor!r}, so this one is saved. "
-                f"Available: {names}.",
-                stacklevel=4,
-            )
             return "saving model to"
         if not self._is_improvement(value, self.best):
             return None

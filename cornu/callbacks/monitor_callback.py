@@ -1,7 +1,6 @@
 """What callbacks that watch one value share: reading it, and knowing whether up or down is better."""
 
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,24 +9,6 @@ import numpy as np
 
 from cornu.callbacks.callback import Callback
 
-_DOWN_WORDS = (
-    "loss", "error", "mae", "mse", "rmse", "mape", "msle", "crossentropy", "divergence", "poisson", "hinge", "logcosh",
-    "perplexity", "false_positives", "false_negatives",
-)  # fmt: skip
-_UP_WORDS = (
-    "acc", "accuracy", "auc", "precision", "recall", "f1", "fbeta", "iou", "io_u", "score", "correlation", "similarity",
-    "sensitivity", "specificity", "true_positives", "true_negatives",
-)  # fmt: skip
-
-
-def _has_word(name: str, words: tuple[str, ...]) -> bool:
-    return any(re.search(rf"(^|_|\b){word}($|_|\b|\d)", name) for word in words)
-
-
-def _snake(name: str) -> str:
-    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
-    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name).lower()
-
 
 def _metrics_of(owner: Any) -> Iterator[Any]:
     for metric in getattr(owner, "metrics", None) or ():
@@ -35,22 +16,22 @@ def _metrics_of(owner: Any) -> Iterator[Any]:
         yield from _metrics_of(metric)
 
 
-def _direction_of_words(text: str) -> str | None:
-    down, up = _has_word(text, _DOWN_WORDS), _has_word(text, _UP_WORDS)
-    return None if down == up else "down" if down else "up"
+def _named_in_logs(model: Any) -> Iterator[tuple[str, Any]]:
+    """(name in the logs, metric) of those given to `compile`, then (name, metric) of all."""
+    for _, _, metric, name in getattr(getattr(model, "_compile_metrics", None), "entries", ()):
+        yield name, metric
+    for metric in _metrics_of(model):
+        yield getattr(metric, "name", ""), metric
 
 
 def direction(monitor: str, model: Any) -> str | None:
-    """`"up"` or `"down"`, from the model's metric of that name or from the words in the name; None if unknown."""
+    """`"up"` or `"down"`, as the model's metric of that name says, for losses "down"; None where nothing says it."""
     name = monitor.removeprefix("val_")
-    if name == "loss" or name.endswith("_loss"):
+    losses = getattr(getattr(model, "_compile_loss", None), "trackers", ())
+    if name == "loss" or any(tracker.name == name for tracker in losses):
         return "down"
-    metrics = [m for m in _metrics_of(model) if getattr(m, "name", None) == name]
-    for metric in metrics:
-        known = getattr(metric, "_direction", None) or _direction_of_words(_snake(type(metric).__name__))
-        if known:
-            return known
-    return _direction_of_words(_snake(name))
+    found = (getattr(metric, "_direction", None) for known, metric in _named_in_logs(model) if known == name)
+    return next((way for way in found if way), None)
 
 
 class MonitorCallback(Callback):
@@ -78,17 +59,22 @@ class MonitorCallback(Callback):
         self.monitor_op: Callable | None = None
 
     def get_monitor_value(self, logs: Mapping | None) -> float | None:
-        """The watched value; a warning and None where the logs lack it."""
+        """The watched value; a warning and None where the logs lack it, or have several numbers for it."""
         logs = logs or {}
         value = logs.get(self.monitor)
+        if value is not None and np.size(value) == 1:
+            return float(np.ravel(value)[0])
         if value is None:
-            names = ", ".join(logs) or "nothing"
-            kind = type(self).__name__
-            warnings.warn(
-                f"{kind}: the value to watch, monitor={self.monitor!r}, is not available. Available: {names}.",
-                stacklevel=3,
-            )
-        return value
+            problem = f"is not available. Available: {', '.join(logs) or 'nothing'}."
+        else:
+            problem = f"is an array of shape {np.shape(value)}, of which none is best. Watch a metric of one number."
+        warnings.warn(
+            f"{type(self).__name__}: the value to watch, monitor={self.monitor!r}, {problem}{self._without_value}",
+            stacklevel=3,
+        )
+        return None
+
+    _without_value = ""  # what the callback does without it, for the warning
 
     def _set_monitor_op(self, logs: Mapping | None = None) -> None:
         """Settle which way is better, once."""

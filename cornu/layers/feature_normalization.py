@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
+from cornu.layers.host import batches
 from cornu.layers.layer import Layer
 
 __all__ = ["Normalization"]
@@ -88,7 +89,7 @@ class Normalization(Layer):
         if self._given[0] is not None:
             raise ValueError(f"{validate.describe(self)}: mean and variance were given, so there is nothing to adapt.")
         count, mean, square = 0, 0.0, 0.0  # of the batches so far; `square` is the sum of squared deviations
-        for batch in _batches(data):
+        for batch in _batches(data, self):
             if not self.built:
                 self.build((None, *batch.shape[1:]))
                 self.built = True
@@ -183,8 +184,8 @@ def _alike(mean: Any, variance: Any, owner: Any) -> tuple[Any, Any]:
         ) from None
 
 
-def _batches(data: Any) -> Iterator[np.ndarray]:
+def _batches(data: Any, owner: Any) -> Iterator[np.ndarray]:
     if hasattr(data, "shape") or not isinstance(data, Iterable) or isinstance(data, (list, tuple)):
         yield np.asarray(data)
     else:
-        yield from (np.asarray(batch) for batch in data)
+        yield from batches(data, owner)

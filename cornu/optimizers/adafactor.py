@@ -22,7 +22,7 @@ class Adafactor(Optimizer):
         epsilon_1: added to `g**2`.
         epsilon_2: least root mean square that weights are taken to have.
         clip_threshold: largest root mean square of a step before the rate.
-        relative_step: whether the rate is at most `1 / sqrt(t)`.
+        relative_step: kept for configs; the rate is at most `1 / sqrt(t)` either way, as in Keras.
         **kwargs: as in `Optimizer`.
 
     Example:
@@ -61,8 +61,7 @@ class Adafactor(Optimizer):
         return self.add_variable(shape, dtype=variable.dtype, name=variable.name)
 
     def prepare(self, rate, t):
-        rate = jnp.minimum(rate, 1 / jnp.sqrt(t)) if self.relative_step else rate
-        return rate, 1 - jnp.power(t, self.beta_2_decay)
+        return jnp.minimum(rate, 1 / jnp.sqrt(t)), 1 - jnp.power(t, self.beta_2_decay)
 
     def step(self, gradient, weight, rate, t, row, column, velocity):
         rate, keep = rate

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from cornu import validate
 from cornu.core.variable import Variable
@@ -99,12 +100,35 @@ class MultiOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """Each optimizer has its own: see `optimizers`."""
-        raise AttributeError(f"{validate.describe(self)}: read the learning rate of one of its .optimizers instead.")
+        """The learning rate of the default optimizer, or of the first one where a function chooses."""
+        return self._leading().learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        raise AttributeError(f"{validate.describe(self)}: set the learning rate of one of its .optimizers instead.")
+        """Give the leading optimizer this rate, and the others theirs times the same factor."""
+        leading = self._leading()
+        before = float(np.asarray(leading.learning_rate))
+        factor = float(np.asarray(value)) / before if before else None
+        others = [one for one in self.optimizers if one is not leading]
+        if others and factor is None:
+            raise ValueError(
+                f"{validate.describe(self)}: the learning rate of {leading.name!r} is 0, so a new one gives no factor "
+                "for the others. Set the learning rates of its .optimizers one by one."
+            )
+        rates = [float(np.asarray(one.learning_rate)) * factor for one in others]
+        leading.learning_rate = value
+        for one, rate in zip(others, rates, strict=True):
+            one.learning_rate = rate
+
+    def _leading(self) -> Optimizer:
+        if isinstance(self.optimizer_map, OptimizerMap):
+            return self.optimizer_map.default_optimizer
+        if not self._shares:
+            raise AttributeError(
+                f"{validate.describe(self)}: call build(trainable_variables) first; until then nothing says which "
+                "optimizers there are."
+            )
+        return self._shares[0][0]
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Spare some variables from every optimizer's weight decay; the optimizer must be built."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from cornu.core import patterns
 from cornu.core.configurable import Configurable
+from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import Optimizer
 
 __all__ = ["OptimizerMap"]
@@ -52,6 +53,10 @@ class OptimizerMap(Configurable, MutableMapping):
             return self.optimizer_map[path]
         matches = (found for pattern, found in self.optimizer_map.items() if patterns.found(pattern, path, "fullmatch"))
         return next(matches, self.default_optimizer)
+
+    def __call__(self, variable: Variable) -> Optimizer:
+        """The optimizer of a variable."""
+        return self[variable.path]
 
     def __setitem__(self, pattern: str, optimizer: Optimizer) -> None:
         if not isinstance(pattern, str):

@@ -62,7 +62,7 @@ def feed(
     """
     size = chunk_size(batches, pace)
     if size > 1 and batches.arrays is not None:
-        yield array_chunks(batches, number, size, full)
+        yield array_chunks(batches, number, size, full, pace.fixed)
         return
     items = (padding.fill(packed(batch[:parts]), full) for batch in batches.epoch(number))
     if size > 1 and grouped:
@@ -85,11 +85,11 @@ def chunk_size(batches: Batches, pace: Pace) -> int:
     return max(1, min(CHUNK_STEPS, max(limit // size, min(FEW_STEPS, FEW_STEPS_BYTES // size))))
 
 
-def array_chunks(batches: Batches, number: int, size: int, full: int | None) -> Iterator[Chunk | tuple]:
+def array_chunks(batches: Batches, number: int, size: int, full: int | None, fixed: bool) -> Iterator[Chunk | tuple]:
     """The batches of an epoch of arrays as chunks; a last batch that is short and not filled up comes as a pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
-        data, gathered, first = packed(batches.arrays), _gathered, FIRST_STEPS
+        data, gathered, first = packed(batches.arrays), _gathered, size if fixed else FIRST_STEPS
     order, rows = batches.order(number), batches.batch_size
     whole = -(-len(order) // rows) if full else len(order) // rows
     done, steps = 0, min(first, size)

@@ -65,7 +65,7 @@ class Batches:
     @property
     def can_be_made_ahead(self) -> bool:
         """Whether a thread may make batches ahead: an iterator of the user's stays in the user's own thread."""
-        return self.num_samples is None and self.source.repeats
+        return self.num_samples is None and not self.source.reads_iterator
 
     def order(self, epoch: int) -> np.ndarray:
         """The order in which the rows of `arrays` are used in an epoch."""
@@ -161,6 +161,7 @@ def make_batches(
     shuffle: bool | str = False,
     class_weight: Mapping | None = None,
     seed: int = 0,
+    keep: bool = False,
     owner: str = "fit",
 ) -> Batches:
     """`Batches` of any kind of data.
@@ -170,19 +171,20 @@ def make_batches(
             `PyDataset`, a generator, or an iterable of batches.
         y: Targets, with arrays only.
         sample_weight: Weights of the samples, with arrays only.
-        batch_size: Samples a batch, with arrays only; 32 if None.
+        batch_size: Samples a batch of arrays, 32 if None; what makes its own batches has its own size.
         steps: Batches an epoch; None for all.
         shuffle: True for a new order each epoch, `"batch"` to shuffle within batches, False.
         class_weight: Weights by class; classes that are not named have weight 1.
         seed: Number behind the orders.
+        keep: Whether every pass over a generator has the same batches, which are kept in memory for that.
         owner: Who asks, for error messages.
     """
     steps = steps if steps is None else validate.positive_int(steps, "steps", owner)
     shuffle = validate.one_of(shuffle, (True, False, "batch"), "shuffle", owner)
     _check_class_weight(class_weight, owner)
     if is_source_of_batches(x):
-        _refuse_extras(x, {"y": y, "sample_weight": sample_weight, "batch_size": batch_size}, owner)
-        return Batches(_open_source(x, steps, shuffle, seed, owner), steps, class_weight, owner)
+        _refuse_extras(x, {"y": y, "sample_weight": sample_weight}, owner)
+        return Batches(_open_source(x, steps, shuffle, seed, keep, owner), steps, class_weight, owner)
     data, length = _aligned(x, y, sample_weight, owner)
     if class_weight:
         data = data[0], data[1], weigh_classes(data[1], data[2], class_weight, owner)
@@ -198,9 +200,9 @@ def is_source_of_batches(x: Any) -> bool:
     return not is_data and hasattr(x, "__iter__") and not hasattr(x, "__array__")
 
 
-def _open_source(x: Any, steps: int | None, shuffle: bool | str, seed: int, owner: str) -> Any:
+def _open_source(x: Any, steps: int | None, shuffle: bool | str, seed: int, keep: bool, owner: str) -> Any:
     if not is_py_dataset(x):
-        return IterableSource(x, owner)
+        return IterableSource(x, owner, keep)
     source = PyDatasetSource(x, shuffle, seed, owner)
     if source.num_batches is None and steps is None:
         name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(owner, "steps")

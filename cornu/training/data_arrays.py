@@ -26,6 +26,7 @@ class ArraySource:
 
     repeats = True
     seekable = True
+    reads_iterator = False
 
     def __init__(self, data: tuple, num_samples: int, batch_size: int, shuffle: bool | str, seed: int):
         self.data = data

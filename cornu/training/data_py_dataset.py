@@ -79,6 +79,10 @@ class PyDataset:
         length = getattr(type(self), "__len__", None)
         return None if length is None else length(self)
 
+    def __iter__(self) -> Iterator[Any]:
+        """The batches in order, each once; without end where the data set has none."""
+        return (self[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
+
     def on_epoch_begin(self):
         """Called before each epoch."""
 
@@ -150,6 +154,7 @@ class PyDatasetSource:
 
     repeats = True
     seekable = True
+    reads_iterator = False
     arrays = None
     batch_size = None
     num_samples = None
@@ -159,6 +164,8 @@ class PyDatasetSource:
         self.shuffle = shuffle
         self.seed = seed
         self.owner = owner
+        self._example: tuple | None = None
+        self._in_epoch = False  # whether the data set was told of an epoch that has not ended
         if self.num_batches == 0:
             raise ValueError(f"{owner}: the data set is empty: {type(dataset).__name__} has 0 batches.")
 
@@ -186,16 +193,19 @@ class PyDatasetSource:
         return unpack_batch(item, f"{type(self.dataset).__name__}.__getitem__", self.owner, lists_are_tuples=True)
 
     def example(self) -> tuple:
-        """Batch number 0."""
-        self.on_epoch_begin()
-        batch = self._unpack(self.dataset[0])
-        self.on_epoch_end()
-        return batch
+        """Batch number 0 of the first epoch, which begins with it."""
+        if self._example is None:
+            self.on_epoch_begin()
+            self._example = self._unpack(self.dataset[0])
+        return self._example
 
     def on_epoch_begin(self) -> None:
-        """Tell the data set that an epoch begins."""
-        getattr(self.dataset, "on_epoch_begin", lambda: None)()
+        """Tell the data set that an epoch begins, once."""
+        if not self._in_epoch:
+            self._in_epoch = True
+            getattr(self.dataset, "on_epoch_begin", lambda: None)()
 
     def on_epoch_end(self) -> None:
         """Tell the data set that an epoch has ended."""
+        self._in_epoch = False
         self.dataset.on_epoch_end()

@@ -39,6 +39,7 @@ from cornu.training.pace import Late, Pace
 from cornu.training.prepare import prepare, undone_on_error
 from cornu.training.step import Steps
 
+_STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 
@@ -78,12 +79,13 @@ class Trainer(Compilable, Steps):
                 Iterables other than generators are read ahead in a thread. For sequences of different lengths there
                 is `utils.LengthBuckets`.
             y: labels, when `x` is arrays.
-            batch_size: rows in a batch; 32 by default for arrays.
+            batch_size: rows in a batch of arrays, 32 by default; a source of batches has its own.
             epochs: number of the epoch after the last (so the number of epochs, from `initial_epoch` 0).
             verbose: 0 silent, 1 progress bar, 2 one line an epoch, "auto" 1 on a terminal or notebook and 2 elsewhere.
             callbacks: list of callbacks.
             validation_split: fraction of the arrays, taken from their end, to validate on.
-            validation_data: (x, y), (x, y, sample_weight) or a data set to validate on after each epoch.
+            validation_data: (x, y), (x, y, sample_weight) or a data set to validate on after each epoch. The batches
+                that a generator yields are kept, so that each epoch is measured on the same ones.
             shuffle: whether the order of rows changes each epoch; it depends on the seed and the epoch alone.
             class_weight: dictionary from class to weight.
             sample_weight: weight of each row (and time step).
@@ -97,7 +99,7 @@ class Trainer(Compilable, Steps):
             A `History`, whose `history` is a dictionary from name to the list of its values by epoch.
         """
         self._require_compiled("fit")
-        epochs = min(validate.positive_int(epochs, "epochs", "fit"), settings.read("max_epochs") or epochs)
+        epochs = min(validate.non_negative_int(epochs, "epochs", "fit"), settings.read("max_epochs") or epochs)
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
         with undone_on_error(self):
@@ -119,10 +121,10 @@ class Trainer(Compilable, Steps):
             for epoch in range(initial_epoch, epochs):
                 callbacks.on_epoch_begin(epoch)
                 logs = self._epoch("train", batches, callbacks, epoch)
+                batches.on_epoch_end()
                 if checks is not None and validates(epoch + 1):
                     logs |= {f"val_{name}": value for name, value in self._evaluate(checks, callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
-                batches.on_epoch_end()
                 if self.stop_training or (epoch + 1 < epochs and not batches.has_next_epoch()):
                     break
         if self.optimizer is not None and epochs > initial_epoch:
@@ -187,8 +189,10 @@ class Trainer(Compilable, Steps):
             callbacks.on_predict_batch_end(last, {"outputs": outputs[-1]} if watched else None)
 
         watched = callbacks.needs_batches("predict")
+        self.stop_predicting = False
         callbacks.on_predict_begin()
         self._run_calls("predict", batches, 0, watched, callbacks.on_predict_batch_begin, keep)
+        batches.on_epoch_end()
         callbacks.on_predict_end()
         return tree.map_structure(lambda *parts: np.concatenate(parts) if len(parts) > 1 else parts[0], *outputs)
 
@@ -227,7 +231,7 @@ class Trainer(Compilable, Steps):
                 result = call.run()
                 done += call.steps
                 late(call, done - 1, result, began)
-                if self.stop_training and stage == "train":
+                if getattr(self, _STOPS[stage]):
                     break
         late.finish()
         return result
@@ -243,8 +247,10 @@ class Trainer(Compilable, Steps):
 
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
         """One pass of evaluation; the logs of its end."""
+        self.stop_evaluating = False
         callbacks.on_test_begin()
         logs = self._epoch("test", batches, callbacks)
+        batches.on_epoch_end()
         callbacks.on_test_end(logs)
         return logs
 
@@ -293,7 +299,7 @@ class Trainer(Compilable, Steps):
         x, y, weight = _validation_parts(data)
         batches = make_batches(
             x, y, weight, batch_size=None if is_source_of_batches(x) else batch_size, steps=_limit(steps),
-            shuffle=False, owner="validation_data",
+            shuffle=False, keep=True, owner="validation_data",
         )  # fmt: skip
         self._look_at(batches, "test")
         return batches

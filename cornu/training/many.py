@@ -155,6 +155,35 @@ class Runner:
 
     def calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
         """What there is to run for chunks and for lone (batch, real rows) pairs."""
+        found = self._calls(items)
+        return self._grouped(found, self.pace.steps) if self.pace.fixed and self.pace.steps > 1 else found
+
+    def _grouped(self, calls: Iterable[Call], steps: int) -> Iterator[Call]:
+        """Calls of as many steps as was asked for, also where batches of another shape take calls of their own."""
+        waiting: list[Call] = []
+        for call in calls:
+            waiting.append(call)
+            if sum(one.steps for one in waiting) >= steps:
+                yield self._joined(waiting)
+                waiting = []
+        if waiting:
+            yield self._joined(waiting)
+
+    def _joined(self, calls: list[Call]) -> Call:
+        """Several calls as one: the result is that of the last, or for predictions those of all."""
+        if len(calls) == 1:
+            return calls[0]
+        steps = sum(call.steps for call in calls)
+        if not self.stacks:
+            return Call(steps, lambda: [call.run() for call in calls][-1], calls[-1].real)
+
+        def real(results: list) -> Any:
+            parts = [call.real(result) for call, result in zip(calls, results, strict=True)]
+            return tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+
+        return Call(steps, lambda: [call.run() for call in calls], real)
+
+    def _calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
         for item in items:
             if isinstance(item, Chunk):
                 yield from self._spans(item)

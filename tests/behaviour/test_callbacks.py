@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import cornu
 from cornu import callbacks, settings
 from cornu.callbacks.callback import HOOKS, Callback
 from cornu.callbacks.logs import Logs
@@ -25,10 +26,6 @@ class Optimizer:
 class Metric:
     def __init__(self, name):
         self.name = name
-
-
-class MeanAbsoluteError(Metric):
-    pass
 
 
 class FakeModel:
@@ -251,35 +248,34 @@ def test_a_bar_takes_one_list_of_metrics():
 # ------------------------------------------------------------------ watching a value
 
 
-DIRECTIONS = {
-    "val_loss": "down",
-    "decoder_loss": "down",
-    "val_accuracy": "up",
-    "my_acc": "up",
-    "out_accuracy": "up",
-    "val_mae": "down",
-    "root_mean_squared_error": "down",
-    "val_auc_1": "up",
-    "MeanIoU": "up",
-    "binary_crossentropy": "down",
-    "false_negatives": "down",
-    "true_positives": "up",
-    "something": None,
-    "accuracy_error": None,
-    "accent": None,
-}
-
-
-@pytest.mark.parametrize("name", DIRECTIONS)
-def test_the_better_direction_is_told_from_the_name(name):
-    assert direction(name, FakeModel()) == DIRECTIONS[name]
-
-
-def test_the_metric_itself_counts_more_than_its_name():
-    assert direction("val_score", FakeModel([MeanAbsoluteError("score")])) == "down"
-    special = Metric("score")
+def test_the_better_direction_is_told_by_the_metric_of_that_name():
+    special = Metric("brier")
     special._direction = "down"
-    assert direction("score", FakeModel([special])) == "down"
+    model = FakeModel([special, Metric("accuracy")])
+    names = ("loss", "val_loss", "val_brier", "brier", "accuracy", "val_brier_score", "my_loss", "val_auc", "score")
+    assert [direction(name, model) for name in names] == ["down"] * 4 + [None] * 5
+
+
+def test_a_score_of_ones_own_is_watched_only_with_a_mode():
+    def brier_score(y_true, y_pred):
+        return cornu.ops.mean(cornu.ops.square(y_true - y_pred), axis=-1)
+
+    model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[brier_score, "mae", "AUC"])
+    model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+    assert [direction(name, model) for name in ("val_brier_score", "val_mae", "val_AUC")] == [None, "down", "up"]
+    with pytest.raises(ValueError, match=r"EarlyStopping: cannot tell whether 'brier_score' .* mode=\"max\""):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[callbacks.EarlyStopping("brier_score")])
+
+
+def test_a_value_of_several_numbers_is_told_and_training_goes_on(tmp_path):
+    x, y = np.ones((4, 2)), np.eye(2)[[0, 1, 0, 1]]
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy", metrics=[cornu.metrics.F1Score()])
+    best = callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="f1_score", save_best_only=True)
+    with pytest.warns(UserWarning, match=r"monitor='f1_score', is an array of shape \(2,\).* The model is saved"):
+        history = model.fit(x, y, epochs=2, verbose=0, callbacks=[best]).history
+    assert len(history["loss"]) == 2 and (tmp_path / "best.keras").exists()
 
 
 @pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
@@ -374,7 +370,7 @@ def test_a_checkpoint_goes_through_save_and_makes_its_folder(tmp_path):
 
 def test_a_checkpoint_without_its_value_is_saved_rather_than_lost(tmp_path):
     model = FakeModel()
-    with pytest.warns(UserWarning, match=r"cannot tell the best model without 'val_loss'.* Available: loss"):
+    with pytest.warns(UserWarning, match=r"'val_loss', is not available. Available: loss. The model is saved"):
         run(model, [callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True)], [None])
     assert len(model.saved) == 1
 
@@ -437,3 +433,24 @@ def test_training_ends_when_the_loss_is_no_number(loss, capsys):
     with pytest.raises(RuntimeError, match=r"the loss of batch 3 is"):
         guard = callbacks.TerminateOnNaN(raise_error=True)
         callbacks.CallbackList([guard], model=model).on_train_batch_end(3, {"loss": loss})
+
+
+# ------------------------------------------------------------------ hooks as users write them
+
+
+def test_hooks_get_their_arguments_by_position():
+    seen = []
+
+    class Watch(callbacks.Callback):
+        def on_train_begin(self, log):
+            seen.append("begin")
+
+        def on_batch_end(self, number, results):
+            seen.append(number)
+
+        def on_epoch_end(self, number, results):
+            seen.append(sorted(results))
+
+    each = callbacks.LambdaCallback(on_epoch_end=lambda number, results: seen.append(results["loss"]), own=5)
+    run(FakeModel(), [Watch(), each], [1.0])
+    assert seen[0] == "begin" and seen[-1] == 1.0 and each.own == 5

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import itertools
 import operator
 import threading
 import time
@@ -15,6 +16,7 @@ import polars
 import pytest
 import scipy.sparse
 
+import cornu
 from cornu import settings
 from cornu.training.data import (
     PyDataset,
@@ -272,6 +274,45 @@ def test_a_py_dataset_is_told_of_epochs():
     assert data.calls == ["begin", "end"] and batches.num_batches == 3
 
 
+def test_a_py_dataset_is_gone_through_once():
+    assert [x[0, 0] for x, _ in Numbered()] == [0, 1, 2]
+    assert [x[0, 0] for x, _ in itertools.islice(Endless(), 5)] == [0, 1, 2, 3, 4]
+    layer = cornu.layers.Normalization()
+    layer.adapt(Numbered())
+    assert layer.mean == 1
+    layer.adapt(iter(Numbered()))  # a generator of (x, y): y does not count
+    assert layer.mean == 1
+
+
+def test_a_py_dataset_is_told_of_each_epoch_once():
+    model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    train, check, other = Numbered(), Numbered(), Numbered()
+    model.fit(train, epochs=2, verbose=0, batch_size=64, validation_data=check)
+    model.evaluate(other, verbose=0)
+    model.predict(other, verbose=0)
+    assert train.calls == check.calls == other.calls == ["begin", "end"] * 2
+
+
+def test_a_generator_to_validate_on_gives_each_epoch_the_same_batches():
+    def batches():
+        memory = np.zeros((4, 1), "float32"), np.zeros((4, 1), "float32")  # used again for each batch
+        for number in itertools.count():
+            memory[0][:], memory[1][:] = number, number
+            yield memory
+
+    model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(cornu.optimizers.SGD(0.0), "mse")
+    checks = {
+        "endless": (batches(), 2, [0.5] * 3),
+        "of 3": (pairs(3), None, [5 / 3] * 3),
+        "short": (pairs(1), 1, [0] * 3),
+    }
+    for data, steps, expected in checks.values():
+        shown = model.fit(X, Y, epochs=3, verbose=0, validation_data=data, validation_steps=steps).history["val_loss"]
+        assert shown == pytest.approx(expected)
+
+
 def test_a_py_dataset_is_shuffled_by_seed_and_epoch():
     orders = [firsts(make_batches(Numbered(8), shuffle=True, seed=3), n) for n in (0, 1, 0)]
     assert orders[0] == orders[2] != orders[1]
@@ -386,7 +427,6 @@ MISTAKES = {
         {"x": Numbered(), "sample_weight": Y},
         "sample_weight must not be given together with",
     ),
-    "batch_size with an iterator": ({"x": iter([X]), "batch_size": 4}, "batch_size must not be given together"),
     "four parts": ({"x": iter([(X, X, X, X)])}, "must yield x, .* Received: a tuple of 4"),
     "a list of parts": ({"x": iter([[X, Y]])}, "yields a list of 2; a batch must be a tuple"),
     "parts that do not fit": ({"x": iter([(X, FIVE)])}, "Received: x: 10, y: 5"),

@@ -542,3 +542,85 @@ def test_buckets_hold_every_sequence_once_and_mix_them_anew_each_epoch():
 def test_odd_buckets_are_refused(arguments, message):
     with pytest.raises(ValueError, match=f"LengthBuckets: {message}"):
         cornu.utils.LengthBuckets(TEXTS, **arguments)
+
+
+# ---------------------------------------------------------------- edges of fit, evaluate and predict
+
+
+def small(**compiled):
+    model = cornu.Sequential([cornu.Input((5,)), layers.Dense(1)])
+    model.compile("sgd", "mse", **compiled)
+    return model
+
+
+def test_no_epoch_is_left():
+    model = small(run_eagerly=True)
+    before = model.get_weights()
+    for epochs in ({"epochs": 0}, {"epochs": 2, "initial_epoch": 5}):
+        history = model.fit(X, PRICES, verbose=0, **epochs)
+        assert history.history == {} and history.epoch == []
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_nothing_to_train():
+    model = cornu.Sequential([cornu.Input((5,)), layers.BatchNormalization(center=False, scale=False, momentum=0.0)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match=r"there are no weights to train, so only .* state of layers"):
+        model.fit(X, X, batch_size=ROWS, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], X.mean(0), rtol=1e-4, atol=1e-6)
+    frozen = small(run_eagerly=True)
+    frozen.trainable = False
+    with pytest.warns(UserWarning, match=r"no weights to train"):
+        assert frozen.fit(X, PRICES, verbose=0).history["loss"][0] > 0
+    frozen.trainable = True
+    before = frozen.get_weights()[0]
+    frozen.fit(X, PRICES, verbose=0)  # the optimizer was not yet bound to anything
+    assert not np.array_equal(before, frozen.get_weights()[0])
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_batch_hooks_hear_of_as_many_steps_as_an_execution_has(jit_compile):
+    ends = []
+    note = LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(batch))
+    model = small(steps_per_execution=6, jit_compile=jit_compile)
+    model.fit(X, PRICES, batch_size=4, verbose=0, callbacks=[note])
+    assert ends == [5, 11, 15]
+    note = LambdaCallback(on_predict_batch_end=lambda batch, logs: ends.append(len(logs["outputs"])))
+    together = model.predict(X, batch_size=4, verbose=0, callbacks=[note])
+    assert ends[3:] == [24, 24, 15]
+    np.testing.assert_allclose(together, model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("stage", "flag"), [("test", "stop_evaluating"), ("predict", "stop_predicting")])
+def test_a_callback_stops_evaluation_and_prediction(stage, flag):
+    taken = []
+
+    def endless():
+        while len(taken) < 20:
+            taken.append(1)
+            yield X[:2], PRICES[:2]
+
+    model = small()
+    stop = LambdaCallback(**{f"on_{stage}_batch_end": lambda batch, logs: setattr(model, flag, batch == 2)})
+    run = {"test": model.evaluate, "predict": model.predict}[stage]
+    run(endless(), verbose=0, callbacks=[stop])
+    assert len(taken) < 6
+    assert len(model.predict(X[:4], batch_size=2, verbose=0)) == 4  # the flag does not last
+
+
+def test_two_metrics_with_the_same_keys_are_both_shown():
+    class Extremes(cornu.metrics.Metric):
+        def __init__(self, name):
+            super().__init__(name=name)
+            self.low = self.add_weight(name="low")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.low.assign(cornu.ops.min(y_true if self.name == "labels" else y_pred))
+
+        def result(self):
+            return {"low": self.low.value}
+
+    model = small(metrics=[Extremes("labels"), Extremes("outputs")], run_eagerly=True)
+    shown = model.evaluate(X, PRICES, batch_size=ROWS, verbose=0, return_dict=True)
+    assert shown["low"] == pytest.approx(PRICES.min())
+    assert shown["outputs_low"] == pytest.approx(model.predict(X, verbose=0).min(), rel=1e-5)

@@ -263,8 +263,8 @@ def test_each_variable_by_an_optimizer_of_its_choice():
     np.testing.assert_allclose(variables[0].numpy(), 1 - 0.1 * np.asarray(gradients()[0]), rtol=1e-6)
     np.testing.assert_allclose(variables[1].numpy(), 1 - np.asarray(gradients()[1]), rtol=1e-6)
     assert optimizer.optimizers == list(choice.values())
-    with pytest.raises(AttributeError, match=r"one of its .optimizers"):
-        optimizer.learning_rate = 0.1
+    optimizer.learning_rate = 0.05  # half of the first one's, so half of every one's
+    assert [float(one.learning_rate) for one in optimizer.optimizers] == pytest.approx([0.05, 0.5])
 
 
 def test_several_optimizers_share_one_loss_scale_and_apply_a_constraint_once():

@@ -42,6 +42,7 @@ OWN_SETTINGS = {
     "Adafactor": [
         {},
         {"relative_step": False, "clip_threshold": 0.5},
+        {"relative_step": False, "learning_rate": 0.9},
         {"beta_2_decay": -0.5, "epsilon_1": 1e-4, "epsilon_2": 0.5},
     ],
     "Muon": [
@@ -114,7 +115,7 @@ def test_five_steps(name, settings):
     tolerance = 2e-5 if name == "Muon" else 2e-6  # the iteration amplifies the rounding of products
     histories, configs, listings = [], [], []
     for package in (cornu, keras):
-        optimizer = getattr(package.optimizers, name)(learning_rate=0.05, name="trainer", **settings)
+        optimizer = getattr(package.optimizers, name)(**{"learning_rate": 0.05, "name": "trainer", **settings})
         histories.append(run(optimizer, make_variables(package, values), gradients))
         configs.append(optimizer.get_config())
         listings.append([(v.path, v.shape, v.dtype) for v in optimizer.variables])
