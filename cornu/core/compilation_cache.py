@@ -6,11 +6,13 @@ written. `CORNU_COMPILATION_CACHE` is "off" or the path of another folder; `corn
 the same in a program.
 
 A folder is bounded without locks: at its end, a process that added to it removes what was used longest ago. Processes
-may share it: an entry that is missing, half written or damaged is compiled again. Entries are code, so the folder is
-used only where nobody but its owner can write to it.
+may share it: an entry that is missing, half written or damaged is compiled again. Entries are code, so a folder, named
+or not, is used only where nobody but the user can write to it, whose group counts as the user where it has no other
+member; of one that others can write to a warning says once that it is not used.
 """
 
 import atexit
+import contextlib
 import os
 import platform
 import stat
@@ -23,6 +25,10 @@ from typing import NamedTuple
 import jax
 import jaxlib
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+with contextlib.suppress(ImportError):  # Windows has no groups
+    import grp
+    import pwd
 
 DEFAULT_MAXIMUM = 2**30  # bytes
 _OFF = ("off", "0", "false", "no")
@@ -124,12 +130,21 @@ def _prepared_folder(said: str | None) -> Path | None:
     root = default_folder() if said is None else Path(said).expanduser().absolute()
     folder = root / f"jaxlib-{jaxlib.version.__version__}-{_processor()}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if said is None and not (_is_own(root) and _is_own(folder)):
-            return None
-        return folder if os.access(folder, os.W_OK) else None
+        root.parent.mkdir(parents=True, exist_ok=True)
+        for place in (root, folder):  # each by itself: the umask counts for what mkdir makes on the way
+            place.mkdir(mode=0o700, exist_ok=True)
+        open_to_others = next((place for place in (root, folder) if _others_may_write(place, place is folder)), None)
+        if open_to_others is None:
+            return folder if os.access(folder, os.W_OK) else None
     except OSError:
         return None
+    warnings.warn(
+        f"Compiled code is not kept on disk: other users can write to {str(open_to_others)!r}, so they could put code "
+        f"into it. Take their rights away (chmod go-w {open_to_others}), or set CORNU_COMPILATION_CACHE to another "
+        "folder, or to 'off'.",
+        stacklevel=2,
+    )
+    return None
 
 
 def default_folder() -> Path:
@@ -143,12 +158,29 @@ def default_folder() -> Path:
     return Path.home() / ".cache" / "cornu"
 
 
-def _is_own(folder: Path) -> bool:
-    """Whether the folder is this user's, and nobody else can put code into it."""
+def _others_may_write(folder: Path, holds_code: bool) -> bool:
+    """Whether others than this user can put code into the folder, or change what is in it.
+
+    A folder around the one that holds the code may be the system's, or one in which everybody keeps what is theirs.
+    """
     if not hasattr(os, "getuid"):
-        return True
+        return False
     found = folder.stat()
-    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if found.st_uid != os.getuid() and (holds_code or found.st_uid != 0):
+        return True
+    if not holds_code and found.st_mode & stat.S_ISVTX:
+        return False
+    by_group = found.st_mode & stat.S_IWGRP and not _is_alone_in(found.st_gid)
+    return bool(found.st_mode & stat.S_IWOTH or by_group)
+
+
+def _is_alone_in(group: int) -> bool:
+    """Whether this is the group that a system makes for the user alone, as where the umask is 002."""
+    try:
+        user, members = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(group)
+    except KeyError:
+        return False
+    return members.gr_name == user and set(members.gr_mem) <= {user}
 
 
 def _processor() -> str:

@@ -1,5 +1,7 @@
 """Files that appear whole or not at all: written beside their place, flushed to disk, then moved there.
 
+A file that is there already keeps its mode and owner, and a link to it stays one, as if it were written in its place.
+
 What a killed writer leaves behind is named `.NAME.….part`; it hurts nobody, and a later save of the same file takes it
 away once it is old enough that nobody can still be writing it.
 """
@@ -8,6 +10,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +25,7 @@ _HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: paths as they are, and swap 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """The path of a temporary file that takes the place of `path` when the block ends without an error."""
-    path = Path(path)
+    path = _linked(path)
     _prepare(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
@@ -31,12 +34,30 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         with _told(path):
             yield temporary
             os.chmod(temporary, 0o666 & ~_umask())
+            _take_mode(temporary, path)
             _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _linked(path: str | os.PathLike) -> Path:
+    """The path itself, or the one that it is a link to."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+
+
+def _take_mode(new: Path, old: Path) -> None:
+    """Give a new file or folder the owner, as far as that may be, and the mode of the one whose place it takes."""
+    try:
+        found = old.stat()
+    except FileNotFoundError:
+        return
+    if hasattr(os, "chown") and (found.st_uid, found.st_gid) != (new.stat().st_uid, new.stat().st_gid):
+        with suppress(PermissionError):
+            os.chown(new, found.st_uid, found.st_gid)
+    os.chmod(new, stat.S_IMODE(found.st_mode))
 
 
 def _prepare(path: Path) -> None:
@@ -87,7 +108,7 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     Linux swaps the two in one step. Elsewhere the old one steps aside for a moment before the new one is there. Never
     is a half-written one.
     """
-    path = Path(path)
+    path = _linked(path)
     _prepare(path)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as room:
         new, old = Path(room) / "new", Path(room) / "old"
@@ -95,6 +116,7 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
         with _told(path):
             yield new
             for place in (*new.rglob("*"), new):
+                _take_mode(place, path / place.relative_to(new))
                 _flush(place)
         if not (path.exists() and _swapped(new, path)):
             _step_aside(new, path, old)
@@ -141,7 +163,8 @@ def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[
         temporaries = [new / path.name for path in paths]
         with _told(last):
             yield temporaries
-            for temporary in temporaries:
+            for temporary, path in zip(temporaries, paths, strict=True):
+                _take_mode(temporary, path)
                 _flush(temporary)
         former = list(dict.fromkeys([last, *gone, *paths]))
         try:

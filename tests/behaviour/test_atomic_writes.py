@@ -136,3 +136,31 @@ def test_a_new_file_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
     save(filled(1.0), tmp_path / "model.keras")
     (tmp_path / "plain").touch()
     assert (tmp_path / "model.keras").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_is_there_keeps_its_mode_and_a_link_stays_a_link(name, tmp_path):
+    (tmp_path / "run").mkdir()
+    path, link = tmp_path / "run" / name, tmp_path / name
+    save(filled(1.0), path)
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    link.symlink_to(path)
+    before, mode = contents(tmp_path / "run"), path.stat().st_mode
+    save(filled(2.0), link)
+    assert link.is_symlink() and path.stat().st_mode == mode
+    assert contents(tmp_path / "run") != before and sorted(os.listdir(tmp_path)) == sorted(["run", name])
+    if path.is_file():
+        path.unlink()
+        save(filled(3.0), link)  # as the target's name says, though nothing is there
+        assert link.is_symlink() and path.is_file()
+
+
+def test_the_files_of_a_set_and_of_a_folder_keep_their_modes(tmp_path):
+    filled(1.0).save_weights(tmp_path / "m.weights.json", max_shard_size=2.0)
+    filled(1.0).save(tmp_path / "folder", zipped=False)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        path.chmod(0o600)
+    filled(2.0).save_weights(tmp_path / "m.weights.json", max_shard_size=2.0)
+    filled(2.0).save(tmp_path / "folder", zipped=False)
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,26 @@ def test_what_cannot_be_a_folder_is_done_without(tmp_path):
     assert result(start(TRAIN, XDG_CACHE_HOME=str(tmp_path)))["folder"] is None
 
 
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
-    (tmp_path / "cornu").mkdir()
-    (tmp_path / "cornu").chmod(0o777)
-    said = result(start(TRAIN, XDG_CACHE_HOME=str(tmp_path)))
-    assert said["folder"] is None and not entries(tmp_path)
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    "mode, alone, used",
+    [(None, False, True), (0o700, False, True), (0o775, True, True), (0o775, False, False), (0o777, True, False),
+     (0o1777, False, True)],
+)  # fmt: skip
+def test_a_folder_is_used_where_nobody_else_can_write_to_it(named, mode, alone, used, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compilation_cache, "_is_alone_in", lambda group: alone)
+    before = os.umask(0o002)  # as where each user has a group of their own
+    try:
+        if mode is not None:
+            (tmp_path / "cornu").mkdir()
+            (tmp_path / "cornu").chmod(mode)
+        with nullcontext() if used else pytest.warns(UserWarning, match="other users can write"):
+            folder = compilation_cache._prepared_folder(str(tmp_path / "cornu") if named else None)
+    finally:
+        os.umask(before)
+    assert (folder is not None) == used
+    assert not used or folder.stat().st_mode & 0o777 == 0o700
 
 
 SAY = """
