@@ -119,6 +119,7 @@ class Sequential(Model):
     def _lay_out(self, inputs: Any) -> None:
         x = inputs
         path = self._variable_path()
+        context.auto_name("functional")  # Keras makes a functional model here: the next one's name counts it
         with context.scope(path=path):
             for layer in self.layers:
                 x = layer(x)

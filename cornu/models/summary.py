@@ -57,11 +57,11 @@ def _is_linear(model: Any) -> bool:
     graph = model._graph
     if graph is None or hasattr(model, "_layers"):
         return True
-    per_layer: dict[int, int] = {}
+    if len(graph.inputs) > 1:
+        return False
     kept = {id(node) for node in graph.nodes_in_order}
     for operation in graph.operations:
         nodes = [node for node in operation.nodes if id(node) in kept]
-        per_layer[id(operation)] = len(nodes)
         if len(nodes) > 1 or any(len(node.input_tensors) > 1 for node in nodes):
             return False
     depths: dict[int, int] = {}

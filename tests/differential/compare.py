@@ -35,10 +35,6 @@ class Found:
         """Whether Keras alone raises, with these words."""
         return self.label == "error" and self.ours == "" and words in self.theirs
 
-    def after_load(self) -> bool:
-        """Whether the model came from a file or a config."""
-        return self.verb in ("save", "json", "config", "clone")
-
 
 def plain(value: Any) -> Any:
     """What was seen as plain data: dictionaries, lists, arrays, numbers and text."""

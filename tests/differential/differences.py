@@ -44,6 +44,10 @@ TABLE = [
         lambda f: f.ours_refuse("trainable"),
     ),
     Row(
+        "`compile` starts afresh:",
+        "Keras goes on showing the metrics of an earlier `compile` where the new one names none.",
+    ),
+    Row(
         "Weights of a model that was trained with another optimizer load,",
         "with a warning; an optimizer that was not used yet takes the state that the file holds.",
     ),
@@ -59,9 +63,19 @@ TABLE = [
         lambda f: f.verb == "save" and f.theirs_refuse("Unknown layer"),
     ),
     Row(
+        'Files say `jit_compile="auto"`',
+        "where that was asked for, and so leave the choice to where the model is loaded.",
+        lambda f: f.place.endswith("compile_config.jit_compile (kind)") and f.ours == "str auto",
+    ),
+    Row(
+        "Models nest without leaks:",
+        "several ways of putting models with state into one another end in JAX's UnexpectedTracerError in Keras.",
+        lambda f: f.theirs_refuse("UnexpectedTracerError"),
+    ),
+    Row(
         "A loaded model's weights have the paths that they had,",
-        "with the model's name in front; Keras leaves it out of those of classes.",
-        lambda f: f.label == "state" and f.place.startswith(".paths") and f.after_load() and f.ours.endswith(f.theirs),
+        "with the names of the parts around; Keras leaves those out of parts that a file builds one by one.",
+        lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),
     ),
 ]
 

@@ -73,7 +73,7 @@ class Draw:
         layers: dict[str, New | Net] = {}
         steps: list[Step] = []
         self._start(tensors, layers, steps)
-        for _ in range(self._random.randint(1, 4 if depth else 6)):
+        for _ in range(self._random.randint(1, 2 if depth else 4)):
             self._grow(form, depth, tensors, masks, layers, steps)
         if not layers:
             self._add_layer(
@@ -107,8 +107,8 @@ class Draw:
         if form == "sequential" or self.chance(0.6):
             return first
         more = [self._input(self.one([first[0].shape, (4,), (4, 3)]), self.chance(0.2))]
-        if self.chance(0.3) and len(first[0].shape) in (1, 2):
-            more.append(Given(self.name("m"), first[0].declared[:1], first[0].shape[:1], "bool"))
+        if self.chance(0.4):
+            more.append(Given(self.name("m"), (4,), (4,), "bool"))
         return [*first, *more]
 
     def _input(self, shape: tuple[int, ...], whole: bool) -> Given:
@@ -174,7 +174,8 @@ class Draw:
         key, result = self.name("f"), self.name("h")
         layers[key] = made
         how = row.how
-        if row.takes == 1 and not row.whole and len(taken[0].shape) in (1, 2) and masks and self.chance(0.35):
+        fits = len(taken[0].shape) == 2 and taken[0].shape[0] == 4
+        if row.takes == 1 and not row.whole and masks and self.chance(0.5 if fits else 0.03):
             how = "{f}({0}, mask=" + self.one(masks) + ")"
         elif name == "MultiHeadAttention" and self.chance(0.2):
             how = "{f}({0}, {1}, use_causal_mask=True)"
@@ -333,7 +334,8 @@ class Actions:
 
     def __init__(self, draw: Draw, net: Net, heads: list):
         self._draw, self._net, self._heads = draw, net, heads
-        self._compiled = False
+        self._compiled = self._grouped = False
+        self._kept: dict[str, Any] = {}  # metrics that were once compiled
 
     def draw(self) -> tuple[Do, ...]:
         """A few actions; a model is compiled before it is trained."""
@@ -341,8 +343,8 @@ class Actions:
         actions = [Do("look")] if d.chance(0.3) else []
         if not d.chance(0.05):
             actions.append(Do("call"))
-        trains = d.chance(0.55)
-        for _ in range(d._random.randint(1, 4)):
+        trains = d.chance(0.5)
+        for _ in range(d._random.randint(1, 3)):
             verb = d.one([*_VERBS, *_TRAINING, *_TRAINING] if trains else _VERBS)
             if verb in _TRAINING and not self._compiled:
                 actions.append(self._compile())
@@ -373,6 +375,9 @@ class Actions:
             arguments["loss_weights"] = self._structured([d.one([0.3, 1.0, 2.0]) for _ in self._heads])
         if d.chance(0.1):
             arguments["steps_per_execution"] = 2
+        self._grouped = "steps_per_execution" in arguments  # then Keras begins batches that never come
+        self._kept |= {kind: arguments[kind] for kind in ("metrics", "weighted_metrics") if kind in arguments}
+        arguments = self._kept | arguments  # Keras goes on with the metrics of an earlier compile, where one has none
         if d.chance(0.02):
             arguments["run_eagerly"] = True
         return Do("compile", arguments)
@@ -384,7 +389,7 @@ class Actions:
 
     def _call(self) -> dict:
         d = self._draw
-        return {"rows": d.one([1, 3, 5]), **({"training": d.one([True, False])} if d.chance(0.3) else {})}
+        return {"rows": 3, **({"training": d.one([True, False])} if d.chance(0.3) else {})}
 
     def _predict(self) -> dict:
         d = self._draw
@@ -397,7 +402,7 @@ class Actions:
         if d.chance(0.35):
             arguments["source"] = d.one(["generator", "dataset"])
         else:
-            arguments["batch_size"] = d.one([2, 3, 5, 8])
+            arguments["batch_size"] = d.one([3, 3, 2, 8])
         if d.chance(0.5):
             arguments["epochs"] = 2
         if d.chance(0.25):
@@ -410,7 +415,7 @@ class Actions:
             arguments["validation"] = d.one(["arrays", "generator", "dataset", "weighted"])
         if d.chance(0.1):
             arguments["steps_per_epoch"] = d.one([1, 2])
-        if d.chance(0.5):
+        if d.chance(0.5) and not self._grouped:
             arguments["hooks"] = True
         if d.chance(0.15):
             arguments["callbacks"] = [d.one(_CALLBACKS)]
@@ -425,16 +430,16 @@ class Actions:
         if d.chance(0.3):
             arguments["source"] = d.one(["generator", "dataset"])
         else:
-            arguments["batch_size"] = d.one([2, 3, 8])
+            arguments["batch_size"] = d.one([3, 3, 8])
         if d.chance(0.2):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
-        if d.chance(0.2):
+        if d.chance(0.2) and not self._grouped:
             arguments["hooks"] = True
         return arguments
 
     def _train_on_batch(self) -> dict:
         d = self._draw
-        return {"rows": d.one([1, 3, 5]), **({"sample_weight": True} if d.chance(0.2) else {})}
+        return {"rows": 3, **({"sample_weight": True} if d.chance(0.2) else {})}
 
     _test_on_batch = _train_on_batch
 

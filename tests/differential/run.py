@@ -1,7 +1,9 @@
 """Run a program on cornu and on Keras, action by action, and compare after each what was seen and what is left."""
 
 import contextlib
+import gc
 import io
+import logging
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -152,4 +154,7 @@ def _said(error: Exception | None) -> str:
 def quick() -> None:
     """Compile quickly: what is compiled runs once or twice."""
     jax.config.update("jax_disable_most_optimizations", True)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    gc.collect()
+    gc.freeze()  # both libraries collect garbage in each clear_session, and so look through all that is imported
     np.seterr(all="ignore")
