@@ -4,6 +4,7 @@ That one primitive carries training, evaluation, `stateless_call`, optimizers, m
 scope maps variables to values: while it is open, reading and assigning go to the scope instead of the variable.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -143,13 +144,6 @@ class Variable:
         layout = self._layout
         self._value = jax.device_put(array, layout) if layout is not None else array
 
-    def take(self, array: jax.Array) -> None:
-        """Keep a new value that a compiled function made for this variable alone."""
-        if isinstance(array, jax.core.Tracer):
-            self.assign(array)
-        else:
-            self._value = array
-
     def assign_add(self, value: Any) -> jax.Array:
         """Add `value`."""
         return self.assign(self._own() + _array(value))
@@ -222,6 +216,28 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
+
+
+# Both walk over the variables in C: no signal handler and no other thread gets a turn in between, so a reader sees one
+# whole state and a writer is never stopped half-way.
+
+
+def values_of(variables: Iterable[Variable]) -> list:
+    """The variables' own values, all of the same moment."""
+    return list(map(Variable._value.__get__, variables))
+
+
+def give_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
+    """Give variables their new values, of their shapes and dtypes, all at one moment."""
+    before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
+    deque(map(Variable._value.__set__, variables, values), maxlen=0)
+    del before
+
+
+def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
+    """Scope in which variables are read as they are at its start, whatever another thread trains meanwhile."""
+    variables = tuple(variables)
+    return context.state(dict(zip(variables, values_of(variables), strict=True)))
 
 
 def _array(x: Any) -> Any:

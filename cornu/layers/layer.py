@@ -25,7 +25,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, filtered
-from cornu.core.variable import Variable, functional
+from cornu.core.variable import Variable, functional, reading_one_state
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
@@ -552,8 +552,15 @@ class Layer(Operation):
     @property
     def metrics(self) -> list[Metric]:
         """The metrics of this layer and those inside it."""
-        nested = (m for layer in self._parts(Layer) for m in layer.metrics)
-        return list({id(m): m for m in (*self._parts(Metric), *nested)}.values())
+        return list({id(m): m for m in (*self._parts(Metric), *self._inner_metrics())}.values())
+
+    def _inner_metrics(self) -> list[Metric]:
+        """The metrics of the layers inside."""
+        return [metric for layer in self._parts(Layer) for metric in layer._metrics_for_outer()]
+
+    def _metrics_for_outer(self) -> list[Metric]:
+        """The metrics that belong to a model around this layer; what an inner model is trained with does not."""
+        return self.metrics
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -575,7 +582,8 @@ class Layer(Operation):
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights' values as NumPy arrays."""
-        return [v.numpy() for v in self.weights]
+        with reading_one_state(self.weights):
+            return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: Sequence) -> None:
         """Give all weights new values, in the order of `get_weights`."""

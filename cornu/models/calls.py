@@ -20,7 +20,7 @@ from cornu import registry, settings, tree
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 from cornu.layers.layer import Layer
 
@@ -88,6 +88,15 @@ def _is_tracing() -> bool:
     return isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
 
 
+def _give(variables: list[Variable], values: list) -> None:
+    """Give variables values that were computed without an error."""
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    else:
+        give_values(variables, jax.block_until_ready(values))
+
+
 class Call:
     """One compiled call.
 
@@ -111,14 +120,13 @@ class Call:
         """Compute; nothing is done to the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
-        found = self._function([variable._value for variable in self.variables], arrays)
+        found = self._function(values_of(self.variables), arrays)
         self.has_run = True
         return found
 
     def finish(self, model: Any, outputs: list, masks: dict, losses: list, changes: dict) -> Any:
         """Do to the model and the outputs what the call would have done."""
-        for index, value in changes.items():
-            self.variables[index].take(value)
+        _give([self.variables[index] for index in changes], list(changes.values()))
         model._losses[:] = losses
         for index, mask in masks.items():
             set_mask(outputs[index], mask)

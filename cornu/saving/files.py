@@ -11,13 +11,14 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered
-from cornu.core.variable import first_values_later
+from cornu.core.variable import first_values_later, reading_one_state
 from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
@@ -67,9 +68,11 @@ def save_model(
             raise ValueError(
                 f"save_model: zipped=False writes a folder, whose name must not end in '.keras'. Received: {path!r}."
             )
-        archive.save_folder(model, _target(path, overwrite))
-        return
-    _format(path, "save_model").save_model(model, _target_file(path, overwrite))
+        write, target = archive.save_folder, _target(path, overwrite)
+    else:
+        write, target = _format(path, "save_model").save_model, _target_file(path, overwrite)
+    with _one_state(model):
+        write(model, target)
 
 
 @filtered
@@ -143,7 +146,14 @@ def save_weights(
         kwargs["max_shard_size"] = max_shard_size
     write = _format(path, "save_weights").save_weights
     _check_options(write, "save_weights", kwargs)
-    write(model, _target_file(path, overwrite), **kwargs)
+    with _one_state(model):
+        write(model, _target_file(path, overwrite), **kwargs)
+
+
+def _one_state(model: Any) -> AbstractContextManager:
+    """Scope in which the model is as at its start, though another thread may be training it."""
+    optimizer = getattr(model, "optimizer", None)
+    return reading_one_state([*model.variables, *(optimizer.variables if optimizer is not None else ())])
 
 
 @filtered

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from cornu import optimizers, registry, validate
+from cornu.core import context
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.structure import Structure
 from cornu.core.tracebacks import filtered
+from cornu.core.variable import values_of
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
 from cornu.training.compilations import Compilations
@@ -197,6 +199,9 @@ class Compilable:
         found = [*losses[:1], *([compiled] if compiled is not None else []), *own, *losses[1:]]
         return list({id(metric): metric for metric in found}.values())
 
+    def _metrics_for_outer(self) -> list[Metric]:
+        return self._inner_metrics()
+
     @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns, in its order."""
@@ -207,10 +212,16 @@ class Compilable:
         for metric in self.metrics:
             metric.reset_state()
 
-    def _metrics_at_start(self) -> list[np.ndarray] | None:
-        """What `reset_metrics` leaves in `metrics_variables`; None where a metric of the user's must be asked."""
+    def _metrics_at_start(self) -> list:
+        """The values that `reset_metrics` gives `metrics_variables`, which keep theirs."""
         starts = self._remembered("metrics at start", lambda: _starts(self.metrics))
-        return None if starts is None else [value.copy() for value in starts]
+        if starts is not None:
+            return [value.copy() for value in starts]
+        variables = self.metrics_variables  # a metric of the user's must be asked each time
+        assigned = dict(zip(variables, values_of(variables), strict=True))
+        with context.state(assigned):
+            self.reset_metrics()
+        return [assigned.pop(variable) for variable in variables]
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Every metric's value by name: the loss, the outputs' losses, the metrics of `compile`, then others."""

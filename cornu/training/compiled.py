@@ -1,7 +1,8 @@
 """A step of training, evaluation or prediction as one compiled function, with the variables behind its state.
 
-The function is compiled once a batch shape. Training donates the state; evaluation and prediction hand back what they
-changed alone.
+The function is compiled once a batch shape. It is given the values of the variables and keeps them as they are (nothing
+is donated): until its new values are there, and while others read the old ones, these live on. So what a failed or
+interrupted call leaves behind can be undone (`under_way`), at the price of one copy of what the step changes.
 """
 
 import functools
@@ -12,11 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 from cornu.optimizers import Optimizer
 from cornu.training.many import Repeated
 from cornu.training.step import TrainState, layers_and_variables, optimizers_of, pure_step
+from cornu.training.under_way import Outcome
 
 
 class Compiled:
@@ -30,18 +32,19 @@ class Compiled:
 
     def __init__(self, model: Any, stage: str, many: bool = False):
         self._layers, self.parts = layers_and_variables(model, stage)
+        self._variables = [variable for part in self.parts for variable in part]
         self.jit = model.jit_compile
         self._schedules = _schedules(model) if stage == "train" else []
         self._known_shapes: set[tuple] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
+        self._has_metrics = stage != "predict"
         self.names: list[str] = []
         step = pure_step(model, stage, self.parts, self.names)
         step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else _only_changes(step)
-        donated = (0,) if self._writes_all else ()
         options = platform.compiler_options() or None
-        self.function = jax.jit(step, donate_argnums=donated, compiler_options=options) if self.jit else step
+        self.function = jax.jit(step, compiler_options=options) if self.jit else step
 
     def serves(self, model: Any, stage: str) -> bool:
         """Whether the model still has these layers and variables, in these roles, and its learning rate schedules."""
@@ -53,26 +56,43 @@ class Compiled:
             and (stage != "train" or _same(_schedules(model), self._schedules))
         )
 
-    def __call__(self, data: Any, rows: Any = None, metrics: list | None = None) -> Any:
-        """Run the step on a batch, give the variables their new values, and return the logs or outputs.
+    def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
+        """Run the step on a batch and give the variables their new values, which may still be under way.
 
         Args:
             data: the batch.
             rows: how many of its rows are real; None for all of them.
             metrics: the values from which metrics start; None for those that they have.
         """
-        state = [[variable._value for variable in part] for part in self.parts]
-        if metrics is not None:
-            state[-1] = metrics if self.jit else list(map(jnp.asarray, metrics))
-        state = TrainState(*state) if self._writes_all else tuple(state)
+        state = self._state(metrics)
         if self.jit:
             result, after = self._run(state, data, rows)
         else:
             result, after = self.function(state, jax.tree.map(jnp.asarray, data), rows)
-        for variables, values in zip(self.parts, after, strict=True):
-            for index, value in enumerate(values) if self._writes_all else values.items():
-                variables[index]._value = value
-        return {name: result[name] for name in self.names} if self.names else result
+        result = {name: result[name] for name in self.names} if self.names else result
+        return self._stored(state, after, result)
+
+    def _state(self, metrics: Sequence | None) -> tuple:
+        """The variables' values by part, all of one moment; the metrics' where they were given."""
+        values = iter(values_of(self._variables))
+        state = [[next(values) for _ in part] for part in self.parts]
+        if metrics is not None and self._has_metrics:
+            state[-1] = list(metrics) if self.jit else list(map(jnp.asarray, metrics))
+        return TrainState(*state) if self._writes_all else tuple(state)
+
+    def _stored(self, state: tuple, after: Sequence, result: Any) -> Outcome:
+        """Give the variables their new values."""
+        if self._writes_all:
+            changed, new = self._variables, [value for part in after for value in part]
+            metrics = after[-1]
+        else:
+            places = [(part, index) for part, values in enumerate(after) for index in values]
+            changed = [self.parts[part][index] for part, index in places]
+            new = [after[part][index] for part, index in places]
+            metrics = [after[-1].get(i, old) for i, old in enumerate(state[-1])] if self._has_metrics else None
+        before = values_of(changed)
+        give_values(changed, new)
+        return Outcome(result, metrics, changed, before, new)
 
     def _run(self, state: tuple, data: Any, rows: Any) -> tuple:
         """Run the function; a first run on new shapes, which compiles it, is counted."""

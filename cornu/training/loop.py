@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, give_values
 from cornu.random import global_seed
 from cornu.training import many, padding, state_tree
 from cornu.training.chunks import feed, packed
@@ -38,6 +39,7 @@ from cornu.training.data import (
 from cornu.training.pace import Late, Pace
 from cornu.training.prepare import prepare, undone_on_error
 from cornu.training.step import Steps
+from cornu.training.under_way import UnderWay
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
@@ -201,7 +203,6 @@ class Trainer(Compilable, Steps):
     def _epoch(self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0) -> dict[str, Any]:
         """One epoch of training ("train") or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
-        self.reset_metrics()
         logs = self._run_calls(
             stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
         )
@@ -218,13 +219,19 @@ class Trainer(Compilable, Steps):
             report: called after each call with the call, the number of its last step, and its result.
         """
         pace = self._pace_of(stage, watched)
-        runner = many.Runner(stage, pace, lambda several: self._function(stage, several))
-        late = Late(report, pace, at_once=watched)
-        result, done = None, 0
         full = padding.size(self, batches, stage)
         parts = 1 if stage == "predict" else 3
         grouped = self.steps_per_execution != 1
-        with feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items:
+        starts = None if stage == "predict" else self._fresh_metrics()
+        with (
+            feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items,
+            UnderWay() as under_way,
+        ):
+            runner = many.Runner(stage, pace, lambda several: self._function(stage, several), under_way, starts)
+            if watched:
+                begin, report = runner.heeding(begin), runner.heeding(report)
+            late = Late(report, pace, at_once=watched)
+            result, done = None, 0
             for call in runner.calls(items):
                 begin(done)
                 began = time.perf_counter()
@@ -233,8 +240,14 @@ class Trainer(Compilable, Steps):
                 late(call, done - 1, result, began)
                 if getattr(self, _STOPS[stage]):
                     break
-        late.finish()
+            late.finish()
         return result
+
+    def _fresh_metrics(self) -> list:
+        """The values of the metrics' variables from which an epoch starts, which the variables get too."""
+        starts = list(map(jnp.asarray, self._metrics_at_start()))
+        give_values(self.metrics_variables, starts)
+        return starts
 
     def _pace_of(self, stage: str, watched: bool) -> Pace:
         """How many steps a call takes: one where each is looked at, what `compile` was told, or what is found best."""
@@ -342,9 +355,9 @@ class Trainer(Compilable, Steps):
         known = self._remembered("predicts", dict)
         kind = (settings.floatx(), x.shape, x.dtype) if type(x) is np.ndarray else None
         if kind in known:
-            return _on_host(known[kind]((x,)))
+            return _predicted(known[kind], (x,))
         data, function = self._one_batch("predict", x, owner=owner), self._function("predict")
-        found = _on_host(function(data))
+        found = _predicted(function, data)
         if kind is not None and data[0].dtype == x.dtype:
             known[kind] = function
         return found
@@ -352,10 +365,8 @@ class Trainer(Compilable, Steps):
     def _on_batch(self, stage: str, x: Any, y: Any, weight: Any, class_weight: Any, return_dict: bool) -> Any:
         self._require_compiled(f"{stage}_on_batch")
         data = self._one_batch(stage, x, y, weight, class_weight)
-        starts = self._metrics_at_start()
-        if starts is None:
-            self.reset_metrics()
-        logs = _numbers(self._function(stage)(data, metrics=starts))
+        with UnderWay() as under_way:
+            logs = _numbers(under_way.run(self._function(stage), data, None, self._metrics_at_start()).result)
         return logs if return_dict else _listed(logs)
 
     def _one_batch(
@@ -405,6 +416,11 @@ def _listed(logs: dict[str, Any]) -> Any:
     """The values in their order; a single one alone."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
+
+
+def _predicted(function: Compiled, data: tuple) -> Any:
+    with UnderWay() as under_way:
+        return _on_host(under_way.run(function, data).result)
 
 
 def _on_host(outputs: Any) -> Any:

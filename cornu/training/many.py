@@ -9,6 +9,7 @@ another shape (the last one, unless it can be filled up), where it is large, and
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from operator import is_
 from typing import Any, NamedTuple
 
 import jax
@@ -16,10 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.core.variable import values_of
 from cornu.kernels import platform
 from cornu.training.chunks import Chunk
 from cornu.training.pace import Pace
 from cornu.training.step import TrainState
+from cornu.training.under_way import UnderWay
 
 STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
 
@@ -146,12 +149,40 @@ class Runner:
         stage: "train", "test" or "predict".
         pace: how many steps a call takes.
         function: gives the compiled step: for one batch (False) or for a span of a chunk (True).
+        under_way: runs it.
+        metrics: the values of the metrics' variables from which they start.
     """
 
-    def __init__(self, stage: str, pace: Pace, function: Callable[[bool], Callable]):
+    def __init__(
+        self, stage: str, pace: Pace, function: Callable[[bool], Callable], under_way: UnderWay, metrics: list | None
+    ):
         self.stacks = stage == "predict"
         self.pace = pace
-        self.function = functools.cache(function)
+        self.metrics = metrics
+        self._function = functools.cache(function)
+        self._under_way = under_way
+
+    def run(self, several: bool, data: Any, rows: Any) -> Any:
+        """Run the step for one batch, or for a span of a chunk, and return its result.
+
+        The metrics go on from where this runner left them, whatever another thread does with the same model.
+        """
+        outcome = self._under_way.run(self._function(several), data, rows, self.metrics)
+        self.metrics = outcome.metrics
+        return outcome.result
+
+    def heeding(self, callback: Callable) -> Callable:
+        """`callback`, after which metrics go on from the values that it gave them, such as those of a reset."""
+
+        def heeded(*args: Any) -> None:
+            variables = self._function(False).parts[-1]
+            before = values_of(variables)
+            callback(*args)
+            now = values_of(variables)
+            if not all(map(is_, now, before)):
+                self.metrics = now
+
+        return callback if self.stacks else heeded
 
     def calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
         """What there is to run for chunks and for lone (batch, real rows) pairs."""
@@ -192,7 +223,7 @@ class Runner:
 
     def _single(self, data: Any, rows: int | None) -> Call:
         real = functools.partial(_on_host, cut=lambda a: a if rows is None else a[:rows])
-        return Call(1, lambda: self.function(False)(data, rows), real)
+        return Call(1, lambda: self.run(False, data, rows), real)
 
     def _spans(self, chunk: Chunk) -> Iterator[Call]:
         start, data = 0, jax.device_put(chunk.data) if self.pace.loops else None
@@ -215,11 +246,11 @@ class Span:
         if self.runner.pace.loops:
             try:
                 span = (self.chunk.rows, np.int32(self.steps.start), np.int32(self.steps.stop))
-                return self.runner.function(True)(self.data, span)
+                return self.runner.run(True, self.data, span)
             except LoopUnfitError:
                 self.runner.pace.loops = False
         self.first = 0
-        results = [self.runner.function(False)(*self._batch(index)) for index in self.steps]
+        results = [self.runner.run(False, *self._batch(index)) for index in self.steps]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *results) if self.runner.stacks else results[-1]
 
     def _batch(self, index: int) -> tuple:

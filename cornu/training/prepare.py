@@ -81,6 +81,9 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
         output_spec(lambda y, weight, outputs: loss(y, outputs, weight), *symbols, outputs)
     if metrics is not None and not metrics.built:
         metrics.build(y, outputs)
+        symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
+        # Some metrics make their variables when they see data: a compiled step must find them there.
+        output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
     return outputs if loss is not None else None
 
 
@@ -239,7 +242,7 @@ def undone_on_error(model: Any) -> Iterator[None]:
     before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in parts]
     try:
         yield
-    except Exception:
+    except BaseException:
         for attributes, old, copies in before:
             attributes.clear()
             attributes.update(old)

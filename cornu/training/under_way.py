@@ -1,0 +1,94 @@
+"""Calls of compiled steps that are under way, and what is done when one of them fails or is interrupted.
+
+A step's new values are stored in the variables at once, as arrays that are still being computed. If that computation
+fails, or the user stops it, the variables get back the values that the last finished call gave them, so that a model is
+never left without weights. The values before a call are therefore kept until it is done.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from cornu.core.variable import Variable, give_values, values_of
+from cornu.kernels import platform
+
+_SMALL = {"cpu": 2**26}  # bytes of state of which two copies more than needed do not matter
+_SMALL_ON_ACCELERATORS = 2**29
+
+
+class Outcome(NamedTuple):
+    """What a call gave, and what it did to variables.
+
+    Attributes:
+        result: the logs or outputs.
+        metrics: the values of the metrics' variables after it.
+        changed: the variables that have new values.
+        before, after: their values; those after it may still be under way.
+    """
+
+    result: Any
+    metrics: list | None
+    changed: Sequence[Variable]
+    before: list
+    after: list
+
+
+class UnderWay:
+    """Scope of some calls; when it is left by an exception, what unfinished and failed calls stored is undone.
+
+    At most two calls are under way, or one where the state is large.
+    """
+
+    def __init__(self) -> None:
+        self._calls: deque[Outcome] = deque()
+        self._small = _SMALL.get(platform.name(), _SMALL_ON_ACCELERATORS)
+
+    def run(self, function: Callable[..., Outcome], *args: Any) -> Outcome:
+        """Call a compiled step when it is its turn."""
+        while self._calls and (len(self._calls) > 1 or self._is_done(0) or not self._is_small()):
+            _wait_for(self._calls[0])
+            self._calls.popleft()
+        outcome = function(*args)
+        self._calls.append(outcome)
+        return outcome
+
+    def _is_done(self, index: int) -> bool:
+        return all(leaf.is_ready() for leaf in _signs(self._calls[index]))
+
+    def _is_small(self) -> bool:
+        return sum(value.nbytes for value in self._calls[0].before) <= self._small
+
+    def __enter__(self) -> "UnderWay":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is not None:
+            self._undo()
+        self._calls.clear()
+
+    def _undo(self) -> None:
+        """Put back the values before the first call that failed or is not finished, unless somebody changed them."""
+        first = next((index for index in range(len(self._calls)) if not self._succeeded(index)), len(self._calls))
+        for call in reversed([*self._calls][first:]):
+            kept = [now is after for now, after in zip(values_of(call.changed), call.after, strict=True)]
+            pairs = [pair for pair, same in zip(zip(call.changed, call.before, strict=True), kept, strict=True) if same]
+            give_values([variable for variable, _ in pairs], [value for _, value in pairs])
+
+    def _succeeded(self, index: int) -> bool:
+        with contextlib.suppress(Exception):
+            if self._is_done(index):
+                _wait_for(self._calls[index])
+                return True
+        return False
+
+
+def _signs(call: Outcome) -> list[jax.Array]:
+    """An array that is there when the call is done: all of its arrays come at one time."""
+    return [leaf for leaf in (*call.after[:1], *jax.tree.leaves(call.result)[:1]) if isinstance(leaf, jax.Array)]
+
+
+def _wait_for(call: Outcome) -> None:
+    jax.block_until_ready(_signs(call))
