@@ -236,6 +236,8 @@ def give_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> N
 
 def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
     """Scope in which variables are read as they are at its start, whatever another thread trains meanwhile."""
+    if context.current().states:  # where values are of this thread already
+        return nullcontext()
     variables = tuple(variables)
     return context.state(dict(zip(variables, values_of(variables), strict=True)))
 

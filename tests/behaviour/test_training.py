@@ -719,3 +719,108 @@ def test_a_model_that_was_neither_built_nor_compiled_predicts():
     model = cornu.Sequential([cornu.layers.Dense(2)])
     assert model.predict(np.ones((3, 4)), verbose=0).shape == (3, 2)
     assert model.predict_on_batch(np.ones((1, 4))).shape == (1, 2)
+
+
+# ---------------------------------------------------------------- models that were trained before, inside others
+
+
+class Counted(layers.Layer):
+    """Passes its input on and keeps a metric that is called like the total loss."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.mean = cornu.metrics.Mean(name="loss")
+
+    def call(self, x):
+        self.mean.update_state(7.0)
+        return x
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional", "subclass"])
+def test_a_model_that_contains_a_compiled_model_shows_its_own_loss(kind):
+    body = regressor(layers.Dense(3, activation="relu"))
+    body.fit(X, PRICES, verbose=0)
+    inputs = cornu.Input((4,))
+
+    class Around(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = body, layers.Dense(1)
+
+        def call(self, x):
+            return self.head(self.body(x))
+
+    model = {
+        "sequential": lambda: cornu.Sequential([body, layers.Dense(1)]),
+        "functional": lambda: cornu.Model(inputs, layers.Dense(1)(body(inputs))),
+        "subclass": Around,
+    }[kind]()
+    model.compile(cornu.optimizers.SGD(0.0), "mse", metrics=["mae"])
+    history = model.fit(X, PRICES, validation_data=(X, PRICES), verbose=0).history
+    errors = model.predict(X, verbose=0) - PRICES
+    right = [np.mean(errors**2), np.mean(np.abs(errors))]
+    for found in (
+        [history["loss"][0], history["mae"][0]],
+        [history["val_loss"][0], history["val_mae"][0]],
+        model.evaluate(X, PRICES, verbose=0),
+        model.train_on_batch(X, PRICES),
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-5)
+    assert sorted(history) == ["loss", "mae", "val_loss", "val_mae"]
+
+
+def test_a_layers_metric_may_be_called_like_the_loss():
+    model = regressor(Counted())
+    history = model.fit(X, PRICES, verbose=0).history
+    assert history["loss_1"] == [7.0]
+    assert 0 < history["loss"][0] != 7.0
+
+
+class Rows(cornu.metrics.Metric):
+    """Counts rows in a variable that it makes when it first sees data."""
+
+    count = None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if self.count is None:
+            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+        self.count.assign(self.count + y_true.shape[0])
+
+    def result(self):
+        return 0.0 if self.count is None else self.count.value
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "custom step"])
+def test_a_metric_that_makes_its_variables_late_counts_every_batch(method):
+    class Stepping(cornu.Sequential):
+        def train_step(self, data):
+            x, y = data
+            self.rows.update_state(y, self(x))
+            return {"rows": self.rows.result()}
+
+    model = Stepping([cornu.Input((4,)), layers.Dense(1)]) if method == "custom step" else regressor()
+    rows = Rows(name="rows")
+    if method == "custom step":
+        model.rows = rows
+    model.compile("sgd", "mse", metrics=None if method == "custom step" else [rows])
+    if method == "evaluate":
+        assert model.evaluate(X, PRICES, batch_size=5, verbose=0, return_dict=True)["rows"] == ROWS
+    else:
+        assert model.fit(X, PRICES, batch_size=5, verbose=0).history["rows"] == [ROWS]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: cornu.metrics.F1Score(average="macro"), lambda: cornu.metrics.FBetaScore(average="micro"),
+        lambda: cornu.metrics.R2Score(), lambda: cornu.metrics.AUC(multi_label=True),
+    ],
+    ids=["F1Score", "FBetaScore", "R2Score", "AUC"],
+)  # fmt: skip
+def test_the_first_evaluation_counts_every_batch(make):
+    y = np.eye(3, dtype="float32")[KINDS]
+    model = classifier(loss="categorical_crossentropy", metrics=[make()])
+    alone = make()
+    alone.update_state(y, model.predict(X, verbose=0))
+    found = model.evaluate(X, y, batch_size=5, verbose=0)[1]
+    np.testing.assert_allclose(found, np.asarray(alone.result()), rtol=1e-4)
