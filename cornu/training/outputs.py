@@ -5,6 +5,7 @@ a dictionary by output name. `line_up` turns all of them into one flat list, an 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 import jax.numpy as jnp
@@ -354,12 +355,17 @@ class CompiledMetrics(Metric):
 
 
 def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
-    """The values of (name, metric) pairs; where a key in a metric's dictionary is taken, its name comes first."""
+    """The values of (name, metric) pairs, none in the place of another.
+
+    Where a key in a metric's dictionary is taken, the metric's name comes first; a name that is taken gets a number.
+    """
     found: dict[str, Any] = {}
     for name, metric in metrics:
         value = metric.result()
         for key, entry in value.items() if isinstance(value, dict) else [(name, value)]:
-            found[f"{name}_{key}" if isinstance(value, dict) and key in found else key] = entry
+            prefixed = [f"{name}_{key}"] if isinstance(value, dict) else []
+            names = chain([key], prefixed, (f"{key}_{number}" for number in count(1)))
+            found[next(each for each in names if each not in found)] = entry
     return found
 
 

@@ -813,7 +813,7 @@ def test_a_metric_that_makes_its_variables_late_counts_every_batch(method):
     "make",
     [
         lambda: cornu.metrics.F1Score(average="macro"), lambda: cornu.metrics.FBetaScore(average="micro"),
-        lambda: cornu.metrics.R2Score(), lambda: cornu.metrics.AUC(multi_label=True),
+        cornu.metrics.R2Score, lambda: cornu.metrics.AUC(multi_label=True),
     ],
     ids=["F1Score", "FBetaScore", "R2Score", "AUC"],
 )  # fmt: skip
