@@ -4,6 +4,7 @@ Arrays of different shapes often combine without an error into a loss that means
 built-in loss which shapes and values belong together, and name the likely fix. Losses of the user's own are left alone.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ _SAME_SHAPE = (
     regression.mean_squared_error,
     regression.mean_squared_logarithmic_error,
 )
+
+_REGRESSION = tuple(function for function in _SAME_SHAPE if function.__module__ == regression.__name__)
 
 Shape = Sequence[int | None]
 
@@ -112,6 +115,25 @@ def check_values(loss: Any, y_true: Any, num_classes: int | None, owner: Any) ->
             f"{validate.describe(owner)}: labels from {values.min():g} to {values.max():g} are out of range for the "
             f"loss {function.__name__}. {fix}"
         )
+
+
+def family(loss: Any) -> str | None:
+    """What a built-in loss compares: "sparse" (class numbers), "one-hot", "binary" or "regression"; else None."""
+    function = _function(loss)
+    for name, functions in (
+        ("sparse", _SPARSE), ("one-hot", _ONE_HOT), ("binary", _BINARY), ("regression", _REGRESSION)
+    ):  # fmt: skip
+        if function in functions:
+            return name
+    return None
+
+
+def takes_logits(loss: Any) -> bool | None:
+    """Whether a built-in loss takes logits; None for a loss that has no such choice."""
+    function = _function(loss)
+    if family(loss) is None or "from_logits" not in inspect.signature(function).parameters:
+        return None
+    return bool(getattr(loss, "from_logits", False))
 
 
 def _function(loss: Any) -> Callable | None:

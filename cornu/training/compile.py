@@ -45,6 +45,7 @@ class Compilable:
         self._functions: dict[str, Any] = {}
         self._paces: dict[tuple, Any] = {}
         self._prepared: dict[tuple, Any] = {}
+        self._advised: set[str] = set()
 
     @property
     def run_eagerly(self) -> bool:
@@ -72,8 +73,8 @@ class Compilable:
     # ------------------------------------------------------------ structure
 
     volatile_attributes = frozenset({
-        "_call_structures", "_compilations", "_functions", "_paces", "_prepared", "_structures", "_trainings",
-        "history", "stop_evaluating", "stop_predicting", "stop_training",
+        "_advised", "_call_structures", "_compilations", "_functions", "_paces", "_prepared", "_structures",
+        "_trainings", "history", "stop_evaluating", "stop_predicting", "stop_training",
     })  # fmt: skip
 
     def _structure(self) -> Structure:

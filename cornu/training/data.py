@@ -9,7 +9,7 @@ of the absolute number of the epoch, so a training that is resumed at epoch 7 se
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -39,6 +39,7 @@ class Batches:
         arrays: The whole aligned (x, y, sample_weight) of NumPy arrays when an epoch is one pass over arrays in
             memory (then `order(epoch)` tells the order of the rows), else None.
         exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
+        check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
     """
 
     def __init__(self, source: Any, steps: int | None, class_weight: Mapping | None, owner: str):
@@ -50,6 +51,7 @@ class Batches:
         self.exhausted = False
         self._class_weight = class_weight
         self._has_warned = False
+        self.check: Callable[[tuple, int], None] | None = None
 
     @property
     def num_batches(self) -> int | None:
@@ -79,8 +81,11 @@ class Batches:
         """The batches of epoch `number`, counted from 0 over the whole life of the training."""
         self.source.on_epoch_begin()
         walk = self._walk_by_number if self.source.seekable else self._walk_onwards
-        for batch in walk(number):
-            yield self._weighed(batch)
+        for position, batch in enumerate(walk(number), 1):
+            weighed = self._weighed(batch)
+            if self.check is not None:
+                self.check(weighed, position)
+            yield weighed
 
     def on_epoch_end(self) -> None:
         """Tell the source that an epoch has ended."""

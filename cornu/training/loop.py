@@ -25,7 +25,7 @@ from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable, give_values
 from cornu.random import global_seed
-from cornu.training import many, padding, state_tree
+from cornu.training import advice, many, padding, state_tree
 from cornu.training.chunks import feed, packed
 from cornu.training.compile import Compilable
 from cornu.training.compiled import Compiled
@@ -37,7 +37,7 @@ from cornu.training.data import (
     unpack_x_y_sample_weight,
 )
 from cornu.training.pace import Late, Pace
-from cornu.training.prepare import prepare, undone_on_error
+from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
 from cornu.training.step import Steps
 from cornu.training.under_way import UnderWay
 
@@ -109,6 +109,7 @@ class Trainer(Compilable, Steps):
                 if validation_data is not None:
                     raise ValueError("fit: give validation_split or validation_data, not both.")
                 (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
+                advice.of_a_split(self, y, validation_data[1])
             batches = make_batches(
                 x, y, sample_weight, batch_size=batch_size, steps=_limit(steps_per_epoch), shuffle=shuffle,
                 class_weight=class_weight, seed=self._data_seed(initial_epoch), owner="fit",
@@ -206,7 +207,9 @@ class Trainer(Compilable, Steps):
         logs = self._run_calls(
             stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
         )
-        return _numbers(logs or {})
+        logs = _numbers(logs or {})
+        advice.after_epoch(self, logs, number, batches.arrays)
+        return logs
 
     def _run_calls(
         self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable
@@ -295,7 +298,11 @@ class Trainer(Compilable, Steps):
     # ------------------------------------------------------------ data
 
     def _look_at(self, batches: Batches, stage: str) -> None:
-        prepare(self, packed(batches.example()), stage, batches.arrays)
+        first = packed(batches.example())
+        prepare(self, first, stage, batches.arrays)
+        if batches.arrays is None:
+            check = check_of_later_batches(self, first, stage, batches.owner)
+            batches.check = lambda batch, number: check(packed(batch), number)
 
     def _data_seed(self, initial_epoch: int) -> int:
         """What the order of batches depends on: the global seed and how many trainings began at epoch 0 before.

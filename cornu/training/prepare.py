@@ -6,8 +6,8 @@ model, its optimizer and its metrics as they were.
 
 import contextlib
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,9 +17,26 @@ from cornu.core import context
 from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.losses import validation
-from cornu.training import step
+from cornu.training import advice, anatomy, step
 from cornu.training.data import unpack_x_y_sample_weight
 from cornu.training.outputs import Part
+
+
+class Prepared(NamedTuple):
+    """What is known of a model for batches of some shapes."""
+
+    outputs: Any  # symbolic; None where labels are not checked against them
+    embeddings: list[tuple[int, Any]]  # which inputs are looked up where
+
+    def check(self, model: Any, data: Any) -> None:
+        """Refuse labels that cannot be right, and integers for which an `Embedding` has no row."""
+        x, y, _ = unpack_x_y_sample_weight(data)
+        for owner, one, target, output in _pairs(model, y, self.outputs) if self.outputs is not None else ():
+            if not isinstance(output, Part):
+                validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
+        values = anatomy.inputs_and_values(model, x) if self.embeddings else ()
+        for number, layer in self.embeddings if values else ():
+            _check_rows(layer, values[number][1], model)
 
 
 def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
@@ -32,14 +49,44 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         whole: all of the data where it is in memory, for looking at every label.
     """
     key = (stage, *_shapes(data))
-    with contextlib.nullcontext() if key in model._prepared else undone_on_error(model):
-        if key not in model._prepared:
-            model._prepared[key] = _fitted_together(model, data, stage)
-        outputs = model._prepared[key]
-        if outputs is not None:
-            _check_labels(model, whole if whole is not None else data, outputs)
+    is_new = key not in model._prepared
+    with undone_on_error(model) if is_new else contextlib.nullcontext():
+        if is_new:
+            model._prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
+        known = model._prepared[key]
+        known.check(model, whole if whole is not None else data)
         if stage == "train":
             _make_optimizer_ready(model)
+    if is_new and stage == "train" and known.outputs is not None:
+        data = unpack_x_y_sample_weight(data)
+        pairs = model._compile_loss.pairs(data[1], known.outputs)
+        advice.before_training(model, data, [pair for pair in pairs if not isinstance(pair[-1], Part)])
+
+
+def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
+    """A function that refuses a batch (which, and its number from 1) unlike the first, for which `prepare` was called.
+
+    Args:
+        model: the model.
+        first: the first batch, as steps get it.
+        stage: "train", "test" or "predict".
+        owner: who asks, for messages.
+    """
+    known = model._prepared[(stage, *_shapes(first))]
+    forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
+
+    def check(batch: tuple, number: int) -> None:
+        if known.outputs is not None and len(batch) < len(first):
+            raise ValueError(
+                f"{owner}: batch {number} is {forms[len(batch) - 1]}, but the first was {forms[len(first) - 1]}. All "
+                "batches must have the same parts."
+            )
+        try:
+            known.check(model, batch)
+        except ValueError as error:
+            raise ValueError(f"{owner}, batch {number}: {error}") from None
+
+    return check
 
 
 def _shapes(data: Any) -> list[tuple]:
@@ -93,12 +140,14 @@ def _pairs(model: Any, y: Any, outputs: Any) -> Iterator[tuple]:
         yield f"{validate.describe(model)}, output {label!r}", one, target, output
 
 
-def _check_labels(model: Any, data: Any, outputs: Any) -> None:
-    """Refuse labels whose values cannot be right."""
-    _, y, _ = unpack_x_y_sample_weight(data)
-    for owner, one, target, output in _pairs(model, y, outputs):
-        if not isinstance(output, Part):
-            validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
+def _check_rows(layer: Any, values: Any, model: Any) -> None:
+    if anatomy.is_numeric(values) and values.max() >= layer.input_dim:
+        highest = int(values.max())
+        raise ValueError(
+            f"{validate.describe(model)}: {validate.describe(layer)} has {layer.input_dim} rows, for integers from 0 "
+            f"to {layer.input_dim - 1}, but the data goes up to {highest}. input_dim is the largest integer plus 1: "
+            f"Embedding({highest + 1}, {layer.output_dim})."
+        )
 
 
 def _names(loss: Any, metrics: Any) -> str:
