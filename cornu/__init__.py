@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"cornu.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'cornu' has no attribute {name!r}")
+    return importlib.import_module("cornu.absent").missing(__name__, name)
 
 
 def __dir__() -> list[str]:

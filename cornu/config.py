@@ -4,6 +4,7 @@ import os
 
 import cornu
 from cornu import settings, validate
+from cornu.absent import explainer as _explainer
 from cornu.core import compilation_cache as cache
 from cornu.core.policy import dtype_policy, set_dtype_policy
 from cornu.memory import tune_memory
@@ -131,3 +132,5 @@ __all__ = [
     "max_steps_per_epoch", "set_compilation_cache", "set_dtype_policy", "set_epsilon", "set_floatx",
     "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch", "tune_memory", "version",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

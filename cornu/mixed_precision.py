@@ -1,5 +1,6 @@
 """Keras's older names for dtype policies."""
 
+from cornu.absent import explainer as _explainer
 from cornu.core.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from cornu.optimizers import LossScaleOptimizer
 
@@ -11,3 +12,5 @@ __all__ = [
     "DTypePolicy", "LossScaleOptimizer", "Policy", "dtype_policy", "global_policy", "set_dtype_policy",
     "set_global_policy",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
+from cornu.absent import explainer as _explainer
+
 __all__ = [
     "MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path", "is_nested",
     "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to", "pack_sequence_as", "traverse",
@@ -146,3 +148,6 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
         if replaced is not None:
             return None if replaced is MAP_TO_NONE else replaced
     return structure
+
+
+__getattr__ = _explainer(__name__)

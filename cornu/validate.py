@@ -6,6 +6,7 @@ Every message has four parts: where, what was expected, what was received, what 
 
 import difflib
 import importlib
+import importlib.metadata
 import numbers
 from collections.abc import Iterable, Sequence
 from types import ModuleType
@@ -100,12 +101,28 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
     return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
 
 
-def optional_import(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import an optional package, or say which extra brings it."""
+def optional_import(module: str, *, purpose: str, extra: str = "") -> ModuleType:
+    """Import an optional package, or say what to install.
+
+    Args:
+        module: the module to import.
+        purpose: what needs it, for the message.
+        extra: the extra of cornu to which it belongs.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
             f"{purpose} needs the package {module.partition('.')[0]!r}, which is not installed. "
-            f"Install it with: pip install 'cornu[{extra}]'"
+            f"Install it with: pip install {_packages_of(extra) or module.partition('.')[0]}"
         ) from error
+
+
+def _packages_of(extra: str) -> str:
+    """What an extra of cornu stands for, as pip takes it: cornu itself is on no index, so its name would not do."""
+    try:
+        required = importlib.metadata.requires("cornu") or []
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    marker = f'extra == "{extra}"'
+    return " ".join(f'"{one.partition(";")[0].strip()}"' for one in required if marker in one.replace("'", '"'))

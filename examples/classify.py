@@ -4,7 +4,7 @@
     python examples/classify.py --model MobileNetV2 --top 3 cat.jpg
 
 The published weights are downloaded once and kept where Keras keeps them. Without a network, `--weights FILE` takes
-them from a file: `.h5`, `.weights.h5`, `.keras` or `.safetensors`. Needs Pillow: `pip install 'cornu[image]'`.
+them from a file: `.h5`, `.weights.h5`, `.keras` or `.safetensors`. Needs Pillow: `pip install '.[image]'`.
 """
 
 import argparse

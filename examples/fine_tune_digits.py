@@ -4,7 +4,7 @@
     python examples/fine_tune_digits.py --weights none     # from random weights, without a network
 
 The 1,797 digits of scikit-learn, 8×8 and gray, become RGB pictures of 64×64. Every third one is held out. Needs
-scikit-learn: `pip install 'cornu[demo]'`.
+scikit-learn: `pip install '.[demo]'`.
 """
 
 import argparse

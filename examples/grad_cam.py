@@ -4,7 +4,7 @@
     python examples/grad_cam.py                            # a small network, trained on digits in some seconds
 
 Each channel of the last feature map is weighted by the mean gradient of the class's score; what is positive of the sum
-is the heat. Writes `grad_cam.png`. Needs matplotlib, and Pillow or scikit-learn: `pip install 'cornu[demo,image]'`.
+is the heat. Writes `grad_cam.png`. Needs matplotlib, and Pillow or scikit-learn: `pip install '.[demo,image]'`.
 Paper: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391.
 """
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.activations.functions import exponential, gelu, linear, mish, relu
 from cornu.core.configurable import Catalogue
 from cornu.ops import (
@@ -120,3 +121,5 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+__getattr__ = _explainer(__name__)

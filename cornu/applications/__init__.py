@@ -1,5 +1,6 @@
 """Networks for images, with weights trained on ImageNet: each function makes a model."""
 
+from cornu.absent import explainer as _explainer
 from cornu.applications import (
     convnext,
     densenet,
@@ -63,3 +64,5 @@ __all__ = [
     "inception_v3", "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2", "vgg16",
     "vgg19", "xception",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

@@ -3,6 +3,7 @@
 import gc
 
 from cornu import settings
+from cornu.absent import explainer as _explainer
 from cornu.config import backend
 from cornu.core.context import get_uid, reset_uids
 from cornu.core.dtypes import is_float as is_float_dtype
@@ -30,3 +31,5 @@ __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "is_float_dtype", "is_int_dtype",
     "is_keras_tensor", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "standardize_dtype",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

@@ -1,5 +1,6 @@
 """Callbacks: objects that are told what happens during training, and may act on it."""
 
+from cornu.absent import explainer as _explainer
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.callback_list import CallbackList
 from cornu.callbacks.csv_logger import CSVLogger
@@ -25,3 +26,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+__getattr__ = _explainer(__name__)

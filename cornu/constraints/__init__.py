@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.constraints.constraints import (
     Constraint,
     MaxNorm,
@@ -64,3 +65,6 @@ def serialize(constraint: Constraint) -> dict[str, Any]:
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The constraint that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _explainer(__name__)

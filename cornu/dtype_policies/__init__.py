@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.policy import DTypePolicy, DTypePolicyMap, FloatDTypePolicy, get
 
@@ -17,3 +18,5 @@ def deserialize(config: dict[str, Any], custom_objects: dict | None = None) -> D
 
 
 __all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+
+__getattr__ = _explainer(__name__)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
 from cornu.initializers.constant_values import STFT, Constant, Identity, Ones, Zeros
@@ -130,3 +131,5 @@ __all__ = [
     "variance_scaling",
     "zeros",
 ]
+
+__getattr__ = _explainer(__name__)

@@ -131,7 +131,7 @@ class STFT(Initializer):
     def _window_of(self, length: int) -> np.ndarray:
         if not isinstance(self.window, str):
             return np.broadcast_to(np.asarray(self.window, float), (length,))
-        signal = validate.optional_import("scipy.signal", extra="signal", purpose="A named STFT window")
+        signal = validate.optional_import("scipy.signal", purpose="A named STFT window")
         try:
             return signal.get_window(self.window, length, fftbins=self.periodic)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cornu.layers.attention import AdditiveAttention, Attention
@@ -325,3 +326,5 @@ __all__ = [
     "serialize",
     "subtract",
 ]
+
+__getattr__ = _explainer(__name__)

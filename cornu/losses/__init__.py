@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.losses.embedding import Circle, circle
 from cornu.losses.loss import Loss, LossFunctionWrapper
@@ -153,3 +154,5 @@ __all__ = [
     "squared_hinge",
     "tversky",
 ]
+
+__getattr__ = _explainer(__name__)

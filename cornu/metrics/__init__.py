@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
 from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
@@ -209,3 +210,5 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+__getattr__ = _explainer(__name__)

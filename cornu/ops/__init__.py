@@ -5,6 +5,7 @@ family: `elementwise`, `reduction`, `shaping`, `indexing`, `creation`, `products
 `control`, `conversion`; and for networks `activation`, `crossentropy`, `normalization`, `convolution`, `attention`, ...
 """
 
+from cornu.absent import explainer as _explainer
 from cornu.core.symbolic import register_operators
 from cornu.ops import image, linalg, nn, numpy
 from cornu.ops.activation import (
@@ -708,3 +709,5 @@ register_operators(
         )
     }
 )  # fmt: skip
+
+__getattr__ = _explainer(__name__)

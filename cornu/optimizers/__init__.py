@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.optimizers import legacy, schedules
 from cornu.optimizers.adafactor import Adafactor
@@ -103,3 +104,6 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
         config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}
     return catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _explainer(__name__)

@@ -1,5 +1,6 @@
 """Seeds and random tensors."""
 
+from cornu.absent import explainer as _explainer
 from cornu.random.draws import (
     beta,
     binomial,
@@ -43,3 +44,5 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+__getattr__ = _explainer(__name__)

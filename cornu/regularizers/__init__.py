@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.regularizers.regularizers import (
     L1,
@@ -65,3 +66,6 @@ def serialize(regularizer: Regularizer) -> dict[str, Any]:
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The regularizer that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _explainer(__name__)

@@ -1,5 +1,6 @@
 """Files and configs: how models are written down and read back."""
 
+from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.registry import (
     CustomObjectScope,
@@ -17,3 +18,5 @@ __all__ = [
     "get_registered_name", "get_registered_object", "load_model", "load_weights", "register_keras_serializable",
     "save_model", "save_weights", "serialize_keras_object",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

@@ -13,6 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from cornu import absent
 from cornu.serving import private
 
 # The module of each served name, and where those below it are looked for, the first that has it.
@@ -67,7 +68,9 @@ def _own_module(name: str) -> ModuleType:
         except ModuleNotFoundError as error:
             if error.name is None or not own.startswith(error.name):
                 raise
-    raise ModuleNotFoundError(f"There is no {name!r}: this program runs on cornu, which serves Keras alone.", name=name)
+    said = absent.explain(*f"cornu{name[len(root) :]}".rsplit(".", 1))
+    nowhere = f"There is no {name!r}: this program runs on cornu, which serves Keras alone."
+    raise ModuleNotFoundError(said or nowhere, name=name)
 
 
 _identities: dict[str, tuple] = {}

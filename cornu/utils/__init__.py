@@ -1,5 +1,6 @@
 """Small tools around models and data."""
 
+from cornu.absent import explainer as _explainer
 from cornu.backend import clear_session
 from cornu.callbacks.progbar import Progbar
 from cornu.config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
@@ -36,3 +37,5 @@ __all__ = [
     "split_dataset", "standardize_dtype", "timeseries_dataset_from_array", "to_categorical",
     "unpack_x_y_sample_weight",
 ]  # fmt: skip
+
+__getattr__ = _explainer(__name__)

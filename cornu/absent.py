@@ -1,0 +1,158 @@
+"""Names that Keras has, or once had, and cornu has not: what becomes of them, and what to use meanwhile.
+
+One table serves everyone who asks: `module.__getattr__`, `from module import name`, `cornu run`, and the README, whose
+list is made by `for_readme` (a test holds the two together). A test against Keras's own names keeps the table whole.
+"""
+
+import difflib
+import dis
+import functools
+import importlib
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+PLANNED, NEVER, GONE = "planned", "not planned", "gone"
+
+_OPENINGS = {
+    PLANNED: "Keras's {path} is not in cornu yet; it is planned. Until then: {advice}",
+    NEVER: "Keras's {path} is not in cornu and is not planned. {advice}",
+    GONE: "{path} is a name of older Keras. {advice}",
+}
+
+_OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
+_OWN_FOLDER = "read the files with utils.load_img or NumPy, and give them to fit in a PyDataset."
+_OWN_SPECTRUM = "ops.stft in a layer's call()."
+_OWN_PLOT = "model.summary(expand_nested=True)."
+_JAX_CALLED = "call the function in a layer's call(), with its parameters from add_weight()."
+
+# path below cornu -> (what becomes of it, what to use)
+TABLE: dict[str, tuple[str, str]] = {
+    "Quantizer": (PLANNED, _OWN_QUANTIZED),
+    "callbacks.BackupAndRestore": (PLANNED, "ModelCheckpoint, and fit(initial_epoch=...) on the model that it saved."),
+    "callbacks.OrbaxCheckpoint": (PLANNED, "ModelCheckpoint."),
+    "callbacks.RemoteMonitor": (PLANNED, "a LambdaCallback whose on_epoch_end sends the logs."),
+    "callbacks.SwapEMAWeights": (
+        PLANNED,
+        "use_ema=True in the optimizer: fit takes the averages at its end.",
+    ),
+    "callbacks.TensorBoard": (PLANNED, "CSVLogger, which writes the same numbers to a table."),
+    "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
+    "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
+    "datasets": (PLANNED, "utils.get_file and np.load, or sklearn.datasets."),
+    "distillation": (PLANNED, "a train_step that adds the teacher's loss to the student's."),
+    "distribution": (PLANNED, "jax.sharding on the values of the variables."),
+    "dtype_policies.AWQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
+    "dtype_policies.GPTQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
+    "dtype_policies.Int4DTypePolicy": (PLANNED, _OWN_QUANTIZED),
+    "dtype_policies.QuantizedDTypePolicy": (PLANNED, _OWN_QUANTIZED),
+    "dtype_policies.QuantizedFloat8DTypePolicy": (PLANNED, _OWN_QUANTIZED),
+    "layers.ContrastLimitedAdaptiveHistogramEqualization": (PLANNED, "Equalization, which looks at the whole image."),
+    "layers.ConvLSTM1D": (PLANNED, "TimeDistributed(Conv1D(...)), and an LSTM over the flattened steps."),
+    "layers.ConvLSTM2D": (PLANNED, "TimeDistributed(Conv2D(...)), and an LSTM over the flattened steps."),
+    "layers.ConvLSTM3D": (PLANNED, "TimeDistributed(Conv3D(...)), and an LSTM over the flattened steps."),
+    "layers.FlaxLayer": (PLANNED, _JAX_CALLED),
+    "layers.JaxLayer": (PLANNED, _JAX_CALLED),
+    "layers.MelSpectrogram": (PLANNED, _OWN_SPECTRUM),
+    "layers.STFTSpectrogram": (PLANNED, _OWN_SPECTRUM),
+    "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
+    "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
+    "preprocessing.image_dataset_from_directory": (PLANNED, _OWN_FOLDER),
+    "preprocessing.text_dataset_from_directory": (PLANNED, _OWN_FOLDER),
+    "quantizers": (PLANNED, _OWN_QUANTIZED),
+    "utils.Config": (PLANNED, "a types.SimpleNamespace or a dataclass."),
+    "utils.FeatureSpace": (
+        PLANNED,
+        "an Input and a StringLookup, Normalization, ... for each column.",
+    ),
+    "utils.audio_dataset_from_directory": (PLANNED, _OWN_FOLDER),
+    "utils.bounding_boxes": (PLANNED, "the arguments bounding_box_format of the image layers."),
+    "utils.get_source_inputs": (PLANNED, "model.inputs."),
+    "utils.image_dataset_from_directory": (PLANNED, _OWN_FOLDER),
+    "utils.model_to_dot": (PLANNED, _OWN_PLOT),
+    "utils.plot_model": (PLANNED, _OWN_PLOT),
+    "utils.text_dataset_from_directory": (PLANNED, _OWN_FOLDER),
+    "visualization": (PLANNED, "matplotlib."),
+    "wrappers": (PLANNED, "the model's own fit and predict in a small class with scikit-learn's methods."),
+    "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),
+    "engine": (GONE, "Layer, Model and InputSpec are at the top: keras.Layer, keras.Model, keras.InputSpec."),
+    "experimental": (GONE, "LinearModel and WideDeepModel are gone; build them from Dense and Add."),
+    "layers.AtrousConvolution2D": (GONE, "Use Conv2D(..., dilation_rate=...)."),
+    "layers.CuDNNGRU": (GONE, "Use GRU, which is fast by itself."),
+    "layers.CuDNNLSTM": (GONE, "Use LSTM, which is fast by itself."),
+    "layers.LocallyConnected1D": (GONE, "Keras 3 dropped it; write it with ops.einsum over patches of the input."),
+    "layers.LocallyConnected2D": (GONE, "Keras 3 dropped it; write it with ops.image.extract_patches and ops.einsum."),
+    "layers.Merge": (GONE, "Use Add, Concatenate, Multiply, ... on a list of tensors."),
+    "layers.ThresholdedReLU": (GONE, "Use ReLU(threshold=...)."),
+    "layers.convolutional": (GONE, "Import from keras.layers directly."),
+    "layers.embeddings": (GONE, "Import from keras.layers directly."),
+    "layers.experimental": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
+    "layers.preprocessing": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
+    "layers.wrappers": (GONE, "Import from keras.layers directly: Bidirectional, TimeDistributed."),
+    "losses.cosine_proximity": (GONE, "Use cosine_similarity."),
+    "models.model_from_yaml": (GONE, "Use model.to_json() and models.model_from_json()."),
+    "optimizers.experimental": (GONE, "Use the optimizers of keras.optimizers directly."),
+    "utils.multi_gpu_model": (GONE, "Keras 3 has keras.distribution for it, which is planned here."),
+    "utils.np_utils": (GONE, "Use keras.utils.to_categorical and keras.utils.normalize."),
+    "utils.vis_utils": (GONE, "Use keras.utils.plot_model, which is planned here, or model.summary()."),
+}
+
+
+def explainer(module: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a module of the package, which says what becomes of a name that is not there.
+
+    Args:
+        module: the module's `__name__`.
+    """
+
+    return functools.partial(missing, module)
+
+
+def missing(module: str, name: str) -> Any:
+    """Raise the error for a name that a module has not."""
+    sentence = explain(module, name) or _unknown(module, name)
+    if not name.startswith("_") and _is_import(_caller()):
+        raise ImportError(sentence, name=module)
+    raise AttributeError(sentence, name=name)
+
+
+def _caller() -> Any:
+    """The frame that asks a module for a name, behind this file and every `__getattr__`."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_name == "__getattr__":
+        frame = frame.f_back
+    return frame
+
+
+def explain(module: str, name: str) -> str | None:
+    """What becomes of `name` in a module, and what to use; None for a name that is nowhere in Keras."""
+    path = f"{module}.{name}".partition(".")[2]
+    if path not in TABLE:
+        return None
+    status, advice = TABLE[path]
+    return _OPENINGS[status].format(path=path, advice=advice)
+
+
+def _is_import(frame: Any) -> bool:
+    """Whether a frame is at `from module import name`, whose error would hide the message of an AttributeError."""
+    return frame.f_code.co_code[frame.f_lasti] == dis.opmap["IMPORT_FROM"]
+
+
+def _unknown(module: str, name: str) -> str:
+    message = f"module {module!r} has no attribute {name!r}"
+    if name.startswith("_"):
+        return message
+    names = getattr(importlib.import_module(module), "__all__", ())
+    likely = {n.lower(): n for n in reversed(names)}
+    found = difflib.get_close_matches(name.lower(), likely, n=3, cutoff=0.6)
+    return f"{message}. Closest: {', '.join(likely[n] for n in found)}." if found else message
+
+
+def for_readme() -> str:
+    """The README's list of what is not here."""
+    lines = []
+    for opening, status in (("Not here yet", PLANNED), ("Not planned", NEVER)):
+        paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == status]
+        lines.append(textwrap.fill(f"{opening}: {', '.join(paths)}.", 118, break_long_words=False))
+    return "\n\n".join(lines)
