@@ -102,8 +102,8 @@ def accuracy_of_numbers(case: Case) -> str | None:
 def _accuracy_of(model: Any, name: str) -> Any:
     kinds = (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy, metrics.Accuracy)
     entries = model._compile_metrics.entries if model._compile_metrics is not None else ()
-    names = model._compile_loss.labels
-    return next((m for index, _, m, _ in entries if names[index] == name and isinstance(m, kinds)), None)
+    numbers = [number for number, label in enumerate(model._compile_loss.labels) if label == name]
+    return next((metric for index, _, metric, _ in entries if index in numbers and isinstance(metric, kinds)), None)
 
 
 def _are_classes(labels: Any, metric: Any) -> bool:
@@ -286,7 +286,8 @@ def _outputs(model: Any, pairs: list[tuple]) -> Iterator[Output]:
     ends = anatomy.endings(model)
     flat = getattr(model, "outputs", None) or ()
     several = len(flat) > 1
-    by_name = dict(zip(model.output_names or (), ends, strict=True)) if several else {}
+    names = getattr(model, "output_names", None) or ()
+    by_name = dict(zip(names, ends, strict=True)) if len(names) == len(ends) else {}
     for name, loss, labels, predictions in pairs:
         ending = by_name.get(name) if several else ends[0] if ends else None
         units = predictions.shape[-1] if predictions.shape else None
