@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.metadata
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,33 @@ def describe(owner: Any) -> str:
     kind = owner if isinstance(owner, type) else type(owner)
     name = None if isinstance(owner, type) else getattr(owner, "name", None)
     return f'{kind.__name__} "{name}"' if isinstance(name, str) else kind.__name__
+
+
+# Signs that steer a terminal (controls, escape sequences), turn the order of what is read, or cannot be shown at all.
+_STEERING = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+
+
+def name(value: Any, owner: Any, optional: bool = False, slash: bool = False) -> Any:
+    """A name, which is shown as it is wherever it comes up: text without signs that steer a terminal.
+
+    Args:
+        value: the name.
+        owner: whose name it is.
+        optional: whether it may be None or something else without a sign.
+        slash: whether it may have "/" in it.
+    """
+    if optional and not value:
+        return value
+    if not isinstance(value, str) or ("/" in value and not slash) or _STEERING.search(value):
+        wanted = "a string without control characters" if slash else 'a string without "/" and control characters'
+        raise ValueError(f"{describe(owner)}: name must be {wanted}. Received: name={value!r}.")
+    return value
+
+
+def plain(text: Any) -> str:
+    """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
+    shown = (sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in str(text))
+    return "".join(shown)
 
 
 def _is_integer(value: Any) -> bool:

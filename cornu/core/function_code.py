@@ -19,7 +19,7 @@ import numpy as np
 
 import cornu
 from cornu import registry, settings
-from cornu.core import context
+from cornu.core import context, tracebacks
 
 CLASS_NAME = "__lambda__"
 
@@ -50,13 +50,14 @@ def reading(safe_mode: Any, what: str = "The config") -> Iterator[None]:
     if context.current().safe_mode is not None:
         yield
         return
-    try:
-        with context.scope(safe_mode=safe_mode is not False):
-            yield
-    except (ValueError, OSError, ImportError):
-        raise
-    except Exception as error:
-        raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
+    with tracebacks.of_a_file():
+        try:
+            with context.scope(safe_mode=safe_mode is not False):
+                yield
+        except (ValueError, OSError, ImportError):
+            raise
+        except Exception as error:
+            raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def read(config: Any, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> Callable:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from cornu import tree
+from cornu import tree, validate
 from cornu.core import border, context
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
@@ -47,9 +47,7 @@ class Operation(Configurable):
     def __init__(self, name: str | None = None):
         if name is None:
             name = context.auto_name(snake_case(type(self).__name__))
-        if not isinstance(name, str) or "/" in name:
-            raise ValueError(f'{type(self).__name__}: name must be a string without "/". Received: name={name!r}.')
-        self.name = name
+        self.name = validate.name(name, type(self))
 
     @property
     def nodes(self) -> list[Node]:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from cornu import tree
+from cornu import tree, validate
 from cornu.core import context, dtypes
 from cornu.core.variable import Variable, functional
 
@@ -57,7 +57,7 @@ class KerasTensor:
             raise ValueError("KerasTensor: cornu works on dense arrays; sparse and ragged must be False.")
         self.shape = tuple(None if d is None else int(d) for d in shape)
         self.dtype = dtypes.standardize_dtype(dtype)
-        self.name = name or context.auto_name("keras_tensor")
+        self.name = validate.name(name, "KerasTensor", optional=True, slash=True) or context.auto_name("keras_tensor")
         self.record_history = record_history
         self.history: History | None = None
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import jax
 import jaxlib
 
-from cornu import settings
+from cornu import settings, validate
 
 Door = TypeVar("Door", bound=Callable)
 
@@ -56,6 +56,19 @@ def for_reader(error: Exception) -> None:
             one.__traceback__ = without_inner_frames(one.__traceback__)
             if hasattr(one, "__notes__"):
                 one.__notes__ = [note for note in one.__notes__ if _JAX_ADVICE not in note]
+
+
+@contextlib.contextmanager
+def of_a_file() -> Iterator[None]:
+    """Scope of reading a file: what errors quote of it is shown by a terminal, and never obeyed."""
+    try:
+        yield
+    except Exception as error:
+        for one in _with_causes(error):
+            one.args = tuple(validate.plain(part) if isinstance(part, str) else part for part in one.args)
+            if hasattr(one, "__notes__"):
+                one.__notes__ = list(map(validate.plain, one.__notes__))
+        raise
 
 
 def without_inner_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import registry
+from cornu import registry, validate
 from cornu.core import border, budget, compilation_cache, context, dtypes
 
 
@@ -55,8 +55,7 @@ class Variable:
         layout: Any = None,
     ):
         name = name or context.auto_name("variable")
-        if not isinstance(name, str) or "/" in name:
-            raise ValueError(f'Variable: name must be a string without "/". Received: name={name!r}.')
+        name = validate.name(name, "Variable")
         if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
             raise ValueError(
                 "Variable: aggregation must be 'none', 'mean', 'sum' or 'only_first_replica'. "

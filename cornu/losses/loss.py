@@ -66,6 +66,7 @@ class Loss(Configurable):
     """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+        name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self.reduction = validate.one_of(reduction, REDUCTIONS, "reduction", self)
         self._given_dtype = dtype

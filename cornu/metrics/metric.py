@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cornu import initializers
+from cornu import initializers, validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
@@ -48,6 +48,7 @@ class Metric(Configurable):
     """"up" where larger is better, "down" where smaller is, None where neither."""
 
     def __init__(self, dtype: Any = None, name: str | None = None):
+        name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self._dtype = float_type(dtype)
         self._variables: list[Variable] = []

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Set
 from typing import Any
 
-from cornu import registry, tree
+from cornu import registry, tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
@@ -229,7 +229,8 @@ class _Graph:
                 raise ValueError(f"The config's graph refers to a call that is never made: {ends}.")
             return tensor
         if isinstance(ends, dict) and "class_name" not in ends:
-            return {key: self._ends(value, from_one) for key, value in ends.items()}
+            named = {validate.name(key, "An end of the graph", slash=True): value for key, value in ends.items()}
+            return {key: self._ends(value, from_one) for key, value in named.items()}
         if isinstance(ends, dict):
             return tuple(self._ends(item, from_one) for item in ends["items"])
         return type(ends)(self._ends(item, from_one) for item in ends)

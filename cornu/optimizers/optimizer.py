@@ -84,6 +84,7 @@ class Optimizer(Configurable):
     ):
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
+        name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self._refuse(kwargs)
         self.weight_decay = weight_decay

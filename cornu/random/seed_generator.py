@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu import validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.variable import Variable
@@ -44,7 +45,7 @@ class SeedGenerator(Configurable):
         custom_backend = kwargs.pop("backend", None)
         if kwargs or custom_backend is not None:
             raise ValueError(f"SeedGenerator: only seed and name can be given. Received: {kwargs or custom_backend!r}.")
-        self.name = name or context.auto_name("seed_generator")
+        self.name = validate.name(name or context.auto_name("seed_generator"), "SeedGenerator", slash=True)
         self.seed = seed
         start = _as_words(make_default_seed() if seed is None else seed, self)
         with context.path(self.name):

@@ -15,6 +15,7 @@ import numpy as np
 
 from cornu import late, validate
 from cornu.core import budget, parts
+from cornu.core.tracebacks import of_a_file
 from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
 from cornu.saving.atomic import replacing
@@ -52,7 +53,7 @@ class KerasFileEditor:
         self.metadata: dict[str, Any] | None = None
         self._weights: dict[str, dict[str, np.ndarray]] = {}  # by the object's path, "" being the model
         self._names: dict[str, str] = {}  # what objects are called, by path
-        with budget.load(), _opened(self.filepath) as (metadata, files):
+        with budget.load(), of_a_file(), _opened(self.filepath) as (metadata, files):
             self.metadata = metadata
             for file in files:
                 self._read(file)
@@ -69,7 +70,7 @@ class KerasFileEditor:
         for path, weights in _in_order(self._weights):
             branch = _branch(branches, path) if weights else None
             for name, value in _in_order(weights):
-                branch.add(f"{name}: shape={tuple(value.shape)}, dtype={value.dtype.name}")
+                branch.add(f"{validate.plain(name)}: shape={tuple(value.shape)}, dtype={value.dtype.name}")
         self.console.print(root, markup=False)
 
     def compare(self, reference_model: Any) -> dict[str, Any]:
@@ -198,7 +199,7 @@ class KerasFileEditor:
     # ------------------------------------------------------------ inside
 
     def _print(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(validate.plain(text), markup=False, soft_wrap=True)
 
     def _read(self, file: h5py.File) -> None:
         """Take what one file has."""
@@ -298,7 +299,7 @@ def _branch(branches: dict[str, Any], path: str) -> Any:
     """The branch of the tree for an object, grown where it is not there yet."""
     if path not in branches:
         folder, _, name = path.rpartition("/")
-        branches[path] = _branch(branches, folder).add(name)
+        branches[path] = _branch(branches, folder).add(validate.plain(name))
     return branches[path]
 
 

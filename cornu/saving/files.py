@@ -16,8 +16,9 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from cornu import validate
 from cornu.core import budget, function_code
-from cornu.core.tracebacks import filtered
+from cornu.core.tracebacks import filtered, of_a_file
 from cornu.core.variable import first_values_later, reading_one_state
 from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
@@ -198,10 +199,10 @@ def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = 
     path = _existing(filepath, "load_weights")
     read = _format(path, "load_weights").load_weights
     _check_options(read, "load_weights", kwargs)
-    with budget.load():
+    with budget.load(), of_a_file():
         skipped = read(model, path, skip_mismatch, by_name, **kwargs)
     for line in skipped:
-        warnings.warn(f"load_weights: skipped. {line}", stacklevel=2)
+        warnings.warn(f"load_weights: skipped. {validate.plain(line)}", stacklevel=2)
 
 
 def _check_options(function: Callable, action: str, options: Iterable[str]) -> None:

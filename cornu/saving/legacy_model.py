@@ -72,7 +72,8 @@ def load_model(path: str, options: LoadOptions) -> Any:
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"{path!r} is damaged: its config is none of a model ({_said(error)}).") from error
     if lines:
-        warnings.warn(f"load_model: {path!r} was written by Keras {version}. " + " ".join(lines), stacklevel=4)
+        told = validate.plain(f"was written by Keras {version}. " + " ".join(lines))
+        warnings.warn(f"load_model: {path!r} {told}", stacklevel=4)
     return model
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
-from cornu import late
+from cornu import late, validate
 
 rich_box, rich_console, rich_table, rich_text = map(
     late.module, ("rich.box", "rich.console", "rich.table", "rich.text")
@@ -222,7 +222,7 @@ def plain(value: Any) -> rich_text.Text:
         return value
     letters = "" if value is None else str(value)
     letters = letters if len(letters) <= _LONGEST else f"{letters[:_LONGEST]}…"
-    return rich_text.Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in letters))
+    return rich_text.Text(validate.plain(letters).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def size(count: float) -> str:

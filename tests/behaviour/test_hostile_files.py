@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tarfile
 import time
+import traceback
+import warnings
 import zipfile
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -589,6 +591,78 @@ def test_the_dtype_of_an_array_comes_from_a_short_list(dtype, good):
 def test_strange_numbers_are_data(number, good):
     text = zipfile.ZipFile(good).read("config.json").decode().replace('"units": 3', f'"units": {number}')
     is_refused(rewritten(good, {"config.json": text}, good.with_name("bad.keras")))
+
+
+# ---------------------------------------------------------------- what a terminal is shown
+
+STEERING = "\x1b[2J\x1b]0;title\x07red", "\x9b2Jred", "red\rblue", "\u202ered", "\ud800"
+
+
+def deep_names(text):
+    """Changes of a config that put a text where a name can be."""
+
+    def in_layer(c, key, value):
+        c["config"]["layers"][1]["config"][key] = value
+
+    metric = {"module": "keras.metrics", "class_name": "Mean", "config": {"name": text}, "registered_name": None}
+    return {
+        "name of a layer": lambda c: in_layer(c, "name", text),
+        "name of the model": lambda c: c["config"].update(name=text),
+        "name of the input": lambda c: c["config"]["layers"][0]["config"].update(name=text),
+        "a class": lambda c: c["config"]["layers"][1].update(class_name=text),
+        "a module": lambda c: c["config"]["layers"][1].update(module=text),
+        "an activation": lambda c: in_layer(c, "activation", text),
+        "an argument": lambda c: in_layer(c, text, 1),
+        "a dtype": lambda c: in_layer(c, "dtype", text),
+        "a metric": lambda c: c.update(compile_config={"optimizer": "sgd", "loss": "mse", "metrics": [metric]}),
+        "a metric of an output": lambda c: c.update(
+            compile_config={"optimizer": "sgd", "loss": "mse", "metrics": {text: "mae"}}
+        ),
+        "a loss": lambda c: c.update(compile_config={"optimizer": "sgd", "loss": text}),
+        "the optimizer": lambda c: c.update(compile_config={"optimizer": text, "loss": "mse"}),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", STEERING, ids=ascii)
+def test_what_a_file_is_called_inside_reaches_no_terminal(text, good):
+    for what, change in deep_names(text).items():
+        path = changed(good, change)
+        shown = io.StringIO()
+        with redirect_stdout(shown):
+            print(cornu.models.load_model(path, report=True))
+            try:
+                model = cornu.models.load_model(path)
+                model.summary()
+                print(model, model.layers, model.weights, model.inputs)
+            except ValueError as error:
+                print(*traceback.format_exception(error))
+        assert text not in shown.getvalue(), what
+
+
+def test_names_in_a_weights_file_reach_no_terminal(tmp_path):
+    text = STEERING[0]
+    with h5py.File(tmp_path / "bad.weights.h5", "w") as file:
+        file[f"layers/{text}/vars/0"] = np.zeros(3)
+        file["layers"].attrs["name"] = text
+    shown = io.StringIO()
+    with redirect_stdout(shown), warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        editor = cornu.saving.KerasFileEditor(tmp_path / "bad.weights.h5")
+        editor.summary()
+        editor.compare(small())
+        print(cornu.models.load_model(tmp_path / "bad.weights.h5", report=True))
+        small().load_weights(tmp_path / "bad.weights.h5", skip_mismatch=True)
+        with pytest.raises(ValueError, match="Nothing was changed") as refused:
+            small().load_weights(tmp_path / "bad.weights.h5")
+        print(refused.value, *(warning.message for warning in heard))
+    assert text not in shown.getvalue() and "x1b" in shown.getvalue()
+
+
+def test_a_name_says_what_is_wrong_with_it():
+    for make in (layers.Dense, cornu.metrics.Mean, cornu.losses.MeanSquaredError, cornu.optimizers.SGD):
+        with pytest.raises(ValueError, match="control characters"):
+            make(**({"units": 1} if make is layers.Dense else {}), name="\x1b[2J")
 
 
 # ---------------------------------------------------------------- layers of packing
