@@ -106,8 +106,7 @@ def _listed_layers(model: Any) -> list:
 def _expanded(layer: Any, depth: int, expand: bool) -> Iterator[tuple[int, Any]]:
     yield depth, layer
     if expand and hasattr(layer, "layers"):
-        inner = [x for x in _listed_layers(layer) if type(x).__name__ != "InputLayer" or layer._graph is not None]
-        for child in inner:
+        for child in layer.layers:  # operations are listed at the top alone
             yield from _expanded(child, depth + 1, expand)
 
 
@@ -148,7 +147,8 @@ def _shape_text(layer: Operation) -> str:
     """The shape of what the layer gives: of its symbolic output, else of its last real one."""
     seen = getattr(layer, "_output_shape", None)
     if layer.nodes:
-        shape = tree.map_structure(lambda x: getattr(x, "shape", None), layer.nodes[0].outputs)
+        shapes = [getattr(x, "shape", None) for x in tree.flatten(layer.nodes[0].outputs)]
+        shape = shapes[0] if len(shapes) == 1 else shapes
     else:
         shape = seen[0] if seen else None
     if shape is None:

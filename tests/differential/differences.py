@@ -63,6 +63,11 @@ TABLE = [
         lambda f: f.verb == "save" and f.theirs_refuse("Unknown layer"),
     ),
     Row(
+        "Operations in `.h5` files stay operations;",
+        "Keras reads them as the layers of the same name, where there are any.",
+        lambda f: f.verb == "save" and f.label == "state" and f.place.startswith(".layers"),
+    ),
+    Row(
         'Files say `jit_compile="auto"`',
         "where that was asked for, and so leave the choice to where the model is loaded.",
         lambda f: f.place.endswith("compile_config.jit_compile (kind)") and f.ours == "str auto",
