@@ -78,6 +78,11 @@ TABLE = [
         lambda f: f.theirs_refuse("UnexpectedTracerError"),
     ),
     Row(
+        "Weights of half precision start as others do:",
+        "Keras cannot make orthogonal ones in bfloat16.",
+        lambda f: f.theirs_refuse("Unsupported dtype bfloat16"),
+    ),
+    Row(
         "A loaded model's weights have the paths that they had,",
         "with the names of the parts around; Keras leaves those out of parts that a file builds one by one.",
         lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),

@@ -15,7 +15,6 @@ from tests.differential.program import Do, Given, Net, New, Program, Step, Word
 
 Shape = tuple[int | None, ...]
 _LARGEST = 60  # numbers in a sample; beyond that nothing new is found
-_FEATURES = [[(3,)], [(4,)], [(3, 2)], [(4, 3)], [(4, 3)], [(3, 3, 2)]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Draw:
 
     def program(self) -> Program:
         """A program."""
-        policy = self.one(["mixed_bfloat16", "bfloat16", "float64"]) if self.chance(0.06) else "float32"
+        policy = self.one(["mixed_bfloat16", "bfloat16"]) if self.chance(0.06) else "float32"
         net, ends = self.net()
         heads = [self._head(end, net) for end in ends]
         labels = tuple(labels for labels, *_ in heads)
