@@ -78,6 +78,11 @@ TABLE = [
         lambda f: f.theirs_refuse("UnexpectedTracerError"),
     ),
     Row(
+        "A `Sequential` without an `Input` takes what its first batch held,",
+        "whole numbers too, which Keras writes down as floats.",
+        lambda f: f.place.endswith("layers[0].config.dtype") and f.ours == "int32",
+    ),
+    Row(
         "Weights of half precision start as others do:",
         "Keras cannot make orthogonal ones in bfloat16.",
         lambda f: f.theirs_refuse("Unsupported dtype bfloat16"),
