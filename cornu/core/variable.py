@@ -233,6 +233,28 @@ def give_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> N
     del before
 
 
+def assign_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
+    """`give_values`, or an assignment each while a function is being traced."""
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    else:
+        give_values(variables, values)
+
+
+@contextmanager
+def assigned_together() -> Iterator[None]:
+    """Scope at whose end all that was assigned in it is stored, at one moment; nothing is if it fails."""
+    if context.current().states:
+        yield
+        return
+    new: dict[Variable, jax.Array] = {}
+    with context.state(new):
+        yield
+    placed = [value if v._layout is None else jax.device_put(value, v._layout) for v, value in new.items()]
+    assign_values(list(new), placed)
+
+
 def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
     """Scope in which variables are read as they are at its start, whatever another thread trains meanwhile."""
     if context.current().states:  # where values are of this thread already

@@ -25,7 +25,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, filtered
-from cornu.core.variable import Variable, functional, reading_one_state
+from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
@@ -599,8 +599,9 @@ class Layer(Operation):
                     f'{validate.describe(self)}: weight "{variable.path}" has shape {variable.shape}. '
                     f"Received: shape={np.shape(value)}. Nothing was changed."
                 )
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
+        with assigned_together():
+            for variable, value in zip(variables, weights, strict=True):
+                variable.assign(value)
 
     def count_params(self) -> int:
         """The number of numbers in all weights."""

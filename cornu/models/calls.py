@@ -20,7 +20,7 @@ from cornu import registry, settings, tree
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
-from cornu.core.variable import Variable, give_values, values_of
+from cornu.core.variable import Variable, assign_values, values_of
 from cornu.kernels import platform
 from cornu.layers.layer import Layer
 
@@ -88,15 +88,6 @@ def _is_tracing() -> bool:
     return isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
 
 
-def _give(variables: list[Variable], values: list) -> None:
-    """Give variables values that were computed without an error."""
-    if any(isinstance(value, jax.core.Tracer) for value in values):
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-    else:
-        give_values(variables, jax.block_until_ready(values))
-
-
 class Call:
     """One compiled call.
 
@@ -126,7 +117,9 @@ class Call:
 
     def finish(self, model: Any, outputs: list, masks: dict, losses: list, changes: dict) -> Any:
         """Do to the model and the outputs what the call would have done."""
-        _give([self.variables[index] for index in changes], list(changes.values()))
+        if changes:  # which a computation that fails must not reach
+            values = list(changes.values())
+            assign_values([self.variables[index] for index in changes], jax.block_until_ready(values))
         model._losses[:] = losses
         for index, mask in masks.items():
             set_mask(outputs[index], mask)

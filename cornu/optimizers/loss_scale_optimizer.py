@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer, update_where
 
 __all__ = ["LossScaleOptimizer"]
@@ -71,6 +71,7 @@ class LossScaleOptimizer(Optimizer):
         """The own state, then that of the inner optimizer."""
         return [*self._variables, *self.inner_optimizer.variables]
 
+    @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables by the gradients of the scaled loss, unless one of them is infinite or NaN."""
         grads, variables = self._pairs(list(grads), trainable_variables)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from cornu import validate
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer
 from cornu.optimizers.optimizer_map import OptimizerMap
 
@@ -84,6 +84,7 @@ class MultiOptimizer(Optimizer):
         """The own state, then that of each optimizer."""
         return [*self._variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
 
+    @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables by their gradients, each by its optimizer."""
         grads, variables = self._pairs(list(grads), trainable_variables)

@@ -26,7 +26,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.variable import Variable, functional
+from cornu.core.variable import Variable, assigned_together, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
 __all__ = ["Optimizer"]
@@ -292,6 +292,7 @@ class Optimizer(Configurable):
 
     # ---------------------------------------------------------------- one update
 
+    @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables by their gradients.
 
@@ -479,6 +480,7 @@ class Optimizer(Configurable):
         _, state = functional(self.apply, [*weights, *own])([*trainable_variables, *optimizer_variables], grads)
         return state[: len(weights)], state[len(weights) :]
 
+    @assigned_together()
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """At the end of training: put the averages in the place of the weights, where averages are kept."""
         if self.use_ema and self.built:
@@ -602,8 +604,9 @@ class Optimizer(Configurable):
                 f"{validate.describe(self)}: there must be {len(variables)} values, one a variable. "
                 f"Received: {len(weights)}."
             )
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
+        with assigned_together():
+            for variable, value in zip(variables, weights, strict=True):
+                variable.assign(value)
 
 
 def update_where(condition: jax.Array, variables: Iterable[Variable], update: Callable[[], None]) -> None:

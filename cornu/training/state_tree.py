@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import tree, validate
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, assigned_together
 
 
 def _variables(model: Any) -> dict[str, list[Variable]]:
@@ -47,5 +47,6 @@ def write(model: Any, state_tree: dict[str, Any]) -> None:
                     f"Closest: {validate.closest(joined, by_path)}."
                 )
             found.append((by_path[joined], value))
-    for variable, value in found:
-        variable.assign(value)
+    with assigned_together():
+        for variable, value in found:
+            variable.assign(value)

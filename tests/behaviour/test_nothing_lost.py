@@ -237,3 +237,43 @@ def test_arrays_read_from_variables_stay_valid_while_training_goes_on():
     copies = [np.array(value) for value in kept]
     model.fit(X, X, batch_size=2, verbose=0)
     np.testing.assert_array_equal(jnp.stack(kept), np.stack(copies))
+
+
+# ---------------------------------------------------------------- steps of one's own
+
+
+class Refuses:
+    """A constraint that the second weight does not pass."""
+
+    def __call__(self, w):
+        if w.ndim:
+            raise ValueError("refused")
+        return w
+
+
+def test_an_update_that_fails_half_way_changes_nothing():
+    first, second = cornu.Variable(1.0), cornu.Variable([1.0])
+    first.constraint = second.constraint = Refuses()
+    optimizer = cornu.optimizers.SGD(0.5, momentum=0.9)
+    with pytest.raises(ValueError, match="refused"):
+        optimizer.apply([jnp.ones(()), jnp.ones(1)], [first, second])
+    assert [float(first.numpy()), float(second.numpy()[0]), int(optimizer.iterations.value)] == [1.0, 1.0, 0]
+    second.constraint = None
+    optimizer.apply([jnp.ones(()), jnp.ones(1)], [first, second])
+    assert [float(first.numpy()), float(second.numpy()[0]), int(optimizer.iterations.value)] == [0.5, 0.5, 1]
+
+
+def test_an_update_in_a_function_that_jax_compiles_is_refused_as_before():
+    variable = cornu.Variable(1.0)
+    optimizer = cornu.optimizers.SGD(0.5)
+    optimizer.build([variable])
+    with pytest.raises(ValueError, match="inside a compiled function"):
+        jax.jit(lambda g: optimizer.apply([g], [variable]))(1.0)
+    assert variable.numpy() == 1.0
+
+
+def test_the_state_of_a_model_called_in_a_function_that_jax_compiles_stays_as_it_is():
+    model = cornu.Sequential([cornu.Input((3,)), layers.BatchNormalization()])
+    with pytest.raises(ValueError, match="inside a compiled function"):
+        jax.jit(lambda: model(np.ones((2, 3), "float32"), training=True))()
+    np.testing.assert_array_equal(model.layers[0].moving_mean.numpy(), 0)
