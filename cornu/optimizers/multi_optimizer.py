@@ -129,7 +129,7 @@ class MultiOptimizer(Optimizer):
                 f"{validate.describe(self)}: call build(trainable_variables) first; until then nothing says which "
                 "optimizers there are."
             )
-        return self._shares[0][0]
+        return self.optimizers[0]
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Spare some variables from every optimizer's weight decay; the optimizer must be built."""
