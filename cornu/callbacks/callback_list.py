@@ -64,6 +64,8 @@ class CallbackList(Callback):
         missing = [name for name in _NEEDED if not callable(getattr(callback, name, None))]
         if missing or isinstance(callback, type):
             advice = "Create an instance: add parentheses." if isinstance(callback, type) else ""
+            if not advice and callable(callback):
+                advice = "For a function: LambdaCallback(on_epoch_end=function)."
             raise TypeError(
                 "CallbackList: every callback must be an instance of cornu.callbacks.Callback. "
                 f"Received: {callback!r}. {advice}".rstrip()

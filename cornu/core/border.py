@@ -65,13 +65,14 @@ def to_numpy(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> n
     reader = _reader(type(value))
     if reader is None:
         raise TypeError(
-            f"{owner}: {name} must be an array or a list of numbers. Received: {_shortened(value)} of type "
+            f"{owner}: {name} must be an array or a list of numbers. Received: {shortened(value)} of type "
             f"{type(value).__name__}."
         )
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{owner}: {name} is a masked array with masked values. Fill them first: x.filled(0).")
     try:
         array = np.asarray(reader(value))
+        _refuse_text_columns(value, array, owner, name)
     except ValueError as error:
         if not isinstance(value, (list, tuple)):
             raise
@@ -187,11 +188,31 @@ def _plain(array: np.ndarray, owner: str, name: str) -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def _refuse_text_columns(value: Any, array: np.ndarray, owner: str, name: str) -> None:
+    """Name the columns of a frame that hold text or other objects beside columns of numbers."""
+    if array.dtype.kind != "O" or array.ndim != 2 or not hasattr(value, "columns"):
+        return
+    odd = [(column, cells) for column, cells in zip(value.columns, array.T, strict=True) if not _are_numbers(cells)]
+    if odd and len(odd) < array.shape[1]:
+        column, cells = odd[0]
+        example = next(cell for cell in cells if not _are_numbers([cell]))
+        raise ValueError(
+            f"{owner}: {name} must hold numbers. Received: a frame whose column {column!r} holds {example!r}"
+            + (f" (and {len(odd) - 1} more such columns)" if len(odd) > 1 else "")
+            + f". Leave it out, x.drop(columns=[{column!r}]), or turn it into numbers: pandas.get_dummies(x), or a "
+            "StringLookup layer."
+        )
+
+
+def _are_numbers(cells: Any) -> bool:
+    return all(hasattr(cell, "__float__") and np.ndim(cell) == 0 for cell in cells)
+
+
 def _from_objects(array: np.ndarray, owner: str, name: str) -> np.ndarray:
     """An array of Python objects: text stays, numbers become floats, anything else is refused."""
     if all(isinstance(item, (str, bytes)) for item in array.flat):
         return array
-    if not all(hasattr(item, "__float__") and np.ndim(item) == 0 for item in array.flat):
+    if not _are_numbers(array.flat):
         kinds = sorted({type(item).__name__ for item in array.flat})
         advice = " Fill the gaps (None) first." if "NoneType" in kinds else ""
         raise ValueError(
@@ -227,7 +248,8 @@ def _check_range(array: np.ndarray, limits: np.iinfo, owner: str, name: str) -> 
         )
 
 
-def _shortened(value: Any, longest: int = 80) -> str:
+def shortened(value: Any, longest: int = 80) -> str:
+    """What a message shows of a value."""
     text = repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 

@@ -81,10 +81,11 @@ def _check_one(spec: InputSpec | None, x: Any, owner: str) -> None:
         raise ValueError(f"{owner}: {which} must be an array or a tensor. Received: None.")
     if not hasattr(x, "shape"):
         raise ValueError(f"{owner}: expected an array or tensor. Received: {x!r} of type {type(x).__name__}.")
-    shape = _squeezed(spec, tuple(d if isinstance(d, int) else None for d in x.shape))
+    given = tuple(d if isinstance(d, int) else None for d in x.shape)
+    shape = _squeezed(spec, given)
     problem = _problem(spec, shape, x)
     if problem:
-        raise ValueError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.")
+        raise ValueError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.{_cure(spec, given, owner)}")
 
 
 def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
@@ -116,6 +117,46 @@ def _problem(spec: InputSpec, shape: tuple, x: Any) -> str | None:
         if size is not None and shape[axis] not in (size, None):
             return f"expected input of shape {_show(spec.shape)}"
     return None
+
+
+# What a layer's axes mean, and what to do when the last of them is missing.
+_AXES = (
+    (("Conv1D", "Conv1DTranspose", "SeparableConv1D"), "(batch, steps, channels)", "x[..., None]"),
+    (("Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooling2D"),
+     "(batch, height, width, channels)", "x[..., None]"),
+    (("Conv3D", "Conv3DTranspose"), "(batch, depth, height, width, channels)", "x[..., None]"),
+)  # fmt: skip
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "RNN", "ConvLSTM2D")
+
+
+def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
+    """What to do about a wrong shape, where that is plain from what was expected."""
+    kind = owner.partition(" ")[0]
+    rank = spec.ndim or (len(spec.shape) if spec.shape else 0)
+    if kind in _RECURRENT and len(shape) == rank - 1:
+        return (
+            " It reads (batch, time, features): a recurrent layer before it needs return_sequences=True, and numbers "
+            "one after another an axis of features, x[..., None] or Reshape((steps, 1))."
+        )
+    for kinds, axes, channel in _AXES:
+        if kind in kinds and len(shape) == rank - 1:
+            sizes = ", ".join("None" if size is None else str(size) for size in shape[1:])
+            return f" It reads {axes}: add the axis of channels, {channel}, or Reshape(({sizes}, 1))."
+    if spec.shape is None:
+        return ""
+    wanted = tuple(spec.shape)
+    if _fits(shape, wanted[1:]):
+        return " For one sample, add the axis of the batch: x[None]."
+    if _fits(shape, wanted[:-1]):
+        return f" The last axis, of size {wanted[-1]}, is missing: x[..., None] adds one of size 1."
+    if len(shape) == len(wanted) > 2 and wanted != shape and _fits((shape[0], *shape[2:], shape[1]), wanted):
+        order = (0, *range(2, len(shape)), 1)
+        return f" The axes come in another order: give np.transpose(x, {order})."
+    return ""
+
+
+def _fits(shape: tuple, wanted: tuple) -> bool:
+    return len(shape) == len(wanted) and all(w is None or s in (w, None) for s, w in zip(shape, wanted, strict=True))
 
 
 def _show(shape: Sequence) -> str:

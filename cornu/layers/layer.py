@@ -20,7 +20,7 @@ import numpy as np
 
 from cornu import constraints, initializers, regularizers, tree, validate
 from cornu.core import border, context, dtypes, parts, policy
-from cornu.core.configurable import serialize_keras_object
+from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
@@ -120,7 +120,7 @@ class Layer(Operation):
         if kwargs:
             raise ValueError(
                 f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, kwargs))}. "
-                f"Closest: {'; '.join(validate.closest(k, _signature(type(self).__init__).names) for k in kwargs)}."
+                f"Closest: {'; '.join(validate.closest(k, constructor_parameters(type(self))) for k in kwargs)}."
             )
 
     # ------------------------------------------------------------ calling

@@ -92,7 +92,7 @@ class Loss(Configurable):
         if any_symbolic((y_true, y_pred, sample_weight)):
             return output_spec(self, y_true, y_pred, sample_weight)
         mask = get_mask(y_pred)
-        values = self.call(*(as_arrays(y, self.dtype) for y in (y_true, y_pred)))
+        values = returned(self.call(*(as_arrays(y, self.dtype) for y in (y_true, y_pred))), self)
         mask = both_masks(mask, get_mask(values))
         return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
@@ -339,11 +339,19 @@ def reduce_weighted(
     return total / jnp.asarray(values.size, dtype)
 
 
+def returned(values: Any, owner: Any) -> Any:
+    """What the function of a loss or metric gave; None means that it forgot to return."""
+    if values is None:
+        raise ValueError(f"{validate.describe(owner)}: its function returned None. It must end with `return`.")
+    return values
+
+
 def check_weights(weights: tuple, values: tuple) -> None:
-    """Refuse weights or a mask of more axes than there are values to weigh."""
-    if len(weights) > len(values) > 0:
+    """Refuse weights or a mask that do not line up with the values to weigh."""
+    lines_up = all(w == v or 1 in (w, v) for w, v in zip(weights, values, strict=False))
+    if len(weights) > len(values) > 0 or not lines_up:
         raise ValueError(
-            f"The sample weights or the mask have shape {weights}, but the values to weigh have shape {values}: one "
+            f"sample_weight, or the mask, has shape {weights}, but the values to weigh have shape {values}: one "
             "number a sample. Give weights of that shape, or of its leading axes."
         )
 

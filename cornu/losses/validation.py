@@ -168,7 +168,7 @@ def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: 
             f"The labels look one-hot: use {_SPARSE[function]}, or turn them into class numbers with "
             "np.argmax(y, axis=-1)."
         )
-    return f"It takes one class number for each prediction, labels of shape {_shown(rest)}."
+    return f"It takes one class number for each prediction, labels of shape {_shown(rest)}.{_of_axes(labels, rest)}"
 
 
 def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> str | None:
@@ -182,7 +182,7 @@ def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> st
         )
     if labels and classes is not None and labels[-1] != classes and len(labels) == len(predictions):
         return f"The labels have {labels[-1]} classes: end the model with as many outputs."
-    return "It takes one-hot labels of the shape of the predictions."
+    return f"It takes one-hot labels of the shape of the predictions.{_of_axes(labels, predictions)}"
 
 
 def _fix_of_same_shape(function: Callable, labels: Shape, predictions: Shape) -> str | None:
@@ -205,8 +205,18 @@ def _fix_of_same_shape(function: Callable, labels: Shape, predictions: Shape) ->
     if len(labels) == len(predictions) + 1:
         return "The labels have an axis more: give the model that output axis, or reduce the labels."
     if len(labels) + 1 == len(predictions):
-        return "The predictions have an axis more: reduce it in the model, or give the labels that axis."
+        return f"The predictions have an axis more.{_of_axes(labels, predictions)}"
     return "Both must have the same shape."
+
+
+def _of_axes(labels: Shape, expected: Shape) -> str:
+    """What to do where a model keeps axes that the labels have not."""
+    if len(labels) >= len(expected):
+        return ""
+    return (
+        " The model keeps axes that the labels do not have: put Flatten() or a GlobalAveragePooling layer before its "
+        "last Dense, or leave return_sequences=True out of the last recurrent layer."
+    )
 
 
 # ---------------------------------------------------------------- values
@@ -235,6 +245,8 @@ def _fix_of_class_numbers(values: np.ndarray, num_classes: int | None, loss: Any
         return None
     expected = f"The model has {num_classes} classes, numbered from 0 to {num_classes - 1}."
     if num_classes == 1:
+        expected = "The model has one output, which is one class, number 0."
+    if num_classes == 1 and low >= 0 and high <= 1:
         return f"{expected} For two classes with one output use binary_crossentropy."
     if low == 1 and high == num_classes:
         return f"{expected} The labels start at 1: use y - 1."

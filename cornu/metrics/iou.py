@@ -42,6 +42,12 @@ class _FromConfusionMatrix(Metric):
         """
         y_true = self._classes(y_true, self.sparse_y_true)
         y_pred = self._classes(y_pred, self.sparse_y_pred)
+        if y_true.size != y_pred.size:
+            raise ValueError(
+                f"{validate.describe(self)}: y_true and y_pred must be classes of one shape. Received: "
+                f"{y_true.shape} and {y_pred.shape}. For scores of each class give their largest, "
+                "np.argmax(y_pred, axis=-1), or make the metric with sparse_y_pred=False."
+            )
         weights = jnp.ones((), self.dtype)
         if sample_weight is not None:
             self._check_weights(sample_weight)

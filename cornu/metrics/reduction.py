@@ -14,6 +14,7 @@ from cornu.losses.loss import (
     divide_no_nan,
     is_rowwise,
     masked_weights,
+    returned,
     same_rank,
 )
 from cornu.metrics.metric import Metric
@@ -176,7 +177,7 @@ class MeanMetricWrapper(Mean):
         mask = get_mask(y_pred)
         y_true, y_pred = (as_arrays(y, self.dtype, keep_integers=True) for y in (y_true, y_pred))
         weights = None if sample_weight is None else as_arrays(sample_weight, self.dtype)
-        values = self.fn(*same_rank(y_true, y_pred), **self.options)
+        values = returned(self.fn(*same_rank(y_true, y_pred), **self.options), self)
         super().update_state(values, masked_weights(weights, mask, "sum", self.dtype))
 
     def get_config(self) -> dict[str, Any]:

@@ -198,10 +198,19 @@ def _adjusted(x: Any, tensor: KerasTensor) -> Any:
         adjusted = adjusted[..., 0]
     if not isinstance(adjusted, KerasTensor) and tensor.dtype != "string":
         wanted = dtypes.storage_dtype(tensor.dtype)
-        adjusted = adjusted if adjusted.dtype == wanted else jnp.asarray(adjusted, wanted)
+        adjusted = adjusted if adjusted.dtype == wanted else _cast(adjusted, wanted, tensor)
     if adjusted is not x:
         set_mask(adjusted, get_mask(x))
     return adjusted
+
+
+def _cast(x: Any, dtype: Any, tensor: KerasTensor) -> Any:
+    if jnp.iscomplexobj(x) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        raise ValueError(
+            f'The input "{tensor.name}" takes {dtype}, and complex numbers would lose their imaginary part. Give '
+            'x.real and x.imag beside each other, or make it with dtype="complex64".'
+        )
+    return jnp.asarray(x, dtype)
 
 
 def _checked(structure: Any, what: str) -> Any:
@@ -210,6 +219,8 @@ def _checked(structure: Any, what: str) -> Any:
             hint = " Symbolic tensors come from cornu.Input(...)."
             if isinstance(x, (jax.Array, Variable)):
                 hint = " An array has values already." + hint
+            elif isinstance(x, Operation):
+                hint = f" Call the layer on a tensor: {type(x).__name__}(...)(x)."
             raise ValueError(f"Function: all {what} must be symbolic tensors. Received: {type(x).__name__}.{hint}")
         if x.history is None:
             InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x)

@@ -361,6 +361,11 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
 def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None, dict]:
     """((inputs, outputs) or None, the other arguments)."""
     if not _is_functional(args, kwargs):
+        old = [name for name in ("input", "output") if name in kwargs]
+        if old and cls in (Model, Functional):
+            raise TypeError(
+                f"Model: unknown argument {old[0]!r}. The names are inputs and outputs: Model(inputs=..., outputs=...)."
+            )
         if args:
             raise ValueError(
                 f"{cls.__name__}: a functional model takes inputs and outputs: Model(inputs, outputs). "

@@ -59,7 +59,9 @@ def inputs_and_values(model: Any, x: Any) -> list[tuple[KerasTensor, Any]]:
     """Each symbolic input of a model with the array that it gets; nothing where they cannot be told apart."""
     tensors = getattr(model, "inputs", None) or ()
     if isinstance(x, dict):
-        return [(tensor, x[tensor.name]) for tensor in tensors if tensor.name in x]
+        by_name = {tensor.name: tensor for tensor in tensors}
+        keyed = model._graph._inputs_struct if tensors and isinstance(model._graph._inputs_struct, dict) else by_name
+        return [(keyed[key], value) for key, value in x.items() if isinstance(keyed.get(key), KerasTensor)]
     values = tree.flatten(x)
     return list(zip(tensors, values, strict=True)) if len(values) == len(tensors) else []
 
@@ -84,12 +86,11 @@ def _after(graph: Any, tensors: list[KerasTensor]) -> list[Any]:
     return [node for node in graph.nodes_in_order if any(a is b for a in node.input_tensors for b in tensors)]
 
 
-def embeddings(model: Any) -> list[tuple[int, Any]]:
-    """(number of the flat input, layer) for each `Embedding` that reads an input of a graph directly."""
-    tensors = getattr(model, "inputs", None) or ()
+def embeddings(model: Any) -> list[tuple[KerasTensor, Any]]:
+    """(symbolic input, layer) for each `Embedding` that reads an input of a graph directly."""
     return [
-        (number, layer)
-        for number, tensor in enumerate(tensors)
+        (tensor, layer)
+        for tensor in getattr(model, "inputs", None) or ()
         for layer, _ in first_readers(model, tensor)
         if isinstance(layer, layers.Embedding)
     ]

@@ -4,6 +4,7 @@
 allow it. Text stays NumPy text.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from cornu import settings
 from cornu.core import border
 from cornu.core.border import comes_from
 from cornu.core.dtypes import FLOATS
+
+_MOST_LISTED = 6  # arrays in a message
 
 
 def is_sparse(value: Any) -> bool:
@@ -60,7 +63,8 @@ def _as_numpy(value: Any, name: str, owner: str) -> np.ndarray:
     if isinstance(value, str) or not border.can_read(value):
         raise ValueError(
             f"{owner}: {name} must be an array, a list of numbers, a (nested) list, tuple or dict of arrays, or a "
-            f"source of batches. Received: {value!r} of type {type(value).__name__}."
+            f"source of batches. Received: {border.shortened(value)} of type {type(value).__name__}."
+            + (" Call the function, so that it gives its generator." if inspect.isfunction(value) else "")
         )
     array = border.to_numpy(value, owner, name)
     is_column = array.ndim == 1 and (comes_from(value, "pandas") or comes_from(value, "polars"))
@@ -86,12 +90,29 @@ def common_length(x: Any, y: Any, sample_weight: Any, owner: str) -> int:
     if not lengths:
         raise ValueError(f"{owner}: x is empty: it holds no array at all.")
     if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise ValueError(f"{owner}: all arrays must have the same number of samples. Received: {listed}.")
+        few = [f"{name}: {length}" for name, length in list(lengths.items())[:_MOST_LISTED]]
+        more = f", and so on, {len(lengths)} arrays in all" if len(lengths) > len(few) else ""
+        raise ValueError(
+            f"{owner}: all arrays must have the same number of samples. Received: {', '.join(few)}{more}."
+            + _about_lists(parts)
+        )
     length = next(iter(lengths.values()))
     if length == 0:
         raise ValueError(f"{owner}: the data set is empty: {', '.join(lengths)} have 0 samples.")
     return length
+
+
+def _about_lists(parts: dict[str, Any]) -> str:
+    """What to do where a list of rows was given, which means an input for each row."""
+    for name, part in parts.items():
+        if isinstance(part, (list, tuple)) and len(part) > 1:
+            shapes = {np.shape(item) for item in part}
+            if len(shapes) == 1 and not isinstance(part[0], (list, tuple, dict)):
+                return (
+                    f" A list of arrays means {len(part)} {'outputs' if name == 'y' else 'inputs'} of the model. If "
+                    f"they are the rows of one array, give np.stack({name})."
+                )
+    return ""
 
 
 def convert_weights(sample_weight: Any, owner: str) -> Any:

@@ -26,7 +26,7 @@ class Prepared(NamedTuple):
     """What is known of a model for batches of some shapes."""
 
     outputs: Any  # symbolic; None where labels are not checked against them
-    embeddings: list[tuple[int, Any]]  # which inputs are looked up where
+    embeddings: list[tuple[KerasTensor, Any]]  # which inputs are looked up where
 
     def check(self, model: Any, data: Any) -> None:
         """Refuse labels that cannot be right, and integers for which an `Embedding` has no row."""
@@ -34,9 +34,10 @@ class Prepared(NamedTuple):
         for owner, one, target, output in _pairs(model, y, self.outputs) if self.outputs is not None else ():
             if not isinstance(output, Part):
                 validation.check_values(one, target, output.shape[-1] if output.shape else None, owner)
-        values = anatomy.inputs_and_values(model, x) if self.embeddings else ()
-        for number, layer in self.embeddings if values else ():
-            _check_rows(layer, values[number][1], model)
+        for tensor, value in anatomy.inputs_and_values(model, x) if self.embeddings else ():
+            for looked_up, layer in self.embeddings:
+                if looked_up is tensor:
+                    _check_rows(layer, value, model)
 
 
 def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
@@ -96,7 +97,10 @@ def _shapes(data: Any) -> list[tuple]:
 
 def _fitted_together(model: Any, data: Any, stage: str) -> Any:
     """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
-    _refuse_text(model, unpack_x_y_sample_weight(data)[0], stage)
+    x, *labels = unpack_x_y_sample_weight(data)
+    _refuse_text(model, x, stage)
+    for name, part in zip(("y", "sample_weight"), labels, strict=True):
+        _refuse_text_labels(model, part, name)
     if step.is_default(model, stage):
         return _lined_up(model, data, stage)
     _try_out(model, data, stage)
@@ -114,7 +118,7 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
     if y is None and (loss is not None or metrics is not None):
         raise ValueError(
             f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Give y beside x, "
-            "or let the data yield (x, y)."
+            "or let the data yield (x, y)." + _of_pairs(x)
         )
     outputs = _outputs(model, x, training=stage == "train")
     if loss is not None:
@@ -132,6 +136,13 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
         # Some metrics make their variables when they see data: a compiled step must find them there.
         output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
     return outputs if loss is not None else None
+
+
+def _of_pairs(x: Any) -> str:
+    """What to do where x is a pair that looks like (x, y)."""
+    if not isinstance(x, (list, tuple)) or len(x) != 2:
+        return ""
+    return f" A {type(x).__name__} of two arrays means two inputs: for data = (x, y) write fit(*data)."
 
 
 def _pairs(model: Any, y: Any, outputs: Any) -> Iterator[tuple]:
@@ -215,6 +226,17 @@ def _refuse_text(model: Any, x: Any, stage: str) -> None:
             )
 
 
+def _refuse_text_labels(model: Any, labels: Any, name: str) -> None:
+    for path, leaf in tree.flatten_with_path(labels):
+        if leaf is not None and _is_text(leaf):
+            where = name + "".join(f"[{part!r}]" for part in path)
+            raise ValueError(
+                f"{validate.describe(model)}: {where} must hold numbers. Received: text (strings), such as "
+                f"{str(leaf.flat[0])!r}. Turn classes into numbers first: "
+                f"names, {name} = np.unique({name}, return_inverse=True)."
+            )
+
+
 def _try_out(model: Any, data: Any, stage: str) -> None:
     """Make what a user's own step makes at its first run: it runs once abstractly, and its new values are dropped.
 
@@ -268,9 +290,10 @@ def _prepare_optimizer(model: Any) -> None:
     known = optimizer._trainable_variables
     if {id(v) for v in known} != {id(v) for v in wanted}:
         raise ValueError(
-            f"{validate.describe(model)}: what is trainable has changed since the optimizer was built "
-            f"({len(known)} variables then, {len(wanted)} now). Call compile() again after changing `trainable` or "
-            "adding layers."
+            f"{validate.describe(model)}: the optimizer {validate.describe(optimizer)} was built for other variables: "
+            f"{len(known)} then, {len(wanted)} to train now. An optimizer serves one model with one choice of what is "
+            "trainable. After changing `trainable` or adding layers, and for another model, call compile() again with "
+            f"a new optimizer: compile({type(optimizer).__name__}(...))."
         )
 
 

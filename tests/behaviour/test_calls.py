@@ -422,7 +422,7 @@ def test_training_on_with_the_old_optimizer_is_refused_after_such_a_change(chang
     model.train_on_batch(x, x)
     model.train_on_batch(x, x)
     change(model)
-    with pytest.raises(ValueError, match="what is trainable has changed"):
+    with pytest.raises(ValueError, match="was built for other variables"):
         model.train_on_batch(x, x)
 
 
@@ -431,7 +431,7 @@ def test_a_variable_frozen_by_hand_is_noticed():
     model.compile("sgd", "mse")
     model.train_on_batch(x, x)
     model.blocks[0].kernel.trainable = False
-    with pytest.raises(ValueError, match="what is trainable has changed"):
+    with pytest.raises(ValueError, match="was built for other variables"):
         model.train_on_batch(x, x)
 
 
