@@ -74,7 +74,7 @@ DATA = {
     "too many labels": (lambda: classifier("mse", 1), X, np.repeat(PRICES, 3, 1), "broadcast"),
     "class numbers for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, KINDS[:, None], "use sparse_"),
     "signs for a binary loss": (lambda: classifier("binary_crossentropy", 1), X, np.sign(PRICES), r"\(y \+ 1\) / 2"),
-    "an input too few": (several, [L], [PRICES, KINDS], r"expected 2 input\(s\) \(left, right\)"),
+    "an input too few": (several, [L], [PRICES, KINDS], r"expected 2 input\(s\) \[left, right\]"),
     "an input missing by name": (several, {"left": L}, [PRICES, KINDS], r"\['right'\] are missing"),
     "an output too few": (several, [L, R], [PRICES], "(?s)2 outputs.*price, kind"),
     "labels missing by name": (several, [L, R], {"price": PRICES}, r"Missing: \['kind'\]"),
@@ -143,7 +143,7 @@ def test_a_subclassed_model_that_was_not_built_is_not_built_by_a_failure():
 
 
 NUMBERS = {
-    "epochs": [{"epochs": 0}, {"epochs": -1}, {"epochs": 1.5}],
+    "epochs": [{"epochs": -1}, {"epochs": 1.5}],
     "batch_size": [{"batch_size": 0}, {"batch_size": -2}, {"batch_size": "8"}],
     "steps": [{"steps_per_epoch": 0}],
     "initial_epoch": [{"initial_epoch": -1}],
@@ -174,7 +174,8 @@ def test_training_needs_a_loss_an_optimizer_and_weights():
     model = classifier()
     model.trainable = False
     model.compile("adam", "sparse_categorical_crossentropy")
-    fails(model, "no weights to train.*trainable = True", X, KINDS)
+    with pytest.warns(UserWarning, match=r"no weights to train.*trainable = True"):
+        model.fit(X, KINDS, verbose=0)
     assert model.evaluate(X, KINDS, verbose=0) > 0
 
 
@@ -203,7 +204,7 @@ def test_compile_names_what_is_close(arguments, words):
     [
         (lambda: layers.Dense(3, activation="rleu"), "rleu.*relu"),
         (lambda: layers.Dense(3, kernel_initializer="glorot_unifrom"), "glorot_uniform"),
-        (lambda: layers.Dense(3, kernel_regularizer="l3"), "l3.*L[12]"),
+        (lambda: layers.Dense(3, kernel_regularizer="l3"), "(?i)l3.*l[12]"),
         (lambda: layers.Dense(3, unitz=3), "unitz.*units"),
         (lambda: layers.Dense(0), "units must be a positive integer"),
         (lambda: layers.Conv2D(3, 3, padding="full"), 'padding must be "valid" or "same"'),
