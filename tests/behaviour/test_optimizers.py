@@ -481,7 +481,7 @@ def test_identifiers():
     assert cornu.optimizers.get(optimizer) is optimizer
     assert cornu.optimizers.get(None) is None
     assert cornu.optimizers.legacy.Adam is cornu.optimizers.Adam
-    with pytest.raises(ValueError, match=r"Unknown optimizer 'adma'. Closest valid names: .*'Adam'"):
+    with pytest.raises(ValueError, match=r"Unknown optimizer 'adma'. Closest valid names: .*'adam'"):
         cornu.optimizers.get("adma")
     for wrong in (3, np.abs):
         with pytest.raises(ValueError, match=r"An? optimizer must be"):
