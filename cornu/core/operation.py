@@ -177,6 +177,12 @@ class _Flow:
                 return True
         return False
 
+    def refuse_symbolic(self, settings: dict) -> None:
+        """Refuse symbolic tensors where values are needed."""
+        for name, value in settings.items():
+            if any_symbolic(value):
+                raise TypeError(f"{self.owner}: {name} needs values, which a symbolic tensor lacks. Received: {value}.")
+
     def convert(self, name: str, value: Any) -> Any:
         """The value for parameter `name`, as a JAX array where a tensor is expected."""
         kind = self.kinds.get(name)
@@ -233,6 +239,7 @@ def op(function: Callable | None = None, *, spec: Callable | None = None, class_
     def general(args: tuple, kwargs: dict) -> Any:
         if flow.any_symbolic(args, kwargs):
             tensors, keywords, settings = flow.split(args, kwargs)
+            flow.refuse_symbolic(settings)
             return FunctionOperation(wrapper, **settings).symbolic_call(*tensors, **keywords)
         positional = [flow.convert(flow.name_at(i), x) for i, x in enumerate(args)]
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})

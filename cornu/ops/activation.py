@@ -113,7 +113,7 @@ def hard_swish(x: Tensor):
 @op
 def hard_tanh(x: Tensor):
     """`x` limited to the range from -1 to 1."""
-    return jax.nn.hard_tanh(floating(x))
+    return jax.nn.hard_tanh(jnp.asarray(x))
 
 
 @op

@@ -2,7 +2,7 @@
 
 from cornu.core.operation import Tensor, op
 from cornu.kernels import attention as kernel
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floats
 
 
 @op
@@ -39,7 +39,7 @@ def dot_product_attention(
         x = np.ones((1, 5, 2, 4), "float32")
         print(cornu.ops.dot_product_attention(x, x, x).shape)  # (1, 5, 2, 4)
     """
-    query, key, value = floating(query), floating(key), floating(value)
+    query, key, value = floats(query, key, value)
     for name, x in (("query", query), ("key", key), ("value", value)):
         if x.ndim != 4:
             raise ValueError(f"dot_product_attention: {name} must have 4 axes. Received: {name}.shape={x.shape}.")

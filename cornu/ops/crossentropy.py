@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floating, floats
 
 
 @op
@@ -25,7 +25,7 @@ def binary_crossentropy(target: Tensor, output: Tensor, from_logits=False):
 
         print(cornu.ops.binary_crossentropy(np.array([1.0]), np.array([0.5])))  # [0.693...]
     """
-    target, output = _floats(target, output)
+    target, output = floats(target, output)
     _same_shape("binary_crossentropy", target, output)
     if from_logits:
         return jnp.maximum(output, 0) - output * target + jnp.log1p(jnp.exp(-jnp.abs(output)))

@@ -10,7 +10,7 @@ from jax import lax
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floating, floats
 
 _NEVER = -1e5  # the logarithm of a probability of zero, finite so that losses and gradients are
 
@@ -90,7 +90,7 @@ def ctc_decode(
         print(labels)  # [[[ 1 -1]]]
     """
     validate.one_of(strategy, ("greedy", "beam_search"), "strategy", "ctc_decode")
-    inputs, lengths = floating(inputs), jnp.asarray(sequence_lengths).astype("int32")
+    inputs, lengths = floats(inputs, jnp.float32(0))[0], jnp.asarray(sequence_lengths).astype("int32")
     if strategy == "greedy":
         return _greedy(inputs, lengths, merge_repeated, mask_index)
     beam_width = validate.positive_int(beam_width, "beam_width", "ctc_decode")

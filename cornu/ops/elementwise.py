@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import settings
+from cornu.core.dtypes import standardize_dtype
 from cornu.core.operation import Tensor, op
 
 
@@ -16,6 +17,18 @@ def floating(x):
     """`x` as an array of floats: integers and booleans take the default float type."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
+
+
+def floats(*tensors):
+    """Tensors in the float type that they make together: whole numbers take that of the others, else the default."""
+    kind = jnp.result_type(*tensors)
+    kind = kind if jnp.issubdtype(kind, jnp.inexact) else settings.floatx()
+    return [jnp.asarray(x, kind) for x in tensors]
+
+
+def strong(x):
+    """`x` as an array; a Python number takes its own type, whatever stands beside it."""
+    return jnp.asarray(x, standardize_dtype(type(x)) if isinstance(x, (bool, int, float)) else None)
 
 
 # ---- one input ----
@@ -404,7 +417,7 @@ def true_divide(x1: Tensor, x2: Tensor):
 @op
 def divide_no_nan(x1: Tensor, x2: Tensor):
     """`x1 / x2`, and 0 where `x2` is 0; the gradient is 0 there too."""
-    x1, x2 = floating(x1), floating(x2)
+    x1, x2 = floats(x1, x2)
     zero = x2 == 0
     quotient = jnp.divide(x1, jnp.where(zero, jnp.ones_like(x2), x2))
     return jnp.where(zero, jnp.zeros_like(quotient), quotient)
@@ -473,13 +486,15 @@ def lcm(x1: Tensor, x2: Tensor):
 @op
 def ldexp(x1: Tensor, x2: Tensor):
     """`x1 * 2 ** x2` for an integer `x2`."""
+    if not jnp.issubdtype(jnp.result_type(x2), jnp.integer):
+        raise TypeError(f"ldexp: x2 must hold integers. Received: x2 of type {jnp.result_type(x2).name}.")
     return jnp.ldexp(x1, x2)
 
 
 @op
 def nextafter(x1: Tensor, x2: Tensor):
     """The next float after `x1` on the way to `x2`."""
-    return jnp.nextafter(floating(x1), floating(x2))
+    return jnp.nextafter(*floats(x1, x2))
 
 
 @op
@@ -491,7 +506,7 @@ def heaviside(x1: Tensor, x2: Tensor):
 @op
 def arctan2(x1: Tensor, x2: Tensor):
     """Angle of the point `(x2, x1)` in radians, from -pi to pi."""
-    return jnp.arctan2(x1, x2)
+    return jnp.arctan2(strong(x1), strong(x2))
 
 
 @op
@@ -503,13 +518,13 @@ def hypot(x1: Tensor, x2: Tensor):
 @op
 def logaddexp(x1: Tensor, x2: Tensor):
     """`log(exp(x1) + exp(x2))` without overflow."""
-    return jnp.logaddexp(x1, x2)
+    return jnp.logaddexp(strong(x1), strong(x2))
 
 
 @op
 def logaddexp2(x1: Tensor, x2: Tensor):
     """`log2(2**x1 + 2**x2)` without overflow."""
-    return jnp.logaddexp2(x1, x2)
+    return jnp.logaddexp2(strong(x1), strong(x2))
 
 
 # ---- two inputs: comparison and logic ----

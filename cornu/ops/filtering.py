@@ -37,8 +37,25 @@ def extract_patches_3d(volumes: Tensor, size, strides=None, dilation_rate=1, pad
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
 
 
-def _patches(images, rank, size, strides, dilation_rate, padding, data_format, name):
-    images = floating(images)
+def keeping_integers(move, x, *args):
+    """`move` a tensor's elements about in a type that windows work in, and give them back in their own."""
+    x = jnp.asarray(x)
+    wide = x if x.dtype.itemsize == 4 or jnp.issubdtype(x.dtype, jnp.floating) else x.astype("int32")
+    return move(wide, *args).astype(x.dtype)
+
+
+def windows(x, *args, **kwargs):
+    """The pixels under each place of a window, as channels; of no images none, where JAX divides by their number."""
+    if x.shape[0] == 0:
+        return lax.conv_general_dilated_patches(jnp.zeros((1, *x.shape[1:]), x.dtype), *args, **kwargs)[:0]
+    return lax.conv_general_dilated_patches(x, *args, **kwargs)
+
+
+def _patches(images, *args):
+    return keeping_integers(_moved_patches, images, *args)
+
+
+def _moved_patches(images, rank, size, strides, dilation_rate, padding, data_format, name):
     size = validate.int_tuple(size, rank, "size", name)
     strides = size if strides is None else validate.int_tuple(strides, rank, "strides", name)
     dilation = validate.int_tuple(dilation_rate, rank, "dilation_rate", name)
@@ -48,7 +65,7 @@ def _patches(images, rank, size, strides, dilation_rate, padding, data_format, n
         raise ValueError(f"{name}: expected {rank + 1} or {rank + 2} axes. Received: shape={images.shape}.")
     batch = images if images.ndim == rank + 2 else images[None]
     batch = jnp.moveaxis(batch, -1, 1) if last else batch
-    patches = lax.conv_general_dilated_patches(batch, size, strides, padding, rhs_dilation=dilation)
+    patches = windows(batch, size, strides, padding, rhs_dilation=dilation)
     # The channels of a patch come out as (channel, place); Keras has (place, channel).
     n, _, *places = patches.shape
     patches = patches.reshape(n, batch.shape[1], -1, *places).swapaxes(1, 2).reshape(n, -1, *places)

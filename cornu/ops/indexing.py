@@ -91,7 +91,7 @@ def scatter(indices: Tensor, values: Tensor, shape):
         print(cornu.ops.scatter(np.array([[1], [3]]), np.array([5.0, 7.0]), (4,)))  # [0. 5. 0. 7.]
     """
     values = jnp.asarray(values)
-    return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
+    return jnp.zeros(tuple(shape), values.dtype).at[_places("scatter", indices)].add(values)
 
 
 _REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
@@ -116,7 +116,7 @@ def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction=N
             f'scatter_update: reduction must be None, "add", "max", "min" or "mul". Received: reduction={reduction!r}.'
         )
     inputs = jnp.asarray(inputs)
-    place = inputs.at[_places(indices)]
+    place = inputs.at[_places("scatter_update", indices)]
     return getattr(place, _REDUCTIONS[reduction])(jnp.asarray(updates).astype(inputs.dtype))
 
 
@@ -272,7 +272,9 @@ def unique(
     )
 
 
-def _places(indices):
+def _places(name, indices):
+    if jnp.ndim(indices) < 1:
+        raise ValueError(f"{name}: indices must have the shape (n, k). Received: indices.shape=().")
     """Indices in rows, `(n, k)`, as `k` arrays for `x.at[...]`."""
     indices = jnp.asarray(indices)
     return tuple(indices[..., i] for i in range(indices.shape[-1]))

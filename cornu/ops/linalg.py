@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from cornu import late
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floating, floats
 
 scipy_linalg = late.module("jax.scipy.linalg")
 
@@ -165,7 +165,8 @@ def solve(a: Tensor, b: Tensor):
 
         print(cornu.ops.solve(np.array([[2.0]]), np.array([4.0])))  # [2.]
     """
-    a, b = _square("solve", a), floating(b)
+    a, b = floats(a, b)
+    _square("solve", a)
     if b.ndim == a.ndim - 1:
         return jnp.linalg.solve(a, b[..., None])[..., 0]
     return jnp.linalg.solve(a, b)
@@ -174,7 +175,8 @@ def solve(a: Tensor, b: Tensor):
 @op
 def solve_triangular(a: Tensor, b: Tensor, lower=False):
     """`solve` for an upper (or, with `lower`, lower) triangular `a`."""
-    a, b = _square("solve_triangular", a), floating(b)
+    a, b = floats(a, b)
+    _square("solve_triangular", a)
     if b.ndim == a.ndim - 1:
         return scipy_linalg.solve_triangular(a, b[..., None], lower=lower)[..., 0]
     return scipy_linalg.solve_triangular(a, b, lower=lower)
@@ -183,7 +185,8 @@ def solve_triangular(a: Tensor, b: Tensor, lower=False):
 @op
 def lstsq(a: Tensor, b: Tensor, rcond=None):
     """The `x` with the least `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
-    return jnp.linalg.lstsq(_matrix("lstsq", a), floating(b), rcond=rcond)[0]
+    a, b = floats(a, b)
+    return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
 def jvp(fun, primals, tangents, has_aux=False):

@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 
 from cornu.core.operation import Tensor, op
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floating, floats
 
 
 @op
 def psnr(x1: Tensor, x2: Tensor, max_val):
     """Peak signal-to-noise ratio in decibels, `20 log10(max_val) - 10 log10(mean((x1 - x2)²))`."""
-    x1, x2 = floating(x1), floating(x2)
+    x1, x2 = floats(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr: both images must have the same shape. Received: {x1.shape} and {x2.shape}.")
     return 20 * jnp.log10(jnp.asarray(max_val, x1.dtype)) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

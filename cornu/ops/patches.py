@@ -5,11 +5,11 @@ import re
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating
+from cornu.ops.filtering import keeping_integers, windows
 
 
 def _pair(value, name, owner, minimum=1):
@@ -18,7 +18,7 @@ def _pair(value, name, owner, minimum=1):
 
 def _columns(x, kernel_size, dilation, padding, stride):
     pads = [(p, p) for p in padding]
-    patches = lax.conv_general_dilated_patches(x, kernel_size, stride, pads, rhs_dilation=dilation)
+    patches = windows(x, kernel_size, stride, pads, rhs_dilation=dilation)
     return patches.reshape(*patches.shape[:2], -1)  # (batch, channels * kernel, places)
 
 
@@ -37,8 +37,11 @@ def unfold(x: Tensor, kernel_size, dilation=1, padding=0, stride=1):
 
         print(cornu.ops.unfold(np.ones((1, 2, 4, 4)), 3).shape)  # (1, 18, 4)
     """
-    return _columns(
-        floating(x),
+    if jnp.ndim(x) != 4:
+        raise ValueError(f"unfold: x must have 4 axes. Received: x.shape={jnp.shape(x)}.")
+    return keeping_integers(
+        _columns,
+        x,
         _pair(kernel_size, "kernel_size", "unfold"),
         _pair(dilation, "dilation", "unfold"),
         _pair(padding, "padding", "unfold", minimum=0),
@@ -61,7 +64,7 @@ def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
     size, kernel = _pair(output_size, "output_size", "fold"), _pair(kernel_size, "kernel_size", "fold")
     dilation, stride = _pair(dilation, "dilation", "fold"), _pair(stride, "stride", "fold")
     padding = _pair(padding, "padding", "fold", minimum=0)
-    x = floating(x)
+    given, x = jnp.asarray(x).dtype, floating(x)
     blocks = math.prod(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True)
@@ -77,7 +80,7 @@ def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
         transpose = jax.linear_transpose(lambda i: _columns(i, kernel, dilation, padding, stride), image)
         return transpose(columns[None])[0][0]
 
-    return jax.vmap(back)(x)
+    return jax.vmap(back)(x).astype(given)
 
 
 @op

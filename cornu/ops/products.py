@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
-from cornu.ops.elementwise import floating
+from cornu.ops.elementwise import floats
 
 
 def _accumulator(*values):
@@ -111,6 +111,6 @@ def cdist(x: Tensor, y: Tensor):
 
         print(cornu.ops.cdist(np.zeros((1, 2)), np.array([[3.0, 4.0]])))  # [[5.]]
     """
-    x, y = floating(x), floating(y)
+    x, y = floats(x, y)
     difference = x[..., :, None, :] - y[..., None, :, :]
     return jnp.sqrt(jnp.sum(jnp.square(difference), axis=-1))

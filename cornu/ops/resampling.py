@@ -42,7 +42,8 @@ def _like(result, images):
     """`result` in the type of `images`, rounded and limited where that is an integer type."""
     if jnp.issubdtype(images.dtype, jnp.integer):
         limits = jnp.iinfo(images.dtype)
-        result = jnp.clip(jnp.round(result), limits.min, limits.max)
+        low, high = (jnp.asarray(float(end), result.dtype) for end in (limits.min, limits.max))
+        result = jnp.clip(jnp.round(result), low, high)
     return result.astype(images.dtype)
 
 

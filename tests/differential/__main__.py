@@ -1,13 +1,17 @@
 """Search for differences between cornu and Keras.
 
 python -m tests.differential programs --count 1000 --seed 7 --resume    # random programs
+python -m tests.differential edges --values 2000                          # operations at the edges of their arguments
 """
 
 import argparse
 import importlib
 import sys
 
-SEARCHES = {"programs": "tests.differential.programs"}  # module with `arguments(parser)` and `main(options) -> int`
+SEARCHES = {
+    "programs": "tests.differential.programs",
+    "edges": "tests.differential.edges",
+}  # module with `arguments(parser)` and `main(options) -> int`
 
 
 def main() -> int:
