@@ -1,6 +1,7 @@
 """Search for differences between cornu and Keras.
 
 python -m tests.differential programs --count 1000 --seed 7 --resume    # random programs
+python -m tests.differential faults                                       # which find old faults that are put back
 python -m tests.differential edges --values 2000                          # operations at the edges of their arguments
 """
 
@@ -10,6 +11,7 @@ import sys
 
 SEARCHES = {
     "programs": "tests.differential.programs",
+    "faults": "tests.differential.faults",
     "edges": "tests.differential.edges",
 }  # module with `arguments(parser)` and `main(options) -> int`
 

@@ -128,6 +128,17 @@ def _by_hand(factor: float = 0.5) -> str:
     )
 
 
+def _edited() -> str:
+    return "held = model.get_weights()\nheld[0][...] = 0.5\nmodel.set_weights(held)\nsee('call', model(inputs(3)))"
+
+
+def _listed() -> str:
+    return (
+        "given = inputs(3)\ngiven = list(given.values())[::-1] if isinstance(given, dict) else given\n"
+        "see('call', model(given))"
+    )
+
+
 def _freeze(layer: int | None = None, trainable: bool = False) -> str:
     return f"model{'' if layer is None else f'.layers[{layer}]'}.trainable = {trainable}"
 

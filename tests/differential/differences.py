@@ -83,6 +83,11 @@ TABLE = [
         lambda f: f.place.endswith("layers[0].config.dtype") and f.ours == "int32",
     ),
     Row(
+        "Weights of rows go with masks of time steps:",
+        "in Keras they do not fit together.",
+        lambda f: f.theirs_refuse("Incompatible shapes for broadcasting"),
+    ),
+    Row(
         "Weights of half precision start as others do:",
         "Keras cannot make orthogonal ones in bfloat16.",
         lambda f: f.theirs_refuse("Unsupported dtype bfloat16"),

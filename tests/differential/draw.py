@@ -323,7 +323,7 @@ def _of_use(declared: Shape, shape: Shape) -> tuple[Shape, Shape] | None:
 
 _VERBS = [
     "call", "predict", "config", "json", "clone", "summary", "save", "save", "weights", "by_hand", "freeze", "losses",
-    "features", "shapes",
+    "features", "shapes", "edited", "listed",
 ]  # fmt: skip
 _TRAINING = ["fit", "fit", "evaluate", "train_on_batch", "test_on_batch", "stopped", "compile"]
 
@@ -400,13 +400,13 @@ class Actions:
         arguments: dict[str, Any] = {}
         if d.chance(0.35):
             arguments["source"] = d.one(["generator", "dataset"])
-        else:
+        if "source" not in arguments or d.chance(0.1):
             arguments["batch_size"] = d.one([3, 3, 2, 8])
         if d.chance(0.5):
-            arguments["epochs"] = 2
+            arguments["epochs"] = d.one([2, 2, 2, 2, 3, 0])
         if d.chance(0.25):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
-        elif len(self._heads) == 1 and self._heads[0][0].startswith("classes_of") and d.chance(0.3):
+        elif self._net.gives == "single" and self._heads[0][0].startswith("classes_of") and d.chance(0.3):
             arguments["class_weight"] = {0: 1.0, 1: 2.0, 2: 0.5}
         if "source" not in arguments and d.chance(0.15):
             arguments["validation_split"] = 0.4
@@ -469,5 +469,7 @@ _CALLBACKS = [
     New("callbacks.ReduceLROnPlateau", {"monitor": "loss", "patience": 0, "min_delta": 1.0}),
     New("callbacks.TerminateOnNaN"),
     New("callbacks.LearningRateScheduler", {"schedule": Word("lambda epoch, rate: rate * 0.5")}),
-    New("callbacks.LambdaCallback", {"on_epoch_end": Word("lambda epoch, logs: see('lambda', epoch, sorted(logs))")}),
+    New(
+        "callbacks.LambdaCallback", {"on_epoch_end": Word("lambda number, found: see('lambda', number, sorted(found))")}
+    ),
 ]

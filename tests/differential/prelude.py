@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-K = None  # the library: the runner sets it
+K = see = None  # the library and where to show things: the runner sets them
 
 
 def numbers(seed, *shape):
@@ -110,6 +110,9 @@ def dataset(*parts, size=2, rows=5):
 
         def __getitem__(self, index):
             return tuple(rows_of(part, index * size, min((index + 1) * size, rows)) for part in parts)
+
+        def on_epoch_end(self):
+            see("end of data")
 
     return Batches()
 

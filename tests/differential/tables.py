@@ -166,7 +166,8 @@ REGRESSION_METRICS = [
 ]  # fmt: skip
 CLASSES = ["sparse_categorical_crossentropy", New("losses.SparseCategoricalCrossentropy")]
 CLASS_METRICS = [
-    "accuracy", "acc", "sparse_categorical_accuracy", New("metrics.SparseTopKCategoricalAccuracy", {"k": 2}),
+    "accuracy", "Accuracy", "acc", "sparse_categorical_accuracy",
+    New("metrics.SparseTopKCategoricalAccuracy", {"k": 2}),
     New("metrics.SparseCategoricalCrossentropy"),
 ]  # fmt: skip
 HOT = ["categorical_crossentropy", New("losses.CategoricalCrossentropy", {"label_smoothing": 0.1}), "kl_divergence",
@@ -192,6 +193,7 @@ OPTIMIZERS = [
     New("optimizers.SGD", {"learning_rate": 0.05, "use_ema": True, "ema_momentum": 0.8}),
     New("optimizers.SGD", {"learning_rate": 0.05, "gradient_accumulation_steps": 2}),
     New("optimizers.RMSprop", {"learning_rate": 0.01, "epsilon": 0.01, "centered": True}),
+    New("optimizers.Adafactor", {"learning_rate": 0.9, "relative_step": False}),
     New("optimizers.AdamW", SLOW_ADAM), New("optimizers.Nadam", SLOW_ADAM), New("optimizers.Adamax", SLOW_ADAM),
     New("optimizers.Adagrad", {"learning_rate": 0.05}), New("optimizers.Ftrl", {"learning_rate": 0.05}),
     New("optimizers.Adadelta", {"learning_rate": 0.5, "epsilon": 0.01}), New("optimizers.Lion", {"learning_rate": 0.0}),

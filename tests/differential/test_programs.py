@@ -1,0 +1,84 @@
+"""A few random programs, and those that once disagreed: cornu does what Keras does, or the table says why not."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from tests.differential.differences import told
+from tests.differential.draw import Draw
+from tests.differential.program import Do, Given, Net, New, Program, Step
+from tests.differential.run import run
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation():
+    """What is compiled here runs once or twice."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def dense(units=2, **arguments):
+    return New("layers.Dense", {"units": units, **arguments})
+
+
+def functional(layers, *steps, gives="single", **options):
+    """A functional model of steps (layer or None, text of the call) on `x`; each takes the result before."""
+    made = tuple(Step(f"h{i}", layer, ("x" if i == 0 else f"h{i - 1}",), how) for i, (layer, how) in enumerate(steps))
+    ends = (made[-1].result,)
+    return Net("outer", "functional", (Given("x", (3,), (3,)),), layers, made, ends, gives=gives, **options)
+
+
+INNER = Net(
+    "inner", "functional", (Given("y", (3,), (3,)),), {"f": dense(3)}, (Step("g", "f", ("y",)),), ("g",),
+    after=('{me}.compile("sgd", loss="mse", metrics=["mae"])',),
+)  # fmt: skip
+NESTED = Net(
+    "holder", "subclassed", (Given("x", (3,), (3,)),), {"a": dense(3), "b": dense(2)},
+    (Step("h0", "a", ("x",)), Step("h1", "b", ("h0",))), ("h1",), holds="nested",
+)  # fmt: skip
+PAIR = "numbers(seed, rows, 2)"
+TRAINED = (Do("compile", {"optimizer": "sgd", "loss": "mse", "metrics": ["mae"]}), Do("fit", {"epochs": 1}))
+HOT = "one_hot(seed, rows, top=2)"
+ONCE = {
+    "a list of one output": (functional({"d": dense()}, ("d", "{f}({0})"), gives="list"), PAIR, (Do("call"),)),
+    "activations.relu in a graph": (
+        functional({"d": dense()}, (None, "K.activations.relu({0})"), ("d", "{f}({0})")), PAIR,
+        (Do("config"), Do("save", {"format": ".h5"})),
+    ),
+    "a merging layer told to train": (
+        functional({"s": New("layers.Subtract")}, ("s", "{f}([{0}, {0}], training=True)")), "numbers(seed, rows, 3)",
+        (Do("json"),),
+    ),
+    "a compiled model inside, and a copy": (
+        functional({"i": INNER, "d": dense()}, ("i", "{f}({0})"), ("d", "{f}({0})")), PAIR,
+        (*TRAINED, Do("summary", {"expand_nested": True}), Do("clone")),
+    ),
+    "weights in nested containers": (NESTED, PAIR, (Do("save", {"format": ".keras", "from_other": True}),)),
+    "a metric that makes its state late": (
+        functional({"d": dense(activation="softmax")}, ("d", "{f}({0})")), HOT,
+        (Do("compile", {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": [New("metrics.F1Score")]}),
+         Do("evaluate", {"batch_size": 2, "return_dict": True})),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("case", ONCE)
+def test_what_once_disagreed_agrees(case):
+    net, labels, actions = ONCE[case]
+    note: list[str] = []
+    assert run(Program(net, (labels,), actions), note) is None
+    assert note[-1] == "done"
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_random_programs_agree(number):
+    assert run(Draw(11, number).program()) is None
+
+
+def test_the_readme_tells_the_table():
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    assert " ".join(told().split()) in readme
