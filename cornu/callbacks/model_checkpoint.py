@@ -88,21 +88,24 @@ class ModelCheckpoint(MonitorCallback):
         self._current_epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._counter is not None and self._counter.is_due(batch):
-            self._checkpoint(self._current_epoch, batch, logs)
+        if self._should_save_on_batch(batch):
+            self._save_model(self._current_epoch, batch, logs)
+
+    def _should_save_on_batch(self, batch: int) -> bool:
+        return self._counter is not None and self._counter.is_due(batch)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._counter is None:
-            self._checkpoint(epoch, None, logs)
+            self._save_model(epoch, None, logs)
 
-    def _checkpoint(self, epoch: int, batch: int | None, logs) -> None:
+    def _save_model(self, epoch: int, batch: int | None, logs) -> None:
         logs = logs or {}
         where = f"\nEpoch {epoch + 1}:"
         news = self._news(logs) if self.save_best_only else "saving model to"
         if news is None:
             self._say(f"{where} {self.monitor} did not improve from {self.best:.5f}")
             return
-        path = self._path(epoch, batch, logs)
+        path = self._get_file_path(epoch, batch, logs)
         self._say(f"{where} {news} {path}")
         self._save(path)
         self._say(f"{where} finished saving model to {path}")
@@ -119,7 +122,7 @@ class ModelCheckpoint(MonitorCallback):
         self.best = value
         return f"{self.monitor} improved from {before} to {value:.5f}, saving model to"
 
-    def _path(self, epoch: int, batch: int | None, logs) -> str:
+    def _get_file_path(self, epoch: int, batch: int | None, logs) -> str:
         numbers = {"epoch": epoch + 1} if batch is None else {"epoch": epoch + 1, "batch": batch + 1}
         names = {**logs, **numbers}
         try:

@@ -311,11 +311,12 @@ class Layer(Operation):
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The output shape for an input shape (or a structure of them), found by running `call` abstractly."""
-        twin = self if self.built else self._twin()
+        building = self.__dict__.get("_build_depth", 0)  # build itself asks, and has made what there is
+        twin = self if self.built or building else self._twin()
         inputs = [tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), x) for x in args]
         names = {k.removesuffix("_shape"): KerasTensor(v, self.compute_dtype) for k, v in kwargs.items()}
         nodes = len(twin.nodes)
-        outputs = twin(*inputs, **names)
+        outputs = self.compute_output_spec(*inputs, **names) if building else twin(*inputs, **names)
         del twin.nodes[nodes:]  # the call was a question, no part of any graph
         return tree.map_structure(specs.shape_of, outputs)
 
@@ -791,14 +792,16 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
-    """Arguments by name as (positional, keyword), for signatures with `*args`."""
+    """Arguments by name as (positional, keyword): the first one by position, as callers give it, and `*args`."""
     args: list = []
     kwargs = {}
+    known = signature.parameters.parameters
+    first = next((name for name, p in known.items() if p.kind is p.POSITIONAL_OR_KEYWORD), None)
     for name, value in arguments.items():
-        parameter = signature.parameters.parameters.get(name)
+        parameter = known.get(name)
         if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
             args.extend(value)
-        elif parameter is not None and parameter.kind is parameter.POSITIONAL_ONLY:
+        elif parameter is not None and (name == first or parameter.kind is parameter.POSITIONAL_ONLY):
             args.append(value)
         else:
             kwargs[name] = value

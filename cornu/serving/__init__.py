@@ -15,6 +15,7 @@ from typing import Any
 
 from cornu import absent
 from cornu.serving import private
+from cornu.serving.empty import Empty, is_empty
 
 # The module of each served name, and where those below it are looked for, the first that has it.
 _ROOTS = {
@@ -62,7 +63,10 @@ def _own_module(name: str) -> ModuleType:
     face, homes = _ROOTS[root]
     if name == root:
         return importlib.import_module(face)
-    for own in (home + name[len(root) :] for home in homes):
+    below = name[len(root) :]
+    if is_empty(below[1:]):
+        return Empty(name)
+    for own in (home + below for home in homes):
         try:
             return importlib.import_module(own)
         except ModuleNotFoundError as error:

@@ -40,8 +40,10 @@ _NAMES = {
     "any_symbolic_tensors": "core.symbolic:any_symbolic",
     "get_keras_mask": "core.masks:get_mask",
     "set_keras_mask": "core.masks:set_mask",
+    "saving_lib.load_model": "serving.private_functions:load_model",
+    "saving_lib.save_model": "serving.private_functions:save_model",
     "snake_case": "core.operation:snake_case",
-    **{name: f"serving.private_functions:{name}" for name in private_functions.__all__},
+    **{name: f"serving.private_functions:{name}" for name in private_functions.__all__ if not name.endswith("_model")},
 }
 
 # Where a name is looked for that the namespace itself has not.
@@ -64,8 +66,9 @@ class Private(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in _NAMES:
-            module, _, attribute = _NAMES[name].partition(":")
+        place = _NAMES.get(f"{self.__name__.split('.')[-1]}.{name}", _NAMES.get(name))
+        if place is not None:
+            module, _, attribute = place.partition(":")
             return getattr(importlib.import_module(f"cornu.{module}"), attribute)
         for namespace in self._namespaces:
             if name in namespace.__all__:

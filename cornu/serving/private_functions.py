@@ -1,10 +1,13 @@
 """The private functions and classes of Keras that libraries use and that have no equal here, with Keras's arguments."""
 
+import os
+import shutil
 import string
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from cornu import ops, settings, validate
+from cornu import ops, saving, settings, validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.layers.conv import _Conv
@@ -12,9 +15,9 @@ from cornu.layers.einsum_dense import plan
 from cornu.training.data_class_weight import weigh_classes
 
 __all__ = [
-    "BaseConv", "_analyze_einsum_string", "_build_attention_equation", "_build_proj_equation",
-    "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline", "in_safe_mode",
-    "standardize_data_format", "standardize_shape",
+    "BaseConv", "_analyze_einsum_string", "_analyze_quantization_info", "_build_attention_equation",
+    "_build_proj_equation", "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline",
+    "in_safe_mode", "load_model", "save_model", "standardize_data_format", "standardize_shape",
 ]  # fmt: skip
 
 
@@ -24,6 +27,17 @@ class BaseConv(_Conv):
     def __init__(self, rank: int, filters: int, kernel_size: Any, **kwargs: Any):
         object.__setattr__(self, "rank", rank)
         super().__init__(filters=filters, kernel_size=kernel_size, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments but the first, which subclasses give by themselves."""
+        return {name: value for name, value in super().get_config().items() if name != "rank"}
+
+    def compute_output_shape(self, input_shape: Sequence) -> tuple:
+        """The shape of the convolution's result, whatever a subclass's `call` does besides."""
+        return compute_conv_output_shape(
+            input_shape, self.filters, self.kernel_size, self.strides, self.padding, self.data_format,
+            self.dilation_rate,
+        )  # fmt: skip
 
 
 def _analyze_einsum_string(equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: Any) -> tuple:
@@ -43,6 +57,15 @@ def _analyze_einsum_string(equation: str, bias_axes: str | None, input_shape: Se
         [kernel.index(letter) for letter in kernel if letter in source],
         [kernel.index(letter) for letter in kernel if letter in target],
     )
+
+
+def _analyze_quantization_info(equation: str, input_shape: Sequence) -> tuple:
+    """How an EinsumDense is taken apart, of which HGQ2 reads the ninth entry alone: the einsum of a gradient."""
+    source, kernel, target = equation.replace(" ", "").replace("->", ",").split(",")
+    others = "".join(letter for letter in string.ascii_lowercase if letter not in source + kernel + target)
+    others = others[: len(input_shape) - len(source.strip("."))]
+    source, target = source.replace("...", others), target.replace("...", others)
+    return (*(None,) * 8, f"{target},{kernel}->{source}", None)
 
 
 def _build_proj_equation(free_dims: int, bound_dims: int, output_dims: int) -> tuple[str, str, int]:
@@ -93,6 +116,29 @@ def in_grain_data_pipeline() -> bool:
 def in_safe_mode() -> bool | None:
     """Whether a file is being read whose code is refused; None where no file is being read."""
     return context.current().safe_mode
+
+
+def save_model(model: Any, filepath: Any, **kwargs: Any) -> None:
+    """`keras.saving.save_model` that writes to an open file as well."""
+    if not hasattr(filepath, "write"):
+        saving.save_model(model, filepath, **kwargs)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        saving.save_model(model, path, **kwargs)
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, filepath)
+
+
+def load_model(filepath: Any, **kwargs: Any) -> Any:
+    """`keras.saving.load_model` that reads from an open file as well."""
+    if not hasattr(filepath, "read"):
+        return saving.load_model(filepath, **kwargs)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        with open(path, "wb") as file:
+            shutil.copyfileobj(filepath, file)
+        return saving.load_model(path, **kwargs)
 
 
 def standardize_data_format(data_format: str | None) -> str:

@@ -6,18 +6,17 @@ It computes nothing by itself. Where a script reaches for more of TensorFlow, it
 import importlib
 from typing import Any
 
+from cornu.tensorflow.types import RaggedTensor, SparseTensor, Tensor, Variable, refuse
+
+__all__ = ["RaggedTensor", "SparseTensor", "Tensor", "Variable", "data", "keras", "random"]
+
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
 
-_OWN = ("keras", "random")
-
 
 def __getattr__(name: str) -> Any:
-    if name in _OWN:
+    if name in __all__:
         return importlib.import_module(f"cornu.tensorflow.{name}")
     if name.startswith("__"):
         raise AttributeError(name)
-    raise AttributeError(
-        f"tensorflow.{name} is not here: this script runs on cornu, which serves tensorflow.keras alone. "
-        f"Look for the operation in keras.ops (JAX underneath), or run the script with TensorFlow."
-    )
+    return refuse(name)

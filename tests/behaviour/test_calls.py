@@ -1,6 +1,7 @@
 """Calling a model, again and again: the same results as operation by operation, at the price of one compiled call."""
 
 import copy
+import functools
 import threading
 import warnings
 
@@ -734,3 +735,27 @@ def test_compiling_and_debugging_are_switched_on_the_model():
     seen.clear()
     watched.predict(data(4, 3), verbose=0)
     assert seen == [False]
+
+
+def test_a_layer_may_ask_for_its_output_shape_while_it_builds():
+    class Counted(cornu.layers.Conv1D):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.steps = self.compute_output_shape(input_shape)[1]
+
+    layer = Counted(3, kernel_size=2)
+    assert layer(np.ones((1, 5, 4))).shape == (1, 4, 3) and layer.steps == 4
+
+
+def test_a_wrapped_call_gets_its_first_argument_by_position():
+    def doubled(call):
+        @functools.wraps(call)
+        def wrapper(self, *args, **kwargs):
+            return call(self, 2 * args[0], **kwargs)
+
+        return wrapper
+
+    class Doubled(cornu.layers.Dense):
+        call = doubled(cornu.layers.Dense.call)
+
+    assert Doubled(1, kernel_initializer="ones")(np.ones((1, 3)))[0, 0] == 6

@@ -60,8 +60,19 @@ for line in ("keras.src.layers", "keras.src.ops.numpy", "keras.src.backend"):
     exec(f"from {line} import *")
 with pytest.raises(AttributeError, match="keras.ops"):
     tf.matmul
+assert not isinstance(first, (tf.Tensor, tf.Variable, tf.data.Dataset))  # as libraries ask
+with pytest.raises(AttributeError, match="tensorflow.Variable is not here"):
+    tf.Variable(1.0)
+from keras import distribution  # as libraries import, for later
+import keras.distribution, io
+with pytest.raises(AttributeError, match="distribution is not in cornu yet"):
+    distribution.LayoutMap
+from keras.src.saving.saving_lib import load_model, save_model
+model = keras.Sequential([keras.Input((2,)), Inner(1)])
+save_model(model, file := io.BytesIO())
+assert (load_model(io.BytesIO(file.getvalue())).get_weights()[0] == model.get_weights()[0]).all()
 with pytest.raises(ImportError, match="runs on cornu"):
-    import tensorflow.data
+    import tensorflow.lite
 """
 
 

@@ -1,0 +1,136 @@
+"""Well-known libraries that take a Keras model do their main job under `cornu run`: each where it is installed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cornu
+
+ROOT = Path(cornu.__file__).parents[1]
+
+START = """
+import numpy as np
+import keras
+
+def model(classes=0):
+    last = keras.layers.Dense(classes, activation="softmax") if classes else keras.layers.Dense(1)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="relu"), last])
+
+keras.utils.set_random_seed(1)
+x = np.random.rand(20, 3).astype("float32")
+y = x.sum(1)
+"""
+
+# What a user of each library writes; every program ends with what must hold.
+PROGRAMS = {
+    "keras_tuner": """
+import keras_tuner
+
+def build(hp):
+    made = model()
+    made.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse", metrics=["mae"])
+    return made
+
+tuner = keras_tuner.RandomSearch(build, objective="val_loss", max_trials=2, directory=".", seed=1)
+tuner.search(x, y, epochs=2, validation_data=(x, y), verbose=0)
+best = tuner.get_best_models()[0]
+assert 1e-3 <= tuner.get_best_hyperparameters()[0]["rate"] <= 1e-1
+assert np.isclose(best.evaluate(x, y, verbose=0)[0], tuner.oracle.get_best_trials()[0].score, rtol=1e-4)
+""",
+    "scikeras": """
+import pickle
+from scikeras.wrappers import KerasClassifier
+from sklearn.model_selection import cross_val_score
+
+made = KerasClassifier(model, model__classes=2, loss="sparse_categorical_crossentropy", epochs=2, verbose=0)
+labels = (y > 1.5).astype(int)
+assert cross_val_score(made, x, labels, cv=2).shape == (2,)
+made.fit(x, labels)
+again = pickle.loads(pickle.dumps(made))
+assert np.allclose(again.predict_proba(x), made.predict_proba(x), atol=1e-6)
+""",
+    "tcn": """
+from tcn import TCN
+
+made = keras.Sequential([keras.Input((8, 2)), TCN(3, kernel_size=2, dilations=(1, 2)), keras.layers.Dense(1)])
+made.compile("adam", "mse")
+series = np.random.rand(4, 8, 2)
+made.fit(series, series.sum((1, 2)), verbose=0)
+made.save("tcn.keras")
+again = keras.models.load_model("tcn.keras", custom_objects={"TCN": TCN})
+assert np.allclose(again.predict(series, verbose=0), made.predict(series, verbose=0))
+""",
+    "hgq": """
+from hgq.layers import QConv2D, QDense
+
+made = keras.Sequential([keras.Input((6, 6, 1)), QConv2D(2, 3, activation="relu"), keras.layers.Flatten(), QDense(1)])
+made.compile("adam", "mse")
+images = np.random.rand(4, 6, 6, 1)
+assert np.isfinite(made.fit(images, np.ones(4), verbose=0).history["loss"][0])
+made.save("hgq.keras")
+again = keras.models.load_model("hgq.keras")
+assert np.allclose(again.predict(images, verbose=0), made.predict(images, verbose=0))
+""",
+    "shap": """
+import shap
+
+made = model()
+found = shap.KernelExplainer(lambda rows: made.predict(rows, verbose=0)[:, 0], x[:4])
+values = found.shap_values(x[:2], nsamples=20, silent=True)
+assert np.allclose(values.sum(1) + found.expected_value, made.predict(x[:2], verbose=0)[:, 0], atol=1e-4)
+""",
+    "wandb": """
+import wandb
+from wandb.integration.keras import WandbMetricsLogger, WandbModelCheckpoint
+
+run = wandb.init(project="tests", mode="offline", dir=".")
+made = model()
+made.compile("adam", "mse", metrics=["mae"])
+made.fit(x, y, verbose=0, callbacks=[WandbMetricsLogger(log_freq=1), WandbModelCheckpoint("wandb.keras")])
+assert {"batch/loss", "epoch/mae"} <= set(run.summary.keys())
+run.finish()
+assert keras.models.load_model("wandb.keras").count_params() == made.count_params()
+""",
+    "mlflow": """
+import mlflow
+
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+mlflow.keras.autolog(log_datasets=False)
+made = model()
+made.compile("adam", "mse", metrics=["mae"])
+with mlflow.start_run() as run:
+    made.fit(x, y, verbose=0)
+    stored = mlflow.keras.log_model(made, name="model")
+assert {"loss", "mae"} <= set(mlflow.get_run(run.info.run_id).data.metrics)
+again = mlflow.keras.load_model(stored.model_uri)
+assert np.allclose(again.predict(x, verbose=0), made.predict(x, verbose=0))
+""",
+    "keras_hub": """
+import keras_hub
+
+made = keras_hub.models.BertBackbone(
+    vocabulary_size=30, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=6
+)
+words = {name: np.ones((2, 6), "int32") for name in ("token_ids", "segment_ids", "padding_mask")}
+assert made(words)["sequence_output"].shape == (2, 6, 8)
+made.save("bert.keras")
+again = keras.models.load_model("bert.keras")
+assert np.allclose(again(words)["pooled_output"], made(words)["pooled_output"])
+""",
+}
+
+
+@pytest.mark.parametrize("library", PROGRAMS)
+def test_a_library_does_its_main_job(library, tmp_path):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    (tmp_path / "program.py").write_text(START + PROGRAMS[library])
+    done = subprocess.run(
+        [sys.executable, "-m", "cornu", "run", "program.py"], check=False, capture_output=True, text=True, timeout=600,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
