@@ -18,6 +18,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from inspect import isfunction
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +28,7 @@ import numpy as np
 
 import cornu
 from tests.differential.edges_on_purpose import reason
-from tests.parity.test_ops import TABLE, Call, is_array, leaves, pick
+from tests.parity.test_ops import TABLE, Call, P, X, is_array, leaves, pick
 
 DTYPES = (
     "bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "bfloat16", "float32",
@@ -45,6 +46,24 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
+def _functions(space: str, *args: Any, but: tuple[str, ...] = ()) -> dict[str, list[Call]]:
+    """The functions of tensors of another namespace, each with one call."""
+    shared = set(getattr(keras, space).__dict__) & set(getattr(cornu, space).__all__)
+    functions = [n for n in sorted(shared) if isfunction(getattr(getattr(keras, space), n))]
+    return {f"{space}.{n}": [Call(*args)] for n in functions if n not in {"deserialize", "get", "serialize", *but}}
+
+
+_SPARSE = ("sparse_categorical_accuracy", "sparse_categorical_crossentropy", "sparse_top_k_categorical_accuracy")
+_OTHER_LOSSES = (*_SPARSE, "circle", "ctc", "categorical_generalized_cross_entropy")
+CALLS = {
+    **{n: calls for n, calls in TABLE.items() if n not in LEFT_OUT and calls},
+    **_functions("activations", X, but=("glu", "threshold")),
+    **_functions("losses", P, P / (P + 1), but=_OTHER_LOSSES),
+    **_functions("metrics", P, P / (P + 1), but=_SPARSE),
+    **{f"metrics.{n}": [Call(np.array([0, 2], "int32"), P)] for n in _SPARSE},
+}
+
+
 class Probe(NamedTuple):
     """One call: an op, and the arguments with `Slot`s in the place of arrays."""
 
@@ -55,7 +74,11 @@ class Probe(NamedTuple):
     unknown: bool = False  # whether symbolic tensors leave their first size open
 
     def __str__(self) -> str:
-        return f"{self.name}({_spelled(self.arguments, self.values)}) {self.way}{' (None, ...)' * self.unknown}"
+        values = [x if x.__class__ is not np.ndarray else self._spelled(x) for x in self.values]
+        return f"{self.name}({_spelled(self.arguments, values)}) {self.way}{' (None, ...)' * self.unknown}"
+
+    def _spelled(self, x: np.ndarray) -> str:
+        return str(x.tolist()) if self.way == "computed" else f"{x.dtype}{list(x.shape)}"
 
 
 class Slot(int):
@@ -79,12 +102,11 @@ class Found(NamedTuple):
     theirs: Outcome
 
 
-def _spelled(arguments: tuple, values: tuple) -> str:
+def _spelled(arguments: tuple, values: list) -> str:
     def spell(x: Any) -> str:
         if not isinstance(x, Slot):
             return repr(x) if not callable(x) else x.__name__
-        value = values[x]
-        return f"{value.dtype}{list(value.shape)}" if is_array(value) or isinstance(value, np.ndarray) else repr(value)
+        return str(values[x])
 
     args, kwargs = jax.tree.map(spell, arguments, is_leaf=lambda x: x is None)
     return ", ".join([*map(str, args), *(f"{k}={v}" for k, v in kwargs.items())]).replace("'", "")
@@ -108,11 +130,12 @@ def slots(call: Call) -> tuple[tuple[list, dict], list]:
 
 def probes(name: str) -> Iterator[Probe]:
     """All probes of types and shapes of an op."""
-    for number, call in enumerate(TABLE[name]):
+    for number, call in enumerate(CALLS[name]):
         arguments, arrays = slots(call)
         if not arrays or len(arrays) > 4:
             continue
-        for values in _typed(arrays) if number == 0 else _resized(arrays):
+        numbers = NUMBERS if name in TABLE else ()  # losses refuse labels that would only broadcast
+        for values in _typed(arrays, numbers) if number == 0 else _resized(arrays):
             for way in ("traced", "symbolic"):
                 yield Probe(name, arguments, values, way)
         if number == 0:
@@ -123,14 +146,14 @@ def probes(name: str) -> Iterator[Probe]:
             yield Probe(name, arguments, tuple(arrays), "symbolic", unknown=True)
 
 
-def _typed(arrays: list) -> Iterator[tuple]:
+def _typed(arrays: list, numbers: tuple) -> Iterator[tuple]:
     """The arrays in all pairs of types; of more than two arrays the first two vary."""
     if len(arrays) == 1:
         yield from ((_as(arrays[0], dtype),) for dtype in DTYPES)
         return
     for first, second in itertools.product(DTYPES, DTYPES):
         yield (_as(arrays[0], first), _as(arrays[1], second), *arrays[2:])
-    for dtype, number in itertools.product(DTYPES, NUMBERS):
+    for dtype, number in itertools.product(DTYPES, numbers):
         yield (_as(arrays[0], dtype), number, *arrays[2:])
         yield (number, _as(arrays[1], dtype), *arrays[2:])
 
@@ -147,7 +170,7 @@ def _resized(arrays: list) -> Iterator[tuple]:
 
 def computed(name: str, chance: random.Random) -> Probe | None:
     """A probe of values."""
-    arguments, arrays = slots(chance.choice(TABLE[name]))
+    arguments, arrays = slots(chance.choice(CALLS[name]))
     if not arrays:
         return None
     return Probe(name, arguments, tuple(_extreme(x, chance) for x in arrays), "computed")
@@ -186,7 +209,8 @@ def _call(package: Any, probe: Probe, values: Any) -> Any:
     args, kwargs = jax.tree.map(
         lambda x: values[x] if isinstance(x, Slot) else x, probe.arguments, is_leaf=lambda x: x is None
     )
-    return pick(package.ops, probe.name)(*args, **kwargs)
+    is_op = probe.name in TABLE
+    return pick(package.ops if is_op else package, probe.name)(*args, **kwargs)
 
 
 def _traced(package: Any, probe: Probe) -> list:
@@ -282,7 +306,7 @@ def _values(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 def names(only: str | None = None) -> list[str]:
     """The ops that are asked."""
-    return [n for n in TABLE if n not in LEFT_OUT and TABLE[n] and (only is None or n in only.split(","))]
+    return [n for n in CALLS if only is None or n in only.split(",")]
 
 
 def drawn(seed: int, count: int) -> list[Probe]:

@@ -34,7 +34,17 @@ TABLE = [
         ("conv", "conv_transpose", "depthwise_conv", "separable_conv"),
         other_type,
     ),
-    Row("The loss has the type of the predictions.", ("sparse_categorical_crossentropy",), other_type),
+    Row(
+        "The loss has the type of the predictions.",
+        tuple(f"{space}sparse_categorical_crossentropy" for space in ("", "losses.", "metrics.")),
+        other_type,
+    ),
+    Row("What an integer cannot hold has no right value.", ("cast",), lambda found: found.what == "values"),
+    Row(
+        "NaN and infinity stay where they are instead of spreading to the whole block.",
+        ("fold",),
+        lambda found: found.what == "values",
+    ),
     Row("A size that is said must be the size.", ("unstack", "image.rgb_to_grayscale")),
     Row("A single index gives one vector, as a row of them gives one.", ("multi_hot",)),
     Row("A number has no axis to normalize over.", ("rms_normalization",), lambda found: found.ours.error != ""),
