@@ -243,7 +243,7 @@ def _entry(obj: Any) -> dict:
 def compile_config(model: Any) -> dict:
     """The arguments of `compile`; none, with a warning, where one of them is code that no file can hold."""
     try:
-        return serialize_keras_object(model.get_compile_config() or {})
+        return serialize_keras_object(model.get_compile_config())
     except (TypeError, ValueError) as error:
         warnings.warn(
             f"{validate.describe(model)} is written without the arguments of compile(): compile it again after "

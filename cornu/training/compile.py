@@ -158,10 +158,8 @@ class Compilable:
         }  # fmt: skip
         self._forget_functions()
 
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """The arguments of `compile` as plain data; None before `compile`."""
-        if not self.compiled:
-            return None
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile` as plain data; none before `compile`."""
         return {key: serialize_keras_object(value) for key, value in self._compile_arguments.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cornu.training.data_convert import common_length, convert, convert_weights
+from cornu.training.data_convert import common_length, convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
 
@@ -21,7 +21,7 @@ def unpack_batch(item: Any, source: str, owner: str, lists_are_tuples: bool) -> 
     if not 1 <= len(item) <= 3 or item[0] is None:
         raise ValueError(f"{owner}: {source} must yield {_FORMS}. Received: a tuple of {len(item)}: {_kinds(item)}.")
     x, y, sample_weight = (*item, None, None)[:3]
-    x, y = convert(x, "x", owner), convert(y, "y", owner)
+    x, y = (take(convert(part, name, owner), slice(None)) for part, name in ((x, "x"), (y, "y")))
     sample_weight = convert_weights(sample_weight, owner)
     common_length(x, y, sample_weight, owner)
     return x, y, sample_weight

@@ -85,7 +85,8 @@ class Trainer(Compilable, Steps):
             epochs: number of the epoch after the last (so the number of epochs, from `initial_epoch` 0).
             verbose: 0 silent, 1 progress bar, 2 one line an epoch, "auto" 1 on a terminal or notebook and 2 elsewhere.
             callbacks: list of callbacks.
-            validation_split: fraction of the arrays, taken from their end, to validate on.
+            validation_split: fraction of the arrays, taken from their end, to validate on where there is no
+                `validation_data`.
             validation_data: (x, y), (x, y, sample_weight) or a data set to validate on after each epoch. The batches
                 that a generator yields are kept, so that each epoch is measured on the same ones.
             shuffle: whether the order of rows changes each epoch; it depends on the seed and the epoch alone.
@@ -105,9 +106,7 @@ class Trainer(Compilable, Steps):
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
         with undone_on_error(self):
-            if validation_split:
-                if validation_data is not None:
-                    raise ValueError("fit: give validation_split or validation_data, not both.")
+            if validation_split and validation_data is None:
                 (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
                 advice.of_a_split(self, y, validation_data[1])
             batches = make_batches(

@@ -390,11 +390,11 @@ def _listed(found: Any) -> list:
 
 
 def _check_names(found: Any) -> None:
-    """Fail in `compile` for a metric's name that nothing has."""
+    """Fail in `compile` for a metric's name that nothing has, and for what is no metric."""
     if isinstance(found, Mapping) and "class_name" not in found:
         found = list(found.values())
     for one in _listed(found):
-        if isinstance(one, str) and not _is_shaped(one, _METRICS):
+        if not (callable(one) or isinstance(one, Mapping) or _is_shaped(one, _METRICS)):
             metrics_module.get(one)
 
 

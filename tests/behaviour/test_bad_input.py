@@ -270,7 +270,6 @@ def test_validation_data_is_checked_before_training():
     fails(classifier(), "use y - 1", X, KINDS, validation_data=(X, KINDS + 1))
     fails(classifier(), "same number of samples", X, KINDS, validation_data=(X, KINDS[:3]))
     fails(classifier(), "(?s)expected.*4", X, KINDS, validation_data=(X[:, :2], KINDS))
-    fails(classifier(), "not both", X, KINDS, validation_data=(X, KINDS), validation_split=0.2)
 
 
 # ---------------------------------------------------------------- models and weights

@@ -274,6 +274,12 @@ def test_a_py_dataset_is_told_of_epochs():
     assert data.calls == ["begin", "end"] and batches.num_batches == 3
 
 
+def test_sparse_batches_become_arrays():
+    table = scipy.sparse.csr_matrix(SAME)
+    ((x, _, _),) = make_batches(iter([(table, Y[:3])])).epoch(0)
+    assert isinstance(x, np.ndarray) and x.tolist() == SAME
+
+
 def test_a_py_dataset_is_gone_through_once():
     assert [x[0, 0] for x, _ in Numbered()] == [0, 1, 2]
     assert [x[0, 0] for x, _ in itertools.islice(Endless(), 5)] == [0, 1, 2, 3, 4]

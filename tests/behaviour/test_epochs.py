@@ -562,6 +562,12 @@ def test_no_epoch_is_left():
     assert all(map(np.array_equal, before, model.get_weights()))
 
 
+def test_validation_data_comes_before_a_validation_split():
+    model = small(run_eagerly=True)
+    shown = model.fit(X, PRICES, verbose=0, validation_split=0.5, validation_data=(X[:4], PRICES[:4])).history
+    assert shown["val_loss"] == pytest.approx([model.evaluate(X[:4], PRICES[:4], verbose=0)])
+
+
 def test_nothing_to_train():
     model = cornu.Sequential([cornu.Input((5,)), layers.BatchNormalization(center=False, scale=False, momentum=0.0)])
     model.compile("sgd", "mse")
