@@ -31,6 +31,8 @@ class Context:
     shared: dict | None = None  # the layers made from the config that is being read, by class and number
     safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read
     specs: dict | None = None  # what models give for symbolic inputs, within the call that asks
+    symbolic: bool = False  # whether a layer is being called on symbolic tensors
+    scope_caller: Any = None  # whose name_scope the innermost one is
     rows: Any = None  # which rows of the batch are real, where a last batch was filled up; shape (batch,), bool
 
 
@@ -79,6 +81,9 @@ class name_scope:  # noqa: N801 - Keras's public name
 
     Args:
         name: the name, which may not contain "/".
+        caller: the object that opens the scope.
+        deduplicate: whether a scope of the same name that the same caller opens directly inside its own adds nothing.
+        override_parent: the path to put the name below, in the place of the scopes around.
 
     Example:
 
@@ -87,13 +92,20 @@ class name_scope:  # noqa: N801 - Keras's public name
         print(v.path)  # encoder/scale
     """
 
-    def __init__(self, name: str, **kwargs: Any):
+    def __init__(self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None):
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f'name_scope: name must be a string without "/". Received: name={name!r}.')
         self.name = name
+        self.caller = caller
+        self.deduplicate = deduplicate
+        self.override_parent = override_parent
 
     def __enter__(self) -> "name_scope":
-        self._scope = path(self.name)
+        around = current()
+        parent = around.path if self.override_parent is None else tuple(self.override_parent.split("/"))
+        again = self.deduplicate and self.caller is not None and self.caller is around.scope_caller
+        new = parent if again and parent[-1:] == (self.name,) else (*parent, self.name)
+        self._scope = scope(path=new, scope_caller=self.caller)
         self._scope.__enter__()
         return self
 

@@ -58,5 +58,10 @@ def _refuse_to_compute() -> None:
     jax.config.update("jax_platforms", _BACKEND)
 
 
+def is_forked() -> bool:
+    """Whether this process was forked after JAX had started, so that nothing can be computed here."""
+    return jax.config.jax_platforms == _BACKEND
+
+
 def _refuse() -> NoReturn:
     raise RuntimeError(_MESSAGE)

@@ -1,7 +1,7 @@
 """Which time steps of an array are real: masks travel beside arrays, not inside them.
 
-Tracers and JAX arrays take no attributes, so masks live in one table keyed by the identity of the array. An entry
-goes when its array does.
+An array keeps its mask in the attribute `_keras_mask`, as Keras's users read and set it. Tracers take no attributes:
+their masks live in one table keyed by the identity of the tracer, and an entry goes when its tracer does.
 """
 
 import weakref
@@ -12,12 +12,24 @@ _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 def get_mask(x: Any) -> Any:
     """The mask that belongs to `x`, or None."""
+    mask = getattr(x, "_keras_mask", None)
+    if mask is not None or not _masks:
+        return mask
     entry = _masks.get(id(x))
     return entry[1] if entry is not None and entry[0]() is x else None
 
 
 def set_mask(x: Any, mask: Any) -> None:
     """Make `mask` the mask of `x`; None takes the mask away."""
+    if mask is None and get_mask(x) is None:
+        return
+    try:
+        x._keras_mask = mask
+    except AttributeError:
+        _set_in_table(x, mask)
+
+
+def _set_in_table(x: Any, mask: Any) -> None:
     key = id(x)
     if mask is None:
         _masks.pop(key, None)
@@ -27,3 +39,13 @@ def set_mask(x: Any, mask: Any) -> None:
     except TypeError:  # a plain number or list: nothing that could be masked
         return
     _masks[key] = (reference, mask)
+
+
+def require_steps(mask: Any, steps: tuple, owner: str) -> None:
+    """Raise ValueError unless `mask` has the shape `steps`, (batch, time)."""
+    shape = tuple(mask.shape)
+    if len(shape) != len(steps) or any(size not in (1, wanted) for size, wanted in zip(shape, steps, strict=True)):
+        raise ValueError(
+            f"{owner}: the mask must have the shape {tuple(steps)}, (batch, time): one value for each step of the "
+            f"inputs. Received: mask.shape={shape}."
+        )

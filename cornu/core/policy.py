@@ -158,7 +158,15 @@ def set_dtype_policy(policy: Any) -> None:
 
     Args:
         policy: a name such as `"mixed_bfloat16"` or a `DTypePolicy`.
+
+    Raises:
+        ValueError: for anything else.
     """
+    if not isinstance(policy, (str, dict, DTypePolicy, DTypePolicyMap)):
+        raise ValueError(
+            'set_dtype_policy: policy must be a name, such as "mixed_bfloat16" or "float32", or a DTypePolicy. '
+            f"Received: policy={policy!r}."
+        )
     settings.write("dtype_policy", get(policy))
 
 

@@ -42,7 +42,7 @@ class KerasTensor:
         print(y.shape)  # (None, 3)
     """
 
-    __slots__ = ("__weakref__", "dtype", "history", "name", "record_history", "shape")
+    __slots__ = ("__weakref__", "_keras_mask", "dtype", "history", "name", "record_history", "shape")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class KerasTensor:
         self.name = validate.name(name, "KerasTensor", optional=True, slash=True) or context.auto_name("keras_tensor")
         self.record_history = record_history
         self.history: History | None = None
+        self._keras_mask: Any = None
 
     sparse = False
     ragged = False

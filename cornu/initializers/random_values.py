@@ -5,6 +5,7 @@ values at every call; a seed of None is drawn once, when the initializer is made
 at every call.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -177,6 +178,12 @@ class VarianceScaling(RandomInitializer):
         self.distribution = validate.one_of(distribution, _DISTRIBUTIONS, "distribution", self)
         self.input_axes = input_axes
         self.output_axes = output_axes
+
+    def over(self, input_axes: Sequence[int], output_axes: Sequence[int]) -> "VarianceScaling":
+        """The same initializer, with the same source of random numbers, for a weight whose axes are these."""
+        twin = copy.copy(self)
+        twin.input_axes, twin.output_axes = tuple(input_axes), tuple(output_axes)
+        return twin
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)

@@ -18,7 +18,7 @@ class _ActivationLayer(Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
+        self._without_weights()
 
     def _non_negative(self, value: Any, name: str) -> Any:
         if value is None or value < 0:

@@ -24,7 +24,7 @@ class Identity(Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
+        self._without_weights()
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
+from cornu.core import context
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
 
@@ -67,15 +68,21 @@ class Discretization(HostLayer):
 
     def call(self, inputs: Any) -> Any:
         """The numbers of the ranges, or their vectors."""
-        if self.bin_boundaries is None:
-            raise ValueError(
-                f"{validate.describe(self)} has no boundaries yet: call adapt(data) first, or give bin_boundaries."
-            )
         xp = numpy_for(inputs)
-        boundaries = xp.asarray(self.bin_boundaries, "float32")
+        boundaries = xp.asarray(self._boundaries_now(), "float32")
         numbers = xp.searchsorted(boundaries, xp.asarray(inputs).astype("float32"), side="right")
         numbers = xp.asarray(numbers)
-        return encode(numbers, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
+        return encode(numbers, self.output_mode, len(boundaries) + 1, self.output_dtype)
+
+    def _boundaries_now(self) -> list[float]:
+        """The boundaries; before `adapt` stand-ins where only shapes count."""
+        if self.bin_boundaries is not None:
+            return self.bin_boundaries
+        if context.current().symbolic and self.num_bins is not None:
+            return [0.0] * (self.num_bins - 1)
+        raise ValueError(
+            f"{validate.describe(self)} has no boundaries yet: call adapt(data) first, or give bin_boundaries."
+        )
 
     @property
     def output_dtype(self) -> str:

@@ -182,7 +182,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         """Make kernel and bias for inputs of this shape."""
         shapes = plan(self.equation, input_shape, self.output_shape, self.bias_axes, self)
         self._kernel = self.add_weight(
-            shapes.kernel_shape, self.kernel_initializer, name="kernel",
+            shapes.kernel_shape, self._scaled_initializer(), name="kernel",
             regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
         )  # fmt: skip
         self.bias = None
@@ -193,6 +193,17 @@ class EinsumDense(LowRankAdaptation, Layer):
             )  # fmt: skip
         self.input_spec = InputSpec(ndim=len(input_shape))
         self._start_lora()
+
+    def _scaled_initializer(self) -> Any:
+        """The kernel's initializer, told which axes of the kernel are summed over: the others lead to outputs."""
+        initializer = self.kernel_initializer
+        if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
+            return initializer
+        _, weight, target, _ = _parse(self.equation, self)
+        axes = range(len(weight))
+        return initializer.over(
+            [axis for axis in axes if weight[axis] not in target], [axis for axis in axes if weight[axis] in target]
+        )
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(einsum(equation, inputs, kernel) + bias)`."""

@@ -1,8 +1,8 @@
 """Layers that prepare data: they run on the host, on NumPy arrays, before the model and in data pipelines.
 
-NumPy arrays and lists come out as NumPy arrays, and nothing touches a device: such a layer may be used in the workers
-of a data set. Layers of numbers also work on JAX arrays, compiled or not, and so inside a model; text has no place in
-compiled code.
+Numbers come out as tensors, as from any layer, and text as NumPy arrays. In a forked process, such as the workers of a
+data set, nothing touches a device and all of it stays NumPy. Layers of numbers also work on JAX arrays, compiled or
+not, and so inside a model; text has no place in compiled code.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import validate
-from cornu.core import border
+from cornu import tree, validate
+from cornu.core import border, context, forks
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.layer import Layer
 
@@ -25,6 +25,11 @@ class HostLayer(Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})  # categories must not be rounded to 16 bits
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = super().__call__(*args, **kwargs)
+        inside = context.current().in_call or forks.is_forked()
+        return outputs if inside else tree.map_structure(_on_device, outputs)
+
     def _arrays(self, value: Any) -> Any:
         """An argument as NumPy or JAX arrays; a list is one array."""
         if isinstance(value, (list, tuple, str, bytes, int, float)) and not _holds_arrays(value):
@@ -34,6 +39,10 @@ class HostLayer(Layer):
     def convert_weight(self, weight: Any) -> Any:
         """The weight as it is, which fits data of any kind."""
         return weight
+
+
+def _on_device(x: Any) -> Any:
+    return border.to_tensor(x) if isinstance(x, np.ndarray) and not border.is_text(x) else x
 
 
 def _holds_arrays(value: Any) -> bool:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.core import dtypes
+from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.hashing import checked_salt
@@ -442,6 +442,11 @@ def _is_path(vocabulary: Any) -> bool:
 
 
 def _read_lines(path: str, owner: Any) -> list[str]:
+    if context.current().safe_mode:  # a class of the user's may make itself from what a stranger wrote
+        raise ValueError(
+            f"{validate.describe(owner)}: the config names a file as vocabulary ({path!r}), and a config opens no "
+            "files. If you trust it, read the file yourself and give the tokens as a list."
+        )
     if not os.path.isfile(path):
         raise ValueError(f"{validate.describe(owner)}: there is no vocabulary file {path!r}.")
     with open(path, encoding=getattr(owner, "encoding", "utf-8")) as file:

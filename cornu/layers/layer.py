@@ -9,6 +9,7 @@ that is set is part of the layer, one that is deleted is not.
 
 import functools
 import inspect
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from cornu.metrics import Metric
 from cornu.random import SeedGenerator
 
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length")
-_MISSING = object()
+_calls = itertools.count(1)
 
 
 class Signature(NamedTuple):
@@ -54,6 +55,14 @@ def _signature(function: Callable) -> Signature:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     names = tuple(p.name for p in parameters if p.kind not in variadic)
     return Signature(signature, names, any(p.kind is p.VAR_KEYWORD for p in parameters))
+
+
+class LossesOfCall(list):
+    """The losses that layers add in one call, and which layer added each."""
+
+    def __init__(self):
+        super().__init__()
+        self.owners: list[Layer] = []
 
 
 class Layer(Operation):
@@ -85,9 +94,13 @@ class Layer(Operation):
     config_skip = ("autocast",)
     config_optional = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: what it is made of does not depend on them.
-    volatile_attributes = frozenset({"_build_depth", "_build_shapes", "_losses", "_nodes", "_output_shape"})
+    volatile_attributes = frozenset(
+        {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape"}
+    )
     # Attributes that hold no parts.
     _hidden = frozenset({"_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
+    # What can no longer be added once the layer is built.
+    _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -107,14 +120,16 @@ class Layer(Operation):
         super().__init__(name=name)
         self._variables: dict[Variable, None] = {}  # in the order of making
         self._losses: list = []
+        self._last_call = 0  # the number of the call in which the losses were added
         self._build_shapes: dict[str, Any] = {}
         self._path: str | None = None
         self._output_shape: tuple | None = None  # (shapes of the first call's outputs,), for summaries
-        self._trainable = bool(trainable)
+        self._trainable = _as_flag(trainable, self)
         self._dtype_policy = policy.get(dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
+        self._complete = False  # whether all its variables and parts are there
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         self._batch_input_shape = _shape_from_arguments(kwargs)
         if kwargs:
@@ -140,7 +155,7 @@ class Layer(Operation):
                 outputs = self._call_symbolically(args, {**kwargs, **given_masks})
             else:
                 outputs = self._run(arguments, training)
-        self._attach_masks(inputs, outputs)
+        self._attach_masks(inputs, outputs, self._first_mask(arguments))
         if self._output_shape is None:
             self._output_shape = (tree.map_structure(specs.shape_of, outputs),)
         return outputs
@@ -156,6 +171,10 @@ class Layer(Operation):
             raise RuntimeError(
                 f"In layer {type(self).__name__}, call super().__init__() as the first line of __init__()."
             )
+
+    def _without_weights(self) -> None:
+        """Count as built from the start, unless a subclass has a `build` of its own."""
+        self.built = type(self).build is Layer.build
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         """The arguments by name, in the order of `call`'s signature, as arrays."""
@@ -221,17 +240,24 @@ class Layer(Operation):
         """The ambient values inside this layer's call, and a note on errors that says where they happened."""
         ambient = context.current()
         values: dict[str, Any] = {"training": training, "in_call": True, "path": (*ambient.path, self.name)}
-        values["autocast"] = self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
+        values["autocast"] = self._reading_dtype()
+        outermost = not symbolic and ambient.losses is None
         if symbolic:
-            values["losses"] = []
-        elif ambient.losses is None:
-            self._losses = values["losses"] = []
+            values |= {"losses": [], "symbolic": True}
+        elif outermost:
+            values["losses"] = LossesOfCall()
         try:
             with context.scope(**values):
                 yield
+            if outermost:
+                self.keep_losses(values["losses"], values["losses"].owners)
         except Exception as error:
             _note(error, self, values["path"])
             raise
+
+    def _reading_dtype(self) -> str | None:
+        """The dtype in which `call` reads variables; None for their own."""
+        return self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
 
     def _run(self, arguments: Mapping[str, Any], training: bool | None) -> Any:
         """Cast the inputs, run `call`, and add the loss on the output's activity."""
@@ -240,6 +266,11 @@ class Layer(Operation):
         if signature.accepts("training"):
             arguments["training"] = training
         outputs = self._call_function(*_positional(signature, arguments))
+        if outputs is None and context.current().symbolic:
+            raise ValueError(
+                f"{validate.describe(self)}: call() returned None. A return is missing at the end of "
+                f"{type(self).__name__}.call()."
+            )
         if self.activity_regularizer is not None:
             for output in tree.flatten(outputs):
                 if hasattr(output, "shape"):  # a mean over the batch, like the loss
@@ -304,7 +335,7 @@ class Layer(Operation):
 
         def run(*inner_args: Any, **inner_kwargs: Any) -> Any:
             arguments = self._bind(inner_args, inner_kwargs)
-            with context.scope(losses=[]):
+            with context.scope(losses=[], autocast=self._reading_dtype()):
                 return self._run(arguments, self._resolve_training(arguments))
 
         return output_spec(run, *args, **kwargs)
@@ -313,6 +344,7 @@ class Layer(Operation):
         """The output shape for an input shape (or a structure of them), found by running `call` abstractly."""
         building = self.__dict__.get("_build_depth", 0)  # build itself asks, and has made what there is
         twin = self if self.built or building else self._twin()
+        args = (kwargs.pop("input_shape"), *args) if "input_shape" in kwargs else args
         inputs = [tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), x) for x in args]
         names = {k.removesuffix("_shape"): KerasTensor(v, self.compute_dtype) for k, v in kwargs.items()}
         nodes = len(twin.nodes)
@@ -338,8 +370,12 @@ class Layer(Operation):
         """The mask of the output; the base class hands the input's mask on."""
         return previous_mask
 
-    def _attach_masks(self, inputs: Any, outputs: Any) -> None:
-        previous = tree.map_structure(get_mask, inputs)
+    def _first_mask(self, arguments: Mapping[str, Any]) -> Any:
+        """The mask of the first argument: the one given by hand, else those that its tensors carry."""
+        given = arguments.get("mask") if self._call_accepts("mask") else None
+        return tree.map_structure(get_mask, next(iter(arguments.values()), None)) if given is None else given
+
+    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
         masked = any(m is not None for m in tree.flatten(previous))
         if not self.supports_masking:
             flat = tree.flatten(outputs)
@@ -377,6 +413,29 @@ class Layer(Operation):
         self._path = "/".join(self._variable_path())
         self._build_shapes = {"input_shape": _tuple_shape(input_shape)}
         self.built = True
+        if not self.__dict__.get("_build_depth"):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Take no more variables and parts: whoever trains or saves the layer knows all there are."""
+        self._complete = True
+
+    @contextmanager
+    def _growing(self) -> Iterator[None]:
+        """Scope in which a built layer may be given more variables, below the path of those it has."""
+        complete, self._complete = self._complete, False
+        try:
+            with context.scope(path=tuple(self.path.split("/"))):
+                yield
+        finally:
+            self._complete = complete
+
+    def _refuse_if_complete(self, what: str) -> None:
+        if self.__dict__.get("_complete"):
+            raise ValueError(
+                f"{validate.describe(self)}: {what} cannot be added once the layer is built, since what trains or "
+                "saves it would not know of it. Make all variables and layers in __init__() or build(), not in call()."
+            )
 
     def _build_for(self, arguments: Mapping[str, Any]) -> None:
         """Build from the shapes of the first call's arguments."""
@@ -387,13 +446,20 @@ class Layer(Operation):
             self._path = "/".join((*context.current().path, self.name))
             self._build_shapes = {"input_shape": next(iter(shapes.values()), None)}
             self.built = True
+            self._settle()
             return
-        names = _signature(inspect.unwrap(type(self).build)).names
-        matching = {name: shapes[name] for name in names if name in shapes}
-        if len(names) != 1 and matching:
+        signature = _signature(inspect.unwrap(type(self).build))
+        matching = {name: shapes[name] for name in signature.names if name in shapes}
+        if len(signature.names) != 1 and matching:
             self.build(**matching)
-        else:
-            self.build(next(iter(shapes.values()), None))
+            return
+        needed = [p.name for p in signature.parameters.parameters.values() if p.default is p.empty and p.kind < 2]
+        if len(needed) > 1:
+            raise ValueError(
+                f"{validate.describe(self)}: build({', '.join(needed)}) must say which input each argument is the "
+                f"shape of: name them as some of {', '.join(shapes)}, or take one argument, input_shape."
+            )
+        self.build(next(iter(shapes.values()), None))
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes this layer was built with, as Keras writes them."""
@@ -439,6 +505,7 @@ class Layer(Operation):
             name: name.
         """
         self._require_initialised()
+        self._refuse_if_complete("a weight" if name is None else f'the weight "{name}"')
         shape = () if shape is None else tuple(shape) if isinstance(shape, Sequence) else (shape,)
         if any(not isinstance(d, (int, np.integer)) for d in shape):
             raise ValueError(
@@ -473,11 +540,21 @@ class Layer(Operation):
     # ------------------------------------------------------------ parts
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_complete") and name not in self._hidden:
+            self._check_addition(name, value)
         if isinstance(value, Variable) and "_variables" in self.__dict__:
             self._variables.setdefault(value)
-        elif "_variables" not in self.__dict__ and isinstance(value, (Layer, Variable)):
-            self._require_initialised()
         super().__setattr__(name, value)
+
+    def _check_addition(self, name: str, value: Any) -> None:
+        """Refuse a value with variables or parts that this layer does not hold yet, unless it replaces others."""
+        kinds = (Layer, *self._settled)
+        if any(True for _ in parts.find(self.__dict__.get(name), kinds)):
+            return
+        for part in parts.find(value, kinds):
+            if part not in self._variables and all(part is not known for known in self._parts(kinds)):
+                kind = "variable" if isinstance(part, Variable) else type(part).__name__
+                self._refuse_if_complete(f'the {kind} in the attribute "{name}"')
 
     def __delattr__(self, name: str) -> None:
         value = self.__dict__.get(name)
@@ -506,6 +583,7 @@ class Layer(Operation):
 
     def _own_variables(self) -> list[Variable]:
         """This layer's own variables, those made trainable first, in the order of making; freezing moves none."""
+        self._require_initialised()
         made = self._variables | dict.fromkeys(self._parts(Variable))
         return [v for v in made if v.made_trainable] + [v for v in made if not v.made_trainable]
 
@@ -575,9 +653,9 @@ class Layer(Operation):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        value = self._trainable = _as_flag(value, self)
         for variable in self._own_variables():
-            variable.trainable = bool(value) and variable.made_trainable
+            variable.trainable = value and variable.made_trainable
         for layer in self._parts(Layer):
             layer.trainable = value
 
@@ -642,6 +720,16 @@ class Layer(Operation):
                     "the call() of a layer of your own."
                 )
             target.append(value() if callable(value) else value)
+            if type(target) is LossesOfCall:
+                target.owners.append(self)
+
+    def keep_losses(self, losses: Sequence, owners: Sequence["Layer"]) -> None:
+        """Let each layer have the losses that it added in a call of this one; older ones no longer count here."""
+        self._last_call, self._losses = next(_calls), []
+        for owner, loss in zip(owners, losses, strict=True):
+            if owner._last_call != self._last_call:
+                owner._last_call, owner._losses = self._last_call, []
+            owner._losses.append(loss)
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         """Removed from Keras 3: keep a metric as an attribute and call its `update_state` instead."""
@@ -655,7 +743,8 @@ class Layer(Operation):
         """The losses added by `add_loss` and activity regularizers in the last call, and the weights' regularizers."""
         collected = context.current().losses
         if collected is None:
-            collected = [loss for layer in self._flatten_layers() for loss in layer._losses]
+            layers = [layer for layer in self._flatten_layers() if layer._last_call >= self._last_call]
+            collected = [loss for layer in layers for loss in layer._losses]
         return [*collected, *self._regularization_losses()]
 
     def _regularization_losses(self) -> list:
@@ -706,6 +795,7 @@ class Layer(Operation):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
+        self._require_initialised()
         config = super().get_config() | {"dtype": serialize_keras_object(self._dtype_policy)}
         first = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
         return first | config
@@ -787,8 +877,15 @@ def _recorded_build(build: Callable) -> Callable:
             self._build_shapes = dict(bound)
             self._path = "/".join(path)
             self.built = True
+            self._settle()
 
     return wrapper
+
+
+def _as_flag(trainable: Any, owner: Layer) -> bool:
+    if not isinstance(trainable, (bool, int, np.bool_)):
+        raise ValueError(f"{validate.describe(owner)}: trainable must be True or False. Received: {trainable!r}.")
+    return bool(trainable)
 
 
 def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:

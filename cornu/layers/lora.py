@@ -64,10 +64,11 @@ class LowRankAdaptation:
             )
         rank = validate.positive_int(rank, "rank", self)
         factors = {"a": ((*kernel.shape[:-1], rank), a_initializer), "b": ((rank, kernel.shape[-1]), b_initializer)}
-        for side, (shape, initializer) in factors.items():
-            name = f"lora_{self.adapted}_{side}"
-            weight = self.add_weight(shape, initializer, name=name, regularizer=kernel.regularizer)
-            setattr(self, name, weight)
+        with self._growing():
+            for side, (shape, initializer) in factors.items():
+                name = f"lora_{self.adapted}_{side}"
+                weight = self.add_weight(shape, initializer, name=name, regularizer=kernel.regularizer)
+                setattr(self, name, weight)
         kernel.trainable = False
         self.lora_enabled, self.lora_rank = True, rank
         self.lora_alpha = rank if lora_alpha is None else lora_alpha

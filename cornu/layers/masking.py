@@ -29,7 +29,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.built = True
+        self._without_weights()
         self.mask_value = mask_value
         self.supports_masking = True
 

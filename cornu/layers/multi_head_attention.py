@@ -286,7 +286,8 @@ class MultiHeadAttention(_HeadedAttention):
         use_causal_mask: bool = False,
     ) -> Any:
         """Project, attend, join the heads."""
-        mask = self._mask(query, value, value_mask, key_mask, attention_mask, use_causal_mask)
+        sources = [mask for mask in (value_mask, key_mask) if mask is not None]
+        mask = self._mask(query, value, query_mask, sources, attention_mask, use_causal_mask)
         heads = self.query_dense(query)
         gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
         keys = self.key_dense(value if key is None else key)
@@ -297,10 +298,14 @@ class MultiHeadAttention(_HeadedAttention):
         result = self.output_dense(result if gate is None else result * gate)
         return (result, weights) if return_attention_scores else result
 
-    def _mask(self, query: Any, value: Any, value_mask: Any, key_mask: Any, attention_mask: Any, causal: bool) -> Any:
+    def _mask(
+        self, query: Any, value: Any, query_mask: Any, source_masks: list, attention_mask: Any, causal: bool
+    ) -> Any:
         """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
         count = len(self.attention_axes)
-        masks = [self._source_mask(m, count) for m in (value_mask, key_mask) if m is not None]
+        masks = [self._side_mask(m, count, "value_mask and key_mask", before=count) for m in source_masks]
+        if query_mask is not None:
+            masks.append(self._side_mask(query_mask, count, "query_mask", after=count))
         targets, sources = ([x.shape[axis] for axis in self.attention_axes] for x in (query, value))
         positions = self._position_mask(math.prod(targets), math.prod(sources), causal)
         if positions is not None:  # several attended axes are counted through in order
@@ -310,14 +315,15 @@ class MultiHeadAttention(_HeadedAttention):
         rank = query.ndim + count
         return _all_of([_spread(m, rank, 2 * count) for m in masks])
 
-    def _source_mask(self, mask: jax.Array, count: int) -> jax.Array:
-        """(B, sources...) as (B, 1..., sources...)."""
+    def _side_mask(self, mask: jax.Array, count: int, name: str, before: int = 0, after: int = 0) -> jax.Array:
+        """(B, positions...) with axes of size 1 before or after the positions."""
         if mask.ndim != 1 + count:
             raise ValueError(
-                f"{validate.describe(self)}: value_mask and key_mask must have the batch axis and the {count} "
-                f"attended. Received: shape={mask.shape}."
+                f"{validate.describe(self)}: {name} must have the batch axis and the {count} attended. "
+                f"Received: shape={mask.shape}."
             )
-        return jnp.expand_dims(mask.astype(bool), tuple(range(1, 1 + count)))
+        new = (*range(1, 1 + before), *range(1 + count, 1 + count + after))
+        return jnp.expand_dims(mask.astype(bool), new)
 
 
 class GroupedQueryAttention(_HeadedAttention):

@@ -324,6 +324,7 @@ class LayerNormalization(_Scaled):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         self._init_weights(
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
@@ -342,8 +343,8 @@ class LayerNormalization(_Scaled):
         """Normalize each example."""
         gamma, beta = self._gamma_beta()
         if self.rms_scaling:
-            return norm.deviation_normalize(inputs, gamma, self.axis, self.epsilon)
-        return norm.layer_normalize(inputs, gamma, beta, self.axis, self.epsilon)
+            return norm.deviation_normalize(inputs, gamma, self.axis, self.epsilon).astype(self.compute_dtype)
+        return norm.layer_normalize(inputs, gamma, beta, self.axis, self.epsilon).astype(self.compute_dtype)
 
 
 class GroupNormalization(_Scaled):
@@ -388,6 +389,7 @@ class GroupNormalization(_Scaled):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         self._init_weights(
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
@@ -418,7 +420,8 @@ class GroupNormalization(_Scaled):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalize each example's groups."""
-        return norm.group_normalize(inputs, *self._gamma_beta(), self.axis, self.groups, self.epsilon)
+        outputs = norm.group_normalize(inputs, *self._gamma_beta(), self.axis, self.groups, self.epsilon)
+        return outputs.astype(self.compute_dtype)
 
 
 class RMSNormalization(Layer):
@@ -442,6 +445,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
+        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         _axes(axis, self)
         self.axis = axis
         self.epsilon = epsilon
@@ -455,7 +459,7 @@ class RMSNormalization(Layer):
 
     def call(self, x: jax.Array) -> jax.Array:
         """Normalize each example."""
-        return norm.rms_normalize(x, self.scale.value, self.axis, self.epsilon)
+        return norm.rms_normalize(x, self.scale.value, self.axis, self.epsilon).astype(self.compute_dtype)
 
 
 class UnitNormalization(Layer):
@@ -478,13 +482,14 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.built = True
+        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
+        self._without_weights()
         self.axis = _axes(axis, self)
         self.supports_masking = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalize each example."""
-        return norm.unit_normalize(inputs, _checked_axes(self.axis, inputs.ndim, self))
+        return norm.unit_normalize(inputs, _checked_axes(self.axis, inputs.ndim, self)).astype(self.compute_dtype)
 
 
 class SpectralNormalization(Wrapper):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import ops, validate
+from cornu.core.masks import require_steps
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 
@@ -35,7 +36,7 @@ class _Pooling(Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        self.built = True
+        self._without_weights()
         self.pool_size = validate.int_tuple(pool_size, self.rank, "pool_size", self)
         self.strides = self.pool_size
         if strides is not None:
@@ -186,7 +187,7 @@ class _GlobalPooling(Layer):
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.built = True
+        self._without_weights()
         self.data_format = validate.data_format(data_format, self)
         self.keepdims = keepdims
         self.input_spec = InputSpec(ndim=self.rank + 2)
@@ -281,6 +282,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         """The mean of each channel over the steps that `mask` calls real."""
         if mask is None:
             return super().call(inputs)
+        require_steps(mask, (inputs.shape[0], inputs.shape[self._space[0]]), validate.describe(self))
         wide = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         weights = jnp.expand_dims(mask, -1 if self.data_format == "channels_last" else 1).astype(wide.dtype)
         total = jnp.sum(wide * weights, self._space, keepdims=self.keepdims)

@@ -44,7 +44,7 @@ class _TrainingNoise(Layer):
         super().__init__(**kwargs)
         self.seed = _seed(seed, self)
         self.supports_masking = True
-        self.built = True
+        self._without_weights()
 
     def _prepare(self, strength: float) -> None:
         """Keep a source of random numbers where the layer will need one."""
@@ -318,7 +318,7 @@ class ActivityRegularization(Layer):
         self.l1 = l1
         self.l2 = l2
         self.supports_masking = True
-        self.built = True
+        self._without_weights()
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """The inputs."""

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from cornu import settings
 from cornu.layers.layer import Layer
 
 __all__ = ["Rescaling"]
@@ -39,7 +40,15 @@ class Rescaling(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """The scaled and shifted inputs."""
         dtype = self.compute_dtype
-        return jnp.asarray(inputs, dtype) * jnp.asarray(self.scale, dtype) + jnp.asarray(self.offset, dtype)
+        inputs = jnp.asarray(inputs, dtype)
+        return inputs * self._of_channels(self.scale, inputs) + self._of_channels(self.offset, inputs)
+
+    def _of_channels(self, value: float | Sequence[float], inputs: jax.Array) -> jax.Array:
+        """A number, or one for each channel, to broadcast against the inputs."""
+        value = jnp.asarray(value, self.compute_dtype)
+        if value.ndim == 1 and inputs.ndim > 2 and settings.image_data_format() == "channels_first":
+            return value.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
+        return value
 
     def convert_weight(self, weight: Any) -> Any:
         """The weight as it is, which fits data of any kind."""

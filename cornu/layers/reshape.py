@@ -56,7 +56,7 @@ class Reshape(Layer):
     def __init__(self, target_shape: Sequence[int | None], **kwargs: Any):
         super().__init__(**kwargs)
         self.target_shape = self._checked(target_shape)
-        self.built = True
+        self._without_weights()
 
     def _checked(self, target_shape: Any) -> tuple[int | None, ...]:
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (-2,)

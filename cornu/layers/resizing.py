@@ -97,7 +97,7 @@ class Resizing(ImageLayer):
 
 def _window(height: int, width: int, size: tuple[int, int], crop: bool, pad: bool) -> tuple[int, int, int, int]:
     """What `ops.image.resize` shows of an image: top, left, height and width, beyond the image where it pads."""
-    tall, wide = width * size[0] // size[1], height * size[1] // size[0]
+    tall, wide = max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
     rows, columns = height, width
     if crop:
         rows, columns = min(height, tall), min(width, wide)

@@ -14,6 +14,7 @@ from jax import lax
 
 from cornu import tree, validate
 from cornu.core import context
+from cornu.core.masks import require_steps
 from cornu.core.variable import Variable, functional, made_at_once
 from cornu.layers.cells import (
     StackedRNNCells,
@@ -178,7 +179,7 @@ class RNN(OuterLayer):
     def call(self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """The last output, or all; with `return_state` followed by the last states."""
         states = self._first_state(sequences, initial_state)
-        mask = _plain_mask(mask, self)
+        mask = _plain_mask(mask, sequences, self)
         try:
             if training:
                 draw_dropout_masks(self.cell, sequences[:, 0], states)
@@ -261,16 +262,13 @@ def where_valid(valid: jax.Array | None, new: Any, old: Any) -> Any:
     return tree.map_structure(choose, new, old)
 
 
-def _plain_mask(mask: Any, owner: Layer) -> jax.Array | None:
+def _plain_mask(mask: Any, sequences: jax.Array, owner: Layer) -> jax.Array | None:
     """The mask of the sequences as booleans (batch, time)."""
     mask = next((m for m in tree.flatten(mask) if m is not None), None)
     if mask is None:
         return None
     mask = mask[..., 0] if mask.ndim == 3 else mask
-    if mask.ndim != 2:
-        raise ValueError(
-            f"{validate.describe(owner)}: mask must have the shape (batch, time). Received: shape={mask.shape}."
-        )
+    require_steps(mask, sequences.shape[:2], validate.describe(owner))
     return mask.astype(bool)
 
 

@@ -1,9 +1,11 @@
 """`Wrapper`: a layer around one other layer; `OuterLayer`: what all layers that build others have in common."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from cornu import registry, validate
+from cornu.core import context
 from cornu.layers.layer import Layer
 
 __all__ = ["Wrapper"]
@@ -15,15 +17,10 @@ class OuterLayer(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "OuterLayer":
         """A layer equal to the one whose `get_config` gave `config`."""
-        with registry.custom_objects(custom_objects):
-            return super().from_config(_unbuilt(config))
-
-
-def _unbuilt(config: Any) -> Any:
-    """`config` without the shapes with which the layers in it would build themselves, under names of their own."""
-    if isinstance(config, Mapping):
-        return {key: _unbuilt(value) for key, value in config.items() if key != "build_config"}
-    return [_unbuilt(item) for item in config] if isinstance(config, list) else config
+        name = config.get("name")
+        around = context.path(name) if isinstance(name, str) else nullcontext()  # layers inside may build themselves
+        with registry.custom_objects(custom_objects), around:
+            return super().from_config(config)
 
 
 class Wrapper(OuterLayer):

@@ -81,6 +81,7 @@ def count_outcomes(
         y_pred = _only_top_k(y_pred, top_k)
     weights = _weights_of_elements(sample_weight, label_weights, y_pred, dtype)
     if class_id is not None:
+        _check_class(class_id, y_pred)
         y_true, y_pred, weights = (x[..., class_id] for x in (y_true, y_pred, weights))
     columns = (-1, y_pred.shape[-1]) if multi_label else (-1, 1)
     y_true, y_pred, weights = (x.reshape(columns) for x in (y_true, y_pred, weights))  # (elements, columns)
@@ -102,6 +103,14 @@ def _check_shapes(y_true: jax.Array, y_pred: jax.Array) -> None:
         raise ValueError(
             "y_true and y_pred must have the same shape (integer labels must be made one-hot first). "
             f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
+        )
+
+
+def _check_class(class_id: int, y_pred: jax.Array) -> None:
+    if y_pred.ndim < 2 or not 0 <= class_id < y_pred.shape[-1]:
+        raise ValueError(
+            f"class_id={class_id} names one of the classes on the last axis of (batch, ..., classes). "
+            f"Received: y_pred.shape={y_pred.shape}."
         )
 
 

@@ -17,17 +17,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry, settings, tree
-from cornu.core import context
+from cornu.core import border, context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.variable import Variable, assign_values, values_of
 from cornu.kernels import platform
-from cornu.layers.layer import Layer
+from cornu.layers.layer import Layer, LossesOfCall
 
 MOST_SHAPES = 32  # of one model; calls on further shapes run operation by operation
 MOST_CHANGES = 16  # of one model's structure, after which it is no longer compiled
 
 NOT_COMPILED = object()
+
+# Dtypes of NumPy arrays that a compiled function takes as they are; others are converted first, or refused.
+_PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16",
+                                         "float32", "float64"))  # fmt: skip
 
 
 def run(model: Any, args: tuple, kwargs: dict) -> Any:
@@ -38,6 +42,7 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
         leaves, treedef = jax.tree.flatten((args, kwargs))
     except (TypeError, ValueError):  # a dictionary whose keys cannot be sorted
         return NOT_COMPILED
+    leaves = [border.narrowed(x) if isinstance(x, np.ndarray) and x.dtype == np.int64 else x for x in leaves]
     facts = [_fact(leaf) for leaf in leaves]
     if None in facts:
         return NOT_COMPILED
@@ -50,7 +55,7 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
 def _fact(leaf: Any) -> Any:
     """What a compiled call takes for granted of an argument: an array's shape and dtype, a flag's value; None: no."""
     if isinstance(leaf, np.ndarray):
-        return (leaf.shape, leaf.dtype) if leaf.dtype.kind in "biufc" else None
+        return (leaf.shape, leaf.dtype) if leaf.dtype in _PLAIN else None
     if isinstance(leaf, jax.Array):
         return None if isinstance(leaf, jax.core.Tracer) or get_mask(leaf) is not None else (leaf.shape, leaf.dtype)
     return (leaf,) if isinstance(leaf, bool) else None
@@ -102,6 +107,7 @@ class Call:
         self._treedef = treedef
         self._flags = [leaf if isinstance(leaf, bool) else None for leaf in leaves]
         self._pack: Callable[[list], Any] = lambda outputs: outputs
+        self._owners: list[Layer] = []  # of the losses
         self._model: Any = None  # while it is traced
         self.has_run = False
         options = platform.compiler_options() or None
@@ -120,7 +126,7 @@ class Call:
         if changes:  # which a computation that fails must not reach
             values = list(changes.values())
             assign_values([self.variables[index] for index in changes], jax.block_until_ready(values))
-        model._losses[:] = losses
+        model.keep_losses(losses, self._owners)
         for index, mask in masks.items():
             set_mask(outputs[index], mask)
         return self._pack(outputs)
@@ -131,9 +137,10 @@ class Call:
         leaves = [next(given) if flag is None else flag for flag in self._flags]
         args, kwargs = jax.tree.unflatten(self._treedef, leaves)
         values = _Closed(zip(self.variables, state, strict=True))
-        losses: list = []
+        losses = LossesOfCall()
         with context.scope(states=(values,), losses=losses):
             result = Layer.__call__(self._model, *args, **kwargs)
+        self._owners = losses.owners
         outputs = tree.flatten(result)
         if not all(isinstance(output, jax.Array) for output in outputs):
             raise TypeError("Outputs that are no arrays cannot come out of a compiled function.")

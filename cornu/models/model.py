@@ -6,23 +6,27 @@ keeps the graph between symbolic inputs and outputs and runs it. `Sequential` is
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from cornu import registry, saving, tree, validate
-from cornu.core import budget, context, function_code
+from cornu.core import border, budget, context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.masks import set_mask
+from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic
 from cornu.core.tracebacks import filtered
-from cornu.core.variable import first_values_later
+from cornu.core.variable import Variable, first_values_later
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
+from cornu.random import SeedGenerator
 from cornu.training.loop import Trainer
 
 _MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a text without any may ask for, and for each sign more
@@ -46,6 +50,7 @@ class Model(Trainer, Layer):
     """
 
     volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
+    _settled = (Variable, SeedGenerator)  # `compile` brings metrics
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
@@ -65,6 +70,11 @@ class Model(Trainer, Layer):
         _check_unique_names(self._graph.operations, self)
         self.built = True
 
+    def _settle(self) -> None:
+        """A model with a graph may be given more attributes: the graph says what it computes."""
+        if self._graph is None:
+            super()._settle()
+
     # ------------------------------------------------------------ calling
 
     @filtered
@@ -80,10 +90,10 @@ class Model(Trainer, Layer):
                 f"{validate.describe(self)}: define call() in the class {type(self).__name__}, "
                 "or make the model from symbolic tensors: Model(inputs, outputs)."
             )
-        if mask is not None:
-            for x, m in zip(tree.flatten(inputs), tree.flatten(mask), strict=False):
-                set_mask(x, m)
-        with context.scope(training=context.training() if training is None else training):
+        with (
+            _masked(inputs, mask),
+            context.scope(training=context.training() if training is None else training),
+        ):
             return self._graph.run(self._graph.standardize(inputs, self))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
@@ -111,18 +121,26 @@ class Model(Trainer, Layer):
         cls = type(self)
         return self._graph is not None and registry.is_builtin(cls) and self.activity_regularizer is None
 
+    def _arrays(self, value: Any) -> Any:
+        """An argument of `call` with JAX arrays in it; for a graph a list of numbers is one array, as for `predict`."""
+        return super()._arrays(value if self._graph is None else _written_out(value, validate.describe(self)))
+
     def _check_inputs(self, inputs: Any) -> None:
         if self._graph is None or self.input_spec is not None:
             return super()._check_inputs(inputs)
         values = self._graph._line_up(inputs, self)
         for x, tensor in zip(values, self._graph.inputs, strict=True):
             spec = InputSpec(
-                shape=(None, *tensor.shape[1:]), allow_last_axis_squeeze=True, optional=is_optional(tensor)
+                shape=self._expected_shape(tensor), allow_last_axis_squeeze=True, optional=is_optional(tensor)
             )
             check(spec, x, f'{validate.describe(self)}, input "{tensor.name}"')
         return None
 
-    def _attach_masks(self, inputs: Any, outputs: Any) -> None:
+    def _expected_shape(self, tensor: KerasTensor) -> tuple[int | None, ...]:
+        """The sizes that an input must have, None for any."""
+        return (None, *tensor.shape[1:])
+
+    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
         """Nothing to do: the layers inside have attached them."""
 
     @property
@@ -348,6 +366,35 @@ def _without_lists_of_one(outputs: Any) -> Any:
     """What a list of one output holds: Keras's models hand out arrays so, while symbolic outputs keep their list."""
     is_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
     return outputs[0] if is_list and not any_symbolic(outputs) else outputs
+
+
+@contextmanager
+def _masked(inputs: Any, mask: Any) -> Iterator[None]:
+    """Scope in which the inputs, which may be the caller's own arrays, carry the masks that were given by hand."""
+    flat = [] if mask is None else list(zip(tree.flatten(inputs), tree.flatten(mask), strict=False))
+    before = [get_mask(x) for x, _ in flat]
+    try:
+        for x, m in flat:
+            set_mask(x, m)
+        yield
+    finally:
+        for (x, _), m in zip(flat, before, strict=True):
+            set_mask(x, m)
+
+
+def _written_out(value: Any, owner: str) -> Any:
+    """`value` with an array in the place of each (nested) list of numbers or text."""
+    if isinstance(value, Mapping):
+        return {key: _written_out(item, owner) for key, item in value.items()}
+    if not isinstance(value, (list, tuple)):
+        return value
+    first = value
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if isinstance(first, (int, float, complex, str, bytes, np.generic)):
+        return border.to_numpy(value, owner, "an input")
+    items = [_written_out(item, owner) for item in value]
+    return items if isinstance(value, list) else tuple(items)
 
 
 def _one_or_list(shapes: list) -> Any:

@@ -42,6 +42,7 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
         self._only_last_size_known = False  # whether the input's shape comes from `input_dim` alone
+        self._sizes_declared = True  # whether somebody said the input's sizes, or they were those of the first data
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"{validate.describe(self)}: layers must be a list. Received: {type(layers).__name__}.")
         for layer in layers or ():
@@ -61,7 +62,7 @@ class Sequential(Model):
             raise ValueError(
                 f"{validate.describe(self)}: an Input can only come first; there are {len(self._layers)} layers."
             )
-        if any(layer.name == other.name for other in self._layers):
+        if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(
                 f'{validate.describe(self)}: there is a layer called "{layer.name}" already. Names must differ.'
             )
@@ -111,8 +112,9 @@ class Sequential(Model):
                     return None
             raise
 
-    def _enter(self, example: KerasTensor) -> None:
+    def _enter(self, example: KerasTensor, declared: bool = True) -> None:
         """Put an input like `example` first, and lay out from there."""
+        self._sizes_declared = declared
         self._layers.insert(0, InputLayer(batch_shape=example.shape, dtype=example.dtype))
         self._rebuild()
 
@@ -145,7 +147,7 @@ class Sequential(Model):
                 f"{validate.describe(self)}: the shape of the input is not known. Start with cornu.Input(shape=...), "
                 "or give build() an input_shape with the batch dimension, such as (None, 784)."
             )
-        self._enter(KerasTensor(tuple(input_shape)))
+        self._enter(KerasTensor(tuple(input_shape)), declared=False)
 
     def _build_for(self, arguments: Any) -> None:
         """Build from the first data seen, with its shape and dtype."""
@@ -153,8 +155,12 @@ class Sequential(Model):
             return super()._build_for(arguments) if not self._layers else None
         inputs = tree.flatten(next(iter(arguments.values()), None))
         if len(inputs) == 1 and hasattr(inputs[0], "shape"):
-            self._enter(KerasTensor(shape_of(inputs[0]), inputs[0].dtype))
+            self._enter(KerasTensor(shape_of(inputs[0]), inputs[0].dtype), declared=False)
         return None
+
+    def _expected_shape(self, tensor: KerasTensor) -> tuple[int | None, ...]:
+        """The sizes that an input must have: declared ones. The layers know which others matter to them."""
+        return super()._expected_shape(tensor) if self._sizes_declared else (None,) * tensor.ndim
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
         """Feed the layers one after the other."""
@@ -203,7 +209,7 @@ class Sequential(Model):
             "name": self.name,
             "trainable": self.trainable,
             "dtype": serialize_keras_object(self._dtype_policy),
-            "layers": [serialize_keras_object(layer) for layer in self._layers],
+            "layers": list(map(serialize_keras_object, self._layers if self._sizes_declared else self.layers)),
         }
         if self.built and self.inputs and len(self.inputs) == 1:
             config["build_input_shape"] = self.inputs[0].shape
@@ -217,9 +223,12 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
+        made: list[Layer] = []
         with shared_objects():
-            for layer in config["layers"]:
-                model.add(deserialize_keras_object(layer, custom_objects), rebuild=False)
+            for entry in config["layers"]:
+                first = config["layers"].index(entry)  # an entry that is there twice is one layer in two places
+                made.append(made[first] if first < len(made) else deserialize_keras_object(entry, custom_objects))
+                model.add(made[-1], rebuild=False)
         model._rebuild()
         shape = config.get("build_input_shape")
         if not model.built and model._layers and isinstance(shape, (list, tuple)):

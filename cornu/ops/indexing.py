@@ -61,14 +61,17 @@ def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0):
 
 
 @op
-def slice(inputs: Tensor, start_indices: Tensor, shape):
+def slice(inputs: Tensor, start_indices: Tensors, shape):
     """The block of size `shape` that starts at `start_indices`, which may be computed values.
+
+    A size of -1 is all that is left of an axis; where it starts must then be a plain number.
 
     Example:
 
         print(cornu.ops.slice(np.arange(6), [2], [3]))  # [2 3 4]
     """
-    return lax.dynamic_slice(inputs, jnp.asarray(start_indices), tuple(shape))
+    sizes = [inputs.shape[axis] - int(start_indices[axis]) if size == -1 else size for axis, size in enumerate(shape)]
+    return lax.dynamic_slice(inputs, jnp.asarray(start_indices), sizes)
 
 
 @op

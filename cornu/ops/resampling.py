@@ -94,7 +94,7 @@ def resize(
 
 def _proportional(height, width, size):
     """The height that goes with this width, and the width that goes with this height."""
-    return width * size[0] // size[1], height * size[1] // size[0]
+    return max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
 
 
 def _cropped_to(images, size):

@@ -362,10 +362,6 @@ def remove_block(model):
     model.blocks.pop()
 
 
-def add_late_weight(model):
-    model.late = model.blocks[0].add_weight((4,), name="late")
-
-
 def freeze_block(model):
     model.blocks[0].trainable = False
 
@@ -382,9 +378,7 @@ def share_block(model):
     model.blocks.append(model.blocks[0])
 
 
-@pytest.mark.parametrize(
-    "change", [append_block, replace_block, remove_block, freeze_block, add_late_weight, share_block, turn_around]
-)
+@pytest.mark.parametrize("change", [append_block, replace_block, remove_block, freeze_block, share_block, turn_around])
 def test_training_after_a_change_trains_what_the_model_has_then(change):
     model, x, y = Growing(), data(8, 4), data(8, 4, seed=1)
     model.compile(cornu.optimizers.SGD(0.1), "mse")

@@ -70,7 +70,7 @@ def test_a_layer_that_forgets_super_init_is_told():
             self.inner = layers.Dense(2)
 
     with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\)"):
-        Forgetful()
+        Forgetful()(np.ones((1, 2)))
 
 
 def test_losses_added_in_call_are_those_of_the_last_call():
