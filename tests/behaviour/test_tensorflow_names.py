@@ -8,7 +8,7 @@ import pytest
 
 import cornu
 from cornu.tensorflow.keras import backend as K
-from cornu.tensorflow.keras.preprocessing import sequence, text
+from cornu.tensorflow.keras.preprocessing import image, sequence, text
 
 A = np.array([[1.0, -2.0, 0.5], [0.0, 4.0, -1.0]], "float32")
 B = np.array([[2.0, 1.0, 1.0], [-1.0, 0.5, 3.0]], "float32")
@@ -189,3 +189,60 @@ def test_pairs_of_words_are_those_that_stand_near_each_other():
     np.testing.assert_allclose(
         sequence.make_sampling_table(4), [0.00315225, 0.00315225, 0.00547597, 0.00741556], rtol=1e-5
     )
+
+
+# ---------------------------------------------------------------- pictures
+
+PICTURES = np.arange(18, dtype="float32").reshape(2, 3, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "how, seed, expected",
+    [
+        (
+            {
+                "rotation_range": 40,
+                "width_shift_range": 0.3,
+                "zoom_range": 0.2,
+                "horizontal_flip": True,
+                "rescale": 0.5,
+            },
+            3,
+            [[5.5, 5.8677, 6.2354], [7.0398, 7.4305, 7.7982], [8.3127, 8.4625, 8.1122]],
+        ),
+        (
+            {"brightness_range": (0.5, 1.5), "channel_shift_range": 3.0, "vertical_flip": True},
+            4,
+            [[18, 18, 18], [15, 16, 17], [12, 13, 14]],
+        ),
+    ],
+)
+def test_a_seed_gives_the_pictures_that_it_gave_in_keras_2(how, seed, expected):
+    batch = next(image.ImageDataGenerator(**how).flow(PICTURES, batch_size=1, seed=seed))
+    np.testing.assert_allclose(batch[0, :, :, 0], expected, atol=1e-3)
+
+
+def test_pictures_are_brought_to_the_scale_of_the_data():
+    generator = image.ImageDataGenerator(featurewise_std_normalization=True, validation_split=0.5)
+    with pytest.raises(ValueError, match="call fit"):
+        next(generator.flow(PICTURES))
+    generator.fit(PICTURES)
+    both = [next(generator.flow(PICTURES, shuffle=False, subset=part)) for part in ("validation", "training")]
+    np.testing.assert_allclose(np.concatenate(both), (PICTURES - 8.5) / PICTURES.std(), rtol=1e-5)
+
+
+def test_a_model_trains_on_pictures_from_a_folder(tmp_path, capsys):
+    for name in ("plum", "fig"):
+        (tmp_path / name).mkdir()
+        image.save_img(tmp_path / name / "one.png", np.full((4, 4, 3), 90.0), scale=False)
+    generator = image.ImageDataGenerator(rescale=1 / 255)
+    flow = generator.flow_from_directory(tmp_path, target_size=(2, 2), batch_size=1, shuffle=False)
+    assert "Found 2 images belonging to 2 classes." in capsys.readouterr().out
+    assert flow.class_indices == {"fig": 0, "plum": 1} and len(flow) == 2
+    pictures, targets = flow[1]
+    assert pictures.shape == (1, 2, 2, 3) and pictures[0, 0, 0, 0] == pytest.approx(90 / 255)
+    assert targets.tolist() == [[0.0, 1.0]]
+    model = cornu.Sequential([cornu.Input((2, 2, 3)), cornu.layers.Flatten(), cornu.layers.Dense(2, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    assert np.isfinite(model.fit(flow, epochs=2, verbose=0).history["loss"]).all()
+    assert model.predict(flow, verbose=0).shape == (2, 2)

@@ -1,5 +1,542 @@
-"""`tensorflow.keras.preprocessing.image`: pictures and arrays."""
+"""`tensorflow.keras.preprocessing.image`: pictures, moved about at random and served in batches, as in Keras 2.
 
+Everything is drawn from NumPy's global generator in Keras's order: a seed gives the pictures that it gave there.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from collections.abc import Iterator as Batches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cornu import late, settings, validate
+from cornu.training.data import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
-__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]
+ndimage = late.module("scipy.ndimage")
+enhance = late.module("PIL.ImageEnhance")
+
+__all__ = [
+    "DirectoryIterator", "ImageDataGenerator", "Iterator", "NumpyArrayIterator", "apply_affine_transform",
+    "apply_brightness_shift", "apply_channel_shift", "array_to_img", "img_to_array", "load_img", "random_brightness",
+    "random_channel_shift", "random_rotation", "random_shear", "random_shift", "random_zoom", "save_img",
+    "smart_resize",
+]  # fmt: skip
+
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
+
+# ---------------------------------------------------------------- one picture
+
+
+def apply_affine_transform(
+    x: np.ndarray,
+    theta: float = 0,
+    tx: float = 0,
+    ty: float = 0,
+    shear: float = 0,
+    zx: float = 1,
+    zy: float = 1,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    order: int = 1,
+) -> np.ndarray:
+    """A picture turned, moved, sheared and zoomed about its middle.
+
+    Args:
+        x: picture with three axes.
+        theta: angle in degrees.
+        tx: shift in columns, where `row_axis` is before `col_axis`.
+        ty: shift in rows, likewise.
+        shear: angle in degrees.
+        zx: factor for columns, likewise; below 1 the picture grows.
+        zy: factor for rows.
+        row_axis, col_axis, channel_axis: where the axes are.
+        fill_mode: what is outside: "constant", "nearest", "reflect" or "wrap".
+        cval: the constant.
+        order: degree of the splines between pixels.
+    """
+    turn, slant = np.deg2rad(theta), np.deg2rad(shear)
+    matrix = np.eye(3)
+    if theta:
+        matrix = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    if tx or ty:
+        matrix = matrix @ np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]])
+    if shear:
+        matrix = matrix @ np.array([[1, -np.sin(slant), 0], [0, np.cos(slant), 0], [0, 0, 1]])
+    if zx != 1 or zy != 1:
+        matrix = matrix @ np.diag([zx, zy, 1])
+    if np.array_equal(matrix, np.eye(3)):
+        return x
+    middle = np.array([x.shape[row_axis] / 2 - 0.5, x.shape[col_axis] / 2 - 0.5])
+    offset = matrix[:2, :2] @ -middle + matrix[:2, 2] + middle
+    matrix = matrix[:2, :2]
+    if row_axis < col_axis:  # Keras's matrix is for columns before rows
+        matrix, offset = matrix[::-1, ::-1], offset[::-1]
+    planes = np.moveaxis(x, (channel_axis, row_axis, col_axis), (0, 1, 2))
+    moved = [
+        ndimage.affine_transform(plane, matrix, offset, order=order, mode=fill_mode, cval=cval) for plane in planes
+    ]
+    return np.moveaxis(np.stack(moved), (0, 1, 2), (channel_axis, row_axis, col_axis))
+
+
+def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
+    """`intensity` added to every value, within the range that the picture has."""
+    return np.clip(x + intensity, np.min(x), np.max(x))
+
+
+def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
+    """A picture made brighter (above 1) or darker.
+
+    Args:
+        x: picture with three axes.
+        brightness: the factor.
+        scale: whether values are stretched to 0 to 255 first.
+    """
+    low, high = np.min(x), np.max(x)
+    beyond = low < 0 or high > 255
+    bright = img_to_array(enhance.Brightness(array_to_img(x, scale=beyond or scale)).enhance(brightness))
+    return bright / 255 * (high - low) + low if beyond and not scale else bright
+
+
+def random_rotation(x: np.ndarray, rg: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any) -> np.ndarray:
+    """A picture turned by up to `rg` degrees; options as for `apply_affine_transform`."""
+    return _affine(x, row_axis, col_axis, channel_axis, options, theta=np.random.uniform(-rg, rg))
+
+
+def random_shift(x: np.ndarray, wrg: float, hrg: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+    """A picture moved by up to the shares `wrg` of its width and `hrg` of its height."""
+    tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
+    ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
+    return _affine(x, row_axis, col_axis, channel_axis, options, tx=tx, ty=ty)
+
+
+def random_shear(x: np.ndarray, intensity: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+    """A picture sheared by up to `intensity` degrees."""
+    return _affine(x, row_axis, col_axis, channel_axis, options, shear=np.random.uniform(-intensity, intensity))
+
+
+def random_zoom(x: np.ndarray, zoom_range: Sequence[float], row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+    """A picture zoomed by factors between the two of `zoom_range`."""
+    if len(zoom_range) != 2:
+        raise ValueError(f"random_zoom: zoom_range must be two numbers. Received: zoom_range={zoom_range!r}.")
+    zx, zy = (1, 1) if tuple(zoom_range) == (1, 1) else np.random.uniform(*zoom_range, 2)
+    return _affine(x, row_axis, col_axis, channel_axis, options, zx=zx, zy=zy)
+
+
+def _affine(x: np.ndarray, row: int, column: int, channel: int, options: dict, **how: float) -> np.ndarray:
+    order = options.pop("interpolation_order", 1)
+    axes = {"row_axis": row, "col_axis": column, "channel_axis": channel}
+    return apply_affine_transform(x, **how, **axes, order=order, **options)
+
+
+def random_channel_shift(x: np.ndarray, intensity_range: float, channel_axis: int = 0) -> np.ndarray:
+    """A picture with up to `intensity_range` added to or taken from every value."""
+    return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range), channel_axis)
+
+
+def random_brightness(x: np.ndarray, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
+    """A picture made brighter or darker by a factor between the two of `brightness_range`."""
+    if len(brightness_range) != 2:
+        raise ValueError(f"random_brightness: brightness_range must be two numbers. Received: {brightness_range!r}.")
+    return apply_brightness_shift(x, np.random.uniform(*brightness_range), scale)
+
+
+# ---------------------------------------------------------------- batches
+
+
+class Iterator(PyDataset):
+    """Batches of `n` pictures; a subclass writes `_get_batches_of_transformed_samples(index_array)`.
+
+    Args:
+        n: number of pictures.
+        batch_size: pictures in a batch.
+        shuffle: whether their order is drawn anew in each epoch.
+        seed: seed of the order and of what is done to the pictures.
+    """
+
+    def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n, self.batch_size, self.shuffle, self.seed = n, batch_size, shuffle, seed
+        self.batch_index = self.total_batches_seen = 0
+        self.index_array: np.ndarray | None = None
+
+    def _set_index_array(self) -> None:
+        self.index_array = np.random.permutation(self.n) if self.shuffle else np.arange(self.n)
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        return (self.n + self.batch_size - 1) // self.batch_size
+
+    def __getitem__(self, index: int) -> Any:
+        """A batch of this epoch."""
+        if index >= len(self):
+            raise IndexError(f"{type(self).__name__}: there are {len(self)} batches. Received: index={index}.")
+        self._seed()
+        if self.index_array is None:
+            self._set_index_array()
+        return self._batch(index)
+
+    def __iter__(self) -> Batches:
+        """Batches without end, epoch after epoch, as in Keras 2."""
+        return self
+
+    def __next__(self) -> Any:
+        self._seed()
+        if self.batch_index == 0:
+            self._set_index_array()
+        index, self.batch_index = self.batch_index, (self.batch_index + 1) % len(self)
+        return self._batch(index)
+
+    next = __next__
+
+    def reset(self) -> None:
+        """Begin an epoch."""
+        self.batch_index = 0
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        self._set_index_array()
+
+    def _seed(self) -> None:
+        if self.seed is not None:
+            np.random.seed(self.seed + self.total_batches_seen)
+        self.total_batches_seen += 1
+
+    def _batch(self, index: int) -> Any:
+        return self._get_batches_of_transformed_samples(
+            self.index_array[index * self.batch_size : (index + 1) * self.batch_size]
+        )
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        raise TypeError(f"{type(self).__name__} must define _get_batches_of_transformed_samples(index_array).")
+
+
+def _with_others(x: np.ndarray, *others: Any) -> Any:
+    """`x`, or a tuple of it and what else there is."""
+    there = [each for each in others if each is not None]
+    return (x, *there) if there else x
+
+
+class NumpyArrayIterator(Iterator):
+    """Batches from arrays: what `ImageDataGenerator.flow` returns, which see for the arguments."""
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        image_data_generator: "ImageDataGenerator",
+        batch_size: int = 32,
+        shuffle: bool = False,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        subset: str | None = None,
+        dtype: Any = None,
+    ):
+        arrays = [None if each is None else np.asarray(each) for each in (x, y, sample_weight)]
+        for name, each in zip(("y", "sample_weight"), arrays[1:], strict=True):
+            if each is not None and len(each) != len(arrays[0]):
+                raise ValueError(f"flow: x and {name} must have one length. Received: {len(arrays[0])}, {len(each)}.")
+        if arrays[0].ndim != 4:
+            raise ValueError(
+                f"flow: x must have four axes, (pictures, rows, columns, channels). Got {arrays[0].shape}."
+            )
+        part = image_data_generator.part(len(arrays[0]), subset)
+        x, self.y, self.sample_weight = (None if each is None else each[part] for each in arrays)
+        self.x = x.astype(dtype or settings.floatx())
+        self.image_data_generator = image_data_generator
+        super().__init__(len(self.x), batch_size, shuffle, seed)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        pictures = np.array([self.image_data_generator.drawn(self.x[number]) for number in index_array], self.x.dtype)
+        others = (None if each is None else each[index_array] for each in (self.y, self.sample_weight))
+        return _with_others(pictures, *others)
+
+
+class DirectoryIterator(Iterator):
+    """Batches from a folder: what `ImageDataGenerator.flow_from_directory` returns, which see for the arguments."""
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        image_data_generator: "ImageDataGenerator",
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: Any = None,
+    ):
+        validate.one_of(
+            class_mode, ("categorical", "binary", "sparse", "input", None), "class_mode", "flow_from_directory"
+        )
+        self.directory, self.image_data_generator = directory, image_data_generator
+        self.target_size, self.color_mode, self.class_mode = tuple(target_size), color_mode, class_mode
+        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
+        self.dtype = dtype or settings.floatx()
+        root = Path(directory)
+        names = classes or sorted(each.name for each in root.iterdir() if each.is_dir())
+        self.class_indices = {name: number for number, name in enumerate(names)}
+        self.num_classes = len(names)
+        found: list[tuple[str, int]] = []
+        for name, number in self.class_indices.items():
+            files = sorted(each for each in (root / name).rglob("*") if each.suffix.lower() in _ENDINGS)
+            found += [
+                (str(file.relative_to(root)), number) for file in files[image_data_generator.part(len(files), subset)]
+            ]
+        self.filenames = [name for name, _ in found]
+        self.filepaths = [os.path.join(directory, name) for name in self.filenames]
+        self.classes = self.labels = np.array([number for _, number in found], "int32")
+        self.samples = len(found)
+        print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
+        super().__init__(self.samples, batch_size, shuffle, seed)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        pictures = np.array([self._picture(self.filepaths[number]) for number in index_array], self.dtype)
+        return _with_others(pictures, self._targets(index_array, pictures))
+
+    def _picture(self, path: str) -> np.ndarray:
+        picture = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
+        return self.image_data_generator.drawn(img_to_array(picture, dtype=self.dtype))
+
+    def _targets(self, index_array: np.ndarray, pictures: np.ndarray) -> np.ndarray | None:
+        labels = self.labels[index_array]
+        if self.class_mode == "categorical":
+            return np.eye(self.num_classes, dtype=self.dtype)[labels]
+        return {"input": pictures.copy(), "binary": labels.astype(self.dtype), "sparse": labels.astype(self.dtype)}.get(
+            self.class_mode
+        )
+
+
+class ImageDataGenerator:
+    """Serves pictures in batches, each moved about at random and then brought to a scale.
+
+    Args:
+        featurewise_center: whether the mean over the data is taken away (after `fit`).
+        samplewise_center: whether each picture's own mean is.
+        featurewise_std_normalization: whether pictures are divided by the data's standard deviation (after `fit`).
+        samplewise_std_normalization: whether each is divided by its own.
+        zca_whitening: whether pixels are made independent of each other (after `fit`).
+        zca_epsilon: what keeps the whitening from dividing by zero.
+        rotation_range: turned by up to so many degrees.
+        width_shift_range: moved by up to this share of the width, or by so many columns from 1 on, or by one of a list.
+        height_shift_range: likewise in rows.
+        brightness_range: two factors between which the brightness is changed.
+        shear_range: sheared by up to so many degrees.
+        zoom_range: a number z for factors from 1 - z to 1 + z, or the two factors.
+        channel_shift_range: up to so much is added to or taken from every value.
+        fill_mode: what is outside: "constant", "nearest", "reflect" or "wrap".
+        cval: the constant.
+        horizontal_flip: whether every second picture, at random, is turned left to right.
+        vertical_flip: likewise upside down.
+        rescale: factor for every value.
+        preprocessing_function: function of a picture, called before it is scaled.
+        data_format: order of the axes; None for the default.
+        validation_split: share of the pictures that `subset="validation"` serves.
+        interpolation_order: degree of the splines between pixels.
+        dtype: dtype of the batches; None is floatx.
+
+    Example:
+
+        generator = ImageDataGenerator(rescale=1 / 255, horizontal_flip=True)
+        model.fit(generator.flow(x, y, batch_size=32))
+    """
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Sequence[float] | None = None,
+        shear_range: float = 0.0,
+        zoom_range: Any = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Callable | None = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: Any = None,
+    ):
+        if not 0 <= validation_split < 1:
+            raise ValueError(
+                f"ImageDataGenerator: validation_split must be from 0 to below 1. Received: {validation_split}."
+            )
+        self.featurewise_center = featurewise_center or zca_whitening
+        self.samplewise_center = samplewise_center or samplewise_std_normalization
+        self.featurewise_std_normalization = featurewise_std_normalization
+        self.samplewise_std_normalization = samplewise_std_normalization
+        self.featurewise_center = self.featurewise_center or featurewise_std_normalization
+        self.zca_whitening, self.zca_epsilon = zca_whitening, zca_epsilon
+        self.rotation_range, self.shear_range = rotation_range, shear_range
+        self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
+        self.brightness_range, self.channel_shift_range = brightness_range, channel_shift_range
+        self.zoom_range = [1 - zoom_range, 1 + zoom_range] if isinstance(zoom_range, (int, float)) else list(zoom_range)
+        if len(self.zoom_range) != 2:
+            raise ValueError(f"ImageDataGenerator: zoom_range must be one or two numbers. Received: {zoom_range!r}.")
+        self.fill_mode, self.cval, self.interpolation_order = fill_mode, cval, interpolation_order
+        self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
+        self.rescale, self.preprocessing_function = rescale, preprocessing_function
+        self.data_format = validate.data_format(data_format or settings.image_data_format(), self)
+        first = self.data_format == "channels_first"
+        self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
+        self._validation_split = validation_split
+        self.dtype = dtype or settings.floatx()
+        self.mean = self.std = self.zca_whitening_matrix = None
+
+    def part(self, count: int, subset: str | None) -> slice:
+        """Which of `count` pictures belong to "validation" (the first ones) or "training"; all without `subset`."""
+        validate.one_of(subset, ("training", "validation", None), "subset", self)
+        border = int(count * self._validation_split)
+        return {None: slice(None), "validation": slice(border), "training": slice(border, None)}[subset]
+
+    def flow(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        subset: str | None = None,
+    ) -> NumpyArrayIterator:
+        """Batches from arrays.
+
+        Args:
+            x: pictures, four axes.
+            y: targets; None for pictures alone.
+            batch_size: pictures in a batch.
+            shuffle: whether their order is drawn.
+            sample_weight: a weight for each picture.
+            seed: seed of the order and of what is done to the pictures.
+            subset: "training" or "validation", where `validation_split` was given.
+        """
+        return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed, subset, self.dtype)
+
+    def flow_from_directory(self, directory: str | os.PathLike, *args: Any, **kwargs: Any) -> DirectoryIterator:
+        """Batches from a folder with one folder for each class.
+
+        Args:
+            directory: the folder.
+            *args, **kwargs: `target_size=(256, 256)`, `color_mode="rgb"`, `classes=None` (the folders' names, sorted),
+                `class_mode="categorical"` (or "binary", "sparse", "input", None), `batch_size=32`, `shuffle=True`,
+                `seed=None`, `subset=None`, `interpolation="nearest"`, `keep_aspect_ratio=False`.
+        """
+        return DirectoryIterator(directory, self, *args, dtype=self.dtype, **kwargs)
+
+    def drawn(self, picture: np.ndarray) -> np.ndarray:
+        """A picture moved about at random and brought to a scale."""
+        return self.standardize(self.random_transform(picture))
+
+    def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
+        """A picture moved about at random."""
+        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
+
+    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
+        """What is done to a picture of this shape, drawn anew."""
+        if seed is not None:
+            np.random.seed(seed)
+        row, column, _ = self._axes()
+        turn = np.random.uniform(-self.rotation_range, self.rotation_range) if self.rotation_range else 0
+        tx = self._shift(self.height_shift_range, img_shape[row])
+        ty = self._shift(self.width_shift_range, img_shape[column])
+        shear = np.random.uniform(-self.shear_range, self.shear_range) if self.shear_range else 0
+        zx, zy = (1, 1) if self.zoom_range == [1, 1] else np.random.uniform(*self.zoom_range, 2)
+        horizontal, vertical = (
+            (np.random.random() < 0.5) * flip for flip in (self.horizontal_flip, self.vertical_flip)
+        )
+        shift = self.channel_shift_range
+        channels = np.random.uniform(-shift, shift) if shift else None
+        brightness = None if self.brightness_range is None else np.random.uniform(*self.brightness_range)
+        return {
+            "theta": turn, "tx": tx, "ty": ty, "shear": shear, "zx": zx, "zy": zy, "flip_horizontal": horizontal,
+            "flip_vertical": vertical, "channel_shift_intensity": channels, "brightness": brightness,
+        }  # fmt: skip
+
+    @staticmethod
+    def _shift(most: Any, size: int) -> float:
+        if not np.any(most):
+            return 0
+        if np.ndim(most) or isinstance(most, int):
+            drawn = np.random.choice(most) * np.random.choice([-1, 1])
+        else:
+            drawn = np.random.uniform(-most, most)
+        return drawn * size if np.max(most) < 1 else drawn
+
+    def _axes(self) -> tuple[int, int, int]:
+        return self.row_axis - 1, self.col_axis - 1, self.channel_axis - 1
+
+    def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
+        """Do to a picture what `get_random_transform` says."""
+        row, column, channel = self._axes()
+        said = transform_parameters
+        how = {name: said[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in said}
+        how |= {"row_axis": row, "col_axis": column, "channel_axis": channel, "order": self.interpolation_order}
+        x = apply_affine_transform(x, **how, fill_mode=self.fill_mode, cval=self.cval)
+        if said.get("channel_shift_intensity") is not None:
+            x = apply_channel_shift(x, said["channel_shift_intensity"], channel)
+        x = np.flip(x, column) if said.get("flip_horizontal") else x
+        x = np.flip(x, row) if said.get("flip_vertical") else x
+        return x if said.get("brightness") is None else apply_brightness_shift(x, said["brightness"], scale=False)
+
+    def standardize(self, x: np.ndarray) -> np.ndarray:
+        """Bring a picture, or a batch, to the scale that was asked for."""
+        x = x if self.preprocessing_function is None else self.preprocessing_function(x)
+        x = x if self.rescale is None else x * self.rescale
+        x = x - np.mean(x, keepdims=True) if self.samplewise_center else x
+        x = x / (np.std(x, keepdims=True) + 1e-6) if self.samplewise_std_normalization else x
+        needed = {"featurewise_center": self.mean, "featurewise_std_normalization": self.std,
+                  "zca_whitening": self.zca_whitening_matrix}  # fmt: skip
+        for name, found in needed.items():
+            if getattr(self, name) and found is None:
+                raise ValueError(f"ImageDataGenerator: call fit(x) first: {name} needs the statistics of the data.")
+        x = x - self.mean if self.featurewise_center else x
+        x = x / (self.std + 1e-6) if self.featurewise_std_normalization else x
+        return (x.reshape(-1, x.size) @ self.zca_whitening_matrix).reshape(x.shape) if self.zca_whitening else x
+
+    def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
+        """Compute the statistics that `featurewise_*` and `zca_whitening` need.
+
+        Args:
+            x: pictures, four axes.
+            augment: whether they are moved about at random first.
+            rounds: how often each is, then.
+            seed: seed of that.
+        """
+        x = np.array(x, self.dtype)
+        if x.ndim != 4:
+            raise ValueError(f"ImageDataGenerator.fit: x must have four axes. Received: shape={x.shape}.")
+        if seed is not None:
+            np.random.seed(seed)
+        if augment:
+            x = np.array([self.random_transform(each) for _ in range(rounds) for each in x], self.dtype)
+        over = (0, self.row_axis, self.col_axis)
+        if self.featurewise_center:
+            self.mean = np.mean(x, axis=over, keepdims=True)[0]
+            x = x - self.mean
+        if self.featurewise_std_normalization:
+            self.std = np.std(x, axis=over, keepdims=True)[0]
+            x = x / (self.std + 1e-6)
+        if self.zca_whitening:
+            rows = x.reshape(len(x), -1)
+            u, s, _ = np.linalg.svd(rows.T, full_matrices=False)
+            self.zca_whitening_matrix = (u * (np.sqrt(len(rows)) / (s + self.zca_epsilon))) @ u.T
