@@ -1,6 +1,6 @@
 """Copies of models: the same layers afresh, with weights of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cornu import tree, validate
@@ -8,7 +8,7 @@ from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input import InputLayer
-from cornu.models.function import unused
+from cornu.models.function import Function, unused
 from cornu.models.model import Functional, Model
 from cornu.models.sequential import Sequential
 
@@ -91,10 +91,8 @@ def _clone_graph(model: Model, input_tensors: Any, clone: Callable, call_functio
     if input_tensors is None:
         inputs = tree.map_structure(_fresh_input, graph._inputs_struct)
     else:
-        flat = tree.flatten(input_tensors)
-        if len(flat) != len(graph.inputs):
-            raise ValueError(f"clone_model: the model has {len(graph.inputs)} inputs. Received: {len(flat)} tensors.")
-        inputs = tree.pack_sequence_as(graph._inputs_struct, flat)
+        _check_structure(input_tensors, graph)
+        inputs = tree.pack_sequence_as(graph._inputs_struct, tree.flatten(input_tensors))
     copies = {id(o): clone(o) for o in graph.operations if not isinstance(o, InputLayer)}
 
     def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
@@ -104,6 +102,16 @@ def _clone_graph(model: Model, input_tensors: Any, clone: Callable, call_functio
     outputs = graph.run(tree.flatten(inputs), call)
     kind = type(model) if type(model) is not Model else Functional
     return kind(inputs, outputs, name=model.name)
+
+
+def _check_structure(input_tensors: Any, graph: Function) -> None:
+    """Refuse tensors that could only be guessed to belong to the inputs: a dictionary has the inputs' own keys."""
+    own, count = graph._inputs_struct, len(tree.flatten(input_tensors))
+    by_key = [isinstance(struct, Mapping) for struct in (own, input_tensors)]
+    if count != len(graph.inputs) or by_key[0] != by_key[1] or (all(by_key) and set(own) != set(input_tensors)):
+        wanted = f"a dictionary with the keys {sorted(own)}" if by_key[0] else f"a list of {len(graph.inputs)}"
+        given = f"a dictionary with the keys {sorted(input_tensors)}" if by_key[1] else f"{count} in no dictionary"
+        raise ValueError(f"clone_model: input_tensors must be {wanted}, as the model's inputs are. Received: {given}.")
 
 
 def _fresh_input(tensor: KerasTensor) -> KerasTensor:

@@ -129,3 +129,15 @@ def test_a_mask_that_a_layer_would_drop_is_reported():
         cornu.Sequential([layers.Embedding(5, 2, mask_zero=True), layers.Conv1D(2, 1), layers.LSTM(2)])(
             np.array([[1, 0]])
         )
+
+
+def test_a_clone_takes_tensors_in_the_structure_of_the_inputs_alone():
+    a, b = cornu.Input((2,), name="a"), cornu.Input((2,), name="b")
+    model = cornu.Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    p, q = cornu.Input((2,)), cornu.Input((2,))
+    clone = cornu.models.clone_model(model, input_tensors={"b": q, "a": p})
+    x, y = np.full((1, 2), 3.0, "float32"), np.ones((1, 2), "float32")
+    np.testing.assert_allclose(clone({"a": x, "b": y}), [[2.0, 2.0]])
+    for wrong in ([p, q], {"a": p, "c": q}, {"a": p}):
+        with pytest.raises(ValueError, match="a dictionary with the keys"):
+            cornu.models.clone_model(model, input_tensors=wrong)
