@@ -109,8 +109,9 @@ class IoU(_FromConfusionMatrix):
         axis: int = -1,
     ):
         super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
-        self.target_class_ids = list(target_class_ids)
-        wrong = [i for i in self.target_class_ids if not -num_classes <= i < num_classes]
+        every = isinstance(target_class_ids, range)  # which takes no room, however many there are
+        self.target_class_ids = target_class_ids if every else list(target_class_ids)
+        wrong = [] if every else [i for i in self.target_class_ids if not -num_classes <= i < num_classes]
         if wrong or not self.target_class_ids:
             raise ValueError(
                 f"{validate.describe(self)}: target_class_ids must name classes from 0 to {num_classes - 1}. "
@@ -192,9 +193,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes, list(range(num_classes)), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(IoU):

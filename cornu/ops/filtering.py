@@ -1,10 +1,13 @@
 """Images under small windows: patches, blurs, edges and the structural similarity built on a blur."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from cornu import validate
+from cornu.core import budget
 from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating
 
@@ -119,6 +122,7 @@ def gaussian_blur(images: Tensor, kernel_size=(3, 3), sigma=(1.0, 1.0), data_for
     batch, last, batched = _as_batch(images, data_format, "gaussian_blur")
     kernel_size = validate.int_tuple(kernel_size, 2, "kernel_size", "gaussian_blur")
     sigma = tuple(sigma) if hasattr(sigma, "__iter__") else (sigma, sigma)
+    budget.take("numbers", 8 * math.prod(kernel_size), "gaussian_blur")
     kernel = np.outer(*(_gaussian(k, s) for k, s in zip(kernel_size, sigma, strict=True)))
     return _restored(_each_channel(batch, kernel[..., None], "SAME")[..., 0], last, batched)
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from cornu.core import budget
 from cornu.core.dtypes import dtype_of, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
@@ -271,6 +272,7 @@ def nancumprod(x: Tensor, axis=None, dtype=None):
 @op
 def diff(a: Tensor, n=1, axis=-1):
     """Difference between neighbours along `axis`, taken `n` times over."""
+    budget.take("calls", n, "diff")
     return jnp.diff(a, n=n, axis=axis)
 
 

@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
 
@@ -239,7 +240,9 @@ def split(x: Tensor, indices_or_sections, axis=0):
 @op
 def array_split(x: Tensor, indices_or_sections, axis=0):
     """`split` into parts that need not be equal: the first ones are longer by one."""
-    return list(jnp.array_split(x, _cuts(indices_or_sections), axis=axis))
+    cuts = _cuts(indices_or_sections)
+    budget.take("calls", cuts if isinstance(cuts, int) else len(cuts), "array_split")
+    return list(jnp.array_split(x, cuts, axis=axis))
 
 
 @op

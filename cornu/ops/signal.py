@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
+from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.ops.elementwise import floating
 
@@ -127,6 +128,7 @@ def istft(x: Tensors, sequence_length, sequence_stride, fft_length, length=None,
 
 def _frames(x, length, stride):
     count = (x.shape[-1] - length) // stride + 1
+    budget.take("numbers", 8 * length, "extract_sequences")
     index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride  # (frames, length)
     return x[..., index]
 
@@ -144,6 +146,7 @@ def _window(window, length, fft_length, dtype):
             "stft: fft_length must be at least sequence_length. "
             f"Received: sequence_length={length}, fft_length={fft_length}."
         )
+    budget.take("numbers", 8 * length, "stft")
     if window is None:
         factors = np.ones(length)
     elif isinstance(window, str):

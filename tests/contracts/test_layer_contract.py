@@ -1,5 +1,8 @@
 """What holds of every layer, whatever it computes."""
 
+import contextlib
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -131,3 +134,29 @@ def test_a_call_without_training_changes_no_variable(name):
     before = [v.numpy().copy() for v in layer.variables]
     call(layer, arrays(shapes, 2))
     near([v.numpy() for v in layer.variables], before)
+
+
+MUCH = 2 * 10**8
+
+
+def with_much(config):
+    """The config with a huge number, and with some, in the place of each argument."""
+    return [{**config, key: much} for key in config if key != "name" for much in (MUCH, [MUCH, MUCH])]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MADE)
+def test_huge_numbers_in_a_config_take_no_memory(name):
+    layer = MADE[name][0]()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    for config in with_much(layer.get_config()):
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            type(layer).from_config(config)
+    assert memory("VmHWM") - before < 2**26
+
+
+def memory(what):
+    """Bytes that the process takes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))

@@ -3,6 +3,7 @@
 python -m tests.fuzz                                  # a thousand of each format
 python -m tests.fuzz --mutations 100000 --seed 7      # over all formats together
 python -m tests.fuzz --format keras --keep found      # leave what went wrong in a folder
+python -m tests.fuzz --mutations 1000000 --state run.json   # go on where the last run with this file was ended
 """
 
 import argparse
@@ -24,6 +25,7 @@ from tests.fuzz.seeds import FORMATS
 
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
 _GIVEN_UP = 60.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
+_NOTED = 200  # loads after which the figures are kept
 _WORK = 3000  # loads after which a fresh worker takes over
 
 
@@ -72,8 +74,13 @@ class Worker:
             pipe.close()
 
 
-def run(formats: list[str], mutations: int, seed: int, keep: Path | None = None) -> Iterator[tuple[str, str, dict]]:
-    """(format, what was changed, what came of it) of each load; `mutations` of each format."""
+def run(
+    formats: list[str], mutations: int, seed: int, keep: Path | None = None, done: dict[str, int] | None = None
+) -> Iterator[tuple[str, str, dict]]:
+    """(format, what was changed, what came of it) of each load; `mutations` of each format, those done before left out.
+
+    A change depends on the seed, the format and its number alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker()
         try:
@@ -83,7 +90,7 @@ def run(formats: list[str], mutations: int, seed: int, keep: Path | None = None)
                 for name, path in paths.items():  # the first load of all takes longer: it imports
                     answer = worker.load(kind, name, path, 60.0)
                     assert answer.get("loaded"), f"The good file {path} does not load: {answer}"
-                for number in range(mutations):
+                for number in range((done or {}).get(kind, 0), mutations):
                     label = f"{seed}-{number}"
                     rng = random.Random(f"{kind}-{label}")
                     name = rng.choice(list(goods))
@@ -111,25 +118,61 @@ def main() -> int:
     parser.add_argument("--mutations", type=int, help="how many over all formats (a thousand of each)")
     parser.add_argument("--format", action="append", choices=list(FORMATS), help="change files of this format alone")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other changes (0)")
+    parser.add_argument("--state", type=Path, help="file that keeps the figures, from which a later run goes on")
     parser.add_argument("--keep", type=Path, help="folder for the files that went wrong")
     options = parser.parse_args()
     formats = options.format or list(FORMATS)
     each = 1000 if options.mutations is None else -(-options.mutations // len(formats))
-    loaded, refused, wrong, kinds = Counter(), Counter(), Counter(), Counter()
-    for kind, what, answer in run(formats, each, options.seed, options.keep):
-        if "wrong" in answer:
-            wrong[kind] += 1
-            reason = answer["wrong"].strip().splitlines()[-1][:160]
-            kinds[f"{kind}: {reason}"] += 1
-            if kinds[f"{kind}: {reason}"] == 1:
+    figures = Figures(options.state, options.seed)
+    try:
+        for kind, what, answer in run(formats, each, options.seed, options.keep, figures.done(formats)):
+            if figures.note(kind, answer):
                 print(f"--- {kind} {what}\n{answer['wrong'][-1500:]}", flush=True)
-        else:
-            (loaded if answer["loaded"] else refused)[kind] += 1
-    for kind in formats:
-        print(f"{kind:16} {each} changes: {loaded[kind]} loaded, {refused[kind]} refused, {wrong[kind]} wrong")
-    for reason, times in kinds.most_common():
-        print(f"{times:6} {reason}")
-    return 1 if wrong else 0
+    finally:
+        figures.write()
+        for kind in formats:
+            counted = ", ".join(f"{figures.table[kind][key]} {key}" for key in ("loaded", "refused", "wrong"))
+            print(f"{kind:16} {sum(figures.table[kind].values())} changes: {counted}")
+        for reason, times in figures.reasons.most_common():
+            print(f"{times:6} {reason}")
+    return 1 if figures.reasons else 0
+
+
+class Figures:
+    """What came of the changes, kept in a file so that a run can be ended and gone on with."""
+
+    def __init__(self, path: Path | None, seed: int):
+        self._path, self._seed, self._since = path, seed, 0
+        self.table: dict[str, Counter] = {kind: Counter() for kind in FORMATS}
+        self.reasons: Counter = Counter()
+        if path is not None and path.exists():
+            before = json.loads(path.read_text())
+            assert before["seed"] == seed, f"{path} is of a run with --seed {before['seed']}."
+            self.table |= {kind: Counter(counts) for kind, counts in before["table"].items()}
+            self.reasons = Counter(before["reasons"])
+
+    def done(self, formats: list[str]) -> dict[str, int]:
+        """How many changes of each format there were."""
+        return {kind: sum(self.table[kind].values()) for kind in formats}
+
+    def note(self, kind: str, answer: dict[str, Any]) -> bool:
+        """Count one; whether it went wrong as none before did."""
+        result = "wrong" if "wrong" in answer else "loaded" if answer["loaded"] else "refused"
+        self.table[kind][result] += 1
+        self._since += 1
+        if self._since >= _NOTED:
+            self.write()
+        if result != "wrong":
+            return False
+        reason = f"{kind}: {answer['wrong'].strip().splitlines()[-1][:160]}"
+        self.reasons[reason] += 1
+        return self.reasons[reason] == 1
+
+    def write(self) -> None:
+        """Keep the figures."""
+        self._since = 0
+        if self._path is not None:
+            self._path.write_text(json.dumps({"seed": self._seed, "table": self.table, "reasons": self.reasons}))
 
 
 if __name__ == "__main__":

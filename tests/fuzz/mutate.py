@@ -1,5 +1,7 @@
 """Changes of good files at random: of bytes, of the data that JSON holds, of what HDF5, zip and tar files are made of.
 
+Of a format with a config, half of the others are well formed and ask for much (`hostile`).
+
 JSON is changed wherever a format keeps it: in files, in attributes of HDF5, in the header of safetensors.
 """
 
@@ -20,6 +22,7 @@ import h5py
 import numpy as np
 
 from cornu import layers
+from tests.fuzz import hostile
 
 _STRANGE = (
     None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.0, 1e308, float("nan"), float("inf"), 2**31, 2**63, 10**9, 10**12,
@@ -67,9 +70,12 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
         rng: the source of chance.
         others: good files of the same format, whose parts may be mixed in.
     """
-    if rng.random() < 0.3:
+    chance = rng.random()
+    if chance < 0.3:
         return _bytes(content, rng, others)
     try:
+        if chance < 0.6 and inside in _MUCH:
+            return _MUCH[inside](content, rng)
         return _INSIDE[inside](content, rng, others)
     except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
         return _bytes(content, rng, others)
@@ -324,6 +330,37 @@ def _written(members: dict[str, bytes], rng: random.Random) -> bytes:
     return buffer.getvalue()
 
 
+# ---------------------------------------------------------------- well formed
+
+
+def _json_much(content: bytes, rng: random.Random) -> bytes:
+    return json.dumps(hostile.json_asking_much(json.loads(content), rng)).encode()
+
+
+def _h5_much(content: bytes, rng: random.Random) -> bytes:
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        if "model_config" not in file.attrs or rng.random() < 0.2:
+            file.close()
+            return hostile.h5_asking_much(content, rng)
+        key = rng.choice([key for key in ("model_config", "training_config") if key in file.attrs])
+        file.attrs[key] = _json_much(file.attrs[key], rng).decode()
+    return buffer.getvalue()
+
+
+def _zip_much(content: bytes, rng: random.Random) -> bytes:
+    members = _members(content)
+    texts = [name for name in members if name.endswith(".txt")]
+    if texts and rng.random() < 0.5:
+        members[texts[0]] = hostile.text_asking_much(members[texts[0]], rng)
+    elif "config.json" in members and rng.random() < 0.8:
+        members["config.json"] = _json_much(members["config.json"], rng)
+    elif "model.weights.h5" in members:
+        members["model.weights.h5"] = hostile.h5_asking_much(members["model.weights.h5"], rng)
+    return hostile.zip_packed(members) if rng.random() < 0.7 else _written(members, rng)
+
+
+_MUCH = {"h5": _h5_much, "json": _json_much, "zip": _zip_much}
 _INSIDE = {
     "export": _sealed, "h5": _h5, "json": _json, "safetensors": _safetensors, "tar": _tar, "zip": _zip,
 }  # fmt: skip

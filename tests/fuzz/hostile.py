@@ -1,0 +1,200 @@
+"""Well-formed changes of a config that ask for much: numbers, sizes, nesting, sharing and repetition.
+
+A config is changed where a file keeps it, and the file is put together again as it should be: what a load refuses here
+it refuses for what the file asks, not for damage. Members and arrays are packed as tightly as formats allow.
+"""
+
+import copy
+import io
+import json
+import random
+import zipfile
+from typing import Any
+
+import h5py
+import numpy as np
+
+_NUMBERS = (10**6, 10**8, 10**9, 10**12, 2**31 - 1, 2**63 - 1, -(10**9), 1e9, [10**9], [10**6, 10**6], [10**4] * 4)
+_DTYPES = ("U300000000", "S100000000", "(10000,10000)f4", "V99999999", "str", "object", "float64", "int4")
+_MOST = 2000  # entries that a list grows to
+
+
+def json_asking_much(data: Any, rng: random.Random) -> Any:
+    """A changed copy of a config."""
+    data = copy.deepcopy(data)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        data = rng.choice(_CHANGES)(data, rng)
+    return data
+
+
+def h5_asking_much(content: bytes, rng: random.Random) -> bytes:
+    """A weights file of which one array is far larger than its bytes, for zeros are packed well."""
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        names: list[str] = []
+        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
+        name = rng.choice(names or ["vars/0"])
+        if names:
+            del file[name]
+        side = rng.choice((100, 1000, 3000, 5000))
+        shape = (side, side) if rng.random() < 0.7 else (side * side,)
+        made = file.create_dataset(name, shape, "f4", compression="gzip", chunks=True)
+        if side <= 1000:
+            made[...] = np.zeros(shape, "f4")
+        if rng.random() < 0.2:
+            for number in range(rng.choice((10, 1000))):
+                file.create_group(f"{'layers' * 30}/{number}/vars")
+    return buffer.getvalue()
+
+
+def zip_packed(members: dict[str, bytes]) -> bytes:
+    """An archive with its members packed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def text_asking_much(content: bytes, rng: random.Random) -> bytes:
+    """An asset with few lines many times."""
+    line = rng.choice((b"a\n", b"\n", content[:20] + b"\n", b"\x0c\n"))
+    return content + line * rng.choice((1000, 10**6, 10**7))
+
+
+# ---------------------------------------------------------------- configs
+
+
+def _number(data: Any, rng: random.Random) -> Any:
+    """Another number or size in the place of one."""
+    places = [(holder, key) for holder, key in _places(data) if _is_number(holder[key])]
+    if places:
+        holder, key = rng.choice(places)
+        holder[key] = copy.deepcopy(rng.choice(_NUMBERS))
+    return data
+
+
+def _array(data: Any, rng: random.Random) -> Any:
+    """An array of a strange type in the place of anything."""
+    holder, key = rng.choice(_places(data))
+    value = rng.choice((["a", "b"], [1, 2], [[1.0]], 5))
+    holder[key] = {
+        "class_name": rng.choice(("__numpy__", "__tensor__")),
+        "config": {"value": value, "dtype": rng.choice(_DTYPES)},
+    }
+    return data
+
+
+def _graphs(data: Any) -> list[dict]:
+    return [
+        h for h in _holders(data) if isinstance(h, dict) and {"layers", "input_layers", "output_layers"} <= h.keys()
+    ]
+
+
+def _constant(data: Any, rng: random.Random) -> Any:
+    """One more call in a graph, on plain values or on a tensor with large settings."""
+    for graph in _graphs(data)[:1]:
+        name, setting = rng.choice(
+            (("Tile", "repeats"), ("Repeat", "repeats"), ("Pad", "pad_width"), ("Full", "shape"), ("Arange", "stop"),
+             ("OneHot", "num_classes"), ("ArraySplit", "indices_or_sections"), ("Linspace", "num"))
+        )  # fmt: skip
+        first = graph["layers"][0]["name"]
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [first, 0, 0]}}
+        entry = {"module": "keras.src.ops.numpy", "class_name": name, "name": "asked", "registered_name": name}
+        entry["config"] = {setting: copy.deepcopy(rng.choice(_NUMBERS))}
+        entry["inbound_nodes"] = [{"args": [rng.choice(([[1.0]], tensor))], "kwargs": {}}]
+        graph["layers"].append(entry)
+    return data
+
+
+def _reversed(data: Any, rng: random.Random) -> Any:
+    """A graph listed from its end."""
+    for graph in _graphs(data):
+        graph["layers"].reverse()
+    return data
+
+
+def _repeated(data: Any, rng: random.Random) -> Any:
+    """A list that has one of its entries many times, each under a name of its own."""
+    lists = [holder for holder in _holders(data) if isinstance(holder, list) and holder]
+    if lists:
+        chosen = rng.choice(lists)
+        item = json.dumps(rng.choice(chosen))
+        count = min(rng.choice((10, 100, _MOST)), 10**6 // (len(item) + 1))
+        name = '"name": "'
+        chosen += [json.loads(item.replace(name, f"{name}n{number}")) for number in range(count)]
+    return data
+
+
+def _in_itself(data: Any, rng: random.Random) -> Any:
+    """A model inside a model inside a model, each with one more call."""
+    for _ in range(rng.choice((1, 3, 9))):
+        graphs = _graphs(data)
+        if not graphs or len(json.dumps(data)) > 10**6:
+            break
+        graph = rng.choice(graphs)
+        inner = {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
+        inner |= {"name": "inner", "config": {**copy.deepcopy(graph), "name": "inner"}}
+        first = graph["layers"][0]["name"]
+        origin = {"class_name": "__keras_tensor__", "config": {"keras_history": [first, 0, 0]}}
+        again = {"class_name": "__keras_tensor__", "config": {"keras_history": ["inner", 0, 0]}}
+        inner["inbound_nodes"] = [{"args": [tensor], "kwargs": {}} for tensor in (origin, again, again)]
+        graph["layers"].append(inner)
+    return data
+
+
+def _wrapped(data: Any, rng: random.Random) -> Any:
+    """A layer inside many wrappers."""
+    entries = [(h, k) for h, k in _places(data) if isinstance(h[k], dict) and "class_name" in h[k] and "config" in h[k]]
+    if entries:
+        holder, key = rng.choice(entries)
+        kind = rng.choice(("TimeDistributed", "Bidirectional", "SpectralNormalization", "Wrapper"))
+        for _ in range(rng.choice((1, 4, 12, 40))):
+            layer = {"module": "keras.layers", "class_name": kind, "config": {"layer": holder[key]}}
+            holder[key] = layer | {"registered_name": None, **({"name": "w"} if "name" in holder[key] else {})}
+    return data
+
+
+def _patterns(data: Any, rng: random.Random) -> Any:
+    """A map of policies with many patterns, or long ones."""
+    policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
+    part = rng.choice(("[", "(", "a*", "x|", "{1,", "\\\\", "[^", "n"))
+    keys = [part * rng.choice((1, 100, 10**5))] if rng.random() < 0.5 else [f"{part}{n}" for n in range(_MOST)]
+    layer = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap", "registered_name": None}
+    layer["config"] = {"default_policy": None, "policy_map": dict.fromkeys(keys, policy)}
+    configs = [h for h in _holders(data) if isinstance(h, dict) and "dtype" in h]
+    if configs:
+        rng.choice(configs)["dtype"] = layer
+    return data
+
+
+def _steering(data: Any, rng: random.Random) -> Any:
+    """Signs that a terminal obeys, in a name."""
+    named = [h for h in _holders(data) if isinstance(h, dict) and isinstance(h.get("name"), str)]
+    if named:
+        rng.choice(named)["name"] = rng.choice(("\x1b[2J", "\x9b1m", "a\rb", "\u202e", "\x07"))
+    return data
+
+
+_CHANGES = (
+    _number, _number, _number, _array, _constant, _reversed, _repeated, _in_itself, _wrapped, _patterns, _steering,
+)  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    numbers = value if isinstance(value, list) and value else [value]
+    return all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
+
+
+def _holders(data: Any) -> list:
+    found, waiting = [], [data]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (list, dict)):
+            found.append(one)
+            waiting += one.values() if isinstance(one, dict) else one
+    return found
+
+
+def _places(data: Any) -> list[tuple[Any, Any]]:
+    return [(h, key) for h in _holders(data) for key in (list(h) if isinstance(h, dict) else range(len(h)))]
