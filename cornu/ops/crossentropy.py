@@ -47,7 +47,7 @@ def categorical_crossentropy(target: Tensor, output: Tensor, from_logits=False, 
 
         print(cornu.ops.categorical_crossentropy(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]])))  # [0.693...]
     """
-    target, output = _floats(target, output)
+    target, output = floats(target, output)
     _same_shape("categorical_crossentropy", target, output)
     return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis=axis)
 
@@ -80,11 +80,6 @@ def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits=
         )
     hot = jax.nn.one_hot(target, classes, axis=axis, dtype=output.dtype)
     return -jnp.sum(hot * _log_probabilities(output, from_logits, axis), axis=axis)
-
-
-def _floats(target, output):
-    output = floating(output)
-    return jnp.asarray(target).astype(output.dtype), output
 
 
 def _inside(probability):

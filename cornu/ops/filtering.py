@@ -70,8 +70,9 @@ def _moved_patches(images, rank, size, strides, dilation_rate, padding, data_for
     batch = jnp.moveaxis(batch, -1, 1) if last else batch
     patches = windows(batch, size, strides, padding, rhs_dilation=dilation)
     # The channels of a patch come out as (channel, place); Keras has (place, channel).
-    n, _, *places = patches.shape
-    patches = patches.reshape(n, batch.shape[1], -1, *places).swapaxes(1, 2).reshape(n, -1, *places)
+    n, channels, *places = patches.shape
+    patches = patches.reshape(n, batch.shape[1], math.prod(size), *places).swapaxes(1, 2)
+    patches = patches.reshape(n, channels, *places)
     patches = jnp.moveaxis(patches, 1, -1) if last else patches
     return patches if images.ndim == rank + 2 else patches[0]
 

@@ -19,7 +19,7 @@ def _pair(value, name, owner, minimum=1):
 def _columns(x, kernel_size, dilation, padding, stride):
     pads = [(p, p) for p in padding]
     patches = windows(x, kernel_size, stride, pads, rhs_dilation=dilation)
-    return patches.reshape(*patches.shape[:2], -1)  # (batch, channels * kernel, places)
+    return patches.reshape(*patches.shape[:2], math.prod(patches.shape[2:]))  # (batch, channels * kernel, places)
 
 
 @op

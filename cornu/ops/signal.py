@@ -94,6 +94,8 @@ def stft(x: Tensor, sequence_length, sequence_stride, fft_length, window="hann",
         Pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
     """
     x = floating(x)
+    if x.dtype.itemsize < 4:
+        raise TypeError(f"stft: sequences must be float32 or float64. Received: {x.dtype.name}. Cast them first.")
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
     frames = _frames(x, fft_length, sequence_stride) * _window(window, sequence_length, fft_length, x.dtype)

@@ -305,3 +305,19 @@ def test_a_model_of_mapped_functions_is_made_again_from_its_config():
     for mapped in (ops.vectorized_map(twice, start), ops.map(twice, start)):
         again = cornu.Model.from_config(cornu.Model(start, mapped).get_config())
         assert again(np.ones((2, 4), "float32")).tolist() == [[2.0] * 4] * 2
+
+
+def test_a_symbolic_tensor_where_values_are_needed_is_refused_by_name():
+    with pytest.raises(TypeError, match="repeat: repeats needs values"):
+        ops.repeat(cornu.KerasTensor((3,)), cornu.KerasTensor((3,), "int32"), axis=0)
+
+
+def test_no_images_give_no_patches():
+    assert ops.image.extract_patches(np.zeros((0, 4, 4, 3)), 2).shape == (0, 2, 2, 12)
+    assert ops.unfold(np.zeros((0, 3, 4, 4), "int32"), 2).dtype == "int32"
+
+
+def test_whole_numbers_stay_whole_when_patches_are_moved_about():
+    large = np.arange(2**30, 2**30 + 16, dtype="int32").reshape(1, 4, 4, 1)
+    patches = np.asarray(ops.image.extract_patches(large, 2))
+    assert patches[0, 0, 0].tolist() == [2**30, 2**30 + 1, 2**30 + 4, 2**30 + 5]

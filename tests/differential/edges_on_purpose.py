@@ -29,6 +29,7 @@ TABLE = [
         ("image.sobel_edges", "image.ssim", "rms_normalization", "layer_normalization", "batch_normalization"),
         other_type,
     ),
+    Row("Two types promote as everywhere else; Keras's result depends on their order.", ("psnr",), other_type),
     Row(
         "Two types promote as everywhere else; Keras takes that of the kernel.",
         ("conv", "conv_transpose", "depthwise_conv", "separable_conv"),
