@@ -32,6 +32,12 @@ def is_terminal() -> bool:
     return bool(isatty and isatty()) or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
 
 
+def takes_lines_back() -> bool:
+    """Whether a line that was shown can be taken away again: in a terminal, not on a page that a notebook keeps."""
+    isatty = getattr(sys.stdout, "isatty", None)
+    return bool(isatty and isatty()) and "ipykernel" not in sys.modules
+
+
 def resolve_verbose(verbose: int | str | bool) -> int:
     """The number behind `verbose`: `"auto"` is 1 (a bar) where a line can be redrawn, else 2 (a line an epoch)."""
     if verbose == "auto":

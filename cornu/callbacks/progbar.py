@@ -150,7 +150,7 @@ class Progbar:
         width = len(count) + self._bar_width(current) + len(clock) + len(details) + 1
         padding = " " * max(0, self._line_width - width)
         bold_count = f"{_BOLD}{count}{_PLAIN} " if self.target else f"{count} "
-        back = "\b" * self._line_width + "\r" if self._redraws else "\n"
+        back = "\r" if self._redraws else "\n"
         line = f"{bold_count}{bar}{_BOLD}{clock}{_PLAIN}{details}{padding}"
         show(back + line + ("\n" if finalize else ""))
         self._line_width = width

@@ -5,6 +5,7 @@ Each subcommand is a module of this package with two functions: `arguments(parse
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="cornu", description="The Keras API on one engine, JAX.")
     parser.add_argument("--version", action="version", version=f"cornu {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     arguments = sys.argv[1:] if arguments is None else arguments
     modules = {}
     for name, purpose in COMMANDS.items():
@@ -32,7 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             subparser.description = modules[name].__doc__.strip().split("\n")[0]
             modules[name].arguments(subparser)
     options = parser.parse_args(arguments)
-    return modules[options.command].run(options)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    try:
+        status = modules[options.command].run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ def run(options: argparse.Namespace) -> int:
     print(f"\nTrained in {seconds:.1f} s. Held-out images: accuracy {accuracy:.2%}, loss {loss:.4f}.")
     print(f"Saved, loaded back: {'predicts the same to the last bit.' if same else 'predictions DIFFER.'}")
     print(f"Model:   {file.resolve()}\nPicture: {picture.resolve()}")
+    print(
+        f"\nNext: `cornu inspect {file}` shows what is in the file, and `cornu run train.py` runs a Keras script of "
+        "yours as it is.\nThe network and its training are written in "
+        f"{Path(__file__).resolve()}: change a layer, and run it again."
+    )
     return 0 if same else 1
 
 

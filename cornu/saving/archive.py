@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cornu import late
+from cornu._version import __version__
 from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.saving import plain_h5, plain_json, plain_zip, weights_h5
@@ -81,7 +82,7 @@ def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> l
 def _texts(model: Any) -> dict[str, str]:
     saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return {
-        METADATA: json.dumps({"keras_version": _FORMAT, "date_saved": saved}),
+        METADATA: json.dumps({"keras_version": _FORMAT, "date_saved": saved, "cornu_version": __version__}),
         CONFIG: json.dumps(serialize_keras_object(model)),
     }
 

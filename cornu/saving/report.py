@@ -43,7 +43,7 @@ class FileReport:
             "sharded_weights", "safetensors", or "unknown".
         bytes: size of the file.
         loads: whether a load would succeed; for a file of weights, whether they can be read.
-        written_by: `keras_version`, `backend` and `date_saved`, as far as the file says them.
+        written_by: `keras_version`, `cornu_version`, `backend` and `date_saved`, as far as the file says them.
         model: `class_name`, `name`, `parameters`, `trainable_parameters`; None in a file of weights.
         layers: a `LayerRow` each.
         classes: the classes and functions that the file names, a `ClassRow` each.

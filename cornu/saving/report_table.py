@@ -26,7 +26,7 @@ _FORMATS = {
     "weights_h5": "Keras 3 weights in HDF5 (.weights.h5)",
     "weights_of_layers_h5": "weights of layers in HDF5 (.h5)",
 }
-_WRITTEN = {"keras_version": "Keras {}", "backend": "on {}", "date_saved": "at {}"}
+_WRITTEN = {"backend": "on {}", "date_saved": "at {}"}
 _STYLES = {"misses": "yellow", "changes": "yellow", "maps": "cyan"}
 _STATUS = {"known": "green", "custom": "cyan", "refused": "bold red"}
 _RIGHT = ("Parameters", "Size", "Used")  # columns
@@ -68,10 +68,20 @@ def _overview(report: Any) -> rich_table.Table:
     return table
 
 
+def _writer(facts: dict[str, str]) -> Iterable[str]:
+    """`Keras 3.15.1`, or `cornu 0.1.0, in the form of Keras 3.15.1`."""
+    form = f"Keras {facts['keras_version']}" if "keras_version" in facts else "Keras"
+    if "cornu_version" in facts:
+        yield f"cornu {facts['cornu_version']}, in the form of {form},"
+    elif "keras_version" in facts:
+        yield form
+
+
 def _overview_rows(report: Any) -> Iterable[tuple[str, str]]:
     yield "File", f"{report.path} ({size(report.bytes)})"
     yield "Format", _FORMATS[report.format]
-    written = [form.format(report.written_by[key]) for key, form in _WRITTEN.items() if key in report.written_by]
+    written = [*_writer(report.written_by)]
+    written += [form.format(report.written_by[key]) for key, form in _WRITTEN.items() if key in report.written_by]
     if written:
         yield "Written by", " ".join(written)
     model, state = report.model, report.optimizer_state

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cornu import settings, tree
-from cornu.callbacks.messages import is_terminal, resolve_verbose, show
+from cornu.callbacks.messages import resolve_verbose, show, takes_lines_back
 
 MANY = 5  # shapes of one step in one `fit`, from which on it warns
 _PATIENCE = 1.0  # seconds of compiling before a line is shown
@@ -46,7 +46,7 @@ class Compilations:
         """Scope of one `fit`, in which shapes are watched and compiling is shown."""
         before = self._shapes, self._has_warned, self._shows
         self._shapes, self._has_warned = {stage: [] for stage in _STEPS}, False
-        self._shows = resolve_verbose(verbose) == 1 and is_terminal() and settings.is_interactive_logging_enabled()
+        self._shows = resolve_verbose(verbose) == 1 and takes_lines_back() and settings.is_interactive_logging_enabled()
         try:
             yield
         finally:

@@ -617,7 +617,7 @@ def test_a_few_shapes_are_nothing_to_speak_of():
 @pytest.mark.parametrize(("verbose", "terminal", "shown"), [(1, True, True), (0, True, False), (1, False, False)])
 def test_compiling_is_shown_where_a_line_can_be_redrawn(verbose, terminal, shown, monkeypatch, capsys):
     monkeypatch.setattr(compilations, "_PATIENCE", 0.0)
-    monkeypatch.setattr(compilations, "is_terminal", lambda: terminal)
+    monkeypatch.setattr(compilations, "takes_lines_back", lambda: terminal)
     threads = threading.active_count()
     model = mlp()
     model.compile("sgd", "mse")
@@ -634,7 +634,7 @@ def test_compiling_is_shown_where_a_line_can_be_redrawn(verbose, terminal, shown
 
 def test_quick_compilations_show_nothing(monkeypatch, capsys):
     monkeypatch.setattr(compilations, "_PATIENCE", 60.0)
-    monkeypatch.setattr(compilations, "is_terminal", lambda: True)
+    monkeypatch.setattr(compilations, "takes_lines_back", lambda: True)
     model = mlp()
     model.compile("sgd", "mse")
     model.fit(data(4, 6), data(4, 3), verbose=1)

@@ -72,7 +72,7 @@ def test_a_model_file_tells_what_it_holds(saved):
     report = look(saved)
     assert report.loads and report.refused == [] and report.findings == []
     assert report.format == "keras" and report.bytes == os.path.getsize(saved)
-    assert set(report.written_by) == {"keras_version", "date_saved"}
+    assert set(report.written_by) == {"keras_version", "date_saved", "cornu_version"}
     assert report.model == {
         "class_name": "Sequential", "name": "small", "parameters": 31, "trainable_parameters": 31,
     }  # fmt: skip

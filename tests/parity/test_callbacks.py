@@ -35,7 +35,10 @@ class Clock:
 
 @pytest.fixture
 def record(monkeypatch):
-    """Run a function of a clock on a pretended terminal and return what it wrote."""
+    """Run a function of a clock on a pretended terminal and return what it wrote.
+
+    Keras writes backspaces before it returns to the start of the line, which a notebook keeps as boxes; cornu does not.
+    """
 
     def run(function):
         clock, out = Clock(), Terminal()
@@ -43,7 +46,7 @@ def record(monkeypatch):
             patch.setattr(time, "time", clock)
             patch.setattr(sys, "stdout", out)
             function(clock)
-        return out.getvalue()
+        return out.getvalue().replace("\b", "")
 
     return run
 
