@@ -106,7 +106,7 @@ class AUC(_Counts):
             y_true, y_pred: labels 0 and 1, and probabilities (or logits), of one shape.
             sample_weight: a number a row, or of more axes of that shape.
         """
-        y_pred = as_arrays(y_pred, self.dtype)
+        y_pred = as_arrays(y_pred, self.count_dtype)
         if self.multi_label and y_pred.ndim != 2:
             raise ValueError(
                 f"{validate.describe(self)}: with multi_label=True, predictions must have the shape (batch, labels). "
@@ -120,7 +120,7 @@ class AUC(_Counts):
             y_true,
             jax.nn.sigmoid(y_pred) if self.from_logits else y_pred,
             self._thresholds,
-            dtype=self.dtype,
+            dtype=self.count_dtype,
             sample_weight=sample_weight,
             multi_label=self.multi_label,
             label_weights=None if self.multi_label else self.label_weights,
@@ -131,7 +131,7 @@ class AUC(_Counts):
     def result(self) -> jax.Array:
         """The area; with `multi_label` the (weighted) mean of the areas."""
         if not self._built:
-            return jnp.zeros((), self.dtype)
+            return jnp.zeros((), self.count_dtype)
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._mean_over_labels(self._interpolated_pr_areas())
         x, y = {"ROC": self._roc, "PR": self._pr, "PRGAIN": self._pr_gain}[self.curve]()
@@ -149,7 +149,7 @@ class AUC(_Counts):
             return total
         if self.label_weights is None:
             return jnp.mean(total)
-        weights = jnp.asarray(self.label_weights, self.dtype)
+        weights = jnp.asarray(self.label_weights, self.count_dtype)
         return divide_no_nan(jnp.sum(total * weights), jnp.sum(weights))
 
     def _values(self) -> tuple[jax.Array, ...]:

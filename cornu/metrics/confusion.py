@@ -157,7 +157,7 @@ class _Counts(Metric):
 
     def _add_counts(self, shape: tuple[int, ...]) -> None:
         for name in self.counts:
-            setattr(self, name, self.add_variable(shape, "zeros", name=name))
+            setattr(self, name, self.add_variable(shape, "zeros", self.count_dtype, name=name))
 
     def _add(self, outcomes: dict[str, jax.Array]) -> None:
         for name in self.counts:
@@ -175,7 +175,7 @@ class _OneCount(Metric):
         super().__init__(name=name, dtype=dtype)
         self.thresholds = thresholds
         self._thresholds = threshold_list(thresholds, self)
-        self.accumulator = self.add_variable((len(self._thresholds),), "zeros", name="accumulator")
+        self.accumulator = self.add_variable((len(self._thresholds),), "zeros", self.count_dtype, name="accumulator")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -185,7 +185,7 @@ class _OneCount(Metric):
             sample_weight: a number a row, or of more axes of that shape.
         """
         outcomes = count_outcomes(
-            y_true, y_pred, self._thresholds, dtype=self.dtype, sample_weight=sample_weight,
+            y_true, y_pred, self._thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
             even=are_even(self._thresholds),
         )  # fmt: skip
         self.accumulator.assign(self.accumulator + outcomes[self.count])
@@ -292,8 +292,8 @@ class _Share(_Counts):
             sample_weight: a number a row, or of more axes of that shape.
         """
         outcomes = count_outcomes(
-            y_true, y_pred, self.thresholds, dtype=self.dtype, sample_weight=sample_weight, class_id=self.class_id,
-            top_k=self.top_k, even=are_even(self.thresholds),
+            y_true, y_pred, self.thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
+            class_id=self.class_id, top_k=self.top_k, even=are_even(self.thresholds),
         )  # fmt: skip
         self._add(outcomes)
 
@@ -373,8 +373,8 @@ class _BestAtConstraint(_Counts):
             sample_weight: a number a row, or of more axes of that shape.
         """
         outcomes = count_outcomes(
-            y_true, y_pred, self.thresholds, dtype=self.dtype, sample_weight=sample_weight, class_id=self.class_id,
-            even=are_even(self.thresholds),
+            y_true, y_pred, self.thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
+            class_id=self.class_id, even=are_even(self.thresholds),
         )  # fmt: skip
         self._add(outcomes)
 
@@ -393,8 +393,8 @@ class _BestAtConstraint(_Counts):
 
     def _best(self, wanted: Callable, constrained: Callable) -> jax.Array:
         """The largest wanted rate among the thresholds whose constrained rate suffices; 0 where none does."""
-        enough = constrained() >= jnp.asarray(getattr(self, self.constraint), self.dtype)
-        return jnp.max(jnp.where(enough, wanted(), jnp.zeros((), self.dtype)))
+        enough = constrained() >= jnp.asarray(getattr(self, self.constraint), self.count_dtype)
+        return jnp.max(jnp.where(enough, wanted(), jnp.zeros((), self.count_dtype)))
 
 
 class SensitivityAtSpecificity(_BestAtConstraint):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.losses.loss import align, as_arrays, divide_no_nan
+from cornu.losses.loss import align, as_arrays, as_float, divide_no_nan
 from cornu.metrics.metric import Metric
 
 
@@ -161,8 +161,7 @@ class BinaryIoU(IoU):
             y_pred: probabilities of the same shape.
             sample_weight: a number a row, or of more axes of that shape.
         """
-        y_pred = as_arrays(y_pred)
-        super().update_state(y_true, y_pred >= jnp.asarray(self.threshold, y_pred.dtype), sample_weight)
+        super().update_state(y_true, as_float(as_arrays(y_pred)) >= self.threshold, sample_weight)
 
 
 class MeanIoU(IoU):

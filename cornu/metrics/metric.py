@@ -66,6 +66,11 @@ class Metric(Configurable):
             found += metric.variables
         return list(dict.fromkeys(found))
 
+    @property
+    def count_dtype(self) -> str:
+        """The type for counts of elements: float32 where the metric's own has too few bits to count beyond 2048."""
+        return "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
+
     def add_variable(
         self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = None, aggregation: str = "sum",
         name: str | None = None,

@@ -288,7 +288,7 @@ class R2Score(Metric):
             class_aggregation, (None, "uniform_average", "variance_weighted_average"), "class_aggregation", self
         )
         self.num_regressors = validate.non_negative_int(num_regressors, "num_regressors", self)
-        self.num_samples = self.add_variable((), "zeros", name="num_samples")
+        self.num_samples = self.add_variable((), "zeros", self.count_dtype, name="num_samples")
         self._built = False
 
     @property
@@ -298,7 +298,7 @@ class R2Score(Metric):
 
     def _build(self, outputs: int) -> None:
         for name in ("squared_sum", "sum", "residual", "count"):
-            setattr(self, name, self.add_variable((outputs,), "zeros", name=name))
+            setattr(self, name, self.add_variable((outputs,), "zeros", self.count_dtype, name=name))
         self._built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -308,22 +308,22 @@ class R2Score(Metric):
             y_true, y_pred: arrays `(batch, outputs)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, outputs)`.
         """
-        y_true, y_pred = (as_arrays(y, self.dtype) for y in (y_true, y_pred))
+        y_true, y_pred = (as_arrays(y, self.count_dtype) for y in (y_true, y_pred))
         check_table(y_true, y_pred, self)
         if not self._built:
             self._build(y_pred.shape[1])
-        weights = row_weights(sample_weight, self.dtype)
+        weights = row_weights(sample_weight, self.count_dtype)
         weighted = y_true * weights
         self.sum.assign(self.sum + jnp.sum(weighted, axis=0))
         self.squared_sum.assign(self.squared_sum + jnp.sum(y_true * weighted, axis=0))
         self.residual.assign(self.residual + jnp.sum(jnp.square(y_true - y_pred) * weights, axis=0))
         self.count.assign(self.count + jnp.sum(jnp.broadcast_to(weights, y_true.shape), axis=0))
-        self.num_samples.assign(self.num_samples + jnp.asarray(y_true.size, self.dtype))
+        self.num_samples.assign(self.num_samples + jnp.asarray(y_true.size, self.count_dtype))
 
     def result(self) -> jax.Array:
         """The score."""
         if not self._built:
-            return jnp.zeros((), self.dtype)
+            return jnp.zeros((), self.count_dtype)
         mean = self.sum / self.count.value
         total = self.squared_sum - self.sum * mean
         score = 1.0 - self.residual / total

@@ -215,3 +215,17 @@ WRONG = [
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_counts_go_on_beyond_what_half_precision_can_count(dtype):
+    y, ones = np.ones((3000, 1), "float32"), np.ones((3000, 1), "float32")
+    for metric in (metrics.TruePositives(dtype=dtype), metrics.Recall(dtype=dtype), metrics.AUC(3, dtype=dtype)):
+        metric.update_state(y, ones)
+        metric.update_state(y[:1], ones[:1])
+        first = metric.variables[0]
+        assert first.dtype == "float32" and np.max(first.numpy()) == 3001
+
+
+def test_iou_of_whole_numbers_keeps_its_threshold():
+    assert metrics.BinaryIoU()([0, 1, 0, 1], np.array([0, 0, 0, 1])) == pytest.approx((2 / 3 + 1 / 2) / 2)
