@@ -139,9 +139,10 @@ def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: boo
     labels = [[label for label, _ in side.seen] for side in (ours, theirs)]
     if labels[0] != labels[1]:
         yield Found(verb, "order", "", *(str(each)[:1500] for each in labels))
-    for (label, a), (_, b) in zip(ours.seen, theirs.seen, strict=False):
-        for found in differences(a, b, tolerance):
-            yield Found(verb, label, *found)
+    else:
+        for (label, a), (_, b) in zip(ours.seen, theirs.seen, strict=True):
+            for found in differences(a, b, tolerance):
+                yield Found(verb, label, *found)
     if "model" in ours.names and "model" in theirs.names:
         for found in differences(ours.state(values), theirs.state(values), tolerance):
             yield Found(verb, "state", *found)

@@ -162,7 +162,7 @@ REGRESSION = [
 ]  # fmt: skip
 REGRESSION_METRICS = [
     "mae", "mse", "MeanAbsoluteError", "mean_absolute_error", New("metrics.MeanSquaredError", {"name": "squared"}),
-    New("metrics.RootMeanSquaredError"), New("metrics.MeanAbsoluteError"), "cosine_similarity", "logcosh",
+    New("metrics.RootMeanSquaredError"), New("metrics.MeanAbsoluteError"), "cosine_similarity", "LogCoshError",
 ]  # fmt: skip
 CLASSES = ["sparse_categorical_crossentropy", New("losses.SparseCategoricalCrossentropy")]
 CLASS_METRICS = [
@@ -193,7 +193,7 @@ OPTIMIZERS = [
     New("optimizers.SGD", {"learning_rate": 0.05, "use_ema": True, "ema_momentum": 0.8}),
     New("optimizers.SGD", {"learning_rate": 0.05, "gradient_accumulation_steps": 2}),
     New("optimizers.RMSprop", {"learning_rate": 0.01, "epsilon": 0.01, "centered": True}),
-    New("optimizers.Adafactor", {"learning_rate": 0.9, "relative_step": False}),
+    New("optimizers.Adafactor", {"learning_rate": 2.0, "relative_step": False}),
     New("optimizers.AdamW", SLOW_ADAM), New("optimizers.Nadam", SLOW_ADAM), New("optimizers.Adamax", SLOW_ADAM),
     New("optimizers.Adagrad", {"learning_rate": 0.05}), New("optimizers.Ftrl", {"learning_rate": 0.05}),
     New("optimizers.Adadelta", {"learning_rate": 0.5, "epsilon": 0.01}), New("optimizers.Lion", {"learning_rate": 0.0}),
