@@ -353,9 +353,8 @@ class Dot(_Joining):
         super().__init__(**kwargs)
         pair = (axes, axes) if isinstance(axes, int) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
         if len(pair) != 2 or not all(isinstance(axis, int) for axis in pair):
-            raise ValueError(
-                f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}."
-            )
+            kind = ValueError if isinstance(axes, (int, list, tuple)) else TypeError
+            raise kind(f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}.")
         self.axes = axes
         self.normalize = normalize
 

@@ -137,6 +137,8 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
+        if not isinstance(n, numbers.Integral):
+            raise TypeError(f"{validate.describe(self)}: n must be an integer. Received: n={n!r}.")
         self.n = validate.positive_int(n, "n", self)
         self.input_spec = InputSpec(ndim=2)
 

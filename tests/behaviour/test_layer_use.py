@@ -98,6 +98,8 @@ def test_losses_are_those_of_the_last_call_of_whoever_was_called(jit_compile):
 def test_shapes_are_asked_for_by_keyword_and_dtypes_follow_the_policy():
     assert layers.Dense(3).compute_output_shape(input_shape=(None, 2)) == (None, 3)
     assert layers.Add().compute_output_shape(input_shape=[(None, 2), (None, 2)]) == (None, 2)
+    unbuilt = layers.Dense(3)
+    assert unbuilt.compute_output_spec(cornu.KerasTensor((2, 4))).shape == (2, 3) and not unbuilt.built
     for layer in (layers.Dense(3, dtype="mixed_float16"), layers.ReLU(dtype="mixed_float16")):
         layer.build((2, 4))
         assert layer.compute_output_spec(cornu.KerasTensor((2, 4))).dtype == "float16"
