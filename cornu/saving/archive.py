@@ -11,17 +11,19 @@ import functools
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cornu import late
+from cornu import late, registry
 from cornu._version import __version__
 from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.saving import plain_h5, plain_json, plain_zip, weights_h5
+from cornu.saving import legacy_arrays, legacy_config, legacy_training, plain_h5, plain_json, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
 from cornu.saving.options import LoadOptions
 
@@ -89,15 +91,44 @@ def _texts(model: Any) -> dict[str, str]:
 
 def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
     config = members.json(CONFIG)
-    if not options.compile:
-        config.pop("compile_config", None)
-    model = deserialize_keras_object(config, options.custom_objects, safe_mode=options.safe_mode)
+    training = config.get("compile_config") if options.compile else None
+    release = legacy_config.release_of(config, version(members))
+    with registry.custom_objects(options.custom_objects):
+        upgraded, lines = legacy_config.upgrade(config, release) if release else (config, [])
+    if release or not training:
+        upgraded.pop("compile_config", None)
+    model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
         raise ValueError(f"{members.path!r} holds a {type(model).__name__}, which is no model.")
     _read_assets(model, members)
     with members.weights() as file:
         weights_h5.read_all(model, file)
+        if release and training:
+            with registry.custom_objects(options.custom_objects):
+                lines += _compile_as_of_old(model, training, file)
+    if lines:
+        warnings.warn(f"load_model: {members.path!r} was written by Keras {release}. " + " ".join(lines), stacklevel=4)
     return model
+
+
+def version(members: _Zip | _Folder) -> str | None:
+    """The release of Keras that wrote the archive, if it says so."""
+    try:
+        return members.json(METADATA).get("keras_version")
+    except ValueError:  # no load needs it
+        return None
+
+
+def _compile_as_of_old(model: Any, training: dict[str, Any], file: h5py.File) -> list[str]:
+    """Compile a model of Keras 2.12 to 2.15 as it was; a line for each change that a person should know of."""
+    arguments, lines = legacy_training.read(training, old=True)
+    model.compile(**arguments)
+    state = weights_h5.numbered(file, "optimizer")
+    if model.optimizer is None or not model.built or not state:
+        return lines
+    model.optimizer.build(model.trainable_variables)
+    stored = [legacy_arrays.stored("", data.shape, partial(plain_h5.array, data)) for data in state]
+    return lines + legacy_training.resume(model.optimizer, stored, legacy_training.is_slot_by_slot(training))
 
 
 # ---------------------------------------------------------------- assets

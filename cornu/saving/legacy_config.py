@@ -178,6 +178,19 @@ def upgrade(config: Mapping[str, Any], version: str | None = None) -> tuple[dict
     return upgrader.entry(config), upgrader.lines
 
 
+def release_of(config: Any, version: str | None = None) -> str | None:
+    """The release of Keras 1 or 2 that wrote a config, as far as that is known; None for a config of today.
+
+    Args:
+        config: of a model or layer.
+        version: what the file says; the config may say it as well.
+    """
+    given = version or (config.get("keras_version") if isinstance(config, Mapping) else None)
+    if given is not None and str(given)[:1].isdecimal():
+        return str(given) if is_old(given) else None
+    return "2" if _looks_old(config) else None
+
+
 def is_old(version: str) -> bool:
     """Whether a release is one of Keras 1 or 2."""
     first = str(version).split(".", maxsplit=1)[0]
@@ -187,10 +200,18 @@ def is_old(version: str) -> bool:
 
 
 def _looks_old(config: Any) -> bool:
-    """Whether Keras 1 or 2 wrote the config: shapes of inputs had another name until Keras 3."""
-    if isinstance(config, Mapping):
-        return "batch_input_shape" in config or any(map(_looks_old, config.values()))
-    return isinstance(config, (list, tuple)) and any(map(_looks_old, config))
+    """Whether Keras 1 or 2 wrote the config: it has names, or calls in a form, that Keras 3 has not."""
+    if not isinstance(config, Mapping):
+        return isinstance(config, (list, tuple)) and any(map(_looks_old, config))
+    kind, calls = config.get("class_name"), config.get("inbound_nodes")
+    return (
+        "batch_input_shape" in config
+        or kind in _CLASSES
+        or kind in _GONE
+        or (kind == "Sequential" and isinstance(config.get("config"), list))
+        or (isinstance(calls, list) and any(isinstance(call, list) for call in calls))
+        or any(map(_looks_old, config.values()))
+    )
 
 
 def _only_data_format(config: Any) -> str | None:

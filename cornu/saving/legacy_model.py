@@ -20,7 +20,6 @@ from cornu.saving.options import LoadOptions
 h5py = late.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
-_NEW_OPTIMIZERS = "Custom>"  # what Keras 2.11 to 2.15 put before the name of an optimizer of the kind of today
 
 
 def save_model(model: Any, path: str) -> None:
@@ -104,22 +103,21 @@ def _compile(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -
     model.optimizer.build(model.trainable_variables)
     if plain_h5.group(file, _STATE) is None:
         return lines
-    pairs = _state(model, file, training["optimizer_config"]["class_name"], old)
+    pairs = _state(model, file, training, old)
     if pairs is None:
-        return [*lines, "The optimizer's state has another form, so training begins with a fresh one."]
+        return [*lines, legacy_training.FRESH]
     legacy_training.restore(pairs, model.optimizer)
     return lines
 
 
-def _state(model: Any, file: h5py.File, kind: str, old: bool) -> list | None:
+def _state(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -> list | None:
     """Variables of the optimizer with their arrays, or None where the arrays are not those of this optimizer."""
     stored = legacy_h5.arrays(file, _STATE)
     if (legacy_h5.text_of(file, legacy_h5.VERSION) or "1").startswith("1"):
         count = bool(stored) and not stored[0].shape
         slots = legacy_h5.state_of_keras_1(model, file, stored[count:])
         return None if slots is None else legacy_training.arranged_in_keras_1(stored[:count], slots, model.optimizer)
-    slot_by_slot = old and not kind.startswith(_NEW_OPTIMIZERS)
-    return legacy_training.arranged(stored, model.optimizer, slot_by_slot)
+    return legacy_training.arranged(stored, model.optimizer, old and legacy_training.is_slot_by_slot(training))
 
 
 def _json(file: h5py.File, attribute: str) -> dict[str, Any] | None:

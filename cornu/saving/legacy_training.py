@@ -18,6 +18,7 @@ _KEPT = (
     "auto_scale_loss",
 )  # fmt: skip
 _OPTIMIZER = "optimizer_config"
+_NEW_OPTIMIZERS = "Custom>"  # what Keras 2.11 to 2.15 put before the name of an optimizer of the kind of today
 _ARGUMENTS = {"lr": "learning_rate"}
 _DROPPED = ("jit_compile", "is_legacy_optimizer", "decay", "name")
 _SCHEDULES = "keras.optimizers.schedules"
@@ -25,6 +26,7 @@ _FUNCTIONS = {
     "cosine": "cosine_similarity", "cosine_proximity": "cosine_similarity", "KLD": "kl_divergence",
     "kld": "kl_divergence", "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh",
 }  # fmt: skip
+FRESH = "The optimizer's state has another form, so training begins with a fresh one."
 _NO_SLOT = (1,)  # the shape of what stands in a file for a slot that is not used
 _PRODUCT = "u_product"
 _MOST_STEPS = 10_000  # after so many steps a product of momenta is 0
@@ -99,9 +101,27 @@ def read(config: Mapping[str, Any], old: bool) -> tuple[dict[str, Any], list[str
         lines.append(
             f"sample_weight_mode={config['sample_weight_mode']!r} is left out: weights of any shape are taken."
         )
-    if config.get(_OPTIMIZER) is not None:
-        arguments["optimizer"] = _optimizer(config[_OPTIMIZER], old, lines)
+    optimizer = _entry(config)
+    if optimizer is not None:
+        arguments["optimizer"] = _optimizer(optimizer, old, lines)
     return arguments, lines
+
+
+def _entry(config: Mapping[str, Any]) -> Any:
+    """The optimizer's entry, its class under the name that `.h5` files of Keras 2.11 to 2.15 have for it."""
+    if config.get(_OPTIMIZER) is not None:
+        return config[_OPTIMIZER]
+    entry = config.get("optimizer")  # so in .keras files
+    inner = entry.get("config") if isinstance(entry, Mapping) else None
+    if isinstance(inner, Mapping) and not inner.get("is_legacy_optimizer"):
+        return {**entry, "class_name": f"{_NEW_OPTIMIZERS}{str(entry.get('class_name')).removeprefix(_NEW_OPTIMIZERS)}"}
+    return entry
+
+
+def is_slot_by_slot(config: Mapping[str, Any]) -> bool:
+    """Whether the state of the optimizer is listed a slot for all weights, as before Keras 2.11, or weight by weight."""
+    entry = _entry(config)
+    return isinstance(entry, Mapping) and not str(entry.get("class_name")).startswith(_NEW_OPTIMIZERS)
 
 
 def _is_empty(value: Any) -> bool:
@@ -161,12 +181,14 @@ def _fitting(found: type, config: Mapping[str, Any], dropped: Sequence[str], nam
 
 
 def _optimizer(entry: Any, old: bool, lines: list[str]) -> Any:
+    if isinstance(entry, str):
+        return optimizers.get(entry)
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
         raise ValueError(f"The file's optimizer is damaged: {str(entry)[:80]!r}.")
     kind = entry["class_name"]
     if not old or not isinstance(entry.get("config"), Mapping):
         return optimizers.deserialize(dict(entry))
-    kind = kind.removeprefix("Custom>")
+    kind = kind.removeprefix(_NEW_OPTIMIZERS)
     found = optimizers.catalogue.objects.get(kind.lower())
     if found is None or registry.get_registered_object(entry["class_name"]) is not None:
         return optimizers.deserialize(dict(entry))
@@ -195,6 +217,15 @@ def _optimizer_arguments(found: type, config: Mapping[str, Any], lines: list[str
 
 
 # ---------------------------------------------------------------- the optimizer's state
+
+
+def resume(optimizer: Any, arrays: Sequence[Stored], slot_by_slot: bool) -> list[str]:
+    """Give the optimizer its state where it fits; else a line that says so."""
+    pairs = arranged(arrays, optimizer, slot_by_slot)
+    if pairs is None:
+        return [FRESH]
+    restore(pairs, optimizer)
+    return []
 
 
 def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> list[tuple[Variable, Stored]] | None:

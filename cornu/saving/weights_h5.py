@@ -6,6 +6,7 @@ numbered when a class comes again. Only plain data sets are read: links to other
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from cornu import late, validate
 from cornu.core import parts
 from cornu.core.variable import Variable
+from cornu.optimizers import Optimizer
 from cornu.random import SeedGenerator
 from cornu.saving import plain_h5
 from cornu.saving.atomic import replacing
@@ -21,7 +23,8 @@ from cornu.saving.atomic import replacing
 h5py = late.module("h5py")
 
 _MOST_NAMED = 5  # variables in a message
-_NOT_THE_MODEL = ("optimizer",)  # what a file may hold beside the model it is read into
+_NOT_THE_MODEL = ("optimizer/", "metrics/")  # what a file may hold beside the model it is read into
+_LAYERS_OF_OLD = "_layer_checkpoint_dependencies/"
 
 
 def save_weights(model: Any, path: str) -> None:
@@ -89,19 +92,22 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
     before: list[tuple[Variable, Any]] = []
     for each in files:
         plain_h5.check_room(each)
-    unread = {path.rpartition("/")[0] for each in files for path in array_paths(each)}
+    stored = {of_today(group): group for each in files for group in _groups_with_arrays(each)}
+    unread = set(stored)
     try:
         _build_optimizer(model, files)
-        for path, part in _parts_for(model, unread):
-            unread.discard(group_path(path))
-            store = _store(files, group_path(path))
+        found = _parts_for(model, unread)
+        for path, part in found:
+            group = group_path(path)
+            unread.discard(group)
+            store = _store(files, stored.get(group, group))
             problem = _problem(part, store) or _load_part(part, store, before)
-            if problem and not (skip_mismatch or path.split("/")[0] in _NOT_THE_MODEL):
+            if problem and not (skip_mismatch or isinstance(part, Optimizer)):
                 raise ValueError(
                     f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
                 )
             skipped += [problem] if problem else []
-        unread = {path for path in unread if path.split("/")[0] not in _NOT_THE_MODEL}
+        unread = {path for path in unread if not path.startswith(_of_training(found))}
         if unread and not skip_mismatch:
             raise ValueError(
                 f"{_leftover(model, unread)} Nothing was changed. Pass skip_mismatch=True to leave it out."
@@ -114,9 +120,24 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
 
 
 def read_all(model: Any, file: h5py.File) -> None:
-    """Give a model that the same file describes its weights, its optimizer's state included."""
+    """Give a model that the same file describes its weights, its optimizer's state included if it fits."""
     for problem in read(model, file):
-        raise ValueError(f"{problem} The file's weights do not fit its own config.")
+        warnings.warn(
+            f"load_model: {problem} The state is left out: where training goes on, it begins with a fresh one. What "
+            "was frozen or unfrozen after compile() makes such a file.",
+            stacklevel=2,
+        )
+
+
+def of_today(path: str) -> str:
+    """The place in a file of Keras 3 of what an earlier release, perhaps on Windows, put at `path`."""
+    return path.replace("\\", "/").replace(_LAYERS_OF_OLD, "layers/")
+
+
+def _of_training(found: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+    """Where the optimizers and metrics of a model and of the models in it are, whether it is compiled or not."""
+    places = [f"{path}/" if path else "" for path, part in found if hasattr(part, "get_compile_config")]
+    return tuple(place + name for place in places for name in _NOT_THE_MODEL)
 
 
 def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
@@ -130,6 +151,16 @@ def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
 def _leftover(model: Any, paths: set[str]) -> str:
     hint = "" if getattr(model, "built", True) else " It is not built yet: call it on data first."
     return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}.{hint}"
+
+
+def numbered(file: h5py.File, path: str) -> list[h5py.Dataset]:
+    """The data sets of the part at `path`, in the order of their numbers."""
+    store = _store([file], group_path(path))
+    return [store[name] for name in sorted(store, key=parts.in_order)]
+
+
+def _groups_with_arrays(file: h5py.File) -> set[str]:
+    return {path.rpartition("/")[0] for path in array_paths(file)}
 
 
 def array_paths(file: h5py.File) -> list[str]:
