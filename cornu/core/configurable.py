@@ -46,6 +46,7 @@ class Configurable:
 
     config_optional: tuple[str, ...] = ()  # left out of the config while None
     config_skip: tuple[str, ...] = ()  # never in the config
+    _given: Mapping[str, Any] = types.MappingProxyType({})  # arguments that are plain data, of classes that note them
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
@@ -54,15 +55,16 @@ class Configurable:
         for name in constructor_parameters(type(self)):
             if name in self.config_skip or name in left_to_user:
                 continue
-            try:
-                value = getattr(self, name)
-            except AttributeError:
-                if _writes_own_config(type(self)):
-                    continue
+            value = getattr(self, name, _MISSING)
+            if not _is_plain(value):
+                value = self._given.get(name, value)
+            if value is _MISSING and _writes_own_config(type(self)):
+                continue
+            if value is _MISSING:
                 raise AttributeError(
-                    f"{validate.describe(self)}: the constructor's argument {name!r} is not kept as an attribute of "
-                    f"the same name. Keep it (self.{name} = {name}) or write get_config()."
-                ) from None
+                    f"{validate.describe(self)}: the constructor's argument {name!r} is neither plain data nor kept as "
+                    f"an attribute of the same name. Keep it (self.{name} = {name}) or write get_config()."
+                )
             if not (value is None and name in self.config_optional):
                 config[name] = _config_value(value)
         return config
@@ -71,6 +73,36 @@ class Configurable:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """An object equal to the one whose `get_config` gave `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
+
+
+_PLAIN = (str, int, float, bool, type(None))
+_MISSING = object()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is plain data: text, numbers, and lists, tuples and dictionaries of them."""
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(map(_is_plain, [*value, *value.values()]))
+    return type(value) in _PLAIN
+
+
+def plain_arguments(cls: type, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of the constructor, its defaults included, that are plain data."""
+    try:
+        bound = _constructor(cls).bind(None, *args, **kwargs)
+    except TypeError:  # the constructor will say so
+        return {}
+    bound.apply_defaults()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    kinds = bound.signature.parameters
+    return {n: v for n, v in bound.arguments.items() if kinds[n].kind not in variadic and _is_plain(v)}
+
+
+@functools.cache
+def _constructor(cls: type) -> inspect.Signature:
+    return inspect.signature(cls.__init__)
 
 
 @functools.cache
@@ -114,8 +146,6 @@ def _is_op(value: Any) -> bool:
 
 
 # ---------------------------------------------------------------- to and from plain data
-
-_PLAIN = (str, int, float, bool, type(None))
 
 
 def serialize_keras_object(obj: Any) -> Any:

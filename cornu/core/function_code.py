@@ -9,6 +9,7 @@ by `cornu.config.enable_unsafe_deserialization()`. No word in a file has a say.
 import base64
 import builtins
 import marshal
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from cornu import registry, settings
 from cornu.core import context, tracebacks
 
 CLASS_NAME = "__lambda__"
+_PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
 class Written(dict):
@@ -76,6 +78,17 @@ def read(config: Any, what: str = "a function", values: Callable[[Any], Any] = l
             "write the function in your program, register it with @cornu.saving.register_keras_serializable(), and "
             "save the model anew."
         )
+    try:
+        return _made(config, values)
+    except (ValueError, EOFError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"The config holds Python code as {what}, as a Lambda layer does, which this Python, {_PYTHON}, cannot "
+            f"read: code is readable by the release of Python that wrote it alone. ({type(error).__name__}: {error}) "
+            "Load the file with that one, or write the function in your program and give it by custom_objects."
+        ) from error
+
+
+def _made(config: Any, values: Callable[[Any], Any]) -> types.FunctionType:
     config = config.get("value", config) if isinstance(config, Mapping) else config
     code, defaults, closure = (
         (config[key] for key in ("code", "defaults", "closure")) if isinstance(config, Mapping) else config

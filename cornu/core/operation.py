@@ -16,9 +16,9 @@ from typing import Annotated, Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from cornu import tree, validate
+from cornu import registry, tree, validate
 from cornu.core import border, context
-from cornu.core.configurable import Configurable
+from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import filtered, for_reader
 
@@ -43,6 +43,12 @@ class Operation(Configurable):
     Args:
         name: name without "/"; None makes one from the class's name.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Operation":
+        made = super().__new__(cls)
+        if not registry.is_builtin(cls):
+            made.__dict__["_given"] = plain_arguments(cls, args, kwargs)
+        return made
 
     def __init__(self, name: str | None = None):
         if name is None:

@@ -313,6 +313,8 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: 
             shape = tuple(int(d) for d in shape)
             if context.current().later is not None:
                 return _FirstValue(initializer, shape, dtype, name, layout)
+            if context.current().valueless:
+                dtype = dtypes.standardize_dtype(dtype)
             make = jnp.zeros if context.current().valueless else initializer
             value = make(shape, dtype=dtypes.standardize_dtype(dtype))
         else:

@@ -27,6 +27,7 @@ from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import print_summary
 from cornu.random import SeedGenerator
+from cornu.saving import legacy_config
 from cornu.training.loop import Trainer
 
 _MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a text without any may ask for, and for each sign more
@@ -54,7 +55,8 @@ class Model(Trainer, Layer):
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
-        return super().__new__(Functional if cls is Model and _is_functional(args, kwargs) else cls)
+        kind = Functional if cls is Model and _is_functional(args, kwargs) else cls
+        return super().__new__(kind, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph_arguments, rest = _graph_arguments(type(self), args, kwargs)
@@ -279,6 +281,7 @@ class Model(Trainer, Layer):
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Model":
         """A model equal to the one whose `get_config` gave `config`."""
         if all(key in config for key in ("layers", "input_layers", "output_layers")):
+            config = legacy_config.of_today({"class_name": "Functional", "config": config})["config"]
             inputs, outputs, rest = graph_config.read(config, custom_objects)
             return (Functional if cls is Model else cls)(inputs, outputs, **rest)
         return super().from_config(config)
@@ -463,4 +466,6 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
         first_values_later(),
     ):
         budget.take("objects", budget.cost_of_json(text), "The JSON text")
-        return deserialize_keras_object(json.loads(json_string), custom_objects)
+        with registry.custom_objects(custom_objects):
+            config = legacy_config.of_today(json.loads(json_string))
+        return deserialize_keras_object(config, custom_objects)

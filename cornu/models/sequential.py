@@ -18,6 +18,7 @@ from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
 from cornu.models.function import Function
 from cornu.models.model import Model
+from cornu.saving import legacy_config
 
 
 class Sequential(Model):
@@ -218,8 +219,9 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Sequential":
         """A model equal to the one whose `get_config` gave `config`."""
-        if "layers" not in config:
+        if "layers" not in config and not isinstance(config, list):
             return cls(**config)
+        config = legacy_config.of_today({"class_name": "Sequential", "config": config})["config"]
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.configurable import constructor_parameters
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer, update_where
 
@@ -58,6 +59,13 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_scale = self.add_variable(
             (), initializer=float(initial_scale), dtype="float32", name="dynamic_scale"
         )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "LossScaleOptimizer":
+        """An optimizer with the settings that `get_config` gave; those that Keras's older ones have must be unused."""
+        unused = {"use_ema": False, "ema_momentum": 0.99}
+        kept = {k: v for k, v in config.items() if k in constructor_parameters(cls) or v != unused.get(k)}
+        return super().from_config(kept, custom_objects)
 
     def build(self, var_list: Iterable[Variable]) -> None:
         """Make the state for these trainable variables."""

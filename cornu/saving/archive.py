@@ -34,27 +34,27 @@ _LINE = 150  # bytes that a line of a file takes as an entry of a table
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 
 
-def save_model(model: Any, path: str) -> None:
+def save_model(model: Any, path: str, with_training: bool = True) -> None:
     """Write the model as one zip file."""
-    texts = _texts(model)
+    texts = _texts(model, with_training)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, text in texts.items():
             archive.writestr(name, text)
         with plain_zip.written(archive, WEIGHTS) as place, plain_h5.created(*place) as file:
-            weights_h5.write(model, file)
+            weights_h5.write(model, file, with_training)
         with tempfile.TemporaryDirectory() as folder:
             for asset in _write_assets(model, Path(folder)):
                 archive.write(Path(folder) / asset, asset)
 
 
-def save_folder(model: Any, path: str) -> None:
+def save_folder(model: Any, path: str, with_training: bool = True) -> None:
     """Write the members of the archive into a folder."""
-    texts = _texts(model)
+    texts = _texts(model, with_training)
     with replacing_folder(path) as folder:
         for name, text in texts.items():
             (folder / name).write_text(text)
         with open(folder / WEIGHTS, "w+b") as place, plain_h5.created(place) as file:
-            weights_h5.write(model, file)
+            weights_h5.write(model, file, with_training)
         _write_assets(model, folder)
 
 
@@ -81,11 +81,14 @@ def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> l
         return weights_h5.read(model, file, skip_mismatch)
 
 
-def _texts(model: Any) -> dict[str, str]:
+def _texts(model: Any, with_training: bool) -> dict[str, str]:
+    config = serialize_keras_object(model)
+    if not with_training:
+        config.pop("compile_config", None)
     saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return {
         METADATA: json.dumps({"keras_version": _FORMAT, "date_saved": saved, "cornu_version": __version__}),
-        CONFIG: json.dumps(serialize_keras_object(model)),
+        CONFIG: json.dumps(config),
     }
 
 
@@ -124,8 +127,10 @@ def _compile_as_of_old(model: Any, training: dict[str, Any], file: h5py.File) ->
     arguments, lines = legacy_training.read(training, old=True)
     model.compile(**arguments)
     state = weights_h5.numbered(file, "optimizer")
-    if model.optimizer is None or not model.built or not state:
+    if model.optimizer is None or not model.built:
         return lines
+    if not state:  # Keras 2 left out that of its older optimizers
+        return [*lines, "The file is without the optimizer's state, so training begins with a fresh one."]
     model.optimizer.build(model.trainable_variables)
     stored = [legacy_arrays.stored("", data.shape, partial(plain_h5.array, data)) for data in state]
     return lines + legacy_training.resume(model.optimizer, stored, legacy_training.is_slot_by_slot(training))

@@ -15,11 +15,11 @@ import numpy as np
 
 from cornu import late
 from cornu.core import context, parts
-from cornu.saving import archive, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
+from cornu.optimizers import Optimizer
+from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
 h5py = late.module("h5py")
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK"
 _TRAINING = "compile_config"
 _MOST_SHAPES = 4  # in a line
@@ -91,8 +91,8 @@ def _kind(path: str) -> Callable[[str], Any]:
         if path.endswith(ending):
             return kind
     with open(path, "rb") as file:
-        start = file.read(len(_HDF5))
-    if start == _HDF5:
+        start = file.read(len(plain_h5.SIGNATURE))
+    if start == plain_h5.SIGNATURE:
         return _hdf5
     if start.startswith(_ZIP):
         return _zip
@@ -119,6 +119,7 @@ def _folder(path: str) -> Iterator[Contents]:
 @contextmanager
 def _archive(members: Any, kind: str) -> Iterator[Contents]:
     contents = Contents(kind, config=members.json(archive.CONFIG))
+    as_written = contents.config
     sizes = members.sizes()
     try:
         contents.metadata = members.json(archive.METADATA)
@@ -135,7 +136,7 @@ def _archive(members: Any, kind: str) -> Iterator[Contents]:
     with members.weights() as file:
         _read_arrays(file, contents)
         contents.layer_sizes = _layer_sizes(file)
-        contents.fit = lambda model: _fit(model, [file])
+        contents.fit = lambda model: _fit(model, [file], as_written)
         yield contents
 
 
@@ -252,12 +253,15 @@ _BY_ENDING: dict[str, Callable[[str], Any]] = {".safetensors": _safetensors, ".w
 # ---------------------------------------------------------------- against a model
 
 
-def _fit(model: Any, files: Sequence[h5py.File]) -> list[Finding]:
+def _fit(model: Any, files: Sequence[h5py.File], config: Any) -> list[Finding]:
     """What the parts of a model need and the files lack, and the other way round."""
     found: list[Finding] = []
     unread = {path.rpartition("/")[0] for file in files for path, _, _ in _nodes(file)}
-    for path, _, wanted in weights_h5.stores(model):
+    older = legacy_config.release_of(config) is not None
+    for path, part, wanted in weights_h5.stores(model):
         unread.discard(path)
+        if older and isinstance(part, Optimizer):  # whose state is arranged anew
+            continue
         groups = [group for file in files if (group := plain_h5.group(file, path)) is not None]
         stored = {key: getattr(group[key], "shape", None) for group in groups for key in group}
         found += _differences(path, {key: np.shape(array) for key, array in wanted.items()}, stored)

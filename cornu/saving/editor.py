@@ -63,6 +63,17 @@ class KerasFileEditor:
 
     # ------------------------------------------------------------ looking
 
+    @property
+    def weights_dict(self) -> dict[str, Any]:
+        """The arrays in dictionaries, nested as the objects of the file are."""
+        found: dict[str, Any] = {}
+        for path, weights in _in_order(self._weights):
+            place = found
+            for name in filter(None, path.split("/") if weights else ()):
+                place = place.setdefault(name, {})
+            place.update(_in_order(weights))
+        return found
+
     def summary(self) -> None:
         """Print the objects of the file as a tree, with the shapes and dtypes of their weights."""
         root = rich_tree.Tree("Weights")

@@ -1,6 +1,6 @@
 """Models and weights as files: the ending of the name tells the format, and what holds for all formats is done here.
 
-A format is a module with some of four functions: `save_model(model, path)`, `load_model(path, options)`,
+A format is a module with some of four functions: `save_model(model, path, with_training)`, `load_model(path, options)`,
 `save_weights(model, path)` and `load_weights(model, path, skip_mismatch, by_name)`, which returns a line for each part
 that it skipped. Arguments that one format alone takes are keyword-only there. Writing is atomic in all of them.
 """
@@ -20,14 +20,13 @@ from cornu import validate
 from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered, of_a_file
 from cornu.core.variable import first_values_later, reading_one_state
-from cornu.saving import archive, legacy_model, safetensors, shards, weights_h5
+from cornu.saving import archive, legacy_functions, legacy_model, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
 
 # What to do instead of arguments that Keras 2 took.
 _HINTS = {
     "save_format": "Leave save_format out: the ending of the file's name says the format, '.keras' or '.h5'.",
-    "include_optimizer": "Leave include_optimizer out, and save the weights alone with save_weights().",
 }
 # The longest ending that fits counts.
 _FORMATS: dict[str, ModuleType] = {
@@ -42,7 +41,12 @@ _FORMATS: dict[str, ModuleType] = {
 
 @filtered
 def save_model(
-    model: Any, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    model: Any,
+    filepath: str | os.PathLike,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write a model with its weights, compile arguments and optimizer state.
 
@@ -52,6 +56,7 @@ def save_model(
             the name of a folder.
         overwrite: whether a file of this name may be replaced; the old one stays until the new one is whole.
         zipped: False writes the parts of the `.keras` file into a folder.
+        include_optimizer: whether the compile arguments and the optimizer's state are written.
         kwargs: none is taken.
 
     Example:
@@ -64,6 +69,7 @@ def save_model(
         hints = " ".join(_HINTS[name] for name in kwargs if name in _HINTS)
         raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}. {hints}".rstrip())
     path = _path(filepath, "save_model")
+    legacy_functions.warn_of_use(model)
     if zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
@@ -73,7 +79,7 @@ def save_model(
     else:
         write, target = _format(path, "save_model").save_model, _target_file(path, overwrite)
     with _one_state(model):
-        write(model, target)
+        write(model, target, include_optimizer)
 
 
 @filtered
@@ -116,7 +122,14 @@ def _load(path: str, options: LoadOptions) -> Any:
     with budget.load(), function_code.reading(options.safe_mode, repr(path)), first_values_later():
         if os.path.isdir(path):
             return archive.load_folder(path, options)
-        return _format(path, "load_model").load_model(path, options)
+        form = legacy_model if _is_hdf5(path) else _format(path, "load_model")
+        return form.load_model(path, options)
+
+
+def _is_hdf5(path: str) -> bool:
+    """Whether a file is HDF5, which Keras 2 wrote under any name, `.keras` too."""
+    with open(path, "rb") as file:
+        return file.read(len(plain_h5.SIGNATURE)) == plain_h5.SIGNATURE
 
 
 @filtered
@@ -197,7 +210,8 @@ def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = 
     """
     by_name = kwargs.pop("by_name", False)
     path = _existing(filepath, "load_weights")
-    read = _format(path, "load_weights").load_weights
+    misnamed = path.endswith(".keras") and _is_hdf5(path)
+    read = (legacy_model if misnamed else _format(path, "load_weights")).load_weights
     _check_options(read, "load_weights", kwargs)
     with budget.load(), of_a_file():
         skipped = read(model, path, skip_mismatch, by_name, **kwargs)

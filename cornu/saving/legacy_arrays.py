@@ -159,9 +159,14 @@ class _Turned:
 # ---------------------------------------------------------------- one array for one variable
 
 
+def is_kernel(variable: Variable, layer: Any) -> bool:
+    """Whether a variable of `layer` is the kernel of a convolution."""
+    return type(layer).__name__ in _CONVOLUTIONS and len(variable.shape) >= 3
+
+
 def fitted(array: Stored, variable: Variable, layer: Any, origin: Origin) -> Stored:
     """The array in the layout of `variable`, which is of `layer`, where it is known to have had another one."""
-    if type(layer).__name__ not in _CONVOLUTIONS or len(variable.shape) < 3:
+    if not is_kernel(variable, layer):
         return array
     spatial = tuple(range(len(variable.shape) - 2))
     if origin.release == 1:

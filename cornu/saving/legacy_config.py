@@ -7,10 +7,12 @@ new one by `legacy_graph`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cornu import registry
+from cornu.core import context
 from cornu.core.configurable import constructor_parameters
 from cornu.saving import legacy_functions, legacy_graph
 
@@ -176,6 +178,17 @@ def upgrade(config: Mapping[str, Any], version: str | None = None) -> tuple[dict
     old = is_old(given) if given else _looks_old(config)
     upgrader = _Upgrader(old, _only_data_format(config))
     return upgrader.entry(config), upgrader.lines
+
+
+def of_today(config: Any) -> Any:
+    """A config that may be of any release in the form of today; with a warning of what a person should know of."""
+    release = release_of(config) if context.current().shared is None else None
+    if release is None:
+        return config
+    upgraded, lines = upgrade(config, release)
+    if lines:
+        warnings.warn(f"The config was written by Keras {release}. " + " ".join(lines), stacklevel=3)
+    return upgraded
 
 
 def release_of(config: Any, version: str | None = None) -> str | None:

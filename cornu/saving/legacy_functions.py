@@ -1,5 +1,8 @@
 """Functions that older releases of Keras had under names that mean something else now."""
 
+import warnings
+from typing import Any
+
 import jax.numpy as jnp
 
 from cornu.registry import register_keras_serializable
@@ -9,3 +12,14 @@ from cornu.registry import register_keras_serializable
 def hard_sigmoid(x):
     """`clip(0.2 x + 0.5, 0, 1)`, what `hard_sigmoid` was in Keras 1 and 2; since Keras 3 its slope is 1/6."""
     return jnp.clip(0.2 * jnp.asarray(x) + 0.5, 0, 1)
+
+
+def warn_of_use(model: Any) -> None:
+    """Say of a model that is saved with such a function what real Keras needs to open the file."""
+    if any(value is hard_sigmoid for layer in model._flatten_layers() for value in vars(layer).values()):
+        warnings.warn(
+            "The model has the hard_sigmoid of Keras 1 and 2, which Keras 3 has not; the file calls it "
+            "'keras2>hard_sigmoid'. cornu opens the file as it is; Keras 3 with custom_objects={'keras2>hard_sigmoid': "
+            "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)} given to load_model.",
+            stacklevel=4,
+        )

@@ -7,6 +7,7 @@ read: links and data outside the file are refused.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ WEIGHTS = "model_weights"  # the group of a whole-model file that has them
 VERSION, BACKEND = "keras_version", "backend"
 KERAS = "3.15.1"  # the release whose form the files have
 _OF_THE_MODEL = "top_level_model_weights"  # the group with weights that no layer has
+_TURNED = (
+    "Theano had turned the kernels of convolutions by half a circle: they are turned back, so that the model computes "
+    "what it did there."
+)
 _MOST_OF_AN_ATTRIBUTE = 64000  # bytes that HDF5 takes in one attribute
 
 
@@ -129,7 +134,9 @@ def is_legacy(file: h5py.File) -> bool:
     return any(_has(group, "layer_names") for group in (file, plain_h5.group(file, WEIGHTS)) if group is not None)
 
 
-def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool = False) -> list[str]:
+def read(
+    model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool = False, heard: list[str] | None = None
+) -> list[str]:
     """Give `model` the weights of the file; returns a line for each layer that was skipped.
 
     Where it fails, all weights keep their values.
@@ -139,6 +146,7 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool
         file: the open file.
         skip_mismatch: whether layers whose weights do not fit are left as they are.
         by_name: whether layers are matched by name, and those that the file or the model lacks are left out.
+        heard: takes a line for each change that a person should know of; None warns of them.
     """
     plain_h5.check_room(file)
     root = file if _has(file, "layer_names") else plain_h5.group(file, WEIGHTS)
@@ -160,6 +168,11 @@ def read(model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool
             f"{validate.describe(model)}: {next(iter(problems.values()))} Nothing was changed. "
             "Pass skip_mismatch=True to leave such layers as they are."
         )
+    if origin.theano and any(map(_has_kernels, pairs)):
+        if heard is None:
+            warnings.warn(f"load_weights: {file.filename!r}: {_TURNED}", stacklevel=4)
+        else:
+            heard.append(_TURNED)
     _assign([pair for index, pair in enumerate(pairs) if index not in problems])
     return list(problems.values())
 
@@ -232,6 +245,10 @@ def _paired(target: Target, entry: Entry, origin: Origin) -> Pair:
         for array, variable in zip(entry.arrays, variables, strict=False)
     ]
     return Pair(target, entry, variables, layout)
+
+
+def _has_kernels(pair: Pair) -> bool:
+    return any(legacy_arrays.is_kernel(variable, pair.target.owners.get(variable)) for variable in pair.variables)
 
 
 def _problem(pair: Pair) -> str | None:

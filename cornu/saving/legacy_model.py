@@ -10,9 +10,13 @@ import json
 import warnings
 from typing import Any
 
+import numpy as np
+
 from cornu import late, registry, validate
+from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json
+from cornu.random import SeedGenerator
+from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing
 from cornu.saving.legacy_h5 import load_weights, save_weights
 from cornu.saving.options import LoadOptions
@@ -20,17 +24,37 @@ from cornu.saving.options import LoadOptions
 h5py = late.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
+_SEEDS = "random_state"  # a group that Keras passes over
 
 
-def save_model(model: Any, path: str) -> None:
-    """Write the model, its compile arguments and the optimizer's state."""
+def save_model(model: Any, path: str, with_training: bool = True) -> None:
+    """Write the model and, `with_training`, its compile arguments and the optimizer's state."""
     attributes = _attributes(model)
+    if not with_training:
+        attributes.pop(_TRAINING, None)
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         for name, text in attributes.items():
             file.attrs[name] = text
         legacy_h5.write(model, file.create_group(legacy_h5.WEIGHTS))
+        _write_seeds(model, file)
         if _TRAINING in attributes and getattr(model.optimizer, "built", False):
             legacy_h5.write_arrays(file.create_group(_STATE), model.optimizer.variables)
+
+
+def _write_seeds(model: Any, file: h5py.File) -> None:
+    """Write where the random numbers of each layer are, which Keras's files of this form do not tell."""
+    for path, part in parts.walk(model):
+        if isinstance(part, SeedGenerator):
+            weights_h5.write_array(file.require_group(_SEEDS), path, np.asarray(part.state))
+
+
+def _read_seeds(model: Any, file: h5py.File) -> None:
+    stored = plain_h5.group(file, _SEEDS)
+    for path, part in parts.walk(model) if stored is not None else ():
+        if isinstance(part, SeedGenerator) and path in stored:
+            data = plain_h5.dataset(stored, path)
+            if tuple(data.shape) == tuple(part.state.shape):
+                part.state.assign(plain_h5.array(data))
 
 
 def _attributes(model: Any) -> dict[str, str]:
@@ -88,7 +112,8 @@ def _model(file: h5py.File, config: dict[str, Any], version: str, options: LoadO
     if not model.built and plain_h5.group(file, legacy_h5.WEIGHTS) is not None:
         lines.append("It does not say the shape of its input: build the model, then load_weights() from the same file.")
     else:
-        legacy_h5.read(model, file)
+        legacy_h5.read(model, file, heard=lines)
+        _read_seeds(model, file)
     training = _json(file, _TRAINING)
     if options.compile and training is not None:
         lines += _compile(model, file, training, legacy_config.is_old(version))

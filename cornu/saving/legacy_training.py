@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cornu import losses, metrics, optimizers, registry
+from cornu.core import context
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.variable import Variable
 from cornu.optimizers.schedules import InverseTimeDecay
@@ -119,7 +120,7 @@ def _entry(config: Mapping[str, Any]) -> Any:
 
 
 def is_slot_by_slot(config: Mapping[str, Any]) -> bool:
-    """Whether the state of the optimizer is listed a slot for all weights, as before Keras 2.11, or weight by weight."""
+    """Whether the optimizer's state is listed slot by slot, as before Keras 2.11, instead of weight by weight."""
     entry = _entry(config)
     return isinstance(entry, Mapping) and not str(entry.get("class_name")).startswith(_NEW_OPTIMIZERS)
 
@@ -243,7 +244,8 @@ def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> li
     rest = [array for array in arrays[len(counter) :] if array.role != "learning_rate"]
     if not rest:  # the optimizer had made no step
         slots = []
-    if not slots or all(array.shape == _NO_SLOT for array in rest[len(slots) :]):
+    has_none = not slots and optimizer._trainable_variables  # of a frozen model nothing can be told
+    if has_none or all(array.shape == _NO_SLOT for array in rest[len(slots) :]):
         rest = rest[: len(slots)]
     if not _fit(slots, rest):
         return None
@@ -292,6 +294,8 @@ def restore(pairs: Sequence[tuple[Variable, Stored]], optimizer: Any) -> None:
     """Give the optimizer its state."""
     for variable, array in pairs:
         variable.assign(np.asarray(array.read()))
+    if context.current().valueless:
+        return
     product = next((v for v in optimizer.variables if _role(v) == _PRODUCT), None)
     if product is not None and not any(variable is product for variable, _ in pairs):
         product.assign(_nadam_product(optimizer))

@@ -26,6 +26,7 @@ from cornu.saving.checksum import Sums
 
 h5py = late.module("h5py")
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # how files begin
 MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _HEAP = b"GCOL\1"

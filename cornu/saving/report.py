@@ -157,10 +157,15 @@ def _facts_of(
 
 def _upgrade(found: Contents) -> list[Finding]:
     """Put an older config into today's form; what a load says of that."""
-    if found.format != "model_h5":
+    release = found.metadata.get("keras_version")
+    if found.format == "model_h5":
+        release = release or _NOT_SAID
+    else:
+        release = legacy_config.release_of(found.config, release)
+    if release is None:
         return []
     try:
-        config, lines = legacy_config.upgrade(found.config, found.metadata.get("keras_version", _NOT_SAID))
+        config, lines = legacy_config.upgrade(found.config, release)
     except Exception as error:
         return [Finding("refuses", "", said(error), stops=True)]
     found.findings += config_rows.renamed(found.config, config)

@@ -46,9 +46,11 @@ def refuse_by_name(path: str, by_name: bool) -> None:
         raise ValueError(f"load_weights: by_name is for older .h5 files, which name their layers. Received: {path!r}.")
 
 
-def write(model: Any, file: h5py.File) -> None:
-    """Write the weights of `model` and of its optimizer."""
+def write(model: Any, file: h5py.File, with_training: bool = True) -> None:
+    """Write the weights of `model` and, `with_training`, of its optimizer."""
     for path, part, store in stores(model):
+        if not with_training and path.startswith(_NOT_THE_MODEL):
+            continue
         group = file.create_group(path)
         group.attrs["name"] = part.name
         for key, value in store.items():

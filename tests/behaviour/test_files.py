@@ -207,3 +207,102 @@ def test_what_is_no_name_of_a_file_is_refused(what):
     for use in (model.save, model.save_weights, model.load_weights, cornu.models.load_model):
         with pytest.raises(TypeError, match=r"filepath must be the name of a file\. Received"):
             use(what)
+
+
+# ---------------------------------------------------------------- what training left behind
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_model_that_was_frozen_after_it_was_trained_opens_with_a_warning(ending, tmp_path):
+    model = trained()
+    model.trainable = False
+    model.save(tmp_path / f"m.{ending}")
+    with pytest.warns(UserWarning, match="fresh one"):
+        again = cornu.models.load_model(tmp_path / f"m.{ending}")
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_model_can_be_saved_without_its_optimizer(ending, tmp_path):
+    model = trained()
+    model.save(tmp_path / f"m.{ending}", include_optimizer=False)
+    again = cornu.models.load_model(tmp_path / f"m.{ending}")
+    assert not again.compiled and again.optimizer is None
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("name", ["m.keras", "plain"])
+def test_hdf5_is_told_by_what_is_in_the_file(name, tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.h5")
+    (tmp_path / "m.h5").rename(tmp_path / name)
+    again = cornu.models.load_model(tmp_path / name)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    assert cornu.models.load_model(tmp_path / name, report=True).loads
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_random_layers_go_on_where_the_file_stopped(ending, tmp_path):
+    x = np.ones((2, 50), "float32")
+    model = cornu.Sequential([cornu.Input((50,)), layers.Dropout(0.5)])
+    model(x, training=True)
+    model.save(tmp_path / f"m.{ending}")
+    again = cornu.models.load_model(tmp_path / f"m.{ending}")
+    np.testing.assert_array_equal(again(x, training=True), model(x, training=True))
+
+
+# ---------------------------------------------------------------- configs without a get_config
+
+
+@cornu.saving.register_keras_serializable(package="files")
+class Halving(layers.Layer):
+    def __init__(self, units, activation="relu", *, sizes=(1, 2), **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dense(units * 2, activation=activation)
+        self.sizes = [layers.Dense(size) for size in sizes]  # an attribute that is not what was given
+
+    def call(self, x):
+        return self.sizes[-1](self.inner(x))
+
+
+def test_plain_arguments_that_are_no_attributes_are_noted(tmp_path):
+    model = cornu.Sequential([cornu.Input((3,)), Halving(4, activation="tanh", sizes=[2, 5])])
+    config = model.layers[0].get_config()
+    assert (config["units"], config["activation"], config["sizes"]) == (4, "tanh", [2, 5])
+    model.save(tmp_path / "m.keras")
+    again = cornu.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again(np.ones((1, 3))), model(np.ones((1, 3))))
+
+
+def test_an_argument_that_is_neither_plain_nor_an_attribute_is_named():
+    with pytest.raises(AttributeError, match="'units' is neither plain data nor kept"):
+        Halving(np.int64(4)).get_config()
+
+
+def test_a_wrapper_made_from_its_config_has_its_inner_layer_built():
+    wrapped = layers.TimeDistributed(layers.Dense(3), name="each")
+    wrapped(np.ones((2, 5, 4)))
+    configured = layers.TimeDistributed.from_config(wrapped.get_config())
+    for again in (configured, layers.deserialize(layers.serialize(wrapped))):
+        assert again.layer.built
+        assert [v.path for v in again.weights] == [f"each/{again.layer.name}/{name}" for name in ("kernel", "bias")]
+
+
+def test_a_config_of_an_older_loss_scale_optimizer_is_read():
+    inner = {"module": "keras.optimizers", "class_name": "SGD", "config": {"learning_rate": 0.1}}
+    unused = {"weight_decay": None, "clipnorm": None, "use_ema": False, "ema_momentum": 0.99}
+    config = {"inner_optimizer": inner, "initial_scale": 1024.0, **unused}
+    assert cornu.optimizers.LossScaleOptimizer.from_config(config).initial_scale == 1024
+    with pytest.raises(TypeError, match="clipnorm"):
+        cornu.optimizers.LossScaleOptimizer.from_config(config | {"clipnorm": 1.0})
+
+
+def test_code_that_this_python_cannot_read_is_named(tmp_path):
+    model = cornu.Sequential([cornu.Input((4,)), layers.Lambda(abs, name="own")])
+    entry = cornu.saving.serialize_keras_object(model)
+    for code in ("4wEAAAAAAAAAAAAAAAIAAABTAAAA", "not base64 !!", "\u00e3\u0001\u0000"):
+        function = {"class_name": "__lambda__", "config": {"code": code, "defaults": None, "closure": None}}
+        entry["config"]["layers"][1]["config"]["function"] = function
+        with pytest.raises(ValueError, match="as a Lambda layer does, which this Python"):
+            cornu.saving.deserialize_keras_object(entry, safe_mode=False)

@@ -7,6 +7,8 @@ Run with each Keras in an environment of its own; each run adds to the folder:
     TF_KERAS=1 python make_legacy_files.py FOLDER                    # tf.keras of TensorFlow 1.15
     python make_legacy_files.py FOLDER                               # tf.keras of TensorFlow 2.15
     python make_legacy_files.py FOLDER pack tests/files/legacy_h5.zip
+    ENDING=.keras python make_legacy_files.py FOLDER                 # tf.keras of TensorFlow 2.12 and 2.15
+    python make_legacy_files.py FOLDER pack tests/files/legacy_keras.zip
 
 A case is a model, how it is compiled (or None) and its inputs. Beside `case.h5` go `case.npz` with inputs, targets,
 outputs, and, for a compiled model, the losses of the next two steps of training and the outputs after them.
@@ -19,6 +21,7 @@ import zipfile
 import numpy as np
 
 FOLDER = sys.argv[1]
+ENDING = os.environ.get("ENDING", ".h5")
 
 
 def pack(target):
@@ -52,6 +55,11 @@ VERSION = keras.__version__
 RNG = np.random.RandomState(7)
 BACKEND = keras.backend.backend()
 L = keras.layers
+IN_KERAS_FILES = (
+    "attention", "conv", "embedding_bidirectional", "graph", "gru", "legacy_adam", "legacy_schedule", "mixed_precision",
+    "ops", "optimizer_adam", "optimizer_amsgrad", "optimizer_nadam", "optimizer_rmsprop", "optimizer_sgd",
+    "preprocessing", "stacked_cells",
+)  # fmt: skip
 
 
 def image(*shape):
@@ -73,6 +81,8 @@ def several(x):
 
 
 def write(name, model, inputs, compiled=None, weights_only=False):
+    if ENDING != ".h5" and (weights_only or name not in IN_KERAS_FILES):
+        return
     folder = os.path.join(FOLDER, f"keras-{VERSION}-{BACKEND}")
     if not os.path.isdir(folder):
         os.makedirs(folder)
@@ -90,7 +100,7 @@ def write(name, model, inputs, compiled=None, weights_only=False):
         for _ in range(2):
             model.train_on_batch(given, targets)
     record.update({f"output_{i}": x for i, x in enumerate(several(model.predict(given)))})
-    (model.save_weights if weights_only else model.save)(path + ".h5")
+    (model.save_weights if weights_only else model.save)(path + ENDING)
     if compiled:
         losses = [np.ravel(model.train_on_batch(given, targets))[0] for _ in range(2)]
         record["losses"] = np.array(losses, "float32")
