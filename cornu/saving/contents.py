@@ -256,13 +256,16 @@ _BY_ENDING: dict[str, Callable[[str], Any]] = {".safetensors": _safetensors, ".w
 def _fit(model: Any, files: Sequence[h5py.File], config: Any) -> list[Finding]:
     """What the parts of a model need and the files lack, and the other way round."""
     found: list[Finding] = []
-    unread = {path.rpartition("/")[0] for file in files for path, _, _ in _nodes(file)}
+    stores = list(weights_h5.stores(model))
+    groups = {path.rpartition("/")[0] for file in files for path, _, _ in _nodes(file)}
+    held = weights_h5.places({path for path, _, _ in stores}, groups)
+    unread = set(held)
     older = legacy_config.release_of(config) is not None
-    for path, part, wanted in weights_h5.stores(model):
+    for path, part, wanted in stores:
         unread.discard(path)
         if older and isinstance(part, Optimizer):  # whose state is arranged anew
             continue
-        groups = [group for file in files if (group := plain_h5.group(file, path)) is not None]
+        groups = [group for file in files if (group := plain_h5.group(file, held.get(path, path))) is not None]
         stored = {key: getattr(group[key], "shape", None) for group in groups for key in group}
         found += _differences(path, {key: np.shape(array) for key, array in wanted.items()}, stored)
     return found + [Finding("ignores", path, "arrays of no part of the model") for path in sorted(unread)]

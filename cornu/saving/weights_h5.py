@@ -6,8 +6,9 @@ numbered when a class comes again. Only plain data sets are read: links to other
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ h5py = late.module("h5py")
 _MOST_NAMED = 5  # variables in a message
 _NOT_THE_MODEL = ("optimizer/", "metrics/")  # what a file may hold beside the model it is read into
 _LAYERS_OF_OLD = "_layer_checkpoint_dependencies/"
+_HEADS_OF_OLD = re.compile(r"/_(query|key|value|output)_dense/")  # of attention
 
 
 def save_weights(model: Any, path: str) -> None:
@@ -94,11 +96,12 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
     before: list[tuple[Variable, Any]] = []
     for each in files:
         plain_h5.check_room(each)
-    stored = {of_today(group): group for each in files for group in _groups_with_arrays(each)}
-    unread = set(stored)
+    groups = {group for each in files for group in _groups_with_arrays(each)}
     try:
         _build_optimizer(model, files)
-        found = _parts_for(model, unread)
+        found = _parts_for(model, set(map(_of_today, groups)))
+        stored = places({group_path(path) for path, _ in found}, groups)
+        unread = set(stored)
         for path, part in found:
             group = group_path(path)
             unread.discard(group)
@@ -131,9 +134,14 @@ def read_all(model: Any, file: h5py.File) -> None:
         )
 
 
-def of_today(path: str) -> str:
+def places(wanted: Set[str], groups: Iterable[str]) -> dict[str, str]:
+    """The groups of a file by the names of today: one that a model has no part for may be named as of old."""
+    return {group if group in wanted else _of_today(group): group for group in groups}
+
+
+def _of_today(path: str) -> str:
     """The place in a file of Keras 3 of what an earlier release, perhaps on Windows, put at `path`."""
-    return path.replace("\\", "/").replace(_LAYERS_OF_OLD, "layers/")
+    return _HEADS_OF_OLD.sub(r"/\1_dense/", path.replace("\\", "/").replace(_LAYERS_OF_OLD, "layers/"))
 
 
 def _of_training(found: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
