@@ -46,7 +46,9 @@ class Configurable:
 
     config_optional: tuple[str, ...] = ()  # left out of the config while None
     config_skip: tuple[str, ...] = ()  # never in the config
-    _given: Mapping[str, Any] = types.MappingProxyType({})  # arguments that are plain data, of classes that note them
+    _noted_arguments: Mapping[str, Any] = types.MappingProxyType(
+        {}
+    )  # arguments that are plain data, of classes that note them
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
@@ -57,7 +59,7 @@ class Configurable:
                 continue
             value = getattr(self, name, _MISSING)
             if not _is_plain(value):
-                value = self._given.get(name, value)
+                value = self._noted_arguments.get(name, value)
             if value is _MISSING and _writes_own_config(type(self)):
                 continue
             if value is _MISSING:

@@ -47,7 +47,7 @@ class Operation(Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> "Operation":
         made = super().__new__(cls)
         if not registry.is_builtin(cls):
-            made.__dict__["_given"] = plain_arguments(cls, args, kwargs)
+            made.__dict__["_noted_arguments"] = plain_arguments(cls, args, kwargs)
         return made
 
     def __init__(self, name: str | None = None):

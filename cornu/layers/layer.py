@@ -98,7 +98,7 @@ class Layer(Operation):
         {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape"}
     )
     # Attributes that hold no parts.
-    _hidden = frozenset({"_given", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
+    _hidden = frozenset({"_noted_arguments", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
     # What can no longer be added once the layer is built.
     _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
