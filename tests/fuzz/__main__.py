@@ -24,6 +24,7 @@ from tests.fuzz.mutate import mutate
 from tests.fuzz.seeds import FORMATS
 
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
+_FOR_EACH = 5e-5  # seconds more for each byte of the file
 _GIVEN_UP = 60.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
 _NOTED = 200  # loads after which the figures are kept
 _WORK = 3000  # loads after which a fresh worker takes over
@@ -62,7 +63,7 @@ class Worker:
             answer = None
         if answer is None:
             return {"wrong": f"crash with {self._process.wait()}: {''.join(self._errors[-30:])}"}
-        if answer["seconds"] > _SECONDS or answer["bytes"] > _BYTES:
+        if answer["seconds"] > _SECONDS + _FOR_EACH * path.stat().st_size or answer["bytes"] > _BYTES:
             answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
         return answer
 

@@ -16,7 +16,7 @@ import numpy as np
 
 _NUMBERS = (10**6, 10**8, 10**9, 10**12, 2**31 - 1, 2**63 - 1, -(10**9), 1e9, [10**9], [10**6, 10**6], [10**4] * 4)
 _DTYPES = ("U300000000", "S100000000", "(10000,10000)f4", "V99999999", "str", "object", "float64", "int4")
-_MOST = 2000  # entries that a list grows to
+_MOST = 300  # entries that a list grows to
 
 
 def json_asking_much(data: Any, rng: random.Random) -> Any:
