@@ -210,7 +210,7 @@ class Sequential(Model):
             "name": self.name,
             "trainable": self.trainable,
             "dtype": serialize_keras_object(self._dtype_policy),
-            "layers": list(map(serialize_keras_object, self._layers if self._sizes_declared else self.layers)),
+            "layers": list(map(serialize_keras_object, self._layers)),
         }
         if self.built and self.inputs and len(self.inputs) == 1:
             config["build_input_shape"] = self.inputs[0].shape
@@ -232,6 +232,7 @@ class Sequential(Model):
                 made.append(made[first] if first < len(made) else deserialize_keras_object(entry, custom_objects))
                 model.add(made[-1], rebuild=False)
         model._rebuild()
+        model._sizes_declared = False  # files do not tell sizes that were declared from those of the first data
         shape = config.get("build_input_shape")
         if not model.built and model._layers and isinstance(shape, (list, tuple)):
             model.build(tuple(shape))
