@@ -47,12 +47,14 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         model: the model.
         data: a first batch, as steps get it.
         stage: "train", "test" or "predict".
-        whole: all of the data where it is in memory, for looking at every label.
+        whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
     """
     key = (stage, *_shapes(data))
     is_new = key not in model._prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
+            if whole is not None and model.built:  # shapes as the user knows them, before they were cut into batches
+                model._check_inputs(unpack_x_y_sample_weight(whole)[0])
             model._prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
         known = model._prepared[key]
         known.check(model, whole if whole is not None else data)

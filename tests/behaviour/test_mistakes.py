@@ -67,6 +67,9 @@ def generator():
 
 # what a user does -> words of the message
 MISTAKES = {
+    "a long sample without its batch": (
+        lambda: net(cornu.Input((40,)), layers.Dense(1)).predict(np.ones(40), verbose=0), r"\(40,\).*x\[None\]"
+    ),
     "labels of text": (lambda: classes().fit(X, TEXT), r"y must hold numbers.*text.*'oak'.*np\.unique\(y"),
     "labels of categories": (lambda: classes().fit(X, pd.Series(TEXT, dtype="category")), "y must hold.*np.unique"),
     "labels of objects": (lambda: classes().fit(X, np.array([None, {}] * 6)), "y must hold numbers.*dict"),
