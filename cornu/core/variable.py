@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import registry, validate
+from cornu import registry, tree, validate
 from cornu.core import border, budget, compilation_cache, context, dtypes
 
 
@@ -446,10 +446,17 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     def pure(state: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
         values = dict(zip(variables, state, strict=True))
         with context.state(values):
-            result = fn(*args, **kwargs)
+            result = _read(fn(*args, **kwargs))
         return result, [values[v] for v in variables]
 
     return pure
+
+
+def _read(result: Any) -> Any:
+    """`result` with the present values of the variables in it, which mean others outside of the scope."""
+    if not any(isinstance(leaf, Variable) for leaf in tree.flatten(result)):
+        return result
+    return tree.map_structure(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, result)
 
 
 class StatelessScope:

@@ -724,7 +724,8 @@ class Layer(Operation):
                     f"{validate.describe(self)}: add_loss() takes values, and a symbolic tensor has none. Call it in "
                     "the call() of a layer of your own."
                 )
-            target.append(value() if callable(value) else value)
+            value = value() if callable(value) else value
+            target.append(value.value if isinstance(value, Variable) else value)
             if type(target) is LossesOfCall:
                 target.owners.append(self)
 

@@ -318,15 +318,19 @@ class Concatenate(_Joining):
             return None
         full_rank = len(inputs[0].shape)
         rank = min([full_rank - 1, *(len(m.shape) for m in masks if m is not None)])
-        filled = [ops.ones_like(x, dtype="bool") if m is None else m for m, x in zip(masks, inputs, strict=True)]
-        steps = [_step_mask(m, rank) for m in filled]
-        axis = self.axis % full_rank
-        return ops.concatenate(steps, axis=axis) if axis < rank else functools.reduce(ops.logical_or, steps)
+        # These are the operations of Keras's graphs, on whose depth the order of a model's layers rests.
+        entries = [_mask_of_entries(m, x) for m, x in zip(masks, inputs, strict=True)]
+        axes = tuple(range(rank, full_rank))
+        return ops.any(ops.concatenate(entries, axis=self.axis), axis=-1 if len(axes) == 1 else axes)
 
 
-def _step_mask(mask: Any, rank: int) -> Any:
-    """`mask` of `rank` axes: a step is real where any of its entries is."""
-    return ops.any(mask, axis=tuple(range(rank, len(mask.shape)))) if len(mask.shape) > rank else mask
+def _mask_of_entries(mask: Any, x: Any) -> Any:
+    """`mask` in the shape of `x`; all True where there is none."""
+    if mask is None:
+        return ops.ones_like(x, dtype="bool")
+    while len(mask.shape) < len(x.shape):
+        mask = ops.expand_dims(mask, axis=-1)
+    return ops.logical_or(mask, ops.zeros_like(x, dtype="bool"))
 
 
 # ---------------------------------------------------------------- products

@@ -95,6 +95,11 @@ class _Scaled(Layer):
         return _value(self.gamma), _value(self.beta)
 
 
+def _as_floats(x: jax.Array, layer: Layer) -> jax.Array:
+    """Whole numbers, such as pixels, in the layer's compute dtype: what is normalized is a fraction."""
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(layer.compute_dtype)
+
+
 def _value(variable: Variable | None) -> jax.Array | None:
     return None if variable is None else variable.value
 
@@ -200,6 +205,7 @@ class BatchNormalization(_Scaled):
 
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
         """Normalize by the batch's moments in training, else by the moving averages."""
+        inputs = _as_floats(inputs, self)
         if not (training and self.trainable):
             return self._by(inputs, self.moving_mean.value, self.moving_variance.value)
         if mask is None and not self.renorm:
@@ -459,7 +465,9 @@ class RMSNormalization(Layer):
 
     def call(self, x: jax.Array) -> jax.Array:
         """Normalize each example."""
-        return norm.rms_normalize(x, self.scale.value, self.axis, self.epsilon).astype(self.compute_dtype)
+        return norm.rms_normalize(_as_floats(x, self), self.scale.value, self.axis, self.epsilon).astype(
+            self.compute_dtype
+        )
 
 
 class UnitNormalization(Layer):
@@ -489,7 +497,8 @@ class UnitNormalization(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalize each example."""
-        return norm.unit_normalize(inputs, _checked_axes(self.axis, inputs.ndim, self)).astype(self.compute_dtype)
+        axes = _checked_axes(self.axis, inputs.ndim, self)
+        return norm.unit_normalize(_as_floats(inputs, self), axes).astype(self.compute_dtype)
 
 
 class SpectralNormalization(Wrapper):

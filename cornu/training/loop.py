@@ -203,6 +203,8 @@ class Trainer(Compilable, Steps):
     def _epoch(self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0) -> dict[str, Any]:
         """One epoch of training ("train") or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
+        if not any(prepared_for == stage for prepared_for, *_ in self._prepared):  # a callback has called compile()
+            self._look_at(batches, stage)
         logs = self._run_calls(
             stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
         )

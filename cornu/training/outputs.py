@@ -365,6 +365,7 @@ def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
         for key, entry in value.items() if isinstance(value, dict) else [(name, value)]:
             prefixed = [f"{name}_{key}"] if isinstance(value, dict) else []
             names = chain([key], prefixed, (f"{key}_{number}" for number in count(1)))
+            entry = entry.value if isinstance(entry, Variable) else entry  # read where it was asked for
             found[next(each for each in names if each not in found)] = entry
     return found
 

@@ -811,6 +811,52 @@ def test_a_metric_that_makes_its_variables_late_counts_every_batch(method):
         assert model.fit(X, PRICES, batch_size=5, verbose=0).history["rows"] == [ROWS]
 
 
+class Batches(Rows):
+    """Gives its variables themselves as results."""
+
+    def result(self):
+        return {"rows": self.count, "again": self.count + 0.0}
+
+
+def test_a_metric_may_give_its_variable_as_its_result():
+    model = regressor(metrics=[Batches()])
+    for found in (
+        model.evaluate(X, PRICES, batch_size=5, verbose=0, return_dict=True),
+        {name: values[0] for name, values in model.fit(X, PRICES, batch_size=5, verbose=0).history.items()},
+        model.train_on_batch(X, PRICES, return_dict=True),
+    ):
+        assert (found["rows"], found["again"]) == (ROWS, ROWS)
+
+
+def test_a_callback_may_compile_anew_between_epochs():
+    class Freezes(cornu.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.layers[0].trainable = False
+                self.model.compile("sgd", "mse", metrics=["mae"])
+                self.kept = self.model.layers[0].get_weights()
+
+    model, freezes = regressor(layers.Dense(3)), Freezes()
+    history = model.fit(X, PRICES, epochs=3, validation_data=(X, PRICES), verbose=0, callbacks=[freezes]).history
+    assert len(history["mae"]) == len(history["val_mae"]) == 3
+    for kept, now in zip(freezes.kept, model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+
+
+def test_a_layer_may_add_a_weight_as_its_loss():
+    class Priced(layers.Layer):
+        def build(self, shape):
+            self.price = self.add_weight(shape=(), initializer="ones", name="price")
+
+        def call(self, x):
+            self.add_loss(self.price)
+            return x
+
+    model = regressor(Priced(), optimizer=cornu.optimizers.SGD(0.25))
+    model.fit(X, PRICES, batch_size=ROWS, verbose=0)
+    np.testing.assert_allclose(model.layers[0].price.numpy(), 0.75)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -102,6 +102,25 @@ TABLE = [
         "with the names of the parts around; Keras leaves those out of parts that a file builds one by one.",
         lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),
     ),
+    Row(
+        "`RMSNormalization` passes masks on,",
+        "as the other normalizations do, and `MultiHeadAttention` heeds a `query_mask` that is given by hand; Keras "
+        "drops both.",
+    ),
+    Row(
+        "`training=False` in a graph holds in `fit`,",
+        "as the guide to transfer learning says; Keras trains the moving averages of such a `BatchNormalization` as "
+        "long as it is not frozen.",
+    ),
+    Row(
+        "Stateful recurrent layers keep their state from batch to batch",
+        "in `fit`, `evaluate` and `predict`; on JAX, Keras loses it.",
+    ),
+    Row(
+        "Symbolic tensors of whole numbers keep their type",
+        "through `ReLU`, pooling, `Dropout` and their like, as the numbers do; Keras says float32 of them.",
+        lambda f: f.place.endswith(".dtype") and f.theirs == "float32" and "int" in str(f.ours),
+    ),
 ]
 
 

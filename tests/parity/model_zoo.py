@@ -315,6 +315,14 @@ def several_sizes(k):
     return k.Model(x, k.layers.GlobalAveragePooling1D(name="pool")(y), name="model")
 
 
+def masked_beside_unmasked(k):
+    words, tags = (k.Input((5,), dtype="int32", name=name) for name in ("words_in", "tags_in"))
+    masked = k.layers.Embedding(7, 4, mask_zero=True, name="words")(words)
+    both = k.layers.Concatenate()([masked, k.layers.Embedding(7, 4, name="tags")(tags)])
+    steps = k.layers.Concatenate(axis=1)([both, k.layers.Masking(name="other")(both)])
+    return k.Model([words, tags], k.layers.GlobalAveragePooling1D()(steps), name="model")
+
+
 INPUTS = {
     sequential: numbers(5, 4),
     sequential_input_shape: numbers(5, 4),
@@ -355,6 +363,7 @@ INPUTS = {
     same_outputs: numbers(5, 4),
     unused_layer_order: numbers(5, 4),
     several_sizes: numbers(2, 7, 3),
+    masked_beside_unmasked: [tokens(4, 5), tokens(4, 5, seed=1)],
 }
 MODELS = tuple(INPUTS)
 

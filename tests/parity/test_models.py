@@ -352,6 +352,15 @@ def middle(k):
 
 
 A = numbers(5, 4)
+
+
+def warned(call):
+    """What `call` gives, though cornu says in which order it takes the inputs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*taken in that order")
+        return call()
+
+
 CALLS = {
     "missing last axis": lambda k: doubled(k, (4, 1))(A),
     "extra last axis": lambda k: doubled(k, (4,))(A[..., None]),
@@ -367,7 +376,7 @@ CALLS = {
     "one of two by name": lambda k: difference(k, "list")({"a": A}),
     "none for one": lambda k: difference(k, "list")([A, None]),
     "by key": lambda k: difference(k, "dictionary")({"q": A, "p": 2 * A}),
-    "a list for a dictionary": lambda k: difference(k, "dictionary")([2 * A, A]),
+    "a list for a dictionary": lambda k: warned(lambda: difference(k, "dictionary")([2 * A, A])),
     "names for keys": lambda k: difference(k, "dictionary")({"b": A, "a": 2 * A}),
 }
 

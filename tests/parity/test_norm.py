@@ -59,6 +59,15 @@ def test_batch_normalization_where_all_is_masked():
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_normalization_of_pixels_gives_fractions(training):
+    pixels = (20 * np.arange(12).reshape(2, 6)).astype("uint8")
+    ours, theirs = (package.layers.BatchNormalization() for package in (cornu, keras))
+    expected = np.asarray(theirs(pixels, training=training))
+    np.testing.assert_allclose(ours(pixels, training=training), expected, rtol=1e-5, atol=1e-6)
+    assert ours(cornu.Input((6,), dtype="uint8")).dtype == "float32"
+
+
 def test_moving_statistics_over_many_steps():
     ours, theirs = make_pair("BatchNormalization", {"momentum": 0.7, "renorm": True, "renorm_momentum": 0.8}, (X3,))
     for step in range(5):
@@ -115,6 +124,12 @@ def test_rms_normalization_along_one_inner_axis():
 @pytest.mark.parametrize("axis", [-1, 1, [1, 2], (1, -1)])
 def test_unit_normalization(axis):
     check("UnitNormalization", {"axis": axis}, (X3,))
+
+
+def test_whole_numbers_are_normalized_to_fractions():
+    x = np.arange(1, 5, dtype="int32")[None]
+    for layer in (cornu.layers.UnitNormalization(), cornu.layers.RMSNormalization()):
+        np.testing.assert_allclose(layer(x), layer(x.astype("float32")), rtol=1e-6)
 
 
 def test_unit_normalization_of_tiny_vectors():
