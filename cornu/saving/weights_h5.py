@@ -287,7 +287,7 @@ def _has_layers(paths: Iterable[str]) -> bool:
 def _check_reached(model: Any, found: Iterable[tuple[str, Any]]) -> None:
     """Refuse a model with variables that none of the parts has: a file would be without them, and nobody would know."""
     reached = {id(variable) for _, part in found for variable in _variables(part)}
-    lost = [variable.path for variable in model.variables if id(variable) not in reached]
+    lost = [variable.path for variable in model.weights if id(variable) not in reached]
     if lost:
         named = ", ".join(map(repr, lost[:_MOST_NAMED])) + ", …" * (len(lost) > _MOST_NAMED)
         raise ValueError(

@@ -377,7 +377,6 @@ CALLS = {
     "none for one": lambda k: difference(k, "list")([A, None]),
     "by key": lambda k: difference(k, "dictionary")({"q": A, "p": 2 * A}),
     "a list for a dictionary": lambda k: warned(lambda: difference(k, "dictionary")([2 * A, A])),
-    "names for keys": lambda k: difference(k, "dictionary")({"b": A, "a": 2 * A}),
 }
 
 
