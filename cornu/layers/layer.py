@@ -960,4 +960,16 @@ def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
         return
     error._cornu_noted = True
     explain(error, validate.describe(layer))
-    error.add_note(f"Raised in {validate.describe(layer)}, at {'/'.join(path)}.")
+    place = f"Raised in {validate.describe(layer)}, at {'/'.join(path)}."
+    if type(error) in (ValueError, TypeError) and _is_of_an_operation(error) and layer.name not in str(error):
+        error.args = (f"{error} {place}",)  # part of the message, for whoever shows that alone
+    else:
+        error.add_note(place)
+
+
+def _is_of_an_operation(error: Exception) -> bool:
+    """Whether the error was raised by cornu's own code rather than the user's."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_globals.get("__name__", "").startswith("cornu.")
