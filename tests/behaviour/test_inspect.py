@@ -112,7 +112,7 @@ SAVED_BY_CORNU = {
     "weights_of_layers_h5": ("m.h5", lambda model, path: model.save_weights(path)),
 }
 WHOLE = ("keras", "keras_folder", "model_h5")  # formats of models
-WITH_SEEDS = ("keras", "keras_folder", "weights_h5", "sharded_weights")
+WITH_SEEDS = ("keras", "keras_folder", "model_h5", "weights_h5", "sharded_weights")
 
 
 @pytest.mark.parametrize("kind", SAVED_BY_CORNU)
