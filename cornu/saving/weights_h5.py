@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu import late, validate
+from cornu import late, tree, validate
 from cornu.core import parts
 from cornu.core.variable import Variable
 from cornu.optimizers import Optimizer
@@ -285,9 +285,13 @@ def _has_layers(paths: Iterable[str]) -> bool:
 
 
 def _check_reached(model: Any, found: Iterable[tuple[str, Any]]) -> None:
-    """Refuse a model with variables that none of the parts has: a file would be without them, and nobody would know."""
+    """Refuse a model with variables that none of the parts has: a file would be without them, and nobody would know.
+
+    The states of stateful layers are in no file, as in Keras's.
+    """
     reached = {id(variable) for _, part in found for variable in _variables(part)}
-    lost = [variable.path for variable in model.weights if id(variable) not in reached]
+    passing = {id(v) for layer in model._flatten_layers() for v in tree.flatten(getattr(layer, "states", None))}
+    lost = [v.path for v in model.variables if id(v) not in reached and id(v) not in passing]
     if lost:
         named = ", ".join(map(repr, lost[:_MOST_NAMED])) + ", …" * (len(lost) > _MOST_NAMED)
         raise ValueError(
