@@ -138,7 +138,7 @@ class Variable:
         return array
 
     def _set(self, array: jax.Array, copy: bool) -> None:
-        """Keep `array`; a copy of it where the caller still holds it and the training step might donate it."""
+        """Keep `array`; a copy of it where the caller still holds it and may donate it to a function of their own."""
         array = jnp.array(array) if copy else array
         layout = self._layout
         self._value = jax.device_put(array, layout) if layout is not None else array

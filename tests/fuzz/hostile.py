@@ -86,9 +86,7 @@ def _array(data: Any, rng: random.Random) -> Any:
 
 
 def _graphs(data: Any) -> list[dict]:
-    return [
-        h for h in _holders(data) if isinstance(h, dict) and {"layers", "input_layers", "output_layers"} <= h.keys()
-    ]
+    return [h for h in holders(data) if isinstance(h, dict) and {"layers", "input_layers", "output_layers"} <= h.keys()]
 
 
 def _constant(data: Any, rng: random.Random) -> Any:
@@ -116,7 +114,7 @@ def _reversed(data: Any, rng: random.Random) -> Any:
 
 def _repeated(data: Any, rng: random.Random) -> Any:
     """A list that has one of its entries many times, each under a name of its own."""
-    lists = [holder for holder in _holders(data) if isinstance(holder, list) and holder]
+    lists = [holder for holder in holders(data) if isinstance(holder, list) and holder]
     if lists:
         chosen = rng.choice(lists)
         item = json.dumps(rng.choice(chosen))
@@ -162,7 +160,7 @@ def _patterns(data: Any, rng: random.Random) -> Any:
     keys = [part * rng.choice((1, 100, 10**5))] if rng.random() < 0.5 else [f"{part}{n}" for n in range(_MOST)]
     layer = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap", "registered_name": None}
     layer["config"] = {"default_policy": None, "policy_map": dict.fromkeys(keys, policy)}
-    configs = [h for h in _holders(data) if isinstance(h, dict) and "dtype" in h]
+    configs = [h for h in holders(data) if isinstance(h, dict) and "dtype" in h]
     if configs:
         rng.choice(configs)["dtype"] = layer
     return data
@@ -170,7 +168,7 @@ def _patterns(data: Any, rng: random.Random) -> Any:
 
 def _steering(data: Any, rng: random.Random) -> Any:
     """Signs that a terminal obeys, in a name."""
-    named = [h for h in _holders(data) if isinstance(h, dict) and isinstance(h.get("name"), str)]
+    named = [h for h in holders(data) if isinstance(h, dict) and isinstance(h.get("name"), str)]
     if named:
         rng.choice(named)["name"] = rng.choice(("\x1b[2J", "\x9b1m", "a\rb", "\u202e", "\x07"))
     return data
@@ -186,7 +184,8 @@ def _is_number(value: Any) -> bool:
     return all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
 
 
-def _holders(data: Any) -> list:
+def holders(data: Any) -> list:
+    """The lists and dictionaries in parsed JSON, itself included."""
     found, waiting = [], [data]
     while waiting:
         one = waiting.pop()
@@ -197,4 +196,4 @@ def _holders(data: Any) -> list:
 
 
 def _places(data: Any) -> list[tuple[Any, Any]]:
-    return [(h, key) for h in _holders(data) for key in (list(h) if isinstance(h, dict) else range(len(h)))]
+    return [(h, key) for h in holders(data) for key in (list(h) if isinstance(h, dict) else range(len(h)))]

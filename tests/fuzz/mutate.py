@@ -123,7 +123,7 @@ def _json(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
 
 
 def _changed(data: Any, rng: random.Random) -> Any:
-    places = [(holder, key) for holder in _holders(data) for key in _keys(holder)]
+    places = [(holder, key) for holder in hostile.holders(data) for key in _keys(holder)]
     if not places:
         return copy.deepcopy(rng.choice(_STRANGE))
     holder, key = rng.choice(places)
@@ -140,7 +140,7 @@ def _changed(data: Any, rng: random.Random) -> Any:
     elif kind == 5:
         holder[rng.choice(("name", "class_name", "config", "build_config", "call", "x" * 9))] = holder[key]
     elif kind == 6:
-        named = [one for one in _holders(data) if isinstance(one, dict) and "class_name" in one]
+        named = [one for one in hostile.holders(data) if isinstance(one, dict) and "class_name" in one]
         if named:
             rng.choice(named)["class_name"] = rng.choice(layers.__all__)
     elif rng.random() < 0.7:
@@ -155,16 +155,6 @@ def _nested(value: Any, depth: int, rng: random.Random) -> Any:
     for _ in range(depth):
         value = wrap(value)
     return value
-
-
-def _holders(data: Any) -> list:
-    found, waiting = [], [data]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, (list, dict)):
-            found.append(one)
-            waiting += one.values() if isinstance(one, dict) else one
-    return found
 
 
 def _keys(holder: Any) -> list:
