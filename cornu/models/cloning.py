@@ -38,6 +38,10 @@ def clone_model(
     """
     if kwargs:
         raise ValueError(f"clone_model: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+    if not isinstance(model, Model):
+        if not isinstance(model, Operation):
+            raise TypeError(f"clone_model: model must be a model or a layer. Received: {model!r}.")
+        return (clone_function or _fresh)(model)
     copy = _copy(model, input_tensors, clone_function, call_function, recursive)
     if model.compiled and not copy.compiled:
         copy.compile_from_config(compile_config(model))

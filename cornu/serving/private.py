@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 import cornu
-from cornu.serving import private_functions
 
 ROOT = "keras.src"
 
@@ -43,7 +42,6 @@ _NAMES = {
     "saving_lib.load_model": "serving.private_functions:load_model",
     "saving_lib.save_model": "serving.private_functions:save_model",
     "snake_case": "core.operation:snake_case",
-    **{name: f"serving.private_functions:{name}" for name in private_functions.__all__ if not name.endswith("_model")},
 }
 
 # Where a name is looked for that the namespace itself has not.
@@ -70,6 +68,9 @@ class Private(ModuleType):
         if place is not None:
             module, _, attribute = place.partition(":")
             return getattr(importlib.import_module(f"cornu.{module}"), attribute)
+        own = importlib.import_module("cornu.serving.private_functions")  # it loads JAX, which this module must not
+        if name in own.__all__:
+            return getattr(own, name)
         for namespace in self._namespaces:
             if name in namespace.__all__:
                 found = getattr(namespace, name)

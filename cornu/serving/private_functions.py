@@ -17,7 +17,7 @@ from cornu.training.data_class_weight import weigh_classes
 __all__ = [
     "BaseConv", "_analyze_einsum_string", "_analyze_quantization_info", "_build_attention_equation",
     "_build_proj_equation", "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline",
-    "in_safe_mode", "load_model", "save_model", "standardize_data_format", "standardize_shape",
+    "in_safe_mode", "standardize_data_format", "standardize_shape",
 ]  # fmt: skip
 
 

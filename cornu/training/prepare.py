@@ -54,7 +54,9 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
             if whole is not None and model.built:  # shapes as the user knows them, before they were cut into batches
-                model._check_inputs(unpack_x_y_sample_weight(whole)[0])
+                x, y, _ = unpack_x_y_sample_weight(whole)
+                _expect_labels(model, x, y, stage)
+                model._check_inputs(x)
             model._prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
         known = model._prepared[key]
         known.check(model, whole if whole is not None else data)
@@ -116,12 +118,8 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
         if not model.built:
             _outputs(model, x, training=False)
         return None
+    _expect_labels(model, x, y, stage)
     loss, metrics = model._compile_loss, model._compile_metrics
-    if y is None and (loss is not None or metrics is not None):
-        raise ValueError(
-            f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Give y beside x, "
-            "or let the data yield (x, y)." + _of_pairs(x)
-        )
     outputs = _outputs(model, x, training=stage == "train")
     if loss is not None:
         if not loss.built:
@@ -138,6 +136,17 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
         # Some metrics make their variables when they see data: a compiled step must find them there.
         output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
     return outputs if loss is not None else None
+
+
+def _expect_labels(model: Any, x: Any, y: Any, stage: str) -> None:
+    """Refuse data without labels where a loss or metric of the model compares with them."""
+    loss, metrics = model._compile_loss, model._compile_metrics
+    if y is not None or stage == "predict" or loss is metrics is None or not step.is_default(model, stage):
+        return
+    raise ValueError(
+        f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Give y beside x, "
+        "or let the data yield (x, y)." + _of_pairs(x)
+    )
 
 
 def _of_pairs(x: Any) -> str:

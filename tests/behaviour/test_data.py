@@ -422,7 +422,7 @@ MISTAKES = {
     "an empty iterable": ({"x": range(0)}, "the range given as x is empty"),
     "a used-up generator": ({"x": pairs(0)}, "the generator given as x is used up.*Create it anew"),
     "ragged rows": ({"x": [[1, 2], [3]]}, "x is ragged"),
-    "text and numbers": ({"x": pandas.DataFrame({"a": ["u", "v"], "b": [1, 2]})}, "objects of type int, str"),
+    "text and numbers": ({"x": pandas.DataFrame({"a": ["u", "v"], "b": [1, 2]})}, "a frame whose column 'a' holds 'u'"),
     "dates": ({"x": np.array(["2020-01-01"], "datetime64[D]")}, "x holds dates or times"),
     "a number": ({"x": 3}, "x must have at least one axis.*Received: 3"),
     "a text": ({"x": "data.csv"}, "x must be an array, .* Received: 'data.csv' of type str"),

@@ -644,9 +644,9 @@ def test_the_opset_can_be_chosen_and_models_go_on_working(tmp_path, runtime):
 
 def test_without_the_extra_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'cornu\[onnx\]'"):
+    with pytest.raises(ImportError, match=r'pip install "jax2onnx.*" "onnxruntime.*"'):
         mlp().export(tmp_path / "model.onnx", format="onnx")
     monkeypatch.setitem(sys.modules, "flatbuffers", None)
-    with pytest.raises(ImportError, match=r"pip install 'cornu\[export\]'"):
+    with pytest.raises(ImportError, match=r'pip install "flatbuffers.*"'):
         mlp().export(tmp_path / "model.stablehlo")
     assert not list(Path(tmp_path).iterdir())

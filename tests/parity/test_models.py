@@ -324,7 +324,7 @@ CLONES = {
     "call function": with_call_function,
     "input tensors": with_input_tensors,
     "too few tensors": with_too_few_tensors,
-    "no model": lambda k: k.models.clone_model(k.layers.Dense(2)),
+    "a layer": lambda k: str(k.models.clone_model(k.layers.Dense(2))),
 }
 
 
