@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 
 from cornu import settings, validate
 from cornu.core import dtypes, patterns
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import Config, DTypeLike
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
@@ -170,7 +171,11 @@ def set_dtype_policy(policy: Any) -> None:
     settings.write("dtype_policy", get(policy))
 
 
-def get(identifier: Any) -> DTypePolicy | DTypePolicyMap:
+PolicyLike: TypeAlias = DTypeLike | DTypePolicy | DTypePolicyMap | Config
+"""What stands for a policy: the policy itself, its name, a dtype, or a config."""
+
+
+def get(identifier: PolicyLike | None) -> DTypePolicy | DTypePolicyMap:
     """The policy that a name, config, dtype or policy stands for; None is the global one."""
     if identifier is None:
         return dtype_policy()

@@ -52,7 +52,12 @@ _CLASSES = (
     Poisson, SparseCategoricalCrossentropy, SquaredHinge, Tversky,
 )  # fmt: skip
 
-_FUNCTIONS = {cls.fn.__name__: cls.fn for cls in _CLASSES if cls is not Loss}
+_FUNCTIONS = (
+    binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy, categorical_hinge, circle, cosine_similarity, ctc, dice, hinge, huber,
+    kl_divergence, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
+    mean_squared_logarithmic_error, poisson, sparse_categorical_crossentropy, squared_hinge, tversky,
+)  # fmt: skip
 
 _SHORT = {
     "bce": binary_crossentropy,
@@ -67,7 +72,7 @@ catalogue = Catalogue(
     "loss",
     {
         **{cls.__name__: cls for cls in _CLASSES},
-        **_FUNCTIONS,
+        **{function.__name__: function for function in _FUNCTIONS},
         **_SHORT,
         **{name.upper(): function for name, function in _SHORT.items()},
     },

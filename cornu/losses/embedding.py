@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from cornu.core.masks import set_mask
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, as_float
 
 _NOTHING = -1e9  # the logit of a pair that does not count
@@ -62,8 +63,7 @@ def _pairs(labels: Any, other_labels: Any, remove_diagonal: bool) -> tuple[jax.A
     return (alike & ~jnp.eye(*alike.shape, dtype=bool) if remove_diagonal else alike), unlike
 
 
-class Circle(LossFunctionWrapper, function=circle, order="gamma margin remove_diagonal reduction name dtype",
-             leave_out=("ref_labels", "ref_embeddings"), gamma=80.0):  # fmt: skip
+class Circle(LossFunctionWrapper):
     """Circle loss on embeddings of length 1, with the batch's own labels.
 
     Samples without a like or an unlike partner are left out of the mean.
@@ -83,6 +83,25 @@ class Circle(LossFunctionWrapper, function=circle, order="gamma margin remove_di
 
     Paper: Sun et al., "Circle loss", https://arxiv.org/abs/2002.10857.
     """
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            circle,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            remove_diagonal=remove_diagonal,
+            gamma=gamma,
+            margin=margin,
+        )
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
         """The values, masked where a sample has no like or no unlike partner."""

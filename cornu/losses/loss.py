@@ -1,14 +1,13 @@
 """What a loss is: values of a function of arrays, weighted, masked and reduced to one number.
 
 `Loss` holds everything but the function: casting, masks, weights, reduction. `LossFunctionWrapper` joins it to a
-function, and a built-in class is a class statement that names its function:
+function, whose further arguments become attributes of the same name. A built-in class names both in its constructor:
 
-    class Huber(LossFunctionWrapper, function=huber, name="huber_loss"):
-
-The constructor's signature comes from the function's, and the parameters become attributes of the same name.
+    class Huber(LossFunctionWrapper):
+        def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
+            super().__init__(huber, name=name, reduction=reduction, dtype=dtype, delta=delta)
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,13 +19,14 @@ from cornu.core import border, context, policy
 from cornu.core.configurable import Configurable
 from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
+from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import any_symbolic, output_spec
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
 
 
-def float_type(dtype: Any) -> str:
+def float_type(dtype: PolicyLike | None) -> str:
     """The type in which a loss or metric computes: that of a dtype or dtype policy; None is floatx."""
     return settings.floatx() if dtype is None else policy.get(dtype).compute_dtype
 
@@ -65,7 +65,9 @@ class Loss(Configurable):
     rowwise = False
     """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: PolicyLike | None = None
+    ):
         name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self.reduction = validate.one_of(reduction, REDUCTIONS, "reduction", self)
@@ -120,23 +122,12 @@ class LossFunctionWrapper(Loss):
         print(loss([[0.0]], [[2.0]]))  # 8.0
     """
 
-    fn: Callable
-    option_names: tuple[str, ...] = ()
-
-    def __init_subclass__(cls, function: Callable | None = None, **details: Any):
-        """With `function`, give the class a constructor whose signature is made from that of the function."""
-        super().__init_subclass__()
-        if function is not None:
-            cls.fn = staticmethod(function)
-            details = {"order": "{options} reduction name dtype", "reduction": "sum_over_batch_size", **details}
-            cls.option_names, cls.__init__ = constructor(function, Loss.__init__, **details)
-
     def __init__(
         self,
         fn: Callable,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
         **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
@@ -149,9 +140,6 @@ class LossFunctionWrapper(Loss):
     def options(self) -> dict[str, Any]:
         """The function's arguments beside `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
-
-    def check_options(self) -> None:
-        """Refuse bad arguments of the function; called at the end of a constructor made from it."""
 
     @property
     def rowwise(self) -> bool:
@@ -172,59 +160,6 @@ class LossFunctionWrapper(Loss):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({self.fn.__name__}, {self.options})>"
-
-
-def constructor(
-    function: Callable,
-    initialize: Callable,
-    order: str,
-    name: str | None = None,
-    leave_out: tuple[str, ...] = (),
-    **defaults: Any,
-) -> tuple[tuple[str, ...], Callable]:
-    """An `__init__` for a class made from `function`, and the names of the function's options.
-
-    Args:
-        function: its parameters after `y_true` and `y_pred` become parameters of the constructor.
-        initialize: the base constructor, called with what is not an option.
-        order: the parameters in order; `{options}` stands for those of the function that are not named.
-        name: the default of `name`; None takes the function's.
-        leave_out: options that the class does not have.
-        defaults: defaults that differ from the function's, or from None.
-    """
-    parameters = list(inspect.signature(function).parameters.values())[2:]
-    options = {p.name: p for p in parameters if p.name not in leave_out}
-    defaults = {"name": name or function.__name__, **defaults}
-    names = order.replace("{options}", " ".join(o for o in options if o not in order.split())).split()
-
-    def parameter(key: str) -> inspect.Parameter:
-        fallback = options[key].default if key in options else None
-        annotation = options[key].annotation if key in options else _ANNOTATIONS[key]
-        return inspect.Parameter(
-            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults.get(key, fallback), annotation=annotation
-        )
-
-    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    signature = inspect.Signature([self_parameter, *map(parameter, names)])
-
-    def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__}: {error}. Its arguments are: {', '.join(names)}.") from None
-        bound.apply_defaults()
-        given = {key: bound.arguments[key] for key in names}
-        for option in options:
-            setattr(self, option, given.pop(option))
-        initialize(self, **given)
-        self.check_options()
-
-    initialise.__name__ = "__init__"
-    initialise.__signature__ = signature
-    return tuple(options), initialise
-
-
-_ANNOTATIONS = {"reduction": str | None, "name": str | None, "dtype": Any}
 
 
 # ---------------------------------------------------------------- arrays, ranks, weights
@@ -318,7 +253,7 @@ def masked_weights(weights: jax.Array | None, mask: Any, reduction: str | None, 
 
 def reduce_weighted(
     values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size",
-    dtype: Any = None,
+    dtype: PolicyLike | None = None,
 ) -> jax.Array:  # fmt: skip
     """The values of a loss, weighted, masked and reduced."""
     dtype = float_type(dtype)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwise
 
 
@@ -66,7 +67,7 @@ def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     return jnp.maximum(best_wrong - right + 1.0, jnp.zeros((), y_pred.dtype))
 
 
-class Hinge(LossFunctionWrapper, function=hinge):
+class Hinge(LossFunctionWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)`, for labels -1 and 1 (or 0 and 1).
 
     Args:
@@ -80,8 +81,16 @@ class Hinge(LossFunctionWrapper, function=hinge):
         print(loss([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.25
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(hinge, name=name, reduction=reduction, dtype=dtype)
 
-class SquaredHinge(LossFunctionWrapper, function=squared_hinge):
+
+class SquaredHinge(LossFunctionWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)²`, for labels -1 and 1 (or 0 and 1).
 
     Args:
@@ -95,8 +104,16 @@ class SquaredHinge(LossFunctionWrapper, function=squared_hinge):
         print(loss([[1.0, -1.0]], [[0.5, -2.0]]))  # 0.125
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "squared_hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(squared_hinge, name=name, reduction=reduction, dtype=dtype)
 
-class CategoricalHinge(LossFunctionWrapper, function=categorical_hinge):
+
+class CategoricalHinge(LossFunctionWrapper):
     """How far the best wrong class comes within a margin of 1 of the right one.
 
     Args:
@@ -109,3 +126,11 @@ class CategoricalHinge(LossFunctionWrapper, function=categorical_hinge):
         loss = cornu.losses.CategoricalHinge()
         print(loss([[0, 1]], [[0.6, 0.4]]))  # 1.2
     """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(categorical_hinge, name=name, reduction=reduction, dtype=dtype)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwise
 
 
@@ -56,7 +57,7 @@ def tversky(
     return 1.0 - hits / (total + jnp.asarray(settings.epsilon(), y_pred.dtype))
 
 
-class Dice(LossFunctionWrapper, function=dice, order="reduction name axis dtype"):
+class Dice(LossFunctionWrapper):
     """One minus the Dice coefficient: twice the overlap over the sum of both sets.
 
     Args:
@@ -72,8 +73,17 @@ class Dice(LossFunctionWrapper, function=dice, order="reduction name axis dtype"
         print(loss([[1.0, 0.0]], [[1.0, 1.0]]))  # 0.3333
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: int | tuple[int, ...] | None = None,
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(dice, name=name, reduction=reduction, dtype=dtype, axis=axis)
 
-class Tversky(LossFunctionWrapper, function=tversky, order="alpha beta reduction name axis dtype"):
+
+class Tversky(LossFunctionWrapper):
     """One minus the Tversky index: the Dice coefficient with weights for false alarms and misses.
 
     Args:
@@ -91,3 +101,14 @@ class Tversky(LossFunctionWrapper, function=tversky, order="alpha beta reduction
 
     Paper: Salehi et al., "Tversky loss function for image segmentation", https://arxiv.org/abs/1706.05721.
     """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: int | tuple[int, ...] | None = None,
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(tversky, name=name, reduction=reduction, dtype=dtype, alpha=alpha, beta=beta, axis=axis)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from cornu import settings, validate
 from cornu.core.masks import set_mask
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, as_float, predictions_and_labels, rowwise
 
 
@@ -311,7 +312,7 @@ def _warn_of_one_class(y_pred: jax.Array, axis: int, name: str) -> None:
 # ---------------------------------------------------------------- classes
 
 
-class BinaryCrossentropy(LossFunctionWrapper, function=binary_crossentropy):
+class BinaryCrossentropy(LossFunctionWrapper):
     """Cross-entropy between labels 0 and 1 and the predicted probability of 1.
 
     Args:
@@ -328,8 +329,27 @@ class BinaryCrossentropy(LossFunctionWrapper, function=binary_crossentropy):
         print(loss([[0.0, 1.0]], [[0.5, 0.5]]))  # 0.6931
     """
 
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            binary_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
-class BinaryFocalCrossentropy(LossFunctionWrapper, function=binary_focal_crossentropy):
+
+class BinaryFocalCrossentropy(LossFunctionWrapper):
     """Binary cross-entropy that plays easy samples down.
 
     Args:
@@ -351,8 +371,33 @@ class BinaryFocalCrossentropy(LossFunctionWrapper, function=binary_focal_crossen
     Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
     """
 
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_focal_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            binary_focal_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            apply_class_balancing=apply_class_balancing,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
-class CategoricalCrossentropy(LossFunctionWrapper, function=categorical_crossentropy):
+
+class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy between one-hot labels and predicted probabilities of the classes.
 
     Args:
@@ -369,8 +414,27 @@ class CategoricalCrossentropy(LossFunctionWrapper, function=categorical_crossent
         print(loss([[0, 1]], [[0.5, 0.5]]))  # 0.6931
     """
 
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            categorical_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
-class CategoricalFocalCrossentropy(LossFunctionWrapper, function=categorical_focal_crossentropy):
+
+class CategoricalFocalCrossentropy(LossFunctionWrapper):
     """Categorical cross-entropy that plays easy samples down.
 
     Args:
@@ -391,9 +455,31 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper, function=categorical_foc
     Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
     """
 
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            categorical_focal_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
-class SparseCategoricalCrossentropy(LossFunctionWrapper, function=sparse_categorical_crossentropy,
-                                    order="from_logits ignore_class reduction axis name dtype"):  # fmt: skip
+
+class SparseCategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy between integer labels and predicted probabilities of the classes.
 
     Args:
@@ -410,8 +496,27 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper, function=sparse_categor
         print(loss([1], [[0.5, 0.5]]))  # 0.6931
     """
 
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            sparse_categorical_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
 
-class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper, function=categorical_generalized_cross_entropy, q=0.5):
+
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     """A loss between cross-entropy and absolute error, robust to wrong integer labels.
 
     Args:
@@ -428,12 +533,18 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper, function=categoric
     Paper: Zhang and Sabuncu, "Generalized cross entropy loss", https://arxiv.org/abs/1805.07836.
     """
 
-    def check_options(self) -> None:
-        """Refuse a `q` out of range."""
-        _check_q(self.q, self)
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(categorical_generalized_cross_entropy, name=name, reduction=reduction, dtype=dtype, q=q)
+        _check_q(q, self)
 
 
-class KLDivergence(LossFunctionWrapper, function=kl_divergence):
+class KLDivergence(LossFunctionWrapper):
     """Kullback-Leibler divergence between true and predicted distributions.
 
     Args:
@@ -447,8 +558,16 @@ class KLDivergence(LossFunctionWrapper, function=kl_divergence):
         print(loss([[0.5, 0.5]], [[0.25, 0.75]]))  # 0.1438
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "kl_divergence",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(kl_divergence, name=name, reduction=reduction, dtype=dtype)
 
-class Poisson(LossFunctionWrapper, function=poisson):
+
+class Poisson(LossFunctionWrapper):
     """How unlikely counts are under predicted Poisson rates, up to a constant.
 
     Args:
@@ -461,3 +580,11 @@ class Poisson(LossFunctionWrapper, function=poisson):
         loss = cornu.losses.Poisson()
         print(loss([[1.0]], [[1.0]]))  # 1.0
     """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "poisson",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(poisson, name=name, reduction=reduction, dtype=dtype)

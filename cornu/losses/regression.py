@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwise
 
 
@@ -143,7 +144,7 @@ def _epsilon(like: jax.Array) -> jax.Array:
     return jnp.asarray(settings.epsilon(), like.dtype)
 
 
-class MeanSquaredError(LossFunctionWrapper, function=mean_squared_error):
+class MeanSquaredError(LossFunctionWrapper):
     """Mean of the squared errors, `(y_true - y_pred)²`.
 
     Args:
@@ -157,8 +158,16 @@ class MeanSquaredError(LossFunctionWrapper, function=mean_squared_error):
         print(loss([[0.0, 2.0]], [[1.0, 0.0]]))  # 2.5
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_squared_error, name=name, reduction=reduction, dtype=dtype)
 
-class MeanAbsoluteError(LossFunctionWrapper, function=mean_absolute_error):
+
+class MeanAbsoluteError(LossFunctionWrapper):
     """Mean of the absolute errors, `|y_true - y_pred|`.
 
     Args:
@@ -172,8 +181,16 @@ class MeanAbsoluteError(LossFunctionWrapper, function=mean_absolute_error):
         print(loss([[0.0, 2.0]], [[1.0, 0.0]]))  # 1.5
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_absolute_error, name=name, reduction=reduction, dtype=dtype)
 
-class MeanAbsolutePercentageError(LossFunctionWrapper, function=mean_absolute_percentage_error):
+
+class MeanAbsolutePercentageError(LossFunctionWrapper):
     """Mean of the absolute errors in percent of the true values.
 
     Args:
@@ -187,8 +204,16 @@ class MeanAbsolutePercentageError(LossFunctionWrapper, function=mean_absolute_pe
         print(loss([[2.0, 4.0]], [[1.0, 4.0]]))  # 25.0
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_absolute_percentage_error, name=name, reduction=reduction, dtype=dtype)
 
-class MeanSquaredLogarithmicError(LossFunctionWrapper, function=mean_squared_logarithmic_error):
+
+class MeanSquaredLogarithmicError(LossFunctionWrapper):
     """Mean of the squared differences of `log(1 + y)`.
 
     Args:
@@ -202,8 +227,16 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper, function=mean_squared_log
         print(loss([[0.0]], [[np.e - 1]]))  # 1.0
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_squared_logarithmic_error, name=name, reduction=reduction, dtype=dtype)
 
-class LogCosh(LossFunctionWrapper, function=log_cosh):
+
+class LogCosh(LossFunctionWrapper):
     """Mean of the logarithm of the hyperbolic cosine of the errors.
 
     Args:
@@ -217,8 +250,16 @@ class LogCosh(LossFunctionWrapper, function=log_cosh):
         print(loss([[0.0]], [[1.0]]))  # 0.43378
     """
 
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "log_cosh",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(log_cosh, name=name, reduction=reduction, dtype=dtype)
 
-class Huber(LossFunctionWrapper, function=huber, name="huber_loss"):
+
+class Huber(LossFunctionWrapper):
     """Quadratic for errors up to `delta`, linear beyond, so that outliers pull less.
 
     Args:
@@ -235,8 +276,17 @@ class Huber(LossFunctionWrapper, function=huber, name="huber_loss"):
     Paper: Huber, "Robust estimation of a location parameter", 1964.
     """
 
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(huber, name=name, reduction=reduction, dtype=dtype, delta=delta)
 
-class CosineSimilarity(LossFunctionWrapper, function=cosine_similarity):
+
+class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine of the angle between true and predicted vectors: -1 is a perfect match.
 
     Args:
@@ -250,3 +300,12 @@ class CosineSimilarity(LossFunctionWrapper, function=cosine_similarity):
         loss = cornu.losses.CosineSimilarity()
         print(loss([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]))  # -0.5
     """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "cosine_similarity",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(cosine_similarity, name=name, reduction=reduction, dtype=dtype, axis=axis)

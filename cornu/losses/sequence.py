@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, as_float, rowwise
 
 _FORBIDDEN = -1e5
@@ -71,7 +72,7 @@ def _arrive(blank: jax.Array, after_label: jax.Array) -> jax.Array:
     return jnp.concatenate([blank[:, :1], earlier], axis=1)
 
 
-class CTC(LossFunctionWrapper, function=ctc):
+class CTC(LossFunctionWrapper):
     """Connectionist temporal classification, for label sequences without an alignment in time.
 
     Args:
@@ -86,3 +87,11 @@ class CTC(LossFunctionWrapper, function=ctc):
 
     Paper: Graves et al., "Connectionist temporal classification", 2006.
     """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "ctc",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(ctc, name=name, reduction=reduction, dtype=dtype)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import as_float, rowwise, same_rank
 from cornu.metrics.reduction import MeanMetricWrapper
 
@@ -152,7 +153,7 @@ def _in_top_k(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
     return (above < k) & in_range & jnp.isfinite(own[..., 0])
 
 
-class Accuracy(MeanMetricWrapper, function=accuracy):
+class Accuracy(MeanMetricWrapper):
     """How often predictions equal labels.
 
     Args:
@@ -167,8 +168,15 @@ class Accuracy(MeanMetricWrapper, function=accuracy):
 
     _direction = "up"
 
+    def __init__(
+        self,
+        name: str | None = "accuracy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(accuracy, name=name, dtype=dtype)
 
-class BinaryAccuracy(MeanMetricWrapper, function=binary_accuracy):
+
+class BinaryAccuracy(MeanMetricWrapper):
     """How often probabilities fall on the side of the threshold that the label 0 or 1 says.
 
     Args:
@@ -184,8 +192,16 @@ class BinaryAccuracy(MeanMetricWrapper, function=binary_accuracy):
 
     _direction = "up"
 
+    def __init__(
+        self,
+        name: str | None = "binary_accuracy",
+        dtype: PolicyLike | None = None,
+        threshold: float = 0.5,
+    ):
+        super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
 
-class CategoricalAccuracy(MeanMetricWrapper, function=categorical_accuracy):
+
+class CategoricalAccuracy(MeanMetricWrapper):
     """How often the likeliest class is the labelled one, for one-hot labels.
 
     Args:
@@ -200,8 +216,15 @@ class CategoricalAccuracy(MeanMetricWrapper, function=categorical_accuracy):
 
     _direction = "up"
 
+    def __init__(
+        self,
+        name: str | None = "categorical_accuracy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(categorical_accuracy, name=name, dtype=dtype)
 
-class SparseCategoricalAccuracy(MeanMetricWrapper, function=sparse_categorical_accuracy):
+
+class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the likeliest class is the labelled one, for integer labels.
 
     Args:
@@ -216,8 +239,15 @@ class SparseCategoricalAccuracy(MeanMetricWrapper, function=sparse_categorical_a
 
     _direction = "up"
 
+    def __init__(
+        self,
+        name: str | None = "sparse_categorical_accuracy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)
 
-class TopKCategoricalAccuracy(MeanMetricWrapper, function=top_k_categorical_accuracy, order="k name dtype"):
+
+class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the labelled class is among the `k` likeliest, for one-hot labels.
 
     Args:
@@ -233,9 +263,16 @@ class TopKCategoricalAccuracy(MeanMetricWrapper, function=top_k_categorical_accu
 
     _direction = "up"
 
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "top_k_categorical_accuracy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(top_k_categorical_accuracy, name=name, dtype=dtype, k=k)
 
-class SparseTopKCategoricalAccuracy(MeanMetricWrapper, function=sparse_top_k_categorical_accuracy,
-                                    order="k name dtype from_sorted_ids"):  # fmt: skip
+
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the labelled class is among the `k` likeliest, for integer labels.
 
     Args:
@@ -251,3 +288,14 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper, function=sparse_top_k_cat
     """
 
     _direction = "up"
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: PolicyLike | None = None,
+        from_sorted_ids: bool = False,
+    ):
+        super().__init__(
+            sparse_top_k_categorical_accuracy, name=name, dtype=dtype, k=k, from_sorted_ids=from_sorted_ids
+        )

@@ -1,10 +1,11 @@
 """Metrics on margins: running means of the hinge losses."""
 
+from cornu.core.policy import PolicyLike
 from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
 from cornu.metrics.reduction import MeanMetricWrapper
 
 
-class Hinge(MeanMetricWrapper, function=hinge):
+class Hinge(MeanMetricWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)`, for labels -1 and 1 (or 0 and 1).
 
     Args:
@@ -19,8 +20,15 @@ class Hinge(MeanMetricWrapper, function=hinge):
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(hinge, name=name, dtype=dtype)
 
-class SquaredHinge(MeanMetricWrapper, function=squared_hinge):
+
+class SquaredHinge(MeanMetricWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)²`, for labels -1 and 1 (or 0 and 1).
 
     Args:
@@ -35,8 +43,15 @@ class SquaredHinge(MeanMetricWrapper, function=squared_hinge):
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "squared_hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(squared_hinge, name=name, dtype=dtype)
 
-class CategoricalHinge(MeanMetricWrapper, function=categorical_hinge):
+
+class CategoricalHinge(MeanMetricWrapper):
     """How far the best wrong class comes within a margin of 1 of the right one.
 
     Args:
@@ -50,3 +65,10 @@ class CategoricalHinge(MeanMetricWrapper, function=categorical_hinge):
     """
 
     _direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "categorical_hinge",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(categorical_hinge, name=name, dtype=dtype)

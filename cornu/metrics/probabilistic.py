@@ -1,5 +1,6 @@
 """Metrics on probabilities: running means of the losses of the same names."""
 
+from cornu.core.policy import PolicyLike
 from cornu.losses.probabilistic import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -10,7 +11,7 @@ from cornu.losses.probabilistic import (
 from cornu.metrics.reduction import MeanMetricWrapper
 
 
-class BinaryCrossentropy(MeanMetricWrapper, function=binary_crossentropy, leave_out=("axis",), label_smoothing=0):
+class BinaryCrossentropy(MeanMetricWrapper):
     """Cross-entropy between labels 0 and 1 and the predicted probability of 1.
 
     Args:
@@ -27,8 +28,19 @@ class BinaryCrossentropy(MeanMetricWrapper, function=binary_crossentropy, leave_
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "binary_crossentropy",
+        dtype: PolicyLike | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+    ):
+        super().__init__(
+            binary_crossentropy, name=name, dtype=dtype, from_logits=from_logits, label_smoothing=label_smoothing
+        )
 
-class CategoricalCrossentropy(MeanMetricWrapper, function=categorical_crossentropy, label_smoothing=0):
+
+class CategoricalCrossentropy(MeanMetricWrapper):
     """Cross-entropy between one-hot labels and predicted probabilities of the classes.
 
     Args:
@@ -46,8 +58,25 @@ class CategoricalCrossentropy(MeanMetricWrapper, function=categorical_crossentro
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "categorical_crossentropy",
+        dtype: PolicyLike | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: int = -1,
+    ):
+        super().__init__(
+            categorical_crossentropy,
+            name=name,
+            dtype=dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
-class SparseCategoricalCrossentropy(MeanMetricWrapper, function=sparse_categorical_crossentropy):
+
+class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """Cross-entropy between integer labels and predicted probabilities of the classes.
 
     Args:
@@ -65,8 +94,25 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper, function=sparse_categoric
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: PolicyLike | None = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+    ):
+        super().__init__(
+            sparse_categorical_crossentropy,
+            name=name,
+            dtype=dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
 
-class KLDivergence(MeanMetricWrapper, function=kl_divergence):
+
+class KLDivergence(MeanMetricWrapper):
     """Kullback-Leibler divergence between true and predicted distributions.
 
     Args:
@@ -81,8 +127,15 @@ class KLDivergence(MeanMetricWrapper, function=kl_divergence):
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "kl_divergence",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(kl_divergence, name=name, dtype=dtype)
 
-class Poisson(MeanMetricWrapper, function=poisson):
+
+class Poisson(MeanMetricWrapper):
     """How unlikely counts are under predicted Poisson rates, up to a constant.
 
     Args:
@@ -96,3 +149,10 @@ class Poisson(MeanMetricWrapper, function=poisson):
     """
 
     _direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "poisson",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(poisson, name=name, dtype=dtype)

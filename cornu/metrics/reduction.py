@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.masks import get_mask
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import (
     as_arrays,
     check_weights,
-    constructor,
     divide_no_nan,
     is_rowwise,
     masked_weights,
@@ -64,7 +64,7 @@ class Mean(Metric):
 
     ignores_zero_weights = True
 
-    def __init__(self, name: str | None = "mean", dtype: Any = None):
+    def __init__(self, name: str | None = "mean", dtype: PolicyLike | None = None):
         super().__init__(dtype=dtype, name=name)
         self.total = self.add_variable((), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
@@ -101,7 +101,7 @@ class Sum(Metric):
 
     ignores_zero_weights = True
 
-    def __init__(self, name: str | None = "sum", dtype: Any = None):
+    def __init__(self, name: str | None = "sum", dtype: PolicyLike | None = None):
         super().__init__(dtype=dtype, name=name)
         self.total = self.add_variable((), "zeros", name="total")
 
@@ -136,18 +136,7 @@ class MeanMetricWrapper(Mean):
         print(metric.result())  # 2.0
     """
 
-    fn: Callable
-    option_names: tuple[str, ...] = ()
-
-    def __init_subclass__(cls, function: Callable | None = None, **details: Any):
-        """With `function`, give the class a constructor whose signature is made from that of the function."""
-        super().__init_subclass__()
-        if function is not None:
-            cls.fn = staticmethod(function)
-            details = {"order": "name dtype {options}", **details}
-            cls.option_names, cls.__init__ = constructor(function, Mean.__init__, **details)
-
-    def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any):
+    def __init__(self, fn: Callable, name: str | None = None, dtype: PolicyLike | None = None, **kwargs: Any):
         super().__init__(name=name, dtype=dtype)
         self.fn = fn
         self.option_names = tuple(kwargs)
@@ -158,9 +147,6 @@ class MeanMetricWrapper(Mean):
     def options(self) -> dict[str, Any]:
         """The function's arguments beside `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
-
-    def check_options(self) -> None:
-        """Refuse bad arguments of the function; called at the end of a constructor made from it."""
 
     @property
     def ignores_zero_weights(self) -> bool:

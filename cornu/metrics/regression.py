@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
+from cornu.core.policy import PolicyLike
 from cornu.losses.loss import as_arrays, as_float, predictions_and_labels, rowwise
 from cornu.losses.regression import (
     log_cosh,
@@ -20,7 +21,7 @@ from cornu.metrics.metric import Metric
 from cornu.metrics.reduction import Mean, MeanMetricWrapper
 
 
-class MeanSquaredError(MeanMetricWrapper, function=mean_squared_error):
+class MeanSquaredError(MeanMetricWrapper):
     """Mean of the squared errors.
 
     Args:
@@ -35,8 +36,15 @@ class MeanSquaredError(MeanMetricWrapper, function=mean_squared_error):
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "mean_squared_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_squared_error, name=name, dtype=dtype)
 
-class MeanAbsoluteError(MeanMetricWrapper, function=mean_absolute_error):
+
+class MeanAbsoluteError(MeanMetricWrapper):
     """Mean of the absolute errors.
 
     Args:
@@ -51,8 +59,15 @@ class MeanAbsoluteError(MeanMetricWrapper, function=mean_absolute_error):
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "mean_absolute_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_absolute_error, name=name, dtype=dtype)
 
-class MeanAbsolutePercentageError(MeanMetricWrapper, function=mean_absolute_percentage_error):
+
+class MeanAbsolutePercentageError(MeanMetricWrapper):
     """Mean of the absolute errors in percent of the true values.
 
     Args:
@@ -67,8 +82,15 @@ class MeanAbsolutePercentageError(MeanMetricWrapper, function=mean_absolute_perc
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_absolute_percentage_error, name=name, dtype=dtype)
 
-class MeanSquaredLogarithmicError(MeanMetricWrapper, function=mean_squared_logarithmic_error):
+
+class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """Mean of the squared differences of `log(1 + y)`.
 
     Args:
@@ -83,8 +105,15 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper, function=mean_squared_logar
 
     _direction = "down"
 
+    def __init__(
+        self,
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(mean_squared_logarithmic_error, name=name, dtype=dtype)
 
-class LogCoshError(MeanMetricWrapper, function=log_cosh, name="logcosh"):
+
+class LogCoshError(MeanMetricWrapper):
     """Mean of the logarithm of the hyperbolic cosine of the errors.
 
     Args:
@@ -98,6 +127,13 @@ class LogCoshError(MeanMetricWrapper, function=log_cosh, name="logcosh"):
     """
 
     _direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "logcosh",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(log_cosh, name=name, dtype=dtype)
 
 
 class RootMeanSquaredError(Mean):
@@ -146,7 +182,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Arr
     return jnp.sum(unit_vectors(y_true, axis) * unit_vectors(y_pred, axis), axis=axis)
 
 
-class CosineSimilarity(MeanMetricWrapper, function=cosine_similarity):
+class CosineSimilarity(MeanMetricWrapper):
     """Mean cosine of the angle between true and predicted vectors: 1 is a perfect match.
 
     Args:
@@ -161,6 +197,14 @@ class CosineSimilarity(MeanMetricWrapper, function=cosine_similarity):
     """
 
     _direction = "up"
+
+    def __init__(
+        self,
+        name: str | None = "cosine_similarity",
+        dtype: PolicyLike | None = None,
+        axis: int = -1,
+    ):
+        super().__init__(cosine_similarity, name=name, dtype=dtype, axis=axis)
 
 
 @rowwise
@@ -223,7 +267,7 @@ def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
         )
 
 
-class PearsonCorrelation(MeanMetricWrapper, function=pearson_correlation):
+class PearsonCorrelation(MeanMetricWrapper):
     """Mean over samples of Pearson's correlation along `axis`.
 
     Args:
@@ -239,8 +283,16 @@ class PearsonCorrelation(MeanMetricWrapper, function=pearson_correlation):
 
     _direction = "up"
 
+    def __init__(
+        self,
+        name: str | None = "pearson_correlation",
+        dtype: PolicyLike | None = None,
+        axis: int = -1,
+    ):
+        super().__init__(pearson_correlation, name=name, dtype=dtype, axis=axis)
 
-class ConcordanceCorrelation(MeanMetricWrapper, function=concordance_correlation):
+
+class ConcordanceCorrelation(MeanMetricWrapper):
     """Mean over samples of Lin's concordance along `axis`.
 
     Args:
@@ -255,6 +307,14 @@ class ConcordanceCorrelation(MeanMetricWrapper, function=concordance_correlation
     """
 
     _direction = "up"
+
+    def __init__(
+        self,
+        name: str | None = "concordance_correlation",
+        dtype: PolicyLike | None = None,
+        axis: int = -1,
+    ):
+        super().__init__(concordance_correlation, name=name, dtype=dtype, axis=axis)
 
 
 class R2Score(Metric):

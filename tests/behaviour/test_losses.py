@@ -160,7 +160,7 @@ def test_wrong_arguments_are_named():
         ValueError, match=r'MeanSquaredError "mean_squared_error": reduction must be .*Received: .*"avg"'
     ):
         losses.MeanSquaredError(reduction="avg")
-    with pytest.raises(TypeError, match=r"Huber: .*'dleta'.* Its arguments are: delta"):
+    with pytest.raises(TypeError, match=r"Huber.*'dleta'"):
         losses.Huber(dleta=1.0)
     with pytest.raises(ValueError, match="q must be between 0 and 1"):
         losses.CategoricalGeneralizedCrossEntropy(q=2.0)

@@ -1,0 +1,40 @@
+"""Names for the kinds of arguments that many signatures take.
+
+`Tensor` and its kin, which also say what flows through a saved graph, stand in `cornu.core.operation`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+Shape: TypeAlias = tuple[int | None, ...]
+"""A shape; None is a size that is not known yet."""
+
+ShapeLike: TypeAlias = Sequence[int | None]
+"""What may be given as a shape."""
+
+Sizes: TypeAlias = int | Sequence[int]
+"""A number for all axes of space, or one for each."""
+
+ArrayLike: TypeAlias = jax.typing.ArrayLike | Sequence[Any]
+"""What becomes an array: an array of JAX or NumPy, a number, or nested sequences of numbers."""
+
+DTypeLike: TypeAlias = str | type | np.dtype
+"""A dtype, by name or object."""
+
+Config: TypeAlias = Mapping[str, Any]
+"""The arguments of a constructor as plain data."""
+
+ActivationLike: TypeAlias = str | Callable[..., Any] | Config
+"""What `cornu.activations.get` takes: a name, a function of an array, or a config."""
+
+InitializerLike: TypeAlias = str | Callable[..., Any] | Config
+"""What `cornu.initializers.get` takes: a name, a function of (shape, dtype), or a config."""
+
+RegularizerLike: TypeAlias = str | Callable[..., Any] | Config
+"""What `cornu.regularizers.get` takes: a name, a function from weights to a penalty, or a config."""
+
+ConstraintLike: TypeAlias = str | Callable[..., Any] | Config
+"""What `cornu.constraints.get` takes: a name, a function from weights to weights, or a config."""
