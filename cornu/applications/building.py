@@ -12,6 +12,7 @@ from typing import Any
 from cornu import activations, layers, settings, validate
 from cornu.applications import pretrained
 from cornu.core.symbolic import KerasTensor, is_keras_tensor, node_of
+from cornu.core.typing import ActivationLike
 from cornu.models import Model
 
 Body = Callable[[KerasTensor], KerasTensor]
@@ -97,7 +98,7 @@ def constructor(
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,
         classes: int = 1000,
-        classifier_activation: Any = "softmax",
+        classifier_activation: ActivationLike = "softmax",
         name: str = name or kind.lower(),
     ) -> Model:
         plan = Plan(

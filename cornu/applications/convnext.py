@@ -11,6 +11,7 @@ from cornu import initializers, layers, validate
 from cornu.applications.building import Plan, application, named, pooled_unnamed, predictions, require_channels_last
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.models import Model, Sequential
 
 __all__ = [
@@ -103,7 +104,7 @@ def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,
         classes: int = 1000,
-        classifier_activation: Any = "softmax",
+        classifier_activation: ActivationLike = "softmax",
         name: str = name,
     ) -> Model:
         require_channels_last(kind)

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cornu import layers
 from cornu.applications.building import Plan, application, channel_axis, classifier, named, pooled
@@ -19,6 +19,7 @@ from cornu.applications.efficientnet import (
 )
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.initializers import Constant
 from cornu.models import Model
 
@@ -144,7 +145,7 @@ def _efficientnet(
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,
         classes: int = 1000,
-        classifier_activation: Any = "softmax",
+        classifier_activation: ActivationLike = "softmax",
         include_preprocessing: bool = True,
         name: str = kind.lower().replace("v2", "v2-"),
     ) -> Model:

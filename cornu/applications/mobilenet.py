@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from cornu import layers
 from cornu.applications.addresses import MOBILENET_SIZES
 from cornu.applications.building import Plan, application, image_shape, last_axis, pooled_unnamed, spatial
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.models import Model
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
@@ -67,7 +67,7 @@ def MobileNet(  # noqa: N802 - Keras's public name
     input_tensor: KerasTensor | None = None,
     pooling: str | None = None,
     classes: int = 1000,
-    classifier_activation: Any = "softmax",
+    classifier_activation: ActivationLike = "softmax",
     name: str | None = None,
 ) -> Model:
     """MobileNet (Howard et al., 2017).

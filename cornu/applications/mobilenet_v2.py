@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from cornu import layers
 from cornu.applications.addresses import MOBILENET_V2_SIZES
@@ -21,6 +20,7 @@ from cornu.applications.building import (
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.mobilenet import published_size, with_name
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.models import Model
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
@@ -82,7 +82,7 @@ def MobileNetV2(  # noqa: N802 - Keras's public name
     input_tensor: KerasTensor | None = None,
     pooling: str | None = None,
     classes: int = 1000,
-    classifier_activation: Any = "softmax",
+    classifier_activation: ActivationLike = "softmax",
     name: str | None = None,
 ) -> Model:
     """MobileNet V2 (Sandler et al., 2018).

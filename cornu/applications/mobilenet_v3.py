@@ -6,12 +6,13 @@ Tables 1 and 2 of the paper are `_LARGE` and `_SMALL`.
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cornu import layers
 from cornu.applications.building import Plan, application, last_axis, named, pooled, same_padding, whole
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.models import Model
 
 __all__ = ["MobileNetV3Large", "MobileNetV3Small", "decode_predictions", "preprocess_input"]
@@ -149,7 +150,7 @@ def _mobilenet(kind: str, rows: Sequence[Row], last: int) -> Callable[..., Model
         classes: int = 1000,
         pooling: str | None = None,
         dropout_rate: float = 0.2,
-        classifier_activation: Any = "softmax",
+        classifier_activation: ActivationLike = "softmax",
         include_preprocessing: bool = True,
         name: str = kind,
     ) -> Model:

@@ -19,6 +19,7 @@ from cornu.applications.building import (
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.context import name_scope
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ActivationLike
 from cornu.models import Model
 
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
@@ -175,7 +176,7 @@ def _nasnet(kind: str, size: int, name: str, **settings: Any) -> Callable[..., M
         input_tensor: KerasTensor | None = None,
         pooling: str | None = None,
         classes: int = 1000,
-        classifier_activation: Any = "softmax",
+        classifier_activation: ActivationLike = "softmax",
         name: str = name,
     ) -> Model:
         require_channels_last(kind)

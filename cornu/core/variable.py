@@ -15,6 +15,7 @@ import numpy as np
 
 from cornu import registry, tree, validate
 from cornu.core import border, budget, compilation_cache, context, dtypes
+from cornu.core.typing import InitializerLike
 
 
 class Variable:
@@ -44,7 +45,7 @@ class Variable:
 
     def __init__(
         self,
-        initializer: Any,
+        initializer: InitializerLike | None,
         shape: Sequence[int] | None = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -301,7 +302,7 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
-def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
+def _initial_value(initializer: InitializerLike | None, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
     """The first value, made at once even while a function is being traced."""
     compilation_cache.start()
     if isinstance(initializer, str):

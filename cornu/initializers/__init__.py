@@ -6,6 +6,7 @@ from typing import Any
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
+from cornu.core.typing import InitializerLike
 from cornu.initializers.constant_values import STFT, Constant, Identity, Ones, Zeros
 from cornu.initializers.initializer import Initializer
 from cornu.initializers.random_values import (
@@ -66,7 +67,7 @@ def get(identifier: Any) -> Any:
     return catalogue.get(identifier)
 
 
-def serialize(initializer: Any) -> Any:
+def serialize(initializer: InitializerLike | None) -> Any:
     """The config of an initializer.
 
     Example:

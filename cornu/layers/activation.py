@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import activations, constraints, initializers, regularizers, validate
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 
@@ -39,7 +40,7 @@ class Activation(_ActivationLayer):
         print(cornu.layers.Activation("relu")(np.array([-1.0, 2.0])))  # [0. 2.]
     """
 
-    def __init__(self, activation: Any, **kwargs: Any):
+    def __init__(self, activation: ActivationLike | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
@@ -122,9 +123,9 @@ class PReLU(_ActivationLayer):
 
     def __init__(
         self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        alpha_initializer: InitializerLike = "Zeros",
+        alpha_regularizer: RegularizerLike | None = None,
+        alpha_constraint: ConstraintLike | None = None,
         shared_axes: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):

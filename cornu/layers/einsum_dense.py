@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -136,14 +137,14 @@ class EinsumDense(LowRankAdaptation, Layer):
         self,
         equation: str,
         output_shape: int | Sequence[int | None],
-        activation: Any = None,
+        activation: ActivationLike | None = None,
         bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         gptq_unpacked_column_size: int | None = None,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from cornu import constraints, initializers, ops, regularizers, validate
 from cornu.core import dtypes
+from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.kernels import dense
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation, refuse_quantization
@@ -51,9 +52,9 @@ class Embedding(LowRankAdaptation, Layer):
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike | None = None,
+        embeddings_constraint: ConstraintLike | None = None,
         mask_zero: bool = False,
         weights: Any = None,
         lora_rank: int | None = None,
@@ -141,9 +142,9 @@ class ReversibleEmbedding(Embedding):
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike | None = None,
+        embeddings_constraint: ConstraintLike | None = None,
         mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,

@@ -26,6 +26,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, filtered
+from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
@@ -110,7 +111,7 @@ class Layer(Operation):
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: RegularizerLike | None = None,
         trainable: bool = True,
         dtype: Any = None,
         autocast: bool = True,
@@ -486,12 +487,12 @@ class Layer(Operation):
     def add_weight(
         self,
         shape: Sequence[int] | None = None,
-        initializer: Any = None,
+        initializer: InitializerLike | None = None,
         dtype: Any = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: RegularizerLike | None = None,
+        constraint: ConstraintLike | None = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,

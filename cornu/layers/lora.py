@@ -13,6 +13,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
+from cornu.core.typing import InitializerLike
 from cornu.core.variable import Variable
 from cornu.kernels import dense
 
@@ -43,8 +44,8 @@ class LowRankAdaptation:
         self,
         rank: int,
         lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
+        a_initializer: InitializerLike = "he_uniform",
+        b_initializer: InitializerLike = "zeros",
     ) -> None:
         """Freeze the kernel and train a low-rank correction to it instead.
 

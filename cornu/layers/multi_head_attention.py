@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import constraints, initializers, random, regularizers, settings, validate
+from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
@@ -35,12 +36,12 @@ class _HeadedAttention(Layer):
         use_bias: bool,
         sliding_window: int | None,
         flash_attention: bool | None,
-        kernel_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        bias_regularizer: Any,
-        kernel_constraint: Any,
-        bias_constraint: Any,
+        kernel_initializer: InitializerLike | None,
+        bias_initializer: InitializerLike | None,
+        kernel_regularizer: RegularizerLike | None,
+        bias_regularizer: RegularizerLike | None,
+        kernel_constraint: ConstraintLike | None,
+        bias_constraint: ConstraintLike | None,
         use_gate: bool,
         seed: int | None,
     ) -> None:
@@ -187,13 +188,13 @@ class MultiHeadAttention(_HeadedAttention):
         attention_axes: int | Sequence[int] | None = None,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        activity_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,
@@ -371,13 +372,13 @@ class GroupedQueryAttention(_HeadedAttention):
         use_bias: bool = True,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        activity_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,
@@ -462,7 +463,7 @@ class GroupedQueryAttention(_HeadedAttention):
 GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
 
 
-def _copy(initializer: Any) -> Any:
+def _copy(initializer: InitializerLike | None) -> Any:
     """An equal initializer that draws for itself; plain functions have no state to share."""
     if not hasattr(initializer, "get_config"):
         return initializer

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import constraints, initializers, regularizers, validate
+from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.core.variable import Variable
 from cornu.kernels import norm
 from cornu.layers.input_spec import InputSpec
@@ -60,12 +61,12 @@ class _Scaled(Layer):
         self,
         center: bool,
         scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_regularizer: Any,
-        gamma_regularizer: Any,
-        beta_constraint: Any,
-        gamma_constraint: Any,
+        beta_initializer: InitializerLike | None,
+        gamma_initializer: InitializerLike | None,
+        beta_regularizer: RegularizerLike | None,
+        gamma_regularizer: RegularizerLike | None,
+        beta_constraint: ConstraintLike | None,
+        gamma_constraint: ConstraintLike | None,
     ) -> None:
         self.center = center
         self.scale = scale
@@ -147,14 +148,14 @@ class BatchNormalization(_Scaled):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         renorm: bool = False,
         renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
@@ -197,7 +198,7 @@ class BatchNormalization(_Scaled):
             self.renorm_stddev = self._add_average("renorm_stddev", shape, self._initial_deviation)
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: shape[0]})
 
-    def _add_average(self, name: str, shape: tuple, initializer: Any) -> Variable:
+    def _add_average(self, name: str, shape: tuple, initializer: InitializerLike | None) -> Variable:
         return self.add_weight(shape, initializer, name=name, trainable=False, autocast=False)
 
     def _initial_deviation(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
@@ -320,12 +321,12 @@ class LayerNormalization(_Scaled):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         rms_scaling: bool = False,
         **kwargs: Any,
     ):
@@ -386,12 +387,12 @@ class GroupNormalization(_Scaled):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)

@@ -14,6 +14,7 @@ from cornu import initializers, validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
+from cornu.core.typing import InitializerLike
 from cornu.core.variable import Variable, functional
 from cornu.losses.loss import float_type
 
@@ -72,7 +73,7 @@ class Metric(Configurable):
         return "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
 
     def add_variable(
-        self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = None, aggregation: str = "sum",
+        self, shape: Sequence[int], initializer: InitializerLike = "zeros", dtype: Any = None, aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:  # fmt: skip
         """A new variable of the metric.
@@ -97,7 +98,11 @@ class Metric(Configurable):
         return variable
 
     def add_weight(
-        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: Sequence[int] = (),
+        initializer: InitializerLike | None = None,
+        dtype: Any = None,
+        name: str | None = None,
     ) -> Variable:
         """A new variable of the metric, as `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name=name)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.optimizer import LearningRate, Optimizer
 
 __all__ = ["Adafactor"]
 
@@ -23,7 +23,8 @@ class Adafactor(Optimizer):
         epsilon_2: least root mean square that weights are taken to have.
         clip_threshold: largest root mean square of a step before the rate.
         relative_step: kept for configs; the rate is at most `1 / sqrt(t)` either way, as in Keras.
-        **kwargs: as in `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
     Example:
 
@@ -36,15 +37,38 @@ class Adafactor(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_2_decay: float = -0.8,
         epsilon_1: float = 1e-30,
-        epsilon_2: float = 1e-3,
+        epsilon_2: float = 0.001,
         clip_threshold: float = 1.0,
         relative_step: bool = True,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.beta_2_decay = beta_2_decay
         self.epsilon_1 = epsilon_1
         self.epsilon_2 = epsilon_2

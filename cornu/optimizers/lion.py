@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.optimizer import LearningRate, Optimizer
 
 __all__ = ["Lion"]
 
@@ -20,7 +20,8 @@ class Lion(Optimizer):
         learning_rate: number, schedule or function.
         beta_1: share of the momentum in the direction, more than 0 and at most 1.
         beta_2: share of the old momentum that a step keeps.
-        **kwargs: as in `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
     Example:
 
@@ -31,8 +32,37 @@ class Lion(Optimizer):
 
     slots = ("momentum",)
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **kwargs: Any):
-        super().__init__(learning_rate, **kwargs)
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if not 0 < beta_1 <= 1:
             raise ValueError(
                 f"{validate.describe(self)}: beta_1 must be more than 0 and at most 1. Received: beta_1={beta_1!r}."

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import Optimizer
+from cornu.optimizers.optimizer import LearningRate, Optimizer
 
 __all__ = ["OptaxOptimizer"]
 
@@ -26,7 +26,8 @@ class OptaxOptimizer(Optimizer):
     Args:
         transformation: what an optax function such as `optax.adam(1e-3)` returns.
         learning_rate: factor on its updates; 1.0 leaves the size to the transformation.
-        **kwargs: as in `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
     Example:
 
@@ -40,8 +41,36 @@ class OptaxOptimizer(Optimizer):
         optimizer = cornu.optimizers.OptaxOptimizer(Halving())
     """
 
-    def __init__(self, transformation: Any, learning_rate: Any = 1.0, **kwargs: Any):
-        super().__init__(learning_rate, **kwargs)
+    def __init__(
+        self,
+        transformation: Any,
+        learning_rate: LearningRate = 1.0,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if not is_transformation(transformation):
             raise ValueError(
                 f"{validate.describe(self)}: transformation must have init(weights) and update(gradients, state, "

@@ -11,7 +11,7 @@ import numbers
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -26,10 +26,14 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
+from cornu.core.typing import InitializerLike
 from cornu.core.variable import Variable, assigned_together, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
 __all__ = ["Optimizer"]
+
+LearningRate: TypeAlias = float | jax.Array | LearningRateSchedule | Callable[[], Any]
+"""What may be given as a learning rate: a number, a schedule, or a function without arguments."""
 
 
 class Optimizer(Configurable):
@@ -69,7 +73,7 @@ class Optimizer(Configurable):
 
     def __init__(
         self,
-        learning_rate: Any,
+        learning_rate: LearningRate,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -208,7 +212,7 @@ class Optimizer(Configurable):
     def add_variable(
         self,
         shape: Sequence[int],
-        initializer: Any = "zeros",
+        initializer: InitializerLike = "zeros",
         dtype: Any = None,
         aggregation: str = "none",
         layout: Any = None,
@@ -240,7 +244,9 @@ class Optimizer(Configurable):
         full_name = f"{of.path.replace('/', '_')}_{name or 'var'}"
         return self._add(full_name, of.shape, initializer, of.dtype, of.aggregation, of._layout)
 
-    def _add(self, name: str, shape: Sequence, initializer: Any, dtype: Any, aggregation: str, layout: Any) -> Variable:
+    def _add(
+        self, name: str, shape: Sequence, initializer: InitializerLike | None, dtype: Any, aggregation: str, layout: Any
+    ) -> Variable:
         if isinstance(initializer, str):
             initializer = initializers.get(initializer)
         with context.scope(path=(self.name,)):

@@ -28,6 +28,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
+from cornu.core.typing import ConstraintLike, InitializerLike
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -97,7 +98,9 @@ __all__ = [
 # ---------------------------------------------------------------- values and variables
 
 
-def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
+def variable(
+    value: Any, dtype: Any = None, name: str | None = None, constraint: ConstraintLike | None = None
+) -> Variable:
     """A variable with this first value."""
     made = Variable(value, dtype=dtype or floatx(), name=_plain(name))
     made.constraint = constraint
@@ -683,12 +686,12 @@ def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None)
     return found if dtype is None else _map_structure(lambda each: ops.cast(each, dtype), found)
 
 
-def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+def foldl(fn: Callable, elems: Any, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
     """`fn(so far, element)` along the first axis from its start; the first element begins without `initializer`."""
     return _folded(fn, elems, initializer)
 
 
-def foldr(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+def foldr(fn: Callable, elems: Any, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
     """`fn(so far, element)` along the first axis from its end; the last element begins without `initializer`."""
     return _folded(fn, ops.flip(elems, axis=0), initializer)
 
