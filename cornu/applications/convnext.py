@@ -30,6 +30,7 @@ class LayerScale(layers.Layer):
         projection_dim: number of channels.
     """
 
+    pure_call = rowwise = True
     registered_name_in_files = "LayerScale"
 
     def __init__(self, init_values: float, projection_dim: int, **kwargs: Any):

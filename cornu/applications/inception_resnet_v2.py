@@ -20,6 +20,7 @@ class CustomScaleLayer(layers.Layer):
         scale: how much of the residual is added.
     """
 
+    pure_call = rowwise = True
     registered_name_in_files = "CustomScaleLayer"
 
     def __init__(self, scale: float, **kwargs: Any):

@@ -84,6 +84,10 @@ class Structure:
             self._memory[key] = work_out()
         return self._memory[key]
 
+    def forget(self, key: Any) -> None:
+        """Work `key` out anew when it is asked for again."""
+        self._memory.pop(key, None)
+
     def __reduce__(self) -> tuple:
         """A copy of the root is another object: nothing that is known here goes with it."""
         return type(None), ()

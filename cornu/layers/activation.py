@@ -40,6 +40,8 @@ class Activation(_ActivationLayer):
         print(cornu.layers.Activation("relu")(np.array([-1.0, 2.0])))  # [0. 2.]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, activation: ActivationLike | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -64,6 +66,8 @@ class ReLU(_ActivationLayer):
 
         print(cornu.layers.ReLU(max_value=6.0)(np.array([-1.0, 2.0, 9.0])))  # [0. 2. 6.]
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self,
@@ -93,6 +97,8 @@ class LeakyReLU(_ActivationLayer):
         print(cornu.layers.LeakyReLU(0.1)(np.array([-10.0, 2.0])))  # [-1.  2.]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
@@ -120,6 +126,8 @@ class PReLU(_ActivationLayer):
         layer = cornu.layers.PReLU(alpha_initializer="ones", shared_axes=[1])
         print(layer(np.array([[[-1.0, 2.0]]])))  # [[[-1.  2.]]]
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self,
@@ -172,6 +180,8 @@ class ELU(_ActivationLayer):
         print(cornu.layers.ELU()(np.array([-1.0, 2.0])))  # [-0.63212055 2.]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.alpha = alpha
@@ -196,6 +206,8 @@ class Softmax(_ActivationLayer):
 
         print(cornu.layers.Softmax()(np.zeros((1, 3)), mask=np.array([[True, True, False]])))  # [[0.5 0.5 0. ]]
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)

@@ -44,6 +44,8 @@ class Attention(Layer):
         print(cornu.layers.Attention()([query, value]).shape)  # (2, 3, 4)
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         use_scale: bool = False,
@@ -151,6 +153,7 @@ class AdditiveAttention(Attention):
         print(cornu.layers.AdditiveAttention()([query, value]).shape)  # (2, 3, 4)
     """
 
+    pure_call = rowwise = True
     config_skip = ("autocast", "score_mode")
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):

@@ -45,6 +45,7 @@ class Bidirectional(OuterLayer):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 8)
     """
 
+    pure_call = rowwise = True
     config_skip = (*Layer.config_skip, "weights")
 
     def __init__(

@@ -32,6 +32,7 @@ class CategoryEncoding(HostLayer):
         print(layer([[0, 1, 1], [3, 3, 3]]))  # [[1. 2. 0. 0.] [0. 0. 0. 3.]]
     """
 
+    pure_call = rowwise = True
     config_skip = (*HostLayer.config_skip, "sparse")
 
     def __init__(

@@ -271,6 +271,8 @@ class SimpleRNNCell(GatedCell):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
     """
 
+    pure_call = rowwise = True
+
     def call(self, sequence: jax.Array, states: Any, training: bool = False) -> tuple:
         """One step."""
         hidden = _hidden(states)
@@ -309,6 +311,7 @@ class LSTMCell(GatedCell):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
     """
 
+    pure_call = rowwise = True
     gate_count = 4
 
     def __init__(
@@ -403,6 +406,7 @@ class GRUCell(GatedCell):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 4)
     """
 
+    pure_call = rowwise = True
     gate_count = 3
 
     def __init__(
@@ -493,6 +497,8 @@ class StackedRNNCells(OuterLayer):
         layer = cornu.layers.RNN(cornu.layers.StackedRNNCells(cells))
         print(layer(np.ones((2, 5, 6))).shape)  # (2, 3)
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, cells: Sequence[Any], **kwargs: Any):
         super().__init__(**kwargs)

@@ -109,6 +109,7 @@ _rounded_once = halves.in_float32(_biased)
 class _Conv(LowRankAdaptation, _Windowed):
     """The body of the convolution layers."""
 
+    pure_call = rowwise = True
     config_optional = ("lora_rank", "lora_alpha")
 
     def __init__(
@@ -346,6 +347,8 @@ class Conv3D(_Conv):
 class _ConvTranspose(_Windowed):
     """The body of the transposed convolution layers."""
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         filters: int,
@@ -558,6 +561,8 @@ class Conv3DTranspose(_ConvTranspose):
 class _DepthwiseConv(_Windowed):
     """The body of the depthwise convolution layers."""
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         kernel_size: Sizes,
@@ -693,6 +698,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 class _SeparableConv(_Windowed):
     """The body of the separable convolution layers."""
+
+    pure_call = rowwise = True
 
     def __init__(
         self,

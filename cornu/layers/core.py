@@ -21,6 +21,8 @@ class Identity(Layer):
         print(cornu.layers.Identity()(np.array([1.0, 2.0])))  # [1. 2.]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -50,6 +52,7 @@ class Lambda(Layer):
         print(cornu.layers.Lambda(lambda x: x ** 2)(np.array([3.0])))  # [9.]
     """
 
+    pure_call = rowwise = True
     config_skip = (*Layer.config_skip, "function", "output_shape", "mask", "arguments")
 
     def __init__(

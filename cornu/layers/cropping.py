@@ -13,6 +13,8 @@ from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 class _Cropping(Layer):
     """What all ranks share; subclasses set `cropping`, and `data_format` above rank 1."""
 
+    pure_call = rowwise = True
+    hooks = frozenset({"_pairs"})
     data_format = "channels_last"
 
     def _pairs(self) -> Pairs:

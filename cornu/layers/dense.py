@@ -41,6 +41,8 @@ class Dense(LowRankAdaptation, Layer):
         print(layer(np.ones((4, 3))).shape)  # (4, 2)
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         units: int,

@@ -41,6 +41,8 @@ class Discretization(HostLayer):
         print(layer(np.array([[-1.5, 1.0, 3.4, 0.5]])))  # [[0 2 3 1]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         bin_boundaries: Sequence[float] | None = None,

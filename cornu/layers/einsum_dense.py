@@ -131,6 +131,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         print(layer(np.ones((2, 3, 4))).shape)  # (2, 3, 5)
     """
 
+    pure_call = True
     config_optional = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
     def __init__(
@@ -169,10 +170,10 @@ class EinsumDense(LowRankAdaptation, Layer):
         self._init_lora(lora_rank, lora_alpha)
 
     @property
-    def mixes_rows(self) -> bool:
-        """Whether the first axis of the input is not that of the output."""
+    def rowwise(self) -> bool:
+        """Whether the first axis of the input is that of the output."""
         source, weight, target, ellipsis = _parse(self.equation, self)
-        return ellipsis != "left" and (source[:1] != target[:1] or source[:1] in weight)
+        return ellipsis == "left" or (source[:1] == target[:1] and source[:1] not in weight)
 
     @property
     def kernel(self) -> Any:

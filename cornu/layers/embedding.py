@@ -44,6 +44,7 @@ class Embedding(LowRankAdaptation, Layer):
         print(layer(np.array([[3, 14, 0]])).shape)  # (1, 3, 8)
     """
 
+    pure_call = rowwise = True
     adapted = "embeddings"
     config_optional = ("lora_rank", "lora_alpha")
     config_skip = ("autocast", "weights")
@@ -136,6 +137,8 @@ class ReversibleEmbedding(Embedding):
         vectors = layer(np.array([[3, 14]]))
         print(layer(vectors, reverse=True).shape)  # (1, 2, 100)
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ class Normalization(Layer):
         print(layer(np.array([[1.0, 30.0]])))  # [[-1. 1.]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         axis: int | Sequence[int] | None = -1,

@@ -37,6 +37,8 @@ class HashedCrossing(HostLayer):
         print(layer((np.array(["A", "B", "A"]), np.array([101, 101, 102]))))  # [1 4 1]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         num_bins: int,

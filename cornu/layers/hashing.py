@@ -39,6 +39,8 @@ class Hashing(HostLayer):
         print(layer([["A"], ["B"], ["C"], ["D"], ["E"]]).ravel())  # [1 0 1 1 2]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         num_bins: int,

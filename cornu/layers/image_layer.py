@@ -26,6 +26,8 @@ class ImageLayer(Layer):
         bounding_box_format: how boxes are given, such as `"xyxy"` or `"rel_xywh"`; needed where there are boxes.
     """
 
+    pure_call = rowwise = True
+    hooks = frozenset({"_changed", "_changed_boxes", "_changed_masks", "_draw", "_map", "_transform"})
     config_optional = (*Layer.config_optional, "bounding_box_format")
     _keeps_integers = False  # whether images of whole numbers come out as such, rather than in the compute dtype
     _always = False  # whether the layer acts outside of training, too

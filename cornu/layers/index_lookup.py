@@ -64,6 +64,7 @@ class IndexLookup(HostLayer):
     `_spread(values)`, a number from 0 to `num_oov_indices - 1` for each token.
     """
 
+    pure_call = rowwise = True
     token_dtype: str
     make_vocabulary: Any
 

@@ -28,6 +28,8 @@ class InputLayer(Layer):
         print(layer.output.shape)  # (None, 4)
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         shape: Sequence[int | None] | None = None,

@@ -92,6 +92,10 @@ class Layer(Operation):
 
     input_spec: Any = None
     supports_masking = False
+    pure_call: bool
+    """Promise that a call does nothing but compute with its arguments, the layer's attributes and variables."""
+    rowwise: bool | str
+    """Promise that each row of the output is computed from the same row of the input; "inference": not in training."""
     config_skip = ("autocast",)
     config_optional = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: what it is made of does not depend on them.

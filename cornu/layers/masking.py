@@ -27,6 +27,8 @@ class Masking(Layer):
         print(y.shape)  # (1, 3)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, mask_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self._without_weights()

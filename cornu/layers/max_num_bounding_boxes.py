@@ -32,6 +32,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         print(layer({"images": np.ones((1, 8, 8, 3)), "bounding_boxes": boxes})["bounding_boxes"]["labels"])
     """
 
+    pure_call = rowwise = True
     _always = True
     _keeps_integers = True
 

@@ -90,6 +90,9 @@ class _Joining(Layer):
 class _Elementwise(_Joining):
     """Entry by entry; subclasses write `_merge` for a list of arrays of equal rank and dtype."""
 
+    pure_call = rowwise = True
+    hooks = frozenset({"_leaves_masked_out", "_merge", "_merged_dtype", "_worst"})
+
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
         if any(len(shape) == 0 for shape in shapes):
             raise ValueError(f"{validate.describe(self)}: every input needs a batch axis. Received: shapes {shapes}.")
@@ -285,6 +288,8 @@ class Concatenate(_Joining):
         print(cornu.layers.Concatenate()([x, x]).shape)  # (2, 6)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, axis: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = axis
@@ -351,6 +356,7 @@ class Dot(_Joining):
         print(cornu.layers.Dot(axes=1)([x, x]))  # [[5.]]
     """
 
+    pure_call = rowwise = True
     minimum_inputs = maximum_inputs = 2
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):

@@ -15,6 +15,10 @@ from cornu.layers.random_erasing import window
 class _Mixing(RandomImageLayer):
     """Gives each image a partner in its batch; "mix_weight" is the image's own share."""
 
+    pure_call = True
+    rowwise = "inference"
+    hooks = frozenset({"transform_bounding_boxes", "transform_segmentation_masks"})
+
     def _partners(self, count: Any, seed: Any) -> jax.Array:
         return random.shuffle(jnp.arange(count), seed=self.generator if seed is None else seed)
 

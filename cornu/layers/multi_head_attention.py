@@ -177,6 +177,8 @@ class MultiHeadAttention(_HeadedAttention):
         print(layer(x, x, use_causal_mask=True).shape)  # (1, 5, 8)
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         num_heads: int,
@@ -361,6 +363,7 @@ class GroupedQueryAttention(_HeadedAttention):
         print(layer(x, x).shape)  # (1, 5, 8)
     """
 
+    pure_call = rowwise = True
     name_in_files = "GroupQueryAttention"
 
     def __init__(

@@ -141,6 +141,8 @@ class BatchNormalization(_Scaled):
         print(np.mean(y, axis=0))  # [0. 0.]
     """
 
+    pure_call = True
+
     def __init__(
         self,
         axis: int = -1,
@@ -180,9 +182,9 @@ class BatchNormalization(_Scaled):
         self.synchronized = synchronized
 
     @property
-    def mixes_rows(self) -> str | bool:
+    def rowwise(self) -> str | bool:
         """In training the moments are those of the batch, unless the layer is frozen."""
-        return "training" if self.trainable else False
+        return "inference" if self.trainable else True
 
     def build(self, input_shape: Any) -> None:
         """Make the weights and the moving averages for inputs of this shape."""
@@ -315,6 +317,8 @@ class LayerNormalization(_Scaled):
         print(layer(np.array([[1.0, 3.0]])))  # [[-0.9995 0.9995]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         axis: int | Sequence[int] = -1,
@@ -379,6 +383,8 @@ class GroupNormalization(_Scaled):
         layer = cornu.layers.GroupNormalization(groups=2)
         print(layer(np.ones((1, 5, 4))).shape)  # (1, 5, 4)
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self,
@@ -450,6 +456,8 @@ class RMSNormalization(Layer):
         print(layer(np.array([[3.0, 4.0]])))  # [[0.85 1.13]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
@@ -489,6 +497,8 @@ class UnitNormalization(Layer):
         print(layer(np.array([[3.0, 4.0]])))  # [[0.6 0.8]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
@@ -524,6 +534,8 @@ class SpectralNormalization(Wrapper):
             layer(np.ones((2, 4)), training=True)
         print(np.linalg.norm(layer.kernel.numpy(), 2))  # 1.0
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)

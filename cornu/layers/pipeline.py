@@ -27,6 +27,8 @@ class Pipeline(Layer):
         y = steps(np.ones((1, 4, 4, 3)), training=True)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, layers: Sequence[Layer], name: str | None = None):
         super().__init__(name=name)
         self.layers = list(layers)

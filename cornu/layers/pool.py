@@ -47,12 +47,16 @@ class _Pooling(Layer):
 
 
 class _MaxPooling(_Pooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The largest value under each place of the window."""
         return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
 class _AveragePooling(_Pooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The mean under each place of the window."""
         return ops.average_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
@@ -199,12 +203,16 @@ class _GlobalPooling(Layer):
 
 
 class _GlobalMaxPooling(_GlobalPooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The largest value of each channel."""
         return jnp.max(inputs, self._space, keepdims=self.keepdims)
 
 
 class _GlobalAveragePooling(_GlobalPooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The mean of each channel."""
         return jnp.mean(inputs, self._space, keepdims=self.keepdims)
@@ -272,6 +280,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         print(cornu.layers.GlobalAveragePooling1D()(x, mask=np.array([[True, True, False]])))  # [[2.]]
     """
 
+    pure_call = rowwise = True
     rank = 1
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
@@ -330,12 +339,16 @@ class _AdaptivePooling(Layer):
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The mean of each bin."""
         return ops.adaptive_average_pool(inputs, self.output_size, self.data_format)
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
+    pure_call = rowwise = True
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """The largest value of each bin."""
         return ops.adaptive_max_pool(inputs, self.output_size, self.data_format)

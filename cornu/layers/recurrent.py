@@ -50,6 +50,7 @@ def _of_cell(*names: str) -> dict[str, property]:
 class GatedRNN(RNN):
     """What the three layers share: a built-in cell inside, and the choice of the loop."""
 
+    pure_call = rowwise = True
     config_skip = (*RNN.config_skip, "cell", "use_cudnn")
     use_cudnn: Any = "auto"
 
@@ -130,6 +131,7 @@ class SimpleRNN(GatedRNN):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
     """
 
+    pure_call = rowwise = True
     config_optional = (*(n for n in RNN.config_optional if n != "activity_regularizer"), "seed")
 
     def __init__(
@@ -202,6 +204,7 @@ class LSTM(GatedRNN):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
     """
 
+    pure_call = rowwise = True
     config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
 
     def __init__(
@@ -277,6 +280,7 @@ class GRU(GatedRNN):
         print(layer(np.ones((2, 5, 3))).shape)  # (2, 5, 4)
     """
 
+    pure_call = rowwise = True
     config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
 
     def __init__(

@@ -40,6 +40,9 @@ class _TrainingNoise(Layer):
     Subclasses write `_noisy(inputs)`, and set `_strength`, which is 0 where there is nothing to do.
     """
 
+    pure_call = rowwise = True
+    hooks = frozenset({"_mask_shape", "_noisy"})
+
     def __init__(self, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed = _seed(seed, self)
@@ -311,6 +314,7 @@ class ActivityRegularization(Layer):
         print(layer.losses)  # one number: 0.5 * 3, the mean over the two samples
     """
 
+    pure_call = rowwise = True
     config_skip = (*Layer.config_skip, "activity_regularizer")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):

@@ -28,6 +28,8 @@ class Flatten(Layer):
         print(cornu.layers.Flatten()(np.ones((2, 3, 4))).shape)  # (2, 12)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
@@ -52,6 +54,8 @@ class Reshape(Layer):
 
         print(cornu.layers.Reshape((-1, 2))(np.ones((3, 4))).shape)  # (3, 2, 2)
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, target_shape: Sequence[int | None], **kwargs: Any):
         super().__init__(**kwargs)
@@ -107,6 +111,8 @@ class Permute(Layer):
         print(cornu.layers.Permute((2, 1))(np.ones((2, 3, 4))).shape)  # (2, 4, 3)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, dims: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
@@ -134,6 +140,8 @@ class RepeatVector(Layer):
 
         print(cornu.layers.RepeatVector(3)(np.ones((2, 4))).shape)  # (2, 3, 4)
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)

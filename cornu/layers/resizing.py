@@ -164,6 +164,7 @@ class CenterCrop(_Crop, ImageLayer):
         print(cornu.layers.CenterCrop(4, 6)(np.ones((1, 8, 8, 3))).shape)  # (1, 4, 6, 3)
     """
 
+    pure_call = rowwise = True
     _always = True
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
@@ -198,6 +199,8 @@ class RandomCrop(_Crop, RandomImageLayer):
         crop = cornu.layers.RandomCrop(4, 6, seed=1)
         print(crop(np.ones((1, 8, 8, 3)), training=True).shape)  # (1, 4, 6, 3)
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self,

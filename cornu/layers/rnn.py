@@ -67,6 +67,7 @@ class RNN(OuterLayer):
         print(cornu.layers.RNN(Average())(np.ones((2, 5, 3))).shape)  # (2, 3)
     """
 
+    pure_call = rowwise = True
     _hidden = Layer._hidden | {"states"}  # kept states are variables of the layer, but no weights
 
     def __init__(

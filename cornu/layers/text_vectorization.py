@@ -64,6 +64,8 @@ class TextVectorization(HostLayer):
         print(layer(["The cat ran!", "a dog"]))  # [[2 3 5 0] [1 1 0 0]]
     """
 
+    pure_call = rowwise = True
+
     def __init__(
         self,
         max_tokens: int | None = None,

@@ -35,6 +35,8 @@ class TimeDistributed(Wrapper):
         print(layer(frames).shape)  # (2, 5, 6, 6, 4)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, layer: Any, **kwargs: Any):
         super().__init__(layer, **kwargs)
         self.supports_masking = True

@@ -36,6 +36,8 @@ class UpSampling1D(Layer):
         print(cornu.layers.UpSampling1D(2)(np.array([[[1.0], [2.0]]])).ravel())  # [1. 1. 2. 2.]
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
         self.size = validate.positive_int(size, "size", self)
@@ -61,6 +63,8 @@ class UpSampling2D(Layer):
 
         print(cornu.layers.UpSampling2D((2, 3))(np.ones((1, 4, 4, 3))).shape)  # (1, 8, 12, 3)
     """
+
+    pure_call = rowwise = True
 
     def __init__(
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
@@ -95,6 +99,8 @@ class UpSampling3D(Layer):
 
         print(cornu.layers.UpSampling3D(2)(np.ones((1, 2, 3, 4, 1))).shape)  # (1, 4, 6, 8, 1)
     """
+
+    pure_call = rowwise = True
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)

@@ -38,6 +38,8 @@ class Wrapper(OuterLayer):
         print(Twice(cornu.layers.Dense(3))(np.ones((2, 3))).shape)  # (2, 3)
     """
 
+    pure_call = rowwise = True
+
     def __init__(self, layer: Layer, **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):

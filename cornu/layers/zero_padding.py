@@ -14,6 +14,9 @@ from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 class _ZeroPadding(Layer):
     """What all ranks share; subclasses set `padding` and `data_format`."""
 
+    pure_call = rowwise = True
+    hooks = frozenset({"_pairs"})
+
     def _pairs(self) -> Pairs:
         return self.padding
 

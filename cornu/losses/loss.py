@@ -62,8 +62,8 @@ class Loss(Configurable):
         print(Cubed()(np.zeros((2, 1)), np.array([[1.0], [2.0]])))  # 4.5
     """
 
-    rowwise = False
-    """Whether the value of a row depends on that row alone, so that a masked row changes nothing."""
+    rowwise: bool
+    """Promise that the value of a row depends on that row alone, so that a masked row changes nothing."""
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: PolicyLike | None = None
@@ -143,11 +143,8 @@ class LossFunctionWrapper(Loss):
 
     @property
     def rowwise(self) -> bool:
-        """Whether the value of a row depends on that row alone, so that a masked row changes nothing.
-
-        True for predictions of rank 2 and more: a vector of predictions is one sample.
-        """
-        return self.reduction not in ("none", None) and is_rowwise(self.fn, self.options)
+        """Whether the function's is; for predictions of rank 2 and more: a vector of predictions is one sample."""
+        return is_rowwise(self.fn, self.options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The function's values."""

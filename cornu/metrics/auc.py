@@ -39,6 +39,7 @@ class AUC(_Counts):
     Paper: Davis and Goadrich, "The relationship between precision-recall and ROC curves", 2006.
     """
 
+    ignores_zero_weights = True
     counts = COUNTS
     _direction = "up"
 

@@ -153,7 +153,6 @@ class _Counts(Metric):
     """Base of the metrics that keep some of the four counts, one a threshold."""
 
     counts: tuple[str, ...] = ()
-    ignores_zero_weights = True
 
     def _add_counts(self, shape: tuple[int, ...]) -> None:
         for name in self.counts:
@@ -270,6 +269,7 @@ class FalseNegatives(_OneCount):
 class _Share(_Counts):
     """Base of precision and recall: the true positives among those and one other count."""
 
+    ignores_zero_weights = True
     _direction = "up"
 
     def __init__(
@@ -348,6 +348,7 @@ class Recall(_Share):
 class _BestAtConstraint(_Counts):
     """Base of the metrics "the best A where B is at least so much", over evenly spaced thresholds."""
 
+    ignores_zero_weights = True
     counts = COUNTS
     _direction = "up"
     constraint = ""  # the constructor's argument that holds the least B

@@ -143,6 +143,8 @@ class BinaryIoU(IoU):
         print(metric([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7]))  # 0.3333
     """
 
+    ignores_zero_weights = True
+
     def __init__(
         self,
         target_class_ids: Sequence[int] = (0, 1),

@@ -42,8 +42,8 @@ class Metric(Configurable):
         print(Largest()([0.0], [3.0]))  # 3.0
     """
 
-    ignores_zero_weights = False
-    """Whether a row of `sample_weight` 0 leaves the result as it is, so that such rows can fill a batch up."""
+    ignores_zero_weights: bool
+    """Promise that a row of `sample_weight` 0 leaves the result as it is, so that a batch can be padded with such."""
 
     _direction: str | None = None
     """"up" where larger is better, "down" where smaller is, None where neither."""

@@ -149,6 +149,7 @@ class RootMeanSquaredError(Mean):
         print(metric([[0.0], [2.0]], [[3.0], [6.0]]))  # 3.5355
     """
 
+    ignores_zero_weights = True
     _direction = "down"
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):

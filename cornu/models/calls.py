@@ -1,14 +1,15 @@
 """`model(x)` as one compiled function.
 
-Called on arrays, a model would run one operation after the other, each with a cost of its own. A model made of cornu's
-own layers alone does nothing that a compiled function would leave out: it reads and assigns its variables and attaches
-masks and losses. So such a model is compiled, once for each shape of the inputs, with its variables as the state.
-Everything else (layers and functions of the user's, text, symbolic tensors, tracers, inputs with masks, calls inside of
-other calls) runs operation by operation, and so does whatever cannot be compiled after all.
+Called on arrays, a model would run one operation after the other, each with a cost of its own. A model whose calls do
+nothing but compute (see `purity`) does nothing that a compiled function would leave out: it reads and assigns its
+variables and attaches masks and losses. So such a model is compiled, once for each shape of the inputs, with its
+variables as the state. Everything else (code that does more, text, symbolic tensors, tracers, inputs with masks, calls
+inside of other calls) runs operation by operation, and so does whatever cannot be compiled after all; the log says why.
 
 The compiled functions belong to the model's structure: when a part or an attribute of a part is replaced, they go.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,13 +17,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import registry, settings, tree
+from cornu import settings, tree, validate
 from cornu.core import border, context
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.operation import Operation
 from cornu.core.variable import Variable, assign_values, values_of
 from cornu.kernels import platform
 from cornu.layers.layer import Layer, LossesOfCall
+from cornu.models import purity
+
+_log = logging.getLogger(__name__)
 
 MOST_SHAPES = 32  # of one model; calls on further shapes run operation by operation
 MOST_CHANGES = 16  # of one model's structure, after which it is no longer compiled
@@ -36,7 +40,7 @@ _PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint
 
 def run(model: Any, args: tuple, kwargs: dict) -> Any:
     """The outputs of a compiled call, or NOT_COMPILED where the call must run operation by operation."""
-    if not context.is_clear() or not model.built or not model.jit_compile or not registry.is_builtin(type(model)):
+    if not context.is_clear() or not model.built or not model.jit_compile:
         return NOT_COMPILED
     try:
         leaves, treedef = jax.tree.flatten((args, kwargs))
@@ -46,7 +50,11 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
     facts = [_fact(leaf) for leaf in leaves]
     if None in facts:
         return NOT_COMPILED
-    calls = model._structure().remember("calls", lambda: _calls_of(model))
+    structure = model._structure()
+    calls = structure.remember("calls", lambda: _calls_of(model))
+    if calls is not None and not calls.are_current():
+        structure.forget("calls")
+        calls = structure.remember("calls", lambda: _calls_of(model))
     if calls is None:
         return NOT_COMPILED
     return calls(model, leaves, (treedef, *facts, *settings.for_computing(), platform.plain_forced()))
@@ -66,11 +74,17 @@ class Calls:
 
     Args:
         model: the model.
+        watched: what its code takes from outside.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, watched: list[purity.Watched]):
         self.variables: tuple[Variable, ...] = tuple(model.variables)
         self.known: dict[tuple, Call | None] = {}
+        self._watched = watched
+
+    def are_current(self) -> bool:
+        """Whether all that the code takes from outside is as it was."""
+        return all(each.holds() for each in self._watched)
 
     def __call__(self, model: Any, leaves: list, key: tuple) -> Any:
         """The outputs for the leaves of the arguments."""
@@ -80,8 +94,10 @@ class Calls:
         call = call or Call(self.variables, key[0], leaves)
         try:
             found = call.run(model, leaves)
-        except Exception:  # operation by operation it works, or it fails with an error that says where
+        except Exception as error:  # operation by operation it works, or it fails with an error that says where
             if not call.has_run and not _is_tracing():
+                if None not in self.known.values():
+                    _say_why(model, f"compiling it fails with {type(error).__name__}")
                 self.known[key] = None
             return NOT_COMPILED
         self.known[key] = call
@@ -178,7 +194,18 @@ def _packer(result: Any) -> Callable[[list], Any]:
 def _calls_of(model: Any) -> Calls | None:
     """What holds the compiled calls of `model` as it is now; None where a call may do what only Python does."""
     model._call_structures += 1
-    return Calls(model) if model._call_structures <= MOST_CHANGES and all(map(_is_pure, _operations(model))) else None
+    if model._call_structures > MOST_CHANGES:
+        return None
+    try:
+        return Calls(model, purity.read(_operations(model)))
+    except purity.Impure as reason:
+        if model._call_structures == 1:
+            _say_why(model, str(reason))
+        return None
+
+
+def _say_why(model: Any, reason: str) -> None:
+    _log.info("%s: model(x) runs operation by operation, because %s.", validate.describe(model), reason)
 
 
 def _operations(model: Any) -> Iterator[Operation]:
@@ -186,33 +213,3 @@ def _operations(model: Any) -> Iterator[Operation]:
     for layer in model._flatten_layers():
         yield layer
         yield from (part for part in getattr(layer, "operations", ()) if not isinstance(part, Layer))
-
-
-def _is_pure(operation: Operation) -> bool:
-    """Whether a call does nothing but compute with its arguments, its attributes and variables.
-
-    A NumPy array could be changed in its place, which nobody would see: it is read at every call.
-    """
-    if isinstance(operation, FunctionOperation):
-        parts = [operation.function, operation.settings, *((node.args, node.kwargs) for node in operation.nodes)]
-    else:
-        hidden = getattr(operation, "_hidden", frozenset())
-        parts = [type(operation), *(value for name, value in vars(operation).items() if name not in hidden)]
-    return all(map(_is_fixed, _leaves(parts)))
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """What is in lists, tuples, sets and dictionaries, however deep."""
-    if isinstance(value, (list, tuple, set, frozenset, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
-    else:
-        yield value
-
-
-def _is_fixed(part: Any) -> bool:
-    if isinstance(part, np.ndarray):
-        return False
-    if not callable(part) or isinstance(part, Layer):
-        return True
-    return registry.is_builtin(part if hasattr(part, "__name__") else type(part))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cornu import registry, saving, tree, validate
-from cornu.core import border, budget, context, function_code
+from cornu.core import border, budget, context, function_code, promises
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -50,6 +50,7 @@ class Model(Trainer, Layer):
         model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
     """
 
+    pure_call = rowwise = True
     volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
     _settled = (Variable, SeedGenerator)  # `compile` brings metrics
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
@@ -120,8 +121,7 @@ class Model(Trainer, Layer):
 
     def _runs_graph(self) -> bool:
         """Whether calling the model runs its graph, and nothing else."""
-        cls = type(self)
-        return self._graph is not None and registry.is_builtin(cls) and self.activity_regularizer is None
+        return self._graph is not None and bool(promises.kept(self, "pure_call")) and self.activity_regularizer is None
 
     def _arrays(self, value: Any) -> Any:
         """An argument of `call` with JAX arrays in it; for a graph a list of numbers is one array, as for `predict`."""

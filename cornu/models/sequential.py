@@ -35,6 +35,7 @@ class Sequential(Model):
         print(model.output_shape)  # (None, 1)
     """
 
+    pure_call = rowwise = True
     _hidden = Model._hidden
     _is_functional = False
 

@@ -234,7 +234,7 @@ class Compilable:
 
 def _starts(metrics: list[Metric]) -> list[np.ndarray] | None:
     inner = [one for metric in metrics for one in getattr(metric, "metrics", (metric,))]
-    if not all(registry.is_builtin(type(metric)) for metric in inner):
+    if not all(registry.is_builtin(type(metric).reset_state) for metric in inner):
         return None
     return [np.asarray(value) for metric in metrics for value in metric.stateless_reset_state()]
 

@@ -1,7 +1,8 @@
-"""Filling up the last batch, so that it needs no compiled function of its own.
+"""Padding the last batch, so that it needs no compiled function of its own.
 
 Extra rows are exact only where every row goes through the model alone and losses and metrics leave masked rows out.
-That is known of cornu's own layers, losses and metrics; whatever a user wrote is taken to mix rows.
+Layers and losses promise the one with `rowwise`, metrics the other with `ignores_zero_weights` (see `core.promises`);
+whatever promises nothing is taken to mix rows.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cornu import registry, tree
+from cornu.core import promises
 from cornu.core.operation import Operation
 from cornu.layers.layer import Layer
 from cornu.training.step import is_default
@@ -38,10 +40,10 @@ def _mixes_rows(layer: Layer, training: bool) -> bool:
     """Whether a row of the layer's output, or a loss that it adds, may depend on other rows."""
     own = {name: value for name, value in vars(layer).items() if name not in layer._hidden}
     given = [value for value in own.values() if callable(value) and not isinstance(value, Layer)]
-    if not all(registry.is_builtin(part if hasattr(part, "__name__") else type(part)) for part in (layer, *given)):
+    if not all(registry.is_builtin(part if hasattr(part, "__name__") else type(part)) for part in given):
         return True
-    rule = getattr(layer, "mixes_rows", False)
-    mixes = training if rule == "training" else bool(rule)
+    promise = promises.kept(layer, "rowwise")
+    mixes = training if promise == "inference" else not promise
     mixes = mixes or getattr(layer, "stateful", False) or _names_first_axis(layer)
     functions = [operation for operation in getattr(layer, "operations", ()) if not isinstance(operation, Layer)]
     return mixes or layer.activity_regularizer is not None or not all(map(_keeps_rows, functions))
@@ -63,16 +65,14 @@ def _keeps_rows(operation: Operation) -> bool:
 def _losses_skip_rows(model: Any) -> bool:
     loss = model._compile_loss
     return loss is not None and all(
-        registry.is_builtin(type(one)) and getattr(one, "rowwise", False) for one in loss.losses
+        one.reduction not in ("none", None) and promises.kept(one, "rowwise") for one in loss.losses
     )
 
 
 def _metrics_skip_rows(model: Any) -> bool:
     metrics = model._compile_metrics.metrics if model._compile_metrics is not None else []
     others = [metric for layer in model._flatten_layers(include_self=False) for metric in layer.metrics]
-    return not others and all(
-        registry.is_builtin(type(metric)) and getattr(metric, "ignores_zero_weights", False) for metric in metrics
-    )
+    return not others and all(promises.kept(metric, "ignores_zero_weights") for metric in metrics)
 
 
 def _outputs_have_two_axes(model: Any, stage: str) -> bool:

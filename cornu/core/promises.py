@@ -1,0 +1,51 @@
+"""What a class promises of its methods, and how far down its subclasses that holds.
+
+A promise is an attribute of the class: `pure_call = True` in a layer says that a call does nothing but compute, and
+`rowwise = True` that each row is computed from itself alone. Fast forms are taken where a promise allows them. A
+subclass inherits the promises until it overrides a method that they may be about; then it can make them again for its
+own methods. A class derived only for its constructor, its config or its weights keeps all of them. Methods that a class
+leaves for its subclasses to write, its `hooks`, are under its promises.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+# Methods that run before or after a computation, not within it.
+_AROUND = frozenset({
+    "__doc__", "__getstate__", "__init__", "__init_subclass__", "__module__", "__new__", "__qualname__",
+    "__reduce__", "__repr__", "__setstate__", "__str__", "build", "build_from_config", "check_options", "compile",
+    "compile_from_config", "compute_loss", "compute_metrics", "compute_output_shape", "compute_output_spec",
+    "count_params", "evaluate", "fit", "from_config", "get_build_config", "get_compile_config", "get_config",
+    "get_weights", "load_assets", "load_own_variables", "metrics", "predict", "predict_step", "reset_state",
+    "result", "save_assets", "save_own_variables", "set_weights", "summary", "test_step", "train_step",
+})  # fmt: skip
+
+
+def kept(part: Any, name: str) -> Any:
+    """The promise `name` as it holds for an object; None where its class does not make it, or broke it."""
+    return getattr(part, name) if _holds(type(part), name) else None
+
+
+def may_run_in_call(method: str) -> bool:
+    """Whether a method of this name may be part of a computation."""
+    return method not in _AROUND
+
+
+@functools.cache
+def _holds(cls: type, name: str) -> bool:
+    """Whether a class up the line makes the promise, and none before it overrides what it may be about."""
+    above = list(cls.__mro__)
+    while above:
+        base = above.pop(0)
+        if name in base.__dict__:
+            return True
+        inherited = {key for other in above if other is not object for key in other.__dict__}
+        covered = _AROUND.union(*(other.__dict__.get("hooks", ()) for other in above))
+        if any(key in inherited and key not in covered for key in _methods(base)):
+            return False
+    return False
+
+
+def _methods(cls: type) -> Iterator[str]:
+    return (key for key, value in vars(cls).items() if callable(value) or hasattr(type(value), "__get__"))

@@ -1,0 +1,245 @@
+"""Whether a layer's call does nothing but compute, so that it may be compiled.
+
+A compiled call does once, while it is traced, whatever is not computing: printing, counting, keeping a value, drawing
+a number in Python. cornu's own layers promise `pure_call` (see `core.promises`), and so may a user's. Of other classes
+the code is read: it must store nothing outside its own frame and call nothing but layers, operations, JAX, arithmetic
+and functions of which the same holds; attributes must be values that cannot change in their place. What the code takes
+from outside, such as a constant of its module, is `Watched` and compared at each call. In doubt a call is not pure: it
+then runs operation by operation, which is slower and always right.
+"""
+
+import builtins
+import dis
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from cornu import registry
+from cornu.core import parts, promises
+from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.variable import Variable
+
+_BUILTINS = frozenset(
+    """abs all any bool callable dict divmod enumerate filter float frozenset getattr hasattr int isinstance issubclass
+    len list map max min object pow range reversed round set slice sorted str sum super tuple type zip""".split()  # noqa: SIM905
+)
+_STORING = ("ASYNC", "BEFORE_ASYNC", "DELETE_ATTR", "DELETE_GLOBAL", "GET_AWAITABLE", "IMPORT", "LOAD_BUILD_CLASS",
+            "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME")  # fmt: skip
+_MUTATING = frozenset({
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
+    "setdefault", "sort", "update",
+})  # fmt: skip
+_OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.ops", "cornu.random", "cornu.tensorflow",
+                 "cornu.tree", "jax")  # fmt: skip
+_NUMPY = frozenset({"arange", "array", "asarray", "full", "ones", "prod", "zeros"})
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(Ellipsis), slice, jax.Array)
+
+
+class Impure(Exception):  # noqa: N818 - a finding, which says where
+    """A call may do something else than compute."""
+
+
+class Watched(NamedTuple):
+    """A name outside of the code, and what it stood for when the code was read."""
+
+    space: Mapping[str, Any]
+    name: str
+    value: Any
+
+    def holds(self) -> bool:
+        """Whether it still stands for that."""
+        return self.space.get(self.name) is self.value
+
+
+def read(operations: Iterable[Operation]) -> list[Watched]:
+    """What the calls of all operations take from outside their code; raises Impure where one may do more."""
+    reader = _Reader()
+    for operation in operations:
+        try:
+            reader.look_at(operation)
+        except Impure as error:
+            raise Impure(f"{type(operation).__name__} {error}") from None
+    return reader.watched
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.watched: list[Watched] = []
+        self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
+        self._read: dict[CodeType, tuple[set[str], bool]] = {}  # attribute names in it, whether it changes containers
+
+    def look_at(self, operation: Operation) -> None:
+        """Look at the attributes of an operation, and at its code where its class makes no promise."""
+        if isinstance(operation, FunctionOperation):
+            for value in (operation.function, operation.settings, *((n.args, n.kwargs) for n in operation.nodes)):
+                self._attribute("is called with something", value, strict=False)
+            return
+        promised, cls = promises.kept(operation, "pure_call"), type(operation)
+        if not promised and cls not in self._changing:
+            self._changing[cls] = self._methods(cls)
+        hidden = getattr(operation, "_hidden", frozenset())
+        for name, value in vars(operation).items():
+            if name not in hidden:
+                self._attribute(f"has an attribute {name!r}", value, strict=not promised)
+                if not promised and self._changing[cls] and _may_be_changed(value):
+                    raise Impure(f"has an attribute {name!r} that its code may change")
+
+    def _attribute(self, where: str, value: Any, strict: bool) -> None:
+        """Refuse what could change in its place, which nobody would see."""
+        for item in _leaves(value):
+            if isinstance(item, np.ndarray):
+                raise Impure(f"{where} that holds a NumPy array, which can be changed in its place")
+            if isinstance(item, FunctionType):
+                self._function(item)
+            elif (strict or callable(item)) and not _is_known(item):
+                raise Impure(f"{where} that holds an object of type {type(item).__name__}, which may change")
+
+    # ------------------------------------------------------------ code
+
+    def _methods(self, cls: type) -> bool:
+        """Read the methods of the user's classes that a call may run; whether any of them changes a container."""
+        own = [base for base in cls.__mro__ if base is not object and not registry.is_builtin(base)]
+        inherited = {name for base in cls.__mro__ if base not in own for name in vars(base)}
+        waiting = {name for base in own for name in vars(base) if name in inherited and promises.may_run_in_call(name)}
+        known: set[str] = set()
+        changes = False
+        while waiting:
+            name = waiting.pop()
+            known.add(name)
+            for base in own:
+                found = vars(base).get(name)
+                for function in _functions_of(found):
+                    if name.startswith("__"):
+                        raise Impure(f"defines {name}")
+                    self.watched.append(Watched(vars(base), name, found))
+                    names, mutates = self._function(function)
+                    waiting |= names - known
+                    changes |= mutates
+        return changes
+
+    def _function(self, function: FunctionType) -> tuple[set[str], bool]:
+        """Read a function: the attribute names in it and in what it calls, and whether it changes containers."""
+        code = function.__code__
+        if registry.is_builtin(function) or code in self._read:
+            return self._read.get(code, (set(), False))
+        if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            raise Impure(f"runs {function.__qualname__}, a generator")
+        self._read[code] = set(), False  # while it is read, for functions that call themselves
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._value(default, f"a default of {function.__qualname__}")
+        self._read[code] = self._code(code, function.__globals__, cells)
+        return self._read[code]
+
+    def _code(self, code: CodeType, space: dict[str, Any], cells: Mapping[str, Any]) -> tuple[set[str], bool]:
+        names: set[str] = set()
+        mutates = False
+        steps = list(dis.get_instructions(code))
+        where = f"({code.co_filename.rsplit('/', 1)[-1]}, in {code.co_name})"
+        for index, step in enumerate(steps):
+            found = None
+            if step.opname.startswith(_STORING) or (step.opname == "STORE_DEREF" and step.argval in cells):
+                raise Impure(f"{'imports' if 'IMPORT' in step.opname else 'assigns'} {step.argval!r} {where}")
+            if step.opname == "LOAD_GLOBAL":
+                found = self._global(step.argval, space, _attributes_after(steps, index), where)
+            elif step.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF") and step.argval in cells:
+                found = self._cell(step.argval, cells[step.argval], where)
+            elif "ATTR" in step.opname or "METHOD" in step.opname:
+                names.add(step.argval)
+            mutates |= "SUBSCR" in step.opname and not step.opname.startswith("BINARY")
+            if found is not None:
+                names, mutates = names | found[0], mutates | found[1]
+        for inner in (constant for constant in code.co_consts if isinstance(constant, CodeType)):
+            inside = self._code(inner, space, {n: cell for n, cell in cells.items() if n in inner.co_freevars})
+            names, mutates = names | inside[0], mutates | inside[1]
+        return names, mutates or bool(names & _MUTATING)
+
+    def _global(self, name: str, space: dict[str, Any], attributes: Iterator[str], where: str) -> Any:
+        if name not in space:
+            if name in _BUILTINS or _is_error(getattr(builtins, name, None)):
+                return None
+            raise Impure(f"calls {name} {where}")
+        value = space[name]
+        self.watched.append(Watched(space, name, value))
+        while isinstance(value, ModuleType):
+            attribute = next(attributes, None)
+            if attribute is None:
+                raise Impure(f"uses the module {name} {where}")
+            value, name = getattr(value, attribute, None), f"{name}.{attribute}"
+        return self._value(value, f"{name} {where}")
+
+    def _cell(self, name: str, cell: Any, where: str) -> Any:
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            raise Impure(f"uses {name}, which is not there yet {where}") from None
+        if name != "__class__" and not isinstance(value, (Operation, FunctionType)):
+            raise Impure(f"uses {name} from outside, which may change {where}")
+        return None if name == "__class__" else self._value(value, f"{name} {where}")
+
+    def _value(self, value: Any, where: str) -> Any:
+        """Something that code has from outside: what can be called must compute, anything else must be fixed."""
+        if isinstance(value, FunctionType) and not _computes(value):
+            if registry.is_builtin(value):
+                raise Impure(f"calls {where}, which does more than compute")
+            return self._function(value)
+        for item in _leaves(value) if isinstance(value, tuple) else (value,):
+            if not (isinstance(item, (*_PLAIN, Operation)) or _is_error(item) or _computes(item)):
+                raise Impure(f"uses {where}, of which nothing is known")
+        return None
+
+
+def _may_be_changed(value: Any) -> bool:
+    """Whether a value is a container that holds something else than layers and variables, or nothing yet."""
+    if not isinstance(value, parts.CONTAINERS) or isinstance(value, (tuple, frozenset)):
+        return False
+    held = list(_leaves(value))
+    return not held or not all(isinstance(item, (Operation, Variable)) for item in held)
+
+
+def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]:
+    """The names of the attributes that are taken one from the other, beginning with what step `index` loads."""
+    for step in steps[index + 1 :]:
+        if step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
+            return
+        yield step.argval
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, parts.CONTAINERS):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _functions_of(member: Any) -> Iterator[FunctionType]:
+    """The functions behind a method, a property, a static or class method."""
+    for function in (member, *(getattr(member, name, None) for name in ("fget", "func", "__func__", "__wrapped__"))):
+        if isinstance(function, FunctionType):
+            yield function
+
+
+def _computes(value: Any) -> bool:
+    """Whether a function or class is one of cornu's, JAX's or NumPy's that does nothing but compute."""
+    home = getattr(value, "__module__", None) or ""
+    if isinstance(value, np.ufunc) or hasattr(value, "flow") or home == "math":
+        return True
+    if isinstance(value, type):
+        return value.__name__ in _BUILTINS or issubclass(value, np.generic)
+    if home.startswith("numpy"):
+        return getattr(value, "__name__", "") in _NUMPY
+    return callable(value) and any(home == name or home.startswith(f"{name}.") for name in _OF_COMPUTING)
+
+
+def _is_known(value: Any) -> bool:
+    """Whether a call that has a value among its layer's attributes can be compiled with it."""
+    return isinstance(value, (*_PLAIN, Operation, Variable)) or registry.is_builtin(type(value)) or _computes(value)
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
