@@ -51,7 +51,7 @@ if os.environ.get("CORNU_TUNE_MEMORY", "0").lower() not in ("", "0", "off", "no"
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMESPACES:
+    if name in _NAMESPACES or name == "errors":
         return importlib.import_module(f"cornu.{name}")
     if name in _NAMES:
         value = getattr(importlib.import_module(f"cornu.{_NAMES[name]}"), name)

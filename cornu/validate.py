@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from cornu import settings
+from cornu.errors import MissingPackageError
 
 
 def describe(owner: Any) -> str:
@@ -140,7 +141,7 @@ def optional_import(module: str, *, purpose: str, extra: str = "") -> ModuleType
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"{purpose} needs the package {module.partition('.')[0]!r}, which is not installed. "
             f"Install it with: pip install {_packages_of(extra) or module.partition('.')[0]}"
         ) from error

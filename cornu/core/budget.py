@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cornu.core import context
+from cornu.errors import LoadLimitError
 
 # What may be taken for each byte of the file.
 _RATES = {
@@ -36,7 +37,7 @@ class Budget:
         self._taken[kind] += amount
         beyond = sum(map(self._beyond, _RATES))
         if beyond > _ANYWAY:
-            raise ValueError(
+            raise LoadLimitError(
                 f"{what} asks for more than its bytes account for: {self._taken[kind]:,} {_UNITS[kind]} of "
                 f"{self.stored:,} bytes. It was not read further."
             )

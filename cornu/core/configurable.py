@@ -22,6 +22,7 @@ import numpy as np
 
 from cornu import registry, validate
 from cornu.core import context, dtypes, function_code
+from cornu.errors import UnknownClassError
 
 
 @functools.cache
@@ -393,9 +394,9 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
             return found
     found = registry.find_builtin(module or "keras", name)
     if found is None and name in _ELSEWHERE:
-        raise ValueError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
+        raise UnknownClassError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
     if found is None:
-        raise ValueError(
+        raise UnknownClassError(
             f"Unknown {name!r} of module {module!r}. A file can name cornu's own classes and the ones given to it: "
             f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
         )

@@ -154,14 +154,9 @@ class History(NamedTuple):
     tensor_index: int
 
 
-# The operations behind operators on symbolic tensors, by name. cornu.ops, which is above this module, puts them here.
-_operators: dict[str, Callable] = {}
-
-
 def _operator(name: str) -> Callable:
-    if not _operators:
-        importlib.import_module("cornu.ops")
-    return _operators[name]
+    """The operation behind an operator or method: that of `cornu.ops`, which is above this module."""
+    return getattr(importlib.import_module("cornu.ops"), name)
 
 
 _BINARY = {
@@ -196,11 +191,6 @@ for _python, _name in {**_BINARY, **_COMPARISON, **_UNARY, "getitem": "get_item"
     setattr(KerasTensor, f"__{_python}__", _forward(_name))
 for _python, _name in _BINARY.items():
     setattr(KerasTensor, f"__r{_python}__", _reflected(_name))
-
-
-def register_operators(table: dict[str, Callable]) -> None:
-    """Give symbolic tensors the operations behind `+`, `[]`, `.reshape`, ..."""
-    _operators.update(table)
 
 
 def is_keras_tensor(x: Any) -> bool:

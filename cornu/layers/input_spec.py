@@ -7,6 +7,7 @@ from cornu import tree
 from cornu.core import dtypes
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor
+from cornu.errors import InputMismatchError
 
 
 class InputSpec(Configurable):
@@ -63,12 +64,12 @@ def check(spec: Any, inputs: Any, owner: str) -> None:
     if isinstance(inputs, Mapping) and all(s.name for s in specs):
         missing = [s.name for s in specs if s.name not in inputs and not s.optional]
         if missing:
-            raise ValueError(f"{owner}: expected inputs named {[s.name for s in specs]}. Missing: {missing}.")
+            raise InputMismatchError(f"{owner}: expected inputs named {[s.name for s in specs]}. Missing: {missing}.")
         values = [inputs.get(s.name) for s in specs]
     else:
         values = tree.flatten(inputs)
     if len(values) != len(specs):
-        raise ValueError(f"{owner}: expected {len(specs)} input(s). Received: {len(values)}.")
+        raise InputMismatchError(f"{owner}: expected {len(specs)} input(s). Received: {len(values)}.")
     for one, value in zip(specs, values, strict=True):
         _check_one(one, value, owner)
 
@@ -78,14 +79,14 @@ def _check_one(spec: InputSpec | None, x: Any, owner: str) -> None:
         return
     if x is None:
         which = f'the input "{spec.name}"' if spec.name else "the input"
-        raise ValueError(f"{owner}: {which} must be an array or a tensor. Received: None.")
+        raise InputMismatchError(f"{owner}: {which} must be an array or a tensor. Received: None.")
     if not hasattr(x, "shape"):
-        raise ValueError(f"{owner}: expected an array or tensor. Received: {x!r} of type {type(x).__name__}.")
+        raise InputMismatchError(f"{owner}: expected an array or tensor. Received: {x!r} of type {type(x).__name__}.")
     given = tuple(d if isinstance(d, int) else None for d in x.shape)
     shape = _squeezed(spec, given)
     problem = _problem(spec, shape, x)
     if problem:
-        raise ValueError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.{_cure(spec, given, owner)}")
+        raise InputMismatchError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.{_cure(spec, given, owner)}")
 
 
 def _squeezed(spec: InputSpec, shape: tuple) -> tuple:

@@ -28,6 +28,7 @@ from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, filtered
 from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
+from cornu.errors import WeightsMismatchError
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
@@ -678,13 +679,13 @@ class Layer(Operation):
         """Give all weights new values, in the order of `get_weights`."""
         variables = self.weights
         if len(weights) != len(variables):
-            raise ValueError(
+            raise WeightsMismatchError(
                 f"{validate.describe(self)}: set_weights needs {len(variables)} arrays. Received: {len(weights)}."
                 + ("" if self.built else " The layer is not built yet: call it, or build(input_shape), first.")
             )
         for variable, value in zip(variables, weights, strict=True):
             if variable.shape != np.shape(value):
-                raise ValueError(
+                raise WeightsMismatchError(
                     f'{validate.describe(self)}: weight "{variable.path}" has shape {variable.shape}. '
                     f"Received: shape={np.shape(value)}. Nothing was changed."
                 )

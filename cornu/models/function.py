@@ -16,6 +16,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, node_of
 from cornu.core.variable import Variable
+from cornu.errors import InputMismatchError
 from cornu.layers.input import InputLayer
 
 
@@ -108,7 +109,7 @@ class Function(Operation):
         nested = [name for name in names if tree.is_nested(inputs.get(name))]
         if missing or nested:
             problem = f"inputs {missing} are missing" if missing else f"there must be one array for {nested[0]!r}"
-            raise ValueError(
+            raise InputMismatchError(
                 f"{validate.describe(owner)}: {problem}. The model takes {self._expected()}; "
                 f"received: {_sketch(inputs)}."
             )
@@ -119,12 +120,12 @@ class Function(Operation):
         """The values in their order, where the order of the inputs is beyond doubt."""
         values = tree.flatten(inputs)
         if len(values) != len(self.inputs):
-            raise ValueError(
+            raise InputMismatchError(
                 f"{validate.describe(owner)}: expected {len(self.inputs)} input(s) {self._expected()}. "
                 f"Received: {len(values)}, {_sketch(inputs)}."
             )
         if len(values) > 1 and not _is_ordered(self._inputs_struct):
-            raise ValueError(
+            raise InputMismatchError(
                 f"{validate.describe(owner)}: the model takes a dictionary, {self._expected()}, whose order is not "
                 f"that of its sorted keys, so a list does not say which input is which. Give the inputs by key. "
                 f"Received: {_sketch(inputs)}."

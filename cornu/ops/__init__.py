@@ -6,7 +6,6 @@ family: `elementwise`, `reduction`, `shaping`, `indexing`, `creation`, `products
 """
 
 from cornu.absent import explainer as _explainer
-from cornu.core.symbolic import register_operators
 from cornu.ops import image, linalg, nn, numpy
 from cornu.ops.activation import (
     celu,
@@ -698,16 +697,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
-
-register_operators(
-    {
-        function.__name__: function
-        for function in (
-            absolute, add, cast, equal, floor_divide, get_item, greater, greater_equal, less, less_equal,
-            logical_and, logical_not, logical_or, logical_xor, matmul, mod, multiply, negative, not_equal, power,
-            reshape, round, squeeze, subtract, transpose, true_divide,
-        )
-    }
-)  # fmt: skip
 
 __getattr__ = _explainer(__name__)

@@ -23,6 +23,7 @@ from cornu import late, registry
 from cornu._version import __version__
 from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.errors import DamagedFileError
 from cornu.saving import legacy_arrays, legacy_config, legacy_training, plain_h5, plain_json, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
 from cornu.saving.options import LoadOptions
@@ -102,7 +103,7 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
         upgraded.pop("compile_config", None)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise ValueError(f"{members.path!r} holds a {type(model).__name__}, which is no model.")
+        raise DamagedFileError(f"{members.path!r} holds a {type(model).__name__}, which is no model.")
     _read_assets(model, members)
     with members.weights() as file:
         weights_h5.read_all(model, file)
@@ -210,7 +211,7 @@ class _Zip:
         try:
             return self._archive.getinfo(name)
         except KeyError:
-            raise ValueError(f"{self.path!r} is no .keras file: it has no {name}.") from None
+            raise DamagedFileError(f"{self.path!r} is no .keras file: it has no {name}.") from None
 
 
 class _Folder:
@@ -254,5 +255,5 @@ class _Folder:
     def _file(self, name: str) -> Path:
         file = Path(self.path) / name
         if not file.is_file() or file.resolve() != Path(self.path).resolve() / name:
-            raise ValueError(f"{self.path!r} is no folder of a model: it has no plain file {name}.")
+            raise DamagedFileError(f"{self.path!r} is no folder of a model: it has no plain file {name}.")
         return file

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from cornu.errors import DamagedFileError
+
 _ATTRIBUTE, _CONTINUATION = 0x0C, 0x10
 _SHARED = 2  # the flag of a message that lies elsewhere
 _REFERENCE = 16  # bytes of a text's length, the address of its heap, and its number there
@@ -42,7 +44,9 @@ def text_lengths(stream: Any, base: int, address: int, name: str, count: int) ->
             if title == name.encode():
                 lengths += [data[at : at + 4] for at in range(0, count * _REFERENCE, _REFERENCE)]
     if not lengths or any(len(length) < 4 for length in lengths):
-        raise ValueError(f"The HDF5 file has the text of the attribute {name!r} in an unusual place, which is refused.")
+        raise DamagedFileError(
+            f"The HDF5 file has the text of the attribute {name!r} in an unusual place, which is refused."
+        )
     return [int.from_bytes(length, "little") for length in lengths]
 
 
@@ -79,7 +83,7 @@ def _messages(stream: Any, base: int, address: int) -> Iterator[_Message]:
             at += ahead + length
             count += 1
             if count > _MOST_MESSAGES:
-                raise ValueError("The HDF5 file is damaged: the header of an object has no end.")
+                raise DamagedFileError("The HDF5 file is damaged: the header of an object has no end.")
             if kind == _CONTINUATION and len(body) >= 16:
                 place, size = struct.unpack_from("<QQ", body)
                 blocks.append((base + place + frame, size - 2 * frame))
@@ -90,6 +94,6 @@ def _bytes(stream: Any, at: int, size: int) -> bytes:
     """Bytes of the file, as many as there are."""
     end = stream.seek(0, 2)
     if not 0 <= at <= end or size < 0:
-        raise ValueError("The HDF5 file is damaged: the header of an object lies outside of it.")
+        raise DamagedFileError("The HDF5 file is damaged: the header of an object lies outside of it.")
     stream.seek(at)
     return stream.read(min(size, end - at))

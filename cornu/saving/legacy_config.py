@@ -14,6 +14,7 @@ from typing import Any
 from cornu import registry
 from cornu.core import context
 from cornu.core.configurable import constructor_parameters
+from cornu.errors import DamagedFileError
 from cornu.saving import legacy_functions, legacy_graph
 
 _LAYERS = "keras.layers"
@@ -208,7 +209,7 @@ def is_old(version: str) -> bool:
     """Whether a release is one of Keras 1 or 2."""
     first = str(version).split(".", maxsplit=1)[0]
     if not first.isdecimal():
-        raise ValueError(f"The file names a release of Keras that there is not: {str(version)[:40]!r}.")
+        raise DamagedFileError(f"The file names a release of Keras that there is not: {str(version)[:40]!r}.")
     return int(first) < 3
 
 
@@ -252,12 +253,12 @@ class _Upgrader:
     def entry(self, entry: Any) -> dict[str, Any]:
         """A model or layer."""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str) or "config" not in entry:
-            raise ValueError(f"The config is damaged: it has no layer here, but {str(entry)[:80]!r}.")
+            raise DamagedFileError(f"The config is damaged: it has no layer here, but {str(entry)[:80]!r}.")
         config = entry["config"]
         if isinstance(config, list):
             return self._sequential(entry, {"layers": config, "name": entry.get("name")})
         if not isinstance(config, Mapping):
-            raise ValueError(f"The config of a {entry['class_name']} is damaged: {str(config)[:80]!r}.")
+            raise DamagedFileError(f"The config of a {entry['class_name']} is damaged: {str(config)[:80]!r}.")
         if "input_layers" in config and "output_layers" in config:
             return self._functional(entry, config)
         if entry["class_name"] == "Sequential":
@@ -514,19 +515,19 @@ def _initializer(value: Any) -> Any:
 
 def _without_dtype(config: Any) -> dict[str, Any]:
     if not isinstance(config, Mapping):
-        raise ValueError(f"The config is damaged: {str(config)[:80]!r} are no arguments.")
+        raise DamagedFileError(f"The config is damaged: {str(config)[:80]!r} are no arguments.")
     return {key: value for key, value in config.items() if key != "dtype"}
 
 
 def _list(value: Any, name: str) -> list:
     if not isinstance(value, list):
-        raise ValueError(f"The config is damaged: {name} is no list, but {str(value)[:80]!r}.")
+        raise DamagedFileError(f"The config is damaged: {name} is no list, but {str(value)[:80]!r}.")
     return value
 
 
 def _checked_node(layer: Any) -> Mapping[str, Any]:
     fine = isinstance(layer, Mapping) and isinstance(layer.get("config"), (Mapping, list))
     if not fine or not isinstance(layer.get("class_name"), str) or not isinstance(layer.get("inbound_nodes"), list):
-        raise ValueError(f"The config is damaged: {str(layer)[:80]!r} is no layer of a graph.")
+        raise DamagedFileError(f"The config is damaged: {str(layer)[:80]!r} is no layer of a graph.")
     inner = layer["config"].get("name") if isinstance(layer["config"], Mapping) else None
     return {**layer, "name": layer.get("name") or inner}

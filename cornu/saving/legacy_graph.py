@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.errors import DamagedFileError
+
 OPERATIONS = "keras.src.ops.numpy"  # what marks an entry as an operation
 
 _CONSTANT = "_CONSTANT_VALUE"
@@ -88,7 +90,7 @@ class Graph:
             return {key: self._inputs(value, kwargs, name) for key, value in node.items()}
         if isinstance(node, list) and node and not isinstance(node[0], str):
             return [self._inputs(value, kwargs, name) for value in node]
-        raise ValueError(f'The config is damaged: {str(node)[:80]!r} is no call of the layer "{name}".')
+        raise DamagedFileError(f'The config is damaged: {str(node)[:80]!r} is no call of the layer "{name}".')
 
     def _argument(self, value: Any) -> Any:
         if self._is_tensor(value):
@@ -114,7 +116,7 @@ class Graph:
         if isinstance(ends, Mapping):
             return {key: self.ends(value) for key, value in ends.items()}
         if not isinstance(ends, list) or not ends or isinstance(ends[0], str):
-            raise ValueError(f"The config is damaged: {str(ends)[:80]!r} are no inputs or outputs of a model.")
+            raise DamagedFileError(f"The config is damaged: {str(ends)[:80]!r} are no inputs or outputs of a model.")
         return self.ends(ends[0]) if len(ends) == 1 else [self.ends(value) for value in ends]
 
 
@@ -196,7 +198,7 @@ def operation(layer: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str
     if read is None:
         return None
     if len(calls) != 1:
-        raise ValueError(f'The operation "{layer["name"]}" is called {len(calls)} times, where once is possible.')
+        raise DamagedFileError(f'The operation "{layer["name"]}" is called {len(calls)} times, where once is possible.')
     function, settings, args = read(layer, calls[0])
     return {
         "module": OPERATIONS, "class_name": function.replace("_", ""), "name": layer["name"],

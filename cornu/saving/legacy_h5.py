@@ -16,6 +16,7 @@ import numpy as np
 
 from cornu import late, validate
 from cornu.core.variable import Variable
+from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import legacy_arrays, plain_h5, weights_h5
 from cornu.saving.atomic import replacing
 from cornu.saving.legacy_arrays import Origin, Stored
@@ -151,7 +152,7 @@ def read(
     plain_h5.check_room(file)
     root = file if _has(file, "layer_names") else plain_h5.group(file, WEIGHTS)
     if root is None:
-        raise ValueError(f"{file.filename!r} has no weights: it has no group {WEIGHTS!r}.")
+        raise WeightsMismatchError(f"{file.filename!r} has no weights: it has no group {WEIGHTS!r}.")
     stored = [Entry(name, arrays(root, name)) for name in names(root, "layer_names")]
     origin = origin_of(file, root)
     stored = [Entry(entry.name, legacy_arrays.joined(entry.arrays)) for entry in stored if entry.arrays]
@@ -164,7 +165,7 @@ def read(
     pairs = [_paired(target, entry, origin) for target, entry in found]
     problems = {index: problem for index, pair in enumerate(pairs) if (problem := _problem(pair))}
     if problems and not skip_mismatch:
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{validate.describe(model)}: {next(iter(problems.values()))} Nothing was changed. "
             "Pass skip_mismatch=True to leave such layers as they are."
         )
@@ -226,7 +227,7 @@ def _in_order(layer: Any) -> list[Variable]:
 
 def _by_place(model: Any, wanted: list[Target], stored: list[Entry]) -> list[tuple[Target, Entry]]:
     if len(wanted) != len(stored):
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{validate.describe(model)}: it has {len(wanted)} layers with weights, the file has {len(stored)}. Is it "
             "a file of another model, or of one with or without its classifier?"
         )
@@ -303,7 +304,7 @@ def _text(name: Any, attribute: str) -> str:
     except UnicodeDecodeError:
         text = None
     if not isinstance(text, str):
-        raise ValueError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is no name.")
+        raise DamagedFileError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is no name.")
     return text
 
 
@@ -317,17 +318,17 @@ def arrays(root: h5py.Group, layer: str) -> list[Stored]:
     """The arrays of one layer of the file, in its order."""
     group = plain_h5.group(root, layer)
     if group is None:
-        raise ValueError(f"{root.file.filename!r} lists the layer {layer!r}, but has no such group.")
+        raise DamagedFileError(f"{root.file.filename!r} lists the layer {layer!r}, but has no such group.")
     listed = names(group, "weight_names")
     if len(set(listed)) < len(listed):
-        raise ValueError(f"{root.file.filename!r} lists an array of the layer {layer!r} twice.")
+        raise DamagedFileError(f"{root.file.filename!r} lists an array of the layer {layer!r} twice.")
     return [_stored(group, name) for name in listed]
 
 
 def _stored(group: h5py.Group, name: str) -> Stored:
     data = plain_h5.dataset(group, name)
     if data.dtype.kind not in "fiubV":
-        raise ValueError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{name}.")
+        raise DamagedFileError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{name}.")
     return legacy_arrays.stored(name, tuple(data.shape), partial(plain_h5.array, data))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from cornu import late, registry, validate
 from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.errors import DamagedFileError
 from cornu.random import SeedGenerator
 from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing
@@ -93,7 +94,7 @@ def load_model(path: str, options: LoadOptions) -> Any:
             with registry.custom_objects(options.custom_objects):
                 model, lines = _model(file, config, version, options)
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
-            raise ValueError(f"{path!r} is damaged: its config is none of a model ({_said(error)}).") from error
+            raise DamagedFileError(f"{path!r} is damaged: its config is none of a model ({_said(error)}).") from error
     if lines:
         told = validate.plain(f"was written by Keras {version}. " + " ".join(lines))
         warnings.warn(f"load_model: {path!r} {told}", stacklevel=4)
@@ -108,7 +109,7 @@ def _model(file: h5py.File, config: dict[str, Any], version: str, options: LoadO
     upgraded, lines = legacy_config.upgrade(config, version)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise ValueError(f"{file.filename!r} holds a {type(model).__name__}, which is no model.")
+        raise DamagedFileError(f"{file.filename!r} holds a {type(model).__name__}, which is no model.")
     if not model.built and plain_h5.group(file, legacy_h5.WEIGHTS) is not None:
         lines.append("It does not say the shape of its input: build the model, then load_weights() from the same file.")
     else:

@@ -11,6 +11,7 @@ from cornu import losses, metrics, optimizers, registry
 from cornu.core import context
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.variable import Variable
+from cornu.errors import DamagedFileError
 from cornu.optimizers.schedules import InverseTimeDecay
 from cornu.saving.legacy_arrays import Stored
 
@@ -185,7 +186,7 @@ def _optimizer(entry: Any, old: bool, lines: list[str]) -> Any:
     if isinstance(entry, str):
         return optimizers.get(entry)
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
-        raise ValueError(f"The file's optimizer is damaged: {str(entry)[:80]!r}.")
+        raise DamagedFileError(f"The file's optimizer is damaged: {str(entry)[:80]!r}.")
     kind = entry["class_name"]
     if not old or not isinstance(entry.get("config"), Mapping):
         return optimizers.deserialize(dict(entry))

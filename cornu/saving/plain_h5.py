@@ -21,6 +21,7 @@ import numpy as np
 from cornu import late
 from cornu.core import budget, context
 from cornu.core.variable import placeholder
+from cornu.errors import DamagedFileError
 from cornu.saving import h5_headers
 from cornu.saving.checksum import Sums
 
@@ -140,7 +141,7 @@ def opened(source: Any, name: str) -> Iterator[h5py.File]:
             stack.callback(_unchecked.discard, number)
             yield file
         except (OSError, RuntimeError, KeyError) as error:
-            raise ValueError(f"{name} is damaged, or is no HDF5 file: {error}") from error
+            raise DamagedFileError(f"{name} is damaged, or is no HDF5 file: {error}") from error
 
 
 # ---------------------------------------------------------------- what lies where
@@ -153,7 +154,7 @@ def node(parent: h5py.Group, path: str) -> Any:
         ValueError: when there is a link on the way, or something that the file has under several names.
     """
     if not isinstance(path, str):
-        raise ValueError(f"The weights file is damaged: it has the name {path!r}, which is no text.")
+        raise DamagedFileError(f"The weights file is damaged: it has the name {path!r}, which is no text.")
     found: Any = parent
     for name in filter(None, path.split("/")):
         if name == ".." or not isinstance(found, h5py.Group):
@@ -162,10 +163,12 @@ def node(parent: h5py.Group, path: str) -> Any:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"The weights file has a link at {path!r}, which is refused: a file holds its own data.")
+            raise DamagedFileError(
+                f"The weights file has a link at {path!r}, which is refused: a file holds its own data."
+            )
         found = found[name]
         if h5py.h5o.get_info(found.id).rc > 1:
-            raise ValueError(f"The weights file has {path!r} under several names, which is refused.")
+            raise DamagedFileError(f"The weights file has {path!r} under several names, which is refused.")
     return found
 
 
@@ -183,11 +186,11 @@ def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
     """
     found = node(parent, path)
     if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"The weights file has no plain array at {parent.name}/{path}.")
+        raise DamagedFileError(f"The weights file has no plain array at {parent.name}/{path}.")
     if found.external or found.is_virtual:
-        raise ValueError(f"The array {found.name} lies outside the weights file, which is refused.")
+        raise DamagedFileError(f"The array {found.name} lies outside the weights file, which is refused.")
     if found.shape is None or (_kind(found) not in _NUMBERS and not _is_bfloat16(found)):
-        raise ValueError(f"The weights file has no plain array of numbers at {found.name}.")
+        raise DamagedFileError(f"The weights file has no plain array of numbers at {found.name}.")
     return found
 
 
@@ -215,9 +218,11 @@ def attribute(holder: h5py.Group, name: str) -> Any:
     found = holder.attrs.get_id(name)
     plain = h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID
     if not isinstance(found.get_type(), plain):  # HDF5 crashes on damaged values of some other types
-        raise ValueError(f"The attribute {name!r} of {holder.name} is neither text nor numbers.")
+        raise DamagedFileError(f"The attribute {name!r} of {holder.name} is neither text nor numbers.")
     if found.shape and math.prod(found.shape) * found.dtype.itemsize > holder.file.id.get_filesize():
-        raise ValueError(f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks.")
+        raise DamagedFileError(
+            f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks."
+        )
     budget.take("objects", math.prod(found.shape or ()) * (_ENTRY + found.dtype.itemsize), f"The attribute {name!r}")
     if found.dtype.kind == "O":
         _check_heaps(holder.file)
@@ -234,7 +239,7 @@ def _check_texts(holder: h5py.Group, name: str, count: int) -> None:
     address = h5py.h5o.get_info(holder.id).addr
     claimed = sum(h5_headers.text_lengths(stream, file.userblock_size, address, name, count))
     if claimed > file.id.get_filesize():
-        raise ValueError(
+        raise DamagedFileError(
             f"The attribute {name!r} of {holder.name} claims {claimed} bytes of text, which the file lacks."
         )
     budget.take("objects", claimed, f"The attribute {name!r} of {holder.name}")
@@ -246,7 +251,7 @@ def _check_heaps(file: h5py.File) -> None:
         return
     stream = _streams[file.id.id]
     if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise ValueError("The HDF5 file counts in words of an unusual size, which is refused.")
+        raise DamagedFileError("The HDF5 file counts in words of an unusual size, which is refused.")
     seen: set[int] = set()
     for start, size in _heaps(stream):
         at = start + 16
@@ -254,12 +259,12 @@ def _check_heaps(file: h5py.File) -> None:
             seen.add(at)
             budget.take("objects", _ENTRY, "The HDF5 file")
             if len(seen) > _MOST_TEXTS:
-                raise ValueError("The HDF5 file holds more texts than any model has.")
+                raise DamagedFileError("The HDF5 file holds more texts than any model has.")
             stream.seek(at)
             index, length = struct.unpack("<H6xQ", stream.read(16).ljust(16, b"\xff"))
             room = (length if index == 0 else 16 + (length + 7) // 8 * 8) % 2**64
             if room == 0:
-                raise ValueError("The HDF5 file is damaged: an object in a heap takes no room.")
+                raise DamagedFileError("The HDF5 file is damaged: an object in a heap takes no room.")
             at += room
     _unchecked.discard(file.id.id)  # only now: whoever passes over the error and asks again gets it again
 
@@ -297,7 +302,7 @@ def check_room(file: h5py.File) -> None:
     file.visititems(note)
     held = file.id.get_filesize()
     if sum(sizes) > held:
-        raise ValueError(f"The arrays of the weights file claim {sum(sizes)} bytes of it, but it has {held}.")
+        raise DamagedFileError(f"The arrays of the weights file claim {sum(sizes)} bytes of it, but it has {held}.")
 
 
 def array(data: h5py.Dataset) -> np.ndarray:
@@ -320,11 +325,11 @@ def _check_size(data: h5py.Dataset) -> None:
     packed = 1 if data.chunks is None else MOST_PACKED
     chunk = math.prod(data.chunks or ()) * data.dtype.itemsize if data.chunks else 0
     if data.size and max(data.nbytes, chunk) > stored * packed:
-        raise ValueError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
+        raise DamagedFileError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
     properties = data.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     if len(set(filters)) < len(filters) or not set(filters) <= _FILTERS.keys():
-        raise ValueError(
+        raise DamagedFileError(
             f"The array {data.name} is packed in a way that is refused. Only {', '.join(_FILTERS.values())} are read, "
             "each once."
         )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from cornu.core import budget
+from cornu.errors import DamagedFileError
 
 
 def parsed(text: bytes, name: str) -> dict[str, Any]:
@@ -19,9 +20,9 @@ def parsed(text: bytes, name: str) -> dict[str, Any]:
     try:
         value = json.loads(text.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
+        raise DamagedFileError(f"{name} is damaged: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is damaged: it holds no JSON object, but a {type(value).__name__}.")
+        raise DamagedFileError(f"{name} is damaged: it holds no JSON object, but a {type(value).__name__}.")
     return value
 
 
@@ -29,6 +30,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, item in pairs:
         if name in value:
-            raise ValueError(f"it names {name!r} twice.")
+            raise DamagedFileError(f"it names {name!r} twice.")
         value[name] = item
     return value

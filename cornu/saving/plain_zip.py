@@ -21,6 +21,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from cornu.core import budget
+from cornu.errors import DamagedFileError
 from cornu.saving.checksum import Sums
 from cornu.saving.plain_h5 import MOST_PACKED, Part
 
@@ -54,11 +55,11 @@ def _damage_told(name: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, OverflowError) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
+        raise DamagedFileError(f"{name} is damaged: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # which is an offset before the file's start
             raise
-        raise ValueError(f"{name} is damaged: {error}") from error
+        raise DamagedFileError(f"{name} is damaged: {error}") from error
 
 
 def _check_table(file: BinaryIO, name: str) -> None:
@@ -75,21 +76,21 @@ def _check_table(file: BinaryIO, name: str) -> None:
         if 0 <= at <= len(tail) - offset - 8
     ]
     if not (listed and starts_like_one):
-        raise ValueError(f"{name} is no zip archive, or it is cut short.")
+        raise DamagedFileError(f"{name} is no zip archive, or it is cut short.")
     if max(n for n in listed if n != 0xFFFFFFFF or len(listed) == 1) > _MOST_LISTED:
-        raise ValueError(f"{name} lists more members than any model has. It was not read.")
+        raise DamagedFileError(f"{name} lists more members than any model has. It was not read.")
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None:
     """Refuse members that cannot be told apart, or that share bytes."""
     twice = [one for one, times in Counter(member.filename for member in members).most_common(1) if times > 1]
     if twice:
-        raise ValueError(f"{name} has several members called {twice[0]!r}, so it is not clear which one counts.")
+        raise DamagedFileError(f"{name} has several members called {twice[0]!r}, so it is not clear which one counts.")
     if not all(member.filename for member in members):
-        raise ValueError(f"{name} has a member without a name.")
+        raise DamagedFileError(f"{name} has a member without a name.")
     claimed = sum(member.compress_size for member in members)
     if claimed > size:
-        raise ValueError(f"The members of {name} claim {claimed} bytes of it, but it has {size}.")
+        raise DamagedFileError(f"The members of {name} claim {claimed} bytes of it, but it has {size}.")
 
 
 def check(member: zipfile.ZipInfo, name: str) -> None:
@@ -99,10 +100,12 @@ def check(member: zipfile.ZipInfo, name: str) -> None:
         ValueError: saying which.
     """
     if member.compress_type not in _PLAIN or member.flag_bits & _ENCRYPTED:
-        raise ValueError(f"{member.filename} in {name} is encrypted or packed in an unusual way, which is refused.")
+        raise DamagedFileError(
+            f"{member.filename} in {name} is encrypted or packed in an unusual way, which is refused."
+        )
     most = member.compress_size * (MOST_PACKED if member.compress_type == zipfile.ZIP_DEFLATED else 1)
     if member.file_size > most:
-        raise ValueError(
+        raise DamagedFileError(
             f"{member.filename} in {name} claims {member.file_size} bytes, which its {member.compress_size} in the "
             "archive cannot stand for."
         )

@@ -26,6 +26,7 @@ from cornu import validate
 from cornu.core import budget, parts
 from cornu.core.operation import snake_case
 from cornu.core.variable import Variable
+from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import plain_json, weights_h5
 from cornu.saving.atomic import replacing
 
@@ -88,7 +89,7 @@ def load_weights(
     if wanted.keys() != stored.keys():
         problems.append(_differing(model, wanted, stored))
     if problems and not skip_mismatch:
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{validate.describe(model)}: {' '.join(problems)} Nothing was changed. Translate names with name_map, or "
             "pass skip_mismatch=True to leave such weights as they are."
         )
@@ -273,12 +274,12 @@ def read(path: str) -> dict[str, np.ndarray]:
         ValueError: when the file breaks a rule of the format.
     """
     if not os.path.isfile(path) or os.path.getsize(path) < 8:
-        raise ValueError(f"{path!r} is no safetensors file: it is cut short.")
+        raise DamagedFileError(f"{path!r} is no safetensors file: it is cut short.")
     content = np.memmap(path, np.uint8, "r")
     budget.opened(len(content))
     length = int.from_bytes(content[:8].tobytes(), "little")
     if length > min(_MOST_HEADER, len(content) - 8):
-        raise ValueError(f"{path!r} is no safetensors file: it claims a header of {length} bytes.")
+        raise DamagedFileError(f"{path!r} is no safetensors file: it claims a header of {length} bytes.")
     entries = plain_json.parsed(content[8 : 8 + length].tobytes(), f"The header of {path!r}")
     _check_metadata(entries.pop(_METADATA, {}), path)
     places = sorted((_place(name, entry, path) for name, entry in entries.items()), key=lambda p: (p.begin, p.end))
@@ -290,26 +291,26 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 def _check_metadata(metadata: Any, path: str) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError(f"The header of {path!r} is damaged: its metadata are no strings by name.")
+        raise DamagedFileError(f"The header of {path!r} is damaged: its metadata are no strings by name.")
 
 
 def _place(name: str, entry: Any, path: str) -> Place:
     """One entry of the header, when it agrees with itself."""
     damaged = f"The header of {path!r} is damaged: the tensor {name!r}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"{damaged} must have a dtype, a shape and data_offsets, and nothing else.")
+        raise DamagedFileError(f"{damaged} must have a dtype, a shape and data_offsets, and nothing else.")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in _DTYPES:
-        raise ValueError(f"{damaged} has the dtype {code!r}; known are {', '.join(_DTYPES)}.")
+        raise DamagedFileError(f"{damaged} has the dtype {code!r}; known are {', '.join(_DTYPES)}.")
     if not _are_counts(shape) or len(shape) > _MOST_DIMENSIONS or not _are_counts(offsets) or len(offsets) != 2:
-        raise ValueError(
+        raise DamagedFileError(
             f"{damaged} has no plain shape of up to {_MOST_DIMENSIONS} dimensions, or no plain data_offsets."
         )
     if math.prod(max(size, 1) for size in shape) >= _MOST_VALUES:
-        raise ValueError(f"{damaged} has the shape {shape}, which no array has.")
+        raise DamagedFileError(f"{damaged} has the shape {shape}, which no array has.")
     begin, end = offsets
     if end - begin != _DTYPES[code].itemsize * math.prod(shape):
-        raise ValueError(f"{damaged} of shape {shape} and dtype {code} does not fill its data_offsets {offsets}.")
+        raise DamagedFileError(f"{damaged} of shape {shape} and dtype {code} does not fill its data_offsets {offsets}.")
     return Place(name, _DTYPES[code], tuple(shape), begin, end)
 
 
@@ -322,10 +323,12 @@ def _check_cover(places: list[Place], size: int, path: str) -> None:
     end = 0
     for place in places:
         if place.begin != end:
-            raise ValueError(f"{path!r} is damaged: the tensor {place.name!r} begins at {place.begin}, not at {end}.")
+            raise DamagedFileError(
+                f"{path!r} is damaged: the tensor {place.name!r} begins at {place.begin}, not at {end}."
+            )
         end = place.end
     if end != size:
-        raise ValueError(f"{path!r} is damaged: its tensors take {end} bytes, the file has {size} for them.")
+        raise DamagedFileError(f"{path!r} is damaged: its tensors take {end} bytes, the file has {size} for them.")
 
 
 def _view(content: np.ndarray, place: Place) -> np.ndarray:

@@ -26,6 +26,7 @@ import numpy as np
 
 from cornu import late, validate
 from cornu.core import budget
+from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing_set
 
@@ -198,15 +199,15 @@ def _read_table(path: str) -> dict[str, list[str]]:
     with open(path, "rb") as file:
         text = file.read(_MOST_TABLE + 1)
     if len(text) > _MOST_TABLE:
-        raise ValueError(f"{path!r} has over {_MOST_TABLE} bytes, which no table of contents needs.")
+        raise DamagedFileError(f"{path!r} has over {_MOST_TABLE} bytes, which no table of contents needs.")
     budget.opened(len(text))
     table = plain_json.parsed(text, repr(path)).get("weight_map")
     if not isinstance(table, Mapping):
-        raise ValueError(f"{path!r} is no table of weights: it has no weight_map.")
+        raise DamagedFileError(f"{path!r} is no table of weights: it has no weight_map.")
     named = {group.removeprefix("/"): [names] if isinstance(names, str) else names for group, names in table.items()}
     for names in named.values():
         if not isinstance(names, list) or not names or not all(map(_is_plain, names)):
-            raise ValueError(
+            raise DamagedFileError(
                 f"{path!r} must name files beside it that end in {_SHARD!r}, each without a folder. "
                 f"Received: {names!r:.200}."
             )
@@ -221,7 +222,7 @@ def _shard(table: str, name: str) -> Path:
     """The path of a file that the table names."""
     path = Path(table).with_name(name)
     if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{table!r} names {name!r}, but there is no plain file of that name beside it.")
+        raise DamagedFileError(f"{table!r} names {name!r}, but there is no plain file of that name beside it.")
     return path
 
 
@@ -233,4 +234,6 @@ def _check(named: Mapping[str, list[str]], files: Mapping[str, h5py.File], path:
     there = {(array.rpartition("/")[0], name) for name, found in arrays.items() for array in found}
     if twice or said != there:
         where = twice or sorted({group for group, _ in said ^ there})
-        raise ValueError(f"{path!r} does not fit its files: they are not of one save. They differ in {where[:10]}.")
+        raise DamagedFileError(
+            f"{path!r} does not fit its files: they are not of one save. They differ in {where[:10]}."
+        )

@@ -16,6 +16,7 @@ import numpy as np
 from cornu import late, tree, validate
 from cornu.core import parts
 from cornu.core.variable import Variable
+from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.optimizers import Optimizer
 from cornu.random import SeedGenerator
 from cornu.saving import plain_h5
@@ -108,13 +109,13 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
             store = _store(files, stored.get(group, group))
             problem = _problem(part, store) or _load_part(part, store, before)
             if problem and not (skip_mismatch or isinstance(part, Optimizer)):
-                raise ValueError(
+                raise WeightsMismatchError(
                     f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
                 )
             skipped += [problem] if problem else []
         unread = {path for path in unread if not path.startswith(_of_training(found))}
         if unread and not skip_mismatch:
-            raise ValueError(
+            raise WeightsMismatchError(
                 f"{_leftover(model, unread)} Nothing was changed. Pass skip_mismatch=True to leave it out."
             )
         skipped += [_leftover(model, unread)] if unread else []
@@ -187,7 +188,9 @@ def variable_groups(file: h5py.File) -> list[str]:
     groups = [path for path in _paths(file, h5py.Group) if path.rpartition("/")[2] == "vars"]
     strays = {path.rpartition("/")[0] for path in array_paths(file)} - set(groups)
     if strays:
-        raise ValueError(f"The weights file has arrays outside the groups called 'vars': in {sorted(strays)[:10]}.")
+        raise DamagedFileError(
+            f"The weights file has arrays outside the groups called 'vars': in {sorted(strays)[:10]}."
+        )
     return groups
 
 
@@ -196,7 +199,7 @@ def _paths(file: h5py.File, kind: type) -> list[str]:
     found: list[str] = []
     file.visititems(lambda path, node: found.append(path) if isinstance(node, kind) else None)
     if not all(isinstance(path, str) for path in found):
-        raise ValueError(f"{file.filename!r} is damaged: it has a name that is no text.")
+        raise DamagedFileError(f"{file.filename!r} is damaged: it has a name that is no text.")
     return found
 
 

@@ -314,3 +314,27 @@ def test_predicting_on_wrong_data_says_so():
     fails(classifier(), "(?s)expected.*4", X[:, :2], method="predict")
     fails(classifier(), "text", np.array([["a"] * 4] * 12), method="predict")
     fails(classifier(), "unknown argument.*'stepz'", X, KINDS, method="evaluate", stepz=3)
+
+
+def test_errors_can_be_told_apart_and_are_those_of_keras_too(tmp_path):
+    errors = cornu.errors
+    model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+    path = tmp_path / "model.keras"
+    model.save(path)
+    other = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(4)])
+    weights = tmp_path / "other.weights.h5"
+    other.save_weights(weights)
+    (tmp_path / "short.keras").write_bytes(path.read_bytes()[:-40])
+    config = {"class_name": "Own", "module": "my_code", "config": {}, "registered_name": "my_code>Own"}
+    for kind, mistake in {
+        errors.DamagedFileError: lambda: cornu.models.load_model(tmp_path / "short.keras"),
+        errors.WeightsMismatchError: lambda: model.load_weights(weights),
+        errors.InputMismatchError: lambda: model(np.ones((2, 5))),
+        errors.UnknownClassError: lambda: cornu.layers.deserialize(config),
+    }.items():
+        with pytest.raises(kind) as caught:
+            mistake()
+        assert isinstance(caught.value, ValueError)
+        assert isinstance(caught.value, errors.CornuError)
+    listed = {name for name in errors.__all__ if f"{name} " in errors.__doc__ or f"{name}\n" in errors.__doc__}
+    assert listed == set(errors.__all__)

@@ -1,0 +1,55 @@
+"""The kinds of errors that a program may want to tell apart.
+
+    CornuError
+    ├── DamagedFileError       (ValueError)  a file is cut short, altered, or made to mislead
+    ├── LoadLimitError         (ValueError)  a file asks for more memory or work than its size accounts for
+    ├── UnknownClassError      (ValueError)  a file names a class or function that this program does not know
+    ├── WeightsMismatchError   (ValueError)  weights do not fit the model
+    ├── InputMismatchError     (ValueError)  data does not fit the inputs of a layer or model
+    └── MissingPackageError    (ImportError) an optional package is not installed
+
+Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
+are built-in ones: a `ValueError` or `TypeError` for an argument, a `KeyError` or `AttributeError` for a name.
+
+Example:
+
+    try:
+        cornu.models.load_model("model.keras")
+    except cornu.errors.DamagedFileError as error:
+        print(f"Take the backup: {error}")
+    except ValueError as error:
+        print(error)  # There is no file 'model.keras'.
+"""
+
+__all__ = [
+    "CornuError", "DamagedFileError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
+    "UnknownClassError", "WeightsMismatchError",
+]  # fmt: skip
+
+
+class CornuError(Exception):
+    """Base of the errors below."""
+
+
+class DamagedFileError(CornuError, ValueError):
+    """A file is cut short, altered, or made to mislead."""
+
+
+class LoadLimitError(CornuError, ValueError):
+    """A file asks for more memory or work than its size accounts for."""
+
+
+class UnknownClassError(CornuError, ValueError):
+    """A file names a class or function that this program does not know."""
+
+
+class WeightsMismatchError(CornuError, ValueError):
+    """Weights do not fit the model."""
+
+
+class InputMismatchError(CornuError, ValueError):
+    """Data does not fit the inputs of a layer or model."""
+
+
+class MissingPackageError(CornuError, ImportError):
+    """An optional package is not installed."""
