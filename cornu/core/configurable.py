@@ -307,7 +307,10 @@ _WRITERS: tuple[tuple[Any, Callable], ...] = (
 
 
 def deserialize_keras_object(
-    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
+    config: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """The object that `serialize_keras_object` wrote down as `config`.
 
@@ -318,11 +321,12 @@ def deserialize_keras_object(
         custom_objects: dictionary from name to class or function.
         safe_mode: only False itself lets the code of functions in the config be run. Within a load, what its caller
             said counts, and this does not.
+        module_objects: more of `custom_objects`, as older code passes them.
 
     Raises:
         ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
     """
-    objects = {**(custom_objects or {}), **kwargs.get("module_objects", {})}
+    objects = {**(custom_objects or {}), **(module_objects or {})}
     with registry.custom_objects(objects), function_code.reading(safe_mode), shared_objects():
         return _read(config)
 

@@ -43,11 +43,10 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(name=name)
-        if kwargs.get("input_shape") is not None and shape is None:
-            shape = kwargs.pop("input_shape")
-        if kwargs.get("batch_input_shape") is not None and batch_shape is None:
-            batch_shape = kwargs.pop("batch_input_shape")
+        old_shape, old_batch_shape = kwargs.pop("input_shape", None), kwargs.pop("batch_input_shape", None)
+        super().__init__(name=name, **kwargs)
+        shape = old_shape if shape is None else shape
+        batch_shape = old_batch_shape if batch_shape is None else batch_shape
         if sparse or ragged:
             raise ValueError(f"{validate.describe(self)}: arrays are dense here; sparse and ragged must be False.")
         if input_tensor is not None:

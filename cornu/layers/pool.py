@@ -4,7 +4,6 @@ Three families, each a body with a class for every number of axes of space (`ran
 space at once, and a fixed number of bins.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,11 +11,9 @@ import jax.numpy as jnp
 
 from cornu import ops, validate
 from cornu.core.masks import require_steps
+from cornu.core.typing import Sizes
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
-
-Sizes = int | Sequence[int]
-
 
 # ---------------------------------------------------------------- windows that slide
 
@@ -84,8 +81,16 @@ class MaxPooling1D(_MaxPooling):
 
     rank = 1
 
-    def __init__(self, pool_size: Sizes = 2, strides: Sizes | None = None, padding: str = "valid", **kwargs: Any):
-        super().__init__(pool_size, strides, padding, **kwargs)
+    def __init__(
+        self,
+        pool_size: Sizes = 2,
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
 class MaxPooling2D(_MaxPooling):
@@ -103,8 +108,16 @@ class MaxPooling2D(_MaxPooling):
 
     rank = 2
 
-    def __init__(self, pool_size: Sizes = (2, 2), strides: Sizes | None = None, padding: str = "valid", **kwargs: Any):
-        super().__init__(pool_size, strides, padding, **kwargs)
+    def __init__(
+        self,
+        pool_size: Sizes = (2, 2),
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
 class MaxPooling3D(_MaxPooling):
@@ -127,9 +140,11 @@ class MaxPooling3D(_MaxPooling):
         pool_size: Sizes = (2, 2, 2),
         strides: Sizes | None = None,
         padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(pool_size, strides, padding, **kwargs)
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
 class AveragePooling1D(_AveragePooling):

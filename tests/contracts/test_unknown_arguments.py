@@ -1,0 +1,72 @@
+"""Every public class and function refuses a keyword argument that it does not know, and names it."""
+
+import importlib
+import inspect
+
+import pytest
+
+import cornu
+
+# Whose keyword arguments are data, and what they say.
+TAKES_ANY = {
+    "callbacks.CallbackList": "parameters of the training, which callbacks read as `self.params`",
+    "callbacks.LambdaCallback": "methods of the callback",
+    "losses.LossFunctionWrapper": "arguments of the function",
+    "metrics.MeanMetricWrapper": "arguments of the function",
+    "ops.rearrange": "lengths of named axes",
+    "preprocessing.image.save_img": "options of the image's format",
+    "utils.save_img": "options of the image's format",
+}
+# Arguments that are looked at before the unknown one.
+NEEDED = {
+    "layers.Input": {"shape": (2,)},
+    "saving.load_weights": {"filepath": "model.weights.h5"},
+    "saving.save_weights": {"filepath": "model.weights.h5"},
+}
+
+
+def public(module, path=()):
+    """(dotted name, object) of every class and function below `module`."""
+    for name in module.__all__:
+        found = getattr(module, name)
+        if inspect.ismodule(found):
+            if found.__name__.startswith("cornu."):
+                yield from public(found, (*path, name))
+        elif callable(found):
+            yield ".".join((*path, name)), found
+
+
+EVERY = dict(public(cornu))
+
+
+def required(callable_):
+    """The names of the arguments without which `callable_` cannot be called."""
+    parameters = inspect.signature(callable_).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in variadic]
+
+
+def test_an_unknown_argument_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.weights.h5").touch()
+    silent = {}
+    for name in EVERY.keys() - TAKES_ANY.keys():
+        arguments = dict.fromkeys(required(EVERY[name]), 2) | NEEDED.get(name, {})
+        try:
+            EVERY[name](**arguments, rubbish=3)
+        except (TypeError, ValueError) as error:
+            if "rubbish" not in str(error) and "takes no arguments" not in str(error):
+                silent[name] = str(error)
+        else:
+            silent[name] = "accepted"
+    assert not silent
+
+
+@pytest.mark.parametrize("name", sorted(TAKES_ANY))
+def test_those_that_take_any_argument_still_do(name):
+    assert any(p.kind is p.VAR_KEYWORD for p in inspect.signature(EVERY[name]).parameters.values())
+
+
+def test_every_namespace_is_looked_through():
+    assert len(EVERY) > 1000
+    assert all(hasattr(importlib.import_module(f"cornu.{namespace}"), "__all__") for namespace in cornu._NAMESPACES)
