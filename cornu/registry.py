@@ -27,7 +27,7 @@ _WRITTEN_MODULES = {
     "DTypePolicy": "keras", "DTypePolicyMap": "keras.dtype_policies", "Functional": "keras.src.models.functional",
     "LayerScale": "keras.src.applications.convnext", "Model": "keras", "Sequential": "keras",
 }  # fmt: skip
-# Modules of classes that are in files, but are no public names.
+# Modules of classes that are in files, but are not public names.
 _UNLISTED = {
     "CustomScaleLayer": ("applications.inception_resnet_v2",), "Functional": ("models.model",),
     "GroupedQueryAttention": ("layers.multi_head_attention",),  # a whole-model .h5 has the class's own name

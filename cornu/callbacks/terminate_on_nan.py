@@ -1,4 +1,4 @@
-"""Stop as soon as the loss is no number."""
+"""Stop as soon as the loss is not a number."""
 
 import math
 

@@ -59,8 +59,8 @@ def to_numpy(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> n
     """`value` as a NumPy array of numbers, booleans or text, which may share memory with `value`.
 
     Raises:
-        ValueError: for ragged lists, dates, structured and masked arrays, objects that are no numbers.
-        TypeError: for what is no array at all.
+        ValueError: for ragged lists, dates, structured and masked arrays, objects that are not numbers.
+        TypeError: for what is not an array at all.
     """
     reader = _reader(type(value))
     if reader is None:
@@ -146,7 +146,7 @@ def _from_scipy(value: Any) -> np.ndarray:
 
 def _from_tensorflow(value: Any) -> np.ndarray:
     if not hasattr(value, "numpy"):
-        raise ValueError(f"A TensorFlow {type(value).__name__} is no dense array. Make one: tf.sparse.to_dense.")
+        raise ValueError(f"A TensorFlow {type(value).__name__} is not a dense array. Make one: tf.sparse.to_dense.")
     return value.numpy()
 
 

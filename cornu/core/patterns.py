@@ -26,7 +26,7 @@ def found(pattern: Any, name: str, how: str = "search") -> bool:
         how: "search", "match" or "fullmatch", as the functions of `re`.
 
     Raises:
-        ValueError: when it is no pattern, or could take too long.
+        ValueError: when it is not a pattern, or could take too long.
     """
     if isinstance(pattern, re.Pattern):
         return getattr(pattern, how)(name) is not None
@@ -47,7 +47,7 @@ def _compiled(pattern: str) -> re.Pattern:
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{pattern!r:.100} is no regular expression: {error}.") from error
+        raise ValueError(f"{pattern!r:.100} is not a regular expression: {error}.") from error
 
 
 def _steps(pattern: str, length: int, anywhere: bool) -> float:

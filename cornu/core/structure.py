@@ -4,7 +4,7 @@ Looking through a model for its layers, variables and metrics takes far longer t
 A `Structure` holds every dictionary of attributes and every container that can be reached from the model, with what was
 in them; `holds` compares the identities of what is in them now. So nothing has to announce a change: whatever
 a new look could find differently is another object in one of these places, however it got there. Variables are
-compared by their `trainable` as well; their values are no part of the structure.
+compared by their `trainable` as well; their values are not part of the structure.
 
 What was worked out from a structure is remembered with it and forgotten with it.
 """

@@ -106,7 +106,7 @@ class KerasTensor:
         )
 
     def __float__(self) -> float:
-        raise TypeError(f"A symbolic tensor has no value yet, so it is no number: {self}.")
+        raise TypeError(f"A symbolic tensor has no value yet, so it is not a number: {self}.")
 
     __int__ = __index__ = __complex__ = __float__
 

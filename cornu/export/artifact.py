@@ -60,7 +60,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
         with budget.load(), plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()
     except _DAMAGE as error:
-        raise ValueError(f"{path!r} is no exported model, or it is damaged: {error}") from error
+        raise ValueError(f"{path!r} is not an exported model, or it is damaged: {error}") from error
 
 
 class _DamagedError(Exception):
@@ -219,7 +219,7 @@ class _Reader:
             budget.take("objects", budget.cost_of_json(text), archive.METADATA)
             metadata = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise _DamagedError(f"{archive.METADATA} is no JSON: {error}") from error
+            raise _DamagedError(f"{archive.METADATA} is not JSON: {error}") from error
         if not isinstance(metadata, dict) or metadata.get("format") != archive.FORMAT:
             raise _DamagedError(f"its metadata name no format {archive.FORMAT!r}")
         if metadata.get("format_version") != archive.FORMAT_VERSION:
@@ -248,7 +248,7 @@ class _Reader:
         try:
             shape, turned, dtype, start = _npy_header(content)
         except Exception as error:
-            raise _DamagedError(f"{name!r} is no array: {error}") from error
+            raise _DamagedError(f"{name!r} is not an array: {error}") from error
         if dtype.hasobject or dtype.kind not in "biufc" or math.prod(shape) * dtype.itemsize != len(content) - start:
             raise _DamagedError(f"{name!r} has not the bytes that it claims")
         return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if turned else "C")
@@ -272,7 +272,7 @@ class _Reader:
             raise _DamagedError(f"the endpoint {name!r} takes other inputs than its metadata say")
         for called in map("".join, _CALL.findall(program)):
             if not _LIBRARIES.fullmatch(called):
-                raise _DamagedError(f"the endpoint {name!r} calls {called!r}, which is no part of XLA or JAX")
+                raise _DamagedError(f"the endpoint {name!r} calls {called!r}, which is not a part of XLA or JAX")
         return Endpoint(name, exported, taken, entry)
 
 

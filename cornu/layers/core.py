@@ -181,7 +181,7 @@ def _builtin_function(name: str) -> Callable | None:
 
 
 def _read_function(config: Mapping[str, Any], key: str) -> Any:
-    """The function that the config has as `key`; what is no function as it is."""
+    """The function that the config has as `key`; what is not a function as it is."""
     value, kind = config[key], config.get("function_type" if key == "function" else f"{key}_type")
     if isinstance(value, function_code.Written):
         return value.function

@@ -694,7 +694,7 @@ class Layer(Operation):
                 variable.assign(value)
 
     def count_params(self) -> int:
-        """The number of numbers in all weights."""
+        """Total number of scalar weights."""
         if not self.built:
             raise ValueError(
                 f"{validate.describe(self)} has no weights yet, so they cannot be counted. "

@@ -30,7 +30,7 @@ class LowRankAdaptation:
     lora_enabled = False
 
     def _init_lora(self, rank: int | None, alpha: float | None) -> None:
-        """Keep the constructor's arguments; a rank of None or 0 is no adaptation."""
+        """Keep the constructor's arguments; a rank of None or 0 is not an adaptation."""
         self.lora_rank = validate.positive_int(rank, "lora_rank", self) if rank else None
         self.lora_alpha = None if self.lora_rank is None else alpha if alpha is not None else self.lora_rank
 

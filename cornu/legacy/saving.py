@@ -27,7 +27,7 @@ def serialize_keras_object(instance: Any) -> Any:
         return {"class_name": registry.get_registered_name(type(instance)), "config": instance.get_config()}
     if hasattr(instance, "__name__"):
         return registry.get_registered_name(instance)
-    raise ValueError(f"serialize_keras_object: {instance!r} has no get_config() and is no function.")
+    raise ValueError(f"serialize_keras_object: {instance!r} has no get_config() and is not a function.")
 
 
 def deserialize_keras_object(
@@ -62,7 +62,7 @@ def deserialize_keras_object(
         return _from_config(identifier, module_objects, custom_objects, printable_module_name)
     if callable(identifier):
         return identifier
-    raise ValueError(f"deserialize_keras_object: {identifier!r} is no name, no config and no function.")
+    raise ValueError(f"deserialize_keras_object: {identifier!r} is not a name, a config or a function.")
 
 
 def _from_config(config: Mapping[str, Any], module_objects: Any, custom_objects: Any, kind: str) -> Any:

@@ -38,7 +38,7 @@ class _FromConfusionMatrix(Metric):
         Args:
             y_true, y_pred: integer classes of one shape, or one-hot or scores along `axis`.
             sample_weight: a number a row, or of more axes of the classes' shape, in the metric's dtype: for weights
-                that are no integers make the metric with `dtype="float32"`.
+                that are not integers make the metric with `dtype="float32"`.
         """
         y_true = self._classes(y_true, self.sparse_y_true)
         y_pred = self._classes(y_pred, self.sparse_y_pred)
@@ -85,7 +85,7 @@ class IoU(_FromConfusionMatrix):
         num_classes: number of classes.
         target_class_ids: the classes looked at.
         name: name.
-        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count, such as 255 or -1; None ignores none.
         sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
         sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
@@ -135,7 +135,7 @@ class BinaryIoU(IoU):
         target_class_ids: the classes looked at: `[0]`, `[1]` or `[0, 1]`.
         threshold: a prediction of at least this is class 1.
         name: name.
-        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
 
     Example:
 
@@ -172,7 +172,7 @@ class MeanIoU(IoU):
     Args:
         num_classes: number of classes.
         name: name.
-        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
         sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
         sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
@@ -204,7 +204,7 @@ class OneHotIoU(IoU):
         num_classes: number of classes.
         target_class_ids: the classes looked at.
         name: name.
-        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
         sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
         axis: the axis of the classes.
@@ -234,7 +234,7 @@ class OneHotMeanIoU(MeanIoU):
     Args:
         num_classes: number of classes.
         name: name.
-        dtype: dtype of the confusion matrix; None is int32. Weights that are no integers need "float32".
+        dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
         sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
         axis: the axis of the classes.

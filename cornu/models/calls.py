@@ -159,7 +159,7 @@ class Call:
         self._owners = losses.owners
         outputs = tree.flatten(result)
         if not all(isinstance(output, jax.Array) for output in outputs):
-            raise TypeError("Outputs that are no arrays cannot come out of a compiled function.")
+            raise TypeError("Outputs that are not arrays cannot come out of a compiled function.")
         self._pack = _packer(result)
         masks = {index: get_mask(output) for index, output in enumerate(outputs) if get_mask(output) is not None}
         after = [values[variable] for variable in self.variables]
@@ -172,7 +172,7 @@ class _Closed(dict):
 
     def __contains__(self, variable: Any) -> bool:
         if not super().__contains__(variable):
-            raise LookupError(f"{variable.path} is no variable of the model.")
+            raise LookupError(f"{variable.path} is not a variable of the model.")
         return True
 
     def __setitem__(self, variable: Any, value: Any) -> None:

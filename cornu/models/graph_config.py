@@ -208,7 +208,7 @@ class _Graph:
             names = sorted(map(str, self.entries))
             raise ValueError(f"The config's graph refers to {name!r}, which is not among its layers: {names!r:.500}.")
         if type(node) is not int or node < 0:
-            raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which is no number of one.")
+            raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which it does not have.")
         if node >= self._node_count(name):
             return None
         outputs = self.made[name].nodes[self.first.get(name, 0) + node].output_tensors

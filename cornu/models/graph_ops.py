@@ -130,4 +130,4 @@ def _by_class_name() -> dict[str, Any]:
 
 
 _FUNCTIONS = _by_class_name()
-_ACTIVATIONS = {f.class_name: f for f in (activations.relu, activations.mish)}  # which are no operations as well
+_ACTIVATIONS = {f.class_name: f for f in (activations.relu, activations.mish)}  # which are not operations as well

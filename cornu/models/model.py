@@ -456,7 +456,7 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
         custom_objects: dictionary from name to class or function.
 
     Raises:
-        ValueError: when the text is no config of a model, names unknown classes, holds code, or asks for more than a
+        ValueError: when the text is not a config of a model, names unknown classes, holds code, or asks for more than a
             gigabyte of weights, which only a file that holds them may.
     """
     text = json_string.encode(errors="surrogatepass")

@@ -16,7 +16,7 @@ __all__ = ["Muon"]
 class Muon(Optimizer):
     """Muon: the momentum of a matrix is replaced by the nearest orthogonal matrix, so that all directions move alike.
 
-    Weights that are no matrices, embeddings and `exclude_layers` (output layers do better there) are trained by Adam.
+    Weights that are not matrices, embeddings and `exclude_layers` (output layers do better there) are trained by Adam.
 
     Args:
         learning_rate: number, schedule or function.

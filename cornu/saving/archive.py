@@ -103,7 +103,7 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
         upgraded.pop("compile_config", None)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise DamagedFileError(f"{members.path!r} holds a {type(model).__name__}, which is no model.")
+        raise DamagedFileError(f"{members.path!r} holds a {type(model).__name__}, which is not a model.")
     _read_assets(model, members)
     with members.weights() as file:
         weights_h5.read_all(model, file)
@@ -211,7 +211,7 @@ class _Zip:
         try:
             return self._archive.getinfo(name)
         except KeyError:
-            raise DamagedFileError(f"{self.path!r} is no .keras file: it has no {name}.") from None
+            raise DamagedFileError(f"{self.path!r} is not a .keras file: it has no {name}.") from None
 
 
 class _Folder:
@@ -255,5 +255,5 @@ class _Folder:
     def _file(self, name: str) -> Path:
         file = Path(self.path) / name
         if not file.is_file() or file.resolve() != Path(self.path).resolve() / name:
-            raise DamagedFileError(f"{self.path!r} is no folder of a model: it has no plain file {name}.")
+            raise DamagedFileError(f"{self.path!r} is not a folder of a model: it has no plain file {name}.")
         return file

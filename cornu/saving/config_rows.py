@@ -258,7 +258,7 @@ def _renamed(name: str, before: dict, now: dict) -> Iterator[Finding]:
     for key, value in before["config"].items():
         if key not in now["config"]:
             called = next((name for name in new if new[name] == value), None)
-            yield Finding("maps", name, f"{key} is {called} now" if called else f"{key} is no argument of it now")
+            yield Finding("maps", name, f"{key} is {called} now" if called else f"{key} is not an argument of it now")
 
 
 def said(error: Exception) -> str:

@@ -199,7 +199,7 @@ def _read_arrays(file: h5py.File, contents: Contents) -> None:
 
 
 def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
-    """(path, parent, name) of all that is no group, links among it; each group is entered once."""
+    """(path, parent, name) of all that is not a group, links among it; each group is entered once."""
     waiting: list[tuple[str, h5py.Group]] = [("", file)]
     seen: set[Any] = set()
     while waiting:

@@ -103,7 +103,7 @@ def load_model(
             any of the files here, those of weights too. Nothing of the file is run, and no weight takes memory.
 
     Raises:
-        ValueError: when the file is no model, names unknown classes, lacks weights, or holds code.
+        ValueError: when the file is not a model, names unknown classes, lacks weights, or holds code.
 
     Example:
 
@@ -272,7 +272,7 @@ def _target(path: str, overwrite: bool) -> str:
 
 
 def _target_file(path: str, overwrite: bool) -> str:
-    """The path, when it is no folder either."""
+    """The path, when it is not a folder either."""
     if os.path.isdir(path):
         raise ValueError(f"{path!r} is a folder. Give the name of a file in it, or remove it.")
     return _target(path, overwrite)

@@ -515,19 +515,19 @@ def _initializer(value: Any) -> Any:
 
 def _without_dtype(config: Any) -> dict[str, Any]:
     if not isinstance(config, Mapping):
-        raise DamagedFileError(f"The config is damaged: {str(config)[:80]!r} are no arguments.")
+        raise DamagedFileError(f"The config is damaged: {str(config)[:80]!r} are not arguments.")
     return {key: value for key, value in config.items() if key != "dtype"}
 
 
 def _list(value: Any, name: str) -> list:
     if not isinstance(value, list):
-        raise DamagedFileError(f"The config is damaged: {name} is no list, but {str(value)[:80]!r}.")
+        raise DamagedFileError(f"The config is damaged: {name} is not a list, but {str(value)[:80]!r}.")
     return value
 
 
 def _checked_node(layer: Any) -> Mapping[str, Any]:
     fine = isinstance(layer, Mapping) and isinstance(layer.get("config"), (Mapping, list))
     if not fine or not isinstance(layer.get("class_name"), str) or not isinstance(layer.get("inbound_nodes"), list):
-        raise DamagedFileError(f"The config is damaged: {str(layer)[:80]!r} is no layer of a graph.")
+        raise DamagedFileError(f"The config is damaged: {str(layer)[:80]!r} is not a layer of a graph.")
     inner = layer["config"].get("name") if isinstance(layer["config"], Mapping) else None
     return {**layer, "name": layer.get("name") or inner}

@@ -90,7 +90,7 @@ class Graph:
             return {key: self._inputs(value, kwargs, name) for key, value in node.items()}
         if isinstance(node, list) and node and not isinstance(node[0], str):
             return [self._inputs(value, kwargs, name) for value in node]
-        raise DamagedFileError(f'The config is damaged: {str(node)[:80]!r} is no call of the layer "{name}".')
+        raise DamagedFileError(f'The config is damaged: {str(node)[:80]!r} is not a call of the layer "{name}".')
 
     def _argument(self, value: Any) -> Any:
         if self._is_tensor(value):
@@ -116,7 +116,7 @@ class Graph:
         if isinstance(ends, Mapping):
             return {key: self.ends(value) for key, value in ends.items()}
         if not isinstance(ends, list) or not ends or isinstance(ends[0], str):
-            raise DamagedFileError(f"The config is damaged: {str(ends)[:80]!r} are no inputs or outputs of a model.")
+            raise DamagedFileError(f"The config is damaged: {str(ends)[:80]!r} are not inputs or outputs of a model.")
         return self.ends(ends[0]) if len(ends) == 1 else [self.ends(value) for value in ends]
 
 

@@ -304,7 +304,7 @@ def _text(name: Any, attribute: str) -> str:
     except UnicodeDecodeError:
         text = None
     if not isinstance(text, str):
-        raise DamagedFileError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is no name.")
+        raise DamagedFileError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is not a name.")
     return text
 
 

@@ -109,7 +109,7 @@ def _model(file: h5py.File, config: dict[str, Any], version: str, options: LoadO
     upgraded, lines = legacy_config.upgrade(config, version)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise DamagedFileError(f"{file.filename!r} holds a {type(model).__name__}, which is no model.")
+        raise DamagedFileError(f"{file.filename!r} holds a {type(model).__name__}, which is not a model.")
     if not model.built and plain_h5.group(file, legacy_h5.WEIGHTS) is not None:
         lines.append("It does not say the shape of its input: build the model, then load_weights() from the same file.")
     else:

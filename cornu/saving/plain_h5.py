@@ -141,7 +141,7 @@ def opened(source: Any, name: str) -> Iterator[h5py.File]:
             stack.callback(_unchecked.discard, number)
             yield file
         except (OSError, RuntimeError, KeyError) as error:
-            raise DamagedFileError(f"{name} is damaged, or is no HDF5 file: {error}") from error
+            raise DamagedFileError(f"{name} is damaged, or is not an HDF5 file: {error}") from error
 
 
 # ---------------------------------------------------------------- what lies where
@@ -154,7 +154,7 @@ def node(parent: h5py.Group, path: str) -> Any:
         ValueError: when there is a link on the way, or something that the file has under several names.
     """
     if not isinstance(path, str):
-        raise DamagedFileError(f"The weights file is damaged: it has the name {path!r}, which is no text.")
+        raise DamagedFileError(f"The weights file is damaged: it has the name {path!r}, which is not text.")
     found: Any = parent
     for name in filter(None, path.split("/")):
         if name == ".." or not isinstance(found, h5py.Group):
@@ -182,7 +182,7 @@ def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
     """The data set at `path`.
 
     Raises:
-        ValueError: when there is none, or it is no array of numbers, or its numbers are elsewhere.
+        ValueError: when there is none, or it is not an array of numbers, or its numbers are elsewhere.
     """
     found = node(parent, path)
     if not isinstance(found, h5py.Dataset):

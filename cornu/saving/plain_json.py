@@ -13,8 +13,8 @@ def parsed(text: bytes, name: str) -> dict[str, Any]:
     """The object that `text` holds; `name` is what messages call it.
 
     Raises:
-        ValueError: when the text is no JSON, is no object, names something twice, or stands for more objects than the
-            load has a budget for.
+        ValueError: when the text is not JSON, is not an object, names something twice, or stands for more objects than
+            the load has a budget for.
     """
     budget.take("objects", budget.cost_of_json(text), name)
     try:

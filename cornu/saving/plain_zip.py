@@ -37,10 +37,10 @@ def opened(path: str | os.PathLike, name: str) -> Iterator[zipfile.ZipFile]:
     """The archive at `path`, for reading; `name` is what messages call it.
 
     Raises:
-        ValueError: when it is no archive, or not a plain one, or damaged.
+        ValueError: when it is not an archive, or not a plain one, or damaged.
     """
     if not os.path.isfile(path):  # opening a pipe waits for somebody to write to it
-        raise ValueError(f"{name} is no file.")
+        raise ValueError(f"{name} is not a file.")
     with open(path, "rb") as file:
         budget.opened(os.path.getsize(path))
         _check_table(file, name)
@@ -76,7 +76,7 @@ def _check_table(file: BinaryIO, name: str) -> None:
         if 0 <= at <= len(tail) - offset - 8
     ]
     if not (listed and starts_like_one):
-        raise DamagedFileError(f"{name} is no zip archive, or it is cut short.")
+        raise DamagedFileError(f"{name} is not a zip archive, or it is cut short.")
     if max(n for n in listed if n != 0xFFFFFFFF or len(listed) == 1) > _MOST_LISTED:
         raise DamagedFileError(f"{name} lists more members than any model has. It was not read.")
 

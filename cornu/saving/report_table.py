@@ -227,7 +227,7 @@ def _coloured(word: str, styles: dict[str, str]) -> rich_text.Text:
 
 
 def plain(value: Any) -> rich_text.Text:
-    """Text to be shown as it is: no markup, and what is no printable letter as its code."""
+    """Text to be shown as it is: no markup, and what is not a printable letter as its code."""
     if isinstance(value, rich_text.Text):
         return value
     letters = "" if value is None else str(value)

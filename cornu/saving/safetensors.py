@@ -274,12 +274,12 @@ def read(path: str) -> dict[str, np.ndarray]:
         ValueError: when the file breaks a rule of the format.
     """
     if not os.path.isfile(path) or os.path.getsize(path) < 8:
-        raise DamagedFileError(f"{path!r} is no safetensors file: it is cut short.")
+        raise DamagedFileError(f"{path!r} is not a safetensors file: it is cut short.")
     content = np.memmap(path, np.uint8, "r")
     budget.opened(len(content))
     length = int.from_bytes(content[:8].tobytes(), "little")
     if length > min(_MOST_HEADER, len(content) - 8):
-        raise DamagedFileError(f"{path!r} is no safetensors file: it claims a header of {length} bytes.")
+        raise DamagedFileError(f"{path!r} is not a safetensors file: it claims a header of {length} bytes.")
     entries = plain_json.parsed(content[8 : 8 + length].tobytes(), f"The header of {path!r}")
     _check_metadata(entries.pop(_METADATA, {}), path)
     places = sorted((_place(name, entry, path) for name, entry in entries.items()), key=lambda p: (p.begin, p.end))
@@ -291,7 +291,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 def _check_metadata(metadata: Any, path: str) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise DamagedFileError(f"The header of {path!r} is damaged: its metadata are no strings by name.")
+        raise DamagedFileError(f"The header of {path!r} is damaged: its metadata are not strings by name.")
 
 
 def _place(name: str, entry: Any, path: str) -> Place:

@@ -203,7 +203,7 @@ def _read_table(path: str) -> dict[str, list[str]]:
     budget.opened(len(text))
     table = plain_json.parsed(text, repr(path)).get("weight_map")
     if not isinstance(table, Mapping):
-        raise DamagedFileError(f"{path!r} is no table of weights: it has no weight_map.")
+        raise DamagedFileError(f"{path!r} is not a table of weights: it has no weight_map.")
     named = {group.removeprefix("/"): [names] if isinstance(names, str) else names for group, names in table.items()}
     for names in named.values():
         if not isinstance(names, list) or not names or not all(map(_is_plain, names)):

@@ -199,7 +199,7 @@ def _paths(file: h5py.File, kind: type) -> list[str]:
     found: list[str] = []
     file.visititems(lambda path, node: found.append(path) if isinstance(node, kind) else None)
     if not all(isinstance(path, str) for path in found):
-        raise DamagedFileError(f"{file.filename!r} is damaged: it has a name that is no text.")
+        raise DamagedFileError(f"{file.filename!r} is damaged: it has a name that is not text.")
     return found
 
 

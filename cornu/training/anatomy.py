@@ -1,6 +1,6 @@
 """What the graph of a model tells about it: what its outputs end with, and which layers read its inputs first.
 
-A model that is no graph (a subclass with a `call`) tells nothing here.
+A model that is not a graph (a subclass with a `call`) tells nothing here.
 """
 
 from collections.abc import Iterator

@@ -116,7 +116,7 @@ def _same(some: Sequence, others: Sequence) -> bool:
 
 
 def _schedules(model: Any) -> list:
-    """What the optimizers take their learning rates from, where that is no variable: the step has it compiled in."""
+    """What the optimizers take their learning rates from, where that is not a variable: the step has it compiled in."""
     return [rate for optimizer in optimizers_of(model) for rate in _rates(optimizer)]
 
 

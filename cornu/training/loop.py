@@ -408,7 +408,7 @@ class Trainer(Compilable, Steps):
 
 
 def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
-    """Logs as Python numbers; what is no scalar as arrays."""
+    """Logs as Python numbers; what is not a scalar as arrays."""
     fetched = jax.device_get(dict(logs))  # all at once, but sorted by name
     arrays = {name: np.asarray(fetched[name]) for name in logs}
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}

@@ -391,7 +391,7 @@ def _listed(found: Any) -> list:
 
 
 def _check_names(found: Any) -> None:
-    """Fail in `compile` for a metric's name that nothing has, and for what is no metric."""
+    """Fail in `compile` for a metric's name that nothing has, and for what is not a metric."""
     if isinstance(found, Mapping) and "class_name" not in found:
         found = list(found.values())
     for one in _listed(found):

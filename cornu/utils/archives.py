@@ -50,7 +50,7 @@ def unpack(path: Path, formats: str | Sequence[str] | None, again: bool = False)
         return folder
     opened = _open(path, formats)
     if opened is None:
-        raise ValueError(f"{path} is no archive of the formats {formats!r}.")
+        raise ValueError(f"{path} is not an archive of the formats {formats!r}.")
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with opened as archive:

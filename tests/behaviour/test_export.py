@@ -478,8 +478,8 @@ KERNEL = "weights/m/d/kernel.npy"
 DAMAGE = {
     "no metadata": (lambda g: {k: v for k, v in g.items() if k != "metadata.json"}, "it has no 'metadata.json'"),
     "metadata of another kind": (lambda g: g | {"metadata.json": b"[1]"}, "name no format"),
-    "metadata cut short": (lambda g: g | {"metadata.json": g["metadata.json"][:-9]}, "is no JSON"),
-    "deep metadata": (lambda g: g | {"metadata.json": b"[" * 100_000}, "is no JSON"),
+    "metadata cut short": (lambda g: g | {"metadata.json": g["metadata.json"][:-9]}, "is not JSON"),
+    "deep metadata": (lambda g: g | {"metadata.json": b"[" * 100_000}, "is not JSON"),
     "a newer version": (lambda g: changed_metadata(g, lambda m: m.update(format_version=9)), "reads version 1"),
     "an entry missing": (lambda g: changed_metadata(g, lambda m: m.pop("collections")), "not the form"),
     "an entry of another kind": (lambda g: changed_metadata(g, lambda m: m.update(variables=[])), "not the form"),
@@ -496,9 +496,9 @@ DAMAGE = {
     "no weights": (lambda g: {k: v for k, v in g.items() if k != KERNEL}, "it has no 'weights/m/d/kernel.npy'"),
     "weights of another shape": (lambda g: g | {KERNEL: array(np.ones((3, 1), "float32"))}, "other variables"),
     "weights cut short": (lambda g: g | {KERNEL: g[KERNEL][:-1]}, "not the bytes that it claims"),
-    "weights that are none": (lambda g: g | {KERNEL: b"abc"}, "is no array"),
+    "weights that are none": (lambda g: g | {KERNEL: b"abc"}, "is not an array"),
     "a huge shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1), ", b"(99999,),")}, "not the bytes"),
-    "a negative shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1)", b"(-2,1)")}, "is no array"),
+    "a negative shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1)", b"(-2,1)")}, "is not an array"),
     "pickled weights": (
         lambda g: g | {KERNEL: array(np.array([print], dtype=object), allow_pickle=True)}, "not the bytes"),
     "no program": (lambda g: {k: v for k, v in g.items() if k != "endpoints/serve"}, "it has no 'endpoints/serve'"),
@@ -514,7 +514,7 @@ def test_a_damaged_file_is_refused_with_a_reason(damage, good, file):
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in change(good).items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=f"is no exported model, or it is damaged: .*({message})"):
+    with pytest.raises(ValueError, match=f"is not an exported model, or it is damaged: .*({message})"):
         cornu.export.load(file)
 
 
@@ -531,7 +531,7 @@ def test_a_file_that_was_cut_or_changed_on_the_way_is_refused(good, file):
         except ValueError:
             continue
     file.write_bytes(b"")
-    with pytest.raises(ValueError, match="is no zip archive, or it is cut short"):
+    with pytest.raises(ValueError, match="is not a zip archive, or it is cut short"):
         cornu.export.load(file)
     with pytest.raises(ValueError, match="There is no file"):
         cornu.export.load(file.with_name("other"))
@@ -579,7 +579,7 @@ def test_a_program_that_calls_back_into_python_is_refused(good, file):
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in sealed(good, bytes(exported.serialize())).items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match="calls 'xla_ffi_python_cpu_callback', which is no part of XLA"):
+    with pytest.raises(ValueError, match="calls 'xla_ffi_python_cpu_callback', which is not a part of XLA"):
         cornu.export.load(file)
 
 

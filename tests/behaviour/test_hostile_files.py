@@ -1296,7 +1296,7 @@ def test_a_folder_that_holds_no_model_is_not_gone_through(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "walk", walked)
     for name in ("", "x.keras", "x.h5", "x.weights.h5"):
         (tmp_path / name).mkdir(exist_ok=True)
-        with pytest.raises(ValueError, match=r"is no file|damaged|folder"):
+        with pytest.raises(ValueError, match=r"is not a file|damaged|folder"):
             (small().load_weights if "weights" in name else cornu.models.load_model)(tmp_path / name)
         assert not cornu.models.load_model(tmp_path / name, report=True).loads
 
@@ -1305,4 +1305,4 @@ def test_an_archive_behind_something_else_is_refused(good, tmp_path):
     """Two programs could take such a file for two different things."""
     path = tmp_path / "bad.keras"
     path.write_bytes(b"something else" + good.read_bytes())
-    is_refused(path, "is no zip archive|starts neither")
+    is_refused(path, "is not a zip archive|starts neither")

@@ -125,7 +125,7 @@ def test_masks_made_inside_each_step_come_out():
 
 
 class Average:
-    """A cell that is no layer."""
+    """A cell that is not a layer."""
 
     state_size = 3
 

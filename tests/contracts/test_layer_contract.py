@@ -37,7 +37,7 @@ def call(layer, x):
 
 
 def mode(layer):
-    """Layers that change images at random do so unless they are told that this is no training."""
+    """Layers that change images at random do so unless they are told that this is not a training."""
     return {"training": False} if isinstance(layer, RandomImageLayer) else {}
 
 

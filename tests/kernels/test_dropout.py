@@ -21,7 +21,7 @@ def bits(words, size=SIZE):
 
 
 def correlation(a, b):
-    """Correlation of two masks in standard errors: beyond 5 is no accident."""
+    """Correlation of two masks in standard errors: beyond 5 is not an accident."""
     a, b = a - a.mean(), b - b.mean()
     return (a * b).mean() / np.sqrt((a * a).mean() * (b * b).mean()) * np.sqrt(a.size)
 
