@@ -33,8 +33,8 @@ _MUTATING = frozenset({
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
     "setdefault", "sort", "update",
 })  # fmt: skip
-_OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.ops", "cornu.random", "cornu.tensorflow",
-                 "cornu.tree", "jax")  # fmt: skip
+_OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.ops", "cornu.random",
+                 "cornu.tensorflow.keras.backend", "cornu.tree", "jax")  # fmt: skip
 _NUMPY = frozenset({"arange", "array", "asarray", "full", "ones", "prod", "zeros"})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(Ellipsis), slice, jax.Array)
 
@@ -112,13 +112,16 @@ class _Reader:
             known.add(name)
             for base in own:
                 found = vars(base).get(name)
-                for function in _functions_of(found):
-                    if name.startswith("__"):
-                        raise Impure(f"defines {name}")
-                    self.watched.append(Watched(vars(base), name, found))
+                functions = list(_functions_of(found))
+                if functions and name.startswith("__"):
+                    raise Impure(f"defines {name}")
+                self.watched.append(Watched(vars(base), name, found))
+                for function in functions:
                     names, mutates = self._function(function)
                     waiting |= names - known
                     changes |= mutates
+                if functions and not any(map(_calls_super, functions)):
+                    break  # those further up are not run
         return changes
 
     def _function(self, function: FunctionType) -> tuple[set[str], bool]:
@@ -191,6 +194,11 @@ class _Reader:
             if not (isinstance(item, (*_PLAIN, Operation)) or _is_error(item) or _computes(item)):
                 raise Impure(f"uses {where}, of which nothing is known")
         return None
+
+
+def _calls_super(function: FunctionType) -> bool:
+    codes = [function.__code__, *(c for c in function.__code__.co_consts if isinstance(c, CodeType))]
+    return any("super" in code.co_names for code in codes)
 
 
 def _may_be_changed(value: Any) -> bool:
