@@ -22,6 +22,7 @@ import numpy as np
 
 from cornu import registry, validate
 from cornu.core import context, dtypes, function_code
+from cornu.core.tracebacks import filtered
 from cornu.errors import UnknownClassError
 
 
@@ -42,6 +43,9 @@ def constructor_parameters(cls: type) -> tuple[str, ...]:
     return tuple(names)
 
 
+_DOORS = {"__init__", "__call__", "update_state", "apply"}  # through which errors reach users
+
+
 class Configurable:
     """An object that its own constructor's arguments describe completely."""
 
@@ -50,6 +54,12 @@ class Configurable:
     _noted_arguments: Mapping[str, Any] = types.MappingProxyType(
         {}
     )  # arguments that are plain data, of classes that note them
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if registry.is_builtin(cls):
+            for name in _DOORS & cls.__dict__.keys():
+                setattr(cls, name, filtered(cls.__dict__[name]))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""

@@ -60,7 +60,6 @@ class Operation(Configurable):
         """The calls on symbolic tensors recorded so far."""
         return self.__dict__.setdefault("_nodes", [])
 
-    @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
@@ -239,8 +238,10 @@ def op(function: Callable | None = None, *, spec: Callable | None = None, class_
                     return general(args, kwargs)
             return function(*args)
         except Exception as error:
-            for_reader(error)
-            raise
+            told = for_reader(error, function, args, kwargs)
+            if told is error:
+                raise
+            raise told from error
 
     def general(args: tuple, kwargs: dict) -> Any:
         if flow.any_symbolic(args, kwargs):

@@ -12,6 +12,7 @@ one, as in `x + positions`, the known one tells it.
 import functools
 import importlib
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -276,15 +277,23 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
         refused = None
         for told in itertools.islice(_tellings(unknown, args, kwargs), _MOST_TELLINGS):
             try:
-                first, second = (_evaluate(fn, args, kwargs, size, told) for size in (84, 96))
+                first, second = (_evaluate(fn, args, kwargs, size, told) for size in _STAND_INS)
             except Exception as concrete_error:
-                refused = refused or concrete_error
+                refused = refused or _without_stand_ins(concrete_error)
             else:
                 return _to_spec(tree.map_structure(_merge, first, second))
         raise refused from (None if type(refused) is type(error) else error)
 
 
 _MOST_TELLINGS = 64
+_STAND_INS = (84, 96)  # for unknown sizes: numbers that many others divide
+_IN_SHAPES = re.compile(rf"(?<=[(, ])({'|'.join(map(str, _STAND_INS))})(?=[,)])")
+
+
+def _without_stand_ins(error: Exception) -> Exception:
+    """An error that speaks of unknown sizes as the user knows them."""
+    error.args = tuple(_IN_SHAPES.sub("None", arg) if isinstance(arg, str) else arg for arg in error.args)
+    return error
 
 
 def _unknown_places(args: tuple, kwargs: dict) -> list[tuple[int, int]]:

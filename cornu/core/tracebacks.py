@@ -2,14 +2,18 @@
 
 `filtered` marks the doors of the package. An error that leaves through one shows the user's frames alone; those of
 cornu and JAX, and JAX's advice to JAX's users, are left out, unless `config.disable_traceback_filtering()` was
-called. Nothing is done as long as nothing fails. `explain` puts JAX's errors about traced values into plain words,
+called. Nothing is done as long as nothing fails. Where no `raise` of cornu's says what is wrong, but NumPy, JAX or
+Python itself stumble over an argument, the message names the call and what it was given. `explain` puts JAX's errors about traced values into plain words,
 with the layer and the user's line, and `warn` points at the user's line.
 """
 
 import contextlib
+import dis
 import functools
+import inspect
 import linecache
 import os
+import reprlib
 import sys
 import threading
 import types
@@ -19,6 +23,7 @@ from typing import Any, TypeVar
 
 import jax
 import jaxlib
+import numpy as np
 
 from cornu import settings, validate
 
@@ -26,7 +31,7 @@ Door = TypeVar("Door", bound=Callable)
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOLDERS = tuple(folder + os.sep for folder in (_PACKAGE, *map(os.path.dirname, (jax.__file__, jaxlib.__file__))))
-_FILES = frozenset(module.__file__ for module in (contextlib, functools, threading))
+_FILES = frozenset(module.__file__ for module in (contextlib, functools, inspect, threading))
 _JAX_ADVICE = "For simplicity, JAX has removed"
 
 
@@ -42,20 +47,29 @@ def filtered(function: Door) -> Door:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            for_reader(error)
-            raise
+            told = for_reader(error, function, args, kwargs)
+            if told is error:
+                raise
+            raise told from error
 
     return door
 
 
-def for_reader(error: Exception) -> None:
-    """Make `error`, and those that led to it, what a user is to see."""
+def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
+    """What a user is to see of `error`, and of those that led to it.
+
+    Args:
+        error: what was raised in `function`.
+        function, args, kwargs: the door that it leaves through, and the call of it.
+    """
     explain(error)
+    told = _with_call(error, function, args, kwargs)
     if settings.read("traceback_filtering"):
         for one in _with_causes(error):
             one.__traceback__ = without_inner_frames(one.__traceback__)
             if hasattr(one, "__notes__"):
                 one.__notes__ = [note for note in one.__notes__ if _JAX_ADVICE not in note]
+    return told
 
 
 @contextlib.contextmanager
@@ -100,6 +114,71 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(one))
             yield one
             waiting += [one.__cause__, one.__context__]
+
+
+# ---------------------------------------------------------------- errors that cornu does not raise itself
+
+_STUMBLES = (
+    ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError, NameError, ArithmeticError,
+)  # fmt: skip
+_SAYING_MORE = (UnicodeError, jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # than a text
+_NUMPY = os.path.dirname(np.__file__) + os.sep
+
+
+def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
+    """The error with the call in its message, unless cornu or the user's code said what is wrong."""
+    if getattr(error, "_cornu_told", False) or not isinstance(error, _STUMBLES) or isinstance(error, _SAYING_MORE):
+        return error
+    error._cornu_told = True
+    inside = list(_steps(error.__traceback__))[1:]  # the first is the door
+    if any(map(_is_users, inside)) or not inside or _raises(inside[-1]):
+        return error
+    said = str(error) if type(error) in (ValueError, TypeError) else f"{type(error).__name__} {error}".strip()
+    owner, given = _call(function, args, kwargs)
+    message = f"{owner}: {said.rstrip('. ')}. Received: {given}."
+    if type(error) in (ValueError, TypeError):
+        error.args = (message,)
+        return error
+    told = ValueError(message)
+    told._cornu_told = True
+    return told
+
+
+def _is_users(step: types.TracebackType) -> bool:
+    file = step.tb_frame.f_code.co_filename
+    return not is_inner(file) and not file.startswith(_NUMPY)
+
+
+def _raises(step: types.TracebackType) -> bool:
+    """Whether a `raise` of cornu's own was reached there."""
+    code = step.tb_frame.f_code
+    return code.co_filename.startswith(_FOLDERS[0]) and code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
+    """Who was called, `Dense "last"`, and with what, `inputs=float32 (2, 3)`."""
+    owner, name = None, function.__name__
+    if next(iter(inspect.signature(function).parameters), "") == "self":
+        owner, *args = args
+        name = validate.describe(type(owner) if name == "__init__" else owner)
+        name += "" if function.__name__.startswith("__") else f".{function.__name__}()"
+        as_called = function.__get__(owner)
+        function = getattr(owner, "call", as_called) if function.__name__ == "__call__" else as_called
+    try:
+        given = inspect.signature(function).bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        given = {**{f"argument {i}": value for i, value in enumerate(args, 1)}, **kwargs}
+    return name, ", ".join(f"{key}={_shown(value)}" for key, value in given.items())
+
+
+def _shown(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype} {tuple(value.shape)}".replace("'", "")
+    if isinstance(value, (list, tuple)) and 0 < len(value) < 5:
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict) and 0 < len(value) < 5:
+        return "{" + ", ".join(f"{key!r}: {_shown(item)}" for key, item in value.items()) + "}"
+    return reprlib.repr(value)
 
 
 # ---------------------------------------------------------------- JAX's errors in plain words

@@ -146,7 +146,6 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ calling
 
-    @filtered
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._require_initialised()
         arguments = self._bind(args, kwargs)

@@ -13,8 +13,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _LEFT = 3600.0  # seconds without a write after which a temporary file has no writer any more
@@ -148,40 +148,44 @@ def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[
     """Temporary files that take the places of `paths` together when the block ends without an error.
 
     The last path is the one that makes the others a set: it is the first to go and the last to come, so that whoever
-    finds it finds the whole set. Paths in `gone` go, too.
+    finds it finds the whole set. It may be a link, which stays one. Paths in `gone` go, too.
 
     Several files cannot be swapped in one step: for a moment the old set has stepped aside and the new one is not there
     yet. Where the change fails, the old set comes back.
     """
-    paths = [Path(path) for path in paths]
-    last = paths[-1]
-    _prepare(last)
-    with tempfile.TemporaryDirectory(prefix=f".{last.name}.", suffix=".part", dir=last.parent) as room:
-        new, old = Path(room) / "new", Path(room) / "old"
-        new.mkdir()
-        old.mkdir()
-        temporaries = [new / path.name for path in paths]
+    last = _linked(paths[-1])
+    places = [*map(Path, paths[:-1]), last]
+    former = list(dict.fromkeys([last, *gone, *places]))
+    with ExitStack() as stack:
+        rooms = {}  # beside each place, where a rename reaches it
+        for folder in dict.fromkeys(place.parent for place in former):
+            _prepare(folder / last.name)
+            room = tempfile.TemporaryDirectory(prefix=f".{last.name}.", suffix=".part", dir=folder)
+            rooms[folder] = Path(stack.enter_context(room))
+            for name in ("new", "old"):
+                (rooms[folder] / name).mkdir()
+        new, old = ({place: rooms[place.parent] / name / place.name for place in former} for name in ("new", "old"))
         with _told(last):
-            yield temporaries
-            for temporary, path in zip(temporaries, paths, strict=True):
-                _take_mode(temporary, path)
-                _flush(temporary)
-        former = list(dict.fromkeys([last, *gone, *paths]))
+            yield [new[place] for place in places]
+            for place in places:
+                _take_mode(new[place], place)
+                _flush(new[place])
         try:
-            _move(former, old)
-            _move(temporaries, last.parent)
+            _move((place, old[place]) for place in former)
+            _move((new[place], place) for place in places)
         except BaseException:
-            _move([path for path in paths if not (new / path.name).exists()], new)
-            _move([old / path.name for path in reversed(former)], last.parent)
+            _move((place, new[place]) for place in places if not new[place].exists())
+            _move((old[place], place) for place in reversed(former))
             raise
-        _flush(last.parent)
+        for folder in rooms:
+            _flush(folder)
 
 
-def _move(paths: Sequence[Path], folder: Path) -> None:
-    """Move those of the files that are there into a folder."""
-    for path in paths:
-        if path.exists():
-            os.replace(path, folder / path.name)
+def _move(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Move each file that is there to its new place."""
+    for here, there in pairs:
+        if here.exists():
+            os.replace(here, there)
 
 
 def _umask() -> int:

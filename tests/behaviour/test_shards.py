@@ -121,6 +121,19 @@ def test_files_that_the_new_set_does_not_need_go(tmp_path):
     assert_same(again, values(model))
 
 
+def test_a_link_that_stands_for_the_table_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    table = tmp_path / "elsewhere" / "real.weights.json"
+    table.touch()
+    (tmp_path / "w.weights.json").symlink_to(table)
+    model = saved(tmp_path)
+    assert (tmp_path / "w.weights.json").is_symlink()
+    again = network()
+    again.load_weights(tmp_path / "w.weights.json")
+    assert_same(again, values(model))
+    assert names(table.parent) == [table.name]
+
+
 def test_a_table_that_lies_takes_no_other_file_along(tmp_path):
     saved(tmp_path)
     (tmp_path / "precious.weights.h5").write_bytes(b"somebody else's")

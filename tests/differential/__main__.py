@@ -13,6 +13,7 @@ SEARCHES = {
     "programs": "tests.differential.programs",
     "faults": "tests.differential.faults",
     "edges": "tests.differential.edges",
+    "refusals": "tests.differential.refusals",
 }  # module with `arguments(parser)` and `main(options) -> int`
 
 
