@@ -3,6 +3,7 @@
     CornuError
     ├── DamagedFileError       (ValueError)  a file is cut short, altered, or made to mislead
     ├── LoadLimitError         (ValueError)  a file asks for more memory or work than its size accounts for
+    ├── UnknownArgumentError   (ValueError, TypeError) a layer has no argument of that name
     ├── UnknownClassError      (ValueError)  a file names a class or function that this program does not know
     ├── WeightsMismatchError   (ValueError)  weights do not fit the model
     ├── InputMismatchError     (ValueError)  data does not fit the inputs of a layer or model
@@ -23,7 +24,7 @@ Example:
 
 __all__ = [
     "CornuError", "DamagedFileError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
-    "UnknownClassError", "WeightsMismatchError",
+    "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
 ]  # fmt: skip
 
 
@@ -37,6 +38,10 @@ class DamagedFileError(CornuError, ValueError):
 
 class LoadLimitError(CornuError, ValueError):
     """A file asks for more memory or work than its size accounts for."""
+
+
+class UnknownArgumentError(CornuError, ValueError, TypeError):
+    """A layer has no argument of that name: a wrong call in Python, a wrong value in a config."""
 
 
 class UnknownClassError(CornuError, ValueError):

@@ -110,6 +110,16 @@ def data_format(value: Any, owner: Any) -> str:
     return one_of(value, ("channels_last", "channels_first"), "data_format", owner)
 
 
+def axis(value: Any, rank: int, owner: Any, name: str = "axis") -> int:
+    """An axis of something with `rank` axes, counted from the front."""
+    if not _is_integer(value) or not -rank <= value < rank:
+        raise ValueError(
+            f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, for there are {rank} axes. "
+            f"Received: {name}={value!r}."
+        )
+    return int(value) % rank
+
+
 def fraction(value: Any, name: str, owner: Any) -> float:
     """`value` as a float that is at least 0 and below 1."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < 1:

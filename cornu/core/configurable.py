@@ -473,13 +473,16 @@ class Catalogue:
         if identifier is None:
             return None
         if isinstance(identifier, dict):
-            return self.deserialize(identifier)
-        found = self._find(identifier) if isinstance(identifier, str) else identifier
-        if isinstance(found, type):
-            return found()
+            found = self.deserialize(identifier)
+        else:
+            found = self._find(identifier) if isinstance(identifier, str) else identifier
+        found = found() if isinstance(found, type) else found
         if callable(found) or isinstance(found, Configurable):
             return found
-        raise ValueError(f"A {self.kind} must be a name, a config, or something callable. Received: {identifier!r}.")
+        article = "An" if self.kind[0] in "aeiou" else "A"
+        raise ValueError(
+            f"{article} {self.kind} must be a name, a config, or something callable. Received: {identifier!r}."
+        )
 
     def _find(self, name: str) -> Any:
         found = registry.get_registered_object(name, module_objects=self.objects)

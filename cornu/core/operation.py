@@ -20,7 +20,7 @@ from cornu import registry, tree, validate
 from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
-from cornu.core.tracebacks import filtered, for_reader
+from cornu.core.tracebacks import for_reader
 
 Tensor: TypeAlias = Annotated[Any, "one tensor"]
 Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]

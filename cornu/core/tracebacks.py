@@ -3,8 +3,8 @@
 `filtered` marks the doors of the package. An error that leaves through one shows the user's frames alone; those of
 cornu and JAX, and JAX's advice to JAX's users, are left out, unless `config.disable_traceback_filtering()` was
 called. Nothing is done as long as nothing fails. Where no `raise` of cornu's says what is wrong, but NumPy, JAX or
-Python itself stumble over an argument, the message names the call and what it was given. `explain` puts JAX's errors about traced values into plain words,
-with the layer and the user's line, and `warn` points at the user's line.
+Python itself stumble over an argument, the message names the call and what it was given. `explain` puts JAX's errors
+about traced values into plain words, with the layer and the user's line, and `warn` points at the user's line.
 """
 
 import contextlib
@@ -121,6 +121,10 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 _STUMBLES = (
     ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError, NameError, ArithmeticError,
 )  # fmt: skip
+_PLAINER = (
+    ("IndexError tuple index out of range", "there is no such axis"),
+    ("None is not a valid value for jnp.array", "None stands where a tensor belongs"),
+)
 _SAYING_MORE = (UnicodeError, jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # than a text
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 
@@ -134,6 +138,8 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
     if any(map(_is_users, inside)) or not inside or _raises(inside[-1]):
         return error
     said = str(error) if type(error) in (ValueError, TypeError) else f"{type(error).__name__} {error}".strip()
+    for raw, plain in _PLAINER:
+        said = said.replace(raw, plain)
     owner, given = _call(function, args, kwargs)
     message = f"{owner}: {said.rstrip('. ')}. Received: {given}."
     if type(error) in (ValueError, TypeError):

@@ -266,14 +266,15 @@ def factor_range(
 ) -> tuple[float, float]:
     """Bounds of a random factor: two numbers in order, or one that stands for itself and its negative.
 
-    Where negative factors have no meaning (`lowest` is 0 or more), one number stands for `lowest` to itself. Two
+    Where negative factors have no meaning (`lowest` is 0 or more), one number stands for `lowest` to itself. One of two
     numbers may go beyond the limits, as in Keras, unless `strict`.
     """
     pair = pair_of_numbers(value)
+    fits = pair is not None and pair[0] <= highest and pair[1] >= lowest
     checked = pair if strict else ()
     if isinstance(value, numbers.Real):
-        pair, checked = (-abs(value), abs(value)) if lowest < 0 else (lowest, value), (value,)
-    if pair is None or not all(lowest <= x <= highest for x in checked):
+        pair, checked, fits = (-abs(value), abs(value)) if lowest < 0 else (lowest, value), (value,), True
+    if not fits or not all(lowest <= x <= highest for x in checked):
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a number, or two numbers, from {lowest:g} to {highest:g}. "
             f"Received: {name}={value!r}."

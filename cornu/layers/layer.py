@@ -25,10 +25,10 @@ from cornu.core.configurable import constructor_parameters, serialize_keras_obje
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
-from cornu.core.tracebacks import explain, filtered
+from cornu.core.tracebacks import explain
 from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
-from cornu.errors import WeightsMismatchError
+from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
@@ -139,7 +139,7 @@ class Layer(Operation):
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         self._batch_input_shape = _shape_from_arguments(kwargs)
         if kwargs:
-            raise ValueError(
+            raise UnknownArgumentError(
                 f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, kwargs))}. "
                 f"Closest: {'; '.join(validate.closest(k, constructor_parameters(type(self))) for k in kwargs)}."
             )
@@ -206,6 +206,14 @@ class Layer(Operation):
         return tree.map_structure(_as_array, value)
 
     def _check_inputs(self, inputs: Any) -> None:
+        if not hasattr(inputs, "shape"):
+            for one in tree.flatten(inputs):
+                if isinstance(one, (Operation, type)):
+                    kind = one.__name__ if isinstance(one, type) else type(one).__name__
+                    raise InputMismatchError(
+                        f"{validate.describe(self)}: expected a tensor. Received: the layer {validate.describe(one)}. "
+                        f"Call it on a tensor first: {kind}(...)(x)."
+                    )
         if self.input_spec is not None:
             specs.check(self.input_spec, inputs, validate.describe(self))
 

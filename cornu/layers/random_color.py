@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cornu import ops, random
-from cornu.layers.image_layer import FactorLayer, RandomImageLayer, RandomValueLayer, factor_range
+from cornu import ops, random, validate
+from cornu.layers.image_layer import FactorLayer, RandomImageLayer, RandomValueLayer, factor_range, pair_of_numbers
 
 
 class RandomContrast(RandomValueLayer):
@@ -111,6 +111,8 @@ class RandomGrayscale(RandomImageLayer):
 
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: Any = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
+        if pair_of_numbers(factor) is not None:
+            raise ValueError(f"{validate.describe(self)}: factor must be one number. Received: factor={factor!r}.")
         factor_range(factor, "factor", self, lowest=0)
         self.factor = factor
 

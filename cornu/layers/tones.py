@@ -210,8 +210,8 @@ class Solarization(RandomValueLayer):
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
-        self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0)
-        self.threshold_factor = factor_range(threshold_factor, "threshold_factor", self, lowest=0)
+        self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0, strict=True)
+        self.threshold_factor = factor_range(threshold_factor, "threshold_factor", self, lowest=0, strict=True)
 
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         one_each = (shape[0], 1, 1, 1)

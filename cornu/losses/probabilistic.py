@@ -166,7 +166,7 @@ def sparse_categorical_crossentropy(
         print(cornu.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]]))  # [0.6931]
     """
     y_pred = as_float(y_pred)
-    axis = axis % y_pred.ndim
+    axis = validate.axis(axis, y_pred.ndim, "sparse_categorical_crossentropy")
     labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
     log_probability = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
     values = -_of_labels(log_probability, labels, axis)

@@ -158,7 +158,7 @@ def _shown(shape: Shape) -> str:
 def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: int) -> str | None:
     if not predictions:
         return "The predictions must have an axis of classes."
-    axis = axis % len(predictions)
+    axis = validate.axis(axis, len(predictions), function.__name__)
     rest = predictions[:axis] + predictions[axis + 1 :]
     with_one = ((*predictions[:axis], 1, *predictions[axis + 1 :]), (*rest, 1))
     if any(_same(labels, shape) for shape in (rest, *with_one)):

@@ -5,9 +5,11 @@ import numpy as np
 
 from cornu.core.dtypes import storage_dtype
 from cornu.core.operation import Tensor, op
+from cornu.core.tracebacks import filtered
 from cornu.ops.elementwise import floating
 
 
+@filtered
 def zeros(shape, dtype=None):
     """A tensor of zeros.
 
@@ -18,11 +20,13 @@ def zeros(shape, dtype=None):
     return jnp.zeros(shape, dtype=storage_dtype(dtype))
 
 
+@filtered
 def ones(shape, dtype=None):
     """A tensor of ones."""
     return jnp.ones(shape, dtype=storage_dtype(dtype))
 
 
+@filtered
 def empty(shape, dtype=None):
     """A tensor whose values do not matter (JAX makes them zero)."""
     return jnp.empty(shape, dtype=storage_dtype(dtype))
@@ -58,6 +62,7 @@ def full_like(x: Tensor, fill_value: Tensor, dtype=None):
     return jnp.full_like(x, fill_value, dtype=_optional(dtype))
 
 
+@filtered
 def arange(start, stop=None, step=None, dtype=None):
     """Numbers from `start` up to, but not including, `stop`, at a distance of `step`.
 
@@ -109,6 +114,7 @@ def geomspace(start: Tensor, stop: Tensor, num=50, endpoint=True, dtype=None, ax
     return jnp.geomspace(start, stop, num=num, endpoint=endpoint, dtype=_optional(dtype), axis=axis)
 
 
+@filtered
 def eye(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on the diagonal `k` and zeros elsewhere.
 
@@ -119,11 +125,13 @@ def eye(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
     return jnp.eye(N, M, k=k, dtype=storage_dtype(dtype))
 
 
+@filtered
 def identity(n, dtype=None):
     """The square matrix of `n` rows with ones on the main diagonal."""
     return jnp.eye(n, dtype=storage_dtype(dtype))
 
 
+@filtered
 def tri(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on and below the diagonal `k`."""
     return jnp.tri(N, M, k=k, dtype=storage_dtype(dtype))
@@ -138,26 +146,31 @@ def vander(x: Tensor, N=None, increasing=False):  # noqa: N803 - Keras's name
 # ---- windows of signal processing ----
 
 
+@filtered
 def bartlett(x):
     """The triangular window of `x` points."""
     return jnp.asarray(np.bartlett(int(x)), dtype=storage_dtype())
 
 
+@filtered
 def blackman(x):
     """Blackman's window of `x` points."""
     return jnp.asarray(np.blackman(int(x)), dtype=storage_dtype())
 
 
+@filtered
 def hamming(x):
     """Hamming's window of `x` points."""
     return jnp.asarray(np.hamming(int(x)), dtype=storage_dtype())
 
 
+@filtered
 def hanning(x):
     """Hann's window of `x` points."""
     return jnp.asarray(np.hanning(int(x)), dtype=storage_dtype())
 
 
+@filtered
 def kaiser(x, beta):
     """Kaiser's window of `x` points with the shape parameter `beta`."""
     return jnp.asarray(np.kaiser(int(x), float(beta)), dtype=storage_dtype())

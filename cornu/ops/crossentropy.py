@@ -7,7 +7,7 @@ logits need no such care, so `from_logits=True` is the more precise way.
 import jax
 import jax.numpy as jnp
 
-from cornu import settings
+from cornu import settings, validate
 from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating, floats
 
@@ -71,8 +71,9 @@ def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits=
         raise ValueError("sparse_categorical_crossentropy: output must have at least one axis.")
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, axis=-1)
+    axis = validate.axis(axis, output.ndim, "sparse_categorical_crossentropy")
     classes = output.shape[axis]
-    rows = tuple(n for i, n in enumerate(output.shape) if i != axis % output.ndim)
+    rows = tuple(n for i, n in enumerate(output.shape) if i != axis)
     if len(rows) != target.ndim or any(_differ(a, b) for a, b in zip(target.shape, rows, strict=True)):
         raise ValueError(
             "sparse_categorical_crossentropy: target must have the shape of output without its class axis, "

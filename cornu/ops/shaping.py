@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
@@ -79,7 +80,7 @@ def expand_dims(x: Tensor, axis):
 
 def _squeeze_spec(x, axis=None):
     chosen = _as_tuple(axis) if axis is not None else [i for i, n in enumerate(x.shape) if n == 1]
-    chosen = {a % len(x.shape) for a in chosen}
+    chosen = {validate.axis(a, len(x.shape), "squeeze") for a in chosen}
     for a in chosen:
         if x.shape[a] not in (1, None):
             raise ValueError(f"squeeze: axis {a} must have size 1. Received: x.shape={tuple(x.shape)}, axis={axis}.")
@@ -265,7 +266,7 @@ def dsplit(x: Tensor, indices_or_sections):
 
 def _unstack_spec(x, num=None, axis=0):
     count = _slices(x.shape, num, axis)
-    rest = tuple(n for i, n in enumerate(x.shape) if i != axis % len(x.shape))
+    rest = tuple(n for i, n in enumerate(x.shape) if i != validate.axis(axis, len(x.shape), "unstack"))
     return [KerasTensor(rest, dtype=x.dtype) for _ in range(count)]
 
 

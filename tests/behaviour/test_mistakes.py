@@ -123,6 +123,19 @@ MISTAKES = {
     "a layer's name": (lambda: line().get_layer("dens"), "'dens'.*'dense"),
     "a rate in percent": (lambda: layers.Dropout(50), "from 0 to 1"),
     "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).fit(X, Y), r"call compile\(\) before fit"),
+    "a layer in the place of a tensor": (
+        lambda: layers.Dropout(0.1)(layers.Dense(3)), r'dropout.*Received: the layer Dense.*Dense\(\.\.\.\)\(x\)'),
+    "a config with an argument of another version": (
+        lambda: layers.Dense.from_config({"units": 3, "unit": 3}), "unknown argument.*'unit'.*'units'"),
+    "a config without a class": (lambda: layers.Dense(3, kernel_regularizer={"l2": 1}), "A regularizer must be a name"),
+    "an axis that is not there": (lambda: ops.mean(X, axis=7), r"mean: there is no such axis.*\(12, 4\), axis=7"),
+    "shapes that do not broadcast": (
+        lambda: ops.add(cornu.Input((3,)), cornu.Input((4,))), r"add: .*Received: x1=float32 \(None, 3\)"),
+    "a number in the place of a list": (lambda: layers.Pipeline(2), "Pipeline: .*Received: layers=2"),
+    "a gradient of another shape": (
+        lambda: cornu.optimizers.SGD().apply([np.ones(3)], [cornu.Variable(np.ones(2, "float32"))]),
+        r"SGD.*apply.*Received: grads=\[float64 \(3,\)\]"),
+    "a factor outside its range": (lambda: layers.RandomInvert((2, 3)), "factor must be .* from 0 to 1"),
     "a file without an ending": (lambda: line().save("model"), r"must end in '\.keras'"),
     "a file that is not there": (lambda: cornu.models.load_model("none.keras"), r"no file 'none\.keras'"),
 }  # fmt: skip
@@ -134,3 +147,9 @@ def test_the_message_names_the_mistake_and_the_cure(name):
     with pytest.raises((ValueError, TypeError), match=f"(?s){words}") as caught:
         mistake()
     assert len(str(caught.value)) < 700
+
+
+def test_an_unknown_argument_is_a_wrong_value_and_a_wrong_call():
+    for kind in (ValueError, TypeError):
+        with pytest.raises(kind):
+            layers.Dense.from_config({"units": 3, "unit": 3})

@@ -246,3 +246,50 @@ def test_a_model_trains_on_pictures_from_a_folder(tmp_path, capsys):
     model.compile("sgd", "categorical_crossentropy")
     assert np.isfinite(model.fit(flow, epochs=2, verbose=0).history["loss"]).all()
     assert model.predict(flow, verbose=0).shape == (2, 2)
+
+
+FRAME = {
+    "filename": ["a.png", "b.png", "c.png", "gone.png"],
+    "class": ["x", "y", "x", "y"],
+    "price": [1.0, 2.0, 3.0, 4.0],
+}
+
+
+def served(tmp_path, rows=4, **how):
+    pandas = pytest.importorskip("pandas")
+    for number, name in enumerate(FRAME["filename"][:3]):
+        image.save_img(tmp_path / name, np.full((4, 4, 3), 40.0 * number), scale=False)
+    frame = pandas.DataFrame(FRAME)[:rows]
+    generator = image.ImageDataGenerator(validation_split=0.5)
+    return generator.flow_from_dataframe(frame, tmp_path, target_size=(2, 2), shuffle=False, **how)
+
+
+def test_a_frame_names_pictures_and_their_targets(tmp_path):
+    with pytest.warns(UserWarning, match=r"1 of 4 names in the column 'filename' are left out.*gone\.png"):
+        pictures, classes = next(served(tmp_path))
+    assert pictures[:, 0, 0, 0].tolist() == [0, 40, 80] and classes.tolist() == [[1, 0], [0, 1], [1, 0]]
+    _, prices, weights = next(served(tmp_path, 3, y_col="price", class_mode="raw", weight_col="price"))
+    assert prices.tolist() == weights.tolist() == [1, 2, 3]
+    (prices, again) = next(served(tmp_path, 3, y_col=["price", "price"], class_mode="multi_output"))[1]
+    assert prices.tolist() == again.tolist() == [1, 2, 3]
+    assert served(tmp_path, 3, class_mode="binary", subset="validation").filenames == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "how, error, words",
+    [
+        ({"x_col": "file"}, ValueError, "no column 'file'. Its columns are 'filename', 'class', 'price'"),
+        ({"y_col": "price"}, TypeError, r"frame\['price'\].astype\(str\)"),
+        ({"class_mode": "binary", "rows": 1}, ValueError, "needs two classes"),
+        ({"weight_col": "class"}, TypeError, "must hold numbers"),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_refused_with_the_cure(how, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        served(tmp_path, **{"rows": 3, **how})
+
+
+def test_pictures_are_kept_as_they_were_served(tmp_path):
+    next(image.ImageDataGenerator().flow(PICTURES, seed=1, save_to_dir=tmp_path, save_prefix="p", save_format="jpeg"))
+    assert sorted(path.name[:4] for path in tmp_path.iterdir()) == ["p_0_", "p_1_"]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".jpeg"}

@@ -152,6 +152,7 @@ def _layers() -> Iterator[Probe]:
         yield from _of_class("layers", make(), use)
         good = _good(make())
         for wrong, value in WRONG_TENSORS.items():
+
             def wrongly(layer: Any, package: Any, value: Any = value, x: Any = x, apart: bool = apart) -> Any:
                 if isinstance(x, list):
                     return layer(x[0], value) if apart else layer([x[0], value])
@@ -159,6 +160,7 @@ def _layers() -> Iterator[Probe]:
 
             yield Probe("layers", name, "call", wrong, _changed("layers", name, good, {}, wrongly))
             if "mask" in inspect.signature(type(make()).call).parameters:
+
                 def masked(layer: Any, package: Any, value: Any = value, x: Any = x) -> Any:
                     return layer(x, mask=value)
 
@@ -173,6 +175,10 @@ def _labels(name: str) -> np.ndarray:
     return _NUMBERS if name.startswith("Sparse") else _TRUE
 
 
+def _values(name: str) -> tuple:
+    return (_SAID,) if name in ("Mean", "Sum") else (_labels(name), _SAID)
+
+
 def _step(optimizer: Any, package: Any) -> Any:
     variable = package.Variable(np.array([1.0, 2.0], "float32"))
     optimizer.build([variable])
@@ -185,7 +191,7 @@ def _objects() -> Iterator[Probe]:
     x = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
     used = {
         "losses": lambda name: lambda loss, p: loss(_labels(name), _SAID),
-        "metrics": lambda name: lambda metric, p: metric(*((_SAID,) if name in ("Mean", "Sum") else (_labels(name), _SAID))),
+        "metrics": lambda name: lambda metric, p: metric(*_values(name)),
         "optimizers": lambda name: _step,
         "optimizers.schedules": lambda name: lambda schedule, p: schedule(3),
         "initializers": lambda name: lambda start, p: start((3, 3)),
@@ -241,6 +247,7 @@ def _functions() -> Iterator[Probe]:
         for argument in parameters:
             tensor = is_array(given.get(argument, call.kwargs.get(argument)))
             for wrong, value in (WRONG_TENSORS if tensor else WRONG).items():
+
                 def run(package: Any, argument: str = argument, value: Any = value, name: str = name) -> Any:
                     call = CALLS[name][0]
                     args = list(call.args)
@@ -347,7 +354,8 @@ def main(options: argparse.Namespace) -> int:
         if found is None:
             continue
         kinds[found.what] += 1
-        print(f"{probe}: {found.what} {found.ours.place}\n    cornu {_told(found.ours)}\n    Keras {_told(found.theirs)}", flush=True)  # fmt: skip
+        print(f"{probe}: {found.what} {found.ours.place}")
+        print(f"    cornu {_told(found.ours)}\n    Keras {_told(found.theirs)}", flush=True)
     print(f"{len(chosen)} probes in {time.monotonic() - began:.0f} s: {dict(kinds)}")
     return 1 if kinds else 0
 

@@ -4,10 +4,11 @@ Everything is drawn from NumPy's global generator in Keras's order: a seed gives
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from collections.abc import Iterator as Batches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,8 @@ ndimage = late.module("scipy.ndimage")
 enhance = late.module("PIL.ImageEnhance")
 
 __all__ = [
-    "DirectoryIterator", "ImageDataGenerator", "Iterator", "NumpyArrayIterator", "apply_affine_transform",
+    "DataFrameIterator", "DirectoryIterator", "ImageDataGenerator", "Iterator", "NumpyArrayIterator",
+    "apply_affine_transform",
     "apply_brightness_shift", "apply_channel_shift", "array_to_img", "img_to_array", "load_img", "random_brightness",
     "random_channel_shift", "random_rotation", "random_shear", "random_shift", "random_zoom", "save_img",
     "smart_resize",
@@ -216,6 +218,26 @@ class Iterator(PyDataset):
         raise TypeError(f"{type(self).__name__} must define _get_batches_of_transformed_samples(index_array).")
 
 
+class Keeping(NamedTuple):
+    """Where pictures that were served are kept, to be looked at.
+
+    A folder, the start of their names, their format, and below which number one is drawn for each name.
+    """
+
+    folder: str | os.PathLike | None = None
+    prefix: str = ""
+    format: str = "png"
+    below: int = 10_000_000
+
+    def keep(self, pictures: np.ndarray, numbers: np.ndarray, data_format: str) -> None:
+        """Write the pictures, whose numbers in the data become part of their names."""
+        if self.folder is None:
+            return
+        for number, picture in zip(numbers, pictures, strict=True):
+            file = f"{self.prefix}_{number}_{np.random.randint(self.below)}.{self.format}"
+            array_to_img(picture, data_format, scale=True).save(os.path.join(self.folder, file))
+
+
 def _with_others(x: np.ndarray, *others: Any) -> Any:
     """`x`, or a tuple of it and what else there is."""
     there = [each for each in others if each is not None]
@@ -234,9 +256,13 @@ class NumpyArrayIterator(Iterator):
         shuffle: bool = False,
         sample_weight: Any = None,
         seed: int | None = None,
+        save_to_dir: str | os.PathLike | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
         subset: str | None = None,
         dtype: Any = None,
     ):
+        self.keeping = Keeping(save_to_dir, save_prefix, save_format, below=10_000)
         arrays = [None if each is None else np.asarray(each) for each in (x, y, sample_weight)]
         for name, each in zip(("y", "sample_weight"), arrays[1:], strict=True):
             if each is not None and len(each) != len(arrays[0]):
@@ -253,11 +279,57 @@ class NumpyArrayIterator(Iterator):
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         pictures = np.array([self.image_data_generator.drawn(self.x[number]) for number in index_array], self.x.dtype)
+        self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         others = (None if each is None else each[index_array] for each in (self.y, self.sample_weight))
         return _with_others(pictures, *others)
 
 
-class DirectoryIterator(Iterator):
+class _FileIterator(Iterator):
+    """Batches of pictures that are read from files as they are needed; a subclass finds the files and their targets."""
+
+    def __init__(
+        self,
+        image_data_generator: "ImageDataGenerator",
+        target_size: tuple[int, int],
+        color_mode: str,
+        interpolation: str,
+        keep_aspect_ratio: bool,
+        dtype: Any,
+        keeping: Keeping,
+    ):
+        self.image_data_generator, self.keeping = image_data_generator, keeping
+        self.target_size, self.color_mode = tuple(target_size), color_mode
+        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
+        self.dtype = dtype or settings.floatx()
+
+    def _begin(self, filepaths: Sequence[str], batch_size: int, shuffle: bool, seed: int | None) -> None:
+        self.filepaths = list(filepaths)
+        self.samples = len(self.filepaths)
+        Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        pictures = np.array([self._picture(self.filepaths[number]) for number in index_array], self.dtype)
+        self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
+        return self._with_targets(index_array, pictures)
+
+    def _picture(self, path: str) -> np.ndarray:
+        picture = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
+        order = self.image_data_generator.data_format
+        return self.image_data_generator.drawn(img_to_array(picture, order, self.dtype))
+
+    def _of_classes(self, index_array: np.ndarray, pictures: np.ndarray) -> np.ndarray | None:
+        """The targets that belong to classes by number, or to pictures alone."""
+        if self.class_mode == "input":
+            return pictures.copy()
+        if self.class_mode is None:
+            return None
+        labels = self.labels[index_array]
+        if self.class_mode == "categorical":
+            return np.eye(self.num_classes, dtype=self.dtype)[labels]
+        return labels.astype(self.dtype)
+
+
+class DirectoryIterator(_FileIterator):
     """Batches from a folder: what `ImageDataGenerator.flow_from_directory` returns, which see for the arguments."""
 
     def __init__(
@@ -271,6 +343,10 @@ class DirectoryIterator(Iterator):
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
+        save_to_dir: str | os.PathLike | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
@@ -279,42 +355,167 @@ class DirectoryIterator(Iterator):
         validate.one_of(
             class_mode, ("categorical", "binary", "sparse", "input", None), "class_mode", "flow_from_directory"
         )
-        self.directory, self.image_data_generator = directory, image_data_generator
-        self.target_size, self.color_mode, self.class_mode = tuple(target_size), color_mode, class_mode
-        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
-        self.dtype = dtype or settings.floatx()
+        keeping = Keeping(save_to_dir, save_prefix, save_format)
+        super().__init__(
+            image_data_generator, target_size, color_mode, interpolation, keep_aspect_ratio, dtype, keeping
+        )
+        self.directory, self.class_mode = directory, class_mode
         root = Path(directory)
         names = classes or sorted(each.name for each in root.iterdir() if each.is_dir())
         self.class_indices = {name: number for number, name in enumerate(names)}
         self.num_classes = len(names)
         found: list[tuple[str, int]] = []
         for name, number in self.class_indices.items():
-            files = sorted(each for each in (root / name).rglob("*") if each.suffix.lower() in _ENDINGS)
+            files = sorted(_pictures_below(root / name, follow_links))
             found += [
                 (str(file.relative_to(root)), number) for file in files[image_data_generator.part(len(files), subset)]
             ]
         self.filenames = [name for name, _ in found]
-        self.filepaths = [os.path.join(directory, name) for name in self.filenames]
         self.classes = self.labels = np.array([number for _, number in found], "int32")
-        self.samples = len(found)
-        print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
-        super().__init__(self.samples, batch_size, shuffle, seed)
+        print(f"Found {len(found)} images belonging to {self.num_classes} classes.")
+        self._begin([os.path.join(directory, name) for name in self.filenames], batch_size, shuffle, seed)
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        pictures = np.array([self._picture(self.filepaths[number]) for number in index_array], self.dtype)
-        return _with_others(pictures, self._targets(index_array, pictures))
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+        return _with_others(pictures, self._of_classes(index_array, pictures))
 
-    def _picture(self, path: str) -> np.ndarray:
-        picture = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
-        return self.image_data_generator.drawn(img_to_array(picture, dtype=self.dtype))
 
-    def _targets(self, index_array: np.ndarray, pictures: np.ndarray) -> np.ndarray | None:
-        labels = self.labels[index_array]
-        if self.class_mode == "categorical":
-            return np.eye(self.num_classes, dtype=self.dtype)[labels]
-        return {"input": pictures.copy(), "binary": labels.astype(self.dtype), "sparse": labels.astype(self.dtype)}.get(
-            self.class_mode
+def _pictures_below(folder: Path, follow_links: bool) -> list[Path]:
+    found = (Path(root) / name for root, _, names in os.walk(folder, followlinks=follow_links) for name in names)
+    return [file for file in found if file.suffix.lower() in _ENDINGS]
+
+
+_FRAME_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
+
+
+class DataFrameIterator(_FileIterator):
+    """Batches from files that a frame names: what `ImageDataGenerator.flow_from_dataframe` returns, which see."""
+
+    def __init__(
+        self,
+        dataframe: Any,
+        directory: str | os.PathLike | None = None,
+        image_data_generator: "ImageDataGenerator | None" = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: str | None = None,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | os.PathLike | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+        keep_aspect_ratio: bool = False,
+        dtype: Any = None,
+    ):
+        validate.one_of(class_mode, _FRAME_MODES, "class_mode", "flow_from_dataframe")
+        keeping = Keeping(save_to_dir, save_prefix, save_format)
+        image_data_generator = image_data_generator or ImageDataGenerator()
+        super().__init__(
+            image_data_generator, target_size, color_mode, interpolation, keep_aspect_ratio, dtype, keeping
         )
+        self.directory, self.class_mode = directory or "", class_mode
+        if weight_col in dataframe.columns and dataframe[weight_col].dtype.kind not in "biuf":
+            raise TypeError(
+                f"flow_from_dataframe: the column {weight_col!r} of weights must hold numbers. Received: "
+                f"{dataframe[weight_col].iloc[0]!r}."
+            )
+        columns = [y_col] if isinstance(y_col, str) else list(y_col)
+        self._check_columns(dataframe, [x_col, *self._needed(columns), *([weight_col] if weight_col else [])])
+        rows = self._rows_with_files(dataframe, x_col) if validate_filenames else dataframe
+        if class_mode in ("categorical", "binary", "sparse"):
+            rows = self._with_classes(rows, columns[0], classes)
+        rows = rows.iloc[image_data_generator.part(len(rows), subset)]
+        self.filenames = [str(name) for name in rows[x_col]]
+        self.sample_weight = None if weight_col is None else rows[weight_col].to_numpy()
+        self._read_targets(rows, columns)
+        found = f"Found {len(rows)} validated image filenames" if validate_filenames else f"Found {len(rows)} filenames"
+        of_classes = class_mode in ("categorical", "binary", "sparse")
+        print(found + (f" belonging to {self.num_classes} classes." if of_classes else "."))
+        self._begin([os.path.join(self.directory, name) for name in self.filenames], batch_size, shuffle, seed)
+
+    def _needed(self, columns: list[str]) -> list[str]:
+        return [] if self.class_mode in ("input", None) else columns
+
+    def _check_columns(self, dataframe: Any, needed: list[str]) -> None:
+        missing = [name for name in needed if name not in dataframe.columns]
+        if missing:
+            raise ValueError(
+                f"flow_from_dataframe: the frame has no column {', '.join(map(repr, missing))}. Its columns are "
+                f"{', '.join(map(repr, dataframe.columns))}: say which hold the names of files (x_col), the targets "
+                "(y_col) and the weights (weight_col)."
+            )
+
+    def _rows_with_files(self, dataframe: Any, x_col: str) -> Any:
+        """The rows whose file is there and has the name of a picture; the others are told of."""
+        files = [Path(self.directory, str(name)) for name in dataframe[x_col]]
+        good = np.array([file.suffix.lower() in _ENDINGS and file.is_file() for file in files], bool)
+        if not good.all():
+            warnings.warn(
+                f"flow_from_dataframe: {np.count_nonzero(~good)} of {len(good)} names in the column {x_col!r} are left "
+                f"out, for there is no picture of that name; the first is {str(files[int(np.argmin(good))])!r}.",
+                stacklevel=5,
+            )
+        return dataframe[good]
+
+    def _with_classes(self, rows: Any, column: str, classes: Sequence[str] | None) -> Any:
+        """The rows of the classes that are served; a cell of the column is a class, or a list of some."""
+        cells = [_as_list(cell) for cell in rows[column]]
+        if not all(isinstance(one, str) for cell in cells for one in cell):
+            raise TypeError(
+                f"flow_from_dataframe: with class_mode={self.class_mode!r} the column {column!r} must hold text. Make "
+                f"it text: frame[{column!r}] = frame[{column!r}].astype(str), or take the numbers as they are with "
+                'class_mode="raw".'
+            )
+        names = list(classes) if classes else sorted({one for cell in cells for one in cell})
+        if self.class_mode == "binary" and len(names) != 2:
+            raise ValueError(
+                f'flow_from_dataframe: class_mode="binary" needs two classes. Received: {len(names)}, {names!r:.200}. '
+                'For more take class_mode="categorical" or "sparse".'
+            )
+        self.class_indices = {name: number for number, name in enumerate(names)}
+        self.num_classes = len(names)
+        return rows[np.array([any(one in self.class_indices for one in cell) for cell in cells], bool)]
+
+    def _read_targets(self, rows: Any, columns: list[str]) -> None:
+        if self.class_mode in ("categorical", "binary", "sparse"):
+            numbers = [
+                [self.class_indices[one] for one in _as_list(cell) if one in self.class_indices]
+                for cell in rows[columns[0]]
+            ]
+            several = any(isinstance(cell, (list, tuple)) for cell in rows[columns[0]])
+            self.classes = numbers if several else [number for (number,) in numbers]
+            self.labels = self.classes if several else np.array(self.classes, "int32")
+        elif self.class_mode == "raw":
+            self.labels = rows[columns[0] if len(columns) == 1 else columns].to_numpy()
+        elif self.class_mode == "multi_output":
+            self.labels = [np.array(rows[column].tolist()) for column in columns]
+
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+        weight = None if self.sample_weight is None else self.sample_weight[index_array]
+        return _with_others(pictures, self._targets(index_array, pictures), weight)
+
+    def _targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+        if self.class_mode == "multi_output":
+            return [labels[index_array] for labels in self.labels]
+        if self.class_mode == "raw":
+            return self.labels[index_array]
+        if self.class_mode == "categorical" and isinstance(self.labels, list):  # several classes for a picture
+            hot = np.zeros((len(index_array), self.num_classes), self.dtype)
+            for row, number in enumerate(index_array):
+                hot[row, self.labels[number]] = 1
+            return hot
+        return self._of_classes(index_array, pictures)
+
+
+def _as_list(cell: Any) -> list:
+    return list(cell) if isinstance(cell, (list, tuple)) else [cell]
 
 
 class ImageDataGenerator:
@@ -417,6 +618,10 @@ class ImageDataGenerator:
         shuffle: bool = True,
         sample_weight: Any = None,
         seed: int | None = None,
+        save_to_dir: str | os.PathLike | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
         """Batches from arrays.
@@ -428,9 +633,14 @@ class ImageDataGenerator:
             shuffle: whether their order is drawn.
             sample_weight: a weight for each picture.
             seed: seed of the order and of what is done to the pictures.
+            save_to_dir: folder in which the pictures are kept as they were served; None keeps none.
+            save_prefix: how their names begin.
+            save_format: format in which they are kept, such as "png" or "jpeg".
+            ignore_class_split: as in Keras 2, where it left out a check of classes that is not made here.
             subset: "training" or "validation", where `validation_split` was given.
         """
-        return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed, subset, self.dtype)
+        kept = (save_to_dir, save_prefix, save_format)
+        return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed, *kept, subset, self.dtype)
 
     def flow_from_directory(self, directory: str | os.PathLike, *args: Any, **kwargs: Any) -> DirectoryIterator:
         """Batches from a folder with one folder for each class.
@@ -439,9 +649,26 @@ class ImageDataGenerator:
             directory: the folder.
             *args, **kwargs: `target_size=(256, 256)`, `color_mode="rgb"`, `classes=None` (the folders' names, sorted),
                 `class_mode="categorical"` (or "binary", "sparse", "input", None), `batch_size=32`, `shuffle=True`,
-                `seed=None`, `subset=None`, `interpolation="nearest"`, `keep_aspect_ratio=False`.
+                `seed=None`, `save_to_dir=None`, `save_prefix=""`, `save_format="png"`, `follow_links=False`,
+                `subset=None`, `interpolation="nearest"`, `keep_aspect_ratio=False`.
         """
         return DirectoryIterator(directory, self, *args, dtype=self.dtype, **kwargs)
+
+    def flow_from_dataframe(self, dataframe: Any, *args: Any, **kwargs: Any) -> DataFrameIterator:
+        """Batches from files that a frame of pandas names, with targets from its columns.
+
+        Args:
+            dataframe: the frame.
+            *args, **kwargs: `directory=None` (the folder of the files, where the frame has no whole paths),
+                `x_col="filename"`, `y_col="class"` (a name, or a list of some), `weight_col=None`,
+                `target_size=(256, 256)`, `color_mode="rgb"`, `classes=None`, `class_mode="categorical"` (or "binary",
+                "sparse", "raw" for numbers as they are, "multi_output" for a list of columns, "input", None),
+                `batch_size=32`, `shuffle=True`, `seed=None`, `save_to_dir=None`, `save_prefix=""`,
+                `save_format="png"`, `subset=None`, `interpolation="nearest"`, `validate_filenames=True` (leave out rows
+                without a picture), `keep_aspect_ratio=False`.
+        """
+        directory = args[0] if args else kwargs.pop("directory", None)
+        return DataFrameIterator(dataframe, directory, self, *args[1:], dtype=self.dtype, **kwargs)
 
     def drawn(self, picture: np.ndarray) -> np.ndarray:
         """A picture moved about at random and brought to a scale."""
