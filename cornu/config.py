@@ -1,6 +1,7 @@
 """Settings of the whole process, under Keras's names."""
 
 import os
+from typing import TYPE_CHECKING
 
 import cornu
 from cornu import settings, validate
@@ -133,4 +134,5 @@ __all__ = [
     "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch", "tune_memory", "version",
 ]  # fmt: skip
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,5 +1,7 @@
 """Keras's older names for dtype policies."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.core.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from cornu.optimizers import LossScaleOptimizer
@@ -13,4 +15,5 @@ __all__ = [
     "set_global_policy",
 ]  # fmt: skip
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -6,7 +6,7 @@ are walked in the order of their sorted keys, so two dictionaries with the same 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.tree_util as jtu
@@ -150,4 +150,5 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     return structure
 
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

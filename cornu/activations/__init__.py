@@ -1,7 +1,7 @@
 """Activation functions, found by name: `cornu.activations.get("relu")`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.activations.functions import exponential, gelu, linear, mish, relu
@@ -122,4 +122,5 @@ __all__ = [
     "threshold",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,5 +1,7 @@
 """Networks for images, with weights trained on ImageNet: each function makes a model."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.applications import (
     convnext,
@@ -65,4 +67,5 @@ __all__ = [
     "vgg19", "xception",
 ]  # fmt: skip
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

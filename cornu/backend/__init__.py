@@ -1,14 +1,13 @@
 """Names that scripts look for in `keras.backend`."""
 
 import gc
+from typing import TYPE_CHECKING
 
 from cornu import settings
 from cornu.absent import explainer as _explainer
 from cornu.config import backend
 from cornu.core.context import get_uid, reset_uids
-from cornu.core.dtypes import is_float as is_float_dtype
-from cornu.core.dtypes import is_int as is_int_dtype
-from cornu.core.dtypes import result_type, standardize_dtype
+from cornu.core.dtypes import is_float as is_float_dtype, is_int as is_int_dtype, result_type, standardize_dtype
 from cornu.core.symbolic import is_keras_tensor
 from cornu.random import reset_global_seed
 from cornu.settings import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
@@ -32,4 +31,5 @@ __all__ = [
     "is_keras_tensor", "result_type", "set_epsilon", "set_floatx", "set_image_data_format", "standardize_dtype",
 ]  # fmt: skip
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

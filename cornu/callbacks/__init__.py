@@ -1,5 +1,7 @@
 """Callbacks: objects that are told what happens during training, and may act on it."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.callback_list import CallbackList
@@ -27,4 +29,5 @@ __all__ = [
     "TerminateOnNaN",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -12,11 +12,15 @@ import argparse
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from cornu import late, saving
 from cornu.saving import report_table
 
-rich_console = late.module("rich.console")
+if TYPE_CHECKING:
+    import rich.console as rich_console
+else:
+    rich_console = late.module("rich.console")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

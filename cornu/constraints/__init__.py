@@ -1,7 +1,7 @@
 """Constraints: what a weight must fulfil after every update."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.constraints.constraints import (
@@ -67,4 +67,5 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return catalogue.deserialize(config, custom_objects)
 
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -11,13 +11,16 @@ import contextlib
 import ctypes
 import os
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 
 from cornu import late
 
-backend = late.module("jax.extend.backend")
+if TYPE_CHECKING:
+    import jax.extend.backend as backend
+else:
+    backend = late.module("jax.extend.backend")
 
 _BACKEND = "forked"
 _MESSAGE = (

@@ -11,7 +11,7 @@ import itertools
 import re
 import typing
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -213,7 +213,14 @@ class _Flow:
         return tuple(bound[name] for name in leading), keywords, settings
 
 
-def op(function: Callable | None = None, *, spec: Callable | None = None, class_name: str | None = None) -> Callable:
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def op(function: Function) -> Function: ...
+@overload
+def op(*, spec: Callable | None = None, class_name: str | None = None) -> Callable[[Function], Function]: ...
+def op(function: Any = None, *, spec: Callable | None = None, class_name: str | None = None) -> Any:
     """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
 
     Args:

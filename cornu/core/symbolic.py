@@ -14,7 +14,7 @@ import importlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,18 @@ class KerasTensor:
     """
 
     __slots__ = ("__weakref__", "_keras_mask", "dtype", "history", "name", "record_history", "shape")
+
+    if TYPE_CHECKING:  # the operators, which are made from tables below
+
+        def __add__(self, other: Any) -> "KerasTensor": ...
+        def __neg__(self) -> "KerasTensor": ...
+        def __round__(self, digits: int = 0) -> "KerasTensor": ...
+        def __getitem__(self, key: Any) -> "KerasTensor": ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+        __abs__ = __invert__ = __neg__
 
     def __init__(
         self,

@@ -30,8 +30,8 @@ Config: TypeAlias = Mapping[str, Any]
 ActivationLike: TypeAlias = str | Callable[..., Any] | Config
 """What `cornu.activations.get` takes: a name, a function of an array, or a config."""
 
-InitializerLike: TypeAlias = str | Callable[..., Any] | Config
-"""What `cornu.initializers.get` takes: a name, a function of (shape, dtype), or a config."""
+InitializerLike: TypeAlias = str | Callable[..., Any] | Config | jax.Array | np.ndarray
+"""What `cornu.initializers.get` takes: a name, a function of (shape, dtype), a config, or the values."""
 
 RegularizerLike: TypeAlias = str | Callable[..., Any] | Config
 """What `cornu.regularizers.get` takes: a name, a function from weights to a penalty, or a config."""

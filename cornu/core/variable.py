@@ -7,7 +7,7 @@ scope maps variables to values: while it is open, reading and assigning go to th
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import numpy as np
 
 from cornu import registry, tree, validate
 from cornu.core import border, budget, compilation_cache, context, dtypes
-from cornu.core.typing import InitializerLike
+from cornu.core.typing import ArrayLike, InitializerLike
 
 
 class Variable:
@@ -43,9 +43,20 @@ class Variable:
         "constraint", "made_trainable", "name", "overwrite_with_gradient", "path", "regularizer", "synchronization",
     )  # fmt: skip
 
+    if TYPE_CHECKING:  # the operators, which are made from tables below
+
+        def __add__(self, other: Any) -> jax.Array: ...
+        def __neg__(self) -> jax.Array: ...
+        def __round__(self, digits: int = 0) -> jax.Array: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+        __pos__ = __abs__ = __invert__ = __neg__
+
     def __init__(
         self,
-        initializer: InitializerLike | None,
+        initializer: InitializerLike | ArrayLike | None,
         shape: Sequence[int] | None = None,
         dtype: Any = None,
         trainable: bool = True,

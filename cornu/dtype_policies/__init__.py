@@ -1,6 +1,6 @@
 """Dtype policies: in which type layers compute and keep weights."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
@@ -19,4 +19,5 @@ def deserialize(config: dict[str, Any], custom_objects: dict | None = None) -> D
 
 __all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

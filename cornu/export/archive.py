@@ -40,8 +40,7 @@ import numpy as np
 from cornu import validate
 from cornu._version import __version__
 from cornu.core.variable import Variable
-from cornu.export import signature as signatures
-from cornu.export import stablehlo
+from cornu.export import signature as signatures, stablehlo
 from cornu.export.formats import Format
 from cornu.layers.layer import Layer
 from cornu.saving.atomic import replacing

@@ -4,8 +4,7 @@ import os
 from typing import Any
 
 from cornu import validate
-from cornu.export import onnx
-from cornu.export import signature as signatures
+from cornu.export import onnx, signature as signatures
 from cornu.export.archive import ExportArchive
 from cornu.export.formats import Format
 

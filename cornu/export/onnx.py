@@ -18,8 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.export import signature as signatures
-from cornu.export import stablehlo
+from cornu.export import signature as signatures, stablehlo
 from cornu.export.archive import target
 from cornu.layers.embedding import Embedding
 from cornu.saving.atomic import replacing

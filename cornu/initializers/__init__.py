@@ -1,7 +1,7 @@
 """Initializers: the first values of weights, found by name: `cornu.initializers.get("he_normal")`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
@@ -133,4 +133,5 @@ __all__ = [
     "zeros",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,6 +1,6 @@
 """Layers: the parts that models are made of."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
@@ -327,4 +327,5 @@ __all__ = [
     "subtract",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

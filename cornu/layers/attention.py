@@ -154,7 +154,7 @@ class AdditiveAttention(Attention):
     """
 
     pure_call = rowwise = True
-    config_skip = ("autocast", "score_mode")
+    config_skip: tuple[str, ...] = ("autocast", "score_mode")
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)

@@ -46,7 +46,7 @@ class Bidirectional(OuterLayer):
     """
 
     pure_call = rowwise = True
-    config_skip = (*Layer.config_skip, "weights")
+    config_skip: tuple[str, ...] = (*Layer.config_skip, "weights")
 
     def __init__(
         self,

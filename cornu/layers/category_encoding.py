@@ -33,7 +33,7 @@ class CategoryEncoding(HostLayer):
     """
 
     pure_call = rowwise = True
-    config_skip = (*HostLayer.config_skip, "sparse")
+    config_skip: tuple[str, ...] = (*HostLayer.config_skip, "sparse")
 
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any

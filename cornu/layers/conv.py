@@ -24,7 +24,7 @@ class _Windowed(Layer):
 
     rank: int  # the number of axes of space
     paddings: tuple[str, ...] = ("valid", "same")
-    config_optional = ()
+    config_optional: tuple[str, ...] = ()
 
     def _set_window(
         self, kernel_size: Sizes, strides: Sizes, padding: str, data_format: str | None, dilation_rate: Sizes
@@ -110,7 +110,7 @@ class _Conv(LowRankAdaptation, _Windowed):
     """The body of the convolution layers."""
 
     pure_call = rowwise = True
-    config_optional = ("lora_rank", "lora_alpha")
+    config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha")
 
     def __init__(
         self,

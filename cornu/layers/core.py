@@ -53,7 +53,7 @@ class Lambda(Layer):
     """
 
     pure_call = rowwise = True
-    config_skip = (*Layer.config_skip, "function", "output_shape", "mask", "arguments")
+    config_skip: tuple[str, ...] = (*Layer.config_skip, "function", "output_shape", "mask", "arguments")
 
     def __init__(
         self,

@@ -132,7 +132,7 @@ class EinsumDense(LowRankAdaptation, Layer):
     """
 
     pure_call = True
-    config_optional = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+    config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
     def __init__(
         self,

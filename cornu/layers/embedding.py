@@ -46,8 +46,8 @@ class Embedding(LowRankAdaptation, Layer):
 
     pure_call = rowwise = True
     adapted = "embeddings"
-    config_optional = ("lora_rank", "lora_alpha")
-    config_skip = ("autocast", "weights")
+    config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha")
+    config_skip: tuple[str, ...] = ("autocast", "weights")
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class ImageLayer(Layer):
 
     pure_call = rowwise = True
     hooks = frozenset({"_changed", "_changed_boxes", "_changed_masks", "_draw", "_map", "_transform"})
-    config_optional = (*Layer.config_optional, "bounding_box_format")
+    config_optional: tuple[str, ...] = (*Layer.config_optional, "bounding_box_format")
     _keeps_integers = False  # whether images of whole numbers come out as such, rather than in the compute dtype
     _always = False  # whether the layer acts outside of training, too
     _moves_pixels = False  # whether boxes and masks must follow

@@ -97,8 +97,8 @@ class Layer(Operation):
     """Promise that a call does nothing but compute with its arguments, the layer's attributes and variables."""
     rowwise: bool | str
     """Promise that each row of the output is computed from the same row of the input; "inference": not in training."""
-    config_skip = ("autocast",)
-    config_optional = ("activity_regularizer",)
+    config_skip: tuple[str, ...] = ("autocast",)
+    config_optional: tuple[str, ...] = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: what it is made of does not depend on them.
     volatile_attributes = frozenset(
         {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape"}

@@ -26,7 +26,7 @@ class LowRankAdaptation:
     """
 
     adapted = "kernel"
-    config_optional = ("activity_regularizer", "lora_rank", "lora_alpha")
+    config_optional: tuple[str, ...] = ("activity_regularizer", "lora_rank", "lora_alpha")
     lora_enabled = False
 
     def _init_lora(self, rank: int | None, alpha: float | None) -> None:

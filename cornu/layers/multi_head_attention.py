@@ -27,8 +27,8 @@ class _HeadedAttention(Layer):
     Subclasses say the attended axes, how queries share keys, and make the projections.
     """
 
-    config_skip = ("autocast", "flash_attention")
-    config_optional = ()
+    config_skip: tuple[str, ...] = ("autocast", "flash_attention")
+    config_optional: tuple[str, ...] = ()
 
     def _init_heads(
         self,

@@ -39,7 +39,7 @@ class RandomPerspective(RandomAffine):
         y = cornu.layers.RandomPerspective((1, 1), seed=1)(np.ones((1, 8, 8, 3)), training=True)
     """
 
-    config_skip = (*RandomAffine.config_skip, "fill_mode")
+    config_skip: tuple[str, ...] = (*RandomAffine.config_skip, "fill_mode")
 
     def __init__(
         self,

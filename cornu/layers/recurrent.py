@@ -51,7 +51,7 @@ class GatedRNN(RNN):
     """What the three layers share: a built-in cell inside, and the choice of the loop."""
 
     pure_call = rowwise = True
-    config_skip = (*RNN.config_skip, "cell", "use_cudnn")
+    config_skip: tuple[str, ...] = (*RNN.config_skip, "cell", "use_cudnn")
     use_cudnn: Any = "auto"
 
     def __init__(self, cell: GatedCell, **kwargs: Any):
@@ -132,7 +132,7 @@ class SimpleRNN(GatedRNN):
     """
 
     pure_call = rowwise = True
-    config_optional = (*(n for n in RNN.config_optional if n != "activity_regularizer"), "seed")
+    config_optional: tuple[str, ...] = (*(n for n in RNN.config_optional if n != "activity_regularizer"), "seed")
 
     def __init__(
         self,

@@ -315,7 +315,7 @@ class ActivityRegularization(Layer):
     """
 
     pure_call = rowwise = True
-    config_skip = (*Layer.config_skip, "activity_regularizer")
+    config_skip: tuple[str, ...] = (*Layer.config_skip, "activity_regularizer")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
         super().__init__(activity_regularizer=L1L2(l1=l1, l2=l2), **kwargs)

@@ -1,8 +1,11 @@
 """What scripts for older Keras call by its older name."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.legacy import saving
 
 __all__ = ["saving"]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,7 +1,7 @@
 """Losses: what training makes small. Classes with reduction and weights, functions with one value a sample."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
@@ -160,4 +160,5 @@ __all__ = [
     "tversky",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

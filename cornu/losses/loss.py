@@ -9,7 +9,7 @@ function, whose further arguments become attributes of the same name. A built-in
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -31,9 +31,12 @@ def float_type(dtype: PolicyLike | None) -> str:
     return settings.floatx() if dtype is None else policy.get(dtype).compute_dtype
 
 
-def rowwise(function: Callable) -> Callable:
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def rowwise(function: Function) -> Function:
     """Mark a function of (y_true, y_pred) whose value for a row depends on that row alone."""
-    function.rowwise = True
+    function.rowwise = True  # type: ignore[attr-defined]
     return function
 
 

@@ -1,7 +1,7 @@
 """Metrics: what training reports. Objects that gather batch by batch, and functions with one value a sample."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
@@ -211,4 +211,5 @@ __all__ = [
     "top_k_categorical_accuracy",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

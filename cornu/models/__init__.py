@@ -1,5 +1,7 @@
 """Models: functional, sequential and subclassed, and their copies."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.models.cloning import clone_model
 from cornu.models.model import Functional, Model, model_from_json  # noqa: F401 - files name Functional
@@ -8,4 +10,5 @@ from cornu.saving import load_model, save_model
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -5,6 +5,8 @@ family: `elementwise`, `reduction`, `shaping`, `indexing`, `creation`, `products
 `control`, `conversion`; and for networks `activation`, `crossentropy`, `normalization`, `convolution`, `attention`, ...
 """
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.ops import image, linalg, nn, numpy
 from cornu.ops.activation import (
@@ -698,4 +700,5 @@ __all__ = [
     "zeros_like",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

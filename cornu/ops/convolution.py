@@ -11,8 +11,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
-from cornu.kernels import conv as conv_kernels
-from cornu.kernels import pool as pool_kernels
+from cornu.kernels import conv as conv_kernels, pool as pool_kernels
 from cornu.kernels.window import extent
 
 __all__ = [

@@ -1,5 +1,7 @@
 """Linear algebra on matrices in the last two axes; leading axes are a batch."""
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 
@@ -8,7 +10,10 @@ from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
 from cornu.ops.elementwise import floating, floats
 
-scipy_linalg = late.module("jax.scipy.linalg")
+if TYPE_CHECKING:
+    import jax.scipy.linalg as scipy_linalg
+else:
+    scipy_linalg = late.module("jax.scipy.linalg")
 
 __all__ = [
     "cholesky",

@@ -1,5 +1,7 @@
 """Images sampled at other places: resized, cropped, padded, moved, turned, bent."""
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +11,10 @@ from cornu.ops.elementwise import floating
 from cornu.random.draws import normal
 from cornu.random.seed_generator import draw_seed
 
-ndimage = late.module("jax.scipy.ndimage")
+if TYPE_CHECKING:
+    import jax.scipy.ndimage as ndimage
+else:
+    ndimage = late.module("jax.scipy.ndimage")
 
 _RESIZE_METHODS = {
     "nearest": "nearest",

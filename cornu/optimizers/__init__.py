@@ -1,7 +1,7 @@
 """Optimizers: how gradients become new weights."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
@@ -106,4 +106,5 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return catalogue.deserialize(config, custom_objects)
 
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,5 +1,7 @@
 """Seeds and random tensors."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.random.draws import (
     beta,
@@ -45,4 +47,5 @@ __all__ = [
     "uniform",
 ]
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

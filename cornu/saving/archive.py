@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu import late, registry
 from cornu._version import __version__
@@ -28,7 +28,10 @@ from cornu.saving import legacy_arrays, legacy_config, legacy_training, plain_h5
 from cornu.saving.atomic import replacing, replacing_folder
 from cornu.saving.options import LoadOptions
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 _FORMAT = "3.15.1"  # the Keras release whose form the files have
 _LINE = 150  # bytes that a line of a file takes as an entry of a table

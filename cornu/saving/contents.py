@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from cornu.core import context, parts
 from cornu.optimizers import Optimizer
 from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 _ZIP = b"PK"
 _TRAINING = "compile_config"

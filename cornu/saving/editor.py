@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,14 @@ from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
 from cornu.saving.atomic import replacing
 
-h5py = late.module("h5py")
-rich_console = late.module("rich.console")
-rich_tree = late.module("rich.tree")
+if TYPE_CHECKING:
+    import h5py
+    import rich.console as rich_console
+    import rich.tree as rich_tree
+else:
+    h5py = late.module("h5py")
+    rich_console = late.module("rich.console")
+    rich_tree = late.module("rich.tree")
 
 _WEIGHTS = ".weights.h5"
 

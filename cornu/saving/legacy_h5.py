@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from cornu.saving.atomic import replacing
 from cornu.saving.legacy_arrays import Origin, Stored
 from cornu.saving.weights_h5 import restore
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 WEIGHTS = "model_weights"  # the group of a whole-model file that has them
 VERSION, BACKEND = "keras_version", "backend"

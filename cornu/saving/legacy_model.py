@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from cornu.saving.atomic import replacing
 from cornu.saving.legacy_h5 import load_weights, save_weights
 from cornu.saving.options import LoadOptions
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
 _SEEDS = "random_state"  # a group that Keras passes over

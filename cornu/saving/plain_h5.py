@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from cornu.errors import DamagedFileError
 from cornu.saving import h5_headers
 from cornu.saving.checksum import Sums
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # how files begin
 MOST_PACKED = 1100  # how many bytes one compressed byte can stand for

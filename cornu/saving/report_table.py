@@ -8,13 +8,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu import late, validate
 
-rich_box, rich_console, rich_table, rich_text = map(
-    late.module, ("rich.box", "rich.console", "rich.table", "rich.text")
-)
+if TYPE_CHECKING:
+    import rich.box as rich_box
+    import rich.console as rich_console
+    import rich.table as rich_table
+    import rich.text as rich_text
+else:
+    rich_box, rich_console, rich_table, rich_text = map(
+        late.module, ("rich.box", "rich.console", "rich.table", "rich.text")
+    )
 
 _FORMATS = {
     "keras": "Keras 3 archive (.keras)",

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +30,10 @@ from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing_set
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 _TABLE, _SHARD = ".weights.json", ".weights.h5"
 _GIGABYTE = 2**30

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from cornu.random import SeedGenerator
 from cornu.saving import plain_h5
 from cornu.saving.atomic import replacing
 
-h5py = late.module("h5py")
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = late.module("h5py")
 
 _MOST_NAMED = 5  # variables in a message
 _NOT_THE_MODEL = ("optimizer/", "metrics/")  # what a file may hold beside the model it is read into

@@ -10,9 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from cornu import losses as losses_module
-from cornu import metrics as metrics_module
-from cornu import registry, tree, validate
+from cornu import losses as losses_module, metrics as metrics_module, registry, tree, validate
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.variable import Variable

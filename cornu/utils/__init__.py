@@ -1,5 +1,7 @@
 """Small tools around models and data."""
 
+from typing import TYPE_CHECKING
+
 from cornu.absent import explainer as _explainer
 from cornu.backend import clear_session
 from cornu.callbacks.progbar import Progbar
@@ -38,4 +40,5 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
-__getattr__ = _explainer(__name__)
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -49,11 +49,17 @@ def top(name: str) -> str:
     return name.split(".")[1] if "." in name else "__init__"
 
 
+def _is_for_checkers(node: ast.stmt) -> bool:
+    """Whether a statement is `if TYPE_CHECKING:`, which imports nothing when it runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports(file: Path, everywhere: bool = True) -> set[str]:
     """The cornu modules that a file imports."""
     found = set()
     known = {module_name(f) for f in FILES}
-    nodes = ast.walk(ast.parse(file.read_text())) if everywhere else ast.parse(file.read_text()).body
+    body = [node for node in ast.parse(file.read_text()).body if not _is_for_checkers(node)]
+    nodes = [inner for node in body for inner in ast.walk(node)] if everywhere else body
     for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "cornu"}

@@ -19,8 +19,7 @@ from cornu.core.variable import Variable
 from cornu.models import cloning, model
 from cornu.models.function import Function
 from cornu.optimizers import Adafactor
-from cornu.training import compile as compiling
-from cornu.training import loop, outputs, prepare
+from cornu.training import compile as compiling, loop, outputs, prepare
 from cornu.training.data_py_dataset import PyDataset, PyDatasetSource
 from tests.differential.draw import Draw
 from tests.differential.run import quick, run, stages

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
-from cornu.kernels import gates as cells
-from cornu.kernels import platform, recurrent
+from cornu.kernels import gates as cells, platform, recurrent
 
 RNG = np.random.default_rng(0)
 TIME, BATCH, UNITS = 5, 3, 4

@@ -71,8 +71,7 @@ from cornu.ops import (
     transpose,
     var,
 )
-from cornu.tree import flatten as _leaves
-from cornu.tree import map_structure as _map_structure
+from cornu.tree import flatten as _leaves, map_structure as _map_structure
 
 __all__ = [
     "abs", "all", "any", "arange", "argmax", "argmin", "backend", "batch_dot", "batch_flatten", "batch_get_value",

@@ -5,10 +5,9 @@ Everything is drawn from NumPy's global generator in Keras's order: a seed gives
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from collections.abc import Iterator as Batches
+from collections.abc import Callable, Iterator as Batches, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,12 @@ from cornu import late, settings, validate
 from cornu.training.data import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
-ndimage = late.module("scipy.ndimage")
-enhance = late.module("PIL.ImageEnhance")
+if TYPE_CHECKING:
+    import PIL.ImageEnhance as enhance  # noqa: N813
+    import scipy.ndimage as ndimage
+else:
+    ndimage = late.module("scipy.ndimage")
+    enhance = late.module("PIL.ImageEnhance")
 
 __all__ = [
     "DataFrameIterator", "DirectoryIterator", "ImageDataGenerator", "Iterator", "NumpyArrayIterator",
