@@ -1,20 +1,39 @@
-"""Shared set-up: the oracle runs on JAX, seeds are fixed, nothing is shown on the screen unasked."""
+"""Shared set-up: the oracle runs on JAX, seeds are fixed, programs are compiled quickly, nothing is shown unasked."""
 
 import os
+import sys
 from pathlib import Path
+
+from jaxlib.version import __version_info__
+
+# Behind everything else: `tests.fuzz` and the like are found here, cornu only where it is not installed.
+sys.path.append(str(Path(__file__).parents[1]))
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Compiled code is kept beside pytest's own cache, so that a second run of the tests compiles little.
 os.environ.setdefault("CORNU_COMPILATION_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+# Compiling takes half as long without the emitters. Who sets XLA_FLAGS, to nothing too, has programs compiled as users
+# run them. XLA ends a process that names a flag that it does not know, as JAX 0.12's does with this one.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false" if __version_info__ < (0, 11) else "")
 
+import jax
 import numpy as np
 import pytest
 
 import cornu
+from tests.quick import QUICK
 
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
+COMPILES_QUICKLY = os.environ["XLA_FLAGS"] == "--xla_cpu_use_fusion_emitters=false"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        names = QUICK.get(item.path.relative_to(Path(__file__).parent).as_posix())
+        if names is not None and (not names or item.originalname in names):
+            item.add_marker("quick")
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +42,15 @@ def fixed_seeds():
     cornu.utils.set_random_seed(1234)
     np.random.seed(1234)
     yield
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation(request):
+    """Compiling takes most of the time of the tests, and what is compiled runs a few times on a few numbers.
+
+    A test is marked `full_compilation` where it is about what XLA's optimizations make of a program.
+    """
+    quick = COMPILES_QUICKLY and not request.node.get_closest_marker("full_compilation")
+    jax.config.update("jax_disable_most_optimizations", quick)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -52,7 +52,7 @@ def quick_folder(tmp_path):
 
 def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(quick_folder):
     command = [sys.executable, str(HERE / "killed_writer.py"), str(quick_folder)]
-    paths = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    paths = os.environ | {"PYTHONPATH": str(Path(cornu.__file__).parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, env=paths, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])

@@ -423,7 +423,7 @@ def test_a_text_alone_cannot_ask_for_gigabytes(tmp_path):
 @pytest.mark.parametrize("copies", [0, 1])  # of one array of six, which the measure must see
 def test_a_model_loads_without_its_weights_in_memory_twice(copies, tmp_path):
     program = [sys.executable, str(Path(__file__).with_name("loaded_memory.py"))]
-    paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    paths = os.environ | {"PYTHONPATH": str(Path(cornu.__file__).parents[1])}
     path = str(tmp_path / "large.keras")
     subprocess.run([*program, "write", path], env=paths, check=True)
     done = subprocess.run([*program, "load", path, str(copies)], env=paths, check=True, capture_output=True, text=True)

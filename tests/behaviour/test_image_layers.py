@@ -11,14 +11,6 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (4, 6, 8, 3)).astype("float32")
 
 
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Compiling takes most of the time here, and what is compiled runs a few times on a few numbers."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 ONE_OF_EACH = {
     "AugMix": lambda **more: L.AugMix(num_chains=2, chain_depth=1, **more),
     "CutMix": lambda **more: L.CutMix((1, 1), **more),

@@ -4,12 +4,15 @@ The page shows fragments. Each is run exactly as it stands (the ** of bold print
 that a reader would have in mind: data to train on, or the numbers that `units` and `filters` stand for.
 """
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import cornu
 
 BESIDE = Path(__file__).parents[3] / "shared" / "seed.md"
 PAGE = BESIDE if BESIDE.exists() else Path(__file__).parents[1] / "pages" / "seed.md"
@@ -82,8 +85,9 @@ def test_every_block_of_the_page_runs(tmp_path):
     assert len(blocks) == 14
     file = tmp_path / "page.py"
     file.write_text(script(blocks))
-    command, root = [sys.executable, "-m", "cornu", "run", str(file)], Path(__file__).parents[2]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    command = [sys.executable, "-m", "cornu", "run", str(file)]
+    paths = os.environ | {"PYTHONPATH": str(Path(cornu.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=paths)
     assert done.returncode == 0, done.stderr[-3000:]
     for number in range(len(blocks)):
         assert f"block {number} ran" in done.stdout

@@ -10,6 +10,7 @@ import pytest
 
 import cornu
 from cornu import late
+from tests import quick
 
 ROOT = Path(cornu.__file__).parent
 
@@ -170,3 +171,13 @@ def test_importing_cornu_loads_no_namespace_and_no_optional_package():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
+def test_the_quick_tests_are_where_the_table_says():
+    tests = Path(__file__).parents[1]
+    for file, names in quick.QUICK.items():
+        defined = {node.name for node in ast.parse((tests / file).read_text()).body if hasattr(node, "name")}
+        assert set(names) <= defined, file
+    for folder in tests.iterdir():
+        if list(folder.glob("test_*.py")) and folder.name != "fuzz":
+            assert any(file.startswith(folder.name + "/") for file in quick.QUICK), folder

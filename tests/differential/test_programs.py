@@ -2,21 +2,12 @@
 
 from pathlib import Path
 
-import jax
 import pytest
 
 from tests.differential.differences import told
 from tests.differential.draw import Draw
 from tests.differential.program import Do, Given, Net, New, Program, Step
 from tests.differential.run import run
-
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """What is compiled here runs once or twice."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def dense(units=2, **arguments):

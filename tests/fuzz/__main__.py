@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cornu
 from tests.fuzz.mutate import mutate
 from tests.fuzz.seeds import FORMATS
 
@@ -34,11 +35,13 @@ class Worker:
     """A process that loads files."""
 
     def __init__(self):
-        environment = os.environ | {"JAX_PLATFORMS": "cpu", "CORNU_COMPILATION_CACHE": "off"}
+        # The cornu that is loaded here is loaded there too: -P leaves the current folder out.
+        paths = os.pathsep.join((str(Path(cornu.__file__).parents[1]), str(Path(__file__).parents[2])))
+        environment = os.environ | {"JAX_PLATFORMS": "cpu", "CORNU_COMPILATION_CACHE": "off", "PYTHONPATH": paths}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker"],
+            [sys.executable, "-P", "-m", "tests.fuzz.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-            env=environment, cwd=Path(__file__).parents[2],
+            env=environment,
         )  # fmt: skip
         self._answers: queue.Queue = queue.Queue()
         self._errors: list[str] = []

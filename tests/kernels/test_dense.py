@@ -12,7 +12,11 @@ _ROUNDING = {"float32": 1e-5, "bfloat16": 2e-2, "float16": 2e-3}
 
 
 def _draw(*shape, seed=0, dtype="float32"):
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(jnp.dtype(dtype)))
+
+
+def _wide(*arrays):
+    return [np.asarray(a, "float32") for a in arrays]
 
 
 def _agree(found, wanted, dtype):
@@ -26,11 +30,11 @@ def _with_gradients(function, *arrays):
 
     def weighed(*arrays):
         result = function(*arrays)
-        return jnp.sum(
-            result.astype("float32") * jnp.cos(jnp.arange(result.size, dtype="float32")).reshape(result.shape)
-        )
+        weights = jnp.cos(jnp.arange(result.size, dtype="float32")).reshape(result.shape)
+        return jnp.sum(result.astype("float32") * weights), result
 
-    return function(*arrays), jax.grad(weighed, argnums=tuple(range(len(arrays))))(*arrays)
+    gradients, result = jax.jit(jax.grad(weighed, tuple(range(len(arrays))), has_aux=True))(*arrays)
+    return result, gradients
 
 
 @pytest.mark.parametrize("dtype", _ROUNDING)
@@ -40,7 +44,7 @@ def test_a_product_over_the_last_axis(shape, units, dtype):
     x, kernel = _draw(*shape, dtype=dtype), _draw(7, units, seed=1, dtype=dtype)
     found = _with_gradients(dense.product, x, kernel)
     assert {a.dtype for a in jax.tree.leaves(found)} == {x.dtype}
-    _agree(found, _with_gradients(jnp.matmul, x.astype("float32"), kernel.astype("float32")), dtype)
+    _agree(found, _with_gradients(jnp.matmul, *_wide(x, kernel)), dtype)
 
 
 @pytest.mark.parametrize("units", [3, 11])
@@ -53,7 +57,7 @@ def test_the_gradient_of_a_float32_kernel_beside_bfloat16_is_rounded_nowhere(uni
     assert found.dtype == dx.dtype == "bfloat16"
     np.testing.assert_array_equal(np.float32(found), np.float32(rounded))
     np.testing.assert_array_equal(np.float32(dx), np.float32(dx_rounded))
-    weights = jnp.cos(jnp.arange(found.size, dtype="float32")).reshape(found.shape).astype("bfloat16")
+    weights = np.cos(np.arange(found.size, dtype="float32")).reshape(found.shape).astype(jnp.bfloat16)
     assert d_kernel.dtype == "float32"
     np.testing.assert_allclose(d_kernel, np.float32(x).T @ np.float32(weights), rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(np.float32(d_rounded), np.float32(d_kernel.astype("bfloat16")))
@@ -78,8 +82,7 @@ def test_the_gradient_of_a_float32_kernel_beside_bfloat16_is_rounded_nowhere(uni
 def test_equations_of_every_kind(equation, shape, kernel, dtype):
     x, kernel = _draw(*shape, dtype=dtype), _draw(*kernel, seed=1, dtype=dtype)
     found = _with_gradients(lambda *a: dense.einsum(equation, *a), x, kernel)
-    wide = (x.astype("float32"), kernel.astype("float32"))
-    _agree(found, _with_gradients(lambda *a: jnp.einsum(equation, *a), *wide), dtype)
+    _agree(found, _with_gradients(lambda *a: jnp.einsum(equation, *a), *_wide(x, kernel)), dtype)
 
 
 def test_the_gradient_of_a_kernel_needs_no_copy_of_the_activations():
@@ -96,12 +99,12 @@ def test_the_gradient_of_a_kernel_needs_no_copy_of_the_activations():
 def test_a_bias_along_the_last_axes(shape, bias, dtype):
     x, bias = _draw(*shape, dtype=dtype), _draw(*bias, seed=1, dtype=dtype)
     found = _with_gradients(dense.biased, x, bias)
-    _agree(found, _with_gradients(jnp.add, x.astype("float32"), bias.astype("float32")), dtype)
+    _agree(found, _with_gradients(jnp.add, *_wide(x, bias)), dtype)
 
 
 def test_a_bias_gradient_of_bfloat16_is_summed_in_float32():
     x, bias = jnp.zeros((4096, 2), "bfloat16"), jnp.zeros(2, "bfloat16")
-    gradient = jax.grad(lambda b: jnp.sum(dense.biased(x, b).astype("float32")))(bias)
+    gradient = jax.jit(jax.grad(lambda b: jnp.sum(dense.biased(x, b).astype("float32"))))(bias)
     assert gradient.tolist() == [4096.0, 4096.0]
 
 
@@ -111,8 +114,8 @@ def test_a_product_of_bfloat16_can_be_differentiated_twice():
     def slope(product, x, kernel):
         return jnp.sum(jax.grad(lambda k: jnp.sum(product(x, k).astype("float32") ** 2))(kernel).astype("float32") ** 2)
 
-    found = jax.grad(slope, argnums=2)(dense.product, x, kernel)
-    wanted = jax.grad(slope, argnums=2)(jnp.matmul, x.astype("float32"), kernel.astype("float32"))
+    second = jax.jit(jax.grad(slope, argnums=2), static_argnums=0)
+    found, wanted = second(dense.product, x, kernel), second(jnp.matmul, *_wide(x, kernel))
     _agree(found, wanted, "bfloat16")
 
 
@@ -149,7 +152,7 @@ _KERNELS = {
 @pytest.mark.parametrize("dtype", _HALVES)
 @pytest.mark.parametrize("name", _KERNELS)
 def test_kernels_of_halves_beside_those_of_float32(name, dtype):
-    x = _draw(2, 6, 6, 4, dtype=dtype) / 2
+    x = _draw(2, 6, 6, 4, dtype=dtype) * 0.5
     found = _with_gradients(_KERNELS[name], x)
     assert {a.dtype for a in jax.tree.leaves(found)} == {x.dtype}
-    _agree(found, _with_gradients(_KERNELS[name], x.astype("float32")), dtype)
+    _agree(found, _with_gradients(_KERNELS[name], *_wide(x)), dtype)
