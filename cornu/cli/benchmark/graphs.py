@@ -25,6 +25,25 @@ def mlp(keras: Any, width: int = 512, depth: int = 1) -> Any:
     return keras.Sequential([keras.Input((784,)), *hidden, *ends])
 
 
+def own_mlp(keras: Any) -> Any:
+    """The same as a subclassed model of subclassed layers."""
+
+    class OwnDense(keras.layers.Dense):
+        pass
+
+    class OwnModel(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = OwnDense(512, activation="relu")
+            self.dropout = keras.layers.Dropout(0.2)
+            self.answer = OwnDense(10, activation="softmax")
+
+        def call(self, x, training=False):
+            return self.answer(self.dropout(self.hidden(x), training=training))
+
+    return OwnModel()
+
+
 def cnn(keras: Any, size: int = 28) -> Any:
     """Two convolutions with pooling, for handwritten digits."""
     layers = keras.layers

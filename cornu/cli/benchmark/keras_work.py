@@ -60,6 +60,11 @@ def mlp(keras: Any, batch: int = 32, steps: int = 400, width: int = 512, depth: 
     return _fit(model, labelled((784,), 10, batch * steps), batch, steps, "adam", _SPARSE)
 
 
+def mlp_subclass(keras: Any, batch: int = 32, steps: int = 400) -> Case:
+    """The MLP as a subclassed model of subclassed layers, Adam."""
+    return _fit(graphs.own_mlp(keras), labelled((784,), 10, batch * steps), batch, steps, "adam", _SPARSE)
+
+
 def cnn(keras: Any, batch: int = 128, steps: int = 40, size: int = 28) -> Case:
     """conv32-pool-conv64-pool-dropout-10 on 28×28, Adam."""
     model = graphs.cnn(keras, size)
@@ -163,6 +168,13 @@ def call_one(keras: Any, steps: int = 300) -> Case:
     return repeat(lambda: keras.ops.convert_to_numpy(model(row)), steps)
 
 
+def call_subclass(keras: Any, steps: int = 300) -> Case:
+    """`model(x)` on one row with the subclassed MLP, NumPy in and out."""
+    model = graphs.own_mlp(keras)
+    row = _random().random((1, 784), np.float32)
+    return repeat(lambda: keras.ops.convert_to_numpy(model(row)), steps)
+
+
 def repeat(once: Callable[[], Any], steps: int) -> Case:
     def run(n: int) -> None:
         for _ in range(n):
@@ -176,5 +188,6 @@ WORK = {
     for function in (
         *(demo, mlp, cnn, simple_rnn, lstm, gru, bidirectional, transformer, mobilenet, unet, resnet50),
         *(resnet50_predict, vgg16_predict, inception_v3_predict, evaluate, predict, predict_one, call_one),
+        *(mlp_subclass, call_subclass),
     )
 }

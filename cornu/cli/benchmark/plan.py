@@ -63,6 +63,10 @@ WORK = {
     "predict": Work("MLP: predict of 30,000 rows", quick={"rows": 64, "steps": 1}),
     "predict_one": Work("MLP: predict of one row", ceiling=0.15, weight=0.7, quick={"steps": 3}),
     "call_one": Work("MLP: model(x) of one row", ceiling=0.15, weight=0.7, quick={"steps": 3}),
+    "mlp_subclass": Work("subclassed MLP: step of fit", _times(1.0, "keras-jax"), weight=0.7, quick=_SMALL),
+    "call_subclass": Work(
+        "subclassed MLP: model(x) of one row", _times(1.0, "keras-jax"), ceiling=0.15, weight=0.7, quick={"steps": 3}
+    ),
     "demo": Work("the network of cornu demo: step of fit", weight=0.7, quick=_SMALL),
     "import": Work("import", _IMPORT, weight=0.7, until="import"),
     "import_use": Work(

@@ -430,7 +430,8 @@ def predict_one(engine, steps=300):
     return keras_work.repeat(lambda: answer(row, 1), steps)
 
 
-call_one = predict_one  # one function does both here
+call_one = call_subclass = predict_one  # one function does all three here
+mlp_subclass = mlp
 
 WORK = {name: globals()[name] for name in keras_work.WORK if name in globals()}
 NOT_COMPILED = {"simple_rnn", "lstm", "gru", "bidirectional"}  # torch.compile leaves PyTorch's own loops as they are
