@@ -245,6 +245,11 @@ def give_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> N
     del before
 
 
+def changed_values(before: Sequence, after: Sequence) -> dict[int, Any]:
+    """The new values by position, without those that a function handed through as they were."""
+    return {i: new for i, (old, new) in enumerate(zip(before, after, strict=True)) if new is not old}
+
+
 def assign_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
     """`give_values`, or an assignment each while a function is being traced."""
     if any(isinstance(value, jax.core.Tracer) for value in values):

@@ -21,7 +21,7 @@ from cornu import settings, tree, validate
 from cornu.core import border, context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
-from cornu.core.variable import Variable, assign_values, values_of
+from cornu.core.variable import Variable, assign_values, changed_values, values_of
 from cornu.kernels import platform
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models import purity
@@ -163,8 +163,7 @@ class Call:
         self._pack = _packer(result)
         masks = {index: get_mask(output) for index, output in enumerate(outputs) if get_mask(output) is not None}
         after = [values[variable] for variable in self.variables]
-        changes = {i: new for i, (old, new) in enumerate(zip(state, after, strict=True)) if new is not old}
-        return outputs, masks, [jnp.asarray(loss) for loss in losses], changes
+        return outputs, masks, [jnp.asarray(loss) for loss in losses], changed_values(state, after)
 
 
 class _Closed(dict):

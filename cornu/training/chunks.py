@@ -26,6 +26,7 @@ from cornu.training import padding
 from cornu.training.data import Batches
 from cornu.training.pace import FEW_STEPS, Pace
 from cornu.training.prefetch import prefetch
+from cornu.training.signature import signature
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's data
 FEW_STEPS_BYTES = 64 * 2**20  # of one that few large steps fill
@@ -181,11 +182,11 @@ def stacked_chunks(pairs: Iterable[tuple], size: int, pace: Pace) -> Iterator[Ch
     """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
     memory, steps, shapes = None, 0, None
     for pair in pairs:
-        if steps and _shapes(pair) != shapes:
+        if steps and signature(pair) != shapes:
             yield Chunk(*memory, steps)
             steps = 0
         if not steps:
-            shapes, memory = _shapes(pair), jax.tree.map(functools.partial(_room_for, size), pair)
+            shapes, memory = signature(pair), jax.tree.map(functools.partial(_room_for, size), pair)
         jax.tree.map(functools.partial(_write, steps), memory, pair)
         steps += 1
         if steps >= min(size, pace.steps):
@@ -215,10 +216,6 @@ def _own(data: Any) -> Any:
         return jax.device_put(owned[0])
 
     return jax.tree.map(copy, data)
-
-
-def _shapes(pair: tuple) -> list:
-    return [(np.shape(leaf), getattr(leaf, "dtype", None)) for leaf in tree.flatten(pair)]
 
 
 def packed(batch: tuple) -> tuple:

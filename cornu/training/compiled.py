@@ -6,7 +6,7 @@ interrupted call leaves behind can be undone (`under_way`), at the price of one 
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import is_
 from typing import Any
 
@@ -17,7 +17,8 @@ from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 from cornu.optimizers import Optimizer
 from cornu.training.many import Repeated
-from cornu.training.step import TrainState, layers_and_variables, optimizers_of, pure_step
+from cornu.training.signature import signature
+from cornu.training.step import TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
 from cornu.training.under_way import Outcome
 
 
@@ -42,7 +43,7 @@ class Compiled:
         step = pure_step(model, stage, self.parts, self.names)
         step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
-        step = step if self._writes_all else _only_changes(step)
+        step = step if self._writes_all else only_changes(step)
         options = platform.compiler_options() or None
         self.function = jax.jit(step, compiler_options=options) if self.jit else step
 
@@ -96,8 +97,7 @@ class Compiled:
 
     def _run(self, state: tuple, data: Any, rows: Any) -> tuple:
         """Run the function; a first run on new shapes, which compiles it, is counted."""
-        leaves, structure = jax.tree.flatten((data, rows is None))
-        shapes = structure, tuple([(leaf.shape, leaf.dtype) for leaf in leaves[:-1]])
+        shapes = signature((data, rows))
         if shapes in self._known_shapes:
             return self.function(state, data, rows)
         with self._first_run(data):
@@ -127,14 +127,3 @@ def _rates(optimizer: Optimizer) -> Iterator[Any]:
     for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())):
         if inner is not None:
             yield from _rates(inner)
-
-
-def _only_changes(step: Callable) -> Callable:
-    """The step with a new state that holds, by position, only the values that it changed."""
-
-    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
-        result, after = step(state, data, rows)
-        pairs = [list(zip(*part, strict=True)) for part in zip(state, after, strict=True)]
-        return result, [{i: new for i, (old, new) in enumerate(part) if new is not old} for part in pairs]
-
-    return changes

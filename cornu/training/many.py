@@ -21,7 +21,7 @@ from cornu.core.variable import values_of
 from cornu.kernels import platform
 from cornu.training.chunks import Chunk
 from cornu.training.pace import Pace
-from cornu.training.step import TrainState
+from cornu.training.step import TrainState, only_changes
 from cornu.training.under_way import UnderWay
 
 STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
@@ -54,7 +54,7 @@ class Repeated:
 
     def __init__(self, step: Callable, stacks: bool):
         self.stacks = stacks
-        self._step = jax.jit(_changes(step))  # traced once, although the loop asks for its shapes first
+        self._step = jax.jit(only_changes(step))  # traced once, although the loop asks for its shapes first
         self.__name__ = "repeated"
 
     def __call__(self, state: tuple, data: Any, span: tuple) -> tuple[Any, tuple]:
@@ -82,19 +82,6 @@ class Repeated:
         if not self.stacks:
             return result
         return jax.tree.map(lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), results, result)
-
-
-def _changes(step: Callable) -> Callable:
-    """The step with a new state that holds, by position and in the old types, only the values that it changed."""
-
-    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
-        result, after = step(state, data, rows)
-        pairs = [list(zip(*part, strict=True)) for part in zip(state, after, strict=True)]
-        return result, [
-            {i: jnp.asarray(new, old.dtype) for i, (old, new) in enumerate(part) if new is not old} for part in pairs
-        ]
-
-    return changes
 
 
 def _replaced(state: tuple, values: list[dict]) -> tuple:

@@ -20,6 +20,7 @@ from cornu.losses import validation
 from cornu.training import advice, anatomy, step
 from cornu.training.data import unpack_x_y_sample_weight
 from cornu.training.outputs import Part
+from cornu.training.signature import signature
 
 
 class Prepared(NamedTuple):
@@ -49,7 +50,7 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         stage: "train", "test" or "predict".
         whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
     """
-    key = (stage, *_shapes(data))
+    key = (stage, signature(data))
     is_new = key not in model._prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
@@ -77,7 +78,7 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
         stage: "train", "test" or "predict".
         owner: who asks, for messages.
     """
-    known = model._prepared[(stage, *_shapes(first))]
+    known = model._prepared[stage, signature(first)]
     forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
 
     def check(batch: tuple, number: int) -> None:
@@ -92,11 +93,6 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
             raise ValueError(f"{owner}, batch {number}: {error}") from None
 
     return check
-
-
-def _shapes(data: Any) -> list[tuple]:
-    leaves = [(path, leaf) for path, leaf in tree.flatten_with_path(data) if leaf is not None]
-    return [(path, np.shape(leaf), leaf.dtype.str) for path, leaf in leaves]
 
 
 def _fitted_together(model: Any, data: Any, stage: str) -> Any:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from cornu import settings, tree
 from cornu.core import context
-from cornu.core.variable import Variable, functional
+from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.training.data import unpack_x_y_sample_weight
 from cornu.training.outputs import batch_rows
@@ -234,6 +234,20 @@ def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = No
         return logs, TrainState(*after) if stage == "train" else tuple(after)
 
     return step
+
+
+def only_changes(step: Callable) -> Callable:
+    """The step with a new state that holds, by position and in the old dtypes, only the values that it changed."""
+
+    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
+        result, after = step(state, data, rows)
+        replaced = [changed_values(old, new) for old, new in zip(state, after, strict=True)]
+        return result, [
+            {i: jnp.asarray(new, part[i].dtype) for i, new in changed.items()}
+            for part, changed in zip(state, replaced, strict=True)
+        ]
+
+    return changes
 
 
 def _on_state(function: Callable, state: Sequence, parts: Parts, *args: Any) -> tuple[Any, list[list]]:
