@@ -294,7 +294,25 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
                 refused = refused or _without_stand_ins(concrete_error)
             else:
                 return _to_spec(tree.map_structure(_merge, first, second))
+        _name_unknown_sizes(refused, fn, args, kwargs)
         raise refused from (None if type(refused) is type(error) else error)
+
+
+_STAND_INS = 84, 96  # for an unknown size; with many divisors, since code may split an axis
+
+
+def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: dict) -> None:
+    """Put None for the numbers in an error's message that come of a stand-in: they are others for the other one."""
+    try:
+        _evaluate(fn, args, kwargs, _STAND_INS[1])
+    except Exception as other:
+        texts = [error.args[0] if error.args else None for error in (refused, other)]
+        if not all(isinstance(text, str) for text in texts):
+            return
+        first, second = (re.split(r"(\d+)", text) for text in texts)
+        if len(first) == len(second) and first[::2] == second[::2]:
+            told = "".join(a if a == b else "None" for a, b in zip(first, second, strict=True))
+            refused.args = (told, *refused.args[1:])
 
 
 _MOST_TELLINGS = 64

@@ -101,10 +101,12 @@ class Layer(Operation):
     config_optional: tuple[str, ...] = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: what it is made of does not depend on them.
     volatile_attributes = frozenset(
-        {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape"}
+        {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape", "_parts_when_built"}
     )
     # Attributes that hold no parts.
-    _hidden = frozenset({"_noted_arguments", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape"})
+    _hidden = frozenset(
+        {"_noted_arguments", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape", "_parts_when_built"}
+    )
     # What can no longer be added once the layer is built.
     _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
@@ -136,6 +138,7 @@ class Layer(Operation):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._complete = False  # whether all its variables and parts are there
+        self._parts_when_built: list = []  # in lists and dictionaries, which tell nobody of what is added to them
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         self._batch_input_shape = _shape_from_arguments(kwargs)
         if kwargs:
@@ -437,6 +440,22 @@ class Layer(Operation):
     def _settle(self) -> None:
         """Take no more variables and parts: whoever trains or saves the layer knows all there are."""
         self._complete = True
+        self._parts_when_built = [part for _, part in self._parts_in_containers()]
+
+    def _parts_in_containers(self) -> Iterator[tuple[str, Any]]:
+        """(attribute, part) for what this layer's lists and dictionaries hold."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, parts.CONTAINERS) and name not in self._hidden:
+                yield from ((name, part) for part in parts.find(value, (Layer, *self._settled)))
+
+    def _refuse_late_parts(self) -> None:
+        """Refuse what was put into a list or a dictionary of a layer that was built before."""
+        if self.__dict__.get("_complete"):
+            known = set(map(id, self._parts_when_built))
+            for name, part in self._parts_in_containers():
+                if id(part) not in known:
+                    kind = "variable" if isinstance(part, Variable) else type(part).__name__
+                    self._refuse_if_complete(f'the {kind} in the {type(getattr(self, name)).__name__} "{name}"')
 
     @contextmanager
     def _growing(self) -> Iterator[None]:
@@ -446,7 +465,8 @@ class Layer(Operation):
             with context.scope(path=tuple(self.path.split("/"))):
                 yield
         finally:
-            self._complete = complete
+            if complete:
+                self._settle()
 
     def _refuse_if_complete(self, what: str) -> None:
         if self.__dict__.get("_complete"):
@@ -568,6 +588,7 @@ class Layer(Operation):
         """Refuse a value with variables or parts that this layer does not hold yet, unless it replaces others."""
         kinds = (Layer, *self._settled)
         if any(True for _ in parts.find(self.__dict__.get(name), kinds)):
+            self._parts_when_built += parts.find(value, kinds)
             return
         for part in parts.find(value, kinds):
             if part not in self._variables and all(part is not known for known in self._parts(kinds)):
@@ -606,6 +627,7 @@ class Layer(Operation):
         return [v for v in made if v.made_trainable] + [v for v in made if not v.made_trainable]
 
     def _collect(self, seeds: bool) -> list[Variable]:
+        self._refuse_late_parts()
         own = self._own_variables()
         if seeds:
             own += [generator.state for generator in self._parts(SeedGenerator)]

@@ -59,7 +59,7 @@ class FBetaScore(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels 0 and 1, and scores, `(batch, classes)`.
+            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, classes)`.
         """
         y_true, y_pred = (as_arrays(y, self.dtype) for y in (y_true, y_pred))
@@ -67,7 +67,6 @@ class FBetaScore(Metric):
         if not self._built:
             self._build(y_pred.shape[1])
         chosen = self._positives(y_pred).astype(self.dtype)
-        y_true = (y_true != 0).astype(self.dtype)
         weights = row_weights(sample_weight, self.dtype)
         axis = None if self.average == "micro" else 0
         for name, hits in (

@@ -8,6 +8,7 @@ from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input import InputLayer
+from cornu.layers.layer import Layer
 from cornu.models.function import Function, unused
 from cornu.models.model import Functional, Model
 from cornu.models.sequential import Sequential
@@ -26,7 +27,8 @@ def clone_model(
     Args:
         model: the model to copy.
         input_tensors: symbolic tensors to use as inputs; new ones by default.
-        clone_function: function from a layer to the one that takes its place; by default a fresh copy.
+        clone_function: function from a layer to the one that takes its place; by default a fresh copy. Operations of
+            `cornu.ops` between layers are copied as they are.
         call_function: function `(layer, *args, **kwargs)` that calls each new layer.
         recursive: whether models inside are copied layer by layer with the same functions.
 
@@ -56,7 +58,7 @@ def _copy(
     def clone(layer: Operation) -> Operation:
         if recursive and isinstance(layer, Model) and layer._graph is not None:
             return clone_model(layer, None, clone_function, call_function, recursive)
-        return clone_one(layer)
+        return clone_one(layer) if isinstance(layer, Layer) else _fresh(layer)
 
     if isinstance(model, Sequential):
         return _clone_sequential(model, input_tensors, clone)

@@ -195,6 +195,7 @@ def log_softmax(x: Tensor, axis=-1):
 def sparsemax(x: Tensor, axis=-1):
     """The point nearest to `x` among all probability vectors, often with exact zeros (Martins & Astudillo, 2016)."""
     x = jnp.moveaxis(floating(x), axis, -1)
+    x = x - jnp.max(x, axis=-1, keepdims=True)  # changes nothing but keeps sums of large numbers exact
     falling = jnp.flip(jnp.sort(x, axis=-1), axis=-1)
     total = jnp.cumsum(falling, axis=-1)
     rank = jnp.arange(1, x.shape[-1] + 1, dtype=x.dtype)

@@ -482,9 +482,12 @@ def _module_of(kind: str, config: Mapping[str, Any]) -> str | None:
     """The module that an entry of Keras 3 leaves out: of operations, which have no settings of layers, or of layers."""
     if registry.get_registered_object(kind) is not None:
         return None
-    if "trainable" not in config and "dtype" not in config and kind not in _WITHOUT_SETTINGS:
+    is_layer = (
+        _known_class(kind) is not None
+    )  # some operations have a dtype as well, such as Cast, but no layers' names
+    if "trainable" not in config and kind not in _WITHOUT_SETTINGS and not (is_layer and "dtype" in config):
         return legacy_graph.OPERATIONS
-    return _LAYERS if _known_class(kind) is not None else None
+    return _LAYERS if is_layer else None
 
 
 def _input_for(layer: Mapping[str, Any], shape: Any) -> dict[str, Any]:

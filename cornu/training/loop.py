@@ -45,6 +45,22 @@ _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 
+def _function_of(stage: str) -> property:
+    def read(self: "Trainer") -> Callable | None:
+        known = self._functions.get(stage) or self._functions.get(f"{stage}_many")
+        return known and known.function
+
+    def write(self: "Trainer", function: None) -> None:
+        if function is not None:
+            raise ValueError(
+                f"{validate.describe(self)}: {stage}_function can only be set to None, which makes the model compile "
+                f"its step anew. To change what a step does, write {stage}_step() in a subclass."
+            )
+        self._forget_function(stage)
+
+    return property(read, write, doc=f"The compiled step of `{stage}`; None where there is none yet, or to forget it.")
+
+
 class Trainer(Compilable, Steps):
     """Training, evaluation and prediction; the half of a `Model` that is about data."""
 
@@ -293,8 +309,18 @@ class Trainer(Compilable, Steps):
 
     def _made_function(self, stage: str, force: bool) -> Callable:
         if force:
-            self._functions.pop(stage, None)
+            self._forget_function(stage)
         return self._function(stage).function
+
+    train_function = _function_of("train")
+    test_function = _function_of("test")
+    predict_function = _function_of("predict")
+
+    def _forget_function(self, stage: str) -> None:
+        """Trace and compile a stage's step anew when it is needed next."""
+        for key in (stage, f"{stage}_many"):
+            self._functions.pop(key, None)
+        self._remembered("predicts", dict).clear()
 
     # ------------------------------------------------------------ data
 

@@ -100,6 +100,12 @@ def output_labels(outputs: Any, names: Sequence[str] | None, paths: bool = False
     ]
 
 
+def _named(outputs: Any, names: Sequence[str] | None) -> bool:
+    """Whether outputs have names, or keys that serve as such: those in a plain list of a subclassed model have none."""
+    paths = [path for path, _ in tree.flatten_with_path(outputs)]
+    return bool(names and len(names) == len(paths)) or any(isinstance(key, str) for path in paths for key in path)
+
+
 class Part:
     """Several outputs that one loss covers together; a leaf, where outputs are lined up."""
 
@@ -148,6 +154,7 @@ class CompiledLoss:
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None):
         self.loss = _resolved(loss)
+        self._given = loss
         self.loss_weights = loss_weights
         self.output_names = output_names
         self.built = False
@@ -171,11 +178,19 @@ class CompiledLoss:
         several = sum(one is not None for one, _ in self._entries) > 1
         self.labels = labels
         trained = [label for label, (one, _) in zip(labels, self._entries, strict=True) if one is not None]
-        self._tracker_of = {label: Mean(name=f"{label}_loss") for label in trained if several}
+        shown = dict(zip(labels, self._shown(y_pred), strict=True))
+        self._tracker_of = {label: Mean(name=f"{shown[label]}_loss") for label in trained if several}
         named = self.loss if isinstance(self.loss, Mapping) and isinstance(y_pred, Mapping) else ()
         order = dict.fromkeys([*(key for key in named if key in self._tracker_of), *self._tracker_of])
         self.trackers = [self._tracker_of[label] for label in order]  # as `evaluate` lists them
         self.built = True
+
+    def _shown(self, y_pred: Any) -> list[str]:
+        """What the outputs' losses are called in logs: by the outputs, or by the losses where those have no names."""
+        if _named(y_pred, self.output_names):
+            return self.labels
+        given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
+        return [one if isinstance(one, str) else _name(one) for one in given]
 
     @property
     def losses(self) -> list[Loss]:
@@ -293,12 +308,13 @@ class CompiledMetrics(Metric):
         lined_up = {what: self._of_outputs(given, y_pred, len(labels)) for what, given in self.given.items()}
         self.wanted = [bool(_listed(found)) for found in zip(*lined_up.values(), strict=True)]
         targets = self._targets(y, y_pred)
+        prefixes = [f"{label}_" for label in labels] if _named(y_pred, self.output_names) else [""] * len(labels)
         taken: set[str] = set()
         for what, parts in lined_up.items():
             for index, found in enumerate(parts):
                 for one in _listed(found):
                     metric = _as_metric(one, targets[index], tree.flatten(y_pred)[index])
-                    name = f"{labels[index]}_{metric.name}" if len(labels) > 1 else metric.name
+                    name = f"{prefixes[index]}{metric.name}" if len(labels) > 1 else metric.name
                     weighted = what == "weighted_metrics"
                     name = _unique(name, metric.name, weighted, taken)
                     self.entries.append((index, weighted, metric, name))

@@ -2,7 +2,8 @@
 
 A step's new values are stored in the variables at once, as arrays that are still being computed. If that computation
 fails, or the user stops it, the variables get back the values that the last finished call gave them, so that a model is
-never left without weights. The values before a call are therefore kept until it is done.
+never left without weights. The values before a call are therefore kept until it is done. Where something else fails,
+such as a callback that has been told of a step, what is under way is waited for: its steps count.
 """
 
 import contextlib
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 class UnderWay:
-    """Scope of some calls; when it is left by an exception, what unfinished and failed calls stored is undone.
+    """Scope of some calls; when it is left by an exception, what failed and interrupted calls stored is undone.
 
     At most two calls are under way, or one where the state is large.
     """
@@ -66,20 +67,25 @@ class UnderWay:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is not None:
-            self._undo()
+            self._undo(wait=issubclass(kind, Exception))
         self._calls.clear()
 
-    def _undo(self) -> None:
-        """Put back the values before the first call that failed or is not finished, unless somebody changed them."""
-        first = next((index for index in range(len(self._calls)) if not self._succeeded(index)), len(self._calls))
+    def _undo(self, wait: bool) -> None:
+        """Put back the values before the first call that failed or is not finished, unless somebody changed them.
+
+        Args:
+            wait: whether calls that are not finished yet are waited for.
+        """
+        calls = range(len(self._calls))
+        first = next((index for index in calls if not self._succeeded(index, wait)), len(self._calls))
         for call in reversed([*self._calls][first:]):
             kept = [now is after for now, after in zip(values_of(call.changed), call.after, strict=True)]
             pairs = [pair for pair, same in zip(zip(call.changed, call.before, strict=True), kept, strict=True) if same]
             give_values([variable for variable, _ in pairs], [value for _, value in pairs])
 
-    def _succeeded(self, index: int) -> bool:
+    def _succeeded(self, index: int, wait: bool) -> bool:
         with contextlib.suppress(Exception):
-            if self._is_done(index):
+            if wait or self._is_done(index):
                 _wait_for(self._calls[index])
                 return True
         return False

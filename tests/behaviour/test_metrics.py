@@ -229,3 +229,21 @@ def test_counts_go_on_beyond_what_half_precision_can_count(dtype):
 
 def test_iou_of_whole_numbers_keeps_its_threshold():
     assert metrics.BinaryIoU()([0, 1, 0, 1], np.array([0, 0, 0, 1])) == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_the_f1_score_counts_shares_of_smoothed_labels():
+    metric = metrics.F1Score()
+    metric.update_state(np.array([[0.9, 0.1], [0.2, 0.8]], "float32"), np.array([[0.6, 0.4], [0.3, 0.7]], "float32"))
+    np.testing.assert_allclose(metric.true_positives, [0.9, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(metric.false_negatives, [0.2, 0.1], rtol=1e-6)
+
+
+def test_losses_and_metrics_of_outputs_without_names_are_called_as_they_were_given():
+    class Two(cornu.Model):
+        def call(self, x):
+            return [x * 2.0, x * 3.0]
+
+    model, x = Two(), np.ones((2, 1), "float32")
+    model.compile("sgd", ["mse", cornu.losses.MeanAbsoluteError()], metrics=[["mae"], ["mae"]])
+    logs = model.evaluate(x, [x, x], verbose=0, return_dict=True)
+    assert logs == {"loss": 3.0, "mse_loss": 1.0, "mean_absolute_error_loss": 2.0, "mae": 1.0, "mae_1": 2.0}

@@ -141,3 +141,56 @@ def test_a_clone_takes_tensors_in_the_structure_of_the_inputs_alone():
     for wrong in ([p, q], {"a": p, "c": q}, {"a": p}):
         with pytest.raises(ValueError, match="a dictionary with the keys"):
             cornu.models.clone_model(model, input_tensors=wrong)
+
+
+def test_a_clone_function_is_asked_about_layers_and_not_about_operations():
+    x = cornu.Input((4,))
+    model = cornu.Model(x, layers.Dense(2)(x * 2.0) + 1.0)
+    asked = []
+
+    def again(layer):
+        asked.append(type(layer).__name__)
+        return layer.__class__.from_config(layer.get_config())
+
+    copy = cornu.models.clone_model(model, clone_function=again)
+    assert asked == ["Dense"]
+    assert [v.shape for v in copy.weights] == [(4, 2), (2,)]
+
+
+@pytest.mark.parametrize(
+    "put_in",
+    [
+        lambda layer: layer.stack.append(layers.Dense(2)),
+        lambda layer: layer.table.update(new=[layers.Dense(2)]),
+        lambda layer: layer.stack.append(cornu.Variable(1.0)),
+    ],
+    ids=["list", "dictionary", "variable"],
+)
+def test_what_is_put_into_a_list_of_a_built_layer_is_refused(put_in):
+    class Stack(layers.Layer):
+        def __init__(self):
+            super().__init__(name="tower")
+            self.stack, self.table = [layers.Dense(2)], {"old": layers.Dense(2)}
+
+        def call(self, x):
+            return self.table["old"](self.stack[0](x))
+
+    layer = Stack()
+    layer(np.ones((1, 2)))
+    layer.stack = [layers.Dense(2)]  # in the place of others
+    assert len(layer.weights) == 2
+    put_in(layer)
+    with pytest.raises(ValueError, match=r'"tower".*cannot be added once the layer is built'):
+        _ = layer.weights
+
+
+def test_a_compiled_step_is_forgotten_when_its_function_is_set_to_none():
+    model = small()
+    assert model.predict_function is None
+    before = model.predict(np.ones((2, 4)), verbose=0)
+    model.layers[1].activation = cornu.activations.exponential  # which is never the number itself
+    assert callable(model.predict_function)
+    model.predict_function = None
+    assert not np.allclose(model.predict(np.ones((2, 4)), verbose=0), before)
+    with pytest.raises(ValueError, match=r"predict_step\(\)"):
+        model.predict_function = print

@@ -159,6 +159,16 @@ def test_an_error_of_the_users_loses_no_finished_step(data, callbacks, done):
     assert assert_whole(model) == done
 
 
+def test_an_error_of_a_callback_loses_no_step_that_it_was_told_of():
+    model = cornu.Sequential([cornu.Input((1500,)), layers.Dense(1500, kernel_initializer="zeros", use_bias=False)])
+    model.compile(cornu.optimizers.SGD(1500.0), slope)
+    x = np.ones((24, 1500), "float32")
+    model.train_on_batch(x[:4], x[:4])  # compiled, so that the next steps are under way when the callback fails
+    with pytest.raises(ValueError, match="of the callback"):
+        model.fit(x, x, batch_size=4, verbose=0, callbacks=[Fails()])
+    assert int(model.optimizer.iterations.value) == 7
+
+
 def test_who_reads_beside_a_training_sees_one_whole_state(tmp_path):
     model = counting_model()
     model.fit(X, X, batch_size=2, verbose=0)

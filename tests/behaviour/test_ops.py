@@ -321,3 +321,14 @@ def test_whole_numbers_stay_whole_when_patches_are_moved_about():
     large = np.arange(2**30, 2**30 + 16, dtype="int32").reshape(1, 4, 4, 1)
     patches = np.asarray(ops.image.extract_patches(large, 2))
     assert patches[0, 0, 0].tolist() == [2**30, 2**30 + 1, 2**30 + 4, 2**30 + 5]
+
+
+def test_sparsemax_of_large_numbers_is_a_distribution():
+    found = ops.sparsemax(np.array([[1e30, 0.0, 1e30], [1e5, 1e5 - 0.5, 0.0]], "float32"))
+    np.testing.assert_allclose(found, [[0.5, 0.0, 0.5], [0.75, 0.25, 0.0]])
+
+
+def test_a_size_that_is_unknown_is_none_in_messages():
+    with pytest.raises(ValueError, match=r"\[None,None,3\]") as told:
+        ops.broadcast_to(cornu.KerasTensor((None, None, 3)), (2, 4, 3))
+    assert "84" not in str(told.value)

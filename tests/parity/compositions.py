@@ -106,6 +106,9 @@ COMPOSITIONS = {
     "used elsewhere": _of_one(_used_elsewhere),
     "a layer used elsewhere": _of_one(_used_elsewhere, lambda k, name: k.layers.Dense(4, name=name)),
     "operations": _of_one(lambda k, f, x: k.ops.concatenate([f(x), f(f(x))]) * 2.0),
+    "operations with a dtype": _of_one(
+        lambda k, f, x: f(x) * k.ops.cast(k.ops.not_equal(x, k.ops.zeros_like(x)), "float32")
+    ),
     "three deep, twice each": _of_one(_deep),
     "lists inside": _lists_inside,
     "dictionaries inside": _dicts_inside,
