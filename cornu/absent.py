@@ -11,6 +11,7 @@ import importlib
 import sys
 import textwrap
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 PLANNED, NEVER, GONE = "planned", "not planned", "gone"
@@ -119,8 +120,8 @@ def missing(module: str, name: str) -> Any:
 
 def _caller() -> Any:
     """The frame that asks a module for a name, behind this file and every `__getattr__`."""
-    frame = sys._getframe(2)
-    while frame.f_code.co_name == "__getattr__":
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name == "__getattr__":
         frame = frame.f_back
     return frame
 

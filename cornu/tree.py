@@ -81,6 +81,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
     """Apply `func` at the depth of the leaves of `shallow_structure`."""
     if not structures:
         raise ValueError("map_structure_up_to: at least one structure is needed.")
+    definition: Any
     leaves, definition = jtu.tree_flatten(shallow_structure, is_leaf=_none_is_leaf)
     columns = [definition.flatten_up_to(structure) for structure in structures]
     return definition.unflatten([func(*row) for row in zip(*columns, strict=True)] if leaves else [])
@@ -105,7 +106,8 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
     `check_types` is False."""
     if check_types is False:
         return assert_same_paths(a, b)
-    first, second = (jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b))
+    definitions: list[Any] = [jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b)]
+    first, second = definitions
     if first != second:
         raise ValueError(f"The two structures are nested differently: {first} and {second}.")
     return None
@@ -120,7 +122,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     """Arrange `flat_sequence` in the shape of `structure`."""
-    definition = jtu.tree_structure(structure, is_leaf=_none_is_leaf)
+    definition: Any = jtu.tree_structure(structure, is_leaf=_none_is_leaf)
     if definition.num_leaves != len(flat_sequence):
         raise ValueError(
             f"pack_sequence_as: the structure has {definition.num_leaves} leaves, "
@@ -140,6 +142,7 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
         replaced = func(structure)
         if replaced is not None:
             return None if replaced is MAP_TO_NONE else replaced
+    definition: Any
     children, definition = jtu.tree_flatten(structure, is_leaf=lambda x: x is not structure or x is None)
     if is_nested(structure):
         structure = definition.unflatten([traverse(func, child, top_down) for child in children])

@@ -122,7 +122,7 @@ def axis(value: Any, rank: int, owner: Any, name: str = "axis") -> int:
 
 def fraction(value: Any, name: str, owner: Any) -> float:
     """`value` as a float that is at least 0 and below 1."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < 1:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         raise ValueError(
             f"{describe(owner)}: {name} must be a number from 0 up to, but not including, 1. "
             f"Received: {name}={value!r}."

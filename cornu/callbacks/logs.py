@@ -59,8 +59,10 @@ def _settled_first(name: str):
 
 
 # `dict(logs)` and `{**logs}` read past `__getitem__` unless `__iter__` is a method of the class.
-_READING = ("__getitem__", "__iter__", "__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__")
-_READING += ("get", "items", "values", "copy", "pop", "popitem", "setdefault")
+_READING = (
+    "__getitem__", "__iter__", "__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__",
+    "get", "items", "values", "copy", "pop", "popitem", "setdefault",
+)  # fmt: skip
 for _name in _READING:
     setattr(Logs, _name, _settled_first(_name))
 

@@ -143,7 +143,7 @@ class Progbar:
     def _draw(self, current: int, now: float, finalize: bool) -> None:
         pace = self._seconds_a_step(current, now)
         open_end = not self.target or finalize
-        clock = f"{now - self._start:.0f}s" if open_end else _clock(pace * (self.target - current))
+        clock = f"{now - self._start:.0f}s" if open_end else _clock(pace * ((self.target or 0) - current))
         values = "".join(f" - {name}: {_number(mean, abs(mean))}" for name, mean in self._means())
         details = f" {_pace(pace, self.unit_name)}{values}"
         count, bar = self._count(current), self._bar(current)
@@ -161,7 +161,7 @@ class Progbar:
         return f"{current:{len(str(self.target))}d}/{self.target}"
 
     def _done(self, current: int) -> int:
-        return int(self.width * (current / self.target))
+        return int(self.width * (current / (self.target or 1)))
 
     def _bar_width(self, current: int) -> int:
         return max(self.width, self._done(current)) + 1 if self.target else 0

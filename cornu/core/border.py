@@ -231,7 +231,7 @@ def narrowed(array: np.ndarray, owner: str = "convert_to_tensor", name: str = "x
     kind = array.dtype.kind
     if kind == "f" and array.dtype.itemsize > 8:
         array = array.astype("float64")
-    target = None if jax.config.jax_enable_x64 else _NARROW.get(array.dtype.name)
+    target = None if jax.config.jax_enable_x64 else _NARROW.get(array.dtype.name)  # type: ignore[attr-defined]
     if target is None:
         return array
     if kind in "iu" and array.size:

@@ -95,4 +95,4 @@ _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex1
 def storage_dtype(dtype: Any = None) -> str:
     """The name of the type in which JAX keeps `dtype` (None is floatx): 64-bit types only in JAX's 64-bit mode."""
     name = standardize_dtype(dtype)
-    return name if jax.config.jax_enable_x64 else _NARROW.get(name, name)
+    return name if jax.config.jax_enable_x64 else _NARROW.get(name, name)  # type: ignore[attr-defined]

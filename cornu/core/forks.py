@@ -63,7 +63,7 @@ def _refuse_to_compute() -> None:
 
 def is_forked() -> bool:
     """Whether this process was forked after JAX had started, so that nothing can be computed here."""
-    return jax.config.jax_platforms == _BACKEND
+    return jax.config.jax_platforms == _BACKEND  # type: ignore[attr-defined]
 
 
 def _refuse() -> NoReturn:

@@ -138,7 +138,7 @@ class FunctionOperation(Operation):
     @property
     def class_name(self) -> str:
         """The name in files: `Mean` for `mean`."""
-        return self.function.class_name
+        return self.function.class_name  # type: ignore[attr-defined]
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on arrays."""
@@ -146,8 +146,9 @@ class FunctionOperation(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Infer the outputs by the function's own spec, else abstractly."""
-        if self.function.spec is not None:
-            return self.function.spec(*args, **kwargs, **self.settings)
+        spec = self.function.spec  # type: ignore[attr-defined]
+        if spec is not None:
+            return spec(*args, **kwargs, **self.settings)
         return output_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
@@ -206,7 +207,7 @@ class _Flow:
             return args, {k: v for k, v in kwargs.items() if k in self.kinds}, settings
         bound = self.signature.bind(*args, **kwargs).arguments
         settings = {n: bound.get(n, default) for n, default in self.settings.items()}
-        settings.update(bound.get(self.any_keyword, {}))
+        settings.update(bound.get(self.any_keyword or "", {}))
         leading = [p.name for p in itertools.takewhile(lambda p: p.name in self.kinds, self.parameters)]
         leading = [name for name in leading if name in bound]
         keywords = {k: v for k, v in bound.items() if k in self.kinds and k not in leading}
@@ -258,9 +259,9 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
         positional = [flow.convert(flow.name_at(i), x) for i, x in enumerate(args)]
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
 
-    wrapper.spec = spec
-    wrapper.class_name = class_name or class_name_of(function.__name__)
-    wrapper.flow = flow
+    wrapper.spec = spec  # type: ignore[attr-defined]
+    wrapper.class_name = class_name or class_name_of(function.__name__)  # type: ignore[attr-defined]
+    wrapper.flow = flow  # type: ignore[attr-defined]
     return wrapper
 
 

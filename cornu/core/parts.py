@@ -106,7 +106,7 @@ def attributes(part: Any) -> list[tuple[str, Any]]:
 
     What a class of the user's gives by a property, or has itself, counts as well, as it does in Keras.
     """
-    hidden = getattr(type(part), "_hidden", frozenset())
+    hidden: frozenset[str] = getattr(type(part), "_hidden", frozenset())
     found = _of_classes(part) | {name: value for name, value in vars(part).items() if name not in hidden}
     if hasattr(part, "_graph"):
         found.pop("_layers", None)
@@ -116,7 +116,8 @@ def attributes(part: Any) -> list[tuple[str, Any]]:
 
 def _of_classes(part: Any) -> dict[str, Any]:
     found = {}
-    for name in _given_by_classes(type(part)):
+    cls: type = type(part)
+    for name in _given_by_classes(cls):
         with suppress(Exception):  # a property may be for other times than this one
             found[name] = getattr(part, name)
     return found

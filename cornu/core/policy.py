@@ -99,7 +99,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         return f"map_{self.default_policy.name}"
 
     @property
-    def default_policy(self) -> DTypePolicy:
+    def default_policy(self) -> Any:
         """The policy of layers that no key names."""
         return get(self._default_policy)
 

@@ -47,7 +47,7 @@ def fast(kernel: str) -> bool:
 
 def name() -> str:
     """The platform that computes by default: `"cpu"`, `"gpu"` or `"tpu"`."""
-    device = jax.config.jax_default_device
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
     return getattr(device, "platform", device) or jax.default_backend()
 
 

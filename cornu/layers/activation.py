@@ -153,7 +153,7 @@ class PReLU(_ActivationLayer):
                 f"{validate.describe(self)}: shared_axes must be axes of the input, counted from 1. "
                 f"Received: shared_axes={self.shared_axes}, input_shape={tuple(input_shape)}."
             )
-        sizes = {axis: size for axis, size in enumerate(input_shape) if axis > 0}
+        sizes: dict[int, Any] = {axis: size for axis, size in enumerate(input_shape) if axis > 0}
         self.alpha = self.add_weight(
             shape=[1 if axis in shared else size for axis, size in sizes.items()],
             initializer=self.alpha_initializer,

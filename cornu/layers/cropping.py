@@ -15,7 +15,8 @@ class _Cropping(Layer):
 
     pure_call = rowwise = True
     hooks = frozenset({"_pairs"})
-    data_format = "channels_last"
+    cropping: Pairs
+    data_format: str = "channels_last"
 
     def _pairs(self) -> Pairs:
         return self.cropping

@@ -43,7 +43,7 @@ class InputSpec(Configurable):
     ):
         self.dtype = None if dtype is None else dtypes.standardize_dtype(dtype)
         self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if shape is None else len(self.shape)
+        self.ndim = ndim if self.shape is None else len(self.shape)
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items()}
@@ -103,7 +103,7 @@ def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
 def _problem(spec: InputSpec, shape: tuple, x: Any) -> str | None:
     rank = len(shape)
     if spec.ndim is not None and rank != spec.ndim:
-        wanted = f" of shape {_show(spec.shape)}" if spec.shape else ""
+        wanted = f" of shape {_show(spec.shape or ())}" if spec.shape else ""
         return f"expected input with {spec.ndim} dimensions{wanted}, got {rank}"
     if spec.max_ndim is not None and rank > spec.max_ndim:
         return f"expected input with at most {spec.max_ndim} dimensions, got {rank}"
@@ -116,7 +116,7 @@ def _problem(spec: InputSpec, shape: tuple, x: Any) -> str | None:
             return f"expected size {size} on axis {axis} of the input, got {shape[axis]}"
     for axis, size in enumerate(spec.shape or ()):
         if size is not None and shape[axis] not in (size, None):
-            return f"expected input of shape {_show(spec.shape)}"
+            return f"expected input of shape {_show(spec.shape or ())}"
     return None
 
 

@@ -27,14 +27,15 @@ def side_pairs(value: Any, rank: int, name: str, owner: Any) -> Pairs:
 
 def end_pair(value: Any, name: str, owner: Any) -> tuple[int, int]:
     """`value` as the pair (before, after) of a single axis; one number stands for both."""
-    return validate.int_tuple(value, 2, name, owner, minimum=0)
+    before, after = validate.int_tuple(value, 2, name, owner, minimum=0)
+    return before, after
 
 
 def _is_pair(value: Any) -> bool:
     return (
         isinstance(value, Sequence)
         and len(value) == 2
-        and all(isinstance(v, numbers.Integral) and not isinstance(v, bool) and v >= 0 for v in value)
+        and all(isinstance(v, numbers.Integral) and not isinstance(v, bool) and int(v) >= 0 for v in value)
     )
 
 

@@ -17,6 +17,9 @@ class _ZeroPadding(Layer):
     pure_call = rowwise = True
     hooks = frozenset({"_pairs"})
 
+    padding: Pairs
+    data_format: str
+
     def _pairs(self) -> Pairs:
         return self.padding
 

@@ -60,7 +60,7 @@ def _pairs(labels: Any, other_labels: Any, remove_diagonal: bool) -> tuple[jax.A
     labels, other_labels = (jnp.ravel(jnp.asarray(x).astype("int32")) for x in (labels, other_labels))
     alike = labels[:, None] == other_labels[None, :]
     unlike = ~alike
-    return (alike & ~jnp.eye(*alike.shape, dtype=bool) if remove_diagonal else alike), unlike
+    return (alike & ~jnp.eye(alike.shape[0], alike.shape[1], dtype=bool) if remove_diagonal else alike), unlike
 
 
 class Circle(LossFunctionWrapper):
@@ -83,6 +83,8 @@ class Circle(LossFunctionWrapper):
 
     Paper: Sun et al., "Circle loss", https://arxiv.org/abs/2002.10857.
     """
+
+    remove_diagonal: bool
 
     def __init__(
         self,

@@ -145,7 +145,7 @@ class LossFunctionWrapper(Loss):
         return {name: getattr(self, name) for name in self.option_names}
 
     @property
-    def rowwise(self) -> bool:
+    def rowwise(self) -> bool:  # type: ignore[override]
         """Whether the function's is; for predictions of rank 2 and more: a vector of predictions is one sample."""
         return is_rowwise(self.fn, self.options)
 

@@ -109,10 +109,10 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     Paper: Huber, "Robust estimation of a location parameter", 1964.
     """
     y_true, y_pred = predictions_and_labels(y_true, y_pred)
-    delta = jnp.asarray(delta, y_pred.dtype)
+    bound = jnp.asarray(delta, y_pred.dtype)
     error = y_pred - y_true
     size = jnp.abs(error)
-    values = jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta))
+    values = jnp.where(size <= bound, 0.5 * jnp.square(error), bound * size - 0.5 * jnp.square(bound))
     return jnp.mean(values, axis=-1)
 
 

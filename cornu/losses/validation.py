@@ -131,7 +131,7 @@ def family(loss: Any) -> str | None:
 def takes_logits(loss: Any) -> bool | None:
     """Whether a built-in loss takes logits; None for a loss that has no such choice."""
     function = _function(loss)
-    if family(loss) is None or "from_logits" not in inspect.signature(function).parameters:
+    if function is None or family(loss) is None or "from_logits" not in inspect.signature(function).parameters:
         return None
     return bool(getattr(loss, "from_logits", False))
 
@@ -159,7 +159,7 @@ def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: 
     if not predictions:
         return "The predictions must have an axis of classes."
     axis = validate.axis(axis, len(predictions), function.__name__)
-    rest = predictions[:axis] + predictions[axis + 1 :]
+    rest = (*predictions[:axis], *predictions[axis + 1 :])
     with_one = ((*predictions[:axis], 1, *predictions[axis + 1 :]), (*rest, 1))
     if any(_same(labels, shape) for shape in (rest, *with_one)):
         return None

@@ -92,7 +92,7 @@ class AUC(_Counts):
 
     def _build(self, labels: int | None) -> None:
         """Make the counts: one a threshold, or one a threshold and label."""
-        self._add_counts((self.num_thresholds, labels) if self.multi_label else (self.num_thresholds,))
+        self._add_counts((self.num_thresholds, labels) if self.multi_label and labels else (self.num_thresholds,))
         self._built = True
 
     @property

@@ -59,7 +59,7 @@ def count_outcomes(
     class_id: int | None = None,
     top_k: int | None = None,
     multi_label: bool = False,
-    label_weights: jax.Array | None = None,
+    label_weights: Sequence[float] | jax.Array | None = None,
     even: bool = False,
 ) -> dict[str, jax.Array]:
     """The four weighted counts at each threshold.

@@ -73,9 +73,13 @@ class Metric(Configurable):
         return "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
 
     def add_variable(
-        self, shape: Sequence[int], initializer: InitializerLike = "zeros", dtype: Any = None, aggregation: str = "sum",
+        self,
+        shape: Sequence[int],
+        initializer: InitializerLike | None = "zeros",
+        dtype: Any = None,
+        aggregation: str = "sum",
         name: str | None = None,
-    ) -> Variable:  # fmt: skip
+    ) -> Variable:
         """A new variable of the metric.
 
         Args:

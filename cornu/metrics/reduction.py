@@ -149,11 +149,11 @@ class MeanMetricWrapper(Mean):
         return {name: getattr(self, name) for name in self.option_names}
 
     @property
-    def ignores_zero_weights(self) -> bool:
+    def ignores_zero_weights(self) -> bool:  # type: ignore[override]
         """Whether a row of weight 0 leaves the result as it is: where each row has a value of its own."""
         return is_rowwise(self.fn, self.options)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:

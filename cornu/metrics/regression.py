@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
+from cornu.core.variable import Variable
 from cornu.losses.loss import as_arrays, as_float, predictions_and_labels, rowwise
 from cornu.losses.regression import (
     log_cosh,
@@ -155,7 +156,7 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
@@ -337,6 +338,11 @@ class R2Score(Metric):
 
     _direction = "up"
 
+    squared_sum: Variable  # these four from the first batch on
+    sum: Variable
+    residual: Variable
+    count: Variable
+
     def __init__(
         self,
         class_aggregation: str | None = "uniform_average",
@@ -353,7 +359,7 @@ class R2Score(Metric):
         self._built = False
 
     @property
-    def ignores_zero_weights(self) -> bool:
+    def ignores_zero_weights(self) -> bool:  # type: ignore[override]
         """Whether a row of weight 0 leaves the result as it is; the adjusted score counts every row."""
         return self.num_regressors == 0
 

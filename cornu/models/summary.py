@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from cornu import late, settings, tree, validate
 from cornu.core.operation import Operation
 from cornu.core.symbolic import node_of
 
-rich_console, rich_markup, rich_table = map(late.module, ("rich.console", "rich.markup", "rich.table"))
+if TYPE_CHECKING:
+    import rich.console as rich_console
+    import rich.markup as rich_markup
+    import rich.table as rich_table
+else:
+    rich_console, rich_markup, rich_table = map(late.module, ("rich.console", "rich.markup", "rich.table"))
 
 _SEQUENTIAL = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
 _GRAPH = (108, (0.3, 0.56, 0.74, 1.0))

@@ -18,7 +18,7 @@ def _segments(data, segment_ids, num_segments):
 
 
 @op
-def segment_sum(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+def segment_sum(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
     """Sum of each segment.
 
     Args:
@@ -31,22 +31,26 @@ def segment_sum(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=Fal
 
         print(cornu.ops.segment_sum(np.array([1, 2, 3]), np.array([0, 0, 1]), 2))  # [3 3]
     """
-    return jax.ops.segment_sum(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+    data, ids, count = _segments(data, segment_ids, num_segments)
+    return jax.ops.segment_sum(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
-def segment_prod(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+def segment_prod(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
     """Product of each segment, 1 for an empty one; arguments as in `segment_sum`."""
-    return jax.ops.segment_prod(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+    data, ids, count = _segments(data, segment_ids, num_segments)
+    return jax.ops.segment_prod(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
-def segment_max(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+def segment_max(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
     """Largest value of each segment, the lowest of its type for an empty one; arguments as in `segment_sum`."""
-    return jax.ops.segment_max(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+    data, ids, count = _segments(data, segment_ids, num_segments)
+    return jax.ops.segment_max(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
-def segment_min(data: Tensor, segment_ids: Tensor, num_segments=None, sorted=False):
+def segment_min(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
     """Smallest value of each segment, the highest of its type for an empty one; arguments as in `segment_sum`."""
-    return jax.ops.segment_min(*_segments(data, segment_ids, num_segments), indices_are_sorted=sorted)
+    data, ids, count = _segments(data, segment_ids, num_segments)
+    return jax.ops.segment_min(data, ids, count, indices_are_sorted=sorted)

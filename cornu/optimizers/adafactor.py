@@ -75,7 +75,7 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def new_slot(self, name: str, variable: Variable) -> Variable:
+    def new_slot(self, name: str, variable: Variable) -> Variable | None:
         if name == "velocity":
             return super().new_slot(name, variable)
         *batch, rows, columns = variable.shape if variable.ndim >= 2 else (0, 0)

@@ -61,10 +61,11 @@ class LossScaleOptimizer(Optimizer):
         )
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "LossScaleOptimizer":
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """An optimizer with the settings that `get_config` gave; those that Keras's older ones have must be unused."""
         unused = {"use_ema": False, "ema_momentum": 0.99}
-        kept = {k: v for k, v in config.items() if k in constructor_parameters(cls) or v != unused.get(k)}
+        own: type = cls
+        kept = {k: v for k, v in config.items() if k in constructor_parameters(own) or v != unused.get(k)}
         return super().from_config(kept, custom_objects)
 
     def build(self, var_list: Iterable[Variable]) -> None:

@@ -1,5 +1,6 @@
 """Several optimizers at once, each for some of the variables."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -109,9 +110,9 @@ class MultiOptimizer(Optimizer):
         """Give the leading optimizer this rate, and the others theirs times the same factor."""
         leading = self._leading()
         before = float(np.asarray(leading.learning_rate))
-        factor = float(np.asarray(value)) / before if before else None
+        factor = float(np.asarray(value)) / before if before else math.nan
         others = [one for one in self.optimizers if one is not leading]
-        if others and factor is None:
+        if others and not before:
             raise ValueError(
                 f"{validate.describe(self)}: the learning rate of {leading.name!r} is 0, so a new one gives no factor "
                 "for the others. Set the learning rates of its .optimizers one by one."
@@ -138,7 +139,7 @@ class MultiOptimizer(Optimizer):
         for optimizer in self.optimizers:
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Put averages in the place of the weights, for those optimizers that keep them."""
         wanted = {id(v) for v in var_list}
         for optimizer, share in zip(self.optimizers, self._shares, strict=True):

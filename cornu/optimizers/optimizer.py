@@ -115,7 +115,8 @@ class Optimizer(Configurable):
                 stacklevel=4,
             )
         for name, value in unknown.items():
-            likely = "'learning_rate'" if name == "lr" else validate.closest(name, constructor_parameters(type(self)))
+            cls: type = type(self)
+            likely = "'learning_rate'" if name == "lr" else validate.closest(name, constructor_parameters(cls))
             raise ValueError(
                 f"{validate.describe(self)}: unknown argument {name!r}. Likely: {likely}. Received: {name}={value!r}."
             )
@@ -212,7 +213,7 @@ class Optimizer(Configurable):
     def add_variable(
         self,
         shape: Sequence[int],
-        initializer: InitializerLike = "zeros",
+        initializer: InitializerLike | float = "zeros",
         dtype: Any = None,
         aggregation: str = "none",
         layout: Any = None,
@@ -245,7 +246,13 @@ class Optimizer(Configurable):
         return self._add(full_name, of.shape, initializer, of.dtype, of.aggregation, of._layout)
 
     def _add(
-        self, name: str, shape: Sequence, initializer: InitializerLike | None, dtype: Any, aggregation: str, layout: Any
+        self,
+        name: str,
+        shape: Sequence,
+        initializer: InitializerLike | float,
+        dtype: Any,
+        aggregation: str,
+        layout: Any,
     ) -> Variable:
         if isinstance(initializer, str):
             initializer = initializers.get(initializer)
@@ -365,7 +372,7 @@ class Optimizer(Configurable):
 
     def _accumulate(self, grads: list, variables: list[Variable]) -> None:
         """Add to the sums of gradients; every so many steps update by their mean and start again."""
-        steps = self.gradient_accumulation_steps
+        steps = self.gradient_accumulation_steps or 1
         due = (self._iterations.value + 1) % steps == 0
         sums, means = [], []
         for gradient, variable in zip(grads, variables, strict=True):

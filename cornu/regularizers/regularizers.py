@@ -131,7 +131,7 @@ orthogonal_regularizer = OrthogonalRegularizer
 
 def _factor(value: Any, name: str, owner: Regularizer) -> float:
     """`value` as a finite float of zero or more."""
-    good = isinstance(value, numbers.Real) and math.isfinite(value) and value >= 0
+    good = isinstance(value, numbers.Real) and math.isfinite(value) and float(value) >= 0
     if not good:
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a finite number of zero or more. Received: {name}={value!r}."

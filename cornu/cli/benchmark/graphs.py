@@ -119,7 +119,7 @@ def bidirectional(keras: Any, width: int = 64) -> Any:
 
 def transformer(keras: Any, time: int = 128, width: int = 128, depth: int = 2, heads: int = 4) -> Any:
     """A classifier of `depth` Transformer encoder blocks over embedded words."""
-    layers = keras.layers
+    layers: Any = keras.layers
 
     class Positions(layers.Layer):
         """Adds a learned vector to each place."""
