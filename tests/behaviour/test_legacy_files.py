@@ -231,7 +231,7 @@ def test_cudnn_gru_keeps_both_biases():
         ({"model_config": '{"class_name": "Sequential", "config": {"layers": [7]}}'}, "damaged"),
         ({"model_config": '{"class_name": "Sequential", "config": {"layers": {}}}'}, "damaged"),
         ({"model_config": '{"class_name": "os.system", "config": {}}'}, "os.system"),
-        ({"model_config": '{"class_name": "Dense", "config": {"units": 2}}'}, "no model"),
+        ({"model_config": '{"class_name": "Dense", "config": {"units": 2}}'}, "not a model"),
         ({"model_config": np.arange(3)}, "damaged"),
         ({"model_config": b"\xff\xfe"}, "damaged"),
         ({"training_config": '{"optimizer_config": {"class_name": "os.system", "config": {}}}'}, "os.system"),

@@ -248,13 +248,18 @@ def test_losses_that_are_said_to_leave_out_rows_do(name):
             np.random.default_rng(3).integers(1, 3, (7, 2)),
             np.random.default_rng(3).normal(size=(7, 5, 3)).astype("float32"),
         )
-    for reduction in ("sum_over_batch_size", "sum", "mean_with_sample_weight"):
-        for weights in (None, WEIGHTS[:7]):
-            loss = getattr(cornu.losses, name)(reduction=reduction)
-            few = loss(y[:5], p[:5], sample_weight=None if weights is None else weights[:5])
-            with context.scope(rows=jnp.arange(7) < 5):
-                filled = loss(y, outputs._masked_rows(jnp.asarray(p)), sample_weight=weights)
-            np.testing.assert_allclose(filled, few, rtol=2e-6)
+    reductions = ("sum_over_batch_size", "sum", "mean_with_sample_weight")
+    made = [getattr(cornu.losses, name)(reduction=reduction) for reduction in reductions]
+
+    @jax.jit
+    def both(y, p, weights):
+        few = [loss(y[:5], p[:5], sample_weight=w) for loss in made for w in (None, weights[:5])]
+        with context.scope(rows=jnp.arange(7) < 5):
+            filled = [loss(y, outputs._masked_rows(p), sample_weight=w) for loss in made for w in (None, weights)]
+        return few, filled
+
+    few, filled = both(y, p, WEIGHTS[:7])
+    np.testing.assert_allclose(filled, few, rtol=2e-6)
 
 
 METRIC_ARGUMENTS = {
