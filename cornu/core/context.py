@@ -22,7 +22,6 @@ class Context:
     path: tuple[str, ...] = ()  # names of the layers and scopes around, outermost first
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
     losses: list | None = None  # where add_loss puts losses
-    distribution: Any = None  # the layout under which variables are made
     remat: Any = None  # how activations are recomputed
     valueless: bool = False  # whether variables are made with a shape and a dtype alone
     budget: Any = None  # what the load that is going on may take

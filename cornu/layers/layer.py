@@ -42,7 +42,6 @@ class Signature(NamedTuple):
 
     parameters: inspect.Signature
     names: tuple[str, ...]
-    takes_any: bool
 
     def accepts(self, name: str) -> bool:
         """Whether an argument called `name` is named in the signature."""
@@ -56,7 +55,7 @@ def _signature(function: Callable) -> Signature:
     signature = signature.replace(parameters=parameters)
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     names = tuple(p.name for p in parameters if p.kind not in variadic)
-    return Signature(signature, names, any(p.kind is p.VAR_KEYWORD for p in parameters))
+    return Signature(signature, names)
 
 
 class LossesOfCall(list):

@@ -140,25 +140,6 @@ def heading(about: dict) -> str:
     return f"{about['date'][:10]}, {about['processor']}, {about['cores']} cores, {about['dtype']}{sizes}"
 
 
-def markdown(figures: dict) -> str:
-    """The table of medians for a page, as Markdown."""
-    shown = [name for name in names(figures) if name != "jax"]
-    lines = [f"| work | {' | '.join(shown)} | times as fast as | target |", "|---" * (len(shown) + 3) + "|"]
-    for row in rows(figures):
-        cells = [_plain(row.peers.get(name)) for name in shown]
-        found = [ratio(row, target) for target in row.targets or (Target(0.0),)]
-        reached = ", ".join(f"{f[0]:.2f} ({f[1]})" for f in found if f)
-        aims = ", ".join(f"{target.times:.2f}" for target in row.targets)
-        if row.ceiling is not None:
-            aims = f"< {row.ceiling:g} {row.unit}"
-        lines.append(f"| {row.title}, {row.unit} | {' | '.join(cells)} | {reached} | {aims} |")
-    return "\n".join(lines) + "\n"
-
-
-def _plain(figure: dict | None) -> str:
-    return number(figure["median"]) if figure and "median" in figure else "-"
-
-
 def chart(figures: dict, file: Path) -> None:
     """Draw a panel of bars for each row; says so where matplotlib is missing."""
     try:
