@@ -21,8 +21,8 @@ def _flat(logs: Mapping) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number as a float, an array as a NumPy array, anything else as it is."""
-    if value is None or isinstance(value, (str, float)):
+    """A number of a tensor as a float, an array as a NumPy array, anything else as it is."""
+    if value is None or isinstance(value, (str, float, int)):
         return value
     array = np.asarray(value)
     return float(array) if array.ndim == 0 and array.dtype != object else value

@@ -105,7 +105,7 @@ class NonNeg(Constraint):
 
     def __call__(self, w: Any) -> jax.Array:
         w = _array(w)
-        return jnp.where(w >= 0, w, jnp.zeros((), w.dtype))
+        return jnp.where(w < 0, jnp.zeros((), w.dtype), w)  # NaN stays to be seen
 
 
 class UnitNorm(Constraint):

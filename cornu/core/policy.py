@@ -91,7 +91,9 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     def __init__(self, default_policy: Any = None, policy_map: Mapping | None = None):
         self._default_policy = default_policy
-        self._policy_map = {key: get(value) for key, value in (policy_map or {}).items()}
+        self._policy_map: dict[str, DTypePolicy] = {}
+        for key, value in (policy_map or {}).items():
+            self[key] = value
 
     @property
     def name(self) -> str:
@@ -129,6 +131,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
     def __setitem__(self, path: str, policy: Any) -> None:
         if path in self._policy_map:
             raise ValueError(f"DTypePolicyMap: {path!r} is in the map already. Delete it first.")
+        patterns.found(path, "", "match")  # refuses what is not a pattern, here rather than at the first layer
         self._policy_map[path] = get(policy)
 
     def __delitem__(self, path: str) -> None:

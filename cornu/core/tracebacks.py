@@ -168,8 +168,11 @@ def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
         owner, *args = args
         name = validate.describe(type(owner) if name == "__init__" else owner)
         name += "" if function.__name__.startswith("__") else f".{function.__name__}()"
-        as_called = function.__get__(owner)
-        function = getattr(owner, "call", as_called) if function.__name__ == "__call__" else as_called
+        function = function.__get__(owner)
+        if function.__name__ == "__call__" and not any(
+            p.kind < p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values()
+        ):
+            function = getattr(owner, "call", function)  # __call__(*args, **kwargs) names no argument
     try:
         given = inspect.signature(function).bind_partial(*args, **kwargs).arguments
     except TypeError:

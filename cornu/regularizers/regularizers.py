@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cornu import validate
+from cornu import settings, validate
 from cornu.core import border
 from cornu.core.configurable import Configurable
 
@@ -140,4 +140,5 @@ def _factor(value: Any, name: str, owner: Regularizer) -> float:
 
 
 def _array(x: Any) -> jax.Array:
-    return jnp.asarray(border.to_tensor(x, "A regularizer"))
+    x = jnp.asarray(border.to_tensor(x, "A regularizer"))
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())

@@ -18,7 +18,7 @@ from typing import Any
 
 from cornu import validate
 from cornu.core import budget, function_code
-from cornu.core.tracebacks import filtered, of_a_file
+from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.variable import first_values_later, reading_one_state
 from cornu.saving import archive, legacy_functions, legacy_model, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
@@ -70,6 +70,11 @@ def save_model(
         raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}. {hints}".rstrip())
     path = _path(filepath, "save_model")
     legacy_functions.warn_of_use(model)
+    if _has_nothing_yet(model):
+        warn(
+            f"save_model: {validate.describe(model)} is not built, so it is saved without weights. To save those, call "
+            "it on data first."
+        )
     if zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
@@ -155,6 +160,11 @@ def save_weights(
         model.save_weights("model.weights.json", max_shard_size=0.25)
     """
     path = _path(filepath, "save_weights")
+    if _has_nothing_yet(model):
+        raise ValueError(
+            f"save_weights: {validate.describe(model)} is not built, so it has no weights yet. Call it on data first, "
+            "or build(input_shape)."
+        )
     if max_shard_size is not None:
         path = shards.table_path(path)
         kwargs["max_shard_size"] = max_shard_size
@@ -162,6 +172,11 @@ def save_weights(
     _check_options(write, "save_weights", kwargs)
     with _one_state(model):
         write(model, _target_file(path, overwrite), **kwargs)
+
+
+def _has_nothing_yet(model: Any) -> bool:
+    """Whether the model's weights are still to be made."""
+    return not (getattr(model, "built", True) or model.variables)
 
 
 def _one_state(model: Any) -> AbstractContextManager:

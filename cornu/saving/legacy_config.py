@@ -220,8 +220,7 @@ def _looks_old(config: Any) -> bool:
     kind, calls = config.get("class_name"), config.get("inbound_nodes")
     return (
         "batch_input_shape" in config
-        or kind in _CLASSES
-        or kind in _GONE
+        or (isinstance(kind, str) and (kind in _CLASSES or kind in _GONE))
         or (kind == "Sequential" and isinstance(config.get("config"), list))
         or (isinstance(calls, list) and any(isinstance(call, list) for call in calls))
         or any(map(_looks_old, config.values()))

@@ -145,6 +145,12 @@ def test_logs_are_floats_in_any_way_of_reading():
     assert "0.5" in repr(logs()) and len(logs()) == 4 and "loss" in logs()
 
 
+def test_whole_numbers_that_a_callback_writes_stay_whole():
+    logs = Logs({"loss": jnp.float32(0.5)})
+    logs["epoch"] = 3
+    assert repr(logs["epoch"]) == "3" and logs["loss"] == 0.5
+
+
 def test_what_one_callback_writes_the_next_one_reads():
     class Writer(Callback):
         def on_epoch_end(self, epoch, logs=None):

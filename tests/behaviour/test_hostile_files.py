@@ -395,6 +395,13 @@ def test_patterns_that_would_keep_python_busy_are_refused(pattern, good):
                 pytest.fail("It was not refused.")
 
 
+@pytest.mark.parametrize("pattern", ["(a", "a*" * 50])
+def test_patterns_are_refused_though_nothing_is_looked_up_by_them(pattern, good):
+    mapped = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap", "registered_name": None}
+    mapped["config"] = {"default_policy": None, "policy_map": {pattern: FLOAT}}
+    is_refused(changed(good, lambda c: c["config"].update(dtype=mapped)), "pattern|expression")
+
+
 def test_a_pattern_of_layers_as_people_write_them_is_taken():
     policies = cornu.dtype_policies.DTypePolicyMap("float32", {r"model/(block|stage)_\d+/[a-z_]+.*": FLOAT})
     assert policies["model/block_12/dense"].name == "float32"

@@ -136,6 +136,8 @@ MISTAKES = {
         lambda: cornu.optimizers.SGD().apply([np.ones(3)], [cornu.Variable(np.ones(2, "float32"))]),
         r"SGD.*apply.*Received: grads=\[float64 \(3,\)\]"),
     "a factor outside its range": (lambda: layers.RandomInvert((2, 3)), "factor must be .* from 0 to 1"),
+    "weights of a model that has none yet": (
+        lambda: cornu.Sequential([layers.Dense(1)]).save_weights("w.weights.h5"), "not built.*Call it on data first"),
     "a file without an ending": (lambda: line().save("model"), r"must end in '\.keras'"),
     "a file that is not there": (lambda: cornu.models.load_model("none.keras"), r"no file 'none\.keras'"),
 }  # fmt: skip

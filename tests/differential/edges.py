@@ -61,7 +61,42 @@ CALLS = {
     **_functions("losses", P, P / (P + 1), but=_OTHER_LOSSES),
     **_functions("metrics", P, P / (P + 1), but=_SPARSE),
     **{f"metrics.{n}": [Call(np.array([0, 2], "int32"), P)] for n in _SPARSE},
+    "regularizers.L1": [Call(X, l1=0.1)],
+    "regularizers.L2": [Call(X, l2=0.1)],
+    "regularizers.L1L2": [Call(X, l1=0.1, l2=0.2)],
+    "regularizers.OrthogonalRegularizer": [Call(X), Call(X, mode="columns")],
+    "constraints.MaxNorm": [Call(X), Call(X, max_value=0.5, axis=1)],
+    "constraints.MinMaxNorm": [Call(X), Call(X, min_value=0.5, max_value=0.7, rate=0.3)],
+    "constraints.NonNeg": [Call(X)],
+    "constraints.UnitNorm": [Call(X), Call(X, axis=[0, 1])],
+    "random.categorical": [Call(X, 3, seed=1)],
+    "random.dropout": [Call(X, 0.3, seed=1), Call(X, 0.3, noise_shape=(2, 1), seed=1)],
+    "random.shuffle": [Call(X, seed=1), Call(X, axis=1, seed=1)],
 }
+# What is made from a shape and a dtype: of it types and shapes are compared, and values where chance has no part.
+MADE = {
+    "initializers.Zeros": [{}],
+    "initializers.Ones": [{}],
+    "initializers.Constant": [{"value": 2.5}, {"value": 3}, {"value": True}],
+    "initializers.Identity": [{}, {"gain": 2}],
+    "initializers.STFT": [{}, {"side": "imag", "window": "hamming", "scaling": "density"}],
+    **{
+        f"initializers.{name}": [{"seed": 1}]
+        for name in (
+            "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal",
+            "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
+        )
+    },
+    "random.uniform": [{"seed": 1}, {"minval": -2, "maxval": 3, "seed": 1}],
+    "random.normal": [{"seed": 1}, {"mean": 2, "stddev": 0.5, "seed": 1}],
+    "random.truncated_normal": [{"seed": 1}],
+    "random.randint": [{"minval": -2, "maxval": 5, "seed": 1}],
+    "random.beta": [{"alpha": 2.0, "beta": 1.5, "seed": 1}],
+    "random.gamma": [{"alpha": 2, "seed": 1}],
+    "random.binomial": [{"counts": 4, "probabilities": 0.5, "seed": 1}],
+}  # fmt: skip
+SHAPES = ((), (0,), (3,), (2, 3), (3, 3), (2, 0), [2, 3], (2, 3, 4), (1, 2, 3, 4), (5, 1, 6))
+_STEADY = ("initializers.Zeros", "initializers.Ones", "initializers.Constant", "initializers.Identity")
 
 
 class Probe(NamedTuple):
@@ -130,7 +165,10 @@ def slots(call: Call) -> tuple[tuple[list, dict], list]:
 
 def probes(name: str) -> Iterator[Probe]:
     """All probes of types and shapes of an op."""
-    for number, call in enumerate(CALLS[name]):
+    for kwargs, shape, dtype in itertools.product(MADE.get(name, ()), SHAPES, (None, *DTYPES, *WIDE, "float8", 3)):
+        given = kwargs if dtype is None else {**kwargs, "dtype": dtype}
+        yield Probe(name, ([shape], given), (), "computed" if name in _STEADY else "traced")
+    for number, call in enumerate(CALLS.get(name, ())):
         arguments, arrays = slots(call)
         if not arrays or len(arrays) > 4:
             continue
@@ -170,6 +208,8 @@ def _resized(arrays: list) -> Iterator[tuple]:
 
 def computed(name: str, chance: random.Random) -> Probe | None:
     """A probe of values."""
+    if name not in CALLS or name.startswith("random."):
+        return None
     arguments, arrays = slots(chance.choice(CALLS[name]))
     if not arrays:
         return None
@@ -210,7 +250,11 @@ def _call(package: Any, probe: Probe, values: Any) -> Any:
         lambda x: values[x] if isinstance(x, Slot) else x, probe.arguments, is_leaf=lambda x: x is None
     )
     is_op = probe.name in TABLE
-    return pick(package.ops if is_op else package, probe.name)(*args, **kwargs)
+    function = pick(package.ops if is_op else package, probe.name)
+    if not isinstance(function, type):
+        return function(*args, **kwargs)
+    settings = {name: kwargs.pop(name) for name in [*kwargs] if name != "dtype"}
+    return function(**settings)(*args, **kwargs)
 
 
 def _traced(package: Any, probe: Probe) -> list:
@@ -308,7 +352,7 @@ def _values(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 def names(only: str | None = None) -> list[str]:
     """The ops that are asked."""
-    return [n for n in CALLS if only is None or n in only.split(",")]
+    return [n for n in (*CALLS, *MADE) if only is None or n in only.split(",")]
 
 
 def drawn(seed: int, count: int) -> list[Probe]:

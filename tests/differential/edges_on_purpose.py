@@ -12,6 +12,9 @@ class Row(NamedTuple):
     seen: Callable[[Any], bool] = lambda found: True
 
 
+UNKNOWN = "Unknown dtype"
+
+
 def other_type(found: Any) -> bool:
     """Whether nothing but types differ."""
     return found.what == "dtype"
@@ -22,7 +25,25 @@ def says_so(found: Any) -> bool:
     return bool(found.theirs.error) and found.ours.message.startswith(found.probe.name.split(".")[-1])
 
 
+_INITIALIZERS = ("initializers.Identity", "initializers.STFT")
+
 TABLE = [
+    Row(
+        "An unknown dtype is a ValueError that says which are known.", seen=lambda f: f.ours.message.startswith(UNKNOWN)
+    ),
+    Row("A weight is made in the dtype that is asked for, as all others are.", _INITIALIZERS, other_type),
+    Row("The one axis between is of size 1.", ("initializers.STFT",), lambda f: f.ours.message.startswith("STFT: ")),
+    Row(
+        "The penalty on whole numbers is a float, as its factor is.",
+        ("regularizers.L1", "regularizers.L2", "regularizers.L1L2"),
+        other_type,
+    ),
+    Row("Truth stays truth.", ("constraints.NonNeg",), other_type),
+    Row(
+        "The shape of the noise has each axis of the input, as the layer wants it.",
+        ("random.dropout",),
+        lambda f: "noise_shape" in f.ours.message,
+    ),
     Row("What does not fit is a ValueError that names the argument, where JAX's error came through.", seen=says_so),
     Row(
         "What is averaged, scaled or filtered comes out in floats; Keras rounds it to the integers that went in.",

@@ -12,6 +12,13 @@ def test_types_and_shapes_at_the_edges_are_those_of_keras():
     assert not [f"{f.probe}: {f.what}" for f in found]
 
 
+def test_what_is_made_from_a_shape_is_that_of_keras():
+    probes = [p for name in ("initializers.Identity", "constraints.NonNeg") for p in edges.probes(name)]
+    assert len(probes) > 200
+    found = filter(None, map(edges.compare, probes[::15]))
+    assert not [f"{f.probe}: {f.what}" for f in found]
+
+
 FAULTS = {
     "a type of its own": ("divide_no_nan", lambda a, b: jnp.divide(a, jnp.asarray(b, "float32")), "dtype"),
     "a weak type": ("arctan2", jnp.arctan2, "weakly typed"),

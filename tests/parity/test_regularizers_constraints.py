@@ -128,3 +128,9 @@ def test_orthogonal_regularizer_refuses_what_is_no_matrix():
         cornu.regularizers.OrthogonalRegularizer()(np.ones((2, 3, 4), "float32"))
     with pytest.raises(ValueError, match='mode must be "rows" or "columns"'):
         cornu.regularizers.OrthogonalRegularizer(mode="diagonals")
+
+
+def test_nan_stays_to_be_seen_under_non_neg():
+    weights = np.array([np.nan, -1.0, 2.0], "float32")
+    for package in (cornu, keras):
+        np.testing.assert_array_equal(package.constraints.NonNeg()(weights), [np.nan, 0.0, 2.0])
