@@ -14,7 +14,7 @@ import numpy as np
 import cornu
 from cornu import layers
 
-WIDTH, DEPTH = 4000, 6  # 64 MB for each of six arrays
+WIDTH, DEPTH = 2000, 6  # 16 MB for each of six arrays
 
 
 def main(action: str, path: str, copies: str = "0") -> None:
@@ -23,8 +23,8 @@ def main(action: str, path: str, copies: str = "0") -> None:
     With "copies", so many arrays of the file are in memory a second time: what a worse loader would do.
     """
     if action == "write":
-        model = cornu.Sequential([cornu.Input((WIDTH,)), *[layers.Dense(WIDTH, use_bias=False) for _ in range(DEPTH)]])
-        model.save(path)
+        parts = [layers.Dense(WIDTH, use_bias=False, kernel_initializer="ones") for _ in range(DEPTH)]
+        cornu.Sequential([cornu.Input((WIDTH,)), *parts]).save(path)
         return
     _load_a_small_one(Path(path).with_name("small.keras"))
     before = memory("VmRSS")
