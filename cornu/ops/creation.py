@@ -72,6 +72,11 @@ def arange(start, stop=None, step=None, dtype=None):
 
         print(cornu.ops.arange(2, 8, 3))  # [2 5]
     """
+    if start is None:
+        raise ValueError(
+            "arange: start (or, alone, the number of elements) must be known. Received: None, the size of an axis "
+            "that varies. Use it inside a layer's call(), where sizes are numbers."
+        )
     if dtype is None:
         given = [jnp.result_type(v) for v in (start, stop, step) if v is not None]
         dtype = jnp.result_type(*given)

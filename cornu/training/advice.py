@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cornu import metrics, validate
+from cornu import layers, metrics, validate
 from cornu.core.tracebacks import warn
 from cornu.losses import validation
 from cornu.training import anatomy
@@ -198,7 +198,26 @@ def loss_that_is_no_number(case: Case) -> str | None:
                 f"{start} {name} holds {kind} (first in {place}). Leave such rows out or fill them in, for example "
                 "x = np.nan_to_num(x), and make a new model, since its weights are NaN now."
             )
-    return f"{start} {_of_large_steps(case)}"
+    return f"{start} {_of_masked_rows(case) or _of_large_steps(case)}"
+
+
+def _of_masked_rows(case: Case) -> str | None:
+    """What to do about rows of which a mask leaves nothing, where a layer of the model takes averages over steps."""
+    inner = case.model._flatten_layers()
+    if not any(isinstance(layer, layers.GlobalAveragePooling1D) for layer in inner):
+        return None
+    ids_masked = any(isinstance(layer, layers.Embedding) and layer.mask_zero for layer in inner)
+    values = [(3, layer.mask_value) for layer in inner if isinstance(layer, layers.Masking)] + [(2, 0)] * ids_masked
+    for name, leaf in named_leaves(case.x, "x"):
+        for rank, value in values:
+            if anatomy.is_numeric(leaf) and leaf.ndim == rank:
+                empty = np.flatnonzero((leaf == value).reshape(len(leaf), -1).all(1))
+                if len(empty):
+                    return (
+                        f"{name} has rows in which every step is masked (the first is row {empty[0]}), so an average "
+                        f"over their steps is 0 / 0. Leave such rows out, or give them one step that is not {value:g}."
+                    )
+    return None
 
 
 def _of_large_steps(case: Case) -> str:

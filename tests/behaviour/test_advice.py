@@ -55,6 +55,10 @@ BEFORE_TRAINING = {"initial_epoch": 1, "epochs": 1}  # everything that `fit` doe
 
 # what a user does -> (model, x, y, arguments of fit, words of what is said)
 MISTAKES = {
+    "a row of padding alone": (
+        lambda: net(layers.Embedding(50, 2, mask_zero=True), layers.GlobalAveragePooling1D(), layers.Dense(1)),
+        np.where(np.arange(24)[:, None] == 7, 0, WORDS), PRICES, {"initial_epoch": 0},
+        "nan.*x has rows.*masked.*row 7.*0 / 0"),
     "softmax over one unit": (
         lambda: classes("softmax", "binary_crossentropy", 1), X, YES, {}, "softmax over one unit.*sigmoid"),
     "softmax twice": (lambda: classes(loss=LOGITS), X, KINDS, {}, "from_logits=True, but.*softmax, so.*twice"),

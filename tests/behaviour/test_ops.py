@@ -333,3 +333,8 @@ def test_a_size_that_is_unknown_is_none_in_messages():
     with pytest.raises(ValueError, match=r"\[None,None,3\]") as told:
         ops.broadcast_to(cornu.KerasTensor((None, None, 3)), (2, 4, 3))
     assert "84" not in str(told.value)
+
+
+def test_a_range_up_to_an_unknown_size_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"arange: start.*axis that varies.*call\(\)"):
+        ops.arange(cornu.Input((None, 3)).shape[1])
