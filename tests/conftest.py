@@ -29,11 +29,22 @@ cornu.config.disable_traceback_filtering()  # where a test fails, all frames are
 COMPILES_QUICKLY = os.environ["XLA_FLAGS"] == "--xla_cpu_use_fusion_emitters=false"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    """How the comparisons with Keras come by its answers; see `parity/oracle.py`."""
+    parser.addoption("--live", action="store_true", help="compare with the installed Keras, not with stored answers")
+    parser.addoption("--record", action="store_true", help="compare with the installed Keras and store its answers")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Mark the quick tests, and leave out what only the installed Keras can tell, unless it is asked for."""
     for item in items:
         names = QUICK.get(item.path.relative_to(Path(__file__).parent).as_posix())
         if names is not None and (not names or item.originalname in names):
             item.add_marker("quick")
+    if not (config.getoption("--live") or config.getoption("--record")):
+        live = [item for item in items if item.get_closest_marker("live")]
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in set(live)]
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import json
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
+from oracle import both
 
 import cornu
 
@@ -23,29 +23,25 @@ def unbuilt(config):
     return config
 
 
-def make_pair(name, arguments, inputs, seed=0):
-    """The layer of both libraries, built for `inputs`, with equal random weights.
+def built(library, name, arguments, inputs, seed=0):
+    """The layer of that library, built for `inputs`, with random weights that are the same in both libraries.
 
     Args:
+        library: `cornu` or `keras`.
         name: class name.
         arguments: constructor arguments; a callable makes them from the library's module.
         inputs: tuple of arrays, the positional arguments of a call.
         seed: for the weights.
     """
-    pair = []
-    for library in (cornu, keras):
-        given = arguments(library) if callable(arguments) else arguments
-        layer = getattr(library.layers, name)(**{"name": "layer", **given})
-        layer.build(*(x.shape for x in inputs))
-        pair.append(layer)
-    ours, theirs = pair
+    given = arguments(library) if callable(arguments) else arguments
+    layer = getattr(library.layers, name)(**{"name": "layer", **given})
+    layer.build(*(x.shape for x in inputs))
     numbers = np.random.default_rng(seed)
-    values = [0.4 * numbers.standard_normal(v.shape).astype("float32") + 0.3 for v in theirs.weights]
+    values = [0.4 * numbers.standard_normal(v.shape).astype("float32") + 0.3 for v in layer.weights]
     positive = ("moving_variance", "moving_stddev", "renorm_stddev")
-    values = [np.abs(x) + 0.1 if w.name in positive else x for x, w in zip(values, theirs.weights, strict=True)]
-    for layer in pair:
-        layer.set_weights(values)
-    return ours, theirs
+    values = [np.abs(x) + 0.1 if w.name in positive else x for x, w in zip(values, layer.weights, strict=True)]
+    layer.set_weights(values)
+    return layer
 
 
 def describe_weights(layer):
@@ -70,7 +66,7 @@ def pure_results(layer, inputs, **call):
     trainable = [v.value for v in layer.trainable_variables]
     state = [v.value for v in layer.non_trainable_variables]
     gradients, (outputs, state) = run(trainable, [jnp.asarray(inputs[i]) for i in floats], state)
-    return {"outputs": outputs, "state": state, "gradients": gradients}
+    return {"outputs": outputs, "state": state, "gradients": jax.tree_util.tree_leaves(gradients)}
 
 
 def _weights(x):
@@ -85,40 +81,55 @@ def symbolic_shapes(layer, library, inputs, batch=None, **call):
 
 
 def check(name, arguments, inputs, tolerance=2e-5, symbolic=True, config=True, **call):
-    """Assert that both layers agree on everything; returns them."""
-    ours, theirs = make_pair(name, arguments, inputs)
-    assert describe_weights(ours) == describe_weights(theirs)
+    """Assert that the layers of both libraries agree on everything."""
+    eagerly = "regularizer" in str(arguments) or "dtype" in str(arguments)
+    plain_call = {k: v for k, v in call.items() if not hasattr(v, "shape") and k != "mask"}
+
+    def question(library):
+        layer = built(library, name, arguments, inputs)
+        return {
+            "weights": describe_weights(layer),
+            "config": plain(layer.get_config()) if config else None,
+            "results": pure_results(layer, inputs, **call),
+            "eagerly": eager_results(layer, inputs, **call) if eagerly else None,
+            "shapes": symbolic_shapes(layer, library, inputs, **plain_call) if symbolic else [],
+        }
+
+    ours, theirs = both(question)
+    assert ours["weights"] == theirs["weights"]
     if config:
-        assert plain(ours.get_config()) == plain(theirs.get_config())
-        again = type(ours).from_config(ours.get_config())
-        assert unbuilt(plain(again.get_config())) == unbuilt(plain(ours.get_config()))
-    mine, wanted = pure_results(ours, inputs, **call), pure_results(theirs, inputs, **call)
-    for key, result in wanted.items():
-        left, right = jax.tree_util.tree_leaves(mine[key]), jax.tree_util.tree_leaves(result)
-        assert len(left) == len(right), key
-        for a, b in zip(left, right, strict=True):
+        assert ours["config"] == theirs["config"]
+        layer = built(cornu, name, arguments, inputs)
+        again = type(layer).from_config(layer.get_config())
+        assert unbuilt(plain(again.get_config())) == unbuilt(ours["config"])
+    for key, wanted in theirs["results"].items():
+        assert len(ours["results"][key]) == len(wanted), key
+        for a, b in zip(ours["results"][key], wanted, strict=True):
             a, b = np.asarray(a, "float32"), np.asarray(b, "float32")
             scale = max(1.0, np.abs(b).max() if b.size else 0)
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale, err_msg=key)
-    if "regularizer" in str(arguments) or "dtype" in str(arguments):
-        compare_eagerly(ours, theirs, inputs, 10 * tolerance, **call)
-    if symbolic:
-        plain_call = {k: v for k, v in call.items() if not hasattr(v, "shape") and k != "mask"}
-        for shape, wanted in zip(
-            symbolic_shapes(ours, cornu, inputs, **plain_call),
-            symbolic_shapes(theirs, keras, inputs, **plain_call),
-            strict=True,
-        ):  # Keras does not know some sizes that cornu does
-            assert len(shape) == len(wanted)
-            assert all(b is None or a == b for a, b in zip(shape, wanted, strict=True)), (shape, wanted)
-    return ours, theirs
+    if eagerly:
+        (dtypes, losses), (wanted_dtypes, wanted_losses) = ours["eagerly"], theirs["eagerly"]
+        assert dtypes == wanted_dtypes
+        np.testing.assert_allclose(losses, wanted_losses, rtol=10 * tolerance, atol=1e-6)
+    for shape, wanted in zip(ours["shapes"], theirs["shapes"], strict=True):
+        assert len(shape) == len(wanted)  # Keras does not know some sizes that cornu does
+        assert all(b is None or a == b for a, b in zip(shape, wanted, strict=True)), (shape, wanted)
 
 
-def compare_eagerly(ours, theirs, inputs, tolerance, **call):
-    """Assert that an ordinary call gives outputs of equal dtypes and equal losses: pure calls of Keras give neither."""
-    dtypes, losses = [], []
-    for layer in (ours, theirs):
-        dtypes.append([str(y.dtype) for y in jax.tree_util.tree_leaves(layer(*inputs, **call))])
-        losses.append(sum((float(x) for x in layer.losses), 0.0))
-    assert dtypes[0] == dtypes[1]
-    np.testing.assert_allclose(losses[0], losses[1], rtol=tolerance, atol=1e-6)
+def eager_results(layer, inputs, **call):
+    """Dtypes of an ordinary call's outputs, and the sum of its losses: pure calls of Keras give neither."""
+    dtypes = [str(y.dtype) for y in jax.tree_util.tree_leaves(layer(*inputs, **call))]
+    return dtypes, sum((float(x) for x in layer.losses), 0.0)
+
+
+def agree(question, tolerance):
+    """Assert that cornu answers as Keras does, number by number, in equal dtypes."""
+    ours, theirs = both(question)
+    ours, theirs = (jax.tree_util.tree_leaves(x) for x in (ours, theirs))
+    assert len(ours) == len(theirs) > 0
+    for a, b in zip(ours, theirs, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype
+        a, b = a.astype("float32"), b.astype("float32")
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, np.abs(b).max(initial=0)))

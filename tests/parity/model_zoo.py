@@ -7,8 +7,6 @@ import warnings
 
 import numpy as np
 
-import cornu
-
 
 def numbers(*shape, seed=0):
     """Floats between -1 and 1."""
@@ -382,12 +380,8 @@ def random_weights(model, seed=0):
     return [draw.uniform(0.1, 0.9, v.shape).astype(str(v.dtype)) for v in model.weights]
 
 
-def pair(build):
-    """(cornu's, Keras's) model with equal weights."""
-    import keras
-
-    theirs, ours = make(build, keras), make(build, cornu)
-    values = random_weights(theirs)
-    theirs.set_weights(values)
-    ours.set_weights(values)
-    return ours, theirs
+def filled(build, library):
+    """The model of that library, with weights that are the same in both."""
+    model = make(build, library)
+    model.set_weights(random_weights(model))
+    return model

@@ -1,9 +1,10 @@
 """The attention layers against Keras: outputs, scores, gradients, masks, weights, losses, configs, shapes."""
 
-import keras
 import numpy as np
 import pytest
-from layer_oracle import check, make_pair, plain, pure_results
+from file_structure import structure
+from layer_oracle import agree, built, check, describe_weights, plain, pure_results
+from oracle import ask, both
 
 import cornu
 
@@ -47,10 +48,13 @@ def test_multi_head_attention_scores(case):
 
 def test_values_of_another_depth():
     """Keras needs the scores to be asked for; cornu gives the same result without."""
-    ours, theirs = make_pair(
-        "MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_gate": True}, (Q, V)
-    )
-    wanted, _ = theirs(Q, V, return_attention_scores=True)
+
+    def question(library):
+        arguments = {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_gate": True}
+        return built(library, "MultiHeadAttention", arguments, (Q, V))
+
+    ours = question(cornu)
+    wanted, _ = ask(lambda keras: question(keras)(Q, V, return_attention_scores=True))
     np.testing.assert_allclose(ours(Q, V), wanted, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(ours(Q, V, return_attention_scores=True)[0], wanted, rtol=2e-5, atol=2e-5)
 
@@ -76,24 +80,22 @@ LAYERS = [
 @pytest.mark.parametrize(("name", "arguments"), LAYERS)
 def test_masks(name, arguments, scores):
     """Rows that may look nowhere are among these: both libraries give averages without scores and zeros with."""
-    ours, theirs = make_pair(name, arguments, (Q, V))
-    for call in CALLS:
-        wanted = dict(call)
-        if name == "MultiHeadAttention" and "query_mask" in call:  # Keras ignores it there
-            wanted["attention_mask"] = wanted.pop("query_mask")[:, :, None]
-        results = [
-            layer(Q, V, K, return_attention_scores=scores, **said) for layer, said in ((ours, call), (theirs, wanted))
-        ]
-        for a, b in zip(*(r if scores else [r] for r in results), strict=True):
-            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5, err_msg=str(list(call)))
+
+    def question(library):
+        layer, results = built(library, name, arguments, (Q, V)), []
+        for call in CALLS:
+            if library is not cornu and name == "MultiHeadAttention" and "query_mask" in call:  # Keras ignores it there
+                call = {"value_mask": call["value_mask"], "attention_mask": call["query_mask"][:, :, None]}
+            results.append(layer(Q, V, K, return_attention_scores=scores, **call))
+        return results
+
+    agree(question, 2e-5)
 
 
 @pytest.mark.parametrize("call", [{"use_causal_mask": True}, {"value_mask": VALUE_MASK, "attention_mask": PAIRS}])
 def test_gradients_through_masks(call):
-    ours, theirs = make_pair("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, (Q, V))
-    mine, wanted = (pure_results(layer, (Q, V), **call)["gradients"] for layer in (ours, theirs))
-    for a, b in zip([*mine[0], *mine[1]], [*wanted[0], *wanted[1]], strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    arguments = {"num_heads": 2, "key_dim": 3}
+    agree(lambda k: pure_results(built(k, "MultiHeadAttention", arguments, (Q, V)), (Q, V), **call)["gradients"], 1e-5)
 
 
 GROUPS = [
@@ -114,11 +116,8 @@ def test_group_query_attention(arguments):
 @pytest.mark.parametrize("scores", [False, True], ids=["", "scores"])
 @pytest.mark.parametrize(("name", "arguments"), [LAYERS[0], LAYERS[2]])
 def test_narrow_floats(name, arguments, scores, dtype):
-    ours, theirs = make_pair(name, {**arguments, "dtype": dtype}, (Q, V))
-    results = [layer(Q, V, return_attention_scores=scores) for layer in (ours, theirs)]
-    for a, b in zip(*(r if scores else [r] for r in results), strict=True):
-        assert a.dtype == b.dtype
-        np.testing.assert_allclose(np.asarray(a, "float32"), np.asarray(b, "float32"), rtol=5e-2, atol=5e-2)
+    arguments = {**arguments, "dtype": dtype}
+    agree(lambda k: built(k, name, arguments, (Q, V))(Q, V, return_attention_scores=scores), 5e-2)
 
 
 SIMPLE = [
@@ -132,23 +131,26 @@ SIMPLE = [
 @pytest.mark.parametrize(("name", "arguments"), SIMPLE)
 def test_simple_attention(name, arguments):
     inputs = [Q, V, K] if "seed" in arguments else [Q, V]
-    pair = [getattr(library.layers, name)(**{"name": "layer", **arguments}) for library in (cornu, keras)]
-    for layer in pair:
+
+    def layer_of(library):
+        layer = getattr(library.layers, name)(**{"name": "layer", **arguments})
         layer.build([x.shape for x in inputs])
-    ours, theirs = pair
-    values = [R.standard_normal(w.shape).astype("float32") for w in theirs.weights]
-    assert [(w.name, w.shape) for w in ours.weights] == [(w.name, tuple(w.shape)) for w in theirs.weights]
-    for layer in pair:
-        layer.set_weights(values)
-    assert plain(ours.get_config()) == plain(theirs.get_config())
-    for call in SIMPLE_CALLS:
-        results = [layer(inputs, return_attention_scores=True, **call) for layer in pair]
-        for a, b in zip(*results, strict=True):
-            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
-    symbolic = [
-        layer([library.Input(x.shape[1:]) for x in inputs]) for layer, library in zip(pair, (cornu, keras), strict=True)
-    ]
-    assert tuple(symbolic[0].shape) == tuple(symbolic[1].shape)
+        draw = np.random.default_rng(3)
+        layer.set_weights([draw.standard_normal(w.shape).astype("float32") for w in layer.weights])
+        return layer
+
+    def results(library):
+        layer = layer_of(library)
+        return [layer(inputs, return_attention_scores=True, **call) for call in SIMPLE_CALLS]
+
+    def description(library):
+        layer = layer_of(library)
+        symbolic = layer([library.Input(x.shape[1:]) for x in inputs])
+        return describe_weights(layer), plain(layer.get_config()), tuple(symbolic.shape)
+
+    agree(results, 2e-5)
+    ours, theirs = both(description)
+    assert ours == theirs
 
 
 SIMPLE_CALLS = [
@@ -159,30 +161,39 @@ SIMPLE_CALLS = [
 
 
 def test_equal_seeded_initializers_give_equal_projections_as_in_keras():
-    for library in (cornu, keras):
+    def kernels(library):
         first = library.layers.MultiHeadAttention(2, 3, kernel_initializer=library.initializers.GlorotUniform(seed=1))
         first.build((1, 2, 6), (1, 2, 6))
-        np.testing.assert_array_equal(first.query_dense.kernel.numpy(), first.key_dense.kernel.numpy())
         second = library.layers.MultiHeadAttention(2, 3)
         second.build((1, 2, 6), (1, 2, 6))
-        assert np.abs(second.query_dense.kernel.numpy() - second.key_dense.kernel.numpy()).max() > 1e-3
+        return [[layer.query_dense.kernel.value, layer.key_dense.kernel.value] for layer in (first, second)]
+
+    for first, second in both(kernels):
+        np.testing.assert_array_equal(*first)
+        assert np.abs(second[0] - second[1]).max() > 1e-3
 
 
 @pytest.mark.parametrize("arguments", [
     {"num_heads": 2, "key_dim": 3}, {"num_heads": 2, "key_dim": 3, "attention_axes": [1, -2], "output_shape": [5]},
 ])  # fmt: skip
 def test_configs_before_building(arguments):
-    ours, theirs = (library.layers.MultiHeadAttention(name="layer", **arguments) for library in (cornu, keras))
-    assert plain(ours.get_config()) == plain(theirs.get_config())
-    written = [library.saving.serialize_keras_object(x) for library, x in ((cornu, ours), (keras, theirs))]
-    assert plain(written[0]) == plain(written[1])
+    def question(library):
+        layer = library.layers.MultiHeadAttention(name="layer", **arguments)
+        return [plain(layer.get_config()), plain(library.saving.serialize_keras_object(layer))]
+
+    ours, theirs = both(question)
+    assert ours == theirs
 
 
 def test_group_query_attention_is_named_as_in_keras():
-    ours, theirs = (library.layers.GroupQueryAttention(2, 2, 1) for library in (cornu, keras))
-    assert ours.name.startswith("grouped_query_attention")
-    assert theirs.name.startswith("grouped_query_attention")
-    assert cornu.saving.serialize_keras_object(ours)["class_name"] == "GroupQueryAttention"
+    def question(library):
+        library.utils.clear_session()
+        return library.layers.GroupQueryAttention(2, 2, 1).name
+
+    ours, theirs = both(question)
+    assert ours == theirs == "grouped_query_attention"
+    layer = cornu.layers.GroupQueryAttention(2, 2, 1)
+    assert cornu.saving.serialize_keras_object(layer)["class_name"] == "GroupQueryAttention"
 
 
 def every_layer(library):
@@ -204,16 +215,35 @@ def every_layer(library):
     return library.Model([x, ids], layers.ReversibleEmbedding(7, 5, tie_weights=False, name="back")(y, reverse=True))
 
 
-def test_files_go_both_ways(tmp_path):
-    inputs = [Q, np.array([[1, 2, 0], [4, 0, 0]], "int32")]
-    theirs, ours = every_layer(keras), every_layer(cornu)
-    for weight in theirs.weights:
-        weight.assign(R.random(weight.shape) + 0.1)
-    wanted = np.asarray(theirs(inputs))
-    assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
-    theirs.save_weights(tmp_path / "theirs.weights.h5")
-    ours.load_weights(tmp_path / "theirs.weights.h5")
-    ours.save(tmp_path / "ours.keras")
-    back = keras.models.load_model(tmp_path / "ours.keras")
-    for model in (ours, back):
-        np.testing.assert_allclose(model(inputs), wanted, rtol=1e-5, atol=1e-5)
+INPUTS = [Q, np.array([[1, 2, 0], [4, 0, 0]], "int32")]
+
+
+def filled(library):
+    library.utils.clear_session()
+    model, draw = every_layer(library), np.random.default_rng(6)
+    model.set_weights([draw.random(weight.shape).astype("float32") + 0.1 for weight in model.weights])
+    return model
+
+
+def test_a_file_of_keras_is_read_and_one_of_cornu_looks_like_it(tmp_path):
+    def question(library):
+        model, weights = filled(library), tmp_path / "a.weights.h5"
+        model.save_weights(weights)
+        return [w.path for w in model.weights], np.asarray(model(INPUTS)), weights.read_bytes()
+
+    ours, theirs = both(question)
+    assert ours[0] == theirs[0]
+    assert structure(ours[2]) == structure(theirs[2])
+    (tmp_path / "theirs.weights.h5").write_bytes(theirs[2])
+    model = every_layer(cornu)
+    model.load_weights(tmp_path / "theirs.weights.h5")
+    for outputs in (ours[1], model(INPUTS)):
+        np.testing.assert_allclose(outputs, theirs[1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.live
+def test_keras_reads_a_file_of_cornu(tmp_path):
+    model = filled(cornu)
+    model.save(tmp_path / "ours.keras")
+    outputs = ask(lambda keras: keras.models.load_model(tmp_path / "ours.keras")(INPUTS))
+    np.testing.assert_allclose(outputs, model(INPUTS), rtol=1e-5, atol=1e-5)

@@ -1,9 +1,9 @@
 """Dense, EinsumDense and the embeddings against Keras: outputs, gradients, weights, losses, configs, shapes."""
 
-import keras
 import numpy as np
 import pytest
-from layer_oracle import check, make_pair, plain, pure_results
+from layer_oracle import agree, built, check, describe_weights, plain, pure_results
+from oracle import ask, both
 
 import cornu
 
@@ -84,10 +84,10 @@ def test_embedding(ids, arguments):
 
 
 def test_embedding_outside_the_table_is_nan_as_in_keras():
-    ours, theirs = make_pair("Embedding", {"input_dim": 5, "output_dim": 3}, (IDS,))
     ids = np.array([7, 4, -1], "int32")
-    np.testing.assert_array_equal(np.asarray(ours(ids)), np.asarray(theirs(ids)))
-    assert np.isnan(np.asarray(ours(ids))[0]).all()
+    ours, theirs = both(lambda k: built(k, "Embedding", {"input_dim": 5, "output_dim": 3}, (IDS,))(ids))
+    np.testing.assert_array_equal(ours, theirs)
+    assert np.isnan(ours[0]).all()
 
 
 @pytest.mark.parametrize("arguments", [
@@ -98,12 +98,7 @@ def test_reversible_embedding(arguments):
     arguments = {"input_dim": 5, "output_dim": 4, "embeddings_regularizer": "l2", **arguments}
     loose = 2e-2 if "bfloat16" in str(arguments) else 2e-5
     check("ReversibleEmbedding", arguments, (IDS,), loose)
-    ours, theirs = make_pair("ReversibleEmbedding", arguments, (IDS,))
-    mine, wanted = (pure_results(layer, (X3,), reverse=True) for layer in (ours, theirs))
-    assert mine["outputs"][0].dtype == wanted["outputs"][0].dtype
-    for a, b in zip(mine["outputs"] + mine["gradients"][0], wanted["outputs"] + wanted["gradients"][0], strict=True):
-        a, b = np.asarray(a, "float32"), np.asarray(b, "float32")
-        np.testing.assert_allclose(a, b, rtol=loose, atol=loose * max(1, np.abs(b).max()))
+    agree(lambda k: pure_results(built(k, "ReversibleEmbedding", arguments, (IDS,)), (X3,), reverse=True), loose)
 
 
 LORA = [
@@ -115,30 +110,36 @@ LORA = [
 
 @pytest.mark.parametrize(("name", "arguments", "x", "weight"), LORA)
 def test_lora(name, arguments, x, weight):
-    ours, theirs = make_pair(name, arguments, (x,))
-    for layer in (ours, theirs):
+    layers = []
+
+    def question(library):
+        layer = built(library, name, arguments, (x,))
+        layers.append(layer)
         layer.enable_lora(2, lora_alpha=6.0)
-    for side in "ab":
-        factor = f"lora_{weight}_{side}"
-        value = R.standard_normal(getattr(theirs, factor).shape).astype("float32")
-        assert getattr(ours, factor).path == getattr(theirs, factor).path
-        getattr(theirs, factor).assign(value)
-        getattr(ours, factor).assign(value)
-    assert [v.name for v in ours.trainable_variables] == [v.name for v in theirs.trainable_variables]
-    assert [v.name for v in ours.non_trainable_variables] == [v.name for v in theirs.non_trainable_variables]
-    assert plain(ours.get_config()) == plain(theirs.get_config())
-    mine, wanted = pure_results(ours, (x,)), pure_results(theirs, (x,))
-    for a, b in zip(mine["outputs"] + mine["gradients"][0], wanted["outputs"] + wanted["gradients"][0], strict=True):
+        draw = np.random.default_rng(2)
+        for side in "ab":
+            factor = getattr(layer, f"lora_{weight}_{side}")
+            factor.assign(draw.standard_normal(factor.shape).astype("float32"))
+        results, saved = pure_results(layer, (x,)), {}
+        layer.save_own_variables(saved)
+        return {
+            "weights": describe_weights(layer),
+            "config": plain(layer.get_config()),
+            "results": results["outputs"] + results["gradients"],
+            "saved": saved,
+        }
+
+    ours, theirs = both(question)
+    assert ours["weights"] == theirs["weights"] and ours["config"] == theirs["config"]
+    for a, b in zip(ours["results"], theirs["results"], strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-4)
-    saved, wanted = {}, {}
-    ours.save_own_variables(saved)
-    theirs.save_own_variables(wanted)
-    assert saved.keys() == wanted.keys()
-    for key in wanted:
-        np.testing.assert_allclose(saved[key], wanted[key], rtol=1e-5, atol=1e-5)
-    before = np.asarray(ours(x))
-    ours.load_own_variables(saved)
-    np.testing.assert_allclose(ours(x), before, rtol=1e-5, atol=1e-4)
+    assert ours["saved"].keys() == theirs["saved"].keys()
+    for key, wanted in theirs["saved"].items():
+        np.testing.assert_allclose(ours["saved"][key], wanted, rtol=1e-5, atol=1e-5)
+    layer = layers[0]
+    before = np.asarray(layer(x))
+    layer.load_own_variables(ours["saved"])
+    np.testing.assert_allclose(layer(x), before, rtol=1e-5, atol=1e-4)
 
 
 def test_lora_scale_given_to_the_constructor_is_used():
@@ -151,7 +152,10 @@ def test_lora_scale_given_to_the_constructor_is_used():
     assert layer.get_config()["lora_alpha"] == 6.0
 
 
-def test_configs_of_keras_make_equal_layers():
-    for layer in (keras.layers.Dense(3, activation="relu", lora_rank=2), keras.layers.Embedding(4, 2, mask_zero=True)):
-        copy = getattr(cornu.layers, type(layer).__name__).from_config(layer.get_config())
-        assert plain(copy.get_config()) == plain(layer.get_config())
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("Dense", {"units": 3, "activation": "relu", "lora_rank": 2}),
+    ("Embedding", {"input_dim": 4, "output_dim": 2, "mask_zero": True}),
+])  # fmt: skip
+def test_configs_of_keras_make_equal_layers(name, arguments):
+    config = ask(lambda keras: getattr(keras.layers, name)(**arguments).get_config())
+    assert plain(getattr(cornu.layers, name).from_config(config).get_config()) == plain(config)

@@ -1,10 +1,10 @@
 """The normalization layers against Keras: outputs, gradients, exact moving statistics, weights, configs, shapes."""
 
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
-from layer_oracle import check, make_pair, plain
+from layer_oracle import agree, built, check, plain
+from oracle import both
 
 import cornu
 
@@ -52,30 +52,30 @@ def test_batch_normalization_of_masked_steps(arguments):
 
 def test_batch_normalization_where_all_is_masked():
     nothing = np.zeros_like(MASK)
-    ours, theirs = make_pair("BatchNormalization", {"momentum": 0.5}, (X3,))
-    results = [layer(X3, training=True, mask=nothing) for layer in (ours, theirs)]
-    np.testing.assert_allclose(results[0], results[1], rtol=1e-4)
-    for a, b in zip(ours.weights, theirs.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+
+    def question(library):
+        layer = built(library, "BatchNormalization", {"momentum": 0.5}, (X3,))
+        return [layer(X3, training=True, mask=nothing), *layer.get_weights()]
+
+    agree(question, 2e-6)
 
 
 @pytest.mark.parametrize("training", [False, True])
 def test_batch_normalization_of_pixels_gives_fractions(training):
     pixels = (20 * np.arange(12).reshape(2, 6)).astype("uint8")
-    ours, theirs = (package.layers.BatchNormalization() for package in (cornu, keras))
-    expected = np.asarray(theirs(pixels, training=training))
-    np.testing.assert_allclose(ours(pixels, training=training), expected, rtol=1e-5, atol=1e-6)
-    assert ours(cornu.Input((6,), dtype="uint8")).dtype == "float32"
+    agree(lambda library: library.layers.BatchNormalization()(pixels, training=training), 2e-6)
+    assert cornu.layers.BatchNormalization()(cornu.Input((6,), dtype="uint8")).dtype == "float32"
 
 
 def test_moving_statistics_over_many_steps():
-    ours, theirs = make_pair("BatchNormalization", {"momentum": 0.7, "renorm": True, "renorm_momentum": 0.8}, (X3,))
-    for step in range(5):
-        x = X3 * (step + 1) - step
-        for layer in (ours, theirs):
-            layer(x, training=True)
-    for a, b in zip(ours.weights, theirs.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=2e-6, atol=2e-6, err_msg=a.path)
+    def question(library):
+        arguments = {"momentum": 0.7, "renorm": True, "renorm_momentum": 0.8}
+        layer = built(library, "BatchNormalization", arguments, (X3,))
+        for step in range(5):
+            layer(X3 * (step + 1) - step, training=True)
+        return layer.get_weights()
+
+    agree(question, 2e-6)
 
 
 LAYER = [
@@ -134,9 +134,8 @@ def test_whole_numbers_are_normalized_to_fractions():
 
 def test_unit_normalization_of_tiny_vectors():
     tiny = np.array([[0.0, 0.0], [1e-13, 0.0], [1e-9, 1e-9]], "float32")
-    np.testing.assert_allclose(
-        cornu.layers.UnitNormalization()(tiny), keras.layers.UnitNormalization()(tiny), rtol=1e-5
-    )
+    ours, theirs = both(lambda library: library.layers.UnitNormalization()(tiny))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
@@ -144,17 +143,18 @@ def test_unit_normalization_of_tiny_vectors():
 def test_narrow_floats(name, dtype):
     """The definition in 32 bits of the rounded input is the judge; Keras is as close or further away."""
     arguments = {"groups": 2} if name == "GroupNormalization" else {}
-    ours, theirs = make_pair(name, {**arguments, "dtype": dtype}, (X3,))
+    arguments_of_both = {**arguments, "dtype": dtype}
+    result, theirs = both(lambda library: built(library, name, arguments_of_both, (X3,))(X3))
+    ours = built(cornu, name, arguments_of_both, (X3,))
     rounded = np.asarray(jnp.asarray(X3, ours.compute_dtype), "float32")
     exact = getattr(cornu.layers, name)(**arguments)
     exact.build(X3.shape)
     exact.set_weights(ours.get_weights())
     wanted = np.asarray(exact(rounded))
-    result = ours(X3)
-    assert result.dtype == theirs(X3).dtype
+    assert result.dtype == theirs.dtype
     error = np.abs(np.asarray(result, "float32") - wanted).max()
     assert error <= 5e-3 * np.abs(wanted).max()
-    assert error <= 1.1 * np.abs(np.asarray(theirs(X3), "float32") - wanted).max() + 1e-3
+    assert error <= 1.1 * np.abs(np.asarray(theirs, "float32") - wanted).max() + 1e-3
 
 
 SPECTRAL = [
@@ -167,16 +167,17 @@ SPECTRAL = [
 @pytest.mark.parametrize(("x", "arguments"), SPECTRAL)
 def test_spectral_normalization(x, arguments, training):
     check("SpectralNormalization", arguments, (x,), 1e-4, symbolic=False, training=training)
-    ours, theirs = make_pair("SpectralNormalization", arguments, (x,))
-    for _ in range(3):
-        results = [layer(x, training=training) for layer in (ours, theirs)]
-    np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-4)
-    for a, b in zip(ours.weights, theirs.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
+
+    def question(library):
+        layer = built(library, "SpectralNormalization", arguments, (x,))
+        outputs = [layer(x, training=training) for _ in range(3)]
+        return [outputs[-1], *layer.get_weights()]
+
+    agree(question, 1e-4)
 
 
 @pytest.mark.parametrize("name", ["BatchNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"])
 def test_configs_before_building(name):
-    ours, theirs = (getattr(library.layers, name)(name="layer") for library in (cornu, keras))
-    assert plain(ours.get_config()) == plain(theirs.get_config())
-    assert plain(type(ours).from_config(theirs.get_config()).get_config()) == plain(theirs.get_config())
+    ours, theirs = both(lambda library: getattr(library.layers, name)(name="layer").get_config())
+    assert plain(ours) == plain(theirs)
+    assert plain(getattr(cornu.layers, name).from_config(theirs).get_config()) == plain(theirs)
