@@ -12,7 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 PLANNED, NEVER, GONE = "planned", "not planned", "gone"
 
@@ -157,3 +157,32 @@ def for_readme() -> str:
         paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == status]
         lines.append(textwrap.fill(f"{opening}: {', '.join(paths)}.", 118, break_long_words=False))
     return "\n\n".join(lines)
+
+
+# ---------------------------------------------------------------- attributes of objects
+
+_OF_OBJECTS = {
+    "evaluate_generator": "evaluate() takes generators itself",
+    "fit_generator": "fit() takes generators itself",
+    "predict_generator": "predict() takes generators itself",
+    "predict_classes": "np.argmax(model.predict(x), axis=-1), or model.predict(x) > 0.5 for one sigmoid unit",
+    "predict_proba": "predict()",
+    "get_input_at": "the attribute input, or a new model from the tensors in question",
+    "get_output_at": "the attribute output, or a new model from the tensors in question",
+    "input_shape": "layer.input.shape",
+    "output_shape": "layer.output.shape, or compute_output_shape(input_shape)",
+    "lr": "learning_rate",
+    "_make_predict_function": "nothing: predict() may be called from any thread at once",
+    "total_loss": "compute_loss(x, y, y_pred)",
+}  # of older Keras, and what took their place
+
+
+class Explained:
+    """Base of objects that say what took the place of the attributes that they had in older Keras."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name in _OF_OBJECTS and not hasattr(type(self), name):
+                raise AttributeError(f"{type(self).__name__}.{name} is of older Keras. Use {_OF_OBJECTS[name]}.")
+            return object.__getattribute__(self, name)  # raises again what was raised

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import registry, tree, validate
+from cornu.absent import Explained
 from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
@@ -37,7 +38,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-class Operation(Configurable):
+class Operation(Explained, Configurable):
     """Something that maps tensors to tensors, on values or symbolically.
 
     Args:

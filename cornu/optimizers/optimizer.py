@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import initializers, settings, validate
+from cornu.absent import Explained
 from cornu.core import context
 from cornu.core.configurable import (
     Configurable,
@@ -36,7 +37,7 @@ LearningRate: TypeAlias = float | jax.Array | LearningRateSchedule | Callable[[]
 """What may be given as a learning rate: a number, a schedule, or a function without arguments."""
 
 
-class Optimizer(Configurable):
+class Optimizer(Explained, Configurable):
     """Base of all optimizers; subclass it to write one.
 
     A new optimizer names its slots and writes `step`, a pure function of one tensor; or, as in Keras, it overrides

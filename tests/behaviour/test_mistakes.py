@@ -155,3 +155,19 @@ def test_an_unknown_argument_is_a_wrong_value_and_a_wrong_call():
     for kind in (ValueError, TypeError):
         with pytest.raises(kind):
             layers.Dense.from_config({"units": 3, "unit": 3})
+
+
+@pytest.mark.parametrize(
+    "use, words",
+    [
+        (lambda: line().fit_generator(generator), r"fit_generator is of older Keras. Use fit\(\)"),
+        (lambda: line().predict_classes(X), "argmax"),
+        (lambda: cornu.optimizers.SGD().lr, "learning_rate"),
+        (lambda: line().layers[0].output_shape, r"layer\.output\.shape"),
+        (lambda: line().unheard_of, "'Sequential' object has no attribute 'unheard_of'"),
+        (lambda: layers.Dense(1).output, "never called on symbolic tensors"),
+    ],
+)
+def test_attributes_of_older_keras_are_told_of(use, words):
+    with pytest.raises(AttributeError, match=words):
+        use()
