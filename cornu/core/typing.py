@@ -18,6 +18,9 @@ ShapeLike: TypeAlias = Sequence[int | None]
 Sizes: TypeAlias = int | Sequence[int]
 """A number for all axes of space, or one for each."""
 
+Axes: TypeAlias = int | Sequence[int] | None
+"""One axis, several, or None for all of them."""
+
 ArrayLike: TypeAlias = jax.typing.ArrayLike | Sequence[Any]
 """What becomes an array: an array of JAX or NumPy, a number, or nested sequences of numbers."""
 

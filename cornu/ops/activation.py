@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Axes
 from cornu.ops.elementwise import floating
 
 
 @op
-def relu(x: Tensor):
+def relu(x: Tensor) -> jax.Array:
     """Rectified linear unit, `max(x, 0)`; its slope at 0 is 0.
 
     Example:
@@ -22,37 +23,37 @@ def relu(x: Tensor):
 
 
 @op
-def relu6(x: Tensor):
+def relu6(x: Tensor) -> jax.Array:
     """`relu` that stops at 6, `min(max(x, 0), 6)`."""
     return jax.nn.relu6(floating(x))
 
 
 @op
-def leaky_relu(x: Tensor, negative_slope=0.2):
+def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> jax.Array:
     """`x` where positive, else `negative_slope * x`."""
     return jax.nn.leaky_relu(floating(x), negative_slope=negative_slope)
 
 
 @op
-def elu(x: Tensor, alpha=1.0):
+def elu(x: Tensor, alpha: float = 1.0) -> jax.Array:
     """Exponential linear unit, `x` where positive, else `alpha * (exp(x) - 1)` (Clevert et al., 2016)."""
     return jax.nn.elu(floating(x), alpha=alpha)
 
 
 @op
-def selu(x: Tensor):
+def selu(x: Tensor) -> jax.Array:
     """Scaled `elu` whose constants keep mean 0 and variance 1 from layer to layer (Klambauer et al., 2017)."""
     return jax.nn.selu(floating(x))
 
 
 @op
-def celu(x: Tensor, alpha=1.0):
+def celu(x: Tensor, alpha: float = 1.0) -> jax.Array:
     """`max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)` (Barron, 2017)."""
     return jax.nn.celu(floating(x), alpha=alpha)
 
 
 @op
-def gelu(x: Tensor, approximate=True):
+def gelu(x: Tensor, approximate: bool = True) -> jax.Array:
     """Gaussian error linear unit, `x` times the normal distribution function at `x` (Hendrycks & Gimpel, 2016).
 
     `approximate` replaces the distribution function by a faster formula with tanh.
@@ -61,7 +62,7 @@ def gelu(x: Tensor, approximate=True):
 
 
 @op
-def glu(x: Tensor, axis=-1):
+def glu(x: Tensor, axis: int = -1) -> jax.Array:
     """Gated linear unit: one half of `axis` times the sigmoid of the other (Dauphin et al., 2017)."""
     if isinstance(x.shape[axis], int) and x.shape[axis] % 2:
         raise ValueError(f"glu: the size of axis {axis} must be even. Received: x.shape={x.shape}.")
@@ -69,113 +70,113 @@ def glu(x: Tensor, axis=-1):
 
 
 @op
-def sigmoid(x: Tensor):
+def sigmoid(x: Tensor) -> jax.Array:
     """`1 / (1 + exp(-x))`."""
     return jax.nn.sigmoid(floating(x))
 
 
 @op
-def log_sigmoid(x: Tensor):
+def log_sigmoid(x: Tensor) -> jax.Array:
     """Logarithm of the sigmoid, precise for large negative `x`."""
     return jax.nn.log_sigmoid(floating(x))
 
 
 @op
-def hard_sigmoid(x: Tensor):
+def hard_sigmoid(x: Tensor) -> jax.Array:
     """Sigmoid in straight lines, `relu6(x + 3) / 6`."""
     return jax.nn.hard_sigmoid(floating(x))
 
 
 @op
-def silu(x: Tensor):
+def silu(x: Tensor) -> jax.Array:
     """`x * sigmoid(x)`, also called swish (Ramachandran et al., 2017)."""
     return jax.nn.silu(floating(x))
 
 
 @op
-def swish(x: Tensor):
+def swish(x: Tensor) -> jax.Array:
     """`x * sigmoid(x)`, also called silu (Ramachandran et al., 2017)."""
     return jax.nn.silu(floating(x))
 
 
 @op
-def hard_silu(x: Tensor):
+def hard_silu(x: Tensor) -> jax.Array:
     """`x * hard_sigmoid(x)` (Howard et al., 2019)."""
     return jax.nn.hard_silu(floating(x))
 
 
 @op
-def hard_swish(x: Tensor):
+def hard_swish(x: Tensor) -> jax.Array:
     """`x * hard_sigmoid(x)` (Howard et al., 2019)."""
     return jax.nn.hard_silu(floating(x))
 
 
 @op
-def hard_tanh(x: Tensor):
+def hard_tanh(x: Tensor) -> jax.Array:
     """`x` limited to the range from -1 to 1."""
     return jax.nn.hard_tanh(jnp.asarray(x))
 
 
 @op
-def tanh_shrink(x: Tensor):
+def tanh_shrink(x: Tensor) -> jax.Array:
     """`x - tanh(x)`."""
     x = floating(x)
     return x - jnp.tanh(x)
 
 
 @op
-def hard_shrink(x: Tensor, threshold=0.5):
+def hard_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
     """`x` where `|x| > threshold`, else 0."""
     x = floating(x)
     return jnp.where(jnp.abs(x) > threshold, x, jnp.zeros_like(x))
 
 
 @op
-def soft_shrink(x: Tensor, threshold=0.5):
+def soft_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
     """`x` moved towards 0 by `threshold`, and 0 where it would pass it."""
     x = floating(x)
     return jnp.where(jnp.abs(x) > threshold, x - jnp.sign(x) * threshold, jnp.zeros_like(x))
 
 
 @op
-def threshold(x: Tensor, threshold, default_value):
+def threshold(x: Tensor, threshold, default_value) -> jax.Array:
     """`x` where it is above `threshold`, else `default_value`."""
     x = floating(x)
     return jnp.where(x > threshold, x, jnp.full_like(x, default_value))
 
 
 @op
-def softplus(x: Tensor):
+def softplus(x: Tensor) -> jax.Array:
     """`log(1 + exp(x))`."""
     return jax.nn.softplus(floating(x))
 
 
 @op
-def softsign(x: Tensor):
+def softsign(x: Tensor) -> jax.Array:
     """`x / (1 + |x|)`."""
     return jax.nn.soft_sign(floating(x))
 
 
 @op
-def squareplus(x: Tensor, b=4):
+def squareplus(x: Tensor, b: float = 4) -> jax.Array:
     """`(x + sqrt(x² + b)) / 2`, a softplus without exponentials (Barron, 2021)."""
     return jax.nn.squareplus(floating(x), b=b)
 
 
 @op
-def sparse_plus(x: Tensor):
+def sparse_plus(x: Tensor) -> jax.Array:
     """0 up to -1, `x` from 1 on, and `(x + 1)² / 4` between."""
     return jax.nn.sparse_plus(floating(x))
 
 
 @op
-def sparse_sigmoid(x: Tensor):
+def sparse_sigmoid(x: Tensor) -> jax.Array:
     """0 up to -1, 1 from 1 on, and a straight line between: the derivative of `sparse_plus`."""
     return jax.nn.sparse_sigmoid(floating(x))
 
 
 @op
-def softmax(x: Tensor, axis=-1):
+def softmax(x: Tensor, axis: Axes = -1) -> jax.Array:
     """`exp(x) / sum(exp(x))` over one axis, or over several together.
 
     Example:
@@ -186,13 +187,13 @@ def softmax(x: Tensor, axis=-1):
 
 
 @op
-def log_softmax(x: Tensor, axis=-1):
+def log_softmax(x: Tensor, axis: Axes = -1) -> jax.Array:
     """Logarithm of the softmax, precise where the softmax is tiny."""
     return jax.nn.log_softmax(floating(x), axis=_axes(axis))
 
 
 @op
-def sparsemax(x: Tensor, axis=-1):
+def sparsemax(x: Tensor, axis: int = -1) -> jax.Array:
     """The point nearest to `x` among all probability vectors, often with exact zeros (Martins & Astudillo, 2016)."""
     x = jnp.moveaxis(floating(x), axis, -1)
     x = x - jnp.max(x, axis=-1, keepdims=True)  # changes nothing but keeps sums of large numbers exact

@@ -1,5 +1,7 @@
 """Scaled dot-product attention."""
 
+import jax
+
 from cornu.core.operation import Tensor, op
 from cornu.kernels import attention as kernel
 from cornu.ops.elementwise import floats
@@ -12,11 +14,11 @@ def dot_product_attention(
     value: Tensor,
     bias: Tensor | None = None,
     mask: Tensor | None = None,
-    scale=None,
-    is_causal=False,
-    flash_attention=None,
-    attn_logits_soft_cap=None,
-):
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> jax.Array:
     """`softmax(scale * query @ key + bias) @ value` for many heads (Vaswani et al., 2017).
 
     Args:

@@ -169,7 +169,7 @@ def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = No
 
 
 @op
-def stop_gradient(variable: Tensor):
+def stop_gradient(variable: Tensor) -> jax.Array:
     """The same value, through which no gradient flows back."""
     return lax.stop_gradient(variable)
 

@@ -1,6 +1,7 @@
 """Operations about the representation of a tensor: its type, its shape, and the way to and from NumPy."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,12 @@ from cornu.core import border
 from cornu.core.dtypes import standardize_dtype, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import DTypeLike
 from cornu.core.variable import Variable
 
 
 @op
-def cast(x: Tensor, dtype):
+def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     """`x` in the type `dtype`.
 
     Example:
@@ -24,7 +26,7 @@ def cast(x: Tensor, dtype):
 
 
 @op
-def saturate_cast(x: Tensor, dtype):
+def saturate_cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     """`x` in the type `dtype`, where values out of its range become its nearest end.
 
     Example:
@@ -41,18 +43,18 @@ def saturate_cast(x: Tensor, dtype):
 
 
 @op
-def view(x: Tensor, dtype=None):
+def view(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """The same bytes read as another type; a change of width scales the last axis."""
     return jnp.asarray(x).view(None if dtype is None else storage_dtype(dtype))
 
 
 @op
-def copy(x: Tensor):
+def copy(x: Tensor) -> jax.Array:
     """A copy of `x`."""
     return jnp.array(x, copy=True)
 
 
-def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+def convert_to_tensor(x, dtype: DTypeLike | None = None, sparse: bool | None = None, ragged: bool | None = None):
     """An array, number, nested list or Variable as a tensor.
 
     Args:
@@ -86,7 +88,7 @@ def convert_to_numpy(x):
 
 
 @op
-def array(x: Tensor, dtype=None):
+def array(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """`x` as a tensor, of type `dtype` where one is given."""
     return jnp.asarray(x, dtype=None if dtype is None else storage_dtype(dtype))
 
@@ -111,7 +113,7 @@ def ndim(x) -> int:
     return len(shape(x))
 
 
-def size(x):
+def size(x) -> Any:
     """The number of elements of `x`; a symbolic scalar where a symbolic tensor leaves a size open."""
     sizes = shape(x)
     return _open_size(x) if None in sizes else math.prod(sizes)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Sizes
 from cornu.kernels import conv as conv_kernels, pool as pool_kernels
 from cornu.kernels.window import extent
 
@@ -27,7 +28,14 @@ __all__ = [
 
 
 @op
-def conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def conv(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> jax.Array:
     """Convolution with a kernel: each output pixel is a weighted sum of the pixels under the kernel.
 
     Args:
@@ -59,7 +67,14 @@ def conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format
 
 
 @op
-def depthwise_conv(inputs: Tensor, kernel: Tensor, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def depthwise_conv(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> jax.Array:
     """Convolution of each channel by itself, with `multiplier` kernels a channel.
 
     Args:
@@ -90,11 +105,11 @@ def separable_conv(
     inputs: Tensor,
     depthwise_kernel: Tensor,
     pointwise_kernel: Tensor,
-    strides=1,
-    padding="valid",
-    data_format=None,
-    dilation_rate=1,
-):
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> jax.Array:
     """A depthwise convolution, then a 1x1 convolution that mixes its channels.
 
     Args:
@@ -128,12 +143,12 @@ def separable_conv(
 def conv_transpose(
     inputs: Tensor,
     kernel: Tensor,
-    strides=1,
-    padding="valid",
-    output_padding=None,
-    data_format=None,
-    dilation_rate=1,
-):
+    strides: Sizes = 1,
+    padding: str = "valid",
+    output_padding: Sizes | None = None,
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> jax.Array:
     """Transposed convolution: each input pixel stamps the kernel on the output, `strides` pixels apart.
 
     Args:
@@ -165,7 +180,13 @@ def conv_transpose(
 
 
 @op
-def max_pool(inputs: Tensor, pool_size, strides=None, padding="valid", data_format=None):
+def max_pool(
+    inputs: Tensor,
+    pool_size: Sizes,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
     """The largest value under each place of a window. Among equals the gradient goes to the first.
 
     Args:
@@ -183,7 +204,13 @@ def max_pool(inputs: Tensor, pool_size, strides=None, padding="valid", data_form
 
 
 @op
-def average_pool(inputs: Tensor, pool_size, strides=None, padding="valid", data_format=None):
+def average_pool(
+    inputs: Tensor,
+    pool_size: Sizes,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
     """The mean of the pixels under each place of a window; padding does not count.
 
     Args:
@@ -198,7 +225,7 @@ def average_pool(inputs: Tensor, pool_size, strides=None, padding="valid", data_
 
 
 @op
-def adaptive_average_pool(inputs: Tensor, output_size, data_format=None):
+def adaptive_average_pool(inputs: Tensor, output_size: Sizes, data_format: str | None = None) -> jax.Array:
     """The means of `output_size` bins that cover the image, whatever its size.
 
     Bin i of n pixels goes from `floor(i * n / size)` up to, but not including, `ceil((i + 1) * n / size)`.
@@ -220,7 +247,7 @@ def adaptive_average_pool(inputs: Tensor, output_size, data_format=None):
 
 
 @op
-def adaptive_max_pool(inputs: Tensor, output_size, data_format=None):
+def adaptive_max_pool(inputs: Tensor, output_size: Sizes, data_format: str | None = None) -> jax.Array:
     """The largest values of `output_size` bins that cover the image, whatever its size.
 
     Args:

@@ -1,16 +1,18 @@
 """Operations that make tensors from sizes and numbers: constants, ranges, grids, matrices, windows."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu.core.dtypes import storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import DTypeLike, ShapeLike
 from cornu.ops.elementwise import floating
 
 
 @filtered
-def zeros(shape, dtype=None):
+def zeros(shape: ShapeLike, dtype: DTypeLike | None = None) -> jax.Array:
     """A tensor of zeros.
 
     Example:
@@ -21,49 +23,49 @@ def zeros(shape, dtype=None):
 
 
 @filtered
-def ones(shape, dtype=None):
+def ones(shape: ShapeLike, dtype: DTypeLike | None = None) -> jax.Array:
     """A tensor of ones."""
     return jnp.ones(shape, dtype=storage_dtype(dtype))
 
 
 @filtered
-def empty(shape, dtype=None):
+def empty(shape: ShapeLike, dtype: DTypeLike | None = None) -> jax.Array:
     """A tensor whose values do not matter (JAX makes them zero)."""
     return jnp.empty(shape, dtype=storage_dtype(dtype))
 
 
 @op
-def full(shape, fill_value: Tensor, dtype=None):
+def full(shape: ShapeLike, fill_value: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """A tensor of one value."""
     return jnp.full(shape, fill_value, dtype=storage_dtype(dtype))
 
 
 @op
-def zeros_like(x: Tensor, dtype=None):
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """Zeros in the shape of `x`."""
     return jnp.zeros_like(x, dtype=_optional(dtype))
 
 
 @op
-def ones_like(x: Tensor, dtype=None):
+def ones_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """Ones in the shape of `x`."""
     return jnp.ones_like(x, dtype=_optional(dtype))
 
 
 @op
-def empty_like(x: Tensor, dtype=None):
+def empty_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """A tensor in the shape of `x` whose values do not matter (JAX makes them zero)."""
     return jnp.empty_like(x, dtype=_optional(dtype))
 
 
 @op
-def full_like(x: Tensor, fill_value: Tensor, dtype=None):
+def full_like(x: Tensor, fill_value: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     """One value in the shape of `x`."""
     return jnp.full_like(x, fill_value, dtype=_optional(dtype))
 
 
 @filtered
-def arange(start, stop=None, step=None, dtype=None):
+def arange(start, stop=None, step=None, dtype: DTypeLike | None = None) -> jax.Array:
     """Numbers from `start` up to, but not including, `stop`, at a distance of `step`.
 
     With one argument the range starts at 0. The type is that of the arguments, unless `dtype` says another.
@@ -84,7 +86,15 @@ def arange(start, stop=None, step=None, dtype=None):
 
 
 @op
-def linspace(start: Tensor, stop: Tensor, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(
+    start: Tensor,
+    stop: Tensor,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: DTypeLike | None = None,
+    axis: int = 0,
+):
     """`num` numbers from `start` to `stop` at equal distances.
 
     Args:
@@ -106,21 +116,31 @@ def linspace(start: Tensor, stop: Tensor, num=50, endpoint=True, retstep=False, 
 
 
 @op
-def logspace(start: Tensor, stop: Tensor, num=50, endpoint=True, base=10, dtype=None, axis=0):
+def logspace(
+    start: Tensor,
+    stop: Tensor,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10,
+    dtype: DTypeLike | None = None,
+    axis: int = 0,
+) -> jax.Array:
     """`base ** linspace(start, stop, num)`."""
     start, stop = floating(start), floating(stop)
     return jnp.logspace(start, stop, num=num, endpoint=endpoint, base=base, dtype=_optional(dtype), axis=axis)
 
 
 @op
-def geomspace(start: Tensor, stop: Tensor, num=50, endpoint=True, dtype=None, axis=0):
+def geomspace(
+    start: Tensor, stop: Tensor, num: int = 50, endpoint: bool = True, dtype: DTypeLike | None = None, axis: int = 0
+) -> jax.Array:
     """`num` numbers from `start` to `stop` at equal ratios."""
     start, stop = floating(start), floating(stop)
     return jnp.geomspace(start, stop, num=num, endpoint=endpoint, dtype=_optional(dtype), axis=axis)
 
 
 @filtered
-def eye(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> jax.Array:  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on the diagonal `k` and zeros elsewhere.
 
     Example:
@@ -131,19 +151,19 @@ def eye(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
 
 
 @filtered
-def identity(n, dtype=None):
+def identity(n, dtype: DTypeLike | None = None) -> jax.Array:
     """The square matrix of `n` rows with ones on the main diagonal."""
     return jnp.eye(n, dtype=storage_dtype(dtype))
 
 
 @filtered
-def tri(N, M=None, k=0, dtype=None):  # noqa: N803 - Keras's names
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> jax.Array:  # noqa: N803 - Keras's names
     """A matrix of `N` rows and `M` columns with ones on and below the diagonal `k`."""
     return jnp.tri(N, M, k=k, dtype=storage_dtype(dtype))
 
 
 @op
-def vander(x: Tensor, N=None, increasing=False):  # noqa: N803 - Keras's name
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> jax.Array:  # noqa: N803 - Keras's name
     """The matrix of powers of a vector, in `N` columns, from the highest power down or the other way round."""
     return jnp.vander(x, N=N, increasing=increasing)
 
@@ -152,31 +172,31 @@ def vander(x: Tensor, N=None, increasing=False):  # noqa: N803 - Keras's name
 
 
 @filtered
-def bartlett(x):
+def bartlett(x) -> jax.Array:
     """The triangular window of `x` points."""
     return jnp.asarray(np.bartlett(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def blackman(x):
+def blackman(x) -> jax.Array:
     """Blackman's window of `x` points."""
     return jnp.asarray(np.blackman(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def hamming(x):
+def hamming(x) -> jax.Array:
     """Hamming's window of `x` points."""
     return jnp.asarray(np.hamming(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def hanning(x):
+def hanning(x) -> jax.Array:
     """Hann's window of `x` points."""
     return jnp.asarray(np.hanning(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def kaiser(x, beta):
+def kaiser(x, beta: float) -> jax.Array:
     """Kaiser's window of `x` points with the shape parameter `beta`."""
     return jnp.asarray(np.kaiser(int(x), float(beta)), dtype=storage_dtype())
 

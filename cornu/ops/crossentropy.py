@@ -13,7 +13,7 @@ from cornu.ops.elementwise import floating, floats
 
 
 @op
-def binary_crossentropy(target: Tensor, output: Tensor, from_logits=False):
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> jax.Array:
     """`-t log(p) - (1 - t) log(1 - p)` for each element.
 
     Args:
@@ -34,7 +34,7 @@ def binary_crossentropy(target: Tensor, output: Tensor, from_logits=False):
 
 
 @op
-def categorical_crossentropy(target: Tensor, output: Tensor, from_logits=False, axis=-1):
+def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> jax.Array:
     """`-sum(t log(p))` over the classes.
 
     Args:
@@ -53,7 +53,9 @@ def categorical_crossentropy(target: Tensor, output: Tensor, from_logits=False, 
 
 
 @op
-def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
     """`-log(p[t])`, the cross-entropy for targets given as class indices.
 
     Args:

@@ -16,7 +16,9 @@ _NEVER = -1e5  # the logarithm of a probability of zero, finite so that losses a
 
 
 @op
-def ctc_loss(target: Tensor, output: Tensor, target_length: Tensor, output_length: Tensor, mask_index=0):
+def ctc_loss(
+    target: Tensor, output: Tensor, target_length: Tensor, output_length: Tensor, mask_index: int = 0
+) -> jax.Array:
     """Minus the log-probability that the predictions spell the target, summed over all alignments.
 
     Args:
@@ -62,11 +64,11 @@ def ctc_loss(target: Tensor, output: Tensor, target_length: Tensor, output_lengt
 def ctc_decode(
     inputs: Tensor,
     sequence_lengths: Tensor,
-    strategy="greedy",
-    beam_width=100,
-    top_paths=1,
-    merge_repeated=True,
-    mask_index=0,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
 ):
     """The likeliest labels behind the predictions of a network trained with `ctc_loss`.
 

@@ -5,6 +5,7 @@ Types follow JAX: integers and booleans become the default float where a functio
 the array beside them.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -35,319 +36,319 @@ def strong(x):
 
 
 @op
-def abs(x: Tensor):
+def abs(x: Tensor) -> jax.Array:
     """Absolute value, `|x|`."""
     return jnp.abs(x)
 
 
 @op
-def absolute(x: Tensor):
+def absolute(x: Tensor) -> jax.Array:
     """Absolute value, `|x|`."""
     return jnp.abs(x)
 
 
 @op
-def fabs(x: Tensor):
+def fabs(x: Tensor) -> jax.Array:
     """Absolute value as a float."""
     return jnp.fabs(x)
 
 
 @op
-def negative(x: Tensor):
+def negative(x: Tensor) -> jax.Array:
     """`-x`."""
     return jnp.negative(x)
 
 
 @op
-def sign(x: Tensor):
+def sign(x: Tensor) -> jax.Array:
     """-1 where `x` is negative, 0 where it is zero, 1 where it is positive."""
     return jnp.sign(x)
 
 
 @op
-def signbit(x: Tensor):
+def signbit(x: Tensor) -> jax.Array:
     """True where the sign bit of `x` is set, which tells -0.0 from 0.0."""
     return jnp.signbit(x)
 
 
 @op
-def square(x: Tensor):
+def square(x: Tensor) -> jax.Array:
     """`x * x`."""
     return jnp.square(x)
 
 
 @op
-def sqrt(x: Tensor):
+def sqrt(x: Tensor) -> jax.Array:
     """Square root."""
     return jnp.sqrt(x)
 
 
 @op
-def rsqrt(x: Tensor):
+def rsqrt(x: Tensor) -> jax.Array:
     """Reciprocal of the square root, `1 / sqrt(x)`."""
     return lax.rsqrt(floating(x))
 
 
 @op
-def cbrt(x: Tensor):
+def cbrt(x: Tensor) -> jax.Array:
     """Cube root."""
     return jnp.cbrt(x)
 
 
 @op
-def reciprocal(x: Tensor):
+def reciprocal(x: Tensor) -> jax.Array:
     """`1 / x`."""
     return jnp.reciprocal(floating(x))
 
 
 @op
-def exp(x: Tensor):
+def exp(x: Tensor) -> jax.Array:
     """`e` to the power `x`."""
     return jnp.exp(x)
 
 
 @op
-def exp2(x: Tensor):
+def exp2(x: Tensor) -> jax.Array:
     """2 to the power `x`."""
     return jnp.exp2(x)
 
 
 @op
-def expm1(x: Tensor):
+def expm1(x: Tensor) -> jax.Array:
     """`exp(x) - 1`, precise near zero."""
     return jnp.expm1(x)
 
 
 @op
-def log(x: Tensor):
+def log(x: Tensor) -> jax.Array:
     """Natural logarithm."""
     return jnp.log(x)
 
 
 @op
-def log2(x: Tensor):
+def log2(x: Tensor) -> jax.Array:
     """Logarithm to base 2."""
     return jnp.log2(x)
 
 
 @op
-def log10(x: Tensor):
+def log10(x: Tensor) -> jax.Array:
     """Logarithm to base 10."""
     return jnp.log10(x)
 
 
 @op
-def log1p(x: Tensor):
+def log1p(x: Tensor) -> jax.Array:
     """`log(1 + x)`, precise near zero."""
     return jnp.log1p(x)
 
 
 @op
-def sin(x: Tensor):
+def sin(x: Tensor) -> jax.Array:
     """Sine of an angle in radians."""
     return jnp.sin(x)
 
 
 @op
-def cos(x: Tensor):
+def cos(x: Tensor) -> jax.Array:
     """Cosine of an angle in radians."""
     return jnp.cos(x)
 
 
 @op
-def tan(x: Tensor):
+def tan(x: Tensor) -> jax.Array:
     """Tangent of an angle in radians."""
     return jnp.tan(x)
 
 
 @op
-def arcsin(x: Tensor):
+def arcsin(x: Tensor) -> jax.Array:
     """Inverse sine, in radians from -pi/2 to pi/2."""
     return jnp.arcsin(x)
 
 
 @op
-def arccos(x: Tensor):
+def arccos(x: Tensor) -> jax.Array:
     """Inverse cosine, in radians from 0 to pi."""
     return jnp.arccos(x)
 
 
 @op
-def arctan(x: Tensor):
+def arctan(x: Tensor) -> jax.Array:
     """Inverse tangent, in radians from -pi/2 to pi/2."""
     return jnp.arctan(x)
 
 
 @op
-def sinh(x: Tensor):
+def sinh(x: Tensor) -> jax.Array:
     """Hyperbolic sine."""
     return jnp.sinh(x)
 
 
 @op
-def cosh(x: Tensor):
+def cosh(x: Tensor) -> jax.Array:
     """Hyperbolic cosine."""
     return jnp.cosh(x)
 
 
 @op
-def tanh(x: Tensor):
+def tanh(x: Tensor) -> jax.Array:
     """Hyperbolic tangent."""
     return jnp.tanh(x)
 
 
 @op
-def arcsinh(x: Tensor):
+def arcsinh(x: Tensor) -> jax.Array:
     """Inverse hyperbolic sine."""
     return jnp.arcsinh(x)
 
 
 @op
-def arccosh(x: Tensor):
+def arccosh(x: Tensor) -> jax.Array:
     """Inverse hyperbolic cosine."""
     return jnp.arccosh(x)
 
 
 @op
-def arctanh(x: Tensor):
+def arctanh(x: Tensor) -> jax.Array:
     """Inverse hyperbolic tangent."""
     return jnp.arctanh(x)
 
 
 @op
-def sinc(x: Tensor):
+def sinc(x: Tensor) -> jax.Array:
     """Normalised sinc, `sin(pi x) / (pi x)`, and 1 at zero."""
     return jnp.sinc(floating(x))
 
 
 @op
-def i0(x: Tensor):
+def i0(x: Tensor) -> jax.Array:
     """Modified Bessel function of the first kind, order 0."""
     return jnp.i0(floating(x))
 
 
 @op
-def erf(x: Tensor):
+def erf(x: Tensor) -> jax.Array:
     """Gauss error function."""
     return lax.erf(floating(x))
 
 
 @op
-def erfc(x: Tensor):
+def erfc(x: Tensor) -> jax.Array:
     """Complementary error function, `1 - erf(x)`, precise for large `x`."""
     return lax.erfc(floating(x))
 
 
 @op
-def erfinv(x: Tensor):
+def erfinv(x: Tensor) -> jax.Array:
     """Inverse of the error function, for `x` from -1 to 1."""
     return lax.erf_inv(floating(x))
 
 
 @op
-def deg2rad(x: Tensor):
+def deg2rad(x: Tensor) -> jax.Array:
     """Degrees to radians."""
     return jnp.deg2rad(x)
 
 
 @op
-def rad2deg(x: Tensor):
+def rad2deg(x: Tensor) -> jax.Array:
     """Radians to degrees."""
     return jnp.rad2deg(x)
 
 
 @op
-def ceil(x: Tensor):
+def ceil(x: Tensor) -> jax.Array:
     """The least integer that is not below `x`, as a float."""
     return jnp.ceil(floating(x))
 
 
 @op
-def floor(x: Tensor):
+def floor(x: Tensor) -> jax.Array:
     """The greatest integer that is not above `x`, as a float."""
     return jnp.floor(floating(x))
 
 
 @op
-def round(x: Tensor, decimals=0):
+def round(x: Tensor, decimals: int = 0) -> jax.Array:
     """`x` rounded to `decimals` decimal places, halves to the even neighbour."""
     return jnp.round(x, decimals)
 
 
 @op
-def trunc(x: Tensor):
+def trunc(x: Tensor) -> jax.Array:
     """`x` without its fractional part."""
     return jnp.trunc(x)
 
 
 @op
-def real(x: Tensor):
+def real(x: Tensor) -> jax.Array:
     """Real part."""
     return jnp.real(x)
 
 
 @op
-def imag(x: Tensor):
+def imag(x: Tensor) -> jax.Array:
     """Imaginary part, zero for real input."""
     return jnp.imag(x)
 
 
 @op
-def conj(x: Tensor):
+def conj(x: Tensor) -> jax.Array:
     """Complex conjugate."""
     return jnp.conjugate(x)
 
 
 @op
-def conjugate(x: Tensor):
+def conjugate(x: Tensor) -> jax.Array:
     """Complex conjugate."""
     return jnp.conjugate(x)
 
 
 @op
-def angle(x: Tensor):
+def angle(x: Tensor) -> jax.Array:
     """Angle of complex numbers in the plane, in radians from -pi to pi."""
     return jnp.angle(x)
 
 
 @op
-def isfinite(x: Tensor):
+def isfinite(x: Tensor) -> jax.Array:
     """True where `x` is neither infinite nor NaN."""
     return jnp.isfinite(x)
 
 
 @op
-def isinf(x: Tensor):
+def isinf(x: Tensor) -> jax.Array:
     """True where `x` is infinite."""
     return jnp.isinf(x)
 
 
 @op
-def isnan(x: Tensor):
+def isnan(x: Tensor) -> jax.Array:
     """True where `x` is NaN."""
     return jnp.isnan(x)
 
 
 @op
-def isneginf(x: Tensor):
+def isneginf(x: Tensor) -> jax.Array:
     """True where `x` is minus infinity."""
     return jnp.isneginf(x)
 
 
 @op
-def isposinf(x: Tensor):
+def isposinf(x: Tensor) -> jax.Array:
     """True where `x` is plus infinity."""
     return jnp.isposinf(x)
 
 
 @op
-def isreal(x: Tensor):
+def isreal(x: Tensor) -> jax.Array:
     """True where `x` has no imaginary part."""
     return jnp.isreal(x)
 
 
 @op
-def nan_to_num(x: Tensor, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> jax.Array:
     """Replace NaN by `nan` and infinities by `posinf` and `neginf`.
 
     None for an infinity stands for the largest or lowest finite number of the type.
@@ -356,7 +357,7 @@ def nan_to_num(x: Tensor, nan=0.0, posinf=None, neginf=None):
 
 
 @op
-def clip(x: Tensor, x_min: Tensor | None, x_max: Tensor | None):
+def clip(x: Tensor, x_min: Tensor | None, x_max: Tensor | None) -> jax.Array:
     """`x` limited to the range from `x_min` to `x_max`; None leaves that side open."""
     x = jnp.asarray(x)
     x = x.astype("int32") if x.dtype == bool else x
@@ -364,19 +365,19 @@ def clip(x: Tensor, x_min: Tensor | None, x_max: Tensor | None):
 
 
 @op
-def logical_not(x: Tensor):
+def logical_not(x: Tensor) -> jax.Array:
     """True where `x` is zero or False."""
     return jnp.logical_not(x)
 
 
 @op
-def bitwise_not(x: Tensor):
+def bitwise_not(x: Tensor) -> jax.Array:
     """Every bit of an integer turned over."""
     return jnp.bitwise_not(x)
 
 
 @op
-def bitwise_invert(x: Tensor):
+def bitwise_invert(x: Tensor) -> jax.Array:
     """Every bit of an integer turned over."""
     return jnp.bitwise_not(x)
 
@@ -385,37 +386,37 @@ def bitwise_invert(x: Tensor):
 
 
 @op
-def add(x1: Tensor, x2: Tensor):
+def add(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 + x2`."""
     return jnp.add(x1, x2)
 
 
 @op
-def subtract(x1: Tensor, x2: Tensor):
+def subtract(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 - x2`."""
     return jnp.subtract(x1, x2)
 
 
 @op
-def multiply(x1: Tensor, x2: Tensor):
+def multiply(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 * x2`."""
     return jnp.multiply(x1, x2)
 
 
 @op
-def divide(x1: Tensor, x2: Tensor):
+def divide(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 / x2`, always a float."""
     return jnp.divide(x1, x2)
 
 
 @op
-def true_divide(x1: Tensor, x2: Tensor):
+def true_divide(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 / x2`, always a float."""
     return jnp.divide(x1, x2)
 
 
 @op
-def divide_no_nan(x1: Tensor, x2: Tensor):
+def divide_no_nan(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 / x2`, and 0 where `x2` is 0; the gradient is 0 there too."""
     x1, x2 = floats(x1, x2)
     zero = x2 == 0
@@ -424,67 +425,67 @@ def divide_no_nan(x1: Tensor, x2: Tensor):
 
 
 @op
-def floor_divide(x1: Tensor, x2: Tensor):
+def floor_divide(x1: Tensor, x2: Tensor) -> jax.Array:
     """The greatest integer that is not above `x1 / x2`."""
     return jnp.floor_divide(x1, x2)
 
 
 @op
-def mod(x1: Tensor, x2: Tensor):
+def mod(x1: Tensor, x2: Tensor) -> jax.Array:
     """Remainder of the floor division, with the sign of `x2`."""
     return jnp.mod(x1, x2)
 
 
 @op
-def fmod(x1: Tensor, x2: Tensor):
+def fmod(x1: Tensor, x2: Tensor) -> jax.Array:
     """Remainder of the truncated division, with the sign of `x1`."""
     return jnp.fmod(x1, x2)
 
 
 @op
-def power(x1: Tensor, x2: Tensor):
+def power(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1` to the power `x2`."""
     return jnp.power(x1, x2)
 
 
 @op
-def maximum(x1: Tensor, x2: Tensor):
+def maximum(x1: Tensor, x2: Tensor) -> jax.Array:
     """The larger of two values; NaN if either is NaN."""
     return jnp.maximum(x1, x2)
 
 
 @op
-def minimum(x1: Tensor, x2: Tensor):
+def minimum(x1: Tensor, x2: Tensor) -> jax.Array:
     """The smaller of two values; NaN if either is NaN."""
     return jnp.minimum(x1, x2)
 
 
 @op
-def fmax(x1: Tensor, x2: Tensor):
+def fmax(x1: Tensor, x2: Tensor) -> jax.Array:
     """The larger of two values, where a number beats NaN."""
     return jnp.fmax(x1, x2)
 
 
 @op
-def fmin(x1: Tensor, x2: Tensor):
+def fmin(x1: Tensor, x2: Tensor) -> jax.Array:
     """The smaller of two values, where a number beats NaN."""
     return jnp.fmin(x1, x2)
 
 
 @op
-def gcd(x1: Tensor, x2: Tensor):
+def gcd(x1: Tensor, x2: Tensor) -> jax.Array:
     """Greatest common divisor of integers."""
     return jnp.gcd(x1, x2)
 
 
 @op
-def lcm(x1: Tensor, x2: Tensor):
+def lcm(x1: Tensor, x2: Tensor) -> jax.Array:
     """Least common multiple of integers."""
     return jnp.lcm(x1, x2)
 
 
 @op
-def ldexp(x1: Tensor, x2: Tensor):
+def ldexp(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 * 2 ** x2` for an integer `x2`."""
     if not jnp.issubdtype(jnp.result_type(x2), jnp.integer):
         raise TypeError(f"ldexp: x2 must hold integers. Received: x2 of type {jnp.result_type(x2).name}.")
@@ -492,37 +493,37 @@ def ldexp(x1: Tensor, x2: Tensor):
 
 
 @op
-def nextafter(x1: Tensor, x2: Tensor):
+def nextafter(x1: Tensor, x2: Tensor) -> jax.Array:
     """The next float after `x1` on the way to `x2`."""
     return jnp.nextafter(*floats(x1, x2))
 
 
 @op
-def heaviside(x1: Tensor, x2: Tensor):
+def heaviside(x1: Tensor, x2: Tensor) -> jax.Array:
     """0 where `x1` is negative, `x2` where it is zero, 1 where it is positive."""
     return jnp.heaviside(x1, x2)
 
 
 @op
-def arctan2(x1: Tensor, x2: Tensor):
+def arctan2(x1: Tensor, x2: Tensor) -> jax.Array:
     """Angle of the point `(x2, x1)` in radians, from -pi to pi."""
     return jnp.arctan2(strong(x1), strong(x2))
 
 
 @op
-def hypot(x1: Tensor, x2: Tensor):
+def hypot(x1: Tensor, x2: Tensor) -> jax.Array:
     """`sqrt(x1² + x2²)` without overflow."""
     return jnp.hypot(x1, x2)
 
 
 @op
-def logaddexp(x1: Tensor, x2: Tensor):
+def logaddexp(x1: Tensor, x2: Tensor) -> jax.Array:
     """`log(exp(x1) + exp(x2))` without overflow."""
     return jnp.logaddexp(strong(x1), strong(x2))
 
 
 @op
-def logaddexp2(x1: Tensor, x2: Tensor):
+def logaddexp2(x1: Tensor, x2: Tensor) -> jax.Array:
     """`log2(2**x1 + 2**x2)` without overflow."""
     return jnp.logaddexp2(strong(x1), strong(x2))
 
@@ -531,108 +532,108 @@ def logaddexp2(x1: Tensor, x2: Tensor):
 
 
 @op
-def equal(x1: Tensor, x2: Tensor):
+def equal(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 == x2`."""
     return jnp.equal(x1, x2)
 
 
 @op
-def not_equal(x1: Tensor, x2: Tensor):
+def not_equal(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 != x2`."""
     return jnp.not_equal(x1, x2)
 
 
 @op
-def greater(x1: Tensor, x2: Tensor):
+def greater(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 > x2`."""
     return jnp.greater(x1, x2)
 
 
 @op
-def greater_equal(x1: Tensor, x2: Tensor):
+def greater_equal(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 >= x2`."""
     return jnp.greater_equal(x1, x2)
 
 
 @op
-def less(x1: Tensor, x2: Tensor):
+def less(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 < x2`."""
     return jnp.less(x1, x2)
 
 
 @op
-def less_equal(x1: Tensor, x2: Tensor):
+def less_equal(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 <= x2`."""
     return jnp.less_equal(x1, x2)
 
 
 @op
-def isclose(x1: Tensor, x2: Tensor, rtol=1e-5, atol=1e-8, equal_nan=False):
+def isclose(x1: Tensor, x2: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> jax.Array:
     """True where `|x1 - x2| <= atol + rtol * |x2|`."""
     return jnp.isclose(x1, x2, rtol, atol, equal_nan)
 
 
 @op
-def allclose(x1: Tensor, x2: Tensor, rtol=1e-5, atol=1e-8, equal_nan=False):
+def allclose(x1: Tensor, x2: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> jax.Array:
     """Whether `isclose` holds for every element."""
     return jnp.allclose(x1, x2, rtol, atol, equal_nan)
 
 
 @op
-def logical_and(x1: Tensor, x2: Tensor):
+def logical_and(x1: Tensor, x2: Tensor) -> jax.Array:
     """True where both are non-zero."""
     return jnp.logical_and(x1, x2)
 
 
 @op
-def logical_or(x1: Tensor, x2: Tensor):
+def logical_or(x1: Tensor, x2: Tensor) -> jax.Array:
     """True where either is non-zero."""
     return jnp.logical_or(x1, x2)
 
 
 @op
-def logical_xor(x1: Tensor, x2: Tensor):
+def logical_xor(x1: Tensor, x2: Tensor) -> jax.Array:
     """True where exactly one is non-zero."""
     return jnp.logical_xor(x1, x2)
 
 
 @op
-def bitwise_and(x: Tensor, y: Tensor):
+def bitwise_and(x: Tensor, y: Tensor) -> jax.Array:
     """Bits that are set in both integers."""
     return jnp.bitwise_and(x, y)
 
 
 @op
-def bitwise_or(x: Tensor, y: Tensor):
+def bitwise_or(x: Tensor, y: Tensor) -> jax.Array:
     """Bits that are set in either integer."""
     return jnp.bitwise_or(x, y)
 
 
 @op
-def bitwise_xor(x: Tensor, y: Tensor):
+def bitwise_xor(x: Tensor, y: Tensor) -> jax.Array:
     """Bits that are set in exactly one integer."""
     return jnp.bitwise_xor(x, y)
 
 
 @op
-def bitwise_left_shift(x: Tensor, y: Tensor):
+def bitwise_left_shift(x: Tensor, y: Tensor) -> jax.Array:
     """Bits of `x` moved `y` places to the left."""
     return jnp.left_shift(x, y)
 
 
 @op
-def left_shift(x: Tensor, y: Tensor):
+def left_shift(x: Tensor, y: Tensor) -> jax.Array:
     """Bits of `x` moved `y` places to the left."""
     return jnp.left_shift(x, y)
 
 
 @op
-def bitwise_right_shift(x: Tensor, y: Tensor):
+def bitwise_right_shift(x: Tensor, y: Tensor) -> jax.Array:
     """Bits of `x` moved `y` places to the right, keeping the sign."""
     return jnp.right_shift(x, y)
 
 
 @op
-def right_shift(x: Tensor, y: Tensor):
+def right_shift(x: Tensor, y: Tensor) -> jax.Array:
     """Bits of `x` moved `y` places to the right, keeping the sign."""
     return jnp.right_shift(x, y)

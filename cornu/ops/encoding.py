@@ -5,10 +5,13 @@ import jax.numpy as jnp
 
 from cornu.core.dtypes import storage_dtype
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import DTypeLike
 
 
 @op
-def one_hot(x: Tensor, num_classes, axis=-1, dtype=None, sparse=False):
+def one_hot(
+    x: Tensor, num_classes: int, axis: int = -1, dtype: DTypeLike | None = None, sparse: bool = False
+) -> jax.Array:
     """A new axis of size `num_classes` that is 1 at the index given by `x` and 0 elsewhere.
 
     Args:
@@ -27,7 +30,14 @@ def one_hot(x: Tensor, num_classes, axis=-1, dtype=None, sparse=False):
 
 
 @op
-def multi_hot(inputs: Tensor, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
+def multi_hot(
+    inputs: Tensor,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+    sparse: bool = False,
+    **kwargs,
+) -> jax.Array:
     """One vector for each set of class indices: 1 at every index that occurs, 0 elsewhere.
 
     Args:

@@ -1,22 +1,26 @@
 """Operations that pick, order, find and replace elements."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor, output_spec
+from cornu.core.typing import ShapeLike
 
 # ---- picking ----
 
 
 @op
-def get_item(x: Tensor, key):
+def get_item(x: Tensor, key) -> jax.Array:
     """`x[key]`."""
     return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
 
 
 @op
-def take(x: Tensor, indices: Tensor, axis=None):
+def take(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
     """Elements or slices along `axis` at `indices`, which may be negative and of any shape.
 
     None for `axis` picks from the flat array.
@@ -29,7 +33,7 @@ def take(x: Tensor, indices: Tensor, axis=None):
 
 
 @op
-def take_along_axis(x: Tensor, indices: Tensor, axis=None):
+def take_along_axis(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
     """One element for each entry of `indices`, which has as many axes as `x` and counts along `axis`."""
     return jnp.take_along_axis(x, jnp.asarray(indices), axis=axis)
 
@@ -47,7 +51,7 @@ def _where_spec(condition, x1=None, x2=None):
 
 
 @op(spec=_where_spec)
-def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None):
+def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None) -> jax.Array:
     """`x1` where `condition` holds, else `x2`; with neither, the indices at which it holds, one tensor an axis."""
     if (x1 is None) != (x2 is None):
         raise ValueError("where: x1 and x2 must be given together, or neither of them.")
@@ -55,13 +59,13 @@ def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None)
 
 
 @op
-def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0):
+def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0) -> jax.Array:
     """For each element the choice that goes with the first condition that holds, else `default`."""
     return jnp.select(condlist, choicelist, default)
 
 
 @op
-def slice(inputs: Tensor, start_indices: Tensors, shape):
+def slice(inputs: Tensor, start_indices: Tensors, shape: ShapeLike) -> jax.Array:
     """The block of size `shape` that starts at `start_indices`, which may be computed values.
 
     A size of -1 is all that is left of an axis; where it starts must then be a plain number.
@@ -75,13 +79,13 @@ def slice(inputs: Tensor, start_indices: Tensors, shape):
 
 
 @op
-def slice_update(inputs: Tensor, start_indices: Tensor, updates: Tensor):
+def slice_update(inputs: Tensor, start_indices: Tensor, updates: Tensor) -> jax.Array:
     """`inputs` with the block that starts at `start_indices` replaced by `updates`."""
     return lax.dynamic_update_slice(inputs, updates, jnp.asarray(start_indices))
 
 
 @op
-def scatter(indices: Tensor, values: Tensor, shape):
+def scatter(indices: Tensor, values: Tensor, shape: ShapeLike) -> jax.Array:
     """Zeros of `shape` to which `values` are added at `indices`.
 
     Args:
@@ -101,7 +105,7 @@ _REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "mu
 
 
 @op
-def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction=None):
+def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction: str | None = None) -> jax.Array:
     """`inputs` with the elements at `indices` replaced by, or joined with, `updates`.
 
     Args:
@@ -127,25 +131,25 @@ def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction=N
 
 
 @op
-def sort(x: Tensor, axis=-1):
+def sort(x: Tensor, axis: int = -1) -> jax.Array:
     """The elements in rising order along `axis`, or of the flat array for None."""
     return jnp.sort(x, axis=axis)
 
 
 @op
-def argsort(x: Tensor, axis=-1):
+def argsort(x: Tensor, axis: int = -1) -> jax.Array:
     """The indices that sort `x` along `axis`; equal elements keep their order."""
     return jnp.argsort(x, axis=axis)
 
 
 @op
-def argpartition(x: Tensor, kth, axis=-1):
+def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
     """Indices with the `kth` smallest element in its place, smaller ones before it and larger ones after it."""
     return jnp.argpartition(x, kth, axis=axis)
 
 
 @op
-def top_k(x: Tensor, k, sorted=True):
+def top_k(x: Tensor, k: int, sorted: bool = True):
     """The `k` largest elements along the last axis, and their indices.
 
     With `sorted` they come in falling order, else in the order in which they stand in `x`.
@@ -164,7 +168,7 @@ def top_k(x: Tensor, k, sorted=True):
 
 
 @op
-def in_top_k(targets: Tensor, predictions: Tensor, k):
+def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
     """Whether the score of each target class is among the `k` highest of its row.
 
     Args:
@@ -181,7 +185,7 @@ def in_top_k(targets: Tensor, predictions: Tensor, k):
 
 
 @op
-def searchsorted(sorted_sequence: Tensor, values: Tensor, side="left"):
+def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") -> jax.Array:
     """Where each value would be inserted to keep the order; `side` says on which side of equal elements.
 
     Example:
@@ -200,19 +204,19 @@ def searchsorted(sorted_sequence: Tensor, values: Tensor, side="left"):
 
 
 @op(spec=_nonzero_spec)
-def nonzero(x: Tensor):
+def nonzero(x: Tensor) -> tuple[jax.Array, ...]:
     """The indices of the elements that are not zero, one tensor an axis."""
     return jnp.nonzero(x)
 
 
 @op
-def isin(x1: Tensor, x2: Tensor, assume_unique=False, invert=False):
+def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = False) -> jax.Array:
     """Whether each element of `x1` occurs in `x2` (or, with `invert`, does not)."""
     return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
 @op
-def unravel_index(indices: Tensor, shape):
+def unravel_index(indices: Tensor, shape: ShapeLike):
     """Indices into the flat array as indices into an array of `shape`, one tensor an axis."""
     return jnp.unravel_index(jnp.asarray(indices), tuple(shape))
 
@@ -239,14 +243,14 @@ def _unique_spec(
 @op(spec=_unique_spec)
 def unique(
     x: Tensor,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
     fill_value=None,
-):
+) -> Any:
     """The distinct elements.
 
     Args:

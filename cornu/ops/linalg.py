@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import late
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
+from cornu.core.typing import Axes
 from cornu.ops.elementwise import floating, floats
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ __all__ = [
 
 
 @op
-def cholesky(x: Tensor, upper=False):
+def cholesky(x: Tensor, upper: bool = False) -> jax.Array:
     """The triangular `L` with `L @ L.T == x` for a positive definite `x`, or `U` with `U.T @ U == x`.
 
     Raises:
@@ -53,7 +54,7 @@ def cholesky(x: Tensor, upper=False):
 
 
 @op
-def cholesky_inverse(x: Tensor, upper=False):
+def cholesky_inverse(x: Tensor, upper: bool = False) -> jax.Array:
     """The inverse of the matrix whose Cholesky factor is `x`, lower or upper triangular."""
     x = _square("cholesky_inverse", x)
     eye = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
@@ -63,20 +64,20 @@ def cholesky_inverse(x: Tensor, upper=False):
 
 
 @op
-def det(x: Tensor):
+def det(x: Tensor) -> jax.Array:
     """Determinant."""
     return jnp.linalg.det(_square("det", x))
 
 
 @op
-def slogdet(x: Tensor):
+def slogdet(x: Tensor) -> tuple[jax.Array, jax.Array]:
     """Sign of the determinant, and the logarithm of its absolute value."""
     sign, logarithm = jnp.linalg.slogdet(_square("slogdet", x))
     return sign, logarithm
 
 
 @op
-def logdet(x: Tensor):
+def logdet(x: Tensor) -> jax.Array:
     """Logarithm of the determinant of a positive definite matrix."""
     return jnp.linalg.slogdet(_square("logdet", x))[1]
 
@@ -96,19 +97,19 @@ def eigh(x: Tensor):
 
 
 @op
-def inv(x: Tensor):
+def inv(x: Tensor) -> jax.Array:
     """Inverse."""
     return jnp.linalg.inv(_square("inv", x))
 
 
 @op
-def pinv(x: Tensor, rcond=None):
+def pinv(x: Tensor, rcond: float | None = None) -> jax.Array:
     """Moore-Penrose pseudo-inverse; singular values below `rcond` times the largest count as zero."""
     return jnp.linalg.pinv(_matrix("pinv", x), rtol=rcond)
 
 
 @op
-def matrix_rank(x: Tensor, tol=None):
+def matrix_rank(x: Tensor, tol: float | None = None) -> jax.Array:
     """How many singular values are above `tol`, by default a multiple of the rounding error of the largest."""
     x = _matrix("matrix_rank", x)
     if tol is None:
@@ -118,7 +119,7 @@ def matrix_rank(x: Tensor, tol=None):
 
 
 @op
-def norm(x: Tensor, ord=None, axis=None, keepdims=False):
+def norm(x: Tensor, ord: int | float | str | None = None, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Norm of vectors or matrices.
 
     Args:
@@ -137,7 +138,7 @@ def norm(x: Tensor, ord=None, axis=None, keepdims=False):
 
 
 @op
-def qr(x: Tensor, mode="reduced"):
+def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
     """`q` with orthonormal columns and `r` upper triangular, with `q @ r == x`.
 
     `mode` is `"reduced"`, where `q` has as many columns as needed, or `"complete"`, where it is square.
@@ -149,7 +150,7 @@ def qr(x: Tensor, mode="reduced"):
 
 
 @op
-def svd(x: Tensor, full_matrices=True, compute_uv=True):
+def svd(x: Tensor, full_matrices: bool = True, compute_uv: bool = True):
     """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or `s` alone without `compute_uv`."""
     result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
     return tuple(result) if compute_uv else result
@@ -163,7 +164,7 @@ def lu_factor(x: Tensor):
 
 
 @op
-def solve(a: Tensor, b: Tensor):
+def solve(a: Tensor, b: Tensor) -> jax.Array:
     """`x` with `a @ x == b`, for a matrix `b` or, where it has one axis less than `a`, a vector.
 
     Example:
@@ -178,7 +179,7 @@ def solve(a: Tensor, b: Tensor):
 
 
 @op
-def solve_triangular(a: Tensor, b: Tensor, lower=False):
+def solve_triangular(a: Tensor, b: Tensor, lower: bool = False) -> jax.Array:
     """`solve` for an upper (or, with `lower`, lower) triangular `a`."""
     a, b = floats(a, b)
     _square("solve_triangular", a)
@@ -188,13 +189,13 @@ def solve_triangular(a: Tensor, b: Tensor, lower=False):
 
 
 @op
-def lstsq(a: Tensor, b: Tensor, rcond=None):
+def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
     """The `x` with the least `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
     a, b = floats(a, b)
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
-def jvp(fun, primals, tangents, has_aux=False):
+def jvp(fun, primals, tangents, has_aux: bool = False) -> tuple:
     """The value of `fun` at `primals`, and its derivative in the direction `tangents`.
 
     Args:

@@ -1,5 +1,6 @@
 """Small measures and conversions of `cornu.ops.nn` that belong to no other family."""
 
+import jax
 import jax.numpy as jnp
 
 from cornu.core.operation import Tensor, op
@@ -7,7 +8,7 @@ from cornu.ops.elementwise import floating, floats
 
 
 @op
-def psnr(x1: Tensor, x2: Tensor, max_val):
+def psnr(x1: Tensor, x2: Tensor, max_val) -> jax.Array:
     """Peak signal-to-noise ratio in decibels, `20 log10(max_val) - 10 log10(mean((x1 - x2)²))`."""
     x1, x2 = floats(x1, x2)
     if x1.shape != x2.shape:
@@ -16,7 +17,7 @@ def psnr(x1: Tensor, x2: Tensor, max_val):
 
 
 @op
-def polar(abs_: Tensor, angle: Tensor):
+def polar(abs_: Tensor, angle: Tensor) -> jax.Array:
     """Complex numbers from absolute value and angle in radians."""
     abs_, angle = floating(abs_), floating(angle)
     return abs_ * jnp.cos(angle) + 1j * abs_ * jnp.sin(angle)

@@ -1,16 +1,20 @@
 """Operations that shift and scale to a common size: moments and the normalizations built on them."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from cornu import settings
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Axes
 from cornu.ops.conversion import saturate_cast
 from cornu.ops.elementwise import floating
 
 
 @op
-def moments(x: Tensor, axes, keepdims=False, synchronized=False):
+def moments(x: Tensor, axes, keepdims: bool = False, synchronized: bool = False):
     """Mean and variance over `axes`.
 
     Args:
@@ -41,11 +45,11 @@ def batch_normalization(
     x: Tensor,
     mean: Tensor,
     variance: Tensor,
-    axis,
+    axis: int | Sequence[int],
     offset: Tensor | None = None,
     scale: Tensor | None = None,
-    epsilon=1e-3,
-):
+    epsilon: float = 1e-3,
+) -> jax.Array:
     """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors that lie along `axis`."""
     x = floating(x)
 
@@ -64,10 +68,10 @@ def layer_normalization(
     x: Tensor,
     gamma: Tensor | None = None,
     beta: Tensor | None = None,
-    axis=-1,
-    epsilon=None,
-    rms_scaling=False,
-):
+    axis: Axes = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
+) -> jax.Array:
     """Mean 0 and variance 1 over `axis`, then `gamma * x + beta` (Ba et al., 2016).
 
     Args:
@@ -82,7 +86,9 @@ def layer_normalization(
 
 
 @op
-def rms_normalization(x: Tensor, scale: Tensor | None = None, axis=-1, epsilon=None):
+def rms_normalization(
+    x: Tensor, scale: Tensor | None = None, axis: Axes = -1, epsilon: float | None = None
+) -> jax.Array:
     """`scale * x / sqrt(mean(x²) + epsilon)` over `axis` (Zhang & Sennrich, 2019)."""
     x = floating(x)
     epsilon = settings.epsilon() if epsilon is None else epsilon
@@ -93,7 +99,7 @@ def rms_normalization(x: Tensor, scale: Tensor | None = None, axis=-1, epsilon=N
 
 
 @op
-def normalize(x: Tensor, axis=-1, order=2, epsilon=None):
+def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None = None) -> jax.Array:
     """`x` divided by its norm of the given order along `axis`.
 
     Args:

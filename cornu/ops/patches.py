@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Sizes
 from cornu.ops.elementwise import floating
 from cornu.ops.filtering import keeping_integers, windows
 
@@ -23,7 +24,7 @@ def _columns(x, kernel_size, dilation, padding, stride):
 
 
 @op
-def unfold(x: Tensor, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(x: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> jax.Array:
     """Sliding blocks of an image as columns.
 
     Args:
@@ -50,7 +51,9 @@ def unfold(x: Tensor, kernel_size, dilation=1, padding=0, stride=1):
 
 
 @op
-def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    x: Tensor, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> jax.Array:
     """Columns put back as the blocks of an image, added up where they overlap: the transpose of `unfold`.
 
     Args:
@@ -62,12 +65,11 @@ def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
         Shape `(batch, channels, height, width)`.
     """
     size, kernel = _pair(output_size, "output_size", "fold"), _pair(kernel_size, "kernel_size", "fold")
-    dilation, stride = _pair(dilation, "dilation", "fold"), _pair(stride, "stride", "fold")
-    padding = _pair(padding, "padding", "fold", minimum=0)
+    apart, step = _pair(dilation, "dilation", "fold"), _pair(stride, "stride", "fold")
+    border = _pair(padding, "padding", "fold", minimum=0)
     given, x = jnp.asarray(x).dtype, floating(x)
     blocks = math.prod(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True)
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(size, kernel, apart, border, step, strict=True)
     )
     if x.ndim != 3 or x.shape[1] % math.prod(kernel) or x.shape[2] != blocks:
         raise ValueError(
@@ -77,14 +79,14 @@ def fold(x: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
     def back(columns):  # one image: (channels * kernel, blocks) -> (channels, height, width)
         image = jax.ShapeDtypeStruct((1, channels, *size), x.dtype)
-        transpose = jax.linear_transpose(lambda i: _columns(i, kernel, dilation, padding, stride), image)
+        transpose = jax.linear_transpose(lambda i: _columns(i, kernel, apart, border, step), image)
         return transpose(columns[None])[0][0]
 
     return jax.vmap(back)(x).astype(given)
 
 
 @op
-def depth_to_space(x: Tensor, block_size, data_format="channels_last"):
+def depth_to_space(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Groups of `block_size²` channels laid out as blocks of height and width.
 
     Args:
@@ -110,7 +112,7 @@ def depth_to_space(x: Tensor, block_size, data_format="channels_last"):
 
 
 @op
-def space_to_depth(x: Tensor, block_size, data_format="channels_last"):
+def space_to_depth(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Blocks of height and width laid out as channels: the inverse of `depth_to_space`.
 
     Example:
@@ -149,7 +151,7 @@ def _check_multiple(name, what, size, divisor):
 
 
 @op
-def rearrange(tensor: Tensor, pattern, **axes_lengths):
+def rearrange(tensor: Tensor, pattern: str, **axes_lengths) -> jax.Array:
     """Reshape and transpose by names of axes.
 
     Args:

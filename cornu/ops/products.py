@@ -3,6 +3,10 @@
 8-bit integers are added up in 32 bits, so that a product of quantized values does not overflow.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from cornu import settings
@@ -17,7 +21,7 @@ def _accumulator(*values):
 
 
 @op
-def matmul(x1: Tensor, x2: Tensor):
+def matmul(x1: Tensor, x2: Tensor) -> jax.Array:
     """Matrix product over the last two axes; leading axes are broadcast.
 
     Example:
@@ -28,49 +32,51 @@ def matmul(x1: Tensor, x2: Tensor):
 
 
 @op
-def dot(x1: Tensor, x2: Tensor):
+def dot(x1: Tensor, x2: Tensor) -> jax.Array:
     """Product over the last axis of `x1` and the second last (or only) one of `x2`."""
     return jnp.dot(x1, x2)
 
 
 @op
-def vdot(x1: Tensor, x2: Tensor):
+def vdot(x1: Tensor, x2: Tensor) -> jax.Array:
     """Sum of the products of two flattened tensors, the first one conjugated."""
     return jnp.vdot(x1, x2)
 
 
 @op
-def inner(x1: Tensor, x2: Tensor):
+def inner(x1: Tensor, x2: Tensor) -> jax.Array:
     """Product over the last axes of both."""
     return jnp.inner(x1, x2)
 
 
 @op
-def outer(x1: Tensor, x2: Tensor):
+def outer(x1: Tensor, x2: Tensor) -> jax.Array:
     """Every product of an element of one flattened tensor with one of the other."""
     return jnp.outer(x1, x2)
 
 
 @op
-def kron(x1: Tensor, x2: Tensor):
+def kron(x1: Tensor, x2: Tensor) -> jax.Array:
     """Kronecker product: each element of `x1` times all of `x2`, in blocks."""
     return jnp.kron(x1, x2)
 
 
 @op
-def cross(x1: Tensor, x2: Tensor, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross(
+    x1: Tensor, x2: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> jax.Array:
     """Cross product of vectors of 2 or 3 components that lie along `axisa`, `axisb`, `axisc`, or all along `axis`."""
     return jnp.cross(x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
 
 
 @op
-def tensordot(x1: Tensor, x2: Tensor, axes=2):
+def tensordot(x1: Tensor, x2: Tensor, axes: int | Sequence[Any] = 2) -> jax.Array:
     """Product over the last `axes` axes of `x1` and the first of `x2`, or over two lists of axes."""
     return jnp.tensordot(x1, x2, axes=axes)
 
 
 @op
-def einsum(subscripts, *operands: Tensor, **kwargs):
+def einsum(subscripts: str, *operands: Tensor, **kwargs) -> jax.Array:
     """Products and sums in Einstein's notation.
 
     Args:
@@ -87,13 +93,13 @@ def einsum(subscripts, *operands: Tensor, **kwargs):
 
 
 @op
-def trace(x: Tensor, offset=0, axis1=0, axis2=1):
+def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """Sum of the diagonal `offset` of the planes of two axes."""
     return jnp.trace(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 @op
-def correlate(x1: Tensor, x2: Tensor, mode="valid"):
+def correlate(x1: Tensor, x2: Tensor, mode: str = "valid") -> jax.Array:
     """Cross-correlation of two vectors; `mode` is `"valid"`, `"same"` or `"full"`."""
     x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
     if not jnp.issubdtype(jnp.result_type(x1, x2), jnp.inexact):
@@ -102,7 +108,7 @@ def correlate(x1: Tensor, x2: Tensor, mode="valid"):
 
 
 @op
-def cdist(x: Tensor, y: Tensor):
+def cdist(x: Tensor, y: Tensor) -> jax.Array:
     """Euclidean distance between every row of `x` and every row of `y`.
 
     Shapes `(..., m, d)` and `(..., n, d)` give `(..., m, n)`.

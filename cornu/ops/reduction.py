@@ -5,6 +5,7 @@ The `nan...` forms skip NaN.
 """
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,23 +15,24 @@ from cornu.core import budget
 from cornu.core.dtypes import dtype_of, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Axes, DTypeLike
 from cornu.ops.elementwise import floating
 
 
 @op
-def all(x: Tensor, axis=None, keepdims=False):
+def all(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Whether every element is non-zero."""
     return jnp.all(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def any(x: Tensor, axis=None, keepdims=False):
+def any(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Whether some element is non-zero."""
     return jnp.any(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def sum(x: Tensor, axis=None, keepdims=False):
+def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Sum over `axis`.
 
     Example:
@@ -42,43 +44,43 @@ def sum(x: Tensor, axis=None, keepdims=False):
 
 
 @op
-def prod(x: Tensor, axis=None, keepdims=False, dtype=None):
+def prod(x: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = None) -> jax.Array:
     """Product over `axis`, computed in `dtype` where one is given."""
     return jnp.prod(x, axis=_axes(axis), keepdims=keepdims, dtype=_optional(dtype))
 
 
 @op
-def max(x: Tensor, axis=None, keepdims=False, initial=None):
+def max(x: Tensor, axis: Axes = None, keepdims: bool = False, initial=None) -> jax.Array:
     """Largest value over `axis`, and at least `initial`."""
     return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op
-def min(x: Tensor, axis=None, keepdims=False, initial=None):
+def min(x: Tensor, axis: Axes = None, keepdims: bool = False, initial=None) -> jax.Array:
     """Smallest value over `axis`, and at most `initial`."""
     return jnp.min(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op
-def amax(x: Tensor, axis=None, keepdims=False):
+def amax(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Largest value over `axis`."""
     return jnp.max(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def amin(x: Tensor, axis=None, keepdims=False):
+def amin(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Smallest value over `axis`."""
     return jnp.min(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def ptp(x: Tensor, axis=None, keepdims=False):
+def ptp(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Largest minus smallest value over `axis`."""
     return jnp.ptp(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def argmax(x: Tensor, axis=None, keepdims=False):
+def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
     """Index of the largest value along `axis`, the first one on a tie; None counts through the flat array.
 
     NaN counts as the largest, and the tiniest number as larger than 0.
@@ -87,7 +89,7 @@ def argmax(x: Tensor, axis=None, keepdims=False):
 
 
 @op
-def argmin(x: Tensor, axis=None, keepdims=False):
+def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
     """Index of the smallest value along `axis`, the first one on a tie; None counts through the flat array.
 
     NaN counts as the smallest, and the tiniest number as larger than 0.
@@ -96,7 +98,7 @@ def argmin(x: Tensor, axis=None, keepdims=False):
 
 
 @op
-def mean(x: Tensor, axis=None, keepdims=False):
+def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Arithmetic mean over `axis`; integers give a float.
 
     Example:
@@ -108,31 +110,31 @@ def mean(x: Tensor, axis=None, keepdims=False):
 
 
 @op
-def var(x: Tensor, axis=None, keepdims=False):
+def var(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Variance over `axis`, `mean((x - mean(x))²)`."""
     return jnp.var(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def std(x: Tensor, axis=None, keepdims=False):
+def std(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Standard deviation over `axis`, the square root of `var`."""
     return jnp.std(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def average(x: Tensor, axis=None, weights: Tensor | None = None):
+def average(x: Tensor, axis: Axes = None, weights: Tensor | None = None) -> jax.Array:
     """Mean over `axis` weighted by `weights`, which have the shape of `x` or of that one axis."""
     return jnp.average(x, axis=_axes(axis), weights=weights)
 
 
 @op
-def median(x: Tensor, axis=None, keepdims=False):
+def median(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Middle value over `axis`, the mean of the two middle ones for an even count."""
     return jnp.median(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def quantile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+def quantile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
     """Values below which the fractions `q` of the data lie.
 
     Args:
@@ -150,19 +152,19 @@ def quantile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
 
 
 @op
-def percentile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+def percentile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
     """`quantile` with `q` in percent, from 0 to 100."""
     return jnp.percentile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @op
-def count_nonzero(x: Tensor, axis=None):
+def count_nonzero(x: Tensor, axis: Axes = None) -> jax.Array:
     """How many elements are not zero, over `axis`."""
     return jnp.count_nonzero(x, axis=_axes(axis))
 
 
 @op
-def logsumexp(x: Tensor, axis=None, keepdims=False):
+def logsumexp(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """`log(sum(exp(x)))` over `axis` without overflow."""
     return jax.nn.logsumexp(floating(x), axis=_axes(axis), keepdims=keepdims)
 
@@ -171,73 +173,73 @@ def logsumexp(x: Tensor, axis=None, keepdims=False):
 
 
 @op
-def nansum(x: Tensor, axis=None, keepdims=False):
+def nansum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Sum over `axis` with NaN as 0."""
     return jnp.nansum(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanprod(x: Tensor, axis=None, keepdims=False):
+def nanprod(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Product over `axis` with NaN as 1."""
     return jnp.nanprod(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanmax(x: Tensor, axis=None, keepdims=False):
+def nanmax(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Largest value over `axis` that is not NaN."""
     return jnp.nanmax(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanmin(x: Tensor, axis=None, keepdims=False):
+def nanmin(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Smallest value over `axis` that is not NaN."""
     return jnp.nanmin(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanargmax(x: Tensor, axis=None, keepdims=False):
+def nanargmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
     """Index of the largest value along `axis` that is not NaN, or -1 where all are."""
     return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
 
 
 @op
-def nanargmin(x: Tensor, axis=None, keepdims=False):
+def nanargmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
     """Index of the smallest value along `axis` that is not NaN, or -1 where all are."""
     return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
 
 
 @op
-def nanmean(x: Tensor, axis=None, keepdims=False):
+def nanmean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Mean over `axis` of what is not NaN."""
     return jnp.nanmean(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanvar(x: Tensor, axis=None, keepdims=False):
+def nanvar(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Variance over `axis` of what is not NaN."""
     return jnp.nanvar(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanstd(x: Tensor, axis=None, keepdims=False):
+def nanstd(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Standard deviation over `axis` of what is not NaN."""
     return jnp.nanstd(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanmedian(x: Tensor, axis=None, keepdims=False):
+def nanmedian(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Median over `axis` of what is not NaN."""
     return jnp.nanmedian(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
-def nanquantile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+def nanquantile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
     """`quantile` of what is not NaN."""
     return jnp.nanquantile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @op
-def nanpercentile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=False):
+def nanpercentile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
     """`percentile` of what is not NaN."""
     return jnp.nanpercentile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
 
@@ -246,38 +248,38 @@ def nanpercentile(x: Tensor, q: Tensor, axis=None, method="linear", keepdims=Fal
 
 
 @op
-def cumsum(x: Tensor, axis=None, dtype=None):
+def cumsum(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """Running sum along `axis`, or through the flat array for None."""
     return jnp.cumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
-def cumprod(x: Tensor, axis=None, dtype=None):
+def cumprod(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """Running product along `axis`, or through the flat array for None."""
     return jnp.cumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
-def nancumsum(x: Tensor, axis=None, dtype=None):
+def nancumsum(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """Running sum along `axis` with NaN as 0."""
     return jnp.nancumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
-def nancumprod(x: Tensor, axis=None, dtype=None):
+def nancumprod(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """Running product along `axis` with NaN as 1."""
     return jnp.nancumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
-def diff(a: Tensor, n=1, axis=-1):
+def diff(a: Tensor, n: int = 1, axis: int = -1) -> jax.Array:
     """Difference between neighbours along `axis`, taken `n` times over."""
     budget.take("calls", n, "diff")
     return jnp.diff(a, n=n, axis=axis)
 
 
 @op
-def trapezoid(y: Tensor, x: Tensor | None = None, dx=1.0, axis=-1):
+def trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1.0, axis: int = -1) -> jax.Array:
     """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or at distance `dx`."""
     return jnp.trapezoid(floating(y), x, dx=dx, axis=axis)
 
@@ -290,7 +292,7 @@ def _bincount_spec(x, weights=None, minlength=0, sparse=False):
 
 
 @op(spec=_bincount_spec)
-def bincount(x: Tensor, weights: Tensor | None = None, minlength=0, sparse=False):
+def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0, sparse: bool = False) -> jax.Array:
     """How often each of 0, 1, 2, ... occurs along the last axis of `x`.
 
     Args:
@@ -328,7 +330,7 @@ def _bins(x, minlength):
 
 
 @op
-def histogram(x: Tensor, bins=10, range=None):
+def histogram(x: Tensor, bins: int = 10, range: Sequence[float] | None = None):
     """Counts of `x` in `bins` equal intervals, and the `bins + 1` edges between them.
 
     `range` is the pair of the outer edges, by default the smallest and the largest value.
@@ -338,7 +340,7 @@ def histogram(x: Tensor, bins=10, range=None):
 
 
 @op
-def digitize(x: Tensor, bins: Tensor):
+def digitize(x: Tensor, bins: Tensor) -> jax.Array:
     """Index of the interval between the ascending edges `bins` into which each element falls.
 
     Example:
@@ -349,7 +351,7 @@ def digitize(x: Tensor, bins: Tensor):
 
 
 @op
-def corrcoef(x: Tensor):
+def corrcoef(x: Tensor) -> jax.Array:
     """Correlation between the rows of `x`, of shape `(variables, observations)`."""
     return jnp.corrcoef(floating(x))
 

@@ -1,7 +1,10 @@
 """Operations that move elements about without changing their values: reshape, join, split, pad, turn."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -9,6 +12,7 @@ from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ArrayLike, Axes, ShapeLike
 
 # ---- one tensor, another arrangement ----
 
@@ -29,7 +33,7 @@ def _reshape_spec(x, newshape):
 
 
 @op(spec=_reshape_spec)
-def reshape(x: Tensor, newshape):
+def reshape(x: Tensor, newshape: ShapeLike) -> jax.Array:
     """The same elements in another shape.
 
     Args:
@@ -44,13 +48,13 @@ def reshape(x: Tensor, newshape):
 
 
 @op
-def ravel(x: Tensor):
+def ravel(x: Tensor) -> jax.Array:
     """All elements in one axis."""
     return jnp.ravel(x)
 
 
 @op
-def transpose(x: Tensor, axes=None):
+def transpose(x: Tensor, axes: Sequence[int] | None = None) -> jax.Array:
     """The axes in the order `axes`, or back to front for None.
 
     Example:
@@ -61,19 +65,19 @@ def transpose(x: Tensor, axes=None):
 
 
 @op
-def swapaxes(x: Tensor, axis1, axis2):
+def swapaxes(x: Tensor, axis1: int, axis2: int) -> jax.Array:
     """Exchange two axes."""
     return jnp.swapaxes(x, axis1, axis2)
 
 
 @op
-def moveaxis(x: Tensor, source, destination):
+def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
     """Move the axes `source` to the places `destination`; the others keep their order."""
     return jnp.moveaxis(x, source, destination)
 
 
 @op
-def expand_dims(x: Tensor, axis):
+def expand_dims(x: Tensor, axis: int | Sequence[int]) -> jax.Array:
     """Insert an axis of size 1 (or several) at `axis` of the result."""
     return jnp.expand_dims(x, axis)
 
@@ -88,43 +92,43 @@ def _squeeze_spec(x, axis=None):
 
 
 @op(spec=_squeeze_spec)
-def squeeze(x: Tensor, axis=None):
+def squeeze(x: Tensor, axis: Axes = None) -> jax.Array:
     """Remove axes of size 1: those in `axis`, or all for None."""
     return jnp.squeeze(x, _as_tuple(axis) if axis is not None else None)
 
 
 @op
-def broadcast_to(x: Tensor, shape):
+def broadcast_to(x: Tensor, shape: ShapeLike) -> jax.Array:
     """Repeat axes of size 1, and add leading ones, until `x` has `shape`."""
     return jnp.broadcast_to(x, _as_tuple(shape))
 
 
 @op
-def flip(x: Tensor, axis=None):
+def flip(x: Tensor, axis: Axes = None) -> jax.Array:
     """Reverse the order along `axis`, or along every axis for None."""
     return jnp.flip(x, axis)
 
 
 @op
-def fliplr(x: Tensor):
+def fliplr(x: Tensor) -> jax.Array:
     """Reverse the order along axis 1."""
     return jnp.fliplr(x)
 
 
 @op
-def flipud(x: Tensor):
+def flipud(x: Tensor) -> jax.Array:
     """Reverse the order along axis 0."""
     return jnp.flipud(x)
 
 
 @op
-def rot90(array: Tensor, k=1, axes=(0, 1)):
+def rot90(array: Tensor, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Array:
     """Turn by 90 degrees `k` times in the plane of `axes`, from the first towards the second."""
     return jnp.rot90(array, k, axes)
 
 
 @op
-def roll(x: Tensor, shift, axis=None):
+def roll(x: Tensor, shift: int | Sequence[int], axis: Axes = None) -> jax.Array:
     """Move elements `shift` places along `axis`; those that leave one end come in at the other."""
     return jnp.roll(x, shift, axis)
 
@@ -133,13 +137,13 @@ def roll(x: Tensor, shift, axis=None):
 
 
 @op
-def tile(x: Tensor, repeats):
+def tile(x: Tensor, repeats: ArrayLike) -> jax.Array:
     """Lay copies of `x` side by side, `repeats` of them along each axis."""
     return jnp.tile(x, _as_tuple(repeats))
 
 
 @op
-def repeat(x: Tensor, repeats, axis=None):
+def repeat(x: Tensor, repeats, axis: int | None = None) -> jax.Array:
     """Repeat each element along `axis`, the same number of times or each its own number.
 
     Example:
@@ -150,7 +154,9 @@ def repeat(x: Tensor, repeats, axis=None):
 
 
 @op
-def pad(x: Tensor, pad_width, mode="constant", constant_values=None):
+def pad(
+    x: Tensor, pad_width: int | Sequence[Any], mode: str = "constant", constant_values: ArrayLike | None = None
+) -> jax.Array:
     """Add elements around the edges.
 
     Args:
@@ -174,7 +180,7 @@ def pad(x: Tensor, pad_width, mode="constant", constant_values=None):
 
 
 @op
-def concatenate(xs: Tensors, axis=0):
+def concatenate(xs: Tensors, axis: int = 0) -> jax.Array:
     """Join tensors end to end along an existing axis.
 
     Example:
@@ -185,37 +191,37 @@ def concatenate(xs: Tensors, axis=0):
 
 
 @op
-def stack(x: Tensors, axis=0):
+def stack(x: Tensors, axis: int = 0) -> jax.Array:
     """Join tensors of one shape along a new axis."""
     return jnp.stack(x, axis=axis)
 
 
 @op
-def hstack(xs: Tensors):
+def hstack(xs: Tensors) -> jax.Array:
     """Join tensors along axis 1, vectors along axis 0."""
     return jnp.hstack(xs)
 
 
 @op
-def vstack(xs: Tensors):
+def vstack(xs: Tensors) -> jax.Array:
     """Join tensors along axis 0, where vectors are rows."""
     return jnp.vstack(xs)
 
 
 @op
-def dstack(xs: Tensors):
+def dstack(xs: Tensors) -> jax.Array:
     """Join tensors along axis 2, where matrices get a third axis of size 1."""
     return jnp.dstack(xs)
 
 
 @op
-def append(x1: Tensor, x2: Tensor, axis=None):
+def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
     """Join two tensors along `axis`, flattened first for None."""
     return jnp.append(x1, x2, axis=axis)
 
 
 @op
-def meshgrid(*x: Tensor, indexing="xy"):
+def meshgrid(*x: Tensor, indexing: str = "xy"):
     """The coordinates of every point of a grid over vectors, one tensor a vector.
 
     `indexing` is `"xy"`, where the first vector runs along axis 1, or `"ij"`, where it runs along axis 0.
@@ -227,7 +233,7 @@ def meshgrid(*x: Tensor, indexing="xy"):
 
 
 @op
-def split(x: Tensor, indices_or_sections, axis=0):
+def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0):
     """Cut along `axis` into so many equal parts, or before each of the given indices.
 
     Example:
@@ -239,7 +245,7 @@ def split(x: Tensor, indices_or_sections, axis=0):
 
 
 @op
-def array_split(x: Tensor, indices_or_sections, axis=0):
+def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0):
     """`split` into parts that need not be equal: the first ones are longer by one."""
     cuts = _cuts(indices_or_sections)
     budget.take("calls", cuts if isinstance(cuts, int) else len(cuts), "array_split")
@@ -247,19 +253,19 @@ def array_split(x: Tensor, indices_or_sections, axis=0):
 
 
 @op
-def hsplit(x: Tensor, indices_or_sections):
+def hsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
     """`split` along axis 1, along axis 0 for vectors."""
     return list(jnp.hsplit(x, _cuts(indices_or_sections)))
 
 
 @op
-def vsplit(x: Tensor, indices_or_sections):
+def vsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
     """`split` along axis 0."""
     return list(jnp.vsplit(x, _cuts(indices_or_sections)))
 
 
 @op
-def dsplit(x: Tensor, indices_or_sections):
+def dsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
     """`split` along axis 2."""
     return list(jnp.dsplit(x, _cuts(indices_or_sections)))
 
@@ -271,7 +277,7 @@ def _unstack_spec(x, num=None, axis=0):
 
 
 @op(spec=_unstack_spec)
-def unstack(x: Tensor, num=None, axis=0):
+def unstack(x: Tensor, num: int | None = None, axis: int = 0):
     """The slices along `axis` as a list; `num` is their number, where the size is not known.
 
     Example:
@@ -296,31 +302,31 @@ def _slices(shape, num, axis):
 
 
 @op
-def diag(x: Tensor, k=0):
+def diag(x: Tensor, k: int = 0) -> jax.Array:
     """The diagonal `k` of a matrix, or the matrix that has a vector as its diagonal `k`."""
     return jnp.diag(x, k=k)
 
 
 @op
-def diagflat(x: Tensor, k=0):
+def diagflat(x: Tensor, k: int = 0) -> jax.Array:
     """The matrix that has the elements of `x`, flattened, as its diagonal `k`."""
     return jnp.diagflat(x, k=k)
 
 
 @op
-def diagonal(x: Tensor, offset=0, axis1=0, axis2=1):
+def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The diagonal `offset` of the planes of two axes, as a new last axis."""
     return jnp.diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 @op
-def tril(x: Tensor, k=0):
+def tril(x: Tensor, k: int = 0) -> jax.Array:
     """Matrices with zeros above the diagonal `k`."""
     return jnp.tril(x, k=k)
 
 
 @op
-def triu(x: Tensor, k=0):
+def triu(x: Tensor, k: int = 0) -> jax.Array:
     """Matrices with zeros below the diagonal `k`."""
     return jnp.triu(x, k=k)
 
@@ -329,7 +335,7 @@ def triu(x: Tensor, k=0):
 
 
 @op
-def view_as_complex(x: Tensor):
+def view_as_complex(x: Tensor) -> jax.Array:
     """Complex numbers from a last axis of size 2 that holds (real, imaginary)."""
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
@@ -338,7 +344,7 @@ def view_as_complex(x: Tensor):
 
 
 @op
-def view_as_real(x: Tensor):
+def view_as_real(x: Tensor) -> jax.Array:
     """(real, imaginary) as a new last axis of size 2."""
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 

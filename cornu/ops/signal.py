@@ -3,12 +3,14 @@
 Complex tensors are pairs (real part, imaginary part), as in Keras.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
+from cornu.core.typing import ArrayLike
 from cornu.ops.elementwise import floating
 
 
@@ -28,25 +30,25 @@ def _part(x):
 
 
 @op
-def fft(x: Tensors):
+def fft(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as such a pair."""
     return _part(jnp.fft.fft(_join(x)))
 
 
 @op
-def fft2(x: Tensors):
+def fft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as such a pair."""
     return _part(jnp.fft.fft2(_join(x)))
 
 
 @op
-def ifft2(x: Tensors):
+def ifft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Inverse of `fft2`."""
     return _part(jnp.fft.ifft2(_join(x)))
 
 
 @op
-def rfft(x: Tensor, fft_length=None):
+def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Fourier transform of a real signal: its `fft_length // 2 + 1` frequencies as a pair (real, imaginary).
 
     `fft_length` cuts or pads the signal with zeros first; None takes it as it is.
@@ -60,13 +62,13 @@ def rfft(x: Tensor, fft_length=None):
 
 
 @op
-def irfft(x: Tensors, fft_length=None):
+def irfft(x: Tensors, fft_length: int | None = None) -> jax.Array:
     """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the frequencies less 2."""
     return jnp.fft.irfft(_join(x), n=fft_length)
 
 
 @op
-def extract_sequences(x: Tensor, sequence_length, sequence_stride):
+def extract_sequences(x: Tensor, sequence_length: int, sequence_stride: int) -> jax.Array:
     """Frames of `sequence_length` points, each `sequence_stride` after the one before.
 
     Shape `(..., time)` gives `(..., frames, sequence_length)`; points that fill no frame are left out.
@@ -79,7 +81,14 @@ def extract_sequences(x: Tensor, sequence_length, sequence_stride):
 
 
 @op
-def stft(x: Tensor, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+def stft(
+    x: Tensor,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    window: str | ArrayLike | None = "hann",
+    center: bool = True,
+) -> tuple[jax.Array, jax.Array]:
     """Short-time Fourier transform: `rfft` of overlapping frames of a real signal.
 
     Args:
@@ -103,7 +112,15 @@ def stft(x: Tensor, sequence_length, sequence_stride, fft_length, window="hann",
 
 
 @op
-def istft(x: Tensors, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+def istft(
+    x: Tensors,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    length: int | None = None,
+    window: str | ArrayLike | None = "hann",
+    center: bool = True,
+) -> jax.Array:
     """Inverse of `stft`: frames are added up where they overlap and divided by the sum of the squared windows.
 
     Args:
