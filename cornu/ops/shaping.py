@@ -340,6 +340,7 @@ def view_as_complex(x: Tensor) -> jax.Array:
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
         raise ValueError(f"view_as_complex: the last axis must have size 2. Received: x.shape={x.shape}.")
+    x = x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype("float32")
     return x[..., 0] + 1j * x[..., 1]
 
 

@@ -38,6 +38,8 @@ TABLE = [
         ("regularizers.L1", "regularizers.L2", "regularizers.L1L2"),
         other_type,
     ),
+    Row("As many rows as columns, both unknown.", ("corrcoef",), lambda f: f.probe.unknown and f.what == "shape"),
+    Row("Moments of whole numbers are floats, symbolically too.", ("moments",), other_type),
     Row("Truth stays truth.", ("constraints.NonNeg",), other_type),
     Row(
         "The shape of the noise has each axis of the input, as the layer wants it.",
