@@ -57,7 +57,8 @@ def harmless(folder, most_bytes=2**28, most_seconds=5.0):
         seen, _seen = _seen, None
     assert [event for event in seen if event[0] in _RUNS and not _is_own(event)] == []
     opened = {os.path.realpath(a[0]) for e, a in seen if e == "open" and isinstance(a[0], (str, bytes, os.PathLike))}
-    allowed = (os.path.realpath(folder), "/proc/", sys.prefix, sys.base_prefix, str(Path(cornu.__file__).parents[1]))
+    code = (sys.prefix, sys.base_prefix, str(Path(cornu.__file__).parents[1]), str(Path(__file__).parents[2]))
+    allowed = (os.path.realpath(folder), "/proc/", *code)
     temporary = os.path.join(os.path.realpath(os.environ.get("TMPDIR", "/tmp")), "tmp")
     opened.discard(os.path.dirname(temporary))  # of a temporary file without a name
     assert [path for path in opened if not str(path).startswith((*allowed, temporary))] == []
