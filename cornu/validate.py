@@ -17,7 +17,7 @@ from cornu import settings
 from cornu.errors import MissingPackageError
 
 
-def describe(owner: Any) -> str:
+def describe(owner: object) -> str:
     """`Conv2D "stem"` for an object with a name, else its class name; a string stands for itself."""
     if isinstance(owner, str):
         return owner
@@ -30,7 +30,7 @@ def describe(owner: Any) -> str:
 _STEERING = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
-def name(value: Any, owner: Any, optional: bool = False, slash: bool = False) -> Any:
+def name(value: Any, owner: object, optional: bool = False, slash: bool = False) -> Any:
     """A name, which is shown as it is wherever it comes up: text without signs that steer a terminal.
 
     Args:
@@ -57,7 +57,7 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _integer(value: Any, minimum: int, wanted: str, name: str, owner: Any) -> int:
+def _integer(value: Any, minimum: int, wanted: str, name: str, owner: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not _is_integer(value) or value < minimum:
@@ -65,17 +65,17 @@ def _integer(value: Any, minimum: int, wanted: str, name: str, owner: Any) -> in
     return int(value)
 
 
-def positive_int(value: Any, name: str, owner: Any) -> int:
+def positive_int(value: Any, name: str, owner: object) -> int:
     """`value` as an int of at least 1."""
     return _integer(value, 1, "a positive integer", name, owner)
 
 
-def non_negative_int(value: Any, name: str, owner: Any) -> int:
+def non_negative_int(value: Any, name: str, owner: object) -> int:
     """`value` as an int of at least 0."""
     return _integer(value, 0, "an integer of zero or more", name, owner)
 
 
-def int_tuple(value: Any, rank: int, name: str, owner: Any, minimum: int = 1) -> tuple[int, ...]:
+def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1) -> tuple[int, ...]:
     """`value` as a tuple of `rank` ints, where one int stands for all of them."""
     values = (value,) * rank if _is_integer(value) else value
     good = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
@@ -88,7 +88,7 @@ def int_tuple(value: Any, rank: int, name: str, owner: Any, minimum: int = 1) ->
     return tuple(int(v) for v in values)
 
 
-def one_of(value: Any, choices: Sequence, name: str, owner: Any) -> Any:
+def one_of(value: Any, choices: Sequence, name: str, owner: object) -> Any:
     """`value`, which must be among `choices`."""
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)
@@ -97,12 +97,12 @@ def one_of(value: Any, choices: Sequence, name: str, owner: Any) -> Any:
     return value
 
 
-def padding(value: Any, owner: Any, choices: Sequence[str] = ("valid", "same")) -> str:
+def padding(value: Any, owner: object, choices: Sequence[str] = ("valid", "same")) -> str:
     """A padding mode in lower case."""
     return one_of(value.lower() if isinstance(value, str) else value, choices, "padding", owner)
 
 
-def data_format(value: Any, owner: Any) -> str:
+def data_format(value: Any, owner: object) -> str:
     """`"channels_last"` or `"channels_first"`; None is the default of the settings."""
     if value is None:
         return settings.image_data_format()
@@ -110,7 +110,7 @@ def data_format(value: Any, owner: Any) -> str:
     return one_of(value, ("channels_last", "channels_first"), "data_format", owner)
 
 
-def axis(value: Any, rank: int, owner: Any, name: str = "axis") -> int:
+def axis(value: Any, rank: int, owner: object, name: str = "axis") -> int:
     """An axis of something with `rank` axes, counted from the front."""
     if not _is_integer(value) or not -rank <= value < rank:
         raise ValueError(
@@ -120,7 +120,7 @@ def axis(value: Any, rank: int, owner: Any, name: str = "axis") -> int:
     return int(value) % rank
 
 
-def fraction(value: Any, name: str, owner: Any) -> float:
+def fraction(value: Any, name: str, owner: object) -> float:
     """`value` as a float that is at least 0 and below 1."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         raise ValueError(

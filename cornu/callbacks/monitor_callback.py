@@ -10,7 +10,7 @@ import numpy as np
 from cornu.callbacks.callback import Callback
 
 
-def _metrics_of(owner: Any) -> Iterator[Any]:
+def _metrics_of(owner: object) -> Iterator[Any]:
     for metric in getattr(owner, "metrics", None) or ():
         yield metric
         yield from _metrics_of(metric)

@@ -22,7 +22,7 @@ class Format(enum.Enum):
     ONNX = "onnx"
 
     @classmethod
-    def of(cls, value: Any, owner: Any) -> "Format":
+    def of(cls, value: Any, owner: object) -> "Format":
         """The format called `value`, or an error that says which there are."""
         if value in cls._value2member_map_ or isinstance(value, cls):
             return cls(value)

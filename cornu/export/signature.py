@@ -16,7 +16,7 @@ from cornu.core.symbolic import KerasTensor
 Signature = tuple[Any, ...]
 
 
-def given(signature: Any, owner: Any, names: Sequence[str] = ()) -> Signature:
+def given(signature: Any, owner: object, names: Sequence[str] = ()) -> Signature:
     """The signature that the caller described: a list or tuple with one entry for each positional argument.
 
     Args:
@@ -32,7 +32,7 @@ def given(signature: Any, owner: Any, names: Sequence[str] = ()) -> Signature:
     return jax.tree.unflatten(structure, [_described(x, n, owner) for x, n in zip(leaves, names, strict=True)])
 
 
-def _described(x: Any, name: str, owner: Any) -> KerasTensor:
+def _described(x: Any, name: str, owner: object) -> KerasTensor:
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if shape is None or isinstance(x, type):
         raise ValueError(
@@ -43,7 +43,7 @@ def _described(x: Any, name: str, owner: Any) -> KerasTensor:
     return _numeric(KerasTensor(tuple(shape), dtype, name=getattr(x, "name", None) or name), owner)
 
 
-def _numeric(tensor: KerasTensor, owner: Any) -> KerasTensor:
+def _numeric(tensor: KerasTensor, owner: object) -> KerasTensor:
     if tensor.dtype == "string":
         raise ValueError(
             f'{validate.describe(owner)}: the input "{tensor.name}" is text, which compiled functions cannot take. '
@@ -68,7 +68,7 @@ def for_layer(layer: Any, signature: Any = None) -> Signature:
     return arguments
 
 
-def _checked_text(structure: Any, owner: Any) -> Any:
+def _checked_text(structure: Any, owner: object) -> Any:
     return jax.tree.map(lambda x: _numeric(x, owner), structure)
 
 

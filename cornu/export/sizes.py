@@ -18,7 +18,7 @@ Specs = list[jax.ShapeDtypeStruct]
 _TRIED = (84, 96)  # two sizes that suit most windows and factors, to learn what fails whatever the size is
 
 
-def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: Any) -> Specs:
+def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: object) -> Specs:
     """The inputs with a symbol for each size that may vary by itself.
 
     Args:
@@ -55,7 +55,9 @@ def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs
     return labels
 
 
-def _refuse(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: Any, first: Exception | None) -> Any:
+def _refuse(
+    inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: object, first: Exception | None
+) -> Any:
     """Raise: the function's own error where it cannot run at all, else that it needs to know its sizes."""
     for size in _TRIED:
         attempt([jax.ShapeDtypeStruct([size if d is None else d for d in x.shape], x.dtype) for x in inputs])

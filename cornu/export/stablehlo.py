@@ -36,7 +36,11 @@ class Lowered(NamedTuple):
 
 
 def lower(
-    fn: Callable, signature: Signature, name_of: Callable[[Variable], str], platforms: Sequence[str] | None, owner: Any
+    fn: Callable,
+    signature: Signature,
+    name_of: Callable[[Variable], str],
+    platforms: Sequence[str] | None,
+    owner: object,
 ) -> Lowered:
     """Lower `fn`.
 
@@ -75,7 +79,7 @@ def lower(
         return Lowered(_exported(plain, arguments, names, owner), by_name)
 
 
-def trace(fn: Callable, signature: Signature, owner: Any) -> tuple[tuple, list[Variable]]:
+def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, list[Variable]]:
     """The arguments of `fn` with symbols for unknown sizes, and the variables that it reads or assigns."""
     inputs, structure = jax.tree.flatten(signature)
     met: list[Variable] = []
@@ -109,7 +113,7 @@ def ambient(plain: bool = True) -> Iterator[None]:
         yield
 
 
-def _checked(platforms: Sequence[str] | None, owner: Any) -> tuple[str, ...] | None:
+def _checked(platforms: Sequence[str] | None, owner: object) -> tuple[str, ...] | None:
     if platforms is None:
         return None
     platforms = (platforms,) if isinstance(platforms, str) else tuple(platforms)
@@ -118,7 +122,7 @@ def _checked(platforms: Sequence[str] | None, owner: Any) -> tuple[str, ...] | N
     return tuple(validate.one_of(name, _KNOWN_PLATFORMS, "platforms", owner) for name in platforms)
 
 
-def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, owner: Any) -> export.Exported:
+def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, owner: object) -> export.Exported:
     """`pure` for the platforms; where none are named, those of `PLATFORMS` for which there is a way."""
 
     def lowered(names: Sequence[str]) -> export.Exported:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core.configurable import serialize_keras_object
+from cornu.core.typing import DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
 
 
@@ -25,7 +26,7 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0):
         self.value = value
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         return to_array(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -41,7 +42,7 @@ class Zeros(Initializer):
         print(cornu.initializers.Zeros()((2, 2)))
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         return to_array(np.zeros(tuple(shape), np.float32), dtype)
 
 
@@ -53,7 +54,7 @@ class Ones(Initializer):
         print(cornu.initializers.Ones()((2, 2)))
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         return to_array(np.ones(tuple(shape), np.float32), dtype)
 
 
@@ -71,7 +72,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0):
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         shape = tuple(shape)
         if len(shape) != 2:
             raise ValueError(f"Identity: the weight must be a matrix, of rank 2. Received: shape={shape}.")
@@ -109,7 +110,7 @@ class STFT(Initializer):
         if isinstance(window, str):
             self._window_of(1)
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         shape = tuple(shape)
         if len(shape) != 3 or shape[1] != 1 or shape[2] < 2:
             raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from cornu.core.configurable import Configurable
 from cornu.core.dtypes import storage_dtype
+from cornu.core.typing import DTypeLike
 
 
 class Initializer(Configurable):
@@ -26,7 +27,7 @@ class Initializer(Configurable):
         layer = cornu.layers.Dense(2, kernel_initializer=Halves())
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         """The first value of a weight of this shape; a dtype of None is floatx."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
 

@@ -16,8 +16,10 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.configurable import serialize_keras_object
+from cornu.core.typing import DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
 from cornu.random import SeedGenerator, make_default_seed
+from cornu.random.seed_generator import SeedLike
 
 # The standard deviation of a standard normal cut off at two: what VarianceScaling makes up for.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -32,7 +34,7 @@ class RandomInitializer(Initializer):
         seed: int for the same values at every call, `SeedGenerator` for new ones, None for an int drawn now.
     """
 
-    def __init__(self, seed: Any = None):
+    def __init__(self, seed: SeedLike = None):
         if not (seed is None or isinstance(seed, (int, np.integer, SeedGenerator))) or isinstance(seed, bool):
             raise ValueError(
                 f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. Received: seed={seed!r}."
@@ -40,7 +42,7 @@ class RandomInitializer(Initializer):
         self._given_seed = seed
         self.seed = make_default_seed() if seed is None else seed
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         if not dtypes.is_float(dtype):
             raise ValueError(
                 f"{type(self).__name__}: dtype must be a floating-point type, since the values are drawn. "
@@ -87,7 +89,7 @@ class RandomNormal(RandomInitializer):
         print(cornu.initializers.RandomNormal(stddev=0.1, seed=1)((2, 2)))
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: SeedLike = None):
         super().__init__(seed)
         self.mean = mean
         self.stddev = stddev
@@ -126,7 +128,7 @@ class RandomUniform(RandomInitializer):
         print(cornu.initializers.RandomUniform(-1.0, 1.0, seed=1)((2, 2)))
     """
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: SeedLike = None):
         super().__init__(seed)
         self.minval = minval
         self.maxval = maxval
@@ -160,7 +162,7 @@ class VarianceScaling(RandomInitializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: Any = None,
+        seed: SeedLike = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ):
@@ -216,7 +218,7 @@ class _NamedScaling(VarianceScaling):
     form: tuple[float, str, str]
 
     def __init__(
-        self, seed: Any = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+        self, seed: SeedLike = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
     ):
         super().__init__(*self.form, seed, input_axes, output_axes)
 
@@ -326,7 +328,7 @@ class Orthogonal(RandomInitializer):
         print(np.round(q @ q.T, 3))
     """
 
-    def __init__(self, gain: float = 1.0, seed: Any = None):
+    def __init__(self, gain: float = 1.0, seed: SeedLike = None):
         super().__init__(seed)
         self.gain = gain
 

@@ -28,7 +28,7 @@ _FORMS: dict[str, tuple[Callable, Callable]] = {
 FORMATS = (*_FORMS, *(f"rel_{name}" for name in _FORMS))
 
 
-def check(boxes: Any, form: str | None, owner: Any) -> None:
+def check(boxes: Any, form: str | None, owner: object) -> None:
     """Raise unless `boxes` is a dictionary with "boxes" and "labels", and their format is known."""
     if form is None:
         raise ValueError(

@@ -20,6 +20,7 @@ from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
 from cornu.layers.wrapper import OuterLayer
+from cornu.random.seed_generator import SeedLike
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
 
@@ -29,7 +30,7 @@ _MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
 # ---------------------------------------------------------------- any cell
 
 
-def check_cell(cell: Any, owner: Any) -> Any:
+def check_cell(cell: Any, owner: object) -> Any:
     """`cell`, or an error that says what it lacks."""
     if not callable(getattr(cell, "call", None)):
         raise ValueError(
@@ -162,7 +163,7 @@ class GatedCell(DropoutRNNCell, Layer):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         implementation = validate.one_of(kwargs.pop("implementation", 2), (0, 1, 2), "implementation", self)
@@ -332,7 +333,7 @@ class LSTMCell(GatedCell):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -427,7 +428,7 @@ class GRUCell(GatedCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(

@@ -153,7 +153,7 @@ class Discretization(HostLayer):
         return layer
 
 
-def _boundaries(values: Any, owner: Any) -> list[float]:
+def _boundaries(values: Any, owner: object) -> list[float]:
     boundaries = [float(value) for value in values]
     if not all(a <= b for a, b in pairwise(boundaries)):
         raise ValueError(f"{validate.describe(owner)}: bin_boundaries must be in rising order. Received: {boundaries}.")

@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     bias_shape: tuple[int | None, ...] | None
 
 
-def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: Any) -> Plan:
+def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: object) -> Plan:
     """The shapes of kernel and bias.
 
     Args:
@@ -62,7 +62,7 @@ def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes
     return Plan(equation, kernel_shape, _bias_shape(target, sizes, bias_axes, trailing, owner))
 
 
-def _parse(equation: str, owner: Any) -> tuple[str, str, str, str | None]:
+def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
     """Input, kernel and output letters, and on which side the other axes are: "left", "right" or None."""
     parts = equation.replace(" ", "").replace("->", ",").split(",")
     well_formed = len(parts) == 3 and equation.count("->") == 1
@@ -77,7 +77,7 @@ def _parse(equation: str, owner: Any) -> tuple[str, str, str, str | None]:
     return source, weight, target, ellipsis
 
 
-def _named_outputs(target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: Any) -> dict[str, Any]:
+def _named_outputs(target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: object) -> dict[str, Any]:
     """The size given for each letter of the output but the batch's."""
     letters = target if ellipsis == "left" else target[1:]
     if len(sizes) < len(letters) or (ellipsis is None and len(sizes) != len(letters)):
@@ -89,7 +89,7 @@ def _named_outputs(target: str, sizes: Sequence, ellipsis: str | None, equation:
     return dict(zip(letters, chosen, strict=True))
 
 
-def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, owner: Any) -> tuple | None:
+def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, owner: object) -> tuple | None:
     """Sizes along the bias's axes, 1 between and after them, nothing before the first."""
     if not bias_axes:
         return None

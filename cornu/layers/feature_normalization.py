@@ -152,14 +152,14 @@ class Normalization(Layer):
         return super().get_config() | dict(zip(("mean", "variance"), self._given, strict=True))
 
 
-def _axes(axis: int | Sequence[int] | None, owner: Any) -> tuple[int, ...]:
+def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
     axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     if 0 in axes:
         raise ValueError(f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={axis}.")
     return axes
 
 
-def _plain(value: Any, axes: tuple[int, ...], owner: Any) -> Any:
+def _plain(value: Any, axes: tuple[int, ...], owner: object) -> Any:
     """A statistic as a number or nested lists, as a config holds it."""
     if value is None or isinstance(value, (int, float)):
         return value
@@ -172,7 +172,7 @@ def _plain(value: Any, axes: tuple[int, ...], owner: Any) -> Any:
     return array.tolist()
 
 
-def _alike(mean: Any, variance: Any, owner: Any) -> tuple[Any, Any]:
+def _alike(mean: Any, variance: Any, owner: object) -> tuple[Any, Any]:
     """Mean and variance in one shape, which Keras wants of a file."""
     shapes = np.shape(mean), np.shape(variance)
     if shapes[0] == shapes[1]:
@@ -186,7 +186,7 @@ def _alike(mean: Any, variance: Any, owner: Any) -> tuple[Any, Any]:
         ) from None
 
 
-def _batches(data: Any, owner: Any) -> Iterator[np.ndarray]:
+def _batches(data: Any, owner: object) -> Iterator[np.ndarray]:
     if hasattr(data, "shape") or not isinstance(data, Iterable) or isinstance(data, (list, tuple)):
         yield np.asarray(data)
     else:

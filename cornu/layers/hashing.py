@@ -89,7 +89,7 @@ class Hashing(HostLayer):
         return bins
 
 
-def checked_bins(number: Any, owner: Any) -> int:
+def checked_bins(number: Any, owner: object) -> int:
     """A number of bins, whose indices fit into 32 bits."""
     if validate.positive_int(number, "num_bins", owner) >= 2**31:
         raise ValueError(f"{validate.describe(owner)}: num_bins must be less than 2**31. Received: {number}.")
@@ -101,7 +101,7 @@ def as_integers(inputs: Any) -> Any:
     return type(inputs)(inputs.shape, "int32") if inputs.dtype == "string" else inputs
 
 
-def whole_numbers(values: np.ndarray, owner: Any) -> np.ndarray:
+def whole_numbers(values: np.ndarray, owner: object) -> np.ndarray:
     """Numbers as 64-bit integers, what is behind the point left out."""
     if values.dtype.kind not in "iuf" and values.dtype.name != "bfloat16":
         raise ValueError(
@@ -121,7 +121,7 @@ def hashed(texts: list[bytes], salt: Sequence[int] | None, number: int) -> np.nd
     return text_hash.remainders(hashes, number)
 
 
-def checked_salt(salt: Any, owner: Any) -> list[int] | None:
+def checked_salt(salt: Any, owner: object) -> list[int] | None:
     """A salt as two integers."""
     if salt is None:
         return None

@@ -57,12 +57,12 @@ def numpy_for(x: Any) -> Any:
     return np if isinstance(x, (np.ndarray, np.generic)) else jnp
 
 
-def as_numpy(value: Any, owner: Any) -> np.ndarray:
+def as_numpy(value: Any, owner: object) -> np.ndarray:
     """`value` as a NumPy array."""
     return border.to_numpy(value, validate.describe(owner), "the input")
 
 
-def as_texts(value: Any, encoding: str, owner: Any) -> np.ndarray:
+def as_texts(value: Any, encoding: str, owner: object) -> np.ndarray:
     """Texts as an array of `str`; bytes are decoded."""
     if isinstance(value, jax.core.Tracer):
         raise ValueError(
@@ -94,7 +94,7 @@ def as_objects(values: Sequence) -> np.ndarray:
 _ONE_BATCH = (str, bytes, list)
 
 
-def batches(data: Any, owner: Any, steps: int | None = None) -> Iterator[np.ndarray]:
+def batches(data: Any, owner: object, steps: int | None = None) -> Iterator[np.ndarray]:
     """The batches to learn from: an array or list is one, everything else that can be gone through yields them.
 
     Args:
@@ -114,7 +114,7 @@ def batches(data: Any, owner: Any, steps: int | None = None) -> Iterator[np.ndar
         yield as_numpy(batch[0] if isinstance(batch, tuple) else batch, owner)
 
 
-def refuse_sparse(sparse: Any, owner: Any) -> bool:
+def refuse_sparse(sparse: Any, owner: object) -> bool:
     """False, which is all that `sparse` may be."""
     if sparse:
         raise ValueError(f"{validate.describe(owner)}: arrays are dense here; sparse must be False.")

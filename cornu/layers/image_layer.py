@@ -16,6 +16,7 @@ from cornu import random, validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
+from cornu.random.seed_generator import SeedLike
 
 
 class ImageLayer(Layer):
@@ -84,7 +85,9 @@ class ImageLayer(Layer):
 
     # ------------------------------------------------------------ what will be done
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict[str, Any] | None:
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: SeedLike = None
+    ) -> dict[str, Any] | None:
         """What will be done to `data`, the images or a dictionary that holds them; None where nothing will be.
 
         Args:
@@ -199,7 +202,7 @@ class RandomImageLayer(ImageLayer):
         seed: int, `SeedGenerator`, or None for one from the global seed.
     """
 
-    def __init__(self, seed: Any = None, **kwargs: Any):
+    def __init__(self, seed: SeedLike = None, **kwargs: Any):
         super().__init__(**kwargs)
         good = seed is None or (isinstance(seed, numbers.Integral) and not isinstance(seed, bool))
         if not good and not isinstance(seed, SeedGenerator):
@@ -249,7 +252,7 @@ class FactorLayer(RandomValueLayer):
         factor: float | Sequence[float],
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
@@ -262,7 +265,7 @@ def each(values: jax.Array, like: Any) -> jax.Array:
 
 
 def factor_range(
-    value: Any, name: str, owner: Any, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
+    value: Any, name: str, owner: object, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
 ) -> tuple[float, float]:
     """Bounds of a random factor: two numbers in order, or one that stands for itself and its negative.
 
@@ -282,7 +285,7 @@ def factor_range(
     return tuple(sorted(pair))
 
 
-def pixel_range(value: Any, owner: Any) -> tuple[float, float]:
+def pixel_range(value: Any, owner: object) -> tuple[float, float]:
     """The lowest and the highest value of a pixel."""
     pair = pair_of_numbers(value)
     if pair is None or not pair[0] < pair[1]:

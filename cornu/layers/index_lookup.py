@@ -442,7 +442,7 @@ def _is_path(vocabulary: Any) -> bool:
     return isinstance(vocabulary, (str, os.PathLike))
 
 
-def _read_lines(path: str, owner: Any) -> list[str]:
+def _read_lines(path: str, owner: object) -> list[str]:
     if context.current().safe_mode:  # a class of the user's may make itself from what a stranger wrote
         raise ValueError(
             f"{validate.describe(owner)}: the config names a file as vocabulary ({path!r}), and a config opens no "

@@ -123,7 +123,7 @@ class LowRankAdaptation:
             factor.assign(np.zeros(factor.shape))
 
 
-def refuse_quantization(quantization_config: Any, owner: Any) -> None:
+def refuse_quantization(quantization_config: Any, owner: object) -> None:
     """Raise for any quantization: weights stay floating-point numbers."""
     if quantization_config is not None:
         raise ValueError(

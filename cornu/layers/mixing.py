@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from cornu import random, validate
 from cornu.layers.image_layer import RandomImageLayer, each, factor_range
 from cornu.layers.random_erasing import window
+from cornu.random.seed_generator import SeedLike
 
 
 class _Mixing(RandomImageLayer):
@@ -74,7 +75,7 @@ class MixUp(_Mixing):
         print(mixed["labels"].sum(axis=1))  # [1. 1.]
     """
 
-    def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **kwargs: Any):
+    def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: SeedLike = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha > 0:
             raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
@@ -130,7 +131,11 @@ class CutMix(_Mixing):
     _moves_pixels = True
 
     def __init__(
-        self, factor: float | Sequence[float] = 1.0, seed: Any = None, data_format: str | None = None, **kwargs: Any
+        self,
+        factor: float | Sequence[float] = 1.0,
+        seed: SeedLike = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)

@@ -34,7 +34,7 @@ def _integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _axes(value: Any, owner: Any) -> int | list[int]:
+def _axes(value: Any, owner: object) -> int | list[int]:
     """One axis as an int, several as a list."""
     if _integer(value):
         return value
@@ -43,7 +43,7 @@ def _axes(value: Any, owner: Any) -> int | list[int]:
     raise TypeError(f"{validate.describe(owner)}: axis must be an int or a list of ints. Received: axis={value!r}.")
 
 
-def _checked_axes(axis: int | Sequence[int], rank: int, owner: Any) -> list[int]:
+def _checked_axes(axis: int | Sequence[int], rank: int, owner: object) -> list[int]:
     """`axis` as an ascending list, every item an axis of a tensor of this rank."""
     axes = sorted(axis) if isinstance(axis, (list, tuple)) else [axis]
     if any(not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) < len(axes):

@@ -18,6 +18,7 @@ from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTransl
 from cornu.layers.random_color import RandomBrightness, RandomColorDegeneration, RandomContrast
 from cornu.layers.random_filter import RandomSharpness
 from cornu.layers.tones import AutoContrast, Equalization, RandomPosterization, Solarization
+from cornu.random.seed_generator import SeedLike
 
 _INTERPOLATIONS = ("nearest", "bilinear")
 
@@ -97,7 +98,7 @@ class RandAugment(_Choosing):
         num_ops: int = 2,
         factor: float | Sequence[float] = 0.5,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -170,7 +171,7 @@ class AugMix(_Choosing):
         alpha: float = 1.0,
         all_ops: bool = True,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from cornu import ops, validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.image_layer import RandomImageLayer, factor_range
+from cornu.random.seed_generator import SeedLike
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -27,7 +28,7 @@ class RandomAffine(RandomImageLayer):
         self,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -94,7 +95,7 @@ class RandomRotation(RandomAffine):
         factor: float | Sequence[float],
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -140,7 +141,7 @@ class RandomZoom(RandomAffine):
         width_factor: float | Sequence[float] | None = None,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -196,7 +197,7 @@ class RandomTranslation(RandomAffine):
         width_factor: float | Sequence[float],
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -249,7 +250,7 @@ class RandomShear(RandomAffine):
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from cornu import ops, random, validate
 from cornu.layers.image_layer import FactorLayer, RandomImageLayer, RandomValueLayer, factor_range, pair_of_numbers
+from cornu.random.seed_generator import SeedLike
 
 
 class RandomContrast(RandomValueLayer):
@@ -38,7 +39,7 @@ class RandomContrast(RandomValueLayer):
         self,
         factor: float | Sequence[float],
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
@@ -77,7 +78,7 @@ class RandomBrightness(RandomValueLayer):
         self,
         factor: float | Sequence[float],
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
@@ -109,7 +110,7 @@ class RandomGrayscale(RandomImageLayer):
 
     _keeps_integers = True
 
-    def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: Any = None, **kwargs: Any):
+    def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: SeedLike = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if pair_of_numbers(factor) is not None:
             raise ValueError(f"{validate.describe(self)}: factor must be one number. Received: factor={factor!r}.")
@@ -239,7 +240,7 @@ class RandomColorJitter(RandomValueLayer):
         contrast_factor: float | Sequence[float] | None = None,
         saturation_factor: float | Sequence[float] | None = None,
         hue_factor: float | Sequence[float] | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

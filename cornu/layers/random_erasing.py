@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+from cornu.random.seed_generator import SeedLike
 
 
 class RandomErasing(RandomValueLayer):
@@ -44,7 +45,7 @@ class RandomErasing(RandomValueLayer):
         scale: float | Sequence[float] = (0.02, 0.33),
         fill_value: float | None = None,
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

@@ -10,6 +10,7 @@ from jax import lax
 
 from cornu import validate
 from cornu.layers.image_layer import FactorLayer, RandomValueLayer, each, factor_range
+from cornu.random.seed_generator import SeedLike
 
 _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
 
@@ -83,7 +84,7 @@ class RandomGaussianBlur(RandomValueLayer):
         sigma: float | Sequence[float] = 1.0,
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)

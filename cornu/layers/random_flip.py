@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.image_layer import RandomImageLayer
+from cornu.random.seed_generator import SeedLike
 
 _MODES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
 
@@ -39,7 +40,7 @@ class RandomFlip(RandomImageLayer):
     def __init__(
         self,
         mode: str = "horizontal_and_vertical",
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

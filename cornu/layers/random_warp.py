@@ -11,6 +11,7 @@ from cornu import random, validate
 from cornu.layers.image_layer import RandomValueLayer, each, factor_range
 from cornu.layers.random_affine import FILL_MODES, RandomAffine
 from cornu.ops.resampling import displaced, homography, smoothed
+from cornu.random.seed_generator import SeedLike
 
 
 class RandomPerspective(RandomAffine):
@@ -47,7 +48,7 @@ class RandomPerspective(RandomAffine):
         scale: float = 1.0,
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -110,7 +111,7 @@ class RandomElasticTransform(RandomValueLayer):
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

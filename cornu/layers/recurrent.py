@@ -16,6 +16,7 @@ from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.rnn import RNN
+from cornu.random.seed_generator import SeedLike
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
@@ -156,7 +157,7 @@ class SimpleRNN(GatedRNN):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -226,7 +227,7 @@ class LSTM(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: SeedLike = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -301,7 +302,7 @@ class GRU(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: SeedLike = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

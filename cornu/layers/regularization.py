@@ -12,10 +12,11 @@ from cornu import random, validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
+from cornu.random.seed_generator import SeedLike
 from cornu.regularizers import L1L2
 
 
-def _between_0_and_1(value: Any, name: str, owner: Any) -> Any:
+def _between_0_and_1(value: Any, name: str, owner: object) -> Any:
     """`value`, which must be a number from 0 to 1."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError(
@@ -24,7 +25,7 @@ def _between_0_and_1(value: Any, name: str, owner: Any) -> Any:
     return value
 
 
-def _seed(value: Any, owner: Any) -> Any:
+def _seed(value: Any, owner: object) -> Any:
     """`value`, which must be an int, a `SeedGenerator` or None."""
     good = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if not good and not isinstance(value, SeedGenerator):
@@ -43,7 +44,7 @@ class _TrainingNoise(Layer):
     pure_call = rowwise = True
     hooks = frozenset({"_mask_shape", "_noisy"})
 
-    def __init__(self, seed: Any = None, **kwargs: Any):
+    def __init__(self, seed: SeedLike = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed = _seed(seed, self)
         self.supports_masking = True
@@ -82,7 +83,9 @@ class Dropout(_TrainingNoise):
         y = cornu.layers.Dropout(0.5, seed=1)(np.ones((2, 4)), training=True)
     """
 
-    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None, **kwargs: Any):
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: SeedLike = None, **kwargs: Any
+    ):
         super().__init__(seed=seed, **kwargs)
         self.rate = _between_0_and_1(rate, "rate", self)
         self.noise_shape = _checked_noise_shape(noise_shape, self)
@@ -97,7 +100,7 @@ class Dropout(_TrainingNoise):
         return _filled_noise_shape(self.noise_shape, inputs, self)
 
 
-def _checked_noise_shape(noise_shape: Any, owner: Any) -> tuple[int | None, ...] | None:
+def _checked_noise_shape(noise_shape: Any, owner: object) -> tuple[int | None, ...] | None:
     if noise_shape is None:
         return None
     sizes = tuple(noise_shape) if isinstance(noise_shape, Iterable) else (0,)
@@ -109,7 +112,7 @@ def _checked_noise_shape(noise_shape: Any, owner: Any) -> tuple[int | None, ...]
     return sizes
 
 
-def _filled_noise_shape(noise_shape: Any, inputs: jax.Array, owner: Any) -> tuple[int, ...] | None:
+def _filled_noise_shape(noise_shape: Any, inputs: jax.Array, owner: object) -> tuple[int, ...] | None:
     """`noise_shape` with the input's sizes in the place of None."""
     if noise_shape is None:
         return None
@@ -153,7 +156,7 @@ class SpatialDropout1D(_SpatialDropout):
         y = cornu.layers.SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
     """
 
-    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
+    def __init__(self, rate: float, seed: SeedLike = None, name: str | None = None, dtype: Any = None):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -179,7 +182,7 @@ class SpatialDropout2D(_SpatialDropout):
         self,
         rate: float,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         name: str | None = None,
         dtype: Any = None,
     ):
@@ -209,7 +212,7 @@ class SpatialDropout3D(_SpatialDropout):
         self,
         rate: float,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         name: str | None = None,
         dtype: Any = None,
     ):
@@ -235,7 +238,9 @@ class AlphaDropout(_TrainingNoise):
 
     _LOWEST = -1.6732632423543772 * 1.0507009873554805  # -alpha * scale of selu
 
-    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None, **kwargs: Any):
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: SeedLike = None, **kwargs: Any
+    ):
         super().__init__(seed=seed, **kwargs)
         validate.fraction(rate, "rate", self)
         self.rate = rate
@@ -265,7 +270,7 @@ class GaussianNoise(_TrainingNoise):
         y = cornu.layers.GaussianNoise(0.1, seed=1)(np.zeros((2, 4)), training=True)
     """
 
-    def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
+    def __init__(self, stddev: float, seed: SeedLike = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
         self.stddev = _between_0_and_1(stddev, "stddev", self)
         self._prepare(self.stddev)
@@ -286,7 +291,7 @@ class GaussianDropout(_TrainingNoise):
         y = cornu.layers.GaussianDropout(0.5, seed=1)(np.ones((2, 4)), training=True)
     """
 
-    def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
+    def __init__(self, rate: float, seed: SeedLike = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
         validate.fraction(rate, "rate", self)
         self.rate = rate

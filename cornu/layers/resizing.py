@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from cornu import ops, validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.image_layer import ImageLayer, RandomImageLayer
+from cornu.random.seed_generator import SeedLike
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -206,7 +207,7 @@ class RandomCrop(_Crop, RandomImageLayer):
         self,
         height: int,
         width: int,
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         name: str | None = None,
         **kwargs: Any,

@@ -9,7 +9,7 @@ from cornu import validate
 Pairs = tuple[tuple[int, int], ...]
 
 
-def side_pairs(value: Any, rank: int, name: str, owner: Any) -> Pairs:
+def side_pairs(value: Any, rank: int, name: str, owner: object) -> Pairs:
     """`value` as one pair (before, after) for each of `rank` axes.
 
     One number stands for both ends of all axes, one number an axis for both ends of it.
@@ -25,7 +25,7 @@ def side_pairs(value: Any, rank: int, name: str, owner: Any) -> Pairs:
     )
 
 
-def end_pair(value: Any, name: str, owner: Any) -> tuple[int, int]:
+def end_pair(value: Any, name: str, owner: object) -> tuple[int, int]:
     """`value` as the pair (before, after) of a single axis; one number stands for both."""
     before, after = validate.int_tuple(value, 2, name, owner, minimum=0)
     return before, after

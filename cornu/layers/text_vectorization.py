@@ -298,14 +298,14 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_own_variables(store)
 
 
-def _named_or_callable(value: Any, table: Mapping[str, Any], name: str, owner: Any) -> Any:
+def _named_or_callable(value: Any, table: Mapping[str, Any], name: str, owner: object) -> Any:
     """A name of the table, None, or a function."""
     if callable(value):
         return value
     return validate.one_of(value, (*table, None), name, owner)
 
 
-def _checked_ngrams(ngrams: Any, owner: Any) -> int | tuple[int, ...] | None:
+def _checked_ngrams(ngrams: Any, owner: object) -> int | tuple[int, ...] | None:
     if ngrams is None or isinstance(ngrams, int):
         return ngrams if ngrams is None else validate.positive_int(ngrams, "ngrams", owner)
     if not isinstance(ngrams, (list, tuple)) or not ngrams:

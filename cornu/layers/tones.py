@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
+from cornu.random.seed_generator import SeedLike
 
 _BYTE = (0, 255)
 
@@ -128,7 +129,7 @@ class RandomPosterization(RandomValueLayer):
         factor: int | Sequence[int],
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
@@ -169,7 +170,7 @@ class RandomInvert(RandomValueLayer):
         self,
         factor: float | Sequence[float] = 1.0,
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -206,7 +207,7 @@ class Solarization(RandomValueLayer):
         addition_factor: float | Sequence[float] = 0.0,
         threshold_factor: float | Sequence[float] = 0.0,
         value_range: Sequence[float] = (0, 255),
-        seed: Any = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)

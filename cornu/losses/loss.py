@@ -21,6 +21,7 @@ from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import any_symbolic, output_spec
+from cornu.core.typing import ArrayLike
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
@@ -86,7 +87,7 @@ class Loss(Configurable):
         """The loss of each sample; subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """The reduced loss.
 
         Args:
@@ -252,9 +253,12 @@ def masked_weights(weights: jax.Array | None, mask: Any, reduction: str | None, 
 
 
 def reduce_weighted(
-    values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size",
+    values: Any,
+    sample_weight: ArrayLike | None = None,
+    mask: Any = None,
+    reduction: str | None = "sum_over_batch_size",
     dtype: PolicyLike | None = None,
-) -> jax.Array:  # fmt: skip
+) -> jax.Array:
     """The values of a loss, weighted, masked and reduced."""
     dtype = float_type(dtype)
     values = as_arrays(values, dtype)
@@ -274,7 +278,7 @@ def reduce_weighted(
     return total / jnp.asarray(values.size, dtype)
 
 
-def returned(values: Any, owner: Any) -> Any:
+def returned(values: Any, owner: object) -> Any:
     """What the function of a loss or metric gave; None means that it forgot to return."""
     if values is None:
         raise ValueError(f"{validate.describe(owner)}: its function returned None. It must end with `return`.")

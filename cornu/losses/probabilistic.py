@@ -5,7 +5,6 @@ With `from_logits=True` predictions are any real numbers, and the cross-entropie
 """
 
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -294,7 +293,7 @@ def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
         )
 
 
-def _check_q(q: float, owner: Any) -> None:
+def _check_q(q: float, owner: object) -> None:
     if not 0 < q < 1:
         raise ValueError(f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={q!r}.")
 

@@ -49,7 +49,7 @@ _REGRESSION = tuple(function for function in _SAME_SHAPE if function.__module__ 
 Shape = Sequence[int | None]
 
 
-def check_shapes(loss: Any, y_true_shape: Shape, y_pred_shape: Shape, owner: Any) -> None:
+def check_shapes(loss: Any, y_true_shape: Shape, y_pred_shape: Shape, owner: object) -> None:
     """Refuse labels whose shape does not belong to that of the predictions.
 
     Args:
@@ -88,7 +88,7 @@ def check_shapes(loss: Any, y_true_shape: Shape, y_pred_shape: Shape, owner: Any
         )
 
 
-def check_values(loss: Any, y_true: Any, num_classes: int | None, owner: Any) -> None:
+def check_values(loss: Any, y_true: Any, num_classes: int | None, owner: object) -> None:
     """Refuse labels whose values the loss cannot mean.
 
     Args:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
+from cornu.core.policy import PolicyLike
+from cornu.core.typing import ArrayLike
 from cornu.losses.loss import as_arrays, divide_no_nan
 from cornu.metrics.confusion import COUNTS, _Counts, are_even, count_outcomes, even_thresholds, threshold_list
 
@@ -49,7 +51,7 @@ class AUC(_Counts):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
         thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
@@ -100,7 +102,7 @@ class AUC(_Counts):
         """The thresholds in use."""
         return list(self._thresholds)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:

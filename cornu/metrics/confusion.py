@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
+from cornu.core.policy import PolicyLike
+from cornu.core.typing import ArrayLike
 from cornu.losses.loss import as_arrays, divide_no_nan, same_rank
 from cornu.metrics.metric import Metric
 
@@ -22,7 +24,7 @@ COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negative
 _MOST_THRESHOLDS = 1_000_000  # more than any file may ask for
 
 
-def threshold_list(thresholds: Any, owner: Any, default: float = 0.5) -> list[float]:
+def threshold_list(thresholds: Any, owner: object, default: float = 0.5) -> list[float]:
     """One threshold or several, checked, as a list."""
     if thresholds is None:
         return [default]
@@ -55,7 +57,7 @@ def count_outcomes(
     thresholds: Sequence[float],
     *,
     dtype: str,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     class_id: int | None = None,
     top_k: int | None = None,
     multi_label: bool = False,
@@ -170,13 +172,13 @@ class _OneCount(Metric):
     ignores_zero_weights = True
     count = ""
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: PolicyLike | None = None):
         super().__init__(name=name, dtype=dtype)
         self.thresholds = thresholds
         self._thresholds = threshold_list(thresholds, self)
         self.accumulator = self.add_variable((len(self._thresholds),), "zeros", self.count_dtype, name="accumulator")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -274,7 +276,7 @@ class _Share(_Counts):
 
     def __init__(
         self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(name=name, dtype=dtype)
         self._given_thresholds = thresholds
@@ -284,7 +286,7 @@ class _Share(_Counts):
         self.thresholds = threshold_list(thresholds, self, default=0.5 if top_k is None else -1e9)
         self._add_counts((len(self.thresholds),))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -366,7 +368,7 @@ class _BestAtConstraint(_Counts):
         self.thresholds = [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds)
         self._add_counts((self.num_thresholds,))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -418,7 +420,7 @@ class SensitivityAtSpecificity(_BestAtConstraint):
 
     def __init__(
         self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
@@ -447,7 +449,7 @@ class SpecificityAtSensitivity(_BestAtConstraint):
 
     def __init__(
         self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
@@ -476,7 +478,7 @@ class PrecisionAtRecall(_BestAtConstraint):
 
     def __init__(
         self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
@@ -505,7 +507,7 @@ class RecallAtPrecision(_BestAtConstraint):
 
     def __init__(
         self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 

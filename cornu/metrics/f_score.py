@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.policy import PolicyLike
+from cornu.core.typing import ArrayLike
 from cornu.losses.loss import as_arrays, divide_no_nan
 from cornu.metrics.metric import Metric
 from cornu.metrics.regression import check_table, row_weights
@@ -41,7 +43,7 @@ class FBetaScore(Metric):
         beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = "fbeta_score",
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.average = validate.one_of(average, _AVERAGES, "average", self)
@@ -55,7 +57,7 @@ class FBetaScore(Metric):
             setattr(self, name, self.add_variable(shape, "zeros", name=name))
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -119,12 +121,12 @@ class F1Score(FBetaScore):
         average: str | None = None,
         threshold: float | None = None,
         name: str | None = "f1_score",
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 
 
-def _positive_float(value: Any, name: str, owner: Any, largest: float = float("inf")) -> float:
+def _positive_float(value: Any, name: str, owner: object, largest: float = float("inf")) -> float:
     if not isinstance(value, float) or not 0 < value <= largest:
         limit = "" if largest == float("inf") else f" and at most {largest}"
         raise ValueError(

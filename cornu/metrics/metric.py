@@ -14,6 +14,7 @@ from cornu import initializers, validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
+from cornu.core.policy import PolicyLike
 from cornu.core.typing import InitializerLike
 from cornu.core.variable import Variable, functional
 from cornu.losses.loss import float_type
@@ -48,7 +49,7 @@ class Metric(Configurable):
     _direction: str | None = None
     """"up" where larger is better, "down" where smaller is, None where neither."""
 
-    def __init__(self, dtype: Any = None, name: str | None = None):
+    def __init__(self, dtype: PolicyLike | None = None, name: str | None = None):
         name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self._dtype = float_type(dtype)
@@ -76,7 +77,7 @@ class Metric(Configurable):
         self,
         shape: Sequence[int],
         initializer: InitializerLike | None = "zeros",
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
@@ -105,7 +106,7 @@ class Metric(Configurable):
         self,
         shape: Sequence[int] = (),
         initializer: InitializerLike | None = None,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
         name: str | None = None,
     ) -> Variable:
         """A new variable of the metric, as `add_variable`."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from cornu.core.masks import get_mask
 from cornu.core.policy import PolicyLike
+from cornu.core.typing import ArrayLike
 from cornu.losses.loss import (
     as_arrays,
     check_weights,
@@ -69,7 +70,7 @@ class Mean(Metric):
         self.total = self.add_variable((), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add values.
 
         Args:
@@ -105,7 +106,7 @@ class Sum(Metric):
         super().__init__(dtype=dtype, name=name)
         self.total = self.add_variable((), "zeros", name="total")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add values.
 
         Args:
@@ -153,7 +154,7 @@ class MeanMetricWrapper(Mean):
         """Whether a row of weight 0 leaves the result as it is: where each row has a value of its own."""
         return is_rowwise(self.fn, self.options)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
+from cornu.core.typing import ArrayLike
 from cornu.core.variable import Variable
 from cornu.losses.loss import as_arrays, as_float, predictions_and_labels, rowwise
 from cornu.losses.regression import (
@@ -153,10 +154,10 @@ class RootMeanSquaredError(Mean):
     ignores_zero_weights = True
     _direction = "down"
 
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: PolicyLike | None = None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
@@ -348,7 +349,7 @@ class R2Score(Metric):
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.class_aggregation = validate.one_of(
@@ -368,7 +369,7 @@ class R2Score(Metric):
             setattr(self, name, self.add_variable((outputs,), "zeros", self.count_dtype, name=name))
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -409,7 +410,7 @@ class R2Score(Metric):
         return jnp.where(freedom > 0, adjusted, score)
 
 
-def check_table(y_true: jax.Array, y_pred: jax.Array, owner: Any) -> None:
+def check_table(y_true: jax.Array, y_pred: jax.Array, owner: object) -> None:
     """Refuse labels and predictions that are not both `(batch, outputs)`."""
     if y_true.ndim != 2 or y_pred.ndim != 2 or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
         raise ValueError(

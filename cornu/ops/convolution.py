@@ -263,7 +263,7 @@ def adaptive_max_pool(inputs: Tensor, output_size: Sizes, data_format: str | Non
     return _channels_last(lambda x: pool_kernels.adaptive_max_pool(x, size), inputs, data_format, "adaptive_max_pool")
 
 
-def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owner: Any) -> None:
+def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owner: object) -> None:
     """Raise unless a window without padding fits into an image, as far as the image's sizes are known."""
     extents = tuple(extent(k, d) for k, d in zip(window, dilation, strict=True))
     fits = all(not isinstance(n, int) or n >= e for n, e in zip(sizes, extents, strict=True))
@@ -274,7 +274,9 @@ def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owne
         )
 
 
-def _pool(owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, padding: Any, data_format: Any) -> Any:
+def _pool(
+    owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, padding: Any, data_format: str | None
+) -> Any:
     inputs = jnp.asarray(inputs)
     rank = _space_rank(owner, inputs)
     size = validate.int_tuple(size, rank, "pool_size", owner)
@@ -288,7 +290,7 @@ def _pool(owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, pa
     return _channels_last(run, inputs, data_format, owner)
 
 
-def _channels_last(run: Callable, x: jax.Array, data_format: Any, owner: Any) -> jax.Array:
+def _channels_last(run: Callable, x: jax.Array, data_format: str | None, owner: object) -> jax.Array:
     """`run` on `x` with its channels brought to the end, and the result brought back."""
     if validate.data_format(data_format, owner) == "channels_last":
         return run(x)

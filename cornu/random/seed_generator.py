@@ -11,7 +11,7 @@ import numbers
 import random as python_random
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -169,3 +169,7 @@ def _as_words(seed: Any, owner: Any) -> np.ndarray:
         who = owner if isinstance(owner, str) else f'SeedGenerator "{owner.name}"'
         raise ValueError(f"{who}: seed must be an integer from 0 to 2**32 - 1, or None. Received: seed={seed!r}.")
     return np.array([seed, 0], np.uint32)
+
+
+SeedLike: TypeAlias = int | SeedGenerator | None
+"""What may be given as a seed: a number, a generator, or None for one of its own."""
