@@ -26,7 +26,8 @@ def oracle(request):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """The answers of a test are found under its name."""
-    ORACLE.begin(item.path.stem, item.nodeid.partition("::")[2])
+    keep = item.get_closest_marker("live") is None
+    ORACLE.begin(item.path.stem, item.nodeid.partition("::")[2], keep)
 
 
 @pytest.fixture(autouse=True)

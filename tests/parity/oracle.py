@@ -32,9 +32,9 @@ class Oracle:
         self.answers: dict[str, dict[str, Any]] = {}  # module -> key -> encoded answer
         self.fresh: dict[str, dict[str, Any]] = {}  # the same, of what was asked in this run
 
-    def begin(self, module: str, test: str) -> None:
-        """Say which test asks next."""
-        self.module, self.test, self.count = module, test, 0
+    def begin(self, module: str, test: str, keep: bool) -> None:
+        """Say which test asks next, and whether its answers are to be kept, which those of a `live` test are not."""
+        self.module, self.test, self.keep, self.count = module, test, keep, 0
 
     def ask(self, question: Callable[[Any], Any], key: str | None = None) -> Any:
         """What `question` of Keras is answered: from the file, or live.
@@ -50,7 +50,8 @@ class Oracle:
             import keras
 
             answer = encoded(question(keras))
-            self.fresh.setdefault(self.module, {})[key] = answer
+            if self.keep:
+                self.fresh.setdefault(self.module, {})[key] = answer
             return decoded(answer)
         stored = self.stored(self.module)
         assert key in stored, f"{file_of(self.module)} has no answer for {key!r}: run pytest with --record"

@@ -4,15 +4,20 @@ import inspect
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
-import cornu
 from cornu import losses
 from cornu.core.masks import set_mask
 
 RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def numbers_of_its_own():
+    """The data of a test do not depend on which tests ran before."""
+    RNG.bit_generator.state = np.random.default_rng(7).bit_generator.state
 
 
 def real(*shape):
@@ -109,15 +114,16 @@ def values_and_gradients(function, all_settings):
 
 def compare(name, all_settings, batches, tolerance=1e-5):
     """Same values and gradients wherever Keras's are finite, for each batch of one shape."""
-    ours, theirs = (values_and_gradients(getattr(m.losses, name), all_settings) for m in (cornu, keras))
-    for y_true, y_pred in batches:
-        y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
-        pairs = zip(jax.tree.leaves(ours(y_true, y_pred)), jax.tree.leaves(theirs(y_true, y_pred)), strict=True)
-        for mine, oracle in pairs:
-            mine, oracle = np.asarray(mine), np.asarray(oracle)
-            finite = np.isfinite(oracle)
-            assert mine.shape == oracle.shape and mine.dtype == oracle.dtype and finite.any()
-            np.testing.assert_allclose(mine[finite], oracle[finite], rtol=tolerance, atol=tolerance / 5)
+    batches = [(jnp.asarray(y_true), jnp.asarray(y_pred)) for y_true, y_pred in batches]
+
+    def question(library):
+        run = values_and_gradients(getattr(library.losses, name), all_settings)
+        return [run(*batch) for batch in batches]
+
+    for mine, wanted in zip(*(jax.tree.leaves(answer) for answer in both(question)), strict=True):
+        finite = np.isfinite(wanted)
+        assert mine.shape == wanted.shape and mine.dtype == wanted.dtype and finite.any()
+        np.testing.assert_allclose(mine[finite], wanted[finite], rtol=tolerance, atol=tolerance / 5)
 
 
 # Predictions and labels at the ends of their ranges, beyond them, at ties, and as vectors of zeros.
@@ -141,7 +147,7 @@ def test_the_plain_values_agree_closely():
     for name in ("mean_squared_error", "categorical_crossentropy", "binary_crossentropy", "huber"):
         true, pred, _ = FUNCTIONS[name]
         y_true, y_pred = true(8, 3), pred(8, 3)
-        close(getattr(losses, name)(y_true, y_pred), getattr(keras.losses, name)(y_true, y_pred), 1e-6)
+        close(*both(lambda library: getattr(library.losses, name)(y_true, y_pred)), 1e-6)
 
 
 def test_circle():
@@ -180,64 +186,73 @@ MASKS = {
 }
 
 
-def with_mask(x, mask, ours):
+def with_mask(x, mask):
+    """An array with the attribute by which both libraries find a mask."""
     x = jnp.asarray(x)
-    if mask is not None and ours:
+    if mask is not None:
         set_mask(x, jnp.asarray(mask))
-    elif mask is not None:
         x._keras_mask = jnp.asarray(mask)
     return x
 
 
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("weights", [w for w in WEIGHTS if w != "row"])
-@pytest.mark.parametrize("reduction", losses.loss.REDUCTIONS)
-def test_reduction_weights_and_masks(reduction, weights, mask):
-    y_true, y_pred = real(3, 2, 4), real(3, 2, 4)
-    ours = losses.MeanSquaredError(reduction)(y_true, with_mask(y_pred, MASKS[mask], True), WEIGHTS[weights])
-    theirs = keras.losses.MeanSquaredError(reduction)(y_true, with_mask(y_pred, MASKS[mask], False), WEIGHTS[weights])
-    close(ours, theirs)
-
-
-@pytest.mark.parametrize("weights", ["none", "row", "column", "number"])
-@pytest.mark.parametrize("reduction", losses.loss.REDUCTIONS)
-def test_one_value_a_row(reduction, weights):
-    y_true, y_pred = real(3, 4), real(3, 4)
-    for mask in (None, np.array([True, False, True])):
-        ours = losses.MeanSquaredError(reduction)(y_true, with_mask(y_pred, mask, True), WEIGHTS[weights])
-        theirs = keras.losses.MeanSquaredError(reduction)(y_true, with_mask(y_pred, mask, False), WEIGHTS[weights])
+def all_close(question):
+    for ours, theirs in zip(*both(question), strict=True):
         close(ours, theirs)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("reduction", losses.loss.REDUCTIONS)
+def test_reduction_weights_and_masks(reduction, mask):
+    y_true, y_pred = real(3, 2, 4), real(3, 2, 4)
+    all_weights = [w for name, w in WEIGHTS.items() if name != "row"]
+
+    def question(library):
+        loss = library.losses.MeanSquaredError(reduction)
+        return [loss(y_true, with_mask(y_pred, MASKS[mask]), weights) for weights in all_weights]
+
+    all_close(question)
+
+
+@pytest.mark.parametrize("reduction", losses.loss.REDUCTIONS)
+def test_one_value_a_row(reduction):
+    y_true, y_pred = real(3, 4), real(3, 4)
+    masks, all_weights = (None, np.array([True, False, True])), ("none", "row", "column", "number")
+
+    def question(library):
+        loss = library.losses.MeanSquaredError(reduction)
+        return [loss(y_true, with_mask(y_pred, m), WEIGHTS[w]) for m in masks for w in all_weights]
+
+    all_close(question)
 
 
 @pytest.mark.parametrize("true_shape, pred_shape", [((4,), (4, 1)), ((4, 1), (4,)), ((4, 3), (4, 3, 1))])
 @pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryCrossentropy", "Hinge"])
 def test_a_last_axis_of_one_is_no_difference(name, true_shape, pred_shape):
     y_true, y_pred = zero_one(*true_shape), probabilities(*pred_shape)
-    close(*(getattr(m.losses, name)()(y_true, y_pred, np.arange(4.0)) if len(true_shape) + len(pred_shape) == 3
-            else getattr(m.losses, name)()(y_true, y_pred) for m in (cornu, keras)))  # fmt: skip
+    weights = (np.arange(4.0),) if len(true_shape) + len(pred_shape) == 3 else ()
+    close(*both(lambda library: getattr(library.losses, name)()(y_true, y_pred, *weights)))
 
 
 @pytest.mark.parametrize("ignore", [None, -1, 2])
-@pytest.mark.parametrize("weights", [None, np.array([1.0, 2, 3, 4])])
-def test_ignored_classes_do_not_count(ignore, weights):
+def test_ignored_classes_do_not_count(ignore):
     labels, y_pred = np.array([0, 2, 1, 2 if ignore is None else ignore]), distribution(4, 3)
-    mask = np.array([True, True, False, True])
-    for m in (None, mask):
-        ours = losses.SparseCategoricalCrossentropy(ignore_class=ignore)(labels, with_mask(y_pred, m, True), weights)
-        theirs = keras.losses.SparseCategoricalCrossentropy(ignore_class=ignore)(
-            labels, with_mask(y_pred, m, False), weights
-        )
-        close(ours, theirs)
+    masks, all_weights = (None, np.array([True, True, False, True])), (None, np.array([1.0, 2, 3, 4]))
+
+    def question(library):
+        loss = library.losses.SparseCategoricalCrossentropy(ignore_class=ignore)
+        return [loss(labels, with_mask(y_pred, m), w) for m in masks for w in all_weights]
+
+    all_close(question)
 
 
 def test_sparse_labels_in_a_column_and_on_another_axis():
     labels, y_pred = integers(4, 3), distribution(4, 3)
-    close(*(m.losses.sparse_categorical_crossentropy(labels[:, None], y_pred) for m in (cornu, keras)))
+    close(*both(lambda library: library.losses.sparse_categorical_crossentropy(labels[:, None], y_pred)))
 
 
 def test_sparse_labels_beside_an_inner_axis_of_classes():
     images, maps = probabilities(2, 3, 4, 5), RNG.integers(0, 3, (2, 4, 5))
-    last = keras.losses.SparseCategoricalCrossentropy()(maps, np.moveaxis(images, 1, -1))
+    last = ask(lambda keras: keras.losses.SparseCategoricalCrossentropy()(maps, np.moveaxis(images, 1, -1)))
     for axis in (1, -3):
         close(losses.SparseCategoricalCrossentropy(axis=axis)(maps, images), last)
 
@@ -247,55 +262,78 @@ def test_sparse_labels_beside_an_inner_axis_of_classes():
 )
 def test_dtypes_of_functions_and_classes(true, pred):
     y_true, y_pred = jnp.asarray([[1, 0]], true), jnp.asarray([[1, 1]], pred)
-    for name in ("mean_squared_error", "binary_crossentropy", "kl_divergence"):
-        ours, theirs = (getattr(m.losses, name)(y_true, y_pred) for m in (cornu, keras))
-        assert ours.dtype == theirs.dtype
-    close(losses.MeanSquaredError()(y_true, y_pred), keras.losses.MeanSquaredError()(y_true, y_pred))
-    close(*(m.losses.MeanSquaredError(dtype="float16")(y_true, y_pred) for m in (cornu, keras)), 1e-3)
+    functions = ("mean_squared_error", "binary_crossentropy", "kl_divergence")
+    ours, theirs = both(lambda library: [getattr(library.losses, f)(y_true, y_pred) for f in functions])
+    assert [x.dtype for x in ours] == [x.dtype for x in theirs]
+    close(*both(lambda library: library.losses.MeanSquaredError()(y_true, y_pred)))
+    close(*both(lambda library: library.losses.MeanSquaredError(dtype="float16")(y_true, y_pred)), 1e-3)
 
 
-CLASSES = sorted(n for n in losses.__all__ if inspect.isclass(getattr(losses, n)) and hasattr(keras.losses, n))
+CLASSES = sorted(n for n in losses.__all__ if inspect.isclass(getattr(losses, n)) and n != "LossFunctionWrapper")
 # Arguments that Keras forgets when it writes a config; cornu writes them, and Keras can read them.
 KEPT = {"Huber": {"delta"}, "CosineSimilarity": {"axis"}, "SparseCategoricalCrossentropy": {"axis"}}
 
 
+def parameters(function):
+    """[(name, default)] of a function; the defaults are plain data."""
+    empty = inspect.Parameter.empty
+    return [(p.name, "required" if p.default is empty else p.default)
+            for p in inspect.signature(function).parameters.values()]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_signature_and_config(name):
-    ours, theirs = getattr(losses, name), getattr(keras.losses, name)
-    parameters = [[(p.name, p.default) for p in inspect.signature(c).parameters.values()] for c in (ours, theirs)]
-    assert parameters[0] == parameters[1]
-    config, oracle = ours(name="n").get_config(), theirs(name="n").get_config()
+    def question(library):
+        cls = getattr(library.losses, name)
+        loss = cls(name="n")
+        return parameters(cls), loss.get_config(), library.losses.serialize(loss)
+
+    (signature, config, written), (wanted, oracle, expected) = both(question)
+    assert signature == wanted
     assert {k: v for k, v in config.items() if k not in KEPT.get(name, ())} == oracle
     assert set(config) - set(oracle) == KEPT.get(name, set())
-    assert theirs.from_config(config).get_config() == oracle
-    assert ours.from_config(oracle).get_config() == config
-    written, expected = losses.serialize(ours(name="n")), keras.losses.serialize(theirs(name="n"))
+    assert getattr(losses, name).from_config(oracle).get_config() == config
     assert {**written, "config": 0, "module": 0} == {**expected, "config": 0, "module": 0}
     if name != "Loss":
         assert written["module"] == expected["module"]
         assert losses.deserialize(expected).get_config() == config
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", CLASSES)
+def test_keras_reads_a_config_of_cornu(name):
+    import keras
+
+    theirs, loss = getattr(keras.losses, name), getattr(losses, name)(name="n")
+    expected = theirs(name="n").get_config()
+    assert theirs.from_config(loss.get_config()).get_config() == expected
     if name not in ("Loss", "CategoricalGeneralizedCrossEntropy"):  # Keras cannot read these two of its own
-        assert keras.losses.deserialize(written).get_config() == oracle
-
-
-def known(name):
-    try:
-        return keras.losses.get(name) is not None
-    except ValueError:
-        return False
+        assert keras.losses.deserialize(losses.serialize(loss)).get_config() == expected
 
 
 SHORT = ["mse", "mae", "mape", "msle", "bce", "kld"]
-NAMES = [n for n in [*dir(keras.losses), *SHORT, *(n.upper() for n in SHORT)] if not n.startswith("_") and known(n)]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_names_that_get_accepts(name):
-    ours, theirs = losses.get(name), keras.losses.get(name)
-    assert inspect.isfunction(ours) == inspect.isfunction(theirs)
-    assert getattr(ours, "__name__", type(ours).__name__) == getattr(theirs, "__name__", type(theirs).__name__)
+def test_names_that_get_accepts():
+    def question(keras):
+        found = {}
+        for name in [*dir(keras.losses), *SHORT, *(n.upper() for n in SHORT)]:
+            try:
+                found[name] = described(keras.losses.get(name))
+            except ValueError:
+                continue
+        return found
+
+    for name, expected in ask(question).items():
+        if not name.startswith("_"):
+            assert described(losses.get(name)) == expected
+
+
+def described(loss):
+    return inspect.isfunction(loss), getattr(loss, "__name__", type(loss).__name__)
 
 
 def test_every_public_name_of_keras_exists():
-    missing = [n for n in dir(keras.losses) if not n.startswith("_") and not hasattr(losses, n)]
-    assert missing == []
+    names = ask(lambda keras: [n for n in dir(keras.losses) if not n.startswith("_")])
+    assert [n for n in names if not hasattr(losses, n)] == []
+    assert set(CLASSES) <= set(names)

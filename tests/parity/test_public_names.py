@@ -3,8 +3,8 @@
 import inspect
 from types import ModuleType
 
-import keras
 import pytest
+from oracle import both
 
 import cornu
 
@@ -23,12 +23,6 @@ def kind(thing):
     return "class" if isinstance(thing, type) else "function" if callable(thing) else "value"
 
 
-def shared(path):
-    theirs, ours = space(keras, path), space(cornu, path)
-    names = [n for n in dir(theirs) if not n.startswith("_") and hasattr(ours, n)] if theirs and ours else []
-    return [(f"{path}.{n}".lstrip("."), getattr(theirs, n), getattr(ours, n)) for n in names]
-
-
 def positional(thing):
     """Names of the arguments that may be given by position, and whether more are taken by position or keyword."""
     try:
@@ -40,19 +34,27 @@ def positional(thing):
     return named, inspect.Parameter.VAR_POSITIONAL in kinds, inspect.Parameter.VAR_KEYWORD in kinds
 
 
-@pytest.mark.parametrize("path", SPACES)
-def test_a_public_name_is_of_the_kind_that_keras_has_there(path):
-    wrong = {name: (kind(a), kind(b)) for name, a, b in shared(path) if kind(a) != kind(b)}
-    assert not wrong
+@pytest.fixture(scope="module", params=SPACES)
+def shared(request):
+    """{name: [(kind, arguments) here, the same in Keras]} of what a namespace of both libraries holds."""
+
+    def question(library):
+        place = space(library, request.param)
+        names = [n for n in dir(place) if not n.startswith("_")] if place else []
+        things = {n: getattr(place, n) for n in names}
+        return {n: [kind(x), positional(x) if kind(x) in ("class", "function") else None] for n, x in things.items()}
+
+    ours, theirs = both(question, f"names in {request.param}")
+    return {name: (ours[name], told) for name, told in theirs.items() if name in ours}
 
 
-@pytest.mark.parametrize("path", SPACES)
-def test_a_function_takes_the_arguments_that_keras_takes_in_the_same_order(path):
+def test_a_public_name_is_of_the_kind_that_keras_has_there(shared):
+    assert not {name: (ours[0], theirs[0]) for name, (ours, theirs) in shared.items() if ours[0] != theirs[0]}
+
+
+def test_a_function_takes_the_arguments_that_keras_takes_in_the_same_order(shared):
     wrong = {}
-    for name, theirs, ours in shared(path):
-        if kind(theirs) == "module" or not callable(theirs):
-            continue
-        a, b = positional(theirs), positional(ours)
+    for name, ((_, b), (_, a)) in shared.items():
         if a is None or b is None:
             continue
         missing = [n for n in a[0] if n not in b[0] and not b[2]]

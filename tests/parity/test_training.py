@@ -1,10 +1,8 @@
 """Training from identical weights follows Keras step by step: losses, metrics, weights and what `fit` remembers."""
 
-import keras
 import numpy as np
 import pytest
-
-import cornu
+from oracle import both
 
 SIZE, STEPS = 8, 20
 
@@ -123,11 +121,15 @@ PAIRS = [(model, "adam") for model in MODELS] + [("several", "sgd")]
 PAIRS += [("mlp", name) for name in OPTIMIZERS if name not in ("adam", "sgd")]
 
 
-def twins(build):
-    """The model in Keras and in cornu, with the same weights."""
-    theirs, ours = build(keras), build(cornu)
-    ours.set_weights(theirs.get_weights())
-    return theirs, ours
+def started(build, library):
+    """The model of that library, its matrices the same in both."""
+    model, draw = build(library), np.random.default_rng(9)
+    weights = [
+        draw.normal(size=w.shape).astype("float32") * np.prod(w.shape[:-1]) ** -0.5 if w.ndim > 1 else w
+        for w in model.get_weights()
+    ]
+    model.set_weights(weights)
+    return model
 
 
 class Recorder:
@@ -145,32 +147,29 @@ class Recorder:
 
 
 def assert_same_logs(ours, theirs, tolerance=1e-4):
-    assert list(ours) == list(theirs)
+    assert list(ours) == list(theirs)  # the order counts
     for name in theirs:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 def assert_same_weights(ours, theirs, tolerance=1e-4):
-    for index, (a, b) in enumerate(zip(ours.get_weights(), theirs.get_weights(), strict=True)):
+    for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=f"weight {index}")
 
 
 def assert_same_training(build, compile_arguments, x, y, optimizer, **fit):
-    theirs, ours = twins(build)
-    histories, seen = [], []
-    for k, model in ((keras, theirs), (cornu, ours)):
-        recorder = Recorder(k)
-        model.compile(optimizer=optimizer(k), **compile_arguments(k))
+    def question(library):
+        recorder, model = Recorder(library), started(build, library)
+        model.compile(optimizer=optimizer(library), **compile_arguments(library))
         history = model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, callbacks=[recorder.callback], **fit)
-        histories.append(history.history)
-        seen.append(recorder.seen)
-    assert len(seen[0]) == len(seen[1]) > 0
-    for step, (a, b) in enumerate(zip(*seen, strict=True)):
-        assert list(a) == list(b), step
-        assert_same_logs(b, a)
-    assert_same_logs(histories[1], histories[0])
-    assert_same_weights(ours, theirs)
-    return theirs, ours
+        return recorder.seen, history.history, model.get_weights()
+
+    ours, theirs = both(question)
+    assert len(ours[0]) == len(theirs[0]) > 0
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        assert_same_logs(a, b)
+    assert_same_logs(ours[1], theirs[1])
+    assert_same_weights(ours[2], theirs[2])
 
 
 @pytest.mark.parametrize(("model", "optimizer"), PAIRS)
@@ -235,30 +234,32 @@ FIT_OPTIONS = {
 }
 
 
-def histories(build, compile_arguments, x, y, **fit):
-    """What `fit` remembers, in Keras and in cornu, and the models."""
-    theirs, ours = twins(build)
-    found = []
-    for k, model in ((keras, theirs), (cornu, ours)):
-        model.compile(**{"optimizer": "adam", **compile_arguments(k)})
-        found.append(model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, **fit).history)
-    return *found, theirs, ours
+def assert_same_histories(build, compile_arguments, x, y, evaluate=False, **fit):
+    """Assert that `fit` remembers the same and leaves the same weights, and that `evaluate` then finds the same."""
+
+    def question(library):
+        model = started(build, library)
+        model.compile(**{"optimizer": "adam", **compile_arguments(library)})
+        history = model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, **fit).history
+        found = model.evaluate(x, y, verbose=0, batch_size=SIZE) if evaluate else 0.0
+        return history, model.get_weights(), found
+
+    ours, theirs = both(question)
+    assert_same_logs(ours[0], theirs[0], 1e-5)
+    assert_same_weights(ours[1], theirs[1], 1e-5)
+    np.testing.assert_allclose(ours[2], theirs[2], rtol=1e-5)
 
 
 @pytest.mark.parametrize("option", FIT_OPTIONS)
 def test_histories_follow_keras(option):
     x, y = mlp_data(np.random.default_rng(2), ROWS)
-    theirs, ours, *models = histories(plain, plain_arguments, x, y, **FIT_OPTIONS[option])
-    assert_same_logs(ours, theirs, 1e-5)
-    assert_same_weights(*models[::-1], 1e-5)
+    assert_same_histories(plain, plain_arguments, x, y, **FIT_OPTIONS[option])
 
 
 @pytest.mark.parametrize("mode", [{"steps_per_execution": 2}, {"run_eagerly": True}, {"jit_compile": False}], ids=str)
 def test_ways_of_running_follow_keras(mode):
     x, y = mlp_data(np.random.default_rng(2), ROWS)
-    theirs, ours, *models = histories(plain, lambda k: plain_arguments(k) | mode, x, y, epochs=2)
-    assert_same_logs(ours, theirs, 1e-5)
-    assert_same_weights(*models[::-1], 1e-5)
+    assert_same_histories(plain, lambda k: plain_arguments(k) | mode, x, y, epochs=2)
 
 
 def masked(k):
@@ -277,8 +278,7 @@ def test_masked_steps_follow_keras(weights):
         "metrics": ["mae"],
         "weighted_metrics": [k.metrics.MeanSquaredError(name="weighted")],
     }
-    theirs, ours, *_ = histories(masked, arguments, x, y, sample_weight=weights, validation_data=(x, y), epochs=2)
-    assert_same_logs(ours, theirs, 1e-5)
+    assert_same_histories(masked, arguments, x, y, sample_weight=weights, validation_data=(x, y), epochs=2)
 
 
 OUTPUTS = {
@@ -316,32 +316,30 @@ def test_several_outputs_follow_keras(case, named):
     x, kinds = mlp_data(random, ROWS)
     y = {"a": random.normal(size=(ROWS, 1)).astype("float32"), "b": kinds}
     y = y if labels == "dict" else [y["a"], y["b"]]
-    theirs, ours, *models = histories(build, lambda k: arguments, x, y)
-    assert_same_logs(ours, theirs, 1e-5)
-    listed = [model.evaluate(x, y, verbose=0, batch_size=SIZE) for model in models]
-    np.testing.assert_allclose(listed[1], listed[0], rtol=1e-5)
+    assert_same_histories(build, lambda k: arguments, x, y, evaluate=True)
 
 
 def test_single_batches_follow_keras():
     x, y = mlp_data(np.random.default_rng(2), ROWS)
     weights = random_weights()
-    theirs, ours = twins(plain)
-    found = []
-    for model in (theirs, ours):
+
+    def question(library):
+        model = started(plain, library)
         model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        found.append(
-            [
-                model.train_on_batch(x, y),
-                model.train_on_batch(x[:5], y[:5], sample_weight=weights[:5]),
-                model.train_on_batch(x, y, class_weight={0: 1.0, 1: 2.0, 2: 3.0}),
-                model.test_on_batch(x, y, sample_weight=weights),
-                list(model.test_on_batch(x[:3], y[:3], return_dict=True).values()),
-                list(model.train_on_batch(x[:3], y[:3], return_dict=True).values()),
-            ]
-        )
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_allclose(sorted(b), sorted(a), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(ours.predict_on_batch(x), theirs.predict_on_batch(x), rtol=1e-4, atol=1e-5)
+        logs = [
+            model.train_on_batch(x, y),
+            model.train_on_batch(x[:5], y[:5], sample_weight=weights[:5]),
+            model.train_on_batch(x, y, class_weight={0: 1.0, 1: 2.0, 2: 3.0}),
+            model.test_on_batch(x, y, sample_weight=weights),
+            list(model.test_on_batch(x[:3], y[:3], return_dict=True).values()),
+            list(model.train_on_batch(x[:3], y[:3], return_dict=True).values()),
+        ]
+        return logs, model.predict_on_batch(x)
+
+    (ours, outputs), (theirs, wanted) = both(question)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(sorted(a), sorted(b), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_frozen_layers_follow_keras():
@@ -351,27 +349,34 @@ def test_frozen_layers_follow_keras():
         return model
 
     x, y = cnn_data(np.random.default_rng(6), ROWS)
-    _, _, theirs, ours = histories(build, MODELS["cnn"][2], x, y, epochs=2)
+
+    def question(library):
+        model = started(build, library)
+        model.compile(optimizer="adam", **MODELS["cnn"][2](library))
+        model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, epochs=2)
+        return model.get_weights(), model.layers[1].get_weights()[2]
+
+    (ours, moving_mean), (theirs, _) = both(question)
     assert_same_weights(ours, theirs, 1e-4)
-    np.testing.assert_array_equal(ours.layers[1].get_weights()[2], np.zeros(4))
+    np.testing.assert_array_equal(moving_mean, np.zeros(4))
 
 
 def test_mixed_precision_follows_keras():
-    found = []
     x, y = mlp_data(np.random.default_rng(7), ROWS)
-    weights = plain(keras).get_weights()
-    for k in (keras, cornu):
-        k.mixed_precision.set_global_policy("mixed_float16")
+
+    def question(library):
+        library.mixed_precision.set_global_policy("mixed_float16")
         try:
-            model = plain(k)
+            model = started(plain, library)
         finally:
-            k.mixed_precision.set_global_policy("float32")
-        model.set_weights(weights)
+            library.mixed_precision.set_global_policy("float32")
         model.compile("adam", loss="sparse_categorical_crossentropy")
-        found.append((model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, epochs=2).history["loss"], model))
-        assert type(model.optimizer).__name__ == "LossScaleOptimizer"
-        assert model.predict(x, verbose=0).dtype == "float16"
-    np.testing.assert_allclose(found[1][0], found[0][0], rtol=2e-3)
+        history = model.fit(x, y, shuffle=False, verbose=0, batch_size=SIZE, epochs=2).history
+        return history["loss"], type(model.optimizer).__name__, str(model.predict(x, verbose=0).dtype)
+
+    ours, theirs = both(question)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=2e-3)
+    assert ours[1:] == theirs[1:] == ("LossScaleOptimizer", "float16")
 
 
 def test_losses_from_layers_alone_follow_keras():
@@ -384,9 +389,7 @@ def test_losses_from_layers_alone_follow_keras():
         return k.Sequential([k.Input((6,)), k.layers.Dense(4), Shrink()])
 
     x, _ = mlp_data(np.random.default_rng(8), ROWS)
-    theirs, ours, *models = histories(build, lambda k: {}, x, None, epochs=2)
-    assert_same_logs(ours, theirs, 1e-5)
-    np.testing.assert_allclose(models[1].evaluate(x, verbose=0), models[0].evaluate(x, verbose=0), rtol=1e-5)
+    assert_same_histories(build, lambda k: {}, x, None, evaluate=True, epochs=2)
 
 
 def hooks(k, seen):
@@ -408,12 +411,15 @@ def hooks(k, seen):
 
 def test_callbacks_are_called_as_in_keras():
     x, y = mlp_data(np.random.default_rng(2), ROWS)
-    found = []
-    for k, model in zip((keras, cornu), twins(plain), strict=True):
-        seen = []
+
+    def question(library):
+        seen, model = [], started(plain, library)
+        note = lambda: [hooks(library, seen)]
         model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(x, y, batch_size=SIZE, epochs=2, validation_split=0.3, verbose=0, callbacks=[hooks(k, seen)])
-        model.evaluate(x, y, batch_size=SIZE, verbose=0, callbacks=[hooks(k, seen)])
-        model.predict(x, batch_size=SIZE, verbose=0, callbacks=[hooks(k, seen)])
-        found.append(seen)
-    assert found[1] == found[0]
+        model.fit(x, y, batch_size=SIZE, epochs=2, validation_split=0.3, verbose=0, callbacks=note())
+        model.evaluate(x, y, batch_size=SIZE, verbose=0, callbacks=note())
+        model.predict(x, batch_size=SIZE, verbose=0, callbacks=note())
+        return seen
+
+    ours, theirs = both(question)
+    assert ours == theirs
