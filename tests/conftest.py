@@ -9,6 +9,7 @@ from jaxlib.version import __version_info__
 # Behind everything else: `tests.fuzz` and the like are found here, cornu only where it is not installed.
 sys.path.append(str(Path(__file__).parents[1]))
 
+os.environ["PYTHONSAFEPATH"] = "1"  # nor does a process that a test starts find cornu in the current folder
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")

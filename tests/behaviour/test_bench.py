@@ -6,12 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from cornu import cli
 from cornu.cli.benchmark import peers, plan, report, worker
 
 FOLDER = Path(worker.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def the_folder_of_a_script_is_searched(monkeypatch):
+    """As outside of the tests: the files that peers run import each other from there."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
 
 
 def bench(folder, *arguments):
