@@ -3,6 +3,6 @@
 Importing this module is what does it; `serving` says how.
 """
 
-from cornu.serving import install
+from cornu.import_hook import install
 
 install()

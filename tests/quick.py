@@ -27,7 +27,7 @@ QUICK = {
     "behaviour/test_preprocessing.py": (),
     "behaviour/test_random.py": (),
     "behaviour/test_sequences.py": (),
-    "behaviour/test_serving.py": (),
+    "behaviour/test_import_hook.py": (),
     "behaviour/test_tracebacks.py": (),
     "behaviour/test_training.py": (
         "test_fit_evaluate_and_predict_agree_on_the_numbers", "test_masked_steps_do_not_count",

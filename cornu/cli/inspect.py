@@ -14,13 +14,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cornu import late, saving
+from cornu import lazy, saving
 from cornu.saving import report_table
 
 if TYPE_CHECKING:
     import rich.console as rich_console
 else:
-    rich_console = late.module("rich.console")
+    rich_console = lazy.module("rich.console")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import sys
 import types
 from pathlib import Path
 
-from cornu import serving
+from cornu import import_hook
 
 _LARGE_PAGES = "glibc.malloc.hugetlb"  # a tunable of glibc's allocator
 _SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     if options.script in sys.orig_argv:  # and this process is all the command's own
         _start_again_with_large_pages()
-    serving.install()
+    import_hook.install()
     sys.argv = [str(script), *options.rest]
     sys.path.insert(0, str(script.resolve().parent))
     try:

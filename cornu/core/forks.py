@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 
-from cornu import late
+from cornu import lazy
 
 if TYPE_CHECKING:
     import jax.extend.backend as backend
 else:
-    backend = late.module("jax.extend.backend")
+    backend = lazy.module("jax.extend.backend")
 
 _BACKEND = "forked"
 _MESSAGE = (

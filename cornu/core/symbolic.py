@@ -291,13 +291,14 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
             try:
                 first, second = (_evaluate(fn, args, kwargs, size, told) for size in _STAND_INS)
             except Exception as concrete_error:
-                refused = refused or _without_stand_ins(concrete_error)
+                refused = refused or concrete_error
             else:
                 return _to_spec(tree.map_structure(_merge, first, second))
         _name_unknown_sizes(refused, fn, args, kwargs)
         raise refused from (None if type(refused) is type(error) else error)
 
 
+_MOST_TELLINGS = 64
 _STAND_INS = 84, 96  # for an unknown size; with many divisors, since code may split an axis
 
 
@@ -313,17 +314,6 @@ def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: d
         if len(first) == len(second) and first[::2] == second[::2]:
             told = "".join(a if a == b else "None" for a, b in zip(first, second, strict=True))
             refused.args = (told, *refused.args[1:])
-
-
-_MOST_TELLINGS = 64
-_STAND_INS = (84, 96)  # for unknown sizes: numbers that many others divide
-_IN_SHAPES = re.compile(rf"(?<=[(, ])({'|'.join(map(str, _STAND_INS))})(?=[,)])")
-
-
-def _without_stand_ins(error: Exception) -> Exception:
-    """An error that speaks of unknown sizes as the user knows them."""
-    error.args = tuple(_IN_SHAPES.sub("None", arg) if isinstance(arg, str) else arg for arg in error.args)
-    return error
 
 
 def _unknown_places(args: tuple, kwargs: dict) -> list[tuple[int, int]]:

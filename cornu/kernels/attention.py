@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cornu.kernels import dense, halves, platform
+from cornu.kernels import dense, half_precision, platform
 
 _LARGEST_FUSED_DEPTH = 128
 
@@ -72,7 +72,7 @@ def _why_not_fused(query: jax.Array, value: jax.Array, soft_cap: float | None) -
     return None if soft_cap is None else "it cannot bound the scores (attn_logits_soft_cap)"
 
 
-@halves.in_float32
+@half_precision.in_float32
 def _plain_attention(query, key, value, bias, mask, scale, is_causal, soft_cap):
     """Heads before time, which products on a CPU need, and divided by the softmax's sum after the last product."""
     repeats = query.shape[2] // key.shape[2]
@@ -94,7 +94,7 @@ def _plain_attention(query, key, value, bias, mask, scale, is_causal, soft_cap):
 # ---------------------------------------------------------------- with weights, along any axes
 
 
-@halves.in_float32
+@half_precision.in_float32
 def weighted_values(
     query: jax.Array,
     key: jax.Array,

@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels import halves, platform, window, winograd
-from cornu.kernels.apart import apart
+from cornu.kernels import half_precision, platform, window, winograd
+from cornu.kernels.inlining import not_inlined
 from cornu.kernels.window import Window
 
 _FEW_CHANNELS = 3  # up to here, and
@@ -39,7 +39,7 @@ _MANY_PHASES = 16  # likewise for the phases of a transposed convolution
 # ---------------------------------------------------------------- the kernels
 
 
-@halves.in_float32
+@half_precision.in_float32
 def conv(
     x: jax.Array,
     kernel: jax.Array,
@@ -66,7 +66,7 @@ def conv(
     return _conv(x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups)
 
 
-@halves.in_float32
+@half_precision.in_float32
 def depthwise_conv(
     x: jax.Array,
     kernel: jax.Array,
@@ -89,7 +89,7 @@ def depthwise_conv(
     return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
 
 
-@halves.in_float32
+@half_precision.in_float32
 def conv_transpose(
     x: jax.Array,
     kernel: jax.Array,
@@ -244,7 +244,7 @@ def weigh(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     return _weigh_as_convolution(x, y, win)
 
 
-@apart
+@not_inlined
 def _weigh_as_convolution(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     channels_as_batch = jnp.swapaxes(x, 0, -1)  # (i, *sizes, batch)
     batch_as_input = jnp.moveaxis(y, 0, -2)  # (*places, batch, channels)
@@ -257,7 +257,7 @@ def _product_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
     return _summed_over_rows(a, b) if a.shape[1] <= b.shape[1] else _summed_over_rows(b, a).T
 
 
-@apart
+@not_inlined
 def _summed_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
     return _dot(a, b, ((0,), (0,)))
 
@@ -323,7 +323,7 @@ def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Ar
     return whole[:, *(slice(a, a + n) for a, n in zip(starts, win.sizes, strict=True))].astype(y.dtype)
 
 
-@apart
+@not_inlined
 def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """For each tap and channel the sum of tap times `y`, (taps, channels).
 
@@ -422,7 +422,7 @@ def _rows(x: jax.Array) -> jax.Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-@apart
+@not_inlined
 def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """A sum over positions and input channels that XLA fuses into one loop over the output."""
     padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)

@@ -20,7 +20,7 @@ FAST_ON: dict[str, tuple[str, ...]] = {
     "conv": ("cpu",),
     "conv_transpose": ("cpu",),
     "large_product": ("cpu",),
-    "apart": ("cpu",),
+    "not_inlined": ("cpu",),
     "depthwise_conv": ("cpu",),
     "max_pool": ("cpu", "gpu"),
     "average_pool": ("cpu",),

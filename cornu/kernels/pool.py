@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cornu.kernels import halves, platform, window
+from cornu.kernels import half_precision, platform, window
 from cornu.kernels.window import Window
 
 _MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
 
 
-@halves.in_float32
+@half_precision.in_float32
 def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
     """The largest value under each place of a window. Ties send the gradient to the first of the largest.
 
@@ -37,7 +37,7 @@ def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padd
     return _max_pool(x, window.slide(padding, window.space_of(x), size, strides))
 
 
-@halves.in_float32
+@half_precision.in_float32
 def average_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
     """The mean of the pixels under each place of a window; padding does not count.
 

@@ -34,14 +34,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cornu.kernels import halves, platform
+from cornu.kernels import half_precision, platform
 from cornu.kernels.gates import Arrays, Gates
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two sides pay
 _IDLE = 8  # operations that do nothing: with the counter and a product just more than the runtime keeps together
 
 
-@halves.in_float32
+@half_precision.in_float32
 def recur(
     gates: Gates,
     inputs: jax.Array,

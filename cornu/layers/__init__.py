@@ -41,6 +41,7 @@ from cornu.layers.hashing import Hashing
 from cornu.layers.input import Input, InputLayer
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.integer_lookup import IntegerLookup
+from cornu.layers.intensity import AutoContrast, Equalization, RandomInvert, RandomPosterization, Solarization
 from cornu.layers.layer import Layer
 from cornu.layers.masking import Masking
 from cornu.layers.max_num_bounding_boxes import MaxNumBoundingBoxes
@@ -138,7 +139,6 @@ from cornu.layers.rnn import RNN
 from cornu.layers.string_lookup import StringLookup
 from cornu.layers.text_vectorization import TextVectorization
 from cornu.layers.time_distributed import TimeDistributed
-from cornu.layers.tones import AutoContrast, Equalization, RandomInvert, RandomPosterization, Solarization
 from cornu.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cornu.layers.wrapper import Wrapper
 from cornu.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D

@@ -12,7 +12,7 @@ import jax
 from cornu import activations, constraints, initializers, ops, regularizers, validate
 from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike, Sizes
 from cornu.core.variable import Variable
-from cornu.kernels import dense, halves
+from cornu.kernels import dense, half_precision
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation
@@ -86,7 +86,7 @@ class _Windowed(Layer):
             )
 
     def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
-        """`activation(convolve(*arrays) + bias)`; of 16-bit floats, the sum is rounded once (see `halves`)."""
+        """`activation(convolve(*arrays) + bias)`; of 16-bit floats, the sum is rounded once (see `half_precision`)."""
         if self.bias is None:
             return self.activation(convolve(*arrays))
         bias = self.bias.value
@@ -100,7 +100,7 @@ def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Arra
     return dense.biased(convolve(*arrays), bias)
 
 
-_rounded_once = halves.in_float32(_biased)
+_rounded_once = half_precision.in_float32(_biased)
 
 
 # ---------------------------------------------------------------- convolutions

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import ImageLayer, RandomValueLayer, factor_range
+from cornu.layers.intensity import AutoContrast, Equalization, RandomPosterization, Solarization
 from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTranslation
 from cornu.layers.random_color import RandomBrightness, RandomColorDegeneration, RandomContrast
 from cornu.layers.random_filter import RandomSharpness
-from cornu.layers.tones import AutoContrast, Equalization, RandomPosterization, Solarization
 from cornu.random.seed_generator import SeedLike
 
 _INTERPOLATIONS = ("nearest", "bilinear")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cornu import late, settings, tree, validate
+from cornu import lazy, settings, tree, validate
 from cornu.core.operation import Operation
 from cornu.core.symbolic import node_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import rich.markup as rich_markup
     import rich.table as rich_table
 else:
-    rich_console, rich_markup, rich_table = map(late.module, ("rich.console", "rich.markup", "rich.table"))
+    rich_console, rich_markup, rich_table = map(lazy.module, ("rich.console", "rich.markup", "rich.table"))
 
 _SEQUENTIAL = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
 _GRAPH = (108, (0.3, 0.56, 0.74, 1.0))

@@ -260,8 +260,8 @@ def unique(
         return_inverse: whether to return also which of them each element of `x` is.
         return_counts: whether to return also how often each one occurs.
         axis: the axis whose slices are compared, or None for single elements.
-        size: a fixed length of the result, which compiled code needs: longer ones are cut, shorter ones filled up.
-        fill_value: what to fill up with; None is the smallest element.
+        size: a fixed length of the result, which compiled code needs: longer ones are cut, shorter ones padded.
+        fill_value: what to pad with; None is the smallest element.
 
     Example:
 

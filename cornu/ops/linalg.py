@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from cornu import late
+from cornu import lazy
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
 from cornu.core.typing import Axes
@@ -14,7 +14,7 @@ from cornu.ops.elementwise import floating, floats
 if TYPE_CHECKING:
     import jax.scipy.linalg as scipy_linalg
 else:
-    scipy_linalg = late.module("jax.scipy.linalg")
+    scipy_linalg = lazy.module("jax.scipy.linalg")
 
 __all__ = [
     "cholesky",

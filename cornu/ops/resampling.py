@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from cornu import late, validate
+from cornu import lazy, validate
 from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating
 from cornu.random.draws import normal
@@ -14,7 +14,7 @@ from cornu.random.seed_generator import draw_seed
 if TYPE_CHECKING:
     import jax.scipy.ndimage as ndimage
 else:
-    ndimage = late.module("jax.scipy.ndimage")
+    ndimage = lazy.module("jax.scipy.ndimage")
 
 _RESIZE_METHODS = {
     "nearest": "nearest",

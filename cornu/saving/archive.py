@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cornu import late, registry
+from cornu import lazy, registry
 from cornu._version import __version__
 from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
@@ -31,7 +31,7 @@ from cornu.saving.options import LoadOptions
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 _FORMAT = "3.15.1"  # the Keras release whose form the files have
 _LINE = 150  # bytes that a line of a file takes as an entry of a table

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cornu import late
+from cornu import lazy
 from cornu.core import context, parts
 from cornu.optimizers import Optimizer
 from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
@@ -21,7 +21,7 @@ from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 _ZIP = b"PK"
 _TRAINING = "compile_config"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cornu import late, validate
+from cornu import lazy, validate
 from cornu.core import budget, parts
 from cornu.core.tracebacks import of_a_file
 from cornu.random import SeedGenerator
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import rich.console as rich_console
     import rich.tree as rich_tree
 else:
-    h5py = late.module("h5py")
-    rich_console = late.module("rich.console")
-    rich_tree = late.module("rich.tree")
+    h5py = lazy.module("h5py")
+    rich_console = lazy.module("rich.console")
+    rich_tree = lazy.module("rich.tree")
 
 _WEIGHTS = ".weights.h5"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cornu import late, validate
+from cornu import lazy, validate
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import legacy_arrays, plain_h5, weights_h5
@@ -25,7 +25,7 @@ from cornu.saving.weights_h5 import restore
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 WEIGHTS = "model_weights"  # the group of a whole-model file that has them
 VERSION, BACKEND = "keras_version", "backend"

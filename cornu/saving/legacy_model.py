@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cornu import late, registry, validate
+from cornu import lazy, registry, validate
 from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.errors import DamagedFileError
@@ -25,7 +25,7 @@ from cornu.saving.options import LoadOptions
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
 _SEEDS = "random_state"  # a group that Keras passes over

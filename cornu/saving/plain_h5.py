@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cornu import late
+from cornu import lazy
 from cornu.core import budget, context
 from cornu.core.variable import placeholder
 from cornu.errors import DamagedFileError
@@ -28,7 +28,7 @@ from cornu.saving.checksum import Sums
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # how files begin
 MOST_PACKED = 1100  # how many bytes one compressed byte can stand for

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from cornu import late, validate
+from cornu import lazy, validate
 
 if TYPE_CHECKING:
     import rich.box as rich_box
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import rich.text as rich_text
 else:
     rich_box, rich_console, rich_table, rich_text = map(
-        late.module, ("rich.box", "rich.console", "rich.table", "rich.text")
+        lazy.module, ("rich.box", "rich.console", "rich.table", "rich.text")
     )
 
 _FORMATS = {

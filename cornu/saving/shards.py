@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import late, validate
+from cornu import lazy, validate
 from cornu.core import budget
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
@@ -33,7 +33,7 @@ from cornu.saving.atomic import replacing_set
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 _TABLE, _SHARD = ".weights.json", ".weights.h5"
 _GIGABYTE = 2**30

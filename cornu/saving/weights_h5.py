@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cornu import late, tree, validate
+from cornu import lazy, tree, validate
 from cornu.core import parts
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError, WeightsMismatchError
@@ -25,7 +25,7 @@ from cornu.saving.atomic import replacing
 if TYPE_CHECKING:
     import h5py
 else:
-    h5py = late.module("h5py")
+    h5py = lazy.module("h5py")
 
 _MOST_NAMED = 5  # variables in a message
 _NOT_THE_MODEL = ("optimizer/", "metrics/")  # what a file may hold beside the model it is read into

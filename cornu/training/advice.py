@@ -16,7 +16,7 @@ from cornu import layers, metrics, validate
 from cornu.core.tracebacks import warn
 from cornu.losses import validation
 from cornu.training import anatomy
-from cornu.training.data_convert import named_leaves
+from cornu.training.data.convert import named_leaves
 
 _LARGE = 200  # inputs beyond this are unscaled: pixels go to 255, images prepared for older networks to 152
 _FEW_ROWS = 12  # labels of fewer rows are in order by chance

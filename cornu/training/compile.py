@@ -13,7 +13,7 @@ from cornu.core.tracebacks import filtered
 from cornu.core.variable import values_of
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
-from cornu.training.compilations import Compilations
+from cornu.training.execution.compilations import Compilations
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, results
 
 

@@ -1,14 +1,15 @@
 """`fit`, `evaluate`, `predict`: how data goes through a model, batch by batch.
 
 All of them do the same: look at a first batch to build what is not built and to refuse what cannot work (`prepare`),
-then run one epoch after the other with one compiled step (`step`, `compiled`). `_run_calls` is the loop itself.
+then run one epoch after the other with one compiled step (`step`). `_run_calls` is the loop itself. What becomes of
+data until then is in `data/`, and how steps are compiled and run in `execution/`.
 
 Where a callback looks at each batch, each step is a call, the variables have their new values after it, and logs stay
-on the device until somebody reads them. Where nobody does, a call takes many steps (`many`), and `pace` says how many.
-Where batches come from, and what is made ahead, is said in `chunks`.
+on the device until somebody reads them. Where nobody does, a call takes several steps (`execution/multi_step`), and
+`execution/steps_per_call` says how many. Where batches come from, and what is made ahead, is said in `data/chunks`.
 
-The last batch is often smaller. Where no layer, loss or metric mixes rows, it is filled up and the extra rows are
-masked out exactly (`padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
+The last batch is often smaller. Where no layer, loss or metric mixes rows, it is padded and the extra rows are masked
+out exactly (`execution/padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
 """
 
 import time
@@ -25,21 +26,22 @@ from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable, give_values
 from cornu.random import global_seed
-from cornu.training import advice, many, padding, state_tree
-from cornu.training.chunks import feed, packed
+from cornu.training import advice, state_tree
 from cornu.training.compile import Compilable
-from cornu.training.compiled import Compiled
-from cornu.training.data import (
+from cornu.training.data.batches import (
     Batches,
     is_source_of_batches,
     make_batches,
     split_validation,
     unpack_x_y_sample_weight,
 )
-from cornu.training.pace import Late, Pace
+from cornu.training.data.chunks import feed, packed
+from cornu.training.execution import multi_step, padding
+from cornu.training.execution.compiled import Compiled
+from cornu.training.execution.in_flight import InFlight
+from cornu.training.execution.steps_per_call import DelayedReports, StepsPerCall
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
 from cornu.training.step import Steps
-from cornu.training.under_way import UnderWay
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
@@ -202,7 +204,7 @@ class Trainer(Compilable, Steps):
         callbacks = self._callback_list(callbacks, verbose, 1, batches.num_batches)
         outputs: list = []
 
-        def keep(call: many.Call, last: int, result: Any) -> None:
+        def keep(call: multi_step.Call, last: int, result: Any) -> None:
             outputs.append(call.real(result))
             callbacks.on_predict_batch_end(last, {"outputs": outputs[-1]} if watched else None)
 
@@ -245,12 +247,12 @@ class Trainer(Compilable, Steps):
         starts = None if stage == "predict" else self._fresh_metrics()
         with (
             feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items,
-            UnderWay() as under_way,
+            InFlight() as under_way,
         ):
-            runner = many.Runner(stage, pace, lambda several: self._function(stage, several), under_way, starts)
+            runner = multi_step.Runner(stage, pace, lambda several: self._function(stage, several), under_way, starts)
             if watched:
                 begin, report = runner.heeding(begin), runner.heeding(report)
-            late = Late(report, pace, at_once=watched)
+            late = DelayedReports(report, pace, at_once=watched)
             result, done = None, 0
             for call in runner.calls(items):
                 begin(done)
@@ -269,13 +271,13 @@ class Trainer(Compilable, Steps):
         give_values(self.metrics_variables, starts)
         return starts
 
-    def _pace_of(self, stage: str, watched: bool) -> Pace:
+    def _pace_of(self, stage: str, watched: bool) -> StepsPerCall:
         """How many steps a call takes: one where each is looked at, what `compile` was told, or what is found best."""
         steps = self.steps_per_execution
         fixed = None if steps == "auto" or (steps == 1 and not watched) else steps
         key = (stage, fixed, self.jit_compile)
         if key not in self._paces:
-            self._paces[key] = Pace(fixed, loops=self.jit_compile)
+            self._paces[key] = StepsPerCall(fixed, loops=self.jit_compile)
         return self._paces[key]
 
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
@@ -399,7 +401,7 @@ class Trainer(Compilable, Steps):
     def _on_batch(self, stage: str, x: Any, y: Any, weight: Any, class_weight: Any, return_dict: bool) -> Any:
         self._require_compiled(f"{stage}_on_batch")
         data = self._one_batch(stage, x, y, weight, class_weight)
-        with UnderWay() as under_way:
+        with InFlight() as under_way:
             logs = _numbers(under_way.run(self._function(stage), data, None, self._metrics_at_start()).result)
         return logs if return_dict else _listed(logs)
 
@@ -453,7 +455,7 @@ def _listed(logs: dict[str, Any]) -> Any:
 
 
 def _predicted(function: Compiled, data: tuple) -> Any:
-    with UnderWay() as under_way:
+    with InFlight() as under_way:
         return _on_host(under_way.run(function, data).result)
 
 

@@ -265,7 +265,7 @@ def batch_rows(x: Any) -> Any:
 
 
 def _masked_rows(y_pred: Any) -> Any:
-    """`y_pred` with a mask that leaves out the rows with which a last batch was filled up."""
+    """`y_pred` with a mask that leaves out the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None or not hasattr(y_pred, "shape"):
         return y_pred
@@ -385,7 +385,7 @@ def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
 
 
 def _row_weight(weight: Any) -> Any:
-    """A sample weight that is zero for the rows with which a last batch was filled up."""
+    """A sample weight that is zero for the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None:
         return weight

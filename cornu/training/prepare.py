@@ -18,9 +18,9 @@ from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.losses import validation
 from cornu.training import advice, anatomy, step
-from cornu.training.data import unpack_x_y_sample_weight
+from cornu.training.data.batches import unpack_x_y_sample_weight
+from cornu.training.execution.signature import signature
 from cornu.training.outputs import Part
-from cornu.training.signature import signature
 
 
 class Prepared(NamedTuple):

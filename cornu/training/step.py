@@ -2,7 +2,7 @@
 
 `Steps` holds what a model computes for a batch; every method of it may be overridden. A step method is called as it
 was written: with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and
-`functional` makes it pure (`pure_step`). `compiled.py` makes one compiled function of that.
+`functional` makes it pure (`pure_step`). `execution/compiled.py` makes one compiled function of that.
 """
 
 import functools
@@ -18,7 +18,7 @@ from cornu import settings, tree
 from cornu.core import context
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
-from cornu.training.data import unpack_x_y_sample_weight
+from cornu.training.data.batches import unpack_x_y_sample_weight
 from cornu.training.outputs import batch_rows
 
 Parts = tuple[tuple[Variable, ...], ...]  # variables by kind: trainable, non-trainable, optimizer's, metrics'
@@ -216,7 +216,7 @@ def optimizers_of(model: Any) -> list[Optimizer]:
 
 
 def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
-    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a filled-up batch, else None.
+    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a padded batch, else None.
 
     The names of the logs are put into the list `names` in their order, which a compiled function would forget.
     """

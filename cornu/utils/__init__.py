@@ -18,7 +18,7 @@ from cornu.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from cornu.training.data import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from cornu.training.data.batches import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from cornu.utils import legacy
 from cornu.utils.download import get_file
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img

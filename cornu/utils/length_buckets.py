@@ -11,8 +11,8 @@ import numpy as np
 
 from cornu import validate
 from cornu.random import global_seed
-from cornu.training.data import PyDataset
-from cornu.training.data_arrays import permutation
+from cornu.training.data.arrays import permutation
+from cornu.training.data.batches import PyDataset
 
 
 class LengthBuckets(PyDataset):

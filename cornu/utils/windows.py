@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
-from cornu.training.data import PyDataset
+from cornu.training.data.batches import PyDataset
 
 __all__ = ["timeseries_dataset_from_array"]
 

@@ -14,7 +14,7 @@ import cornu
 from cornu import layers
 from cornu.core.masks import get_mask
 from cornu.models import calls
-from cornu.training import compilations
+from cornu.training.execution import compilations
 
 
 def data(*shape, seed=0):

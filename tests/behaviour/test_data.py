@@ -18,14 +18,14 @@ import scipy.sparse
 
 import cornu
 from cornu import settings
-from cornu.training.data import (
+from cornu.training.data.batches import (
     PyDataset,
     make_batches,
     pack_x_y_sample_weight,
     split_validation,
     unpack_x_y_sample_weight,
 )
-from cornu.training.prefetch import prefetch
+from cornu.training.data.prefetch import prefetch
 
 try:
     import torch

@@ -10,7 +10,8 @@ import pytest
 import cornu
 from cornu import layers
 from cornu.callbacks import CallbackList, LambdaCallback, ModelCheckpoint, ProgbarLogger
-from cornu.training import chunks, pace, padding
+from cornu.training.data.batches import chunks
+from cornu.training.execution import padding, steps_per_call
 
 random = np.random.default_rng(0)
 ROWS = 63  # with batches of 4 there are 16, the last one short
@@ -45,7 +46,7 @@ def compilations(model, stage="train"):
 @pytest.fixture
 def long_calls(monkeypatch):
     """Calls of 1, 2, 4, ... steps until the end of a chunk, whatever the time they take, and chunks of 6 steps."""
-    monkeypatch.setattr(pace, "SHORTEST", float("inf"))
+    monkeypatch.setattr(steps_per_call, "SHORTEST", float("inf"))
     monkeypatch.setattr(chunks, "CHUNK_STEPS", 6)
 
 
@@ -53,13 +54,13 @@ def long_calls(monkeypatch):
 def calls(monkeypatch):
     """How many steps each call took."""
     taken = []
-    tell = pace.Late.__call__
+    tell = steps_per_call.DelayedReports.__call__
 
     def noting(self, call, *rest):
         taken.append(call.steps)
         tell(self, call, *rest)
 
-    monkeypatch.setattr(pace.Late, "__call__", noting)
+    monkeypatch.setattr(steps_per_call.DelayedReports, "__call__", noting)
     return taken
 
 
@@ -199,7 +200,11 @@ def test_the_progress_bar_moves_within_an_epoch(long_calls, monkeypatch, capsys)
 
 def test_logs_are_reported_once_each_in_order_and_never_of_the_call_under_way():
     reports, under_way = [], []
-    late = pace.Late(lambda call, last, logs: reports.append((last, under_way[-1])), pace.Pace(1, True), at_once=False)
+    late = steps_per_call.DelayedReports(
+        lambda call, last, logs: reports.append((last, under_way[-1])),
+        steps_per_call.StepsPerCall(1, True),
+        at_once=False,
+    )
     for last in range(4):
         under_way.append(last)
         late(chunks_call(), last, {}, 0.0)
@@ -208,12 +213,12 @@ def test_logs_are_reported_once_each_in_order_and_never_of_the_call_under_way():
 
 
 def chunks_call():
-    return cornu.training.many.Call(1, dict, dict)
+    return cornu.training.execution.multi_step.Call(1, dict, dict)
 
 
 def steps_of_calls(*seconds_a_step):
     """How many steps the next call takes, each time that steps have taken so long."""
-    rhythm = pace.Pace(None, loops=True)
+    rhythm = steps_per_call.StepsPerCall(None, loops=True)
     for seconds in seconds_a_step:
         rhythm.took(rhythm.steps, seconds * rhythm.steps)
         yield rhythm.steps
@@ -229,7 +234,7 @@ def test_long_steps_share_the_memory_of_a_call_which_may_then_be_longer():
 
 
 def test_the_end_of_a_chunk_says_nothing_about_how_long_calls_are():
-    rhythm = pace.Pace(None, loops=True)
+    rhythm = steps_per_call.StepsPerCall(None, loops=True)
     rhythm.took(1, 0.01)
     rhythm.took(1, 0.01)
     assert rhythm.steps == 2
@@ -239,14 +244,14 @@ def test_an_interrupted_training_can_go_on(long_calls, monkeypatch):
     model = dense()
     model.compile("adam", "sparse_categorical_crossentropy")
 
-    class Interrupted(pace.Late):
+    class Interrupted(steps_per_call.DelayedReports):
         def __call__(self, call, last, *rest):
             super().__call__(call, last, *rest)
             if last >= 6:
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cornu.training.loop.Late", Interrupted)
+        patch.setattr("cornu.training.loop.DelayedReports", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, KINDS, batch_size=4, verbose=0)
     done = int(model.optimizer.iterations)
@@ -288,7 +293,7 @@ def test_a_step_that_is_slow_in_a_loop_stays_outside_of_it(long_calls):
 
 
 def test_predictions_too_large_to_stack_come_batch_by_batch(monkeypatch, long_calls):
-    monkeypatch.setattr(cornu.training.many, "STACKED_BYTES", 10)
+    monkeypatch.setattr(cornu.training.execution.multi_step, "STACKED_BYTES", 10)
     model = dense()
     large = model.predict(X, batch_size=4, verbose=0)
     assert [one.loops for one in model._paces.values()] == [False]

@@ -7,6 +7,7 @@ import pytest
 
 import cornu
 from cornu import losses
+from cornu.core import promises
 from cornu.core.masks import set_mask
 from cornu.losses import validation
 
@@ -71,7 +72,7 @@ def test_a_batch_filled_up_with_masked_rows_gives_the_same_loss(name):
     weights = np.array([1.0, 2.0, 0.5, 1.5], "float32")
     for reduction in ("sum_over_batch_size", "mean_with_sample_weight") if name == "MeanSquaredError" else ("mean",):
         loss = getattr(losses, name)(**ROWWISE[name], reduction=reduction)
-        assert loss.rowwise
+        assert promises.kept(loss, "rowwise")
         for sample_weight in (None, weights[:3]):
             filled = jnp.asarray(y_pred[[0, 1, 2, 0, 0]])
             set_mask(filled, jnp.arange(5) < 3)
@@ -82,12 +83,14 @@ def test_a_batch_filled_up_with_masked_rows_gives_the_same_loss(name):
 
 
 def test_losses_that_mix_rows_say_so():
-    assert not losses.Circle().rowwise
-    assert not losses.Dice().rowwise
-    assert not losses.Tversky(axis=(0, 1)).rowwise
-    assert not losses.CosineSimilarity(axis=0).rowwise
-    assert not losses.MeanSquaredError(reduction="none").rowwise
-    assert not losses.LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred)).rowwise
+    for loss in (
+        losses.Circle(),
+        losses.Dice(),
+        losses.Tversky(axis=(0, 1)),
+        losses.CosineSimilarity(axis=0),
+        losses.LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred)),
+    ):
+        assert not promises.kept(loss, "rowwise")
 
 
 def test_a_loss_of_my_own():

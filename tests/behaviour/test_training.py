@@ -13,7 +13,8 @@ import pytest
 import cornu
 from cornu import layers
 from cornu.core import context, promises
-from cornu.training import outputs, padding
+from cornu.training import outputs
+from cornu.training.execution import padding
 
 ROWS = 22  # with batches of 5 the last one is short
 random = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cornu
-from cornu import late
+from cornu import lazy
 from tests import quick
 
 ROOT = Path(cornu.__file__).parent
@@ -17,7 +17,7 @@ ROOT = Path(cornu.__file__).parent
 # Every folder and top-level module of the package, from the ground up. A module may import from its own level's
 # row, or from rows above it in this list; never from rows below.
 LEVELS = [
-    ["_version", "absent", "errors", "late", "memory", "settings", "tree", "registry", "validate", "__init__"],
+    ["_version", "absent", "errors", "lazy", "memory", "settings", "tree", "registry", "validate", "__init__"],
     ["core"],
     ["kernels", "random"],
     ["ops"],
@@ -33,7 +33,7 @@ LEVELS = [
     ["preprocessing"],
     ["applications"],
     ["tensorflow"],
-    ["serving"],
+    ["import_hook"],
     ["as_keras"],
     ["cli"],
     ["__main__"],
@@ -135,10 +135,10 @@ def test_modules_that_load_late_are_these():
     found = {}
     for file in FILES:
         text = file.read_text()
-        if "late.module" in text and module_name(file) != "cornu.late":
+        if "lazy.module" in text and module_name(file) != "cornu.lazy":
             names = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
             module = importlib.import_module(module_name(file))
-            proxies = {v._name for v in vars(module).values() if isinstance(v, late.Late)}
+            proxies = {v._name for v in vars(module).values() if isinstance(v, lazy.Lazy)}
             assert proxies <= names
             found[module_name(file)] = proxies
     assert found == LATE

@@ -20,7 +20,7 @@ from cornu.models import cloning, model
 from cornu.models.function import Function
 from cornu.optimizers import Adafactor
 from cornu.training import compile as compiling, loop, outputs, prepare
-from cornu.training.data_py_dataset import PyDataset, PyDatasetSource
+from cornu.training.data.py_dataset import PyDataset, PyDatasetSource
 from tests.differential.draw import Draw
 from tests.differential.run import quick, run, stages
 

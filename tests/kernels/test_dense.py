@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cornu.kernels import attention, conv, dense, gates, halves, platform, recurrent
+from cornu.kernels import attention, conv, dense, gates, half_precision, platform, recurrent
 
 _HALVES = ("bfloat16", "float16")
 _ROUNDING = {"float32": 1e-5, "bfloat16": 2e-2, "float16": 2e-3}
@@ -123,7 +123,7 @@ def test_a_product_of_bfloat16_can_be_differentiated_twice():
 def test_kernels_compute_halves_in_32_bits_and_give_halves(dtype):
     seen = []
 
-    @halves.in_float32
+    @half_precision.in_float32
     def kernel(x, pair, name, missing=None):
         seen.append((x.dtype, pair[1].dtype, name, missing))
         return x * 2, (pair[0],)

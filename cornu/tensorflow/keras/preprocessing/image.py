@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cornu import late, settings, validate
-from cornu.training.data import PyDataset
+from cornu import lazy, settings, validate
+from cornu.training.data.batches import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
 if TYPE_CHECKING:
     import PIL.ImageEnhance as enhance  # noqa: N813
     import scipy.ndimage as ndimage
 else:
-    ndimage = late.module("scipy.ndimage")
-    enhance = late.module("PIL.ImageEnhance")
+    ndimage = lazy.module("scipy.ndimage")
+    enhance = lazy.module("PIL.ImageEnhance")
 
 __all__ = [
     "DataFrameIterator", "DirectoryIterator", "ImageDataGenerator", "Iterator", "NumpyArrayIterator",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.training.data import PyDataset
+from cornu.training.data.batches import PyDataset
 from cornu.utils.sequences import pad_sequences
 
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams"]

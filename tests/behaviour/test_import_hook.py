@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cornu
 from cornu.core import masks
-from cornu.serving import private
+from cornu.import_hook import private
 
 ROOT = Path(cornu.__file__).parents[1]
 

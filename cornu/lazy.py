@@ -1,14 +1,14 @@
 """Modules that load when something in them is first used.
 
 Drawing a table or reading a file takes packages that building and training a model does not. A module that needs one
-writes `h5py = late.module("h5py")` in the place of `import h5py`, and uses it as if it were there.
+writes `h5py = lazy.module("h5py")` in the place of `import h5py`, and uses it as if it were there.
 """
 
 import importlib
 from typing import Any
 
 
-class Late:
+class Lazy:
     """Stands for a module, and loads it when an attribute is read."""
 
     def __init__(self, name: str):
@@ -23,4 +23,4 @@ class Late:
 
 def module(name: str) -> Any:
     """The module called `name`, to be loaded when something in it is first used."""
-    return Late(name)
+    return Lazy(name)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cornu.training.data_convert import common_length, convert, convert_weights, take
+from cornu.training.data.convert import common_length, convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
 

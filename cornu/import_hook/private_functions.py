@@ -12,7 +12,7 @@ from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
-from cornu.training.data_class_weight import weigh_classes
+from cornu.training.data.class_weight import weigh_classes
 
 __all__ = [
     "BaseConv", "_analyze_einsum_string", "_analyze_quantization_info", "_build_attention_equation",

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from cornu.training.data_arrays import permutation
-from cornu.training.data_unpack import unpack_batch
+from cornu.training.data.arrays import permutation
+from cornu.training.data.unpack import unpack_batch
 
 
 class PyDataset:

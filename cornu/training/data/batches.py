@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
-from cornu.training.data_arrays import ArraySource
-from cornu.training.data_class_weight import weigh_classes
-from cornu.training.data_convert import common_length, convert, convert_weights, has_shape, take
-from cornu.training.data_iterables import IterableSource
-from cornu.training.data_py_dataset import PyDataset, PyDatasetSource, is_py_dataset
-from cornu.training.data_unpack import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from cornu.training.data.arrays import ArraySource
+from cornu.training.data.class_weight import weigh_classes
+from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
+from cornu.training.data.iterables import IterableSource
+from cornu.training.data.py_dataset import PyDataset, PyDatasetSource, is_py_dataset
+from cornu.training.data.unpack import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 __all__ = [
     "Batches", "PyDataset", "is_source_of_batches", "make_batches", "pack_x_y_sample_weight", "split_validation",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cornu import tree
-from cornu.training.data_convert import comes_from
-from cornu.training.data_unpack import unpack_batch
+from cornu.training.data.convert import comes_from
+from cornu.training.data.unpack import unpack_batch
 
 
 def _length(data: Any) -> int | None:

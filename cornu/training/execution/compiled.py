@@ -2,7 +2,7 @@
 
 The function is compiled once a batch shape. It is given the values of the variables and keeps them as they are (nothing
 is donated): until its new values are there, and while others read the old ones, these live on. So what a failed or
-interrupted call leaves behind can be undone (`under_way`), at the price of one copy of what the step changes.
+interrupted call leaves behind can be undone (`in_flight`), at the price of one copy of what the step changes.
 """
 
 import functools
@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 from cornu.optimizers import Optimizer
-from cornu.training.many import Repeated
-from cornu.training.signature import signature
+from cornu.training.execution.in_flight import Outcome
+from cornu.training.execution.multi_step import Repeated
+from cornu.training.execution.signature import signature
 from cornu.training.step import TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
-from cornu.training.under_way import Outcome
 
 
 class Compiled:
@@ -28,7 +28,7 @@ class Compiled:
     Args:
         model: the model.
         stage: "train", "test" or "predict".
-        many: whether it takes a span of a chunk of batches (see `many`).
+        many: whether it takes a span of a chunk of batches (see `multi_step`).
     """
 
     def __init__(self, model: Any, stage: str, many: bool = False):

@@ -8,7 +8,7 @@ from typing import Any
 
 import cornu
 from cornu._version import KERAS as __version__  # noqa: N811
-from cornu.serving.empty import is_empty
+from cornu.import_hook.empty import is_empty
 
 __all__ = cornu.__all__
 

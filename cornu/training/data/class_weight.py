@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cornu import settings
-from cornu.training.data_convert import named_leaves
+from cornu.training.data.convert import named_leaves
 
 
 def class_labels(y: Any, owner: str) -> np.ndarray:

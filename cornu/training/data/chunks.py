@@ -22,11 +22,11 @@ import numpy as np
 
 from cornu import tree
 from cornu.kernels import platform
-from cornu.training import padding
-from cornu.training.data import Batches
-from cornu.training.pace import FEW_STEPS, Pace
-from cornu.training.prefetch import prefetch
-from cornu.training.signature import signature
+from cornu.training.data.batches import Batches
+from cornu.training.data.prefetch import prefetch
+from cornu.training.execution import padding
+from cornu.training.execution.signature import signature
+from cornu.training.execution.steps_per_call import FEW_STEPS, StepsPerCall
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's data
 FEW_STEPS_BYTES = 64 * 2**20  # of one that few large steps fill
@@ -56,7 +56,7 @@ def feed(
         batches: the data.
         number: which epoch.
         pace: how many steps a call takes, and whether several can be one.
-        full: number of rows to which batches are filled up; None where they are not.
+        full: number of rows to which batches are padded; None where they are not.
         parts: how much of (x, y, sample_weight) the step takes.
         grouped: whether batches that a source yields wait for each other to make a chunk.
         jit: whether steps are compiled.
@@ -65,7 +65,7 @@ def feed(
     if size > 1 and batches.arrays is not None:
         yield array_chunks(batches, number, size, full, pace.fixed)
         return
-    items = (padding.fill(packed(batch[:parts]), full) for batch in batches.epoch(number))
+    items = (padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number))
     if size > 1 and grouped:
         items = stacked_chunks(items, size, pace)
     elif jit and batches.num_samples is None:
@@ -74,7 +74,7 @@ def feed(
         yield ready
 
 
-def chunk_size(batches: Batches, pace: Pace) -> int:
+def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
     """How many batches are stacked at a time; 1 where every step is a call of its own."""
     if batches.num_batches == 1:
         return 1
@@ -87,7 +87,7 @@ def chunk_size(batches: Batches, pace: Pace) -> int:
 
 
 def array_chunks(batches: Batches, number: int, size: int, full: int | None, fixed: bool) -> Iterator[Chunk | tuple]:
-    """The batches of an epoch of arrays as chunks; a last batch that is short and not filled up comes as a pair."""
+    """The batches of an epoch of arrays as chunks; a last batch that is short and not padded comes as a pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
         data, gathered, first = packed(batches.arrays), _gathered, size if fixed else FIRST_STEPS
@@ -115,7 +115,7 @@ def _gathered(data: Any, order: np.ndarray, rows: int, steps: int, size: int, fu
 
 
 def _counts(order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> np.ndarray | None:
-    """How many rows of each batch are real, where batches are filled up."""
+    """How many rows of each batch are real, where batches are padded."""
     if not full:
         return None
     counts = np.full(size, rows, "int32")
@@ -178,7 +178,7 @@ def _rows_of(data: Any, places: jax.Array) -> Any:
 # ---------------------------------------------------------------- batches that a source yields
 
 
-def stacked_chunks(pairs: Iterable[tuple], size: int, pace: Pace) -> Iterator[Chunk]:
+def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Iterator[Chunk]:
     """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
     memory, steps, shapes = None, 0, None
     for pair in pairs:

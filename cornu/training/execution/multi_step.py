@@ -1,10 +1,10 @@
 """Several steps in one compiled call, so that the host's work for a step is paid once a call.
 
 Batches of one shape are stacked into a `Chunk` of a fixed size. A compiled loop runs any span of its steps, so one
-function serves few and many: nothing is compiled a second time. How many a call takes is for `pace` to say.
+function serves few and many: nothing is compiled a second time. How many a call takes is for `steps_per_call` to say.
 
 A call takes one step alone, on the function for one batch, where callbacks look at every batch, where a batch has
-another shape (the last one, unless it can be filled up), where it is large, and where a loop would slow the step down.
+another shape (the last one, unless it can be padded), where it is large, and where a loop would slow the step down.
 """
 
 import functools
@@ -19,10 +19,10 @@ import numpy as np
 from cornu import tree
 from cornu.core.variable import values_of
 from cornu.kernels import platform
-from cornu.training.chunks import Chunk
-from cornu.training.pace import Pace
+from cornu.training.data.chunks import Chunk
+from cornu.training.execution.in_flight import InFlight
+from cornu.training.execution.steps_per_call import StepsPerCall
 from cornu.training.step import TrainState, only_changes
-from cornu.training.under_way import UnderWay
 
 STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
 
@@ -141,7 +141,12 @@ class Runner:
     """
 
     def __init__(
-        self, stage: str, pace: Pace, function: Callable[[bool], Callable], under_way: UnderWay, metrics: list | None
+        self,
+        stage: str,
+        pace: StepsPerCall,
+        function: Callable[[bool], Callable],
+        under_way: InFlight,
+        metrics: list | None,
     ):
         self.stacks = stage == "predict"
         self.pace = pace
@@ -244,7 +249,7 @@ class Span:
         return jax.tree.map(lambda leaf: leaf[index], (self.chunk.data, self.chunk.rows))
 
     def real(self, result: Any) -> Any:
-        """The stacked predictions laid out row by row, without the rows with which batches were filled up."""
+        """The stacked predictions laid out row by row, without the rows with which batches were padded."""
         counts = [None if self.chunk.rows is None else self.chunk.rows[index] for index in self.steps]
         parts = list(enumerate(counts, self.first))
         return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))

@@ -26,7 +26,7 @@ _ELEMENTWISE = {
 
 
 def is_exact(model: Any, stage: str) -> bool:
-    """Whether filled-up batches give exactly the numbers of the real rows in `stage`: train, test or predict."""
+    """Whether padded batches give exactly the numbers of the real rows in `stage`: train, test or predict."""
     if not is_default(model, stage):
         return False
     if any(_mixes_rows(layer, stage == "train") for layer in model._flatten_layers()):
@@ -82,15 +82,15 @@ def _outputs_have_two_axes(model: Any, stage: str) -> bool:
 
 
 def size(model: Any, batches: Any, stage: str) -> int | None:
-    """The number of rows to which batches are filled up, or None where that is not needed or not exact."""
+    """The number of rows to which batches are padded, or None where that is not needed or not exact."""
     rows, full = batches.num_samples, batches.batch_size
     if rows is None or full is None or rows % full == 0 or rows < full:
         return None
     return full if is_exact(model, stage) else None
 
 
-def fill(data: Any, size: int | None) -> tuple[Any, int | None]:
-    """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not filled up.
+def pad(data: Any, size: int | None) -> tuple[Any, int | None]:
+    """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not padded.
 
     The number is given for full batches too, so that all batches go through one compiled function.
     """
@@ -99,10 +99,10 @@ def fill(data: Any, size: int | None) -> tuple[Any, int | None]:
     rows = len(next(leaf for leaf in tree.flatten(data) if leaf is not None))
     if rows == size:
         return data, rows
-    return tree.map_structure(lambda leaf: _filled(leaf, size), data), rows
+    return tree.map_structure(lambda leaf: _padded(leaf, size), data), rows
 
 
-def _filled(leaf: Any, size: int) -> Any:
+def _padded(leaf: Any, size: int) -> Any:
     if leaf is None:
         return None
     array = np.asarray(leaf)

@@ -2,8 +2,8 @@
 
 XLA's CPU compiler joins cheap steps into the loops that read their result, and repeats them in each of these loops: a
 normalization and an activation once for every element of a sliding window, or in the inner loop of a transposed copy,
-where nothing is computed by vectors. A function marked `@apart` stays a call in the compiled program, so what goes into
-it and what comes out of it is computed once, and written to memory.
+where nothing is computed by vectors. A function marked `@not_inlined` stays a call in the compiled program, so what
+goes into it and what comes out of it is computed once, and written to memory.
 """
 
 import functools
@@ -16,7 +16,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from cornu.kernels import platform
 
 
-def apart(function: Callable) -> Callable:
+def not_inlined(function: Callable) -> Callable:
     """`function` of arrays, and a window named `win` if it takes one, compiled by itself where that is faster."""
     static = "win" if "win" in inspect.signature(function).parameters else ()
 
@@ -28,7 +28,7 @@ def apart(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def wrapped(*args: object) -> jax.Array:
-        if not platform.fast("apart"):
+        if not platform.fast("not_inlined"):
             return function(*args)
         with set_xla_metadata(inlineable="false"):
             return called(*args)

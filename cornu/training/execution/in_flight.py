@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     after: list
 
 
-class UnderWay:
+class InFlight:
     """Scope of some calls; when it is left by an exception, what failed and interrupted calls stored is undone.
 
     At most two calls are under way, or one where the state is large.
@@ -62,7 +62,7 @@ class UnderWay:
     def _is_small(self) -> bool:
         return sum(value.nbytes for value in self._calls[0].before) <= self._small
 
-    def __enter__(self) -> "UnderWay":
+    def __enter__(self) -> "InFlight":
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:

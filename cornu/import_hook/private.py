@@ -39,8 +39,8 @@ _NAMES = {
     "any_symbolic_tensors": "core.symbolic:any_symbolic",
     "get_keras_mask": "core.masks:get_mask",
     "set_keras_mask": "core.masks:set_mask",
-    "saving_lib.load_model": "serving.private_functions:load_model",
-    "saving_lib.save_model": "serving.private_functions:save_model",
+    "saving_lib.load_model": "import_hook.private_functions:load_model",
+    "saving_lib.save_model": "import_hook.private_functions:save_model",
     "snake_case": "core.operation:snake_case",
 }
 
@@ -68,7 +68,7 @@ class Private(ModuleType):
         if place is not None:
             module, _, attribute = place.partition(":")
             return getattr(importlib.import_module(f"cornu.{module}"), attribute)
-        own = importlib.import_module("cornu.serving.private_functions")  # it loads JAX, which this module must not
+        own = importlib.import_module("cornu.import_hook.private_functions")  # it loads JAX, which this module must not
         if name in own.__all__:
             return getattr(own, name)
         for namespace in self._namespaces:

@@ -14,12 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from cornu import absent
-from cornu.serving import private
-from cornu.serving.empty import Empty, is_empty
+from cornu.import_hook import private
+from cornu.import_hook.empty import Empty, is_empty
 
 # The module of each served name, and where those below it are looked for, the first that has it.
 _ROOTS = {
-    "keras": ("cornu.serving.keras", ("cornu",)),
+    "keras": ("cornu.import_hook.keras", ("cornu",)),
     "tf_keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
     "tensorflow.keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
     "tensorflow": ("cornu.tensorflow", ("cornu.tensorflow",)),

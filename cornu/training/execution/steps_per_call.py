@@ -1,10 +1,10 @@
 """When calls are made and reported.
 
-`Pace` finds how many steps make a call of 0.4 to 1 s: long enough that a call costs nothing, short enough that the
-progress bar moves and Ctrl-C is heard. A call is not cheap where steps need much memory: the system hands it out anew,
-page by page, in the first step of each call. Such steps are long ones, so a call of few steps may last up to 4 s.
-`Late` reports a call when the next one is under way, so that whoever looks at its logs does not keep the device
-waiting.
+`StepsPerCall` finds how many steps make a call of 0.4 to 1 s: long enough that a call costs nothing, short enough that
+the progress bar moves and Ctrl-C is heard. A call is not cheap where steps need much memory: the system hands it out
+anew, page by page, in the first step of each call. Such steps are long ones, so a call of few steps may last up to 4 s.
+`DelayedReports` reports a call when the next one is under way, so that whoever looks at its logs does not keep the
+device waiting.
 """
 
 import time
@@ -17,7 +17,7 @@ SHORTEST, LONGEST = 0.4, 1.0  # seconds of a call
 FEW_STEPS, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
 
 
-class Pace:
+class StepsPerCall:
     """How many steps a call takes.
 
     Args:
@@ -41,7 +41,7 @@ class Pace:
             self.steps = max(1, self.steps // 2)
 
 
-class Late:
+class DelayedReports:
     """Pass reports of calls on, each when the next call is under way and its own is done.
 
     So at most two calls are under way, and reading a report's logs never leaves the device without work.
@@ -52,7 +52,7 @@ class Late:
         at_once: whether somebody must see the results before the next call starts.
     """
 
-    def __init__(self, report: Callable, pace: Pace, at_once: bool):
+    def __init__(self, report: Callable, pace: StepsPerCall, at_once: bool):
         self._report, self._pace, self._at_once = report, pace, at_once
         self._waiting: list[tuple] = []
         self._ready = time.perf_counter()

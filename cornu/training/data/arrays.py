@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cornu.training.data_convert import is_sparse, named_leaves, take
+from cornu.training.data.convert import is_sparse, named_leaves, take
 
 
 def permutation(count: int, seed: int, number: int) -> np.ndarray:
