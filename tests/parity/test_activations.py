@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
 import cornu
 from cornu import activations
@@ -43,9 +43,8 @@ def value_and_gradient(function, **kwargs):
 
 @pytest.mark.parametrize(("name", "kwargs"), FORMS, ids=IDS)
 def test_values_and_gradients(name, kwargs):
-    ours = value_and_gradient(getattr(activations, name), **kwargs)
-    theirs = value_and_gradient(getattr(keras.activations, name), **kwargs)
-    for mine, wanted in zip(ours, theirs, strict=True):
+    question = lambda library: value_and_gradient(getattr(library.activations, name), **kwargs)
+    for mine, wanted in zip(*both(question), strict=True):
         np.testing.assert_allclose(mine, wanted, rtol=2e-5, atol=2e-6)
 
 
@@ -64,7 +63,7 @@ def test_sparsemax_is_the_nearest_probability_vector():
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_keeps_its_type(name, dtype):
     x = jnp.asarray([[-1.0, 0.5, 2.0]], dtype)
-    ours, theirs = getattr(activations, name)(x), getattr(keras.activations, name)(x)
+    ours, theirs = both(lambda library: getattr(library.activations, name)(x))
     assert ours.dtype == theirs.dtype == dtype
     np.testing.assert_allclose(ours.astype("float32"), theirs.astype("float32"), rtol=1e-2)
 
@@ -72,16 +71,19 @@ def test_half_precision_keeps_its_type(name, dtype):
 @pytest.mark.parametrize("axis", [-1, 1, 2])
 def test_glu(axis):
     x = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
-    np.testing.assert_allclose(activations.glu(x, axis), keras.activations.glu(x, axis), rtol=1e-6)
+    ours, theirs = both(lambda library: library.activations.glu(x, axis))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in dir(keras.activations) if n not in ("get", "serialize", "deserialize")])
-def test_every_name_is_found_and_written_as_in_keras(name):
-    if name.startswith("_"):
-        return
-    function = activations.get(name)
-    assert activations.serialize(function) == keras.activations.serialize(keras.activations.get(name))
-    assert activations.deserialize(activations.serialize(function)) is function
+def test_every_name_is_found_and_written_as_in_keras():
+    def question(keras):
+        names = {n for n in dir(keras.activations) if not n.startswith("_")} - {"get", "serialize", "deserialize"}
+        return {name: keras.activations.serialize(keras.activations.get(name)) for name in sorted(names)}
+
+    for name, written in ask(question).items():
+        function = activations.get(name)
+        assert activations.serialize(function) == written
+        assert activations.deserialize(written) is function
 
 
 @pytest.mark.parametrize(("name", "kwargs"), FORMS, ids=IDS)

@@ -1,10 +1,8 @@
 """The first value of every weight of every layer against Keras: mean, spread and range, at two sizes."""
 
-import keras
 import numpy as np
 import pytest
-
-import cornu
+from oracle import both
 
 L = "layer"
 # name -> (arguments from a size, shapes of the inputs from a size)
@@ -53,23 +51,26 @@ TABLE = {
 
 
 def first_values(library, name, size):
-    """(name, values) of each weight, of one layer built for a size."""
+    """(name, shape) and (spread, mean, range) of each weight, of one layer built for a size."""
     arguments, shapes = (make(size) for make in TABLE[name])
     given = {key: value(library) if callable(value) else value for key, value in arguments.items()}
     library.utils.set_random_seed(3)
     layer = getattr(library.layers, name.strip())(**given)
     layer.build(*shapes)
-    return [(w.name, np.asarray(w)) for w in layer.weights]
+    values = [np.asarray(w) for w in layer.weights]
+    names = [(w.name, x.shape) for w, x in zip(layer.weights, values, strict=True)]
+    return names, [(float(x.std()), float(x.mean()), float(np.ptp(x))) for x in values]
 
 
 @pytest.mark.parametrize("size", [20, 32])
 @pytest.mark.parametrize("name", TABLE)
 def test_weights_start_as_in_keras(name, size):
-    ours, theirs = (first_values(library, name, size) for library in (cornu, keras))
-    assert [(n, x.shape) for n, x in ours] == [(n, x.shape) for n, x in theirs]
-    for (weight, a), (_, b) in zip(ours, theirs, strict=True):
-        spread, error = b.std(), 5 / np.sqrt(b.size)  # of estimates from so many numbers
-        assert abs(a.std() - spread) <= error * spread, weight
-        assert abs(a.mean() - b.mean()) <= error * spread, weight
+    (names, ours), (wanted, theirs) = both(lambda library: first_values(library, name, size))
+    assert names == wanted
+    for (weight, shape), mine, reference in zip(names, ours, theirs, strict=True):
+        error = 5 / np.sqrt(np.prod(shape))  # of estimates from so many numbers
+        (spread, mean, width), (wanted_spread, wanted_mean, wanted_width) = mine, reference
+        assert abs(spread - wanted_spread) <= error * wanted_spread, weight
+        assert abs(mean - wanted_mean) <= error * wanted_spread, weight
         # normal values have a range of chance; all others reach their limits
-        assert np.ptp(a) <= 1.5 * np.ptp(b) + 1e-6 and np.ptp(b) <= 1.5 * np.ptp(a) + 1e-6, weight
+        assert width <= 1.5 * wanted_width + 1e-6 and wanted_width <= 1.5 * width + 1e-6, weight

@@ -1,9 +1,9 @@
 """Initializers against Keras: configs, deterministic values, and the statistics of drawn ones."""
 
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
 import cornu
 from cornu import initializers
@@ -12,11 +12,6 @@ CLASSES = [
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal", "LecunUniform",
     "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "STFT", "TruncatedNormal", "VarianceScaling", "Zeros",
 ]  # fmt: skip
-NAMES = [n for n in dir(keras.initializers) if not n.startswith("_") and n not in ("get", "serialize", "deserialize")]
-STRINGS = [
-    n for n in [*NAMES, "uniform", "normal", "one", "zero"] if n.lower() not in ("constant", "initializer")
-]  # fmt: skip
-
 ARGUMENTS = [
     ("Constant", {"value": 2.5}), ("Constant", {"value": [1, 2, 3]}), ("GlorotUniform", {"seed": 3}),
     ("GlorotNormal", {"seed": 3, "input_axes": [0], "output_axes": [1, 2]}), ("HeNormal", {}),
@@ -29,18 +24,29 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("name", "kwargs"), [*((n, {}) for n in CLASSES), *ARGUMENTS])
 def test_configs_equal_keras(name, kwargs):
-    ours, theirs = getattr(initializers, name)(**kwargs), getattr(keras.initializers, name)(**kwargs)
-    assert ours.get_config() == theirs.get_config()
-    assert initializers.serialize(ours) == keras.initializers.serialize(theirs)
-    again = initializers.deserialize(keras.initializers.serialize(theirs))
-    assert type(again) is type(ours)
-    assert again.get_config() == ours.get_config()
-    assert keras.initializers.deserialize(initializers.serialize(ours)).get_config() == theirs.get_config()
+    def question(library):
+        initializer = getattr(library.initializers, name)(**kwargs)
+        return initializer.get_config(), library.initializers.serialize(initializer)
+
+    ours, theirs = both(question)
+    assert ours == theirs
+    again = initializers.deserialize(theirs[1])
+    assert type(again) is getattr(initializers, name)
+    assert again.get_config() == ours[0]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("name", "kwargs"), [*((n, {}) for n in CLASSES), *ARGUMENTS])
+def test_keras_reads_a_config_of_cornu(name, kwargs):
+    ours = getattr(initializers, name)(**kwargs)
+    written = initializers.serialize(ours)
+    assert ask(lambda keras: keras.initializers.deserialize(written).get_config()) == ours.get_config()
 
 
 def test_array_constants_have_keras_config():
     value = np.arange(3.0)
-    assert initializers.Constant(value).get_config() == keras.initializers.Constant(value).get_config()
+    ours, theirs = both(lambda library: library.initializers.Constant(value).get_config())
+    assert str(ours) == str(theirs)
     again = initializers.Constant.from_config(initializers.Constant(value).get_config())
     np.testing.assert_array_equal(again((2, 3)), [[0, 1, 2], [0, 1, 2]])
 
@@ -50,15 +56,24 @@ def test_the_gain_of_the_identity_survives_its_config():
     assert again.gain == 3.0
 
 
-@pytest.mark.parametrize("name", STRINGS)
-def test_every_string_name(name):
-    ours, theirs = initializers.get(name), keras.initializers.get(name)
-    assert initializers.serialize(ours) == keras.initializers.serialize(theirs)
+def public_names(library):
+    hidden = ("get", "serialize", "deserialize")
+    return [n for n in dir(library.initializers) if not n.startswith("_") and n not in hidden]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_public_name(name):
-    assert getattr(initializers, name).__name__ == getattr(keras.initializers, name).__name__
+def test_every_string_name():
+    def question(keras):
+        names = [n for n in public_names(keras) if n.lower() not in ("constant", "initializer")]
+        read = keras.initializers.get
+        return {name: keras.initializers.serialize(read(name)) for name in [*names, "uniform", "normal", "one", "zero"]}
+
+    for name, written in ask(question).items():
+        assert initializers.serialize(initializers.get(name)) == written
+
+
+def test_every_public_name():
+    names = ask(lambda keras: {name: getattr(keras.initializers, name).__name__ for name in public_names(keras)})
+    assert {name: getattr(initializers, name).__name__ for name in names} == names
 
 
 # ---------------------------------------------------------------- values without chance
@@ -69,8 +84,7 @@ def test_every_public_name(name):
     ("name", "kwargs"), [("Zeros", {}), ("Ones", {}), ("Constant", {"value": 2}), ("Identity", {})]
 )
 def test_fixed_values(name, kwargs, dtype):
-    ours = getattr(initializers, name)(**kwargs)((3, 4), dtype=dtype)
-    theirs = getattr(keras.initializers, name)(**kwargs)((3, 4), dtype=dtype)
+    ours, theirs = both(lambda library: getattr(library.initializers, name)(**kwargs)((3, 4), dtype=dtype))
     assert ours.dtype == (dtype or "float32")
     np.testing.assert_array_equal(ours, theirs)
 
@@ -82,9 +96,10 @@ def test_fixed_values(name, kwargs, dtype):
 def test_stft(side, scaling, periodic, window):
     window = np.linspace(0.1, 1.0, 12).astype("float32") if window == "array" else window
     arguments = {"side": side, "scaling": scaling, "periodic": periodic, "window": window}
-    for shape in ((12, 1, 9), (12, 1, 4)):
-        ours = initializers.STFT(**arguments)(shape)
-        np.testing.assert_allclose(ours, keras.initializers.STFT(**arguments)(shape), atol=3e-6)
+    shapes = ((12, 1, 9), (12, 1, 4))
+    question = lambda library: [library.initializers.STFT(**arguments)(shape) for shape in shapes]
+    for ours, theirs in zip(*both(question), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=3e-6)
 
 
 # ---------------------------------------------------------------- drawn values
@@ -101,14 +116,15 @@ FANS = [
 def test_fans_and_bounds(shape, axes, mode):
     """The largest of many uniform values tells the bound, and with it the fan."""
 
-    def bound(module):
+    def bound(library):
         draws = [
-            np.abs(module.VarianceScaling(2.0, mode, "uniform", seed=s, **axes)(shape)).max()
+            np.abs(library.initializers.VarianceScaling(2.0, mode, "uniform", seed=s, **axes)(shape)).max()
             for s in range(1, 200 if shape == () else 4)
         ]
-        return max(draws)
+        return float(max(draws))
 
-    np.testing.assert_allclose(bound(initializers), bound(keras.initializers), rtol=0.02)
+    ours, theirs = both(bound)
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
 
 
 DRAWN = [
@@ -124,15 +140,18 @@ DRAWN = [
 def test_statistics(name, kwargs):
     """Quantiles agree, so mean, spread, bounds and shape of the distribution do."""
     shape = (300, 200)
-    ours = np.asarray(getattr(initializers, name)(seed=1, **kwargs)(shape)).ravel()
-    theirs = np.asarray(getattr(keras.initializers, name)(seed=1, **kwargs)(shape)).ravel()
     levels = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
-    spread = theirs.std()
-    np.testing.assert_allclose(np.quantile(ours, levels), np.quantile(theirs, levels), atol=0.09 * spread)
-    np.testing.assert_allclose(ours.std(), spread, rtol=0.02)
-    np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=0.02 * spread)
+
+    def question(library):
+        x = np.asarray(getattr(library.initializers, name)(seed=1, **kwargs)(shape)).ravel()
+        return np.quantile(x, levels), float(x.std()), float(x.mean()), np.array([x.min(), x.max()])
+
+    (quantiles, std, mean, bounds), (expected, spread, wanted_mean, wanted_bounds) = both(question)
+    np.testing.assert_allclose(quantiles, expected, atol=0.09 * spread)
+    np.testing.assert_allclose(std, spread, rtol=0.02)
+    np.testing.assert_allclose(mean, wanted_mean, atol=0.02 * spread)
     if "Uniform" in name or "Truncated" in name or (name.endswith("Normal") and name != "RandomNormal"):
-        np.testing.assert_allclose([ours.min(), ours.max()], [theirs.min(), theirs.max()], atol=0.02 * spread)
+        np.testing.assert_allclose(bounds, wanted_bounds, atol=0.02 * spread)
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (2, 3, 4), (3, 2, 9)])

@@ -6,8 +6,8 @@ means, or be dropped.
 
 import warnings
 
-import keras
 import numpy as np
+import oracle
 import pytest
 
 import cornu
@@ -66,10 +66,14 @@ def subtraction(package, structure):
 
 @pytest.mark.parametrize("structure", MODELS)
 def test_inputs_go_where_keras_puts_them_or_are_refused(structure):
-    ours, theirs = (subtraction(package, structure) for package in (cornu, keras))
-    for name, feed in FEEDS.items():
-        found = outcome(lambda feed=feed: float(np.asarray(ours(feed))[0, 0]))
-        wanted = outcome(lambda feed=feed: float(keras.ops.convert_to_numpy(theirs(feed))[0, 0]))
+
+    def question(library):
+        model = subtraction(library, structure)
+        return {name: outcome(lambda feed=feed: float(np.asarray(model(feed))[0, 0])) for name, feed in FEEDS.items()}
+
+    ours, theirs = oracle.both(question)
+    for name, found in ours.items():
+        wanted = theirs[name]
         if (structure, name) in INPUTS_REFUSED:
             wanted = REFUSED
         assert found == (7.0 if name in BY_NAME else wanted), name
@@ -183,15 +187,16 @@ CASES = [  # structure, labels, arguments of compile (functions are called with 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)])
 def test_losses_and_metrics_belong_to_the_outputs_that_keras_says(case):
     structure, y, arguments, weight = (*case, None)[:4]
-    found = []
-    for package in (cornu, keras):
 
-        def shown(package=package):
-            model = outputs(package, structure)
-            given = {name: value(package) if callable(value) else value for name, value in arguments.items()}
+    def question(library):
+        def shown():
+            model = outputs(library, structure)
+            given = {name: value(library) if callable(value) else value for name, value in arguments.items()}
             model.compile("sgd", run_eagerly=True, **given)
-            return model.evaluate(INPUT, y, sample_weight=weight, verbose=0, return_dict=True)
+            found = model.evaluate(INPUT, y, sample_weight=weight, verbose=0, return_dict=True)
+            return {name: float(value) for name, value in found.items()}
 
-        found.append(outcome(shown))
-    ours, theirs = found
+        return outcome(shown)
+
+    ours, theirs = oracle.both(question)
     assert ours == (theirs if theirs == REFUSED else pytest.approx(theirs, rel=1e-5))
