@@ -13,7 +13,8 @@ from typing import Any
 
 # Methods that run before or after a computation, not within it.
 _AROUND = frozenset({
-    "__doc__", "__getstate__", "__init__", "__init_subclass__", "__module__", "__new__", "__qualname__",
+    "__annotate__", "__annotate_func__", "__doc__",
+    "__getstate__", "__init__", "__init_subclass__", "__module__", "__new__", "__qualname__",
     "__reduce__", "__repr__", "__setstate__", "__str__", "build", "build_from_config", "check_options", "compile",
     "compile_from_config", "compute_loss", "compute_metrics", "compute_output_shape", "compute_output_spec",
     "count_params", "evaluate", "fit", "from_config", "get_build_config", "get_compile_config", "get_config",

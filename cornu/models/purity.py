@@ -4,15 +4,18 @@ A compiled call does once, while it is traced, whatever is not computing: printi
 a number in Python. cornu's own layers promise `pure_call` (see `core.promises`), and so may a user's. Of other classes
 the code is read: it must store nothing outside its own frame and call nothing but layers, operations, JAX, arithmetic
 and functions of which the same holds; attributes must be values that cannot change in their place. What the code takes
-from outside, such as a constant of its module, is `Watched` and compared at each call. In doubt a call is not pure: it
-then runs operation by operation, which is slower and always right.
+from outside (a constant of its module, a variable of the function around it, an attribute of its class) is `Watched`
+and compared at each call. In doubt a call is not pure: it then runs operation by operation, which is slower and always
+right.
 """
 
 import builtins
 import dis
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FunctionType, ModuleType
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -29,14 +32,19 @@ _BUILTINS = frozenset(
 )
 _STORING = ("ASYNC", "BEFORE_ASYNC", "DELETE_ATTR", "DELETE_GLOBAL", "GET_AWAITABLE", "IMPORT", "LOAD_BUILD_CLASS",
             "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME")  # fmt: skip
-_MUTATING = frozenset({
-    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
-    "setdefault", "sort", "update",
-})  # fmt: skip
+_FIXED = (tuple, frozenset, MappingProxyType)
+# What changes a container: the methods that its fixed kind does not have.
+_MUTATING = {n for kind in (*parts.CONTAINERS, OrderedDict) for n in dir(kind)}.difference(*map(dir, _FIXED))
+_UNDER_THE_HOOD = frozenset({"__delattr__", "__dict__", "__setattr__"})
 _OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.ops", "cornu.random",
                  "cornu.tensorflow.keras.backend", "cornu.tree", "jax")  # fmt: skip
 _NUMPY = frozenset({"arange", "array", "asarray", "full", "ones", "prod", "zeros"})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(Ellipsis), slice, jax.Array)
+_KNOWN_CONTAINERS = frozenset({*parts.CONTAINERS, OrderedDict})
+# The members of a class whose code is read, beside functions, with the attributes that hold it; others do what they do.
+_MEMBERS: dict[type, tuple[str, ...]] = {
+    classmethod: ("__func__",), property: ("fget",), staticmethod: ("__func__",),
+}  # fmt: skip
 
 
 class Impure(Exception):  # noqa: N818 - a finding, which says where
@@ -46,18 +54,18 @@ class Impure(Exception):  # noqa: N818 - a finding, which says where
 class Watched(NamedTuple):
     """A name outside of the code, and what it stood for when the code was read."""
 
-    space: Mapping[str, Any]
-    name: str
+    look_up: Callable[[], Any]
     value: Any
 
     def holds(self) -> bool:
         """Whether it still stands for that."""
-        return self.space.get(self.name) is self.value
+        return self.look_up() is self.value
 
 
 def read(operations: Iterable[Operation]) -> list[Watched]:
     """What the calls of all operations take from outside their code; raises Impure where one may do more."""
-    reader = _Reader()
+    operations = list(operations)
+    reader = _Reader(operations)
     for operation in operations:
         try:
             reader.look_at(operation)
@@ -67,10 +75,11 @@ def read(operations: Iterable[Operation]) -> list[Watched]:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, operations: list[Operation]) -> None:
         self.watched: list[Watched] = []
+        self._own = set(map(id, operations))
         self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
-        self._read: dict[CodeType, tuple[set[str], bool]] = {}  # attribute names in it, whether it changes containers
+        self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it changes containers
 
     def look_at(self, operation: Operation) -> None:
         """Look at the attributes of an operation, and at its code where its class makes no promise."""
@@ -88,9 +97,9 @@ class _Reader:
                 if not promised and self._changing[cls] and _may_be_changed(value):
                     raise Impure(f"has an attribute {name!r} that its code may change")
 
-    def _attribute(self, where: str, value: Any, strict: bool) -> None:
+    def _attribute(self, where: str, value: Any, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
         """Refuse what could change in its place, which nobody would see."""
-        for item in _leaves(value):
+        for item in _leaves(value, containers):
             if isinstance(item, np.ndarray):
                 raise Impure(f"{where} that holds a NumPy array, which can be changed in its place")
             if isinstance(item, FunctionType):
@@ -101,10 +110,11 @@ class _Reader:
     # ------------------------------------------------------------ code
 
     def _methods(self, cls: type) -> bool:
-        """Read the methods of the user's classes that a call may run; whether any of them changes a container."""
+        """Read what a call may use of the user's classes; whether any of the methods changes a container."""
         own = [base for base in cls.__mro__ if base is not object and not registry.is_builtin(base)]
         inherited = {name for base in cls.__mro__ if base not in own for name in vars(base)}
-        waiting = {name for base in own for name in vars(base) if name in inherited and promises.may_run_in_call(name)}
+        everything = {name for base in own for name in vars(base) if promises.may_run_in_call(name)}
+        waiting = {name for name in everything if name in inherited or name.startswith("__")}
         known: set[str] = set()
         changes = False
         while waiting:
@@ -112,31 +122,42 @@ class _Reader:
             known.add(name)
             for base in own:
                 found = vars(base).get(name)
+                self.watched.append(Watched(partial(vars(base).get, name), found))
                 functions = list(_functions_of(found))
-                if functions and name.startswith("__"):
+                if not functions:
+                    self._class_attribute(name, found)
+                elif name.startswith("__"):
                     raise Impure(f"defines {name}")
-                self.watched.append(Watched(vars(base), name, found))
                 for function in functions:
                     names, mutates = self._function(function)
-                    waiting |= names - known
+                    waiting |= (names | (everything if "getattr" in names else set())) - known
                     changes |= mutates
                 if functions and not any(map(_calls_super, functions)):
                     break  # those further up are not run
         return changes
 
+    def _class_attribute(self, name: str, value: Any) -> None:
+        """Refuse what all objects of a class share and a call could change, or not see changed."""
+        if name in _UNDER_THE_HOOD:
+            raise Impure(f"uses {name}")
+        if not name.startswith("__"):
+            self._attribute(
+                f"has a class with an attribute {name!r}", value, strict=True, containers=(tuple, frozenset)
+            )
+
     def _function(self, function: FunctionType) -> tuple[set[str], bool]:
-        """Read a function: the attribute names in it and in what it calls, and whether it changes containers."""
+        """Read a function: the names in it and in what it calls, and whether it changes containers."""
         code = function.__code__
-        if registry.is_builtin(function) or code in self._read:
-            return self._read.get(code, (set(), False))
+        if _is_cornu(function) or function in self._read:
+            return self._read.get(function, (set(), False))
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             raise Impure(f"runs {function.__qualname__}, a generator")
-        self._read[code] = set(), False  # while it is read, for functions that call themselves
+        self._read[function] = set(), False  # while it is read, for functions that call themselves
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._value(default, f"a default of {function.__qualname__}")
-        self._read[code] = self._code(code, function.__globals__, cells)
-        return self._read[code]
+        self._read[function] = self._code(code, function.__globals__, cells)
+        return self._read[function]
 
     def _code(self, code: CodeType, space: dict[str, Any], cells: Mapping[str, Any]) -> tuple[set[str], bool]:
         names: set[str] = set()
@@ -147,15 +168,20 @@ class _Reader:
             found = None
             if step.opname.startswith(_STORING) or (step.opname == "STORE_DEREF" and step.argval in cells):
                 raise Impure(f"{'imports' if 'IMPORT' in step.opname else 'assigns'} {step.argval!r} {where}")
+            if step.opname == "PUSH_EXC_INFO" and steps[index + 1].opname != "WITH_EXCEPT_START":
+                raise Impure(f"catches errors, which may come from compiling {where}")
             if step.opname == "LOAD_GLOBAL":
+                names |= {step.argval} & {"getattr"}
                 found = self._global(step.argval, space, _attributes_after(steps, index), where)
             elif step.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF") and step.argval in cells:
-                found = self._cell(step.argval, cells[step.argval], where)
+                found = self._cell(step.argval, cells[step.argval], _attributes_after(steps, index), where)
             elif "ATTR" in step.opname or "METHOD" in step.opname:
                 names.add(step.argval)
             mutates |= "SUBSCR" in step.opname and not step.opname.startswith("BINARY")
             if found is not None:
                 names, mutates = names | found[0], mutates | found[1]
+        if "getattr" in names:
+            names.update(constant for constant in code.co_consts if isinstance(constant, str))
         for inner in (constant for constant in code.co_consts if isinstance(constant, CodeType)):
             inside = self._code(inner, space, {n: cell for n, cell in cells.items() if n in inner.co_freevars})
             names, mutates = names | inside[0], mutates | inside[1]
@@ -166,32 +192,35 @@ class _Reader:
             if name in _BUILTINS or _is_error(getattr(builtins, name, None)):
                 return None
             raise Impure(f"calls {name} {where}")
-        value = space[name]
-        self.watched.append(Watched(space, name, value))
+        return self._from_outside(name, partial(space.get, name), attributes, where)
+
+    def _cell(self, name: str, cell: Any, attributes: Iterator[str], where: str) -> Any:
+        if name == "__class__":
+            return None
+        return self._from_outside(name, partial(getattr, cell, "cell_contents", None), attributes, where)
+
+    def _from_outside(self, name: str, look_up: Callable[[], Any], attributes: Iterator[str], where: str) -> Any:
+        """Watch what a name stands for, and the attributes taken from it where it is a module."""
+        value = look_up()
+        self.watched.append(Watched(look_up, value))
         while isinstance(value, ModuleType):
             attribute = next(attributes, None)
             if attribute is None:
                 raise Impure(f"uses the module {name} {where}")
-            value, name = getattr(value, attribute, None), f"{name}.{attribute}"
+            module, name = value, f"{name}.{attribute}"
+            value = getattr(module, attribute, None)
+            if attribute in vars(module):
+                self.watched.append(Watched(partial(vars(module).get, attribute), value))
         return self._value(value, f"{name} {where}")
-
-    def _cell(self, name: str, cell: Any, where: str) -> Any:
-        try:
-            value = cell.cell_contents
-        except ValueError:
-            raise Impure(f"uses {name}, which is not there yet {where}") from None
-        if name != "__class__" and not isinstance(value, (Operation, FunctionType)):
-            raise Impure(f"uses {name} from outside, which may change {where}")
-        return None if name == "__class__" else self._value(value, f"{name} {where}")
 
     def _value(self, value: Any, where: str) -> Any:
         """Something that code has from outside: what can be called must compute, anything else must be fixed."""
         if isinstance(value, FunctionType) and not _computes(value):
-            if registry.is_builtin(value):
+            if _is_cornu(value):
                 raise Impure(f"calls {where}, which does more than compute")
             return self._function(value)
-        for item in _leaves(value) if isinstance(value, tuple) else (value,):
-            if not (isinstance(item, (*_PLAIN, Operation)) or _is_error(item) or _computes(item)):
+        for item in _leaves(value, (tuple,)):
+            if not (isinstance(item, _PLAIN) or id(item) in self._own or _is_error(item) or _computes(item)):
                 raise Impure(f"uses {where}, of which nothing is known")
         return None
 
@@ -217,25 +246,36 @@ def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]
         yield step.argval
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, parts.CONTAINERS):
+def _leaves(value: Any, containers: tuple = parts.CONTAINERS) -> Iterator[Any]:
+    """What is in containers of known kinds, however deep; others, which may do anything, as they are."""
+    if isinstance(value, containers) and (type(value) in _KNOWN_CONTAINERS or hasattr(value, "_fields")):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
+            yield from _leaves(item, containers)
     else:
         yield value
 
 
 def _functions_of(member: Any) -> Iterator[FunctionType]:
     """The functions behind a method, a property, a static or class method."""
-    for function in (member, *(getattr(member, name, None) for name in ("fget", "func", "__func__", "__wrapped__"))):
-        if isinstance(function, FunctionType):
-            yield function
+    behind = (getattr(member, name) for name in _MEMBERS.get(type(member), ()))
+    return (function for function in (member, *behind) if isinstance(function, FunctionType))
+
+
+def _home(value: Any) -> str:
+    """The module where a function or class was written, whatever it is wrapped to look like."""
+    home = getattr(value, "__module__", None) or ""
+    written = value.__globals__.get("__name__", "") if isinstance(value, FunctionType) else home
+    return home if home.partition(".")[0] == written.partition(".")[0] else written
+
+
+def _is_cornu(function: FunctionType) -> bool:
+    return registry.is_builtin(function) and f"{_home(function)}.".startswith("cornu.")
 
 
 def _computes(value: Any) -> bool:
     """Whether a function or class is one of cornu's, JAX's or NumPy's that does nothing but compute."""
-    home = getattr(value, "__module__", None) or ""
-    if isinstance(value, np.ufunc) or hasattr(value, "flow") or home == "math":
+    home = _home(value)
+    if isinstance(value, np.ufunc) or home == "math" or (hasattr(value, "flow") and home.startswith("cornu.")):
         return True
     if isinstance(value, type):
         return value.__name__ in _BUILTINS or issubclass(value, np.generic)

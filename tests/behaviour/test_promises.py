@@ -1,6 +1,9 @@
 """What classes promise of their methods, what breaks a promise, and which code is compiled without one."""
 
+import functools
 import logging
+import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -158,7 +161,112 @@ class Configured(Plain):
         return super().call(x) * self.settings.factor
 
 
+class SharedByItsClass(Plain):
+    seen: ClassVar[list] = []
+
+    def call(self, x):
+        self.seen.append(x)
+        return super().call(x)
+
+
+class Named(Plain):
+    def shout(self, x):
+        print("called")
+        return x
+
+    def call(self, x):
+        return super().call(getattr(self, "shout")(x))
+
+
+class Remembering(Plain):
+    @functools.cached_property
+    def factor(self):
+        return ops.sum(self.end.kernel)
+
+    def call(self, x):
+        return super().call(x) * self.factor
+
+
+class Peeking(Plain):
+    def call(self, x):
+        try:
+            return super().call(x) * float(x[0, 0])
+        except TypeError:
+            return super().call(x)
+
+
+class Indexed(Plain):
+    def __getitem__(self, index):
+        print("called")
+        return self.end
+
+    def call(self, x):
+        return self[0](self.features(x))
+
+
+class Flow:
+    def flow(self, x):
+        print("called")
+        return x
+
+
+class Flowing(Plain):
+    def __init__(self):
+        super().__init__()
+        self.through = Flow()
+
+    def call(self, x):
+        return super().call(self.through.flow(x))
+
+
+class Scaled(layers.Layer):
+    factor = 1.0
+
+    def call(self, x):
+        return x * self.factor
+
+
+SCALED = Scaled()
+
+
+class Borrowing(Plain):
+    def call(self, x):
+        return super().call(SCALED(x))
+
+
+def through(function):
+    """Two functions made here have one code, and differ in what they run."""
+
+    def run(x):
+        return function(x)
+
+    return run
+
+
+@functools.wraps(ops.relu)
+def loud(x):
+    print("called")
+    return ops.relu(x)
+
+
+class Wrapped(Plain):
+    def __init__(self):
+        super().__init__()
+        self.quiet, self.loud = through(smooth), through(loud)
+
+    def call(self, x):
+        return super().call(self.loud(self.quiet(x)))
+
+
 REASONS = {
+    Borrowing: "uses SCALED",
+    Flowing: "an attribute 'through' that holds an object of type Flow",
+    Indexed: "defines __getitem__",
+    Named: "calls print",
+    Peeking: "catches errors",
+    Remembering: "a class with an attribute 'factor'",
+    SharedByItsClass: "a class with an attribute 'seen'",
+    Wrapped: "calls print",
     Printing: "calls print",
     Counting: "assigns 'count'",
     CountingElsewhere: "an attribute 'counts' that its code may change",
@@ -214,6 +322,24 @@ def test_a_method_that_is_replaced_is_heeded(monkeypatch):
     assert is_compiled(model)
     monkeypatch.setattr(Plain, "features", lambda self, x: ops.zeros((2, 8)))
     np.testing.assert_allclose(model(X), np.zeros((2, 2)), atol=1e-6)
+
+
+def test_a_variable_of_the_function_around_that_changes_is_heeded():
+    activation = ops.relu
+    model = cornu.Sequential([cornu.Input((4,)), layers.Lambda(lambda x: activation(x))])  # noqa: PLW0108
+    assert is_compiled(model)
+    activation = ops.tanh
+    np.testing.assert_allclose(model(X), np.tanh(X), rtol=1e-6)
+
+
+def test_an_attribute_of_a_module_that_changes_is_heeded(monkeypatch):
+    constants = types.ModuleType("constants")
+    constants.FACTOR = 2.0
+    monkeypatch.setitem(globals(), "constants", constants)
+    model = cornu.Sequential([cornu.Input((4,)), layers.Lambda(lambda x: x * constants.FACTOR)])
+    assert is_compiled(model)
+    constants.FACTOR = 3.0
+    np.testing.assert_allclose(model(X), 3 * X, rtol=1e-6)
 
 
 def test_a_promise_lets_code_be_compiled_that_nobody_can_read():
