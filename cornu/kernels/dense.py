@@ -89,12 +89,16 @@ def _bfloat16_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple
 
 
 def _bfloat16_gradients(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Those of `x` and the kernel; of two operands whose rows are summed over, the narrower is turned around first."""
+    """Those of `x` and the kernel; of two operands whose rows are summed over, the narrower is turned around first.
+
+    A result that is turned around stays a product of its own: of a constant gradient, XLA would otherwise form one that
+    sums over rows, which its CPU runtime does not have for 16-bit floats.
+    """
     x, kernel, like = kept
     if x.shape[1] <= gradient.shape[1]:
         d_kernel = _wide_product(lax.optimization_barrier(x.T), gradient)
     else:
-        d_kernel = _wide_product(lax.optimization_barrier(gradient.T), x).T
+        d_kernel = lax.optimization_barrier(_wide_product(lax.optimization_barrier(gradient.T), x)).T
     return _rounded_product(gradient, kernel.T), d_kernel.astype(like.dtype)
 
 

@@ -156,3 +156,13 @@ def test_kernels_of_halves_beside_those_of_float32(name, dtype):
     found = _with_gradients(_KERNELS[name], x)
     assert {a.dtype for a in jax.tree.leaves(found)} == {x.dtype}
     _agree(found, _with_gradients(_KERNELS[name], *_wide(x)), dtype)
+
+
+@pytest.mark.parametrize("sizes", [(8, 16, 12), (8, 12, 16)])
+def test_the_gradient_of_a_sum_of_bfloat16_compiles(sizes):
+    """The gradient that comes in is a constant then."""
+    rows, deep, wide = sizes
+    x, kernel = jnp.ones((rows, deep), "bfloat16"), jnp.ones((deep, wide), "bfloat16")
+    gradient = jax.jit(jax.grad(lambda x, kernel: dense.product(x, kernel).astype("float32").sum(), (0, 1)))
+    for found, wanted in zip(gradient(x, kernel), (wide, rows), strict=True):
+        np.testing.assert_array_equal(found, np.full(found.shape, wanted))
