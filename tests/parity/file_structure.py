@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 
 OF_THE_WRITER = ("keras_version", "cornu_version", "date_saved", "backend", "shared_object_id")
+SEEDS = {"seed_generator", "generator"}  # the groups of the states of generators
 
 
 def structure(file: bytes | Path) -> Any:
@@ -62,11 +63,11 @@ def _h5(opened: h5py.File) -> dict:
             found[name] = [_attributes(item)]
 
     opened.visititems(visit)
-    return {name: told for name, told in found.items() if "seed_generator" not in name}
+    return {name: told for name, told in found.items() if not set(name.split("/")) & SEEDS}
 
 
 def _holds_arrays(group: h5py.Group) -> bool:
-    parts = [part for name, part in group.items() if name != "seed_generator"]
+    parts = [part for name, part in group.items() if name not in SEEDS]
     return any(isinstance(part, h5py.Dataset) or _holds_arrays(part) for part in parts)
 
 

@@ -5,9 +5,9 @@ import itertools
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
 import cornu
 
@@ -25,27 +25,31 @@ def example(rank, data_format="channels_last", channels=CHANNELS):
     return np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
 
 
-def matching(name, shape, config):
-    """The same layer from Keras and from cornu, with equal weights."""
+@pytest.fixture(autouse=True)
+def numbers_of_its_own():
+    """The data of a test do not depend on which tests ran before."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
+def built(library, name, shape, config):
+    """The layer of that library, with weights that are the same in both."""
     roles = {"D": ("depthwise",), "S": ("depthwise", "pointwise")}.get(name[0], ("kernel",))
     config = config | {f"{role}_initializer": "zeros" for role in roles}  # Keras draws slowly, and it is overwritten
-    theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
-    theirs.build(shape)
-    ours.build(shape)
-    equalise(theirs, ours)
-    return theirs, ours
+    layer = getattr(library.layers, name)(**config)
+    layer.build(shape)
+    fill(layer)
+    return layer
 
 
-def equalise(theirs, ours):
-    """Give both layers the same weights, by name."""
-    own = {w.name: w for w in ours.weights}
-    assert {n: (tuple(w.shape), w.trainable) for n, w in own.items()} == {
-        w.name: (tuple(w.shape), w.trainable) for w in theirs.weights
-    }
-    for weight in theirs.weights:
-        value = 0.5 * RNG.normal(size=weight.shape).astype("float32")
-        weight.assign(value)
-        own[weight.name].assign(value)
+def fill(layer):
+    """Draw the weights in the order of their names: layers of the libraries may list them in another."""
+    draw = np.random.default_rng(1)
+    for weight in sorted(layer.weights, key=lambda weight: weight.name):
+        weight.assign(0.5 * draw.normal(size=weight.shape).astype("float32"))
+
+
+def described(layer):
+    return {w.name: (tuple(w.shape), w.trainable) for w in layer.weights}
 
 
 def run(layer, x):
@@ -125,8 +129,14 @@ CASES = [(*case, LAST) for case in LAYERS] + [(*case, FIRST) for case in LAYERS[
 @pytest.mark.parametrize(("name", "rank", "config", "data_format"), CASES, ids=str)
 def test_layer(name, rank, config, data_format):
     x = example(rank, data_format)
-    theirs, ours = matching(name, x.shape, {**config, "data_format": data_format})
-    agree(run(ours, x), run(theirs, x))
+
+    def question(library):
+        layer = built(library, name, x.shape, {**config, "data_format": data_format})
+        return described(layer), run(layer, x)
+
+    ours, theirs = both(question)
+    assert ours[0] == theirs[0]
+    agree(ours[1], theirs[1])
 
 
 @pytest.mark.parametrize(("name", "rank", "config"), LAYERS, ids=str)
@@ -138,21 +148,23 @@ def test_config(name, rank, config):
         "bias_constraint": "non_neg",
         "activity_regularizer": "l2",
     }
-    theirs = getattr(keras.layers, name)(**config, **options)
-    ours = getattr(cornu.layers, name)(**config, **options)
-    assert ours.get_config() == theirs.get_config()
-    assert type(ours).from_config(ours.get_config()).get_config() == ours.get_config()
-    assert type(theirs).from_config(ours.get_config()).get_config() == theirs.get_config()
+    ours, theirs = both(lambda library: getattr(library.layers, name)(**config, **options).get_config())
+    assert ours == theirs
+    assert getattr(cornu.layers, name).from_config(theirs).get_config() == ours
 
 
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"])
 def test_default_names_and_paths(name):
     config = {"kernel_size": 3} | ({} if name == "DepthwiseConv2D" else {"filters": 2})
-    theirs, ours = getattr(keras.layers, name)(**config), getattr(cornu.layers, name)(**config)
-    assert ours.name.rstrip("_0123456789") == theirs.name.rstrip("_0123456789")
-    for layer in (theirs, ours):
+
+    def question(library):
+        library.utils.clear_session()
+        layer = getattr(library.layers, name)(**config)
         layer.build((None, 8, 8, 3))
-    assert [w.path.split("/")[1:] for w in ours.weights] == [w.path.split("/")[1:] for w in theirs.weights]
+        return layer.name, [w.path for w in layer.weights]
+
+    ours, theirs = both(question)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose", "SeparableConv2D"])
@@ -160,10 +172,15 @@ def test_penalties_and_activity(name):
     roles = ("depthwise", "pointwise") if name == "SeparableConv2D" else ("kernel",)
     options = {f"{role}_regularizer": "l2" for role in roles} | {"activity_regularizer": "l1"}
     x = example(2)
-    theirs, ours = matching(name, x.shape, dict(filters=3, kernel_size=2, **options))
-    theirs(x), ours(x)
-    assert len(theirs.losses) == len(ours.losses)
-    np.testing.assert_allclose(sorted(map(float, ours.losses)), sorted(map(float, theirs.losses)), rtol=1e-5)
+
+    def question(library):
+        layer = built(library, name, x.shape, dict(filters=3, kernel_size=2, **options))
+        layer(x)
+        return sorted(map(float, layer.losses))
+
+    ours, theirs = both(question)
+    assert len(ours) == len(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -174,23 +191,32 @@ def test_half_precision(name, policy):
     """Against Keras's output; gradients against Keras's in float32, since Keras has none here for two of the layers."""
     config = {"kernel_size": 3} | ({} if name == "DepthwiseConv2D" else {"filters": 3})
     x = example(2)
-    theirs, ours = matching(name, x.shape, config | {"dtype": policy})
-    wide, _ = matching(name, x.shape, config)
-    for weight, value in zip(wide.weights, theirs.get_weights(), strict=True):
-        weight.assign(value.astype("float32"))
-    found, wanted = run(ours, x), run(wide, x)
-    assert found[0].dtype == theirs(x).dtype
-    assert [a.dtype for a in found[1:-1]] == [w.dtype for w in theirs.weights]
-    for a, b in zip([ours(x), *found], [theirs(x), *wanted], strict=True):
+
+    def question(keras):
+        layer = built(keras, name, x.shape, config | {"dtype": policy})
+        wide = built(keras, name, x.shape, config)
+        for weight, value in zip(wide.weights, layer.get_weights(), strict=True):
+            weight.assign(value.astype("float32"))
+        return layer(x), [str(w.dtype) for w in layer.weights], run(wide, x)
+
+    output, dtypes, wanted = ask(question)
+    ours = built(cornu, name, x.shape, config | {"dtype": policy})
+    found = run(ours, x)
+    assert found[0].dtype == output.dtype
+    assert [a.dtype for a in found[1:-1]] == dtypes
+    for a, b in zip([ours(x), *found], [output, *wanted], strict=True):
         np.testing.assert_allclose(np.float32(a), np.float32(b), rtol=0.03, atol=0.03 * np.abs(np.float32(b)).max())
 
 
 @pytest.mark.parametrize(("name", "rank", "config"), LAYERS[::5], ids=str)
 def test_symbolic_shapes(name, rank, config):
-    for space in (SPACES[rank], (None,) * rank):
-        theirs = getattr(keras.layers, name)(**config)(keras.Input((*space, CHANNELS)))
-        ours = getattr(cornu.layers, name)(**config)(cornu.Input((*space, CHANNELS)))
-        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    def question(library):
+        layer = lambda: getattr(library.layers, name)(**config)
+        outputs = [layer()(library.Input((*space, CHANNELS))) for space in (SPACES[rank], (None,) * rank)]
+        return [(tuple(y.shape), str(y.dtype)) for y in outputs]
+
+    ours, theirs = both(question)
+    assert ours == theirs
 
 
 TRANSPOSED = list(itertools.product((1, 2, 3, 4, 5), (1, 2, 3), (1, 2), (None, 0, 1, 2), ("valid", "same")))
@@ -202,8 +228,8 @@ def test_operation_conv_transpose():
     for size, stride, dilation, extra, padding in TRANSPOSED[::17]:
         kernel = RNG.normal(size=(size, 3, 2)).astype("float32")
         options = {"strides": stride, "padding": padding, "output_padding": extra, "dilation_rate": dilation}
-        wanted = keras.ops.conv_transpose(x, kernel, **options)
-        agree([cornu.ops.conv_transpose(x, kernel, **options)], [wanted])
+        found, wanted = both(lambda library, k=kernel, o=options: library.ops.conv_transpose(x, k, **o))
+        agree([found], [wanted])
 
 
 @pytest.mark.parametrize("data_format", [LAST, FIRST])
@@ -217,12 +243,16 @@ def test_operations(data_format):
         "separable_conv": [(x, deep, point)],
         "conv_transpose": [(x, RNG.normal(size=(3, 2, 5, 4)))],
     }
-    for name, arguments in calls.items():
-        for args in arguments:
-            args = [a.astype("float32") for a in args]
-            options = {"strides": 2, "padding": "same", "data_format": data_format}
-            wanted = getattr(keras.ops, name)(*args, **options)
-            agree([getattr(cornu.ops, name)(*args, **options)], [wanted])
+    options = {"strides": 2, "padding": "same", "data_format": data_format}
+
+    def question(library):
+        return [
+            getattr(library.ops, name)(*(a.astype("float32") for a in args), **options)
+            for name, arguments in calls.items()
+            for args in arguments
+        ]
+
+    agree(*both(question))
 
 
 def test_operations_promote_types():
@@ -232,26 +262,33 @@ def test_operations_promote_types():
         (whole, kernel.astype("int32")),
         (kernel.reshape(1, 2, 2, 1).astype("float16"), kernel),
     ]:
-        wanted, found = keras.ops.conv(*args), cornu.ops.conv(*args)
+        found, wanted = both(lambda library, args=args: library.ops.conv(*args))
         agree([found], [wanted])
 
 
 def test_low_rank_adaptation():
     """Enabled on a built layer: the same weights, trainable parts, sum and saved form."""
     x = example(2)
-    theirs, ours = matching("Conv2D", x.shape, {"filters": 3, "kernel_size": 2})
-    for layer in (theirs, ours):
+
+    def question(library):
+        layer, store = built(library, "Conv2D", x.shape, {"filters": 3, "kernel_size": 2}), {}
         layer.enable_lora(2, lora_alpha=5)
-    equalise(theirs, ours)
-    assert {w.name for w in ours.trainable_weights} == {w.name for w in theirs.trainable_weights}
-    np.testing.assert_allclose(ours.kernel, theirs.kernel, rtol=1e-5, atol=1e-5)
-    agree(run(ours, x), run(theirs, x))
-    assert ours.get_config().keys() == theirs.get_config().keys()
-    stores = ({}, {})
-    for layer, store in zip((theirs, ours), stores, strict=True):
+        fill(layer)
         layer.save_own_variables(store)
-    for key, value in stores[0].items():
-        np.testing.assert_allclose(np.asarray(stores[1][key]), np.asarray(value), rtol=1e-5, atol=1e-5)
+        return {
+            "weights": described(layer),
+            "kernel": layer.kernel if hasattr(layer.kernel, "dtype") else layer.kernel.value,
+            "results": run(layer, x),
+            "config": sorted(layer.get_config()),
+            "saved": {key: np.asarray(value) for key, value in store.items()},
+        }
+
+    ours, theirs = both(question)
+    assert ours["weights"] == theirs["weights"] and ours["config"] == theirs["config"]
+    np.testing.assert_allclose(ours["kernel"], theirs["kernel"], rtol=1e-5, atol=1e-5)
+    agree(ours["results"], theirs["results"])
+    for key, value in theirs["saved"].items():
+        np.testing.assert_allclose(ours["saved"][key], value, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +313,12 @@ def test_low_rank_adaptation():
     ids=str,
 )
 def test_what_keras_refuses_is_refused(name, config):
-    with pytest.raises(ValueError):
-        getattr(keras.layers, name)(**config)
+    def question(keras):
+        try:
+            return str(getattr(keras.layers, name)(**config))
+        except ValueError:
+            return "refused"
+
+    assert ask(question) == "refused"
     with pytest.raises(ValueError, match=name):
         getattr(cornu.layers, name)(**config)

@@ -3,9 +3,9 @@
 import inspect
 
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
 import cornu
 from cornu import metrics
@@ -13,6 +13,12 @@ from cornu.core.masks import set_mask
 
 pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype")  # Keras's own, of its integer metrics
 RNG = np.random.default_rng(11)
+
+
+@pytest.fixture(autouse=True)
+def numbers_of_its_own():
+    """The data of a test do not depend on which tests ran before."""
+    RNG.bit_generator.state = np.random.default_rng(11).bit_generator.state
 
 
 def real(*shape):
@@ -132,42 +138,49 @@ def close(ours, theirs, tolerance=1e-5):
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
-def compare(ours, theirs):
-    """The same variables, by name, and the same result."""
-    assert [v.name for v in ours.variables] == [v.name for v in theirs.variables]
-    for mine, oracle in zip(ours.variables, theirs.variables, strict=True):
-        close(mine.value, oracle.value)
-    close(ours.result(), theirs.result())
+def state(metric):
+    """The names and values of its variables, and its result."""
+    return [v.name for v in metric.variables], [*(v.value for v in metric.variables), metric.result()]
+
+
+def compare(question):
+    """Assert that each state in the list that `question` gives has the same variables, by name, and the same result."""
+    ours, theirs = both(question)
+    assert len(ours) == len(theirs) > 0
+    for (names, values), (wanted_names, wanted) in zip(ours, theirs, strict=True):
+        assert names == wanted_names
+        for a, b in zip(values, wanted, strict=True):
+            close(a, b)
 
 
 @pytest.mark.parametrize("name, settings", CASES)
 def test_batches_with_and_without_weights(name, settings):
     true, pred, _ = METRICS[name]
-    ours, theirs = getattr(metrics, name)(**settings), getattr(keras.metrics, name)(**settings)
-    for weights in (None, WEIGHTS):
-        y_true, y_pred = true(7, 5), pred(7, 5)
-        flat = name in ("IoU", "MeanIoU", "BinaryIoU", "OneHotIoU", "OneHotMeanIoU")
-        if flat:  # Keras weighs these element by element only
-            y_true, y_pred = y_true[:, 0], y_pred[:, 0]
-            weights = None if weights is None else weights.astype("int32")
-        for metric in (ours, theirs):
+    batches = [(true(7, 5), pred(7, 5), weights) for weights in (None, WEIGHTS)]
+    if name in ("IoU", "MeanIoU", "BinaryIoU", "OneHotIoU", "OneHotMeanIoU"):  # Keras weighs element by element only
+        batches = [(y[:, 0], p[:, 0], None if w is None else w.astype("int32")) for y, p, w in batches]
+
+    def question(library):
+        metric, seen = getattr(library.metrics, name)(**settings), []
+        for y_true, y_pred, weights in batches:
             metric.update_state(y_true, y_pred, sample_weight=weights)
-        compare(ours, theirs)
-    for metric in (ours, theirs):
+            seen.append(state(metric))
         metric.reset_state()
-        metric.update_state(y_true, y_pred)
-    compare(ours, theirs)
+        metric.update_state(*batches[-1][:2])
+        return [*seen, state(metric)]
+
+    compare(question)
 
 
 MEANS = ["MeanSquaredError", "BinaryCrossentropy", "CategoricalAccuracy", "SparseCategoricalAccuracy", "BinaryAccuracy",
          "SparseCategoricalCrossentropy", "CosineSimilarity", "TopKCategoricalAccuracy"]  # fmt: skip
 
 
-def masked(x, mask, ours):
+def masked(x, mask):
+    """An array with the attribute by which both libraries find a mask."""
     x = jnp.asarray(x)
-    if mask is not None and ours:
+    if mask is not None:
         set_mask(x, jnp.asarray(mask))
-    elif mask is not None:
         x._keras_mask = jnp.asarray(mask)
     return x
 
@@ -177,28 +190,37 @@ def test_sequences_with_weights_and_masks(name):
     true, pred, _ = METRICS[name]
     y_true, y_pred = true(3, 2, 4), pred(3, 2, 4)
     mask = np.array([[True, False], [True, True], [False, False]])
-    for weights in (None, np.arange(3.0), np.arange(6.0).reshape(3, 2)):
-        for m in (None, mask):
-            if m is not None and weights is not None and weights.ndim == 1:
-                continue  # Keras cannot join these
-            if name == "BinaryAccuracy" and m is not None:
-                continue  # one value an element: the mask does not fit them in Keras
-            ours, theirs = getattr(metrics, name)(), getattr(keras.metrics, name)()
-            ours.update_state(y_true, masked(y_pred, m, True), weights)
-            theirs.update_state(y_true, masked(y_pred, m, False), weights)
-            compare(ours, theirs)
+
+    def question(library):
+        seen = []
+        for weights in (None, np.arange(3.0), np.arange(6.0).reshape(3, 2)):
+            for m in (None, mask):
+                if m is not None and weights is not None and weights.ndim == 1:
+                    continue  # Keras cannot join these
+                if name == "BinaryAccuracy" and m is not None:
+                    continue  # one value an element: the mask does not fit them in Keras
+                metric = getattr(library.metrics, name)()
+                metric.update_state(y_true, masked(y_pred, m), weights)
+                seen.append(state(metric))
+        return seen
+
+    compare(question)
 
 
 @pytest.mark.parametrize("ignore", [None, -1, 2])
-@pytest.mark.parametrize("weights", [None, np.array([1.0, 2, 3, 4])])
-@pytest.mark.parametrize("mask", [None, np.array([True, True, False, True])])
-def test_ignored_classes(ignore, weights, mask):
+def test_ignored_classes(ignore):
     labels, y_pred = np.array([0, 2, 1, 2 if ignore is None else ignore]), distribution(4, 3)
-    ours = metrics.SparseCategoricalCrossentropy(ignore_class=ignore)
-    theirs = keras.metrics.SparseCategoricalCrossentropy(ignore_class=ignore)
-    ours.update_state(labels, masked(y_pred, mask, True), weights)
-    theirs.update_state(labels, masked(y_pred, mask, False), weights)
-    compare(ours, theirs)
+
+    def question(library):
+        seen = []
+        for weights in (None, np.array([1.0, 2, 3, 4])):
+            for mask in (None, np.array([True, True, False, True])):
+                metric = library.metrics.SparseCategoricalCrossentropy(ignore_class=ignore)
+                metric.update_state(labels, masked(y_pred, mask), weights)
+                seen.append(state(metric))
+        return seen
+
+    compare(question)
 
 
 VALUES = {
@@ -215,50 +237,52 @@ VALUES = {
 @pytest.mark.parametrize("kind", VALUES)
 def test_mean_and_sum(name, kind):
     values, all_weights = VALUES[kind]
-    ours, theirs = getattr(metrics, name)(), getattr(keras.metrics, name)()
-    compare(ours, theirs)
-    for weights in all_weights:
-        for metric in (ours, theirs):
+
+    def question(library):
+        metric = getattr(library.metrics, name)()
+        seen = [state(metric)]
+        for weights in all_weights:
             metric.update_state(values, sample_weight=weights)
-        compare(ours, theirs)
+            seen.append(state(metric))
+        return seen
+
+    compare(question)
+
+
+def after_one_batch(library, name, settings, *batch):
+    metric = getattr(library.metrics, name)(**settings)
+    metric.update_state(*batch)
+    return state(metric)
 
 
 @pytest.mark.parametrize("shapes", [((4,), (4, 1)), ((4, 1), (4,)), ((4, 1), (4, 1))])
 @pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryAccuracy", "Precision", "AUC", "Accuracy"])
 def test_a_last_axis_of_one_is_no_difference(name, shapes):
     y_true, y_pred = zero_one(*shapes[0]), probabilities(*shapes[1])
-    for weights in (None, np.arange(4.0)):
-        ours, theirs = getattr(metrics, name)(), getattr(keras.metrics, name)()
-        for metric in (ours, theirs):
-            metric.update_state(y_true, y_pred, weights)
-        compare(ours, theirs)
+    all_weights = None, np.arange(4.0)
+    compare(lambda library: [after_one_batch(library, name, {}, y_true, y_pred, w) for w in all_weights])
 
 
 @pytest.mark.filterwarnings("ignore:.*Adjusted R2 score", "ignore:.*adjusted R2 score")
 @pytest.mark.parametrize("regressors", [5, 6, 50])
 def test_adjusted_r2_of_too_few_samples(regressors):
     y_true, y_pred = real(2, 3), real(2, 3)
-    ours, theirs = (m.metrics.R2Score(num_regressors=regressors) for m in (cornu, keras))
-    for metric in (ours, theirs):
-        metric.update_state(y_true, y_pred)
-    compare(ours, theirs)
+    compare(lambda library: [after_one_batch(library, "R2Score", {"num_regressors": regressors}, y_true, y_pred)])
 
 
-def test_weights_of_single_elements():
+@pytest.mark.parametrize(
+    ("name", "settings"), [("Precision", {}), ("AUC", {}), ("AUC", {"multi_label": True}), ("TruePositives", {})]
+)
+def test_weights_of_single_elements(name, settings):
     y_true, y_pred, weights = zero_one(7, 5), probabilities(7, 5), RNG.random((7, 5)).astype("float32")
-    for name, settings in (("Precision", {}), ("AUC", {}), ("AUC", {"multi_label": True}), ("TruePositives", {})):
-        ours, theirs = getattr(metrics, name)(**settings), getattr(keras.metrics, name)(**settings)
-        for metric in (ours, theirs):
-            metric.update_state(y_true, y_pred, weights)
-        compare(ours, theirs)
+    compare(lambda library: [after_one_batch(library, name, settings, y_true, y_pred, weights)])
 
 
-def test_iou_with_fractional_weights_in_float32():
-    for name, settings in (("IoU", {"target_class_ids": [0, 1]}), ("MeanIoU", {})):
-        ours, theirs = (getattr(m.metrics, name)(num_classes=3, dtype="float32", **settings) for m in (cornu, keras))
-        for metric in (ours, theirs):
-            metric.update_state([0, 0, 1, 2, 0, 1, 2], [0, 1, 1, 2, 0, 2, 0], [0.3, 0.3, 0.3, 0.1, 0.5, 1.5, 0.2])
-        compare(ours, theirs)
+@pytest.mark.parametrize(("name", "settings"), [("IoU", {"target_class_ids": [0, 1]}), ("MeanIoU", {})])
+def test_iou_with_fractional_weights_in_float32(name, settings):
+    settings = {"num_classes": 3, "dtype": "float32", **settings}
+    batch = [0, 0, 1, 2, 0, 1, 2], [0, 1, 1, 2, 0, 2, 0], [0.3, 0.3, 0.3, 0.1, 0.5, 1.5, 0.2]
+    compare(lambda library: [after_one_batch(library, name, settings, *batch)])
 
 
 FUNCTION_KINDS = {
@@ -274,51 +298,68 @@ FUNCTION_KINDS = {
 def test_functions(name):
     true, pred = FUNCTION_KINDS[name]
     y_true, y_pred = true(3, 4, 7), pred(3, 4, 7)
-    close(getattr(metrics, name)(y_true, y_pred), getattr(keras.metrics, name)(y_true, y_pred))
+    close(*both(lambda library: getattr(library.metrics, name)(y_true, y_pred)))
 
 
 def test_top_k_of_sorted_ids():
     settings = {"k": 2, "from_sorted_ids": True}
     ids = np.array([[1, 0, 3], [1, 2, 3], [3, 1, 0]])
     for labels in (np.array([2, 1, 0]), np.array([[2], [1], [0]])):
-        close(*(m.metrics.sparse_top_k_categorical_accuracy(labels, ids, **settings) for m in (cornu, keras)))
+        close(*both(lambda library: library.metrics.sparse_top_k_categorical_accuracy(labels, ids, **settings)))
 
 
-CLASSES = sorted(n for n in dir(keras.metrics) if inspect.isclass(getattr(keras.metrics, n)))
+CLASSES = sorted(n for n in metrics.__all__ if inspect.isclass(getattr(metrics, n)))
 REQUIRED = {"num_classes": 3, "target_class_ids": [0], "recall": 0.5, "precision": 0.5, "specificity": 0.5,
             "sensitivity": 0.5, "fn": None}  # fmt: skip
 # Arguments that Keras forgets when it writes a config; cornu writes them, and Keras can read them.
 KEPT = {"CosineSimilarity": {"axis"}, "SparseTopKCategoricalAccuracy": {"from_sorted_ids"}}
 
 
+def parameters(function):
+    """[(name, default)] of a function; the defaults are plain data."""
+    empty = inspect.Parameter.empty
+    return [(p.name, "required" if p.default is empty else p.default)
+            for p in inspect.signature(function).parameters.values()]  # fmt: skip
+
+
+def example(cls, **more):
+    return cls(**{name: REQUIRED[name] for name, default in parameters(cls) if default == "required"}, **more)
+
+
 @pytest.mark.parametrize("name", [n for n in CLASSES if n != "MeanMetricWrapper"])
 def test_signature_and_config(name):
-    ours, theirs = getattr(metrics, name), getattr(keras.metrics, name)
-    parameters = [[(p.name, p.default) for p in inspect.signature(c).parameters.values()] for c in (ours, theirs)]
-    assert parameters[0] == parameters[1]
-    given = {p: REQUIRED[p] for p, default in parameters[1] if default is inspect.Parameter.empty}
-    config, oracle = ours(**given, name="n").get_config(), theirs(**given, name="n").get_config()
-    assert {k: v for k, v in config.items() if k not in KEPT.get(name, ())} == oracle
-    assert theirs.from_config(config).get_config() == oracle
-    assert ours.from_config(oracle).get_config() == config
-    written, expected = metrics.serialize(ours(**given, name="n")), keras.metrics.serialize(theirs(**given, name="n"))
+    def question(library):
+        cls = getattr(library.metrics, name)
+        metric = example(cls, name="n")
+        return parameters(cls), metric.get_config(), library.metrics.serialize(metric)
+
+    (signature, config, written), (wanted, expected, serialized) = both(question)
+    assert signature == wanted
+    assert {k: v for k, v in config.items() if k not in KEPT.get(name, ())} == expected
+    assert getattr(metrics, name).from_config(expected).get_config() == config
     if name != "Metric":
-        assert {**written, "config": 0} == {**expected, "config": 0}
-    assert keras.metrics.deserialize(written).get_config() == oracle
+        assert {**written, "config": 0} == {**serialized, "config": 0}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", [n for n in CLASSES if n != "MeanMetricWrapper"])
+def test_keras_reads_a_config_of_cornu(name):
+    import keras
+
+    expected = example(getattr(keras.metrics, name), name="n").get_config()
+    metric = example(getattr(metrics, name), name="n")
+    assert getattr(keras.metrics, name).from_config(metric.get_config()).get_config() == expected
+    assert keras.metrics.deserialize(metrics.serialize(metric)).get_config() == expected
 
 
 def test_automatic_names_and_paths():
-    keras.backend.clear_session()
-    cornu.core.context.reset_uids()
-    for name in CLASSES:
-        if name == "MeanMetricWrapper":
-            continue
-        given = {p: REQUIRED[p] for p, v in inspect.signature(getattr(keras.metrics, name)).parameters.items()
-                 if v.default is inspect.Parameter.empty}  # fmt: skip
-        ours, theirs = getattr(metrics, name)(**given), getattr(keras.metrics, name)(**given)
-        assert ours.name == theirs.name and ours.dtype == theirs.dtype
-        assert [v.path for v in ours.variables] == [v.path for v in theirs.variables]
-        assert ours._direction == getattr(theirs, "_direction", None)
+    def question(library):
+        library.backend.clear_session()
+        made = [example(getattr(library.metrics, name)) for name in CLASSES if name != "MeanMetricWrapper"]
+        return [(m.name, m.dtype, [v.path for v in m.variables], getattr(m, "_direction", None)) for m in made]
+
+    ours, theirs = both(question)
+    assert ours == theirs
 
 
 SNAKE = [cornu.core.operation.snake_case(n) for n in CLASSES]
@@ -338,9 +379,11 @@ def outcome(get, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_get_accepts(name):
-    assert outcome(metrics.get, name) == outcome(keras.metrics.get, name)
+    ours, theirs = both(lambda library: outcome(library.metrics.get, name))
+    assert ours == theirs
 
 
 def test_every_public_name_of_keras_exists():
-    missing = [n for n in dir(keras.metrics) if not n.startswith("_") and not hasattr(metrics, n)]
-    assert missing == []
+    names = ask(lambda keras: [n for n in dir(keras.metrics) if not n.startswith("_")])
+    assert [n for n in names if not hasattr(metrics, n)] == []
+    assert set(CLASSES) <= set(names)

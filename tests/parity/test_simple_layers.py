@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
+from oracle import ask, both
 
 import cornu
 from cornu import layers
@@ -74,8 +74,8 @@ CASES = [*((name, kwargs, [shape], False) for name, kwargs, shape in ONE_INPUT)]
 IDS = [f"{name}-{'-'.join(map(str, kwargs.values()))}-{len(shapes)}" for name, kwargs, shapes, _ in CASES]
 
 
-def make_pair(name, kwargs):
-    return getattr(layers, name)(name="it", **kwargs), getattr(keras.layers, name)(name="it", **kwargs)
+def made(library, name, kwargs):
+    return getattr(library.layers, name)(name="it", **kwargs)
 
 
 def data(shapes):
@@ -103,40 +103,55 @@ def plain(config):
 
 @pytest.mark.parametrize(("name", "kwargs", "shapes", "listed"), CASES, ids=IDS)
 def test_outputs_and_gradients(name, kwargs, shapes, listed):
-    ours, theirs = make_pair(name, kwargs)
     inputs = data(shapes)
-    mine, wanted = (output_and_gradients(layer, inputs, listed) for layer in (ours, theirs))
-    np.testing.assert_allclose(mine[0], wanted[0], rtol=1e-5, atol=2e-6)
-    assert mine[0].dtype == wanted[0].dtype
-    for a, b in zip(mine[1], wanted[1], strict=True):
+
+    def question(library):
+        layer = made(library, name, kwargs)
+        y, gradients = output_and_gradients(layer, inputs, listed)
+        return y, gradients, [tuple(w.shape) for w in layer.weights]
+
+    ours, theirs = both(question)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5, atol=2e-6)
+    assert ours[0].dtype == theirs[0].dtype
+    for a, b in zip(ours[1], theirs[1], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=5e-6)
-    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    assert ours[2] == theirs[2]
 
 
 @pytest.mark.parametrize(("name", "kwargs", "shapes", "listed"), CASES, ids=IDS)
 def test_configs(name, kwargs, shapes, listed):
-    ours, theirs = make_pair(name, kwargs)
-    config = theirs.get_config()
-    assert plain(ours.get_config()) == plain(config)
-    assert plain(type(ours).from_config(config).get_config()) == plain(config)
-    assert plain(type(theirs).from_config(ours.get_config()).get_config()) == plain(config)
+    ours, theirs = both(lambda library: made(library, name, kwargs).get_config())
+    assert plain(ours) == plain(theirs)
+    assert plain(getattr(layers, name).from_config(theirs).get_config()) == plain(theirs)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("name", "kwargs", "shapes", "listed"), CASES, ids=IDS)
+def test_keras_reads_a_config_of_cornu(name, kwargs, shapes, listed):
+    config = made(cornu, name, kwargs).get_config()
+    assert plain(ask(lambda keras: getattr(keras.layers, name).from_config(config).get_config())) == plain(config)
 
 
 @pytest.mark.parametrize(("name", "kwargs", "shapes", "listed"), CASES, ids=IDS)
-@pytest.mark.parametrize("unknown", [(), (0,), (0, 1)], ids=["known", "batch", "steps"])
-def test_shapes(name, kwargs, shapes, listed, unknown):
-    ours, theirs = make_pair(name, kwargs)
-    if name == "PReLU" and unknown == (0, 1) and not kwargs.get("shared_axes"):
-        pytest.skip("a slope for each step needs a known number of steps")
-    opened = [tuple(None if i in unknown and len(s) > 1 else d for i, d in enumerate(s)) for s in shapes]
-    given = opened if listed else opened[0]
-    expected = tuple(theirs.compute_output_shape(given))  # UpSampling1D of Keras returns a list
-    if name == "Reshape" and None in kwargs["target_shape"] and unknown != (0, 1):
-        expected = tuple(theirs(data(shapes)[0]).shape[i] if i else d for i, d in enumerate(expected))
-    assert ours.compute_output_shape(given) == expected
-    assert not ours.built or not ours.weights
-    symbolic = [cornu.KerasTensor(s) for s in opened]
-    assert ours(symbolic if listed else symbolic[0]).shape == expected
+def test_shapes(name, kwargs, shapes, listed):
+    for unknown in ((), (0,), (0, 1)):  # all known, but for the batch, but for the batch and the steps
+        if name == "PReLU" and unknown == (0, 1) and not kwargs.get("shared_axes"):
+            continue  # a slope for each step needs a known number of steps
+        opened = [tuple(None if i in unknown and len(s) > 1 else d for i, d in enumerate(s)) for s in shapes]
+        given = opened if listed else opened[0]
+
+        def question(keras, given=given, unknown=unknown):
+            layer = made(keras, name, kwargs)
+            expected = tuple(layer.compute_output_shape(given))  # UpSampling1D of Keras returns a list
+            if name == "Reshape" and None in kwargs["target_shape"] and unknown != (0, 1):
+                expected = tuple(layer(data(shapes)[0]).shape[i] if i else d for i, d in enumerate(expected))
+            return expected
+
+        ours, expected = made(cornu, name, kwargs), ask(question)
+        assert ours.compute_output_shape(given) == expected
+        assert not ours.built or not ours.weights
+        symbolic = [cornu.KerasTensor(s) for s in opened]
+        assert ours(symbolic if listed else symbolic[0]).shape == expected
 
 
 FIRST = {case[0]: case for case in reversed(CASES)}
@@ -147,9 +162,9 @@ FIRST = {case[0]: case for case in reversed(CASES)}
     [FIRST[name] for name in ("Add", "Average", "Concatenate", "Dot", "UpSampling2D", "ReLU", "PReLU", "Softmax")],
 )
 def test_mixed_precision(name, kwargs, shapes, listed):
-    ours, theirs = make_pair(name, {**kwargs, "dtype": "mixed_bfloat16"})
     inputs = data(shapes)
-    mine, wanted = (layer(inputs if listed else inputs[0]) for layer in (ours, theirs))
+    given = inputs if listed else inputs[0]
+    mine, wanted = both(lambda library: made(library, name, {**kwargs, "dtype": "mixed_bfloat16"})(given))
     assert mine.dtype == wanted.dtype == "bfloat16"
     np.testing.assert_allclose(mine.astype("float32"), wanted.astype("float32"), rtol=0.03, atol=0.03)
 
@@ -157,12 +172,11 @@ def test_mixed_precision(name, kwargs, shapes, listed):
 @pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Maximum", "Concatenate", "Average"])
 @pytest.mark.parametrize("dtypes", [("int32", "int32"), ("int32", "float32"), ("uint8", "int32")])
 def test_merging_integers(name, dtypes):
-    ours, theirs = make_pair(name, {})
     inputs = [np.arange(6).reshape(2, 3).astype(d) for d in dtypes]
-    mine, wanted = ours(inputs), theirs(inputs)
+    mine, wanted = both(lambda library: made(library, name, {})(inputs))
     assert mine.dtype == wanted.dtype
     np.testing.assert_allclose(mine, wanted)
-    assert ours([cornu.KerasTensor((2, 3), d) for d in dtypes]).dtype == wanted.dtype
+    assert made(cornu, name, {})([cornu.KerasTensor((2, 3), d) for d in dtypes]).dtype == wanted.dtype
 
 
 # ---------------------------------------------------------------- masks
@@ -188,27 +202,30 @@ def theirs_masked(x, mask):
 
 @pytest.mark.parametrize("name", [*ELEMENTWISE, "Concatenate"])
 @pytest.mark.parametrize("masks", [(M1, M2), (M1, None), (None, M2), (M3, M1), (M1, M2, M3)])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_merging_masked_tensors(name, masks, sign):
+def test_merging_masked_tensors(name, masks):
     if name == "Subtract" and len(masks) == 3:
         return
-    ours, theirs = make_pair(name, {})
-    arrays = [sign * 10.0**k * np.arange(1.0, 7).reshape(2, 3, 1).astype("float32") for k in range(len(masks))]
-    mine = ours([ours_masked(x, m) for x, m in zip(arrays, masks, strict=True)])
-    wanted = theirs([theirs_masked(x, m) for x, m in zip(arrays, masks, strict=True)])
-    np.testing.assert_allclose(mine, wanted, rtol=1e-6)
-    expected = getattr(wanted, "_keras_mask", None)
-    assert (get_mask(mine) is None) == (expected is None)
-    if expected is not None:
-        np.testing.assert_array_equal(get_mask(mine), expected)
+
+    def question(library):
+        masked, results = ours_masked if library is cornu else theirs_masked, []
+        for sign in (1, -1):
+            arrays = [sign * 10.0**k * np.arange(1.0, 7).reshape(2, 3, 1).astype("float32") for k in range(len(masks))]
+            y = made(library, name, {})([masked(x, m) for x, m in zip(arrays, masks, strict=True)])
+            results.append((y, get_mask(y) if library is cornu else getattr(y, "_keras_mask", None)))
+        return results
+
+    for (mine, mask), (wanted, expected) in zip(*both(question), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-6)
+        assert (mask is None) == (expected is None)
+        if expected is not None:
+            np.testing.assert_array_equal(mask, expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2])
 @pytest.mark.parametrize("masks", [(M1, M2), (M1, None), (None, None), (M1, np.ones((2, 3, 4), bool))])
 def test_mask_of_a_concatenation(axis, masks):
-    ours, theirs = make_pair("Concatenate", {"axis": axis})
     x = np.ones((2, 3, 4), "float32")
-    mine, wanted = ours.compute_mask([x, x], list(masks)), theirs.compute_mask([x, x], list(masks))
+    mine, wanted = both(lambda library: made(library, "Concatenate", {"axis": axis}).compute_mask([x, x], list(masks)))
     assert (mine is None) == (wanted is None)
     if wanted is not None:
         np.testing.assert_array_equal(mine, wanted)
@@ -229,8 +246,8 @@ PASSING = [
 
 @pytest.mark.parametrize(("name", "kwargs"), PASSING)
 def test_masks_pass_through(name, kwargs):
-    ours, theirs = make_pair(name, kwargs)
-    assert ours.supports_masking == theirs.supports_masking is True
+    ours, supports = made(cornu, name, kwargs), both(lambda library: made(library, name, kwargs).supports_masking)
+    assert supports == (True, True)
     y = ours(ours_masked(np.ones((2, 3, 4), "float32"), M1))
     np.testing.assert_array_equal(get_mask(y), M1)
 
@@ -243,8 +260,8 @@ DROPPING = [
 
 @pytest.mark.parametrize(("name", "kwargs"), DROPPING)
 def test_dropping_a_mask_is_said(name, kwargs):
-    ours, theirs = make_pair(name, kwargs)
-    assert ours.supports_masking == theirs.supports_masking is False
+    ours, supports = made(cornu, name, kwargs), both(lambda library: made(library, name, kwargs).supports_masking)
+    assert supports == (False, False)
     with pytest.warns(UserWarning, match="mask"):
         y = ours(ours_masked(np.ones((2, 3, 4), "float32"), M1))
     assert get_mask(y) is None
@@ -253,14 +270,14 @@ def test_dropping_a_mask_is_said(name, kwargs):
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4), (2, 1, 4), (3, 4), (1, 4), (4,)])
 @pytest.mark.parametrize("axis", [-1, (1, 2)])
 def test_masked_softmax(shape, axis):
-    ours, theirs = make_pair("Softmax", {"axis": axis})
     x = data([(2, 3, 4)])[0]
     mask = np.random.default_rng(1).random(shape) > 0.4
 
     def value_and_gradient(layer):
         return jax.jit(jax.value_and_grad(lambda x: jnp.sum(layer(x, mask=jnp.asarray(mask)) ** 2)))(x)
 
-    for mine, wanted in zip(value_and_gradient(ours), value_and_gradient(theirs), strict=True):
+    question = lambda library: value_and_gradient(made(library, "Softmax", {"axis": axis}))
+    for mine, wanted in zip(*both(question), strict=True):
         np.testing.assert_allclose(mine, wanted, atol=1e-6)
 
 
@@ -269,10 +286,13 @@ def test_masked_softmax(shape, axis):
 
 @pytest.mark.parametrize("kwargs", [{}, {"l1": 0.1}, {"l2": 0.3}, {"l1": 0.1, "l2": 0.2}])
 def test_activity_regularization(kwargs):
-    ours, theirs = make_pair("ActivityRegularization", kwargs)
-    x = data([(3, 4)])[0]
-    ours(x), theirs(x)
-    np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-6)
+    def question(library):
+        layer = made(library, "ActivityRegularization", kwargs)
+        layer(data([(3, 4)])[0])
+        return [float(loss) for loss in layer.losses]
+
+    ours, theirs = both(question)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 NOISE = [
@@ -283,13 +303,16 @@ NOISE = [
 
 @pytest.mark.parametrize(("name", "kwargs"), NOISE)
 def test_noise_has_keras_statistics(name, kwargs):
-    ours, theirs = make_pair(name, {**kwargs, "seed": 5})
     x = np.full((200, 5, 300), 1.5, "float32")
-    mine, wanted = (np.asarray(layer(x, training=True)) for layer in (ours, theirs))
-    np.testing.assert_allclose(mine.mean(), wanted.mean(), atol=0.015)
-    np.testing.assert_allclose(mine.std(), wanted.std(), rtol=0.02)
-    if "Gaussian" not in name:
-        np.testing.assert_allclose(np.unique(mine), np.unique(wanted), rtol=1e-5)
+
+    def question(library):
+        y = np.asarray(made(library, name, {**kwargs, "seed": 5})(x, training=True))
+        return y.mean(), y.std(), np.unique(y) if "Gaussian" not in name else 0.0
+
+    mine, wanted = both(question)
+    np.testing.assert_allclose(mine[0], wanted[0], atol=0.015)
+    np.testing.assert_allclose(mine[1], wanted[1], rtol=0.02)
+    np.testing.assert_allclose(mine[2], wanted[2], rtol=1e-5)
 
 
 LAMBDAS = [
@@ -301,26 +324,29 @@ LAMBDAS = [
 
 @pytest.mark.parametrize(("function", "kwargs", "shape"), LAMBDAS)
 def test_lambda(function, kwargs, shape):
-    ours, theirs = layers.Lambda(function, **kwargs), keras.layers.Lambda(function, **kwargs)
-    x = data([shape])[0]
-    np.testing.assert_allclose(ours(x), theirs(x))
-    assert ours.compute_output_shape((None, 3)) == theirs.compute_output_shape((None, 3))
-    assert ours(cornu.KerasTensor((None, 3))).shape == theirs(keras.KerasTensor((None, 3))).shape
+    def question(library):
+        layer = library.layers.Lambda(function, **kwargs)
+        inferred = layer.compute_output_shape((None, 3)), layer(library.KerasTensor((None, 3))).shape
+        return layer(data([shape])[0]), [tuple(x) for x in inferred]
+
+    (ours, shapes), (theirs, wanted) = both(question)
+    np.testing.assert_allclose(ours, theirs)
+    assert shapes == wanted
 
 
-@cornu.saving.register_keras_serializable("tests")
-@keras.saving.register_keras_serializable("tests")
 def doubled(x):
     return 2 * x
 
 
-@pytest.mark.parametrize(
-    ("module", "their_module", "name"),
-    [(None, None, "doubled"), (cornu.activations, keras.activations, "tanh"), (cornu.ops, keras.ops, "sin")],
-)
-def test_lambda_config(module, their_module, name):
-    ours = layers.Lambda(getattr(module, name, doubled), name="it", output_shape=(3,), arguments={})
-    theirs = keras.layers.Lambda(getattr(their_module, name, doubled), name="it", output_shape=(3,), arguments={})
-    assert ours.get_config() == theirs.get_config()
-    again = layers.Lambda.from_config(theirs.get_config())
-    assert again.function is ours.function
+@pytest.mark.parametrize(("module", "name"), [(None, "doubled"), ("activations", "tanh"), ("ops", "sin")])
+def test_lambda_config(module, name):
+    def of(library):
+        library.saving.register_keras_serializable("tests")(doubled)
+        return getattr(getattr(library, module), name) if module else doubled
+
+    def question(library):
+        return library.layers.Lambda(of(library), name="it", output_shape=(3,), arguments={}).get_config()
+
+    ours, theirs = both(question)
+    assert ours == theirs
+    assert layers.Lambda.from_config(theirs).function is of(cornu)
