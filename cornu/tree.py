@@ -1,7 +1,8 @@
 """Nested structures of lists, tuples, deques and dictionaries, over `jax.tree_util`.
 
 The differences to JAX: None is a leaf here, and a `collections.deque` a structure, as they are in Keras. Dictionaries
-are walked in the order of their sorted keys, so two dictionaries with the same keys always line up.
+are walked in the order of their sorted keys, so two dictionaries with the same keys always line up; but what is made
+like a structure has its keys in the order of that structure.
 """
 
 from collections import deque
@@ -74,7 +75,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
         raise ValueError("map_structure: at least one structure is needed.")
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
-    return jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None)
+    return in_order_of(structures[0], jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None))
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
@@ -84,12 +85,13 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
     definition: Any
     leaves, definition = jtu.tree_flatten(shallow_structure, is_leaf=_none_is_leaf)
     columns = [definition.flatten_up_to(structure) for structure in structures]
-    return definition.unflatten([func(*row) for row in zip(*columns, strict=True)] if leaves else [])
+    made = definition.unflatten([func(*row) for row in zip(*columns, strict=True)] if leaves else [])
+    return in_order_of(shallow_structure, made)
 
 
 def map_shape_structure(func: Callable, structure: Any) -> Any:
     """Apply `func` to each shape (a tuple or list of ints and None) in `structure`."""
-    return jtu.tree_map(func, structure, is_leaf=is_shape)
+    return in_order_of(structure, jtu.tree_map(func, structure, is_leaf=is_shape), is_leaf=is_shape)
 
 
 def is_shape(x: Any) -> bool:
@@ -128,7 +130,29 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
             f"pack_sequence_as: the structure has {definition.num_leaves} leaves, "
             f"the sequence {len(flat_sequence)} items."
         )
-    return definition.unflatten(flat_sequence)
+    return in_order_of(structure, definition.unflatten(flat_sequence))
+
+
+def in_order_of(structure: Any, made: Any, is_leaf: Callable[[Any], bool] = _none_is_leaf) -> Any:
+    """`made`, new and like `structure`, its dictionaries with their keys in the order they have there."""
+    if not isinstance(structure, (dict, list, tuple, deque)) or is_leaf(structure) or jtu.all_leaves([structure]):
+        return made
+    if isinstance(structure, dict):
+        for key, value in structure.items():
+            made[key] = in_order_of(value, made.pop(key), is_leaf)
+    else:
+        for value, made_of_it in zip(structure, made, strict=True):
+            in_order_of(value, made_of_it, is_leaf)
+    return made
+
+
+def key_orders(structure: Any) -> list[tuple]:
+    """The keys of each dictionary in their order, of which JAX's definition of a structure knows nothing."""
+    if isinstance(structure, dict):
+        return [tuple(structure), *(order for value in structure.values() for order in key_orders(value))]
+    if isinstance(structure, (list, tuple, deque)):
+        return [order for value in structure for order in key_orders(value)]
+    return []
 
 
 def lists_to_tuples(structure: Any) -> Any:
@@ -145,7 +169,8 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     definition: Any
     children, definition = jtu.tree_flatten(structure, is_leaf=lambda x: x is not structure or x is None)
     if is_nested(structure):
-        structure = definition.unflatten([traverse(func, child, top_down) for child in children])
+        made = definition.unflatten([traverse(func, child, top_down) for child in children])
+        structure = in_order_of(structure, made, is_leaf=lambda x: x is not structure)
     if not top_down:
         replaced = func(structure)
         if replaced is not None:

@@ -57,7 +57,9 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
         calls = structure.remember("calls", lambda: _calls_of(model))
     if calls is None:
         return NOT_COMPILED
-    return calls(model, leaves, (treedef, *facts, *settings.for_computing(), platform.plain_forced()))
+    given = args, kwargs
+    orders = tuple(tree.key_orders(given))
+    return calls(model, given, leaves, (treedef, orders, *facts, *settings.for_computing(), platform.plain_forced()))
 
 
 def _fact(leaf: Any) -> Any:
@@ -86,12 +88,12 @@ class Calls:
         """Whether all that the code takes from outside is as it was."""
         return all(each.holds() for each in self._watched)
 
-    def __call__(self, model: Any, leaves: list, key: tuple) -> Any:
-        """The outputs for the leaves of the arguments."""
+    def __call__(self, model: Any, given: tuple[tuple, dict], leaves: list, key: tuple) -> Any:
+        """The outputs for the arguments, of which the leaves are given as well."""
         call = self.known.get(key)
         if call is None and (key in self.known or len(self.known) >= MOST_SHAPES):
             return NOT_COMPILED
-        call = call or Call(self.variables, key[0], leaves)
+        call = call or Call(self.variables, given, leaves)
         try:
             found = call.run(model, leaves)
         except Exception as error:  # operation by operation it works, or it fails with an error that says where
@@ -114,13 +116,13 @@ class Call:
 
     Args:
         variables: the model's variables.
-        treedef: the structure of the arguments.
-        leaves: arguments like those of all calls.
+        given: arguments like those of all calls.
+        leaves: the leaves of these.
     """
 
-    def __init__(self, variables: tuple[Variable, ...], treedef: Any, leaves: list):
+    def __init__(self, variables: tuple[Variable, ...], given: tuple[tuple, dict], leaves: list):
         self.variables = variables
-        self._treedef = treedef
+        self._like = tree.map_structure(lambda leaf: 0, given, none_is_leaf=False)
         self._flags = [leaf if isinstance(leaf, bool) else None for leaf in leaves]
         self._pack: Callable[[list], Any] = lambda outputs: outputs
         self._owners: list[Layer] = []  # of the losses
@@ -151,7 +153,7 @@ class Call:
         """The flat outputs, their masks and the changed variables by position, and the losses."""
         given = iter(arrays)
         leaves = [next(given) if flag is None else flag for flag in self._flags]
-        args, kwargs = jax.tree.unflatten(self._treedef, leaves)
+        args, kwargs = tree.in_order_of(self._like, jax.tree.unflatten(jax.tree.structure(self._like), leaves))
         values = _Closed(zip(self.variables, state, strict=True))
         losses = LossesOfCall()
         with context.scope(states=(values,), losses=losses):

@@ -758,3 +758,30 @@ def test_a_wrapped_call_gets_its_first_argument_by_position():
         call = doubled(cornu.layers.Dense.call)
 
     assert Doubled(1, kernel_initializer="ones")(np.ones((1, 3)))[0, 0] == 6
+
+
+class FirstOfTwo(cornu.Model):
+    """A model that goes by the order of its inputs, and names its outputs in an order of its own."""
+
+    def call(self, inputs):
+        first, second = inputs.values()
+        return {"z": first, "a": {"y": second, "b": first}}
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_dictionaries_keep_the_order_of_their_keys(jit_compile):
+    model, x = FirstOfTwo(), np.ones((1, 2), "float32")
+    model.jit_compile = jit_compile
+    for _ in range(2):
+        outputs = model({"z": x, "a": 2 * x})
+        assert (list(outputs), list(outputs["a"])) == (["z", "a"], ["y", "b"])
+        np.testing.assert_array_equal(outputs["z"], x)
+    np.testing.assert_array_equal(model({"a": 2 * x, "z": x})["z"], 2 * x)
+
+
+def test_a_layer_in_a_graph_gets_a_dictionary_in_the_order_it_was_given():
+    named = {"z": cornu.Input((1,)), "a": cornu.Input((1,))}
+    joined = cornu.layers.Lambda(lambda parts: cornu.ops.concatenate(list(parts.values()), -1))(named)
+    model = cornu.Model(named, joined)
+    for _ in range(2):
+        np.testing.assert_array_equal(model({"a": np.ones((1, 1)), "z": np.zeros((1, 1))}), [[0, 1]])
