@@ -78,6 +78,7 @@ class _Reader:
     def __init__(self, operations: list[Operation]) -> None:
         self.watched: list[Watched] = []
         self._own = set(map(id, operations))
+        self._seen: set[type] = set()
         self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
         self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it changes containers
 
@@ -88,6 +89,9 @@ class _Reader:
                 self._attribute("is called with something", value, strict=False)
             return
         promised, cls = promises.kept(operation, "pure_call"), type(operation)
+        if cls not in self._seen:
+            self._seen.add(cls)
+            self._own_call(cls)
         if not promised and cls not in self._changing:
             self._changing[cls] = self._methods(cls)
         hidden = getattr(operation, "_hidden", frozenset())
@@ -96,6 +100,14 @@ class _Reader:
                 self._attribute(f"has an attribute {name!r}", value, strict=not promised)
                 if not promised and self._changing[cls] and _may_be_changed(value):
                     raise Impure(f"has an attribute {name!r} that its code may change")
+
+    def _own_call(self, cls: type) -> None:
+        """Refuse another `call` than that of the class, which the class has promised nothing of."""
+        home = next(base for base in cls.__mro__ if "call" in vars(base))
+        call = vars(home)["call"]
+        self.watched.append(Watched(partial(vars(home).get, "call"), call))
+        if registry.is_builtin(home) and isinstance(call, FunctionType) and not _is_cornu(call):
+            raise Impure(f"has a call that was put in the place of {home.__name__}.call")
 
     def _attribute(self, where: str, value: Any, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
         """Refuse what could change in its place, which nobody would see."""
@@ -152,6 +164,8 @@ class _Reader:
             return self._read.get(function, (set(), False))
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             raise Impure(f"runs {function.__qualname__}, a generator")
+        if vars(function).keys() - {"__wrapped__"}:
+            raise Impure(f"runs {function.__qualname__}, a function with attributes, which may change")
         self._read[function] = set(), False  # while it is read, for functions that call themselves
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):

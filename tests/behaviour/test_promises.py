@@ -243,16 +243,39 @@ def through(function):
     return run
 
 
+def shouted(x):
+    print("called")
+    return x
+
+
 @functools.wraps(ops.relu)
-def loud(x):
+def loud_relu(x):
     print("called")
     return ops.relu(x)
+
+
+class Disguised(Plain):
+    def call(self, x):
+        return super().call(loud_relu(x))
+
+
+def tallied(x):
+    tallied.seen.append(1)
+    return x
+
+
+tallied.seen = []
+
+
+class Tallied(Plain):
+    def call(self, x):
+        return super().call(tallied(x))
 
 
 class Wrapped(Plain):
     def __init__(self):
         super().__init__()
-        self.quiet, self.loud = through(smooth), through(loud)
+        self.quiet, self.loud = through(smooth), through(shouted)
 
     def call(self, x):
         return super().call(self.loud(self.quiet(x)))
@@ -260,12 +283,14 @@ class Wrapped(Plain):
 
 REASONS = {
     Borrowing: "uses SCALED",
+    Disguised: "runs relu, a function with attributes",
     Flowing: "an attribute 'through' that holds an object of type Flow",
     Indexed: "defines __getitem__",
     Named: "calls print",
     Peeking: "catches errors",
     Remembering: "a class with an attribute 'factor'",
     SharedByItsClass: "a class with an attribute 'seen'",
+    Tallied: "runs tallied, a function with attributes",
     Wrapped: "calls print",
     Printing: "calls print",
     Counting: "assigns 'count'",
@@ -340,6 +365,16 @@ def test_an_attribute_of_a_module_that_changes_is_heeded(monkeypatch):
     assert is_compiled(model)
     constants.FACTOR = 3.0
     np.testing.assert_allclose(model(X), 3 * X, rtol=1e-6)
+
+
+def test_a_method_of_cornu_that_is_replaced_is_heeded(monkeypatch):
+    model = Plain()
+    assert is_compiled(model)
+    seen, call = [], layers.Dense.call
+    monkeypatch.setattr(layers.Dense, "call", lambda self, x: seen.append(self.name) or call(self, x))
+    for _ in range(2):
+        model(X)
+    assert len(seen) == 6
 
 
 def test_a_promise_lets_code_be_compiled_that_nobody_can_read():
