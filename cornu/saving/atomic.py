@@ -3,7 +3,7 @@
 A file that is there already keeps its mode and owner, and a link to it stays one, as if it were written in its place.
 
 What a killed writer leaves behind is named `.NAME.….part`; it hurts nobody, and a later save of the same file takes it
-away once it is old enough that nobody can still be writing it.
+away once it is old enough that nobody can still be writing it. A Ctrl-C waits until the file is there.
 """
 
 import ctypes
@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from cornu.core import interrupts
 
 _LEFT = 3600.0  # seconds without a write after which a temporary file has no writer any more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -31,13 +33,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        with _told(path):
+        with interrupts.held(), _told(path):
             yield temporary
             os.chmod(temporary, 0o666 & ~_umask())
             _take_mode(temporary, path)
             _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
+            os.replace(temporary, path)
+            _flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -110,7 +112,10 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = _linked(path)
     _prepare(path)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as room:
+    with (
+        interrupts.held(),
+        tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as room,
+    ):
         new, old = Path(room) / "new", Path(room) / "old"
         new.mkdir()
         with _told(path):
@@ -156,7 +161,7 @@ def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[
     last = _linked(paths[-1])
     places = [*map(Path, paths[:-1]), last]
     former = list(dict.fromkeys([last, *gone, *places]))
-    with ExitStack() as stack:
+    with interrupts.held(), ExitStack() as stack:
         rooms = {}  # beside each place, where a rename reaches it
         for folder in dict.fromkeys(place.parent for place in former):
             _prepare(folder / last.name)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 
 import cornu
 from cornu import layers
+from cornu.saving import atomic
 
 HERE = Path(__file__).parent
 NAMES = ("model.keras", "model.weights.h5", "model.safetensors", "folder")
@@ -164,3 +166,31 @@ def test_the_files_of_a_set_and_of_a_folder_keep_their_modes(tmp_path):
     filled(2.0).save_weights(tmp_path / "m.weights.json", max_shard_size=2.0)
     filled(2.0).save(tmp_path / "folder", zipped=False)
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_while_a_file_is_written_waits_until_it_is_there(name, tmp_path, monkeypatch):
+    struck = []
+    monkeypatch.setattr(atomic, "_flush", lambda path: struck or struck.append(signal.raise_signal(signal.SIGINT)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            save(filled(1.0), tmp_path / name)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert struck
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_second_ctrl_c_is_heard_at_once(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), atomic.replacing(tmp_path / "new") as place:
+            place.write_text("half")
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+            place.write_text("whole")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not list(tmp_path.iterdir())
