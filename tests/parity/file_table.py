@@ -21,7 +21,6 @@ if __name__ == "__main__":
     here = Path(__file__).parent
     sys.path[:0] = [str(here), str(here.parent / "contracts"), str(here.parent.parent)]
 
-import keras
 import model_zoo
 import numpy as np
 
@@ -44,17 +43,17 @@ class Format(NamedTuple):
     ending: str
     whole: bool
     arguments: dict = {}
-    writers: tuple = (keras, cornu)
-    resumed_by: tuple = (keras, cornu)
+    writers: tuple = ("keras", "cornu")
+    resumed_by: tuple = ("keras", "cornu")
 
 
 FORMATS = (
     Format(".keras", "model.keras", True),
     Format("folder", "model", True, {"zipped": False}),
-    Format("whole-model .h5", "model.h5", True, resumed_by=(cornu,)),
+    Format("whole-model .h5", "model.h5", True, resumed_by=("cornu",)),
     Format(".weights.h5", "model.weights.h5", False),
     Format("sharded", "model.weights.json", False, {"max_shard_size": 1e-6}),
-    Format("weights-only .h5", "weights.h5", False, writers=(cornu,), resumed_by=()),
+    Format("weights-only .h5", "weights.h5", False, writers=("cornu",), resumed_by=()),
 )
 
 
@@ -147,17 +146,16 @@ NO_H5 = (
 )  # fmt: skip
 
 
-def forms(library: Any, optimizer: str | None, name: str = "") -> list[Format]:
-    """The formats that the library writes: Keras gives two arrays of an Adafactor one name in a whole-model `.h5`."""
-    clash = library is keras and (optimizer == "Adafactor" or name in NO_H5)
-    return [form for form in FORMATS if library in form.writers and not (clash and form.name == "whole-model .h5")]
+def forms(writer: str, optimizer: str | None, name: str = "") -> list[Format]:
+    """The formats that a library writes: Keras gives two arrays of an Adafactor one name in a whole-model `.h5`."""
+    clash = writer == "keras" and (optimizer == "Adafactor" or name in NO_H5)
+    return [form for form in FORMATS if writer in form.writers and not (clash and form.name == "whole-model .h5")]
 
 
 class Saved(NamedTuple):
     """A model that was trained for a step and saved in each format, and what becomes of it."""
 
     case: Case
-    library: Any
     folder: Path
     optimizer: str | None
     outputs: list[np.ndarray]
@@ -167,38 +165,38 @@ class Saved(NamedTuple):
 
 def saved(case: Case, library: Any, folder: Path, optimizer: str | None) -> Saved:
     """Make, train and save the model; without an optimizer it is only saved."""
-    keras.utils.set_random_seed(0)
+    library.utils.clear_session()
+    library.utils.set_random_seed(0)
     model = case.make(library)
     model.set_weights(model_zoo.random_weights(model))
     optimizer = optimizer if model.trainable_weights else None
     if optimizer:
         _compile(model, library, optimizer)
         model.train_on_batch(case.inputs, _targets(model, case.inputs))
-    for form in forms(library, optimizer, case.name):
+    for form in forms(library.__name__, optimizer, case.name):
         write = model.save if form.whole else model.save_weights
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             write(str(folder / form.ending), **form.arguments)
     outputs = _outputs(model, case.inputs)
     losses = _train(model, case) if optimizer and case.exact else []
-    return Saved(case, library, folder, optimizer, outputs, losses, model.get_weights())
+    return Saved(case, folder, optimizer, outputs, losses, model.get_weights())
 
 
-def check(source: Saved, form: Format) -> bool:
-    """The other library's model from the file does what the one that was saved does.
+def check(source: Saved, form: Format, library: Any) -> bool:
+    """The model that the library reads from the file does what the one that was saved does.
 
     Returns whether its training was seen to go on as that one's does, step by step.
     """
-    library = cornu if source.library is keras else keras
     path = str(source.folder / form.ending)
-    resumes = library in form.resumed_by
+    resumes = library.__name__ in form.resumed_by
     if form.whole:
         model = library.models.load_model(path, compile=resumes)
     else:
         model = source.case.make(library)
         if source.optimizer and resumes:
             _compile(model, library, source.optimizer)
-            if library is keras:  # which loads no state into an optimizer that is not built; cornu builds it then
+            if library is not cornu:  # Keras loads no state into an optimizer that is not built; cornu builds it then
                 model.optimizer.build(model.trainable_variables)
         model.load_weights(path)
     _near(_outputs(model, source.case.inputs), source.outputs)
@@ -242,12 +240,14 @@ def _near(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
 
 def main() -> int:
     """Check everything, trained, and count."""
+    import keras
+
     good, resumed, all_of_them = Counter(), Counter(), Counter()
     cases = [*composed_cases(), *((case, "SGD") for case in layer_cases())]
     for case, optimizer in cases:
-        for library in (keras, cornu):
-            for form, went_on, problem in _checked(case, library, optimizer):
-                key = f"{form.name}, {library.__name__} wrote it"
+        for writer, reader in ((keras, cornu), (cornu, keras)):
+            for form, went_on, problem in _checked(case, writer, reader, optimizer):
+                key = f"{form.name}, {writer.__name__} wrote it"
                 all_of_them[key] += 1
                 good[key] += problem is None
                 resumed[key] += went_on
@@ -258,17 +258,18 @@ def main() -> int:
     return 0 if good == all_of_them else 1
 
 
-def _checked(case: Case, library: Any, optimizer: str) -> Iterator[tuple[Format, bool, str | None]]:
+def _checked(case: Case, writer: Any, reader: Any, optimizer: str) -> Iterator[tuple[Format, bool, str | None]]:
     """(format, whether training went on, what went wrong or None) for each format that the library writes."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            source = saved(case, library, Path(folder), optimizer)
+            source = saved(case, writer, Path(folder), optimizer)
         except Exception as error:
-            yield from ((form, False, f"not saved: {_said(error)}") for form in forms(library, optimizer, case.name))
+            told = f"not saved: {_said(error)}"
+            yield from ((form, False, told) for form in forms(writer.__name__, optimizer, case.name))
             return
-        for form in forms(library, optimizer, case.name):
+        for form in forms(writer.__name__, optimizer, case.name):
             try:
-                yield form, check(source, form), None
+                yield form, check(source, form, reader), None
             except Exception as error:
                 yield form, False, _said(error)
 
