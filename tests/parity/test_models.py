@@ -32,7 +32,7 @@ def say_equally(describe, *args):
             try:
                 return plain(describe(library, *args))
             except Exception as error:
-                return type(error).__name__
+                return next(c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins")
 
     assert_alike(*both(question))
 
