@@ -1,7 +1,8 @@
 """Models put together from models in every shape of nesting, sharing and reuse, as either library makes them."""
 
-import keras
 import numpy as np
+
+from cornu import tree
 
 
 def functional(k, name, structure="one"):
@@ -159,4 +160,4 @@ def inputs_of(model):
 
 def outputs_of(model, x):
     """Its outputs, flat."""
-    return [np.asarray(y) for y in keras.tree.flatten(model(x))]
+    return [np.asarray(y) for y in tree.flatten(model(x))]

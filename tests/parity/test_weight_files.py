@@ -4,11 +4,12 @@ import json
 from collections import deque, namedtuple
 
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from file_structure import contents, put
+from oracle import ask, both
 
 import cornu
 from cornu.saving.safetensors import read, write
@@ -49,6 +50,8 @@ MODELS = {"dense": dense_model, "recurrent": recurrent_model, "half": half_model
 
 def trained(lib, build):
     """A model with an optimizer that has stepped once."""
+    lib.utils.clear_session()
+    lib.utils.set_random_seed(0)
     model = build(lib)
     random = np.random.default_rng(0)
     shape = (4, *model.input_shape[1:])
@@ -65,27 +68,36 @@ def values(model):
     return [np.asarray(v.value.astype("float32") if "bfloat16" in str(v.dtype) else v.value) for v in variables]
 
 
-def assert_same(model, other):
-    for a, b in zip(values(model), values(other), strict=True):
+def filed(lib, build, folder, kib):
+    """(what files a trained model's weights are divided into, its values)."""
+    model, place = trained(lib, build), folder / lib.__name__
+    place.mkdir()
+    model.save_weights(place / "w.weights.json", max_shard_size=kib * KIB)
+    return contents(place), values(model)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("kib", [9, 1e6])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_cornu_divides_keras_reads(name, kib, tmp_path):
+    import keras
+
+    _, expected = filed(cornu, MODELS[name], tmp_path, kib)
+    theirs = trained(keras, MODELS[name])
+    theirs.load_weights(tmp_path / "cornu" / "w.weights.json")
+    for a, b in zip(values(theirs), expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kib", [9, 1e6])
 @pytest.mark.parametrize("name", MODELS)
-def test_what_cornu_divides_keras_reads(name, kib, tmp_path):
-    ours, theirs = trained(cornu, MODELS[name]), trained(keras, MODELS[name])
-    ours.save_weights(tmp_path / "w.weights.json", max_shard_size=kib * KIB)
-    theirs.load_weights(tmp_path / "w.weights.json")
-    assert_same(theirs, ours)
-
-
-@pytest.mark.parametrize("kib", [9, 1e6])
-@pytest.mark.parametrize("name", MODELS)
 def test_what_keras_divides_cornu_reads(name, kib, tmp_path):
-    ours, theirs = trained(cornu, MODELS[name]), trained(keras, MODELS[name])
-    theirs.save_weights(tmp_path / "w.weights.json", max_shard_size=kib * KIB)
-    ours.load_weights(tmp_path / "w.weights.json")
-    assert_same(ours, theirs)
+    files, expected = ask(lambda keras: filed(keras, MODELS[name], tmp_path, kib))
+    put(files, tmp_path / "stored")
+    ours = trained(cornu, MODELS[name])
+    ours.load_weights(tmp_path / "stored" / "w.weights.json")
+    for a, b in zip(values(ours), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kib", [8, 8.3, 10.5, 17, 100])
@@ -94,18 +106,22 @@ def test_the_table_and_the_files_are_those_that_keras_writes(kib, tmp_path):
         layers = lib.layers
         return lib.Sequential([lib.Input((7,), dtype="int32"), layers.Embedding(200, 10), layers.Dense(30)])
 
-    for lib in (keras, cornu):
-        (tmp_path / lib.__name__).mkdir()
-        trained(lib, build).save_weights(tmp_path / lib.__name__ / "w.weights.json", max_shard_size=kib * KIB)
-    theirs, ours = tmp_path / "keras", tmp_path / "cornu"
-    assert json.loads((ours / "w.weights.json").read_text()) == json.loads((theirs / "w.weights.json").read_text())
-    assert [f.name for f in sorted(ours.iterdir())] == [f.name for f in sorted(theirs.iterdir())]
+    def question(lib):
+        files, _ = filed(lib, build, tmp_path, kib)
+        return json.loads(files["w.weights.json"]), sorted(files)
+
+    ours, theirs = both(question)
+    assert ours == theirs
 
 
 def test_both_refuse_an_array_that_is_larger_than_a_file_may_be(tmp_path):
-    for lib in (keras, cornu):
-        with pytest.raises(ValueError, match=r"max_shard_size|maximum shard size"):
+    def question(lib):
+        with pytest.raises(ValueError) as caught:
             dense_model(lib).save_weights(tmp_path / "w.weights.json", max_shard_size=KIB)
+        return str(caught.value)
+
+    ours, theirs = both(question)
+    assert "max_shard_size" in ours and "maximum shard size" in theirs
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -207,26 +223,46 @@ def flat_model(lib, units=6, layer="Dense"):
     return lib.Sequential([lib.Input((4,)), layers.Dense(5, name="a"), getattr(layers, layer)(units, name="b")])
 
 
-@pytest.mark.parametrize("written_by", [keras, cornu], ids=lambda lib: lib.__name__)
-@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
-def test_files_that_both_editors_changed_load_in_both(written_by, ending, tmp_path):
-    """A layer becomes one of another kind, whose weights lie elsewhere in the file."""
-    old = flat_model(written_by)
-    path = str(tmp_path / f"old{ending}")
+def renamed(lib, ending, folder):
+    """(a model's file, what the editor made of it, the model's weights)."""
+    old, path, new = flat_model(lib), folder / f"{lib.__name__}{ending}", folder / f"{lib.__name__}-new.weights.h5"
     old.save(path) if ending == ".keras" else old.save_weights(path)
-    for lib in (keras, cornu):
-        editor = lib.saving.KerasFileEditor(path)
-        editor.rename_object("dense_1", new_name="einsum_dense")
-        new_path = tmp_path / f"{lib.__name__}.weights.h5"
-        editor.save(new_path if lib is cornu else str(new_path))
-        for reader in (keras, cornu):
-            inputs = reader.Input((4,))
-            x = reader.layers.Dense(5)(inputs)
-            x = reader.layers.EinsumDense("ab,bc->ac", 6, bias_axes="c")(x)
-            model = reader.Model(inputs, x)
-            model.load_weights(new_path)
-            for a, b in zip(model.get_weights(), old.get_weights(), strict=True):
-                np.testing.assert_array_equal(a, b)
+    editor = lib.saving.KerasFileEditor(str(path))
+    editor.rename_object("dense_1", new_name="einsum_dense")
+    editor.save(str(new))
+    return path.read_bytes(), new.read_bytes(), old.get_weights()
+
+
+def check_renamed(lib, path, weights):
+    inputs = lib.Input((4,))
+    x = lib.layers.Dense(5)(inputs)
+    model = lib.Model(inputs, lib.layers.EinsumDense("ab,bc->ac", 6, bias_axes="c")(x))
+    model.load_weights(path)
+    for a, b in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_files_that_either_editor_changed_are_loaded(ending, tmp_path):
+    """A layer becomes one of another kind, whose weights lie elsewhere in the file."""
+    old, new, weights = ask(lambda keras: renamed(keras, ending, tmp_path))
+    check_renamed(cornu, put(new, tmp_path / "theirs.weights.h5"), weights)
+    editor = cornu.saving.KerasFileEditor(put(old, tmp_path / f"old{ending}"))
+    editor.rename_object("dense_1", new_name="einsum_dense")
+    editor.save(tmp_path / "new.weights.h5")
+    check_renamed(cornu, tmp_path / "new.weights.h5", weights)
+    assert arrays(tmp_path / "new.weights.h5") == arrays(tmp_path / "theirs.weights.h5")
+    _, _, weights = renamed(cornu, ending, tmp_path)
+    check_renamed(cornu, tmp_path / "cornu-new.weights.h5", weights)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_keras_loads_files_that_the_editor_of_cornu_changed(ending, tmp_path):
+    import keras
+
+    _, _, weights = renamed(cornu, ending, tmp_path)
+    check_renamed(keras, tmp_path / "cornu-new.weights.h5", weights)
 
 
 EDITS = {
@@ -242,17 +278,24 @@ EDITS = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_both_editors_find_the_same_to_be_compatible(edit, tmp_path):
-    path = str(tmp_path / "w.weights.h5")
-    flat_model(keras).save_weights(path)
-    status, same = {}, {}
-    for lib in (keras, cornu):
-        editor = lib.saving.KerasFileEditor(path)
+    path = tmp_path / "w.weights.h5"
+
+    def edited(lib):
+        editor = lib.saving.KerasFileEditor(str(path))
         EDITS[edit](editor)
-        status[lib] = editor.compare(flat_model(lib))["status"]
-        editor.save(str(tmp_path / f"{lib.__name__}.weights.h5"))
-        same[lib] = arrays(tmp_path / f"{lib.__name__}.weights.h5")
-    assert status[keras] == status[cornu] == ("success" if edit == "nothing" else "error")
-    assert same[keras] == same[cornu]
+        status = editor.compare(flat_model(lib))["status"]
+        editor.save(str(tmp_path / "edited.weights.h5"))
+        return status, arrays(tmp_path / "edited.weights.h5")
+
+    def question(keras):
+        flat_model(keras).save_weights(path)
+        return path.read_bytes(), edited(keras)
+
+    file, theirs = ask(question)
+    put(file, path)
+    ours = edited(cornu)
+    assert ours == theirs
+    assert ours[0] == ("success" if edit == "nothing" else "error")
 
 
 def arrays(path):
@@ -263,23 +306,31 @@ def arrays(path):
     }
 
 
-def test_keras_keeps_nothing_of_nested_layers_and_cornu_all(tmp_path):
-    model = recurrent_model(keras)
-    model.save_weights(tmp_path / "old.weights.h5")
-    cornu.saving.KerasFileEditor(tmp_path / "old.weights.h5").save(tmp_path / "new.weights.h5")
-    other = recurrent_model(keras)
-    other.load_weights(tmp_path / "new.weights.h5")
-    for a, b in zip(other.get_weights(), model.get_weights(), strict=True):
+def test_the_editor_keeps_all_of_nested_layers(tmp_path):
+    """Of a file of Keras, whose own editor keeps nothing of them."""
+
+    def question(keras):
+        model = recurrent_model(keras)
+        model.save_weights(tmp_path / "old.weights.h5")
+        return (tmp_path / "old.weights.h5").read_bytes(), model.get_weights()
+
+    file, weights = ask(question)
+    cornu.saving.KerasFileEditor(put(file, tmp_path / "stored.weights.h5")).save(tmp_path / "new.weights.h5")
+    model = recurrent_model(cornu)
+    model.load_weights(tmp_path / "new.weights.h5")
+    for a, b in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_shards_of_keras_can_be_edited(tmp_path):
-    model = trained(keras, dense_model)
-    model.save_weights(tmp_path / "w.weights.json", max_shard_size=9 * KIB)
-    cornu.saving.KerasFileEditor(tmp_path / "w.weights.json").resave_weights(tmp_path / "one.weights.h5")
-    other = trained(keras, dense_model)
-    other.load_weights(tmp_path / "one.weights.h5")
-    assert_same(other, model)
+    files, expected = ask(lambda keras: filed(keras, dense_model, tmp_path, 9))
+    put(files, tmp_path / "stored")
+    editor = cornu.saving.KerasFileEditor(tmp_path / "stored" / "w.weights.json")
+    editor.resave_weights(tmp_path / "one.weights.h5")
+    model = trained(cornu, dense_model)
+    model.load_weights(tmp_path / "one.weights.h5")
+    for a, b in zip(values(model), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 # ---------------------------------------------------------------- layers and variables in containers
@@ -331,21 +382,25 @@ def with_parts(k, make):
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_weights_in_containers_are_saved_as_keras_saves_them(name, tmp_path):
-    ours, theirs = (with_parts(k, CONTAINERS[name]) for k in (cornu, keras))
-    expected = [w.copy() for w in ours.get_weights()]
-    for k, model in ((cornu, ours), (keras, theirs)):
-        model.save_weights(tmp_path / f"{k.__name__}.weights.h5")
+    def question(lib):
+        model = with_parts(lib, CONTAINERS[name])
+        model.save_weights(tmp_path / f"{lib.__name__}.weights.h5")
+        return (tmp_path / f"{lib.__name__}.weights.h5").read_bytes(), model.get_weights()
+
+    (_, expected), (file, _) = both(question)
+    put(file, tmp_path / "stored.weights.h5")
+    for path in (tmp_path / "cornu.weights.h5", tmp_path / "stored.weights.h5"):
         other = with_parts(cornu, CONTAINERS[name])
         other.set_weights([np.zeros_like(w) for w in expected])
-        if k is keras and name in LOST_BY_KERAS:
+        if path.stem.startswith("stored") and name in LOST_BY_KERAS:
             with pytest.raises(ValueError, match=r"has no weights|the file has"):
-                other.load_weights(tmp_path / "keras.weights.h5")
+                other.load_weights(path)
             continue
-        other.load_weights(tmp_path / f"{k.__name__}.weights.h5")
+        other.load_weights(path)
         for a, b in zip(other.get_weights(), expected, strict=True):
             np.testing.assert_array_equal(a, b)
     if name not in LOST_BY_KERAS:
-        assert arrays(tmp_path / "cornu.weights.h5") == arrays(tmp_path / "keras.weights.h5")
+        assert arrays(tmp_path / "cornu.weights.h5") == arrays(tmp_path / "stored.weights.h5")
 
 
 def test_a_file_without_some_of_a_models_variables_is_not_written(tmp_path):
