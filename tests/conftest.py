@@ -60,7 +60,9 @@ def fixed_seeds():
 def quick_compilation(request):
     """Compiling takes most of the time of the tests, and what is compiled runs a few times on a few numbers.
 
-    A test is marked `full_compilation` where it is about what XLA's optimizations make of a program.
+    A test is marked `full_compilation` where it is about what XLA's optimizations make of a program, or where XLA
+    without them gives 0/0 as the gradient of a maximum over normalized numbers, which it then computes twice with
+    different rounding. So it does for JAX alone.
     """
     quick = COMPILES_QUICKLY and not request.node.get_closest_marker("full_compilation")
     jax.config.update("jax_disable_most_optimizations", quick)

@@ -1,9 +1,8 @@
-"""Shared by the comparisons with Keras: its answers, stored or live, and quick compilation."""
+"""Shared by the comparisons with Keras: its answers, stored or live."""
 
 import os
 import sys
 
-import jax
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -28,16 +27,3 @@ def pytest_runtest_setup(item):
     """The answers of a test are found under its name."""
     keep = item.get_closest_marker("live") is None
     ORACLE.begin(item.path.stem, item.nodeid.partition("::")[2], keep)
-
-
-@pytest.fixture(autouse=True)
-def quick_compilation(request):
-    """Compiling takes most of the time here, and what is compiled runs a few times on a few numbers.
-
-    A test is marked `full_compilation` where that does not do: XLA then gives 0/0 as the gradient of a maximum over
-    normalized numbers, which it computes twice with different rounding. So it does for JAX alone.
-    """
-    full = request.node.get_closest_marker("full_compilation")
-    jax.config.update("jax_disable_most_optimizations", full is None)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
