@@ -10,7 +10,7 @@ import pytest
 import cornu
 from cornu import layers
 from cornu.callbacks import CallbackList, LambdaCallback, ModelCheckpoint, ProgbarLogger
-from cornu.training.data.batches import chunks
+from cornu.training.data import chunks
 from cornu.training.execution import padding, steps_per_call
 
 random = np.random.default_rng(0)
@@ -255,7 +255,7 @@ def test_an_interrupted_training_can_go_on(long_calls, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, KINDS, batch_size=4, verbose=0)
     done = int(model.optimizer.iterations)
-    assert 7 <= done < 16
+    assert 6 <= done < 16  # the call under way may have been finished or not
     model.fit(X, KINDS, batch_size=4, verbose=0)
     assert int(model.optimizer.iterations) == done + 16
     assert np.isfinite(model.predict(X, verbose=0)).all()
