@@ -41,7 +41,7 @@ class Side:
         self.names |= {"K": library, "see": self._see}
         for word, side in places.items():
             self.names[word] = lambda ending, side=side: str(folder / f"{side}{self._files}{ending}")
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         library.utils.set_random_seed(1)
 
     def _see(self, label: str, *values: Any) -> None:

@@ -55,7 +55,7 @@ def arguments(kind: str, **given) -> dict:
 
 def model_of(library, kind: str, **given):
     """The library's model of these arguments, its automatic names counted from the beginning."""
-    library.utils.clear_session()
+    library.utils.clear_session(free_memory=False)
     with drawing_quickly(library):
         return getattr(library.applications, kind)(**given)
 

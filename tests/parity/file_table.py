@@ -165,7 +165,7 @@ class Saved(NamedTuple):
 
 def saved(case: Case, library: Any, folder: Path, optimizer: str | None) -> Saved:
     """Make, train and save the model; without an optimizer it is only saved."""
-    library.utils.clear_session()
+    library.utils.clear_session(free_memory=False)
     library.utils.set_random_seed(0)
     model = case.make(library)
     model.set_weights(model_zoo.random_weights(model))

@@ -368,7 +368,7 @@ MODELS = tuple(INPUTS)
 
 def make(build, library):
     """The model, its automatic names counted from zero."""
-    library.backend.clear_session()
+    library.backend.clear_session(free_memory=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Do not pass an `input_shape`")  # Keras would rather have an Input
         return build(library)

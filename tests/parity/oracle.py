@@ -4,6 +4,9 @@ A question is a function of the library, `question(keras)`, that returns plain d
 lists, tuples, dictionaries. Its answer stands in `answers/`, one compressed file for each test module, under the name
 of the test and the number of the question in it.
 
+Questions that count automatic names start with `clear_session(free_memory=False)`: a collection of garbage takes a
+second in a process that has run thousands of tests.
+
     pytest tests/parity             # compare with the stored answers
     pytest tests/parity --live      # ask the installed Keras instead, and run what needs it, marked `live`
     pytest tests/parity --record    # the same, and write the answers that have changed

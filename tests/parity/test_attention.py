@@ -187,7 +187,7 @@ def test_configs_before_building(arguments):
 
 def test_group_query_attention_is_named_as_in_keras():
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         return library.layers.GroupQueryAttention(2, 2, 1).name
 
     ours, theirs = both(question)
@@ -219,7 +219,7 @@ INPUTS = [Q, np.array([[1, 2, 0], [4, 0, 0]], "int32")]
 
 
 def filled(library):
-    library.utils.clear_session()
+    library.utils.clear_session(free_memory=False)
     model, draw = every_layer(library), np.random.default_rng(6)
     model.set_weights([draw.random(weight.shape).astype("float32") + 0.1 for weight in model.weights])
     return model

@@ -25,7 +25,7 @@ def assert_same(model, expected, x):
 @ALL
 def test_what_keras_saved_opens_and_computes_the_same(make, tmp_path):
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         model, files = table.with_numbers(make(library)), {}
         for ending in ("keras", "h5"):
             path = tmp_path / f"{library.__name__}.{ending}"

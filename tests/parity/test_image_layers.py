@@ -289,7 +289,7 @@ def stack(library):
 
 
 def filled(library):
-    library.utils.clear_session()
+    library.utils.clear_session(free_memory=False)
     model, draw = stack(library), np.random.default_rng(2)
     model.set_weights([draw.random(w.shape).astype(str(w.dtype)) for w in model.get_weights()])
     return model

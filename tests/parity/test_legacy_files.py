@@ -161,7 +161,7 @@ def data(model):
 
 
 def compiled(k, name, optimizer="adam"):
-    k.utils.clear_session()
+    k.utils.clear_session(free_memory=False)
     k.utils.set_random_seed(0)
     model = MODELS[name](k)
     outputs = len(model.outputs)
@@ -251,7 +251,7 @@ def scaled(k):
 
 
 def with_custom_layer(k, path):
-    k.utils.clear_session()
+    k.utils.clear_session(free_memory=False)
     model = k.Sequential([k.Input((3,)), scaled(k)(3.0), k.layers.Dense(2)])
     model.save(path)
     return path.read_bytes(), model.predict(np.ones((2, 3), "float32"), verbose=0)

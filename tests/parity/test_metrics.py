@@ -354,7 +354,7 @@ def test_keras_reads_a_config_of_cornu(name):
 
 def test_automatic_names_and_paths():
     def question(library):
-        library.backend.clear_session()
+        library.backend.clear_session(free_memory=False)
         made = [example(getattr(library.metrics, name)) for name in CLASSES if name != "MeanMetricWrapper"]
         return [(m.name, m.dtype, [v.path for v in m.variables], getattr(m, "_direction", None)) for m in made]
 

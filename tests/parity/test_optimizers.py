@@ -152,7 +152,7 @@ def test_kernels_of_four_dimensions_and_scalars(name):
 @pytest.mark.parametrize("name", OWN_SETTINGS)
 def test_default_names_and_configs(name):
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         return getattr(library.optimizers, name)().get_config()
 
     ours, theirs = both(question)

@@ -80,7 +80,7 @@ def test_layer(name, rank, config):
     x = example(rank, config["data_format"])
 
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         layer = getattr(library.layers, name)(**config)
         return run(layer, x), layer.get_config()
 

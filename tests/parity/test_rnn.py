@@ -253,7 +253,7 @@ CONFIGS = [
 @pytest.mark.parametrize("make", CONFIGS)
 def test_configs(make):
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         return make(library.layers).get_config()
 
     ours, theirs = both(question)
@@ -265,7 +265,7 @@ def test_configs(make):
 @pytest.mark.parametrize("name", ["simple", "lstm", "gru", "stacked", "both ways, two layers", "each step"])
 def test_paths(name):
     def question(library):
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         return [(w.path, w.trainable) for w in built(library, LAYERS[name]).weights]
 
     ours, theirs = both(question)
@@ -327,7 +327,7 @@ def test_symbolic_shapes():
 
 def saved(library, file):
     """Save a model of many of these layers; returns its outputs."""
-    library.utils.clear_session()
+    library.utils.clear_session(free_memory=False)
     L = library.layers
     inputs = library.Input((4, 3))
     x = L.Bidirectional(L.LSTM(3, return_sequences=True))(L.Masking()(inputs))

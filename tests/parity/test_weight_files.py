@@ -50,7 +50,7 @@ MODELS = {"dense": dense_model, "recurrent": recurrent_model, "half": half_model
 
 def trained(lib, build):
     """A model with an optimizer that has stepped once."""
-    lib.utils.clear_session()
+    lib.utils.clear_session(free_memory=False)
     lib.utils.set_random_seed(0)
     model = build(lib)
     random = np.random.default_rng(0)
