@@ -21,7 +21,7 @@ def held() -> Iterator[None]:
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    came = []
+    came: list[int] = []
 
     def note(number: int, frame: Any) -> None:
         if came:
