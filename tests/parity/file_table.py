@@ -76,6 +76,7 @@ SIX_DIGITS = {"rtol": 2e-4, "atol": 2e-5}
 
 def layer_cases() -> Iterator[Case]:
     """A case for each layer class that a model can be made of."""
+    cornu.utils.clear_session(free_memory=False)  # layers inside others have automatic names
     for name, example in EXAMPLES.items():
         if example is None or name in ("Layer", *NEED_TENSORFLOW, *NO_MODEL):
             continue
