@@ -70,11 +70,6 @@ def save_model(
         raise ValueError(f"save_model: unknown argument(s) {', '.join(map(repr, kwargs))}. {hints}".rstrip())
     path = _path(filepath, "save_model")
     legacy_functions.warn_of_use(model)
-    if _has_nothing_yet(model):
-        warn(
-            f"save_model: {validate.describe(model)} is not built, so it is saved without weights. To save those, call "
-            "it on data first."
-        )
     if zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
@@ -85,6 +80,11 @@ def save_model(
         write, target = _format(path, "save_model").save_model, _target_file(path, overwrite)
     with _one_state(model):
         write(model, target, include_optimizer)
+    if _has_nothing_yet(model):
+        warn(
+            f"save_model: {validate.describe(model)} is not built, so it is saved without weights. To save those, call "
+            "it on data first."
+        )
 
 
 @filtered
