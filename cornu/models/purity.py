@@ -71,16 +71,20 @@ def read(operations: Iterable[Operation]) -> list[Watched]:
             reader.look_at(operation)
         except Impure as error:
             raise Impure(f"{type(operation).__name__} {error}") from None
-    return reader.watched
+    return list(reader.watched.values())
 
 
 class _Reader:
     def __init__(self, operations: list[Operation]) -> None:
-        self.watched: list[Watched] = []
+        self.watched: dict[tuple[int, str], Watched] = {}  # by the identity of where a name stands, and the name
         self._own = set(map(id, operations))
         self._seen: set[type] = set()
         self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
         self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it changes containers
+
+    def _watch(self, place: object, name: str, look_up: Callable[[], Any]) -> Any:
+        """What a name stands for in a class, a module, its dictionary or a cell; compared from now on, once a call."""
+        return self.watched.setdefault((id(place), name), Watched(look_up, look_up())).value
 
     def look_at(self, operation: Operation) -> None:
         """Look at the attributes of an operation, and at its code where its class makes no promise."""
@@ -104,8 +108,7 @@ class _Reader:
     def _own_call(self, cls: type) -> None:
         """Refuse another `call` than that of the class, which the class has promised nothing of."""
         home = next(base for base in cls.__mro__ if "call" in vars(base))
-        call = vars(home)["call"]
-        self.watched.append(Watched(partial(vars(home).get, "call"), call))
+        call = self._watch(home, "call", partial(vars(home).get, "call"))
         if registry.is_builtin(home) and isinstance(call, FunctionType) and not _is_cornu(call):
             raise Impure(f"has a call that was put in the place of {home.__name__}.call")
 
@@ -133,8 +136,7 @@ class _Reader:
             name = waiting.pop()
             known.add(name)
             for base in own:
-                found = vars(base).get(name)
-                self.watched.append(Watched(partial(vars(base).get, name), found))
+                found = self._watch(base, name, partial(vars(base).get, name))
                 functions = list(_functions_of(found))
                 if not functions:
                     self._class_attribute(name, found)
@@ -206,17 +208,16 @@ class _Reader:
             if name in _BUILTINS or _is_error(getattr(builtins, name, None)):
                 return None
             raise Impure(f"calls {name} {where}")
-        return self._from_outside(name, partial(space.get, name), attributes, where)
+        return self._from_outside(name, self._watch(space, name, partial(space.get, name)), attributes, where)
 
     def _cell(self, name: str, cell: Any, attributes: Iterator[str], where: str) -> Any:
         if name == "__class__":
             return None
-        return self._from_outside(name, partial(getattr, cell, "cell_contents", None), attributes, where)
+        value = self._watch(cell, name, partial(getattr, cell, "cell_contents", None))
+        return self._from_outside(name, value, attributes, where)
 
-    def _from_outside(self, name: str, look_up: Callable[[], Any], attributes: Iterator[str], where: str) -> Any:
-        """Watch what a name stands for, and the attributes taken from it where it is a module."""
-        value = look_up()
-        self.watched.append(Watched(look_up, value))
+    def _from_outside(self, name: str, value: Any, attributes: Iterator[str], where: str) -> Any:
+        """Look at what a name stands for, and watch the attributes taken from it where it is a module."""
         while isinstance(value, ModuleType):
             attribute = next(attributes, None)
             if attribute is None:
@@ -224,7 +225,7 @@ class _Reader:
             module, name = value, f"{name}.{attribute}"
             value = getattr(module, attribute, None)
             if attribute in vars(module):
-                self.watched.append(Watched(partial(vars(module).get, attribute), value))
+                self._watch(vars(module), attribute, partial(vars(module).get, attribute))
         return self._value(value, f"{name} {where}")
 
     def _value(self, value: Any, where: str) -> Any:
