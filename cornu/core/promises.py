@@ -15,7 +15,7 @@ from typing import Any
 _AROUND = frozenset({
     "__annotate__", "__annotate_func__", "__doc__",
     "__getstate__", "__init__", "__init_subclass__", "__module__", "__new__", "__qualname__",
-    "__reduce__", "__repr__", "__setstate__", "__str__", "build", "build_from_config", "check_options", "compile",
+    "__reduce__", "__repr__", "__setstate__", "__str__", "build", "build_from_config", "compile",
     "compile_from_config", "compute_loss", "compute_metrics", "compute_output_shape", "compute_output_spec",
     "count_params", "evaluate", "fit", "from_config", "get_build_config", "get_compile_config", "get_config",
     "get_weights", "load_assets", "load_own_variables", "metrics", "predict", "predict_step", "reset_state",
