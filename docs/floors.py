@@ -6,52 +6,38 @@ A folder stands one floor above the highest of those that it imports when its mo
 functions, which serve a user's wish at run time, do not count.
 """
 
-import ast
-from collections.abc import Iterator
+import sys
 from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGE = HERE.parent / "cornu"
+sys.path.insert(0, str(HERE.parent))
+
+from tests.contracts.test_architecture import FILES, imports, module_name, top  # noqa: E402 - found only now
+
 ROW, GAP, WIDTH, LETTER = 44, 10, 980, 8.2
 
 
-def imported(folder: str) -> set[str]:
-    """The folders and top-level modules that one of them imports when it is loaded."""
-    root = PACKAGE / folder
-    files = root.rglob("*.py") if root.is_dir() else [root.with_suffix(".py")]
-    return {name for file in files for name in _imports(ast.parse(file.read_text()).body)} - {folder}
-
-
-def _imports(body: list[ast.stmt]) -> Iterator[str]:
-    for node in body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.dump(node.test):
-            yield from _imports(node.body)
-        if isinstance(node, ast.ImportFrom) and node.module == "cornu":
-            yield from (alias.name for alias in node.names if alias.name in parts())
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cornu."):
-            yield node.module.split(".")[1]
-        elif isinstance(node, ast.Import):
-            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("cornu."))
-
-
 @cache
-def parts() -> frozenset[str]:
-    """All folders and top-level modules."""
-    files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    return frozenset(files | {path.parent.name for path in PACKAGE.glob("*/*.py")})
+def imported() -> dict[str, set[str]]:
+    """For each folder and top-level module, those that it imports when it is loaded."""
+    found: dict[str, set[str]] = {}
+    for file in FILES:
+        own = top(module_name(file))
+        found.setdefault(own, set()).update(set(map(top, imports(file, everywhere=False))) - {own, "__init__"})
+    return {name: others for name, others in found.items() if name not in ("__init__", "__main__")}
 
 
 @cache
 def floor(folder: str) -> int:
     """The number of the floor, from 0 at the ground."""
-    return 1 + max(map(floor, imported(folder)), default=-1)
+    return 1 + max(map(floor, imported()[folder]), default=-1)
 
 
 def picture() -> str:
     """The floors as SVG, the ground at the bottom."""
     floors: dict[int, list[str]] = {}
-    for name in sorted(parts()):
+    for name in sorted(imported()):
         floors.setdefault(floor(name), []).append(name)
     height = (max(floors) + 1) * (ROW + GAP) + GAP
     lines = [
