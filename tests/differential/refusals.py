@@ -26,6 +26,7 @@ import numpy as np
 
 import cornu
 from cornu import tree
+from cornu.core import tracebacks
 from tests.contracts import examples
 from tests.contracts.test_object_contract import ARGUMENTS, classes
 from tests.differential.edges import CALLS
@@ -290,18 +291,11 @@ def outcome(package: Any, probe: Probe) -> Outcome:
             return Outcome(error=type(error).__name__, message=message, own=_is_own(error), place=_place(error))
 
 
-def _innermost(error: Exception) -> Any:
-    step = error.__traceback__
-    while step.tb_next is not None:
-        step = step.tb_next
-    return step
-
-
 def _is_own(error: Exception) -> bool:
     """Whether words of cornu's own say what is wrong."""
     if getattr(error, "_cornu_explained", False) or "Received: " in str(error):
         return True
-    step = _innermost(error)
+    *_, step = tracebacks._steps(error.__traceback__)
     code = step.tb_frame.f_code
     opcode = dis.opname[code.co_code[step.tb_lasti]]
     return code.co_filename.startswith(_FOLDER) and opcode in ("RAISE_VARARGS", "RERAISE")
@@ -309,12 +303,9 @@ def _is_own(error: Exception) -> bool:
 
 def _place(error: Exception) -> str:
     """The last line of cornu's own that the error came through."""
-    last, step = "", error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename.startswith(_FOLDER):
-            last = f"{step.tb_frame.f_code.co_filename.removeprefix(_FOLDER)}:{step.tb_lineno}"
-        step = step.tb_next
-    return last
+    lines = ((step.tb_frame.f_code.co_filename, step.tb_lineno) for step in tracebacks._steps(error.__traceback__))
+    own = [f"{file.removeprefix(_FOLDER)}:{line}" for file, line in lines if file.startswith(_FOLDER)]
+    return own[-1] if own else ""
 
 
 def compare(probe: Probe) -> Found | None:
