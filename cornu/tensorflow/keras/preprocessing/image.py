@@ -387,6 +387,7 @@ def _pictures_below(folder: Path, follow_links: bool) -> list[Path]:
     return [file for file in found if file.suffix.lower() in _ENDINGS]
 
 
+_OF_CLASSES = ("binary", "categorical", "sparse")
 _FRAME_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
 
@@ -432,15 +433,14 @@ class DataFrameIterator(_FileIterator):
         columns = [y_col] if isinstance(y_col, str) else list(y_col)
         self._check_columns(dataframe, [x_col, *self._needed(columns), *([weight_col] if weight_col else [])])
         rows = self._rows_with_files(dataframe, x_col) if validate_filenames else dataframe
-        if class_mode in ("categorical", "binary", "sparse"):
+        if class_mode in _OF_CLASSES:
             rows = self._with_classes(rows, columns[0], classes)
         rows = rows.iloc[image_data_generator.part(len(rows), subset)]
         self.filenames = [str(name) for name in rows[x_col]]
         self.sample_weight = None if weight_col is None else rows[weight_col].to_numpy()
         self._read_targets(rows, columns)
         found = f"Found {len(rows)} validated image filenames" if validate_filenames else f"Found {len(rows)} filenames"
-        of_classes = class_mode in ("categorical", "binary", "sparse")
-        print(found + (f" belonging to {self.num_classes} classes." if of_classes else "."))
+        print(found + (f" belonging to {self.num_classes} classes." if class_mode in _OF_CLASSES else "."))
         self._begin([os.path.join(self.directory, name) for name in self.filenames], batch_size, shuffle, seed)
 
     def _needed(self, columns: list[str]) -> list[str]:
@@ -487,7 +487,7 @@ class DataFrameIterator(_FileIterator):
         return rows[np.array([any(one in self.class_indices for one in cell) for cell in cells], bool)]
 
     def _read_targets(self, rows: Any, columns: list[str]) -> None:
-        if self.class_mode in ("categorical", "binary", "sparse"):
+        if self.class_mode in _OF_CLASSES:
             numbers = [
                 [self.class_indices[one] for one in _as_list(cell) if one in self.class_indices]
                 for cell in rows[columns[0]]
