@@ -11,7 +11,7 @@ import itertools
 import re
 import typing
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, TypeAlias, overload
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import for_reader
+from cornu.core.typing import Function
 
 Tensor: TypeAlias = Annotated[Any, "one tensor"]
 Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]
@@ -213,9 +214,6 @@ class _Flow:
         leading = [name for name in leading if name in bound]
         keywords = {k: v for k, v in bound.items() if k in self.kinds and k not in leading}
         return tuple(bound[name] for name in leading), keywords, settings
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @overload

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -41,3 +41,6 @@ RegularizerLike: TypeAlias = str | Callable[..., Any] | Config
 
 ConstraintLike: TypeAlias = str | Callable[..., Any] | Config
 """What `cornu.constraints.get` takes: a name, a function from weights to weights, or a config."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+"""A function that a decorator gives back as it is typed."""

@@ -9,7 +9,7 @@ function, whose further arguments become attributes of the same name. A built-in
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import any_symbolic, output_spec
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, Function
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
@@ -30,9 +30,6 @@ _MEANS = ("sum_over_batch_size", "mean")
 def float_type(dtype: PolicyLike | None) -> str:
     """The type in which a loss or metric computes: that of a dtype or dtype policy; None is floatx."""
     return settings.floatx() if dtype is None else policy.get(dtype).compute_dtype
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def rowwise(function: Function) -> Function:
