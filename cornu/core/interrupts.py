@@ -1,14 +1,57 @@
-"""Ctrl-C that waits for the end of what it must not be lost in.
+"""Ctrl-C that is never lost.
 
 Python raises KeyboardInterrupt wherever it happens to be. Where no error can be raised, as in the callbacks of weak
-references that h5py keeps for every object in a file, it prints it and forgets it: a training would go on.
+references that h5py keeps for every object in a file, or those that JAX adds to the garbage collector, it prints it and
+forgets it: a training would go on. So a file is written with Ctrl-C `held` back, and in a training, where it must act
+at once, one that was forgotten is noticed (`kept`) and raised at the end of the step (`raise_forgotten`).
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+class _Forgotten(threading.local):
+    came = False
+
+
+_forgotten = _Forgotten()
+
+
+def raise_forgotten() -> None:
+    """Raise the KeyboardInterrupt that Python forgot in the present scope of `kept`, if there was one."""
+    if _forgotten.came:
+        _forgotten.came = False
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Scope that notices when Python forgets a KeyboardInterrupt, and raises it at its end at the latest.
+
+    Other threads, which get no signals, are left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    tell = sys.unraisablehook
+
+    def note(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _forgotten.came = True
+        else:
+            tell(unraisable)
+
+    sys.unraisablehook = note
+    try:
+        yield
+        raise_forgotten()
+    finally:
+        sys.unraisablehook = tell
+        _forgotten.came = False
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
+from cornu.core import interrupts
 from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable, give_values
@@ -73,6 +74,7 @@ class Trainer(Compilable, Steps):
     # ------------------------------------------------------------ fit, evaluate, predict
 
     @filtered
+    @interrupts.kept()
     def fit(
         self,
         x: Any = None,
@@ -153,6 +155,7 @@ class Trainer(Compilable, Steps):
         return self.history
 
     @filtered
+    @interrupts.kept()
     def evaluate(
         self,
         x: Any = None,
@@ -188,6 +191,7 @@ class Trainer(Compilable, Steps):
         return logs if return_dict else _listed(logs)
 
     @filtered
+    @interrupts.kept()
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
         callbacks: Any = None,
@@ -260,6 +264,7 @@ class Trainer(Compilable, Steps):
                 result = call.run()
                 done += call.steps
                 late(call, done - 1, result, began)
+                interrupts.raise_forgotten()
                 if getattr(self, _STOPS[stage]):
                     break
             late.finish()

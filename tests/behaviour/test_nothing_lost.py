@@ -4,6 +4,7 @@ The model here learns in steps that can be counted: each makes both of its weigh
 is whole when both agree with the optimizer's count.
 """
 
+import gc
 import signal
 import threading
 
@@ -94,6 +95,23 @@ def test_ctrl_c_at_any_moment_leaves_the_last_finished_step(callbacks, alarm):
     before = assert_whole(model)
     model.fit(X, X, batch_size=2, verbose=0)
     assert assert_whole(model) == before + 32
+
+
+def test_ctrl_c_that_comes_while_python_collects_garbage_stops_the_training():
+    def interrupted(phase, info):
+        gc.callbacks.remove(interrupted)
+        raise KeyboardInterrupt  # which Python prints and forgets, as what comes in JAX's callback of this kind
+
+    class Collects(cornu.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                gc.callbacks.append(interrupted)
+                gc.collect()
+
+    model = counting_model()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, X, batch_size=2, epochs=100, verbose=0, callbacks=[Collects()])
+    assert assert_whole(model) == 4
 
 
 def test_ctrl_c_leaves_large_weights_whole(alarm):
