@@ -7,7 +7,7 @@ public function of a member from the two; members with arguments of their own ca
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from cornu import activations, layers, settings, validate
 from cornu.applications import pretrained
@@ -214,7 +214,13 @@ def _default_shape(plan: Plan) -> tuple[int | None, ...]:
 
 def spatial(shape: Sequence[int | None]) -> tuple[int | None, int | None]:
     """(height, width) of the shape of one image."""
-    return tuple(shape[1:]) if settings.image_data_format() == "channels_first" else tuple(shape[:2])
+    height, width = shape[1:] if settings.image_data_format() == "channels_first" else shape[:2]
+    return height, width
+
+
+def channels_of(x: KerasTensor) -> int:
+    """How many channels a batch of images has; no layer leaves that unknown."""
+    return cast(int, x.shape[channel_axis()])
 
 
 def channel_axis() -> int:
@@ -240,7 +246,8 @@ def _sources(plan: Plan, image: KerasTensor) -> Any:
     """The inputs of the model: where the given tensor comes from, else the image."""
     if plan.input_tensor is None:
         return image
-    found, waiting = {}, [image]
+    found: dict[int, KerasTensor] = {}
+    waiting = [image]
     while waiting:
         node = node_of(waiting.pop())
         if node.is_input:
@@ -297,5 +304,5 @@ def whole(value: float, divisor: int = 8, least: int | None = None) -> int:
 
 def same_padding(x: KerasTensor, kernel: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Zeros around `x` for a step of two, more after than before where the size is even, as TensorFlow pads."""
-    sides = spatial(x.shape[1:])
-    return tuple((kernel // 2 - (side is None or side % 2 == 0), kernel // 2) for side in sides)
+    height, width = ((kernel // 2 - (side is None or side % 2 == 0), kernel // 2) for side in spatial(x.shape[1:]))
+    return height, width

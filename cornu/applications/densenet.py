@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from cornu import layers
-from cornu.applications.building import channel_axis, constructor
+from cornu.applications.building import channel_axis, channels_of, constructor
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.resnet import normalized, rectified
 from cornu.core.symbolic import KerasTensor
@@ -26,7 +26,7 @@ def _block(x: KerasTensor, name: str) -> KerasTensor:
 def _transition(x: KerasTensor, name: str) -> KerasTensor:
     """Half the channels, half the height and width."""
     x = rectified(normalized(x, f"{name}_bn"), f"{name}_relu")
-    x = layers.Conv2D(x.shape[channel_axis()] // 2, 1, use_bias=False, name=f"{name}_conv")(x)
+    x = layers.Conv2D(channels_of(x) // 2, 1, use_bias=False, name=f"{name}_conv")(x)
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cornu import layers
-from cornu.applications.building import Plan, channel_axis, classifier, constructor, same_padding, whole
+from cornu.applications.building import Plan, channel_axis, channels_of, classifier, constructor, same_padding, whole
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.models import Model
@@ -49,7 +49,7 @@ _STAGES = (
 
 def conv(x: KerasTensor, filters: int, kernel: int, name: str, **options: Any) -> KerasTensor:
     """A convolution without bias, as EfficientNets start it."""
-    options = {"padding": "same", "use_bias": False, "kernel_initializer": CONV_START} | options
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": CONV_START, **options}
     return layers.Conv2D(filters, kernel, name=name, **options)(x)
 
 
@@ -60,7 +60,7 @@ def swish(x: KerasTensor, name: str) -> KerasTensor:
 
 def excited(x: KerasTensor, reduced: int, name: str) -> KerasTensor:
     """Squeeze and excitation: channels weighed by what the whole image says (Hu et al., 2017, arXiv 1709.01507)."""
-    channels = x.shape[channel_axis()]
+    channels = channels_of(x)
     shape = (channels, 1, 1) if channel_axis() == 1 else (1, 1, channels)
     weights = layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     weights = layers.Reshape(shape, name=f"{name}se_reshape")(weights)
@@ -105,7 +105,7 @@ def _strided(x: KerasTensor, kernel: int, stride: int, name: str) -> tuple[Keras
 
 def _block(x: KerasTensor, stage: Stage, stride: int, drop: float, name: str) -> KerasTensor:
     """MBConv: widen, convolve each channel, excite, narrow."""
-    around, channels = x, x.shape[channel_axis()]
+    around, channels = x, channels_of(x)
     if stage.expansion != 1:
         x = conv(x, channels * stage.expansion, 1, f"{name}expand_conv")
         x = swish(_normalized(x, f"{name}expand_"), f"{name}expand_")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cornu import layers
-from cornu.applications.building import Plan, application, channel_axis, classifier, named, pooled
+from cornu.applications.building import Plan, application, channel_axis, channels_of, classifier, named, pooled
 from cornu.applications.efficientnet import (
     CONV_START,
     DENSE_START,
@@ -94,14 +94,14 @@ def _fused(x: KerasTensor, stage: Stage, stride: int, name: str) -> KerasTensor:
     if stage.expansion == 1:
         x = _normalized(conv(x, stage.filters, 3, f"{name}project_conv", strides=stride), f"{name}project_")
         return swish(x, f"{name}project_")
-    x = conv(x, x.shape[channel_axis()] * stage.expansion, 3, f"{name}expand_conv", strides=stride)
+    x = conv(x, channels_of(x) * stage.expansion, 3, f"{name}expand_conv", strides=stride)
     x = swish(_normalized(x, f"{name}expand_"), f"{name}expand_")
     return _normalized(conv(x, stage.filters, 1, f"{name}project_conv"), f"{name}project_")
 
 
 def _separate(x: KerasTensor, stage: Stage, stride: int, name: str) -> KerasTensor:
     """MBConv: widen, convolve each channel, excite, narrow."""
-    channels = x.shape[channel_axis()]
+    channels = channels_of(x)
     x = conv(x, channels * stage.expansion, 1, f"{name}expand_conv")
     x = swish(_normalized(x, f"{name}expand_"), f"{name}expand_")
     x = layers.DepthwiseConv2D(
@@ -112,7 +112,7 @@ def _separate(x: KerasTensor, stage: Stage, stride: int, name: str) -> KerasTens
 
 
 def _block(x: KerasTensor, stage: Stage, stride: int, drop: float, name: str) -> KerasTensor:
-    around, channels = x, x.shape[channel_axis()]
+    around, channels = x, channels_of(x)
     x = (_fused if stage.fused else _separate)(x, stage, stride, name)
     return x if stride > 1 or channels != stage.filters else residual(x, around, drop, name)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from cornu import layers
-from cornu.applications.building import channel_axis, constructor, pooled_unnamed
+from cornu.applications.building import channel_axis, channels_of, constructor, pooled_unnamed
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.inception_v3 import averaged, chain, conv, halved, joined, stem
 from cornu.core.symbolic import KerasTensor
@@ -34,9 +34,7 @@ class CustomScaleLayer(layers.Layer):
 
 def _residual(x: KerasTensor, branches: list[KerasTensor], name: str, scale: float, relu: bool = True) -> KerasTensor:
     """`x` and some of what the branches say, in as many channels as `x` has."""
-    change = layers.Conv2D(x.shape[channel_axis()], 1, padding="same", name=f"{name}_conv")(
-        joined(branches, f"{name}_mixed")
-    )
+    change = layers.Conv2D(channels_of(x), 1, padding="same", name=f"{name}_conv")(joined(branches, f"{name}_mixed"))
     x = CustomScaleLayer(scale)([x, change])
     return layers.Activation("relu", name=f"{name}_ac")(x) if relu else x
 

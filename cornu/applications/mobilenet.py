@@ -113,7 +113,7 @@ def published_size(input_shape: Sequence[int | None] | None, sizes: Sequence[int
     if input_shape is None or len(input_shape) != 3:
         return 224
     height, width = spatial(tuple(input_shape))
-    return height if height == width and height in sizes else 224
+    return height if height is not None and height == width and height in sizes else 224
 
 
 def with_name(plan: Plan, name: str) -> Plan:

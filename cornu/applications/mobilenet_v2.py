@@ -9,6 +9,7 @@ from cornu.applications.addresses import MOBILENET_V2_SIZES
 from cornu.applications.building import (
     Plan,
     application,
+    channels_of,
     classifier,
     image_shape,
     last_axis,
@@ -46,7 +47,7 @@ def _relu(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def _block(x: KerasTensor, expansion: int, filters: int, stride: int, name: str) -> KerasTensor:
-    around, channels = x, x.shape[last_axis()]
+    around, channels = x, channels_of(x)
     if expansion > 1:
         x = layers.Conv2D(channels * expansion, 1, padding="same", use_bias=False, name=f"{name}expand")(x)
         x = _relu(_normalized(x, f"{name}expand_BN"), f"{name}expand_relu")

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cornu import layers
-from cornu.applications.building import Plan, application, last_axis, named, pooled, same_padding, whole
+from cornu.applications.building import Plan, application, channels_of, last_axis, named, pooled, same_padding, whole
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ActivationLike
@@ -76,7 +76,7 @@ def _conv(x: KerasTensor, filters: int, kernel: int, name: str, strides: int = 1
 
 def _excited(x: KerasTensor, reduced: int, name: str) -> KerasTensor:
     """Squeeze and excitation, with the hard sigmoid `relu6(x + 3) / 6` written out."""
-    channels = x.shape[last_axis()]
+    channels = channels_of(x)
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_avg_pool")(x)
     weights = layers.Conv2D(reduced, 1, padding="same", name=f"{name}_conv")(weights)
     weights = layers.ReLU(name=f"{name}_relu")(weights)
@@ -86,7 +86,7 @@ def _excited(x: KerasTensor, reduced: int, name: str) -> KerasTensor:
 
 
 def _block(x: KerasTensor, row: Row, expansion: float, number: int) -> KerasTensor:
-    around, channels = x, x.shape[last_axis()]
+    around, channels = x, channels_of(x)
     name = f"expanded_conv_{number}" if number else "expanded_conv"
     expanded = whole(channels * expansion) if number else channels
     if number:  # the first row widens nothing
@@ -117,7 +117,7 @@ def _body(
             scaled = scaled._replace(kernel=3, excited=False, activation="RE")
         x = _block(x, scaled, row.expanded / before, number)
         before = row.filters
-    return _active(_conv(x, whole(x.shape[last_axis()] * 6), 1, "conv_1"), activation)
+    return _active(_conv(x, whole(channels_of(x) * 6), 1, "conv_1"), activation)
 
 
 def _top(x: KerasTensor, plan: Plan, width: int, activation: str, dropout: float) -> KerasTensor:

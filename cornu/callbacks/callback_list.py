@@ -1,7 +1,7 @@
 """Many callbacks behind the face of one: each hook is passed on to those that listen to it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from cornu import tree
 from cornu.callbacks.callback import HOOKS, Callback, overrides
@@ -9,6 +9,7 @@ from cornu.callbacks.history import History
 from cornu.callbacks.logs import as_logs
 from cornu.callbacks.progbar_logger import ProgbarLogger
 
+Default = TypeVar("Default", bound=Callback)
 _NEEDED = ("set_model", "set_params")
 
 
@@ -52,12 +53,13 @@ class CallbackList(Callback):
             self.set_model(model)
         self.set_params(params)
 
-    def _add_default(self, kind: type) -> Callback:
+    def _add_default(self, kind: type[Default]) -> Default:
         for callback in self.callbacks:
             if isinstance(callback, kind):
                 return callback
-        self.append(kind())
-        return self.callbacks[-1]
+        added = kind()
+        self.append(added)
+        return added
 
     def append(self, callback: Callback) -> None:
         """Add one callback at the end."""
@@ -132,8 +134,8 @@ def _define_hooks() -> None:
         relay = _relay_counted(hook) if "batch" in hook or "epoch" in hook else _relay(hook)
         relay.__name__, relay.__doc__ = hook, getattr(Callback, hook).__doc__
         setattr(CallbackList, hook, relay)
-    CallbackList.on_batch_begin = CallbackList.on_train_batch_begin
-    CallbackList.on_batch_end = CallbackList.on_train_batch_end
+    for point in ("begin", "end"):
+        setattr(CallbackList, f"on_batch_{point}", getattr(CallbackList, f"on_train_batch_{point}"))
 
 
 _define_hooks()

@@ -4,17 +4,19 @@ import csv
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TextIO, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cornu.callbacks.callback import Callback
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """An array or list as one quoted cell, anything else as it is."""
-    is_list = isinstance(value, Iterable) and not isinstance(value, str) and np.ndim(value) > 0
-    return f'"[{", ".join(map(str, value))}]"' if is_list else value
+    if isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(cast(ArrayLike, value)) == 0:
+        return value
+    return f'"[{", ".join(map(str, value))}]"'
 
 
 class CSVLogger(Callback):
@@ -38,8 +40,8 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.append = append
         self.keys: list[str] | None = None
-        self.csv_file = None
-        self.writer = None
+        self.csv_file: TextIO | None = None
+        self.writer: csv.DictWriter | None = None
 
     def on_train_begin(self, logs=None):
         self.keys = self._read_header() if self.append else None
@@ -55,19 +57,22 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        if self.writer is None:
-            self._open_table(logs)
-        cells = {name: _cell(logs[name]) if name in logs else "NA" for name in self.keys}
-        self.writer.writerow({"epoch": epoch} | cells)
-        self.csv_file.flush()
+        file = self._opened()
+        writer = self.writer or self._open_table(file, logs)
+        cells = {name: _cell(logs[name]) if name in logs else "NA" for name in self.keys or ()}
+        writer.writerow({"epoch": epoch} | cells)
+        file.flush()
 
-    def _open_table(self, logs) -> None:
+    def _opened(self) -> TextIO:
+        return cast(TextIO, self.csv_file)  # by `on_train_begin`
+
+    def _open_table(self, file: TextIO, logs) -> csv.DictWriter:
         found = self.keys
         self.keys = found or self._columns(logs)
-        self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
+        self.writer = csv.DictWriter(file, ["epoch", *self.keys], delimiter=self.sep)
         if found is None:
             self.writer.writeheader()
-            return
+            return self.writer
         lost = [name for name in logs if name not in found]
         if lost:
             warnings.warn(
@@ -75,6 +80,7 @@ class CSVLogger(Callback):
                 "Append to a file with the same columns, or start a new one.",
                 stacklevel=2,
             )
+        return self.writer
 
     @staticmethod
     def _columns(logs) -> list[str]:
@@ -83,5 +89,5 @@ class CSVLogger(Callback):
         return names if validated else names + [f"val_{name}" for name in names]
 
     def on_train_end(self, logs=None):
-        self.csv_file.close()
+        self._opened().close()
         self.writer = None

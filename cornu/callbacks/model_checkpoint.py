@@ -18,8 +18,7 @@ class BatchCounter:
 
     def is_due(self, batch: int) -> bool:
         """Count up to batch number `batch` of the epoch; whether the interval is full."""
-        fresh = self._last is None or batch <= self._last
-        self._since += batch + 1 if fresh else batch - self._last
+        self._since += batch + 1 if self._last is None or batch <= self._last else batch - self._last
         self._last = batch
         if self._since < self.interval:
             return False
@@ -67,7 +66,7 @@ class ModelCheckpoint(MonitorCallback):
         self.best = initial_value_threshold
         self._current_epoch = 0
         self._check()
-        self._counter = None if save_freq == "epoch" else BatchCounter(save_freq)
+        self._counter = None if isinstance(save_freq, str) else BatchCounter(save_freq)
         if self._counter is None and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end:
             self.idle_hooks = frozenset({"on_train_batch_end"})
 

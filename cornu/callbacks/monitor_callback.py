@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.best: float | None = None
         self.min_delta = min_delta
-        self.monitor_op: Callable | None = None
+        self.monitor_op: Callable[[float, float], bool] | None = None
 
     def get_monitor_value(self, logs: Mapping | None) -> float | None:
         """The watched value; a warning and None where the logs lack it, or have several numbers for it."""
@@ -93,4 +93,5 @@ class MonitorCallback(Callback):
     def _is_improvement(self, value: float, reference: float | None) -> bool:
         if reference is None or (math.isnan(reference) and not math.isnan(value)):
             return True
-        return bool(self.monitor_op(value - self.min_delta, reference))
+        better = cast(Callable[[float, float], bool], self.monitor_op)  # settled before the first value is compared
+        return bool(better(value - self.min_delta, reference))

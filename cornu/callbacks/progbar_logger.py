@@ -1,5 +1,7 @@
 """The progress bar of `fit`, `evaluate` and `predict`."""
 
+from typing import cast
+
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.progbar import Progbar
@@ -76,13 +78,18 @@ class ProgbarLogger(Callback):
         self.seen = 0
         self.progbar = Progbar(target=self.target, verbose=self.verbose, stateless_metrics=())
 
+    def _started(self) -> Progbar:
+        return cast(Progbar, self.progbar)  # made by `_start`, before any batch
+
     def _advance(self, batch: int, logs) -> None:
         self.seen = batch + 1
         if self.verbose == 1:
-            values = logs.items() if logs and self.progbar.is_due() else None
-            self.progbar.update(self.seen, values, finalize=False)
+            progbar = self._started()
+            values = logs.items() if logs and progbar.is_due() else None
+            progbar.update(self.seen, values, finalize=False)
 
     def _finish(self, logs) -> None:
+        progbar = self._started()
         if self.target is None:
-            self.target = self.progbar.target = self.seen
-        self.progbar.update(self.target, (logs or {}).items(), finalize=True)
+            self.target = progbar.target = self.seen
+        progbar.update(self.target, (logs or {}).items(), finalize=True)

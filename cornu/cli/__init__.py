@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subparser = subparsers.add_parser(name, help=purpose)
         if name in arguments:  # the others are not loaded
             modules[name] = importlib.import_module(f"cornu.cli.{name}")
-            subparser.description = modules[name].__doc__.strip().split("\n")[0]
+            subparser.description = (modules[name].__doc__ or "").strip().split("\n")[0]
             modules[name].arguments(subparser)
     options = parser.parse_args(arguments)
     if options.command is None:

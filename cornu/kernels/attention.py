@@ -122,7 +122,7 @@ def weighted_values(
     weights = masked_softmax(scores, mask, tuple(range(-len(axes), 0))).astype(query.dtype)
     equation = f"{batch}{targets}{sources},{batch}{sources}h->{batch}{targets}h"
     result = dense.wide_einsum(equation, drop(weights), value).astype(query.dtype)
-    return jnp.transpose(result, np.argsort(_order(query.ndim, axes))), weights
+    return jnp.transpose(result, np.argsort(_order(query.ndim, axes)).tolist()), weights
 
 
 def _order(rank: int, axes: Sequence[int]) -> list[int]:

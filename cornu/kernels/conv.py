@@ -280,7 +280,7 @@ weigh.defvjp(
 def each_channel(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, channels) and (*size, channels) -> (batch, *places, channels)."""
     padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)
-    return sum(window.tap(padded, at, win) * weights[at] for at in win.positions).astype(x.dtype)
+    return window.total(window.tap(padded, at, win) * weights[at] for at in win.positions).astype(x.dtype)
 
 
 def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
@@ -317,7 +317,7 @@ def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Ar
         own = own.reshape(*itertools.chain(*((1, s) for s in win.strides)), channels)
         return jnp.expand_dims(seen, tuple(range(2, 2 * rank + 1, 2))) * own
 
-    whole = sum(product(at) for at in itertools.product(*map(range, reach)))
+    whole = window.total(product(at) for at in itertools.product(*map(range, reach)))
     whole = whole.reshape(y.shape[0], *(n * s for n, s in zip(counts, win.strides, strict=True)), channels)
     starts = [lo - a * s for (lo, _), a, s in zip(win.pads, first, win.strides, strict=True)]
     return whole[:, *(slice(a, a + n) for a, n in zip(starts, win.sizes, strict=True))].astype(y.dtype)
@@ -428,7 +428,7 @@ def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)
     taps = ((at, window.tap(padded, at, win)) for at in win.positions)  # (batch, *places, i)
     products = (seen[..., i : i + 1] * weights[*at, i] for at, seen in taps for i in range(x.shape[-1]))
-    return sum(products).astype(x.dtype)
+    return window.total(products).astype(x.dtype)
 
 
 def _broadcastable(kernel: jax.Array, x: jax.Array) -> jax.Array:

@@ -40,20 +40,22 @@ def activate(x: jax.Array, activations: Sequence[Activation]) -> jax.Array:
     Where all are scaled tanhs they are one: on the CPU, XLA turns a tanh of a whole array into vector instructions, and
     a tanh of slices not.
     """
-    if any(a.scale is None for a in activations):
+    scales = [a.scale for a in activations if a.scale is not None]
+    if len(scales) < len(activations):
         parts = jnp.split(x, len(activations), axis=-1)
         return jnp.concatenate([a.function(part) for a, part in zip(activations, parts, strict=True)], axis=-1)
-    scale = _columns(x, [a.scale for a in activations])
+    scale = _columns(x, scales)
     return jnp.tanh(x * scale) * scale + (1 - scale)
 
 
 def slopes(y: jax.Array, activations: Sequence[Activation]) -> jax.Array:
     """The slopes of `activate` as a function of its output: (1 - y) (y - low) for a scaled tanh between low and 1."""
-    if any(a.scale is None for a in activations):
+    scales = [a.scale for a in activations if a.scale is not None]
+    if len(scales) < len(activations):
         parts = jnp.split(y, len(activations), axis=-1)
         rows = [jnp.broadcast_to(a.slope(part), part.shape) for a, part in zip(activations, parts, strict=True)]
         return jnp.concatenate(rows, axis=-1)
-    return (1 - y) * (y - _columns(y, [1 - 2 * a.scale for a in activations]))
+    return (1 - y) * (y - _columns(y, [1 - 2 * scale for scale in scales]))
 
 
 def _columns(x: jax.Array, values: Sequence[float]) -> jax.Array:
@@ -78,9 +80,13 @@ class Factors(NamedTuple):
     def masked(self, valid: jax.Array) -> "Factors":
         """Those of steps that hold the states where they are not valid, (T, B)."""
         valid, one = valid[..., None], jnp.ones((), self.products.dtype)
-        each_gate = [None if a is None else jnp.where(valid[..., None], a, 0) for a in self[:2]]
-        states = tuple(jnp.where(valid, 0 if a is None else a, one) for a in self.states)
-        return Factors(*each_gate, states, None if self.cell is None else jnp.where(valid, self.cell, 0))
+        each_gate = valid[..., None]
+        return Factors(
+            products=jnp.where(each_gate, self.products, 0),
+            inputs=None if self.inputs is None else jnp.where(each_gate, self.inputs, 0),
+            states=tuple(jnp.where(valid, 0 if a is None else a, one) for a in self.states),
+            cell=None if self.cell is None else jnp.where(valid, self.cell, 0),
+        )
 
 
 class Gates(NamedTuple):
@@ -110,10 +116,10 @@ class Gates(NamedTuple):
 
     def spread(self, d_states: Arrays) -> jax.Array:
         """The gradients of the states, (.., B, U), at the gates that act on them, (.., B, G or 1, U)."""
-        d_states = [d[..., None, :] for d in d_states]
+        each_gate = [d[..., None, :] for d in d_states]
         if len(set(self.driven)) == 1:
-            return d_states[self.driven[0]]
-        return jnp.where(np.array(self.driven)[:, None] == 0, d_states[0], d_states[1])
+            return each_gate[self.driven[0]]
+        return jnp.where(np.array(self.driven)[:, None] == 0, each_gate[0], each_gate[1])
 
 
 @functools.cache

@@ -89,7 +89,7 @@ def adaptive_max_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
     return x
 
 
-def lowest(dtype: jnp.dtype) -> np.generic:
+def lowest(dtype: jnp.dtype) -> np.number | np.bool_:
     """The value that never wins a maximum."""
     if jnp.issubdtype(dtype, jnp.floating):
         return dtype.type(-jnp.inf)
@@ -100,9 +100,8 @@ def lowest(dtype: jnp.dtype) -> np.generic:
 
 def _bins(pixels: int, bins: int) -> jax.Array:
     """Which pixels belong to which bin: bool (bins, pixels). Also for sizes that are not known yet."""
-    bin_number, pixel = jnp.arange(bins)[:, None], jnp.arange(pixels)[None]
-    pixels = jnp.asarray(pixels)
-    return (pixel >= bin_number * pixels // bins) & (pixel < -(-(bin_number + 1) * pixels // bins))
+    bin_number, pixel, count = jnp.arange(bins)[:, None], jnp.arange(pixels)[None], jnp.asarray(pixels)
+    return (pixel >= bin_number * count // bins) & (pixel < -(-(bin_number + 1) * count // bins))
 
 
 def _fast(kernel: str, x: jax.Array, size: tuple[int, ...]) -> bool:
@@ -156,7 +155,7 @@ largest.defvjp(_largest_forward, _largest_backward)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def mean(x: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, channels) -> (batch, *places, channels)."""
-    total = sum(tap.astype(_sum_dtype(x)) for tap in _taps(x, win))
+    total = window.total(tap.astype(_sum_dtype(x)) for tap in _taps(x, win))
     return (total / _counts(win, total.dtype)).astype(x.dtype)
 
 

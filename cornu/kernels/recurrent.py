@@ -295,7 +295,7 @@ def _gradient_backward(gates, unroll, sequences, residuals, cotangents):
     return (*d_inputs, None), jax.tree.map(jnp.zeros_like, saved), d_gradients
 
 
-_recur.__wrapped__.defvjp(
+_recur.__wrapped__.defvjp(  # type: ignore[attr-defined]  # the custom_vjp inside of jit
     _recur_forward, lambda gates, unroll, sequences, kept, d: _gradient(gates, unroll, sequences, *kept, d)
 )
 _recur_saving.defvjp(

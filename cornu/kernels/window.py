@@ -7,8 +7,8 @@ the strided slice of the padded image that the window's element (i, j) meets whi
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import jax
 from jax import lax
@@ -81,6 +81,11 @@ def _pads(padding: str, n: int, size: int, stride: int, dilation: int) -> tuple[
         return extent(size, dilation) - 1, 0
     total = max((-(-n // stride) - 1) * stride + extent(size, dilation) - n, 0)
     return total // 2, total - total // 2
+
+
+def total(taps: Iterable[jax.Array]) -> jax.Array:
+    """The sum of the taps, of which there is one at least."""
+    return cast(jax.Array, sum(taps))
 
 
 def space_of(x: jax.Array) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
@@ -90,7 +90,7 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
     with open(path, "rb") as file:
         start = file.read(6)
     unpack = next((opener for mark, opener in _PACKED.items() if start.startswith(mark)), open)
-    with unpack(path, "rb") as stream, tarfile.open(fileobj=_Careful(stream), mode="r:") as archive:
+    with unpack(path, "rb") as stream, tarfile.open(fileobj=cast(IO[bytes], _Careful(stream)), mode="r:") as archive:
         yield archive
 
 

@@ -81,9 +81,10 @@ def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
     folder = base / subfolder
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
     except OSError:
-        folder = None
-    if folder is None or not os.access(folder, os.W_OK):
+        usable = False
+    if not usable:
         folder = Path(tempfile.gettempdir()) / ".keras" / subfolder
         folder.mkdir(parents=True, exist_ok=True)
     return folder

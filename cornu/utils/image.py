@@ -171,16 +171,16 @@ def smart_resize(
     owner = "smart_resize"
     if kwargs:
         raise TypeError(f"smart_resize: unknown argument(s) {', '.join(map(repr, kwargs))}.")
-    size = validate.int_tuple(size, 2, "size", owner)
+    height, width = validate.int_tuple(size, 2, "size", owner)
     validate.one_of(interpolation, _RESIZINGS, "interpolation", owner)
     data_format = validate.data_format(data_format, owner)
     if len(x.shape) not in (3, 4):
         raise ValueError(f"smart_resize: x must be an image or a batch of them. Received an array of shape {x.shape}.")
     first = len(x.shape) - (3 if data_format == "channels_last" else 2)  # the axis of the height
     down, across = x.shape[first], x.shape[first + 1]
-    left, top, right, bottom = _central((across, down), size[1], size[0])
+    left, top, right, bottom = _central((across, down), width, height)
     part = x[(slice(None),) * first + (slice(top, bottom), slice(left, right))]
-    resized = ops.image.resize(part, size, interpolation=interpolation, data_format=data_format)
+    resized = ops.image.resize(part, (height, width), interpolation=interpolation, data_format=data_format)
     return np.asarray(resized) if isinstance(x, np.ndarray) else resized
 
 

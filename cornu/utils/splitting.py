@@ -110,15 +110,15 @@ def _length(dataset: Any) -> int:
 def _sizes(left: float | None, right: float | None, total: int) -> tuple[int, int]:
     if left is None and right is None:
         raise ValueError(f"{_OWNER}: give left_size, right_size or both.")
-    left, right = (_count(size, name, total) for size, name in ((left, "left_size"), (right, "right_size")))
-    left = total - right if left is None else left
-    right = total - left if right is None else right
-    if left + right > total or not left or not right:
+    first, second = _count(left, "left_size", total), _count(right, "right_size", total)
+    first = total - (second or 0) if first is None else first
+    second = total - first if second is None else second
+    if first + second > total or not first or not second:
         raise ValueError(
             f"{_OWNER}: both parts need items, and together no more than the {total} there are. "
-            f"Received sizes that give {left} and {right}."
+            f"Received sizes that give {first} and {second}."
         )
-    return left, right
+    return first, second
 
 
 def _count(size: Any, name: str, total: int) -> int | None:

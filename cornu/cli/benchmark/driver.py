@@ -135,7 +135,8 @@ class Alive:
     """A peer whose process stays alive between rounds."""
 
     def __init__(self, peer: Peer, options: dict, device: str, seconds: float):
-        self.peer, self.times, self.spent = peer, [], 0.0
+        self.peer, self.spent = peer, 0.0
+        self.times: list[float] = []
         self._process = Process(peer, options, device, None)
         self._seconds = seconds
         try:
@@ -163,7 +164,8 @@ class Fresh:
     FIGURE = {"import": ("import_s", 1e3), "first": ("first_s", 1e3), "growth": ("growth_mb", 1.0)}
 
     def __init__(self, peer: Peer, options: dict, device: str, seconds: float, cache: str = "own"):
-        self.peer, self.times, self.spent = peer, [], 0.0
+        self.peer, self.spent = peer, 0.0
+        self.times: list[float] = []
         self._options, self._device, self._seconds, self._cache = options, device, seconds, cache
         self._homes = contextlib.ExitStack()
         self._home = self._new_home() if cache == "warm" else None
@@ -235,7 +237,8 @@ def start(name: str, work: Work, asked: list[Peer], settings: Settings) -> tuple
             return Alive(peer, options, settings.device, patience)
         return Fresh(peer, options, settings.device, patience, work.cache)
 
-    results, ready = {}, []
+    results: dict[str, dict[str, object]] = {}
+    ready = []
     with concurrent.futures.ThreadPoolExecutor(settings.at_once) as pool:
         for peer, future in [(peer, pool.submit(one, peer)) for peer in asked]:
             try:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 WORKER = Path(__file__).with_name("worker.py")
 _ROOT = Path(__file__).parents[3]  # the folder that holds cornu
@@ -68,7 +68,7 @@ def find(folder: Path, given: list[str], own: str) -> list[Peer]:
     pythons = {"cornu": own}
     for kind in ENGINES:
         homes = ("torch", "keras-torch") if kind.startswith("torch") else (kind,)
-        there = [python for home in homes if (python := folder / home / "bin" / "python").exists()]
+        there = [path for home in homes if (path := folder / home / "bin" / "python").exists()]
         if there and kind != "cornu":
             pythons[kind] = str(there[0].absolute())
     for text in given:
@@ -94,12 +94,13 @@ class Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             env=peer.environment(device, home), start_new_session=True,
         )  # fmt: skip
+        self._orders, self._answered = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)  # pipes
         self._answers: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self._process.stdout:
+        for line in self._answered:
             self._answers.put(line)
         self._answers.put("")
 
@@ -116,8 +117,8 @@ class Process:
     def ask(self, seconds: float) -> dict[str, Any]:
         """Have one round made."""
         try:
-            self._process.stdin.write("go\n")
-            self._process.stdin.flush()
+            self._orders.write("go\n")
+            self._orders.flush()
         except BrokenPipeError:
             raise PeerError(f"ended: {self._last_words()}") from None
         return self.answer(seconds)
@@ -130,12 +131,12 @@ class Process:
     def stop(self, patience: float = 10) -> None:
         """End the process and those that it started."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._orders.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join()
-        self._process.stdout.close()
+        self._answered.close()
         self._errors.close()

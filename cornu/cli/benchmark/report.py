@@ -63,7 +63,7 @@ def ratio(row: Row, target: Target, figure: str = "median") -> tuple[float, str]
     }  # fmt: skip
     if not own or not others:
         return None
-    best = min(others, key=others.get)
+    best = min(others, key=lambda name: others[name])
     return others[best] / own, best
 
 
@@ -172,7 +172,7 @@ def chart(figures: dict, file: Path) -> None:
 def colour(name: str) -> str:
     """The colour of a peer, the same in every chart."""
     kind = max((known for known in COLOURS if name.startswith(known)), key=len, default=None)
-    return COLOURS.get(kind, _OTHER)
+    return _OTHER if kind is None else COLOURS[kind]
 
 
 def _panel(axes: Any, row: Row) -> None:
