@@ -1,4 +1,4 @@
-"""Time cornu beside its peers, as `cornu bench` does, and keep the figures in benchmarks/results.
+"""Time cornu beside its peers, and keep the figures in benchmarks/results.
 
 benchmarks/setup_peers.sh                      # once: the environments of the peers, in .bench
 python -m benchmarks --budget 20               # everything, in about twenty minutes
@@ -9,21 +9,21 @@ GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python -m benchmarks --name large_pages   
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from cornu.cli.benchmark import driver
+from benchmarks.speed import driver
 
 HERE = Path(__file__).parent
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Time the chosen work."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    driver.arguments(parser, out=str(HERE / "results"))
-    parser.set_defaults(peers=HERE.parent / ".bench")
-    return driver.run(parser.parse_args())
+    driver.arguments(parser, out=HERE / "results", peers=HERE.parent / ".bench")
+    return driver.run(parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cornu.cli.benchmark import driver, report
-from cornu.cli.benchmark.peers import Peer, find
-from cornu.cli.benchmark.plan import Work
+from benchmarks.speed import driver, report
+from benchmarks.speed.peers import Peer, find
+from benchmarks.speed.plan import Work
 
 HERE = Path(__file__).parent
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cornu.cli.benchmark import driver, report
-from cornu.cli.benchmark.peers import Peer, find
-from cornu.cli.benchmark.plan import Work
+from benchmarks.speed import driver, report
+from benchmarks.speed.peers import Peer, find
+from benchmarks.speed.plan import Work
 
 HERE = Path(__file__).parent
 PEERS = ("cornu", "keras-jax", "torch", "torch-compiled")

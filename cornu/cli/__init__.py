@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cornu._version import __version__
 
 COMMANDS = {
-    "bench": "time cornu beside Keras and PyTorch on this machine",
+    "bench": "time cornu on this machine",
     "demo": "train a small convolutional network on real handwritten digits",
     "inspect": "show what a file of a model holds, without running any of it",
     "run": "run a Keras script untouched, on cornu",

@@ -11,8 +11,10 @@ import threading
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
+import cornu
+
 WORKER = Path(__file__).with_name("worker.py")
-_ROOT = Path(__file__).parents[3]  # the folder that holds cornu
+_ROOT = Path(cornu.__file__).parents[1]  # the folder that holds cornu
 
 # What a peer's name begins with -> (module to import, environment).
 ENGINES = {
@@ -53,7 +55,7 @@ class Peer(NamedTuple):
             values |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
         else:
             values["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the peers share one device
-        if self.kind == "cornu" and _ROOT.name != "site-packages":
+        if self.kind == "cornu":
             values["PYTHONPATH"] = str(_ROOT)
         if home:
             caches = {"XDG_CACHE_HOME": f"{home}/cache", "TORCHINDUCTOR_CACHE_DIR": f"{home}/torch"}

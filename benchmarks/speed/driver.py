@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from cornu.cli.benchmark import report
-from cornu.cli.benchmark.peers import Peer, PeerError, Process, find
-from cornu.cli.benchmark.plan import WORK, Work
+from benchmarks.speed import report
+from benchmarks.speed.peers import Peer, PeerError, Process, find
+from benchmarks.speed.plan import WORK, Work
 from cornu.saving.atomic import replacing
 
 _PATIENCE = 90.0  # seconds that a peer has to start and compile, at the least
@@ -41,18 +41,18 @@ class Settings(NamedTuple):
     at_once: int = 2  # processes that start and compile side by side
 
 
-def arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """What the command takes; `out` is the folder for the figures unless another is named."""
+def arguments(parser: argparse.ArgumentParser, out: Path, peers: Path) -> None:
+    """What the command takes; figures go to `out` and peers are found in `peers`, unless others are named."""
     parser.add_argument("--work", action="append", choices=sorted(WORK), help="what to time (all)", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="name the work that can be timed, and stop")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another environment")
-    parser.add_argument("--peers", type=Path, default=Path(".bench"), help="folder of the peers' environments (.bench)")
+    parser.add_argument("--peers", type=Path, default=peers, help="folder of the peers' environments (.bench)")
     parser.add_argument("--only", action="append", metavar="NAME", help="time these peers alone")
     parser.add_argument("--budget", type=float, default=20.0, metavar="MINUTES", help="time for all work (20)")
     parser.add_argument("--rounds", type=int, default=_MOST_ROUNDS, help=f"rounds at most ({_MOST_ROUNDS})")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, two rounds: only to see that it runs")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="bfloat16: mixed precision")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for figures and chart ({out})")
+    parser.add_argument("--out", type=Path, default=out, help=f"folder for figures and chart ({out.name})")
     parser.add_argument("--name", help="name of the files (speed; quick or partial where that is what they show)")
 
 

@@ -9,8 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.speed.plan import MEMORY, MEMORY_TARGETS, WORK, Target
 from cornu import validate
-from cornu.cli.benchmark.plan import MEMORY, MEMORY_TARGETS, WORK, Target
 
 _WIDTH = 170  # characters of a table that goes to a file
 COLOURS = {
@@ -143,7 +143,7 @@ def heading(about: dict) -> str:
 def chart(figures: dict, file: Path) -> None:
     """Draw a panel of bars for each row; says so where matplotlib is missing."""
     try:
-        validate.optional_import("matplotlib", extra="plot", purpose="the chart of cornu bench")
+        validate.optional_import("matplotlib", extra="plot", purpose="the chart of the benchmark")
     except ImportError as error:
         print(error, file=sys.stderr)
         return
