@@ -11,7 +11,7 @@ import numbers
 import re
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from cornu import settings
 from cornu.errors import MissingPackageError
@@ -53,14 +53,20 @@ def plain(text: Any) -> str:
     return "".join(shown)
 
 
-def _is_integer(value: Any) -> bool:
+def is_real(value: object) -> TypeGuard[float]:
+    """Whether `value` is a real number, Python's, NumPy's or another's; True and False are too."""
+    return isinstance(value, numbers.Real)
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether `value` is a whole number, Python's, NumPy's or another's; True and False are not."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _integer(value: Any, minimum: int, wanted: str, name: str, owner: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not _is_integer(value) or value < minimum:
+    if not is_integer(value) or value < minimum:
         raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.")
     return int(value)
 
@@ -77,10 +83,10 @@ def non_negative_int(value: Any, name: str, owner: object) -> int:
 
 def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1) -> tuple[int, ...]:
     """`value` as a tuple of `rank` ints, where one int stands for all of them."""
-    values = (value,) * rank if _is_integer(value) else value
+    values = (value,) * rank if is_integer(value) else value
     good = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
     values = tuple(values) if good else ()
-    if len(values) != rank or not all(_is_integer(v) and v >= minimum for v in values):
+    if len(values) != rank or not all(is_integer(v) and v >= minimum for v in values):
         plural = "integer" if rank == 1 else f"tuple of {rank} integers, or one integer"
         raise ValueError(
             f"{describe(owner)}: {name} must be a {plural}, each at least {minimum}. Received: {name}={value!r}."
@@ -112,7 +118,7 @@ def data_format(value: Any, owner: object) -> str:
 
 def axis(value: Any, rank: int, owner: object, name: str = "axis") -> int:
     """An axis of something with `rank` axes, counted from the front."""
-    if not _is_integer(value) or not -rank <= value < rank:
+    if not is_integer(value) or not -rank <= value < rank:
         raise ValueError(
             f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, for there are {rank} axes. "
             f"Received: {name}={value!r}."

@@ -8,7 +8,6 @@ of an object's type and never imported. What they make is a copy: writing to the
 `to_host` is the one way out: NumPy arrays that the caller may write to.
 """
 
-import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree
+from cornu.core.typing import recently_cached
 
 _WATCHED = 2e-4  # seconds
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
@@ -93,7 +93,7 @@ def is_array(value: Any) -> bool:
     return _is_array_type(type(value))
 
 
-@functools.lru_cache
+@recently_cached
 def _is_array_type(kind: type) -> bool:
     marks = ("__array__", "__array_interface__", "__dlpack__", "toarray", "todense")
     return not issubclass(kind, np.generic) and any(hasattr(kind, mark) for mark in marks)
@@ -104,13 +104,13 @@ def comes_from(value: Any, package: str) -> bool:
     return package in _packages(type(value))
 
 
-@functools.lru_cache
+@recently_cached
 def _packages(kind: type) -> frozenset[str]:
     """The packages that define a type and its bases."""
     return frozenset(base.__module__.partition(".")[0] for base in kind.__mro__)
 
 
-@functools.lru_cache
+@recently_cached
 def _reader(kind: type) -> Callable | None:
     """What makes a NumPy array of values of this type; None where nothing does."""
     for package, reader in _READERS.items():

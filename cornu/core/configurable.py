@@ -7,7 +7,6 @@ those attributes down. Parameters passed on by `**kwargs` are followed up the ch
 A config is data. Reading one finds classes by `cornu.registry` alone, never by importing what the config names.
 """
 
-import functools
 import inspect
 import re
 import types
@@ -15,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -23,10 +22,11 @@ import numpy as np
 from cornu import registry, validate
 from cornu.core import context, dtypes, function_code
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import Config, cached
 from cornu.errors import UnknownClassError
 
 
-@functools.cache
+@cached
 def constructor_parameters(cls: type) -> tuple[str, ...]:
     """The names of the constructor's parameters, those behind `**kwargs` included, outermost base first."""
     own: list[str] = []
@@ -83,7 +83,7 @@ class Configurable:
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: Config) -> Any:
         """An object equal to the one whose `get_config` gave `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
 
@@ -113,12 +113,12 @@ def plain_arguments(cls: type, args: tuple, kwargs: Mapping[str, Any]) -> dict[s
     return {n: v for n, v in bound.arguments.items() if kinds[n].kind not in variadic and _is_plain(v)}
 
 
-@functools.cache
+@cached
 def _constructor(cls: type) -> inspect.Signature:
-    return inspect.signature(cls.__init__)
+    return inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
 
 
-@functools.cache
+@cached
 def _written_by_user(cls: type) -> frozenset[str]:
     """The arguments that classes of the user's add in a `get_config` of their own to what the base class says."""
     base = next(base for base in cls.__mro__ if registry.is_builtin(base))
@@ -274,13 +274,18 @@ def _entry(obj: Any) -> dict:
     }
     if hasattr(obj, "get_build_config"):
         result[_SHARED] = id(obj)
-        context.current().written[id(obj)] = obj
+        _in_scope(context.current().written)[id(obj)] = obj
         build_config = obj.get_build_config()
         if build_config:
             result["build_config"] = build_config
     if hasattr(obj, "get_compile_config"):
         result["compile_config"] = compile_config(obj)
     return result
+
+
+def _in_scope(numbers: dict | None) -> dict:
+    """The layers of the config that is being written or read, of which there is one wherever this is asked."""
+    return cast(dict, numbers)
 
 
 def compile_config(model: Any) -> dict:
@@ -425,7 +430,7 @@ def _read_object(config: dict) -> Any:
     if not hasattr(cls, "from_config"):
         raise ValueError(f"{cls.__name__} has no from_config(), so it cannot be made from a config.")
     key = (cls, str(config.get(_SHARED)))
-    known = context.current().shared
+    known = _in_scope(context.current().shared)
     if key in known:
         return known[key]
     obj = cls.from_config(_plain_tuples(inner) if isinstance(inner, dict) else {})

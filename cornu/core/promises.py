@@ -7,9 +7,10 @@ own methods. A class derived only for its constructor, its config or its weights
 leaves for its subclasses to write, its `hooks`, are under its promises.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import Any
+
+from cornu.core.typing import cached
 
 # Methods that run before or after a computation, not within it.
 _AROUND = frozenset({
@@ -33,7 +34,7 @@ def may_run_in_call(method: str) -> bool:
     return method not in _AROUND
 
 
-@functools.cache
+@cached
 def _holds(cls: type, name: str) -> bool:
     """Whether a class up the line makes the promise, and none before it overrides what it may be about."""
     above = list(cls.__mro__)

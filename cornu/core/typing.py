@@ -3,8 +3,9 @@
 `Tensor` and its kin, which also say what flows through a saved graph, stand in `cornu.core.operation`.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -44,3 +45,13 @@ ConstraintLike: TypeAlias = str | Callable[..., Any] | Config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 """A function that a decorator gives back as it is typed."""
+
+if TYPE_CHECKING:  # typeshed's `cache` forgets the parameters, and takes a class for something that cannot be a key
+
+    def cached(function: Function) -> Function:
+        """`functools.cache`."""
+
+    def recently_cached(function: Function) -> Function:
+        """`functools.lru_cache`."""
+else:
+    cached, recently_cached = functools.cache, functools.lru_cache

@@ -4,12 +4,13 @@ They take a list `[query, value]` or `[query, value, key]`; without a key, the v
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.variable import Variable
 from cornu.kernels import attention
 from cornu.layers.layer import Layer
 
@@ -61,7 +62,8 @@ class Attention(Layer):
         self.seed = seed
         if dropout > 0:
             self.seed_generator = random.SeedGenerator(seed)
-        self.scale = self.concat_score_weight = None
+        self.scale: Variable | None = None
+        self.concat_score_weight: Variable | None = None
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -104,7 +106,8 @@ class Attention(Layer):
             return scores if self.scale is None else scores * self.scale.value.astype(dtype)
         pairs = query[..., :, None, :] + key[..., None, :, :]  # (batch, targets, sources, depth)
         pairs = pairs if self.scale is None else pairs * self.scale.value
-        scores = self.concat_score_weight.value * jnp.sum(jnp.tanh(pairs), axis=-1)
+        weight = cast(Variable, self.concat_score_weight).value  # made by `build` for this score
+        scores = weight * jnp.sum(jnp.tanh(pairs), axis=-1)
         return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
     def _masks(self, mask: Sequence | None) -> tuple[Any, Any]:

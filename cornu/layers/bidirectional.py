@@ -1,7 +1,7 @@
 """`Bidirectional`: a recurrent layer run over a sequence in both directions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from cornu import registry, tree, validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.rnn import RNN
 from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["Bidirectional"]
@@ -59,12 +60,13 @@ class Bidirectional(OuterLayer):
         super().__init__(**kwargs)
         self._check_layer(layer, "layer")
         self.merge_mode = validate.one_of(merge_mode, tuple(_MERGES), "merge_mode", self)
+        layer = cast(RNN, layer)  # or one with its attributes, as was checked
         self.forward_layer = _copy(layer, "forward", go_backwards=layer.go_backwards)
         if backward_layer is None:
             self.backward_layer = _copy(layer, "backward", go_backwards=not layer.go_backwards)
         else:
             self._check_layer(backward_layer, "backward_layer")
-            self.backward_layer = backward_layer
+            self.backward_layer = cast(RNN, backward_layer)
         self._check_match()
         for one in (self.forward_layer, self.backward_layer):
             one.zero_output_for_mask = self.return_sequences  # a merge of repeated outputs would mean nothing
@@ -117,8 +119,8 @@ class Bidirectional(OuterLayer):
     @property
     def states(self) -> list | None:
         """The kept states of both layers, or None."""
-        kept = [getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer)]
-        return None if None in kept else [*kept[0], *kept[1]]
+        forward, backward = (getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer))
+        return None if forward is None or backward is None else [*forward, *backward]
 
     def reset_state(self) -> None:
         """Put the kept states of both layers back to the first ones."""
@@ -176,9 +178,10 @@ class Bidirectional(OuterLayer):
         return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _copy(layer: Layer, direction: str, go_backwards: bool) -> Layer:
+def _copy(layer: RNN, direction: str, go_backwards: bool) -> RNN:
     """A new layer like `layer`, named for its direction."""
     name = f"{direction}_{layer.name.removeprefix('forward_')}"
     classes = {type(part).__name__: type(part) for part in layer._flatten_layers()}
     with registry.custom_objects(classes):
-        return type(layer).from_config(layer.get_config() | {"name": name, "go_backwards": go_backwards})
+        copy = type(layer).from_config(layer.get_config() | {"name": name, "go_backwards": go_backwards})
+    return cast(RNN, copy)

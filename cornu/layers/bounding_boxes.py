@@ -4,7 +4,7 @@ Every format is read into corners `left, top, right, bottom` in pixels, changed 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ def check(boxes: Any, form: str | None, owner: object) -> None:
         )
 
 
-def moved(boxes: dict[str, Any], form: str, before: tuple, after: tuple, move: Callable) -> dict[str, Any]:
+def moved(boxes: dict[str, Any], form: str | None, before: tuple, after: tuple, move: Callable) -> dict[str, Any]:
     """`boxes` after `move`, which takes and returns left, top, right and bottom in pixels.
 
     Args:
@@ -54,6 +54,7 @@ def moved(boxes: dict[str, Any], form: str, before: tuple, after: tuple, move: C
             left becomes -1, and its corners 0.
         move: the change.
     """
+    form = cast(str, form)  # checked together with the boxes
     relative = form.startswith("rel_")
     read, write = _FORMS[form.removeprefix("rel_")]
     floats = jnp.asarray(boxes["boxes"], jnp.result_type(boxes["boxes"], "float32"))

@@ -26,20 +26,20 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
         dtype: dtype of the vectors.
         weights: for "count", what each integer counts; None is 1.
     """
-    xp, dtype = numpy_for(indices), jnp.dtype(dtypes.storage_dtype(dtype))
+    xp, kept = numpy_for(indices), jnp.dtype(dtypes.storage_dtype(dtype))
     if mode == "int":
-        return indices.astype(dtype)
+        return indices.astype(kept)
     if indices.ndim == 0:
         indices = indices[None]
         weights = None if weights is None else xp.reshape(weights, (1,))
     if mode == "one_hot":
         single = indices[..., 0] if indices.ndim > 1 and indices.shape[-1] == 1 else indices
-        return (single[..., None] == xp.arange(depth)).astype(dtype)
+        return (single[..., None] == xp.arange(depth)).astype(kept)
     if indices.ndim > 2:  # (batch, n, ...) -> (batch, ..., n)
         indices = xp.moveaxis(indices, 1, -1)
         weights = None if weights is None else xp.moveaxis(xp.asarray(weights), 1, -1)
     counts = (_count_numpy if xp is np else _count_jax)(indices, depth, weights)
-    return (counts > 0 if mode == "multi_hot" else counts).astype(dtype)
+    return (counts > 0 if mode == "multi_hot" else counts).astype(kept)
 
 
 def count_rows(rows: np.ndarray, indices: np.ndarray, shape: tuple[int, int], weights: Any = None) -> np.ndarray:

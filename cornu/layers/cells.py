@@ -7,7 +7,7 @@ drops the same features (Gal and Ghahramani, 2016).
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +20,6 @@ from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
 from cornu.layers.wrapper import OuterLayer
-from cornu.random.seed_generator import SeedLike
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
 
@@ -113,6 +112,11 @@ class DropoutRNNCell:
     """
 
     gate_count = 1
+    # What the cell has.
+    implementation: int
+    dropout: float
+    recurrent_dropout: float
+    seed_generator: random.SeedGenerator | None
     _dropout_mask: Any = None
     _recurrent_dropout_mask: Any = None
 
@@ -147,6 +151,8 @@ class DropoutRNNCell:
 class GatedCell(DropoutRNNCell, Layer):
     """What the built-in cells share: a kernel, a recurrent kernel and a bias, with `gate_count` gates side by side."""
 
+    recurrent_activation: Callable[[jax.Array], jax.Array]  # of the cells with gates
+
     def __init__(
         self,
         units: int,
@@ -163,7 +169,7 @@ class GatedCell(DropoutRNNCell, Layer):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: SeedLike = None,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         implementation = validate.one_of(kwargs.pop("implementation", 2), (0, 1, 2), "implementation", self)
@@ -185,7 +191,7 @@ class GatedCell(DropoutRNNCell, Layer):
         self.seed = seed
         self.seed_generator = random.SeedGenerator(seed) if self.dropout or self.recurrent_dropout else None
         self.implementation = 1 if self.recurrent_dropout else implementation
-        self.state_size = self.units
+        self.state_size: int | list[int] = self.units
         self.output_size = self.units
 
     def build(self, input_shape: tuple) -> None:
@@ -216,7 +222,7 @@ class GatedCell(DropoutRNNCell, Layer):
 
     def biases(self) -> tuple[Any, Any]:
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
-        return (self.bias.value if self.use_bias else None), None
+        return (None if self.bias is None else self.bias.value), None
 
     def project(self, inputs: jax.Array, mask: Any = None) -> jax.Array:
         """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
@@ -333,7 +339,7 @@ class LSTMCell(GatedCell):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: SeedLike = None,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -428,7 +434,7 @@ class GRUCell(GatedCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
-        seed: SeedLike = None,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -457,7 +463,7 @@ class GRUCell(GatedCell):
 
     def biases(self) -> tuple[Any, Any]:
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
-        if not self.use_bias:
+        if self.bias is None:
             return None, None
         bias = self.bias.value
         return (bias[0], bias[1]) if self.reset_after else (bias, None)

@@ -25,6 +25,8 @@ class _Windowed(Layer):
     rank: int  # the number of axes of space
     paddings: tuple[str, ...] = ("valid", "same")
     config_optional: tuple[str, ...] = ()
+    use_bias: bool
+    activation: Callable[[jax.Array], jax.Array]
 
     def _set_window(
         self, kernel_size: Sizes, strides: Sizes, padding: str, data_format: str | None, dilation_rate: Sizes
@@ -748,8 +750,14 @@ class _SeparableConv(_Windowed):
     def call(self, inputs: jax.Array) -> jax.Array:
         """`activation(separable_conv(inputs, depthwise_kernel, pointwise_kernel) + bias)`."""
         kernels = (self.depthwise_kernel.value, self.pointwise_kernel.value)
-        window = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return self._finish(lambda x, *kernels: ops.separable_conv(x, *kernels, *window), inputs, *kernels)
+        strides, padding, form, dilation = self.strides, self.padding, self.data_format, self.dilation_rate
+        return self._finish(
+            lambda x, depthwise, pointwise: ops.separable_conv(
+                x, depthwise, pointwise, strides, padding, form, dilation
+            ),
+            inputs,
+            *kernels,
+        )
 
 
 class SeparableConv1D(_SeparableConv):

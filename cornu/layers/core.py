@@ -2,14 +2,16 @@
 
 import inspect
 import re
+import types
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from cornu import registry, tree, validate
 from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Config
 from cornu.layers.layer import Layer
 
 
@@ -128,7 +130,7 @@ class Lambda(Layer):
 
     @classmethod
     def from_config(
-        cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
+        cls, config: Config, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
     ) -> "Lambda":
         """The layer that `get_config` described.
 
@@ -163,7 +165,7 @@ def _parameter_names(function: Callable) -> tuple[str, ...]:
 def _function_config(function: Callable) -> Any:
     """The function's name as a config, else its code, else the function itself for the writer of files to refuse."""
     if function_code.is_unnamed(function):
-        return function_code.Written(function)
+        return function_code.Written(cast(types.FunctionType, function))
     name = registry.get_registered_name(function) if hasattr(function, "__name__") else None
     if name is None or not (registry.is_registered(function) or _builtin_function(name) is function):
         return function

@@ -50,7 +50,7 @@ class Cropping1D(_Cropping):
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
         super().__init__(**kwargs)
-        self.cropping = end_pair(cropping, "cropping", self)
+        self.cropping: tuple[int, int] = end_pair(cropping, "cropping", self)  # type: ignore[assignment]  # of one axis, as Keras has it
         self.input_spec = InputSpec(ndim=3)
 
     def _pairs(self) -> Pairs:

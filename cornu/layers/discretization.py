@@ -8,6 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
+from cornu.core.typing import Config
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
 
@@ -42,6 +43,7 @@ class Discretization(HostLayer):
     """
 
     pure_call = rowwise = True
+    summary: np.ndarray
 
     def __init__(
         self,
@@ -144,7 +146,7 @@ class Discretization(HostLayer):
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Discretization":
+    def from_config(cls, config: Config, custom_objects: Any = None) -> "Discretization":
         """The layer that `get_config` described, with the boundaries that it had found."""
         if config.get("num_bins") is None or config.get("bin_boundaries") is None:
             return super().from_config(config)

@@ -21,8 +21,8 @@ class Plan(NamedTuple):
     """What an equation means for one input shape."""
 
     equation: str  # as jax.numpy.einsum takes it
-    kernel_shape: tuple[int | None, ...]
-    bias_shape: tuple[int | None, ...] | None
+    kernel_shape: tuple[int, ...]
+    bias_shape: tuple[int, ...] | None
 
 
 def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: object) -> Plan:
@@ -170,7 +170,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         self._init_lora(lora_rank, lora_alpha)
 
     @property
-    def rowwise(self) -> bool:
+    def rowwise(self) -> bool:  # type: ignore[override]  # what the equation says, and nothing to be set
         """Whether the first axis of the input is that of the output."""
         source, weight, target, ellipsis = _parse(self.equation, self)
         return ellipsis == "left" or (source[:1] == target[:1] and source[:1] not in weight)

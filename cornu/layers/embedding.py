@@ -101,7 +101,7 @@ class Embedding(LowRankAdaptation, Layer):
         vectors = jnp.take(self._embeddings.value, places, axis=0)
         if self.lora_enabled:
             a, b = self._factors()
-            vectors = vectors + (self.lora_alpha / self.lora_rank) * (jnp.take(a.value, places, axis=0) @ b.value)
+            vectors = vectors + self._lora_scale() * (jnp.take(a.value, places, axis=0) @ b.value)
         return vectors.astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -1,7 +1,8 @@
 """Normalization of features by a mean and a variance that are given, or taken from data once by `adapt`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -70,9 +71,9 @@ class Normalization(Layer):
         self._input_shape = tuple(input_shape)
         if self._given[0] is None:
             shape = tuple(input_shape[axis] for axis in kept)
-            options = {"shape": shape, "trainable": False, "autocast": False}
-            self.adapted_mean = self.add_weight(name="mean", initializer="zeros", **options)
-            self.adapted_variance = self.add_weight(name="variance", initializer="ones", **options)
+            make = partial(self.add_weight, cast(tuple[int, ...], shape), trainable=False, autocast=False)
+            self.adapted_mean = make(name="mean", initializer="zeros")
+            self.adapted_variance = make(name="variance", initializer="ones")
             self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -121,7 +122,8 @@ class Normalization(Layer):
     def _statistics(self) -> tuple[Any, Any]:
         if self._given[0] is None:
             return self.adapted_mean.value, self.adapted_variance.value
-        return tuple(map(np.asarray, self._given))
+        mean, variance = self._given
+        return np.asarray(mean), np.asarray(variance)
 
     def _lined_up(self, value: Any, shape: Sequence[int | None]) -> jax.Array:
         """A statistic in the shape that spreads over inputs of `shape`."""

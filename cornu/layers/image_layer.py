@@ -27,7 +27,8 @@ class ImageLayer(Layer):
         bounding_box_format: how boxes are given, such as `"xyxy"` or `"rel_xywh"`; needed where there are boxes.
     """
 
-    pure_call = rowwise = True
+    pure_call = True
+    rowwise: bool | str = True
     hooks = frozenset({"_changed", "_changed_boxes", "_changed_masks", "_draw", "_map", "_transform"})
     config_optional: tuple[str, ...] = (*Layer.config_optional, "bounding_box_format")
     _keeps_integers = False  # whether images of whole numbers come out as such, rather than in the compute dtype
@@ -45,7 +46,7 @@ class ImageLayer(Layer):
         """The changed images, or a dictionary of them and what belongs to them."""
         given = self._checked(data)
         drawn = self.get_random_transformation(given, training)
-        changes = {
+        changes: dict[str, Callable[..., Any]] = {
             "images": self.transform_images,
             "labels": self.transform_labels,
             "bounding_boxes": self.transform_bounding_boxes,
@@ -272,17 +273,20 @@ def factor_range(
     Where negative factors have no meaning (`lowest` is 0 or more), one number stands for `lowest` to itself. One of two
     numbers may go beyond the limits, as in Keras, unless `strict`.
     """
-    pair = pair_of_numbers(value)
-    fits = pair is not None and pair[0] <= highest and pair[1] >= lowest
-    checked = pair if strict else ()
-    if isinstance(value, numbers.Real):
-        pair, checked, fits = (-abs(value), abs(value)) if lowest < 0 else (lowest, value), (value,), True
-    if not fits or not all(lowest <= x <= highest for x in checked):
+    pair: tuple[Any, ...] | None
+    if validate.is_real(value):
+        pair, fits = ((-abs(value), abs(value)) if lowest < 0 else (lowest, value)), lowest <= value <= highest
+    else:
+        pair = pair_of_numbers(value)
+        fits = pair is not None and pair[0] <= highest and pair[1] >= lowest
+        fits = fits and (not strict or all(lowest <= x <= highest for x in pair or ()))
+    if pair is None or not fits:
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a number, or two numbers, from {lowest:g} to {highest:g}. "
             f"Received: {name}={value!r}."
         )
-    return tuple(sorted(pair))
+    low, high = sorted(pair)
+    return low, high
 
 
 def pixel_range(value: Any, owner: object) -> tuple[float, float]:

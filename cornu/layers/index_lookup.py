@@ -9,9 +9,9 @@ A vocabulary that the constructor was given is part of the config. One that came
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
+from cornu.core.typing import Config
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.hashing import checked_salt
 from cornu.layers.host import HostLayer, as_numpy, as_objects, batches, numpy_for, refuse_sparse
@@ -67,6 +68,9 @@ class IndexLookup(HostLayer):
     pure_call = rowwise = True
     token_dtype: str
     make_vocabulary: Any
+    _tokens: Callable[[Any], list]
+    _values: Callable[[Any], Any]
+    _spread: Callable[[Any], Any]
 
     def __init__(
         self,
@@ -188,12 +192,10 @@ class IndexLookup(HostLayer):
 
     def depth(self) -> int:
         """The length of vectors."""
-        if self.pad_to_max_tokens:
-            return self.max_tokens
-        size = self.known_size()
+        size = self.max_tokens if self.pad_to_max_tokens else self.known_size()
         if size is None:
             self._require_vocabulary()
-        return size
+        return cast(int, size)
 
     def _tokens_at(self, indices: Any) -> Any:
         xp = numpy_for(indices)
@@ -255,7 +257,7 @@ class IndexLookup(HostLayer):
         idf = None if idf_weights is None else np.asarray(idf_weights)
         self._replace(tokens[special:], None if idf is None else idf[special:])
         if special and idf is not None:
-            self._idf[:special] = idf[:special]
+            cast(np.ndarray, self._idf)[:special] = idf[:special]
 
     def _leading_special(self, tokens: list) -> int:
         """How many special tokens a vocabulary starts with: all or none."""
@@ -371,7 +373,7 @@ class IndexLookup(HostLayer):
         return self._declared_size if self._vocabulary is None else self.vocabulary_size()
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: Config) -> Any:
         """The layer that `get_config` described.
 
         Raises:
@@ -428,7 +430,7 @@ class IndexLookup(HostLayer):
         self._idf = self._idf[: self.vocabulary_size()]
 
 
-def without_path(config: dict[str, Any], cls: type) -> dict[str, Any]:
+def without_path(config: Config, cls: type) -> Config:
     """`config`, unless its vocabulary is the path of a file."""
     if isinstance(config.get("vocabulary"), (str, bytes)):
         raise ValueError(
@@ -442,7 +444,7 @@ def _is_path(vocabulary: Any) -> bool:
     return isinstance(vocabulary, (str, os.PathLike))
 
 
-def _read_lines(path: str, owner: object) -> list[str]:
+def _read_lines(path: str, owner: "IndexLookup") -> list[str]:
     if context.current().safe_mode:  # a class of the user's may make itself from what a stranger wrote
         raise ValueError(
             f"{validate.describe(owner)}: the config names a file as vocabulary ({path!r}), and a config opens no "

@@ -136,7 +136,8 @@ class RandomPosterization(RandomValueLayer):
         self.factor = factor_range(factor, "factor", self, lowest=1, highest=8, strict=True)
         if not all(float(x).is_integer() for x in self.factor):
             raise ValueError(f"{validate.describe(self)}: factor must be whole numbers. Received: factor={factor!r}.")
-        self.factor = tuple(int(x) for x in self.factor)
+        fewest, most = self.factor
+        self.factor = int(fewest), int(most)
 
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         bits = random.randint((shape[0],), *self.factor, seed=self.generator if seed is None else seed)

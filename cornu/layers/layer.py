@@ -112,7 +112,7 @@ class Layer(Operation):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _recorded_build(cls.__dict__["build"])
+            cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -299,7 +299,9 @@ class Layer(Operation):
             return self.call(*args, **kwargs)
         return self.rematerialized_call(self.call, *args, **kwargs)
 
-    def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Any:
+    def rematerialized_call(  # type: ignore[override]  # as Keras names the argument of layers
+        self, layer_call: Callable, *args: Any, **kwargs: Any
+    ) -> Any:
         """Run `layer_call` so that its intermediate values are computed again for the gradient."""
         with context.scope(remat=None):
             variables = self.variables
@@ -992,7 +994,7 @@ def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
     """Say on the innermost error in which layer it happened."""
     if getattr(error, "_cornu_noted", False):
         return
-    error._cornu_noted = True
+    error._cornu_noted = True  # type: ignore[attr-defined]
     explain(error, validate.describe(layer))
     place = f"Raised in {validate.describe(layer)}, at {'/'.join(path)}."
     if type(error) in (ValueError, TypeError) and _is_of_an_operation(error) and layer.name not in str(error):

@@ -4,9 +4,9 @@ The kernel `W` of shape (..., m) stays as it is, and `W + alpha / rank * A @ B` 
 and `B` of shape (rank, m). `B` starts at zero, so enabling it changes nothing at first. Files hold the sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -28,6 +28,11 @@ class LowRankAdaptation:
     adapted = "kernel"
     config_optional: tuple[str, ...] = ("activity_regularizer", "lora_rank", "lora_alpha")
     lora_enabled = False
+    # What `Layer` has.
+    built: bool
+    add_weight: Callable[..., Variable]
+    _growing: Callable[[], Any]
+    _own_variables: Callable[[], list[Variable]]
 
     def _init_lora(self, rank: int | None, alpha: float | None) -> None:
         """Keep the constructor's arguments; a rank of None or 0 is not an adaptation."""
@@ -91,9 +96,13 @@ class LowRankAdaptation:
         with context.scope(autocast=None) if as_it_is else nullcontext():
             return self._sum() if self.lora_enabled else getattr(self, f"_{self.adapted}").value
 
+    def _lora_scale(self) -> float:
+        """What the product of the factors is multiplied with, where there are some."""
+        return cast(float, self.lora_alpha) / cast(int, self.lora_rank)
+
     def _sum(self) -> jax.Array:
         a, b = self._factors()
-        correction = (self.lora_alpha / self.lora_rank) * (a.value @ b.value)
+        correction = self._lora_scale() * (a.value @ b.value)
         return getattr(self, f"_{self.adapted}").value + correction
 
     def _saved_variables(self) -> list[Variable]:

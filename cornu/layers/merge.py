@@ -6,7 +6,7 @@ would spoil the result (products, extremes), masked entries are left out of it.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -45,9 +45,8 @@ class _Joining(Layer):
         """Check that the inputs are a list of tensors that fit together."""
         listed = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
         if not listed or not self._fits(len(input_shape)):
-            wanted = {None: f"at least {self.minimum_inputs} tensor(s)"}.get(
-                self.maximum_inputs, f"exactly {self.maximum_inputs} tensors"
-            )
+            least, exactly = f"at least {self.minimum_inputs} tensor(s)", f"exactly {self.maximum_inputs} tensors"
+            wanted = least if self.maximum_inputs is None else exactly
             raise ValueError(
                 f"{validate.describe(self)}: must be called on a list of {wanted}. Received: input_shape={input_shape}."
             )
@@ -92,6 +91,7 @@ class _Elementwise(_Joining):
 
     pure_call = rowwise = True
     hooks = frozenset({"_leaves_masked_out", "_merge", "_merged_dtype", "_worst"})
+    _merge_masked: Callable[[list[jax.Array], list[jax.Array]], jax.Array]
 
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
         if any(len(shape) == 0 for shape in shapes):
@@ -107,13 +107,13 @@ class _Elementwise(_Joining):
         return (batch, *merged[1:])
 
     def _merged_size(self, sizes: Sequence[int | None], shapes: list[Shape]) -> int | None:
-        long = {size for size in sizes if size != 1}
-        if len(long - {None}) > 1:
+        long = {size for size in sizes if size is not None and size != 1}
+        if len(long) > 1:
             raise ValueError(
                 f"{validate.describe(self)}: the inputs must have equal sizes on each axis, or size 1. "
                 f"Received: shapes {shapes}."
             )
-        return None if None in long else max(long, default=1)
+        return None if None in sizes else max(long, default=1)
 
     def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
         """The merged tensor."""

@@ -1,6 +1,5 @@
 """Images mixed with other images of their batch, and their labels with them."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ class _Mixing(RandomImageLayer):
     """Gives each image a partner in its batch; "mix_weight" is the image's own share."""
 
     pure_call = True
-    rowwise = "inference"
+    rowwise: bool | str = "inference"
     hooks = frozenset({"transform_bounding_boxes", "transform_segmentation_masks"})
 
     def _partners(self, count: Any, seed: Any) -> jax.Array:
@@ -77,7 +76,7 @@ class MixUp(_Mixing):
 
     def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: SeedLike = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
-        if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha > 0:
+        if not validate.is_real(alpha) or isinstance(alpha, bool) or not alpha > 0:
             raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
         self.alpha = alpha
 
@@ -156,7 +155,8 @@ class CutMix(_Mixing):
     def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
         return jnp.where(drawn["batch_masks"], _partners_of(images, drawn), images)
 
-    _changed_masks = _changed
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._changed(masks, drawn)
 
 
 __all__ = ["CutMix", "MixUp"]

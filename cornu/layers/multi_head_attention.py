@@ -7,7 +7,7 @@ Letters in the equations: B batch, T targets, S sources, N heads, H depth of a h
 import math
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -219,7 +219,9 @@ class MultiHeadAttention(_HeadedAttention):
         config = super().get_config()
         return {**config, "activity_regularizer": regularizers.serialize(self._activity_regularizer)}
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]  # a shape for each input
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         """Make the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[:-1]) != tuple(key_shape[:-1]):
@@ -252,10 +254,13 @@ class MultiHeadAttention(_HeadedAttention):
             )
         return axes
 
+    def _attended(self) -> tuple[int, ...]:
+        return cast(tuple[int, ...], self.attention_axes)  # told by `build`
+
     def _into_heads(self, name: str, depth: int, shape: Sequence) -> EinsumDense:
         """Project the last axis into heads: abc,cde->abde for rank 3."""
-        letters = string.ascii_lowercase[: len(shape) + 2]
-        kept, (features, heads, deep) = letters[:-3], letters[-3:]
+        *before, features, heads, deep = list(string.ascii_lowercase[: len(shape) + 2])
+        kept = "".join(before)
         equation = f"{kept}{features},{features}{heads}{deep}->{kept}{heads}{deep}"
         sizes = (None,) * (len(kept) - 1) + (self.num_heads, depth)
         return self._projection(
@@ -264,7 +269,7 @@ class MultiHeadAttention(_HeadedAttention):
 
     def _out_of_heads(self, query_shape: Sequence) -> EinsumDense:
         """Project the heads into the output's axes: abcd,cde->abe for rank 3."""
-        sizes = (query_shape[-1],) if self.output_shape is None else self.output_shape
+        sizes = (query_shape[-1],) if self.output_shape is None else tuple(self.output_shape)
         rank = len(query_shape) + 1
         letters = string.ascii_lowercase[: rank + len(sizes)]
         kept, joined, new = letters[: rank - 2], letters[rank - 2 : rank], letters[rank:]
@@ -295,9 +300,7 @@ class MultiHeadAttention(_HeadedAttention):
         gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
         keys = self.key_dense(value if key is None else key)
         values = self.value_dense(value)
-        result, weights = self._attend(
-            heads, keys, values, mask, training, return_attention_scores, self.attention_axes
-        )
+        result, weights = self._attend(heads, keys, values, mask, training, return_attention_scores, self._attended())
         result = self.output_dense(result if gate is None else result * gate)
         return (result, weights) if return_attention_scores else result
 
@@ -305,11 +308,12 @@ class MultiHeadAttention(_HeadedAttention):
         self, query: Any, value: Any, query_mask: Any, source_masks: list, attention_mask: Any, causal: bool
     ) -> Any:
         """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
-        count = len(self.attention_axes)
+        axes = self._attended()
+        count = len(axes)
         masks = [self._side_mask(m, count, "value_mask and key_mask", before=count) for m in source_masks]
         if query_mask is not None:
             masks.append(self._side_mask(query_mask, count, "query_mask", after=count))
-        targets, sources = ([x.shape[axis] for axis in self.attention_axes] for x in (query, value))
+        targets, sources = ([x.shape[axis] for axis in axes] for x in (query, value))
         positions = self._position_mask(math.prod(targets), math.prod(sources), causal)
         if positions is not None:  # several attended axes are counted through in order
             masks.append(positions.reshape(*targets, *sources))
@@ -400,7 +404,9 @@ class GroupedQueryAttention(_HeadedAttention):
                 f"num_query_heads={num_query_heads}, num_key_value_heads={num_key_value_heads}."
             )
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]  # a shape for each input
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         """Make the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         shapes = {"query": query_shape, "value": value_shape, "key": key_shape}
@@ -466,7 +472,7 @@ class GroupedQueryAttention(_HeadedAttention):
 GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
 
 
-def _copy(initializer: InitializerLike | None) -> Any:
+def _copy(initializer: Any) -> Any:
     """An equal initializer that draws for itself; plain functions have no state to share."""
     if not hasattr(initializer, "get_config"):
         return initializer

@@ -4,7 +4,7 @@ The arithmetic is in `cornu.kernels.norm`. Statistics are taken in 32 bits whate
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def _axes(value: Any, owner: object) -> int | list[int]:
 
 def _checked_axes(axis: int | Sequence[int], rank: int, owner: object) -> list[int]:
     """`axis` as an ascending list, every item an axis of a tensor of this rank."""
-    axes = sorted(axis) if isinstance(axis, (list, tuple)) else [axis]
+    axes = [axis] if isinstance(axis, int) else sorted(axis)
     if any(not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) < len(axes):
         raise ValueError(
             f"{validate.describe(owner)}: axis must name different axes of an input with {rank} dimensions. "
@@ -76,7 +76,8 @@ class _Scaled(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
         self.supports_masking = True
 
     def _add_weights(self, shape: Sequence[int], scale: bool, center: bool) -> None:
@@ -182,7 +183,7 @@ class BatchNormalization(_Scaled):
         self.synchronized = synchronized
 
     @property
-    def rowwise(self) -> str | bool:
+    def rowwise(self) -> str | bool:  # type: ignore[override]  # what `trainable` says, and nothing to be set
         """In training the moments are those of the batch, unless the layer is frozen."""
         return "inference" if self.trainable else True
 
@@ -244,7 +245,7 @@ class BatchNormalization(_Scaled):
 
     def _correction(self, mean: jax.Array, deviation: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Batch renormalization's factor and shift, which carry no gradient."""
-        limits = self.renorm_clipping
+        limits = self.renorm_clipping or {}
         mean, deviation = lax.stop_gradient(mean), lax.stop_gradient(deviation)
         running = self.renorm_stddev.value.astype(deviation.dtype)
         factor = deviation / running
@@ -350,12 +351,15 @@ class LayerNormalization(_Scaled):
         shape = tuple(input_shape[axis] for axis in self.axis)
         self._add_weights(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 
+    def _built_axes(self) -> Sequence[int]:
+        return cast(Sequence[int], self.axis)  # a list since `build`
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalize each example."""
         gamma, beta = self._gamma_beta()
         if self.rms_scaling:
-            return norm.deviation_normalize(inputs, gamma, self.axis, self.epsilon).astype(self.compute_dtype)
-        return norm.layer_normalize(inputs, gamma, beta, self.axis, self.epsilon).astype(self.compute_dtype)
+            return norm.deviation_normalize(inputs, gamma, self._built_axes(), self.epsilon).astype(self.compute_dtype)
+        return norm.layer_normalize(inputs, gamma, beta, self._built_axes(), self.epsilon).astype(self.compute_dtype)
 
 
 class GroupNormalization(_Scaled):
@@ -474,9 +478,8 @@ class RMSNormalization(Layer):
 
     def call(self, x: jax.Array) -> jax.Array:
         """Normalize each example."""
-        return norm.rms_normalize(_as_floats(x, self), self.scale.value, self.axis, self.epsilon).astype(
-            self.compute_dtype
-        )
+        axes = cast(Sequence[int], self.axis)  # a list since `build`
+        return norm.rms_normalize(_as_floats(x, self), self.scale.value, axes, self.epsilon).astype(self.compute_dtype)
 
 
 class UnitNormalization(Layer):
@@ -544,12 +547,13 @@ class SpectralNormalization(Wrapper):
     def build(self, input_shape: Any = None) -> None:
         """Build the inner layer and the first estimate of the singular vector."""
         super().build(input_shape)
-        self.kernel = next((w for w in map(self._weight, ("kernel", "embeddings")) if isinstance(w, Variable)), None)
-        if self.kernel is None:
+        kernel = next((w for w in map(self._weight, ("kernel", "embeddings")) if isinstance(w, Variable)), None)
+        if kernel is None:
             raise ValueError(
                 f"{validate.describe(self)}: the layer inside must have a weight called kernel or embeddings. "
                 f"Received: layer={self.layer!r}."
             )
+        self.kernel = kernel
         self.vector_u = self.add_weight(
             (1, self.kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02), name="vector_u", trainable=False,
             dtype=self.kernel.dtype, autocast=False,
@@ -558,7 +562,9 @@ class SpectralNormalization(Wrapper):
     def _weight(self, name: str) -> Any:
         return getattr(self.layer, name, None)
 
-    def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
+    def call(  # type: ignore[override]  # what the layer inside is called with
+        self, inputs: jax.Array, training: bool = False
+    ) -> jax.Array:
         """Normalize the kernel in training, then call the inner layer."""
         if training:
             kernel, vector = self.normalized_weights()

@@ -5,6 +5,7 @@ from typing import Any
 
 from cornu import validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import Config
 from cornu.layers.layer import Layer
 
 
@@ -48,7 +49,7 @@ class Pipeline(Layer):
         return {"layers": [serialize_keras_object(layer) for layer in self.layers], "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Pipeline":
+    def from_config(cls, config: Config) -> "Pipeline":
         """A pipeline of the layers that `get_config` wrote down."""
         return cls(**{**config, "layers": [deserialize_keras_object(layer) for layer in config["layers"]]})
 

@@ -4,7 +4,6 @@ All that is random is drawn at once, for each operation and each time that it ma
 can be a number in the compiled program: it chooses among branches, and one program serves every draw.
 """
 
-import numbers
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -52,6 +51,8 @@ class _Choosing(RandomValueLayer):
         kinds = (RandomBrightness, RandomColorDegeneration, RandomContrast)
         colourful = [kind(self.factor, **valued) for kind in kinds]
         return [*operations, *colourful, RandomSharpness((0.5 - high / 2, 0.5 + high / 2), **valued)]
+
+    _layers: list[ImageLayer]
 
     def _draw_steps(self, steps: int, shape: tuple, seed: Any) -> list[dict[str, jax.Array]]:
         """The random numbers of each operation for each step, `(steps, batch, ...)`."""
@@ -178,7 +179,7 @@ class AugMix(_Choosing):
         super().__init__(factor, interpolation, value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.num_chains = validate.positive_int(num_chains, "num_chains", self)
         self.chain_depth = validate.positive_int(chain_depth, "chain_depth", self)
-        if not isinstance(alpha, numbers.Real) or isinstance(alpha, bool) or not alpha > 0:
+        if not validate.is_real(alpha) or isinstance(alpha, bool) or not alpha > 0:
             raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
         self.alpha = alpha
         self.all_ops = bool(all_ops)

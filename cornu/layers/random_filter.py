@@ -1,6 +1,5 @@
 """Images made sharper or softer at random, by averages of each pixel's surroundings."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import validate
+from cornu.kernels import window
 from cornu.layers.image_layer import FactorLayer, RandomValueLayer, each, factor_range
 from cornu.random.seed_generator import SeedLike
 
@@ -89,7 +89,7 @@ class RandomGaussianBlur(RandomValueLayer):
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
-        size = int(kernel_size) if isinstance(kernel_size, numbers.Real) and kernel_size % 1 == 0 else kernel_size
+        size = int(kernel_size) if validate.is_real(kernel_size) and kernel_size % 1 == 0 else kernel_size
         self.kernel_size = validate.int_tuple(size, 2, "kernel_size", self)
         if any(k % 2 == 0 for k in self.kernel_size):
             raise ValueError(
@@ -123,7 +123,7 @@ def _averaged(images: jax.Array, weights: jax.Array, axis: int) -> jax.Array:
     size = weights.shape[1]
     pads = [(size // 2, size // 2) if a == axis else (0, 0) for a in range(4)]
     padded = jnp.pad(images, pads)
-    return sum(
+    return window.total(
         each(weights[:, k], images) * lax.slice_in_dim(padded, k, k + images.shape[axis], axis=axis)
         for k in range(size)
     )

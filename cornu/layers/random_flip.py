@@ -53,7 +53,8 @@ class RandomFlip(RandomImageLayer):
     def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
         return jnp.where(drawn["flips"], jnp.flip(images, _MODES[self.mode]), images)
 
-    _changed_masks = _changed
+    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+        return self._changed(masks, drawn)
 
     def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
         height, width = size = drawn["input_shape"][1:3]

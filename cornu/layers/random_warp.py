@@ -1,6 +1,5 @@
 """Images bent at random: seen from another side, or as if printed on rubber."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +53,7 @@ class RandomPerspective(RandomAffine):
     ):
         super().__init__("constant", interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
-        if not isinstance(scale, numbers.Real) or not 0 <= scale <= 1:
+        if not validate.is_real(scale) or not 0 <= scale <= 1:
             raise ValueError(f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={scale!r}.")
         self.scale = scale
 
@@ -144,7 +143,8 @@ class RandomElasticTransform(RandomValueLayer):
         return jnp.where(each(drawn["apply_transform"], masks), bent, masks)
 
     def _bent(self, images: jax.Array, drawn: dict[str, Any], interpolation: str, fill_value: Any) -> jax.Array:
-        far, smooth = self.get_elastic_transform_params(*drawn["input_shape"][1:3], drawn["distortion_factor"])
+        height, width = drawn["input_shape"][1:3]
+        far, smooth = self.get_elastic_transform_params(height, width, drawn["distortion_factor"])
         shift = far * smoothed(drawn["noise"], jnp.maximum(smooth, 1e-3))
         return displaced(images, shift, interpolation, self.fill_mode, fill_value).astype(images.dtype)
 

@@ -4,6 +4,7 @@ The fast loop projects all inputs in one product and runs `kernels.recurrent`. I
 does no dropout of the state; everything else runs cell by cell, as `use_cudnn=False` asks for.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +17,6 @@ from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.rnn import RNN
-from cornu.random.seed_generator import SeedLike
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
@@ -43,9 +43,11 @@ def _cell(kind: type[GatedCell], arguments: dict[str, Any], *others: str) -> Gat
 
 def _of_cell(*names: str) -> dict[str, property]:
     """Properties that read the arguments kept by the cell."""
-    return {
-        name: property(lambda self, name=name: getattr(self.cell, name), doc=f"The cell's {name}.") for name in names
-    }
+
+    def reader(name: str) -> property:
+        return property(lambda self: getattr(self.cell, name), doc=f"The cell's {name}.")
+
+    return {name: reader(name) for name in names}
 
 
 class GatedRNN(RNN):
@@ -54,6 +56,9 @@ class GatedRNN(RNN):
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*RNN.config_skip, "cell", "use_cudnn")
     use_cudnn: Any = "auto"
+    cell: GatedCell
+    recurrent_dropout: float
+    _make_gates: Callable[..., gates.Gates]
 
     def __init__(self, cell: GatedCell, **kwargs: Any):
         super().__init__(cell, **kwargs)
@@ -157,7 +162,7 @@ class SimpleRNN(GatedRNN):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        seed: SeedLike = None,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -227,7 +232,7 @@ class LSTM(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: SeedLike = None,
+        seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -302,7 +307,7 @@ class GRU(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: SeedLike = None,
+        seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -327,6 +332,8 @@ class GRU(GatedRNN):
     locals().update(_of_cell("recurrent_activation", "reset_after"))
 
     _make_gates = staticmethod(gates.gru_gates)
+
+    reset_after: bool
 
     def _gates(self, training: bool) -> gates.Gates | None:
         return super()._gates(training) if self.reset_after else None

@@ -18,7 +18,7 @@ from cornu.regularizers import L1L2
 
 def _between_0_and_1(value: Any, name: str, owner: object) -> Any:
     """`value`, which must be a number from 0 to 1."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
+    if not validate.is_real(value) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a number from 0 to 1. Received: {name}={value!r}."
         )
@@ -104,7 +104,7 @@ def _checked_noise_shape(noise_shape: Any, owner: object) -> tuple[int | None, .
     if noise_shape is None:
         return None
     sizes = tuple(noise_shape) if isinstance(noise_shape, Iterable) else (0,)
-    if not all(size is None or (isinstance(size, numbers.Integral) and size > 0) for size in sizes):
+    if not all(size is None or (isinstance(size, numbers.Integral) and int(size) > 0) for size in sizes):
         raise ValueError(
             f"{validate.describe(owner)}: noise_shape must be a tuple of positive integers or None. "
             f"Received: noise_shape={noise_shape!r}."

@@ -47,10 +47,10 @@ class Rescaling(Layer):
 
     def _of_channels(self, value: float | Sequence[float], inputs: jax.Array) -> jax.Array:
         """A number, or one for each channel, to broadcast against the inputs."""
-        value = jnp.asarray(value, self.compute_dtype)
-        if value.ndim == 1 and inputs.ndim > 2 and settings.image_data_format() == "channels_first":
-            return value.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
-        return value
+        values = jnp.asarray(value, self.compute_dtype)
+        if values.ndim == 1 and inputs.ndim > 2 and settings.image_data_format() == "channels_first":
+            return values.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
+        return values
 
     def convert_weight(self, weight: Any) -> Any:
         """The weight as it is, which fits data of any kind."""

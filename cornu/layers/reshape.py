@@ -65,7 +65,8 @@ class Reshape(Layer):
     def _checked(self, target_shape: Any) -> tuple[int | None, ...]:
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (-2,)
         known = [size for size in sizes if size not in (-1, None)]
-        if not all(isinstance(size, numbers.Integral) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
+        whole = all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in known)
+        if not whole or len(sizes) - len(known) > 1:
             raise ValueError(
                 f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, one of which may be "
                 f"-1. Received: target_shape={target_shape!r}."
@@ -85,9 +86,10 @@ class Reshape(Layer):
     def _sample_shape(self, sizes: Sequence[int | None]) -> tuple[int | None, ...]:
         """The target shape with the open size worked out: None where a size of the input is unknown."""
         target = [None if size == -1 else size for size in self.target_shape]
-        if not all(isinstance(size, int) for size in sizes):
+        known = [size for size in sizes if isinstance(size, int)]
+        if len(known) < len(sizes):
             return tuple(target)
-        total = math.prod(sizes)
+        total = math.prod(known)
         rest = total // max(1, math.prod(size for size in target if size is not None))
         shape = tuple(rest if size is None else size for size in target)
         if math.prod(shape) != total:
@@ -142,6 +144,8 @@ class RepeatVector(Layer):
     """
 
     pure_call = rowwise = True
+
+    n: int
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)

@@ -92,7 +92,8 @@ class Resizing(ImageLayer):
 
     def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
         before, after = drawn["input_shape"][1:3], (self.height, self.width)
-        seen = _window(*before, after, self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
+        height, width = before
+        seen = _window(height, width, after, self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
         return boxes_of.moved(boxes, self.bounding_box_format, before, after, _scaling(seen, after))
 
 
@@ -123,6 +124,9 @@ class _Crop:
     """A window of `height` and `width`, cut where `_corner` says; an image that is too small is resized instead."""
 
     _moves_pixels = True
+    height: int
+    width: int
+    bounding_box_format: str | None
 
     def _fits(self, shape: tuple) -> bool:
         return shape[1] >= self.height and shape[2] >= self.width
@@ -142,8 +146,9 @@ class _Crop:
 
     def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
         before, after = drawn["input_shape"][1:3], (self.height, self.width)
+        height, width = before
         cut = self._fits(drawn["input_shape"])
-        seen = (drawn["top"], drawn["left"], *after) if cut else _window(*before, after, crop=True, pad=False)
+        seen = (drawn["top"], drawn["left"], *after) if cut else _window(height, width, after, crop=True, pad=False)
         return boxes_of.moved(boxes, self.bounding_box_format, before, after, _scaling(seen, after))
 
 

@@ -6,7 +6,7 @@ as `LSTM`, replace `inner_loop` alone.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -237,6 +237,10 @@ class RNN(OuterLayer):
             self.add_loss(jnp.sum(loss))
         return last, tree.map_structure(lambda y: jnp.swapaxes(y, 0, 1), outputs), states
 
+    @overload
+    def time_major(self, x: jax.Array) -> jax.Array: ...
+    @overload
+    def time_major(self, x: None) -> None: ...
     def time_major(self, x: jax.Array | None) -> jax.Array | None:
         """(batch, time, ...) as (time, batch, ...), in the order in which the steps are taken."""
         if x is None:

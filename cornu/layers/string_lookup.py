@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cornu.core.typing import Config
 from cornu.layers.hashing import hashed
 from cornu.layers.host import as_texts
 from cornu.layers.index_lookup import IndexLookup, TextVocabulary
@@ -89,6 +90,6 @@ class StringLookup(IndexLookup):
         return super().get_config() | {"oov_method": "floormod"}  # which Keras writes for texts too, without effect
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "StringLookup":
+    def from_config(cls, config: Config) -> "StringLookup":
         """The layer that `get_config` described; see `IndexLookup.from_config`."""
         return super().from_config({key: value for key, value in config.items() if key != "oov_method"})

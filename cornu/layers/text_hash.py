@@ -46,9 +46,9 @@ def cross(columns: Sequence[Words]) -> Words:
 def _by_length(texts: Sequence[bytes], function: Callable[[np.ndarray], Words]) -> Words:
     lengths = np.fromiter(map(len, texts), "int64", len(texts))
     hashes = np.empty(len(texts), "uint64")
-    for length in np.unique(lengths):
+    for length in np.unique(lengths).tolist():
         rows = np.flatnonzero(lengths == length)
-        table = np.frombuffer(b"".join([texts[row] for row in rows]), "uint8").reshape(len(rows), length)
+        table = np.frombuffer(b"".join([texts[row] for row in rows.tolist()]), "uint8").reshape(len(rows), length)
         hashes[rows] = function(table)
     return hashes
 

@@ -11,6 +11,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Config
 from cornu.layers.category_counts import count_rows
 from cornu.layers.host import HostLayer, as_numpy, as_objects, as_texts, batches, refuse_sparse
 from cornu.layers.index_lookup import LOOKUP_MODES, without_path
@@ -200,7 +201,7 @@ class TextVectorization(HostLayer):
         return as_objects([text.translate(table) for text in texts.ravel().tolist()]).reshape(texts.shape)
 
     def _sizes(self) -> Sequence[int]:
-        return range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
+        return range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams or ()
 
     # ------------------------------------------------------------ the vocabulary
 
@@ -273,7 +274,7 @@ class TextVectorization(HostLayer):
         return super().get_config() | functions | {"vocabulary_size": self._lookup_layer.known_size()}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "TextVectorization":
+    def from_config(cls, config: Config) -> "TextVectorization":
         """The layer that `get_config` described.
 
         Raises:

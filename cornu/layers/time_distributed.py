@@ -41,7 +41,7 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any) -> None:  # type: ignore[override]  # a shape is needed
         """Build the layer for one step."""
         super().build(self._step_shape(input_shape))
 
@@ -53,7 +53,9 @@ class TimeDistributed(Wrapper):
             )
         return (input_shape[0], *input_shape[2:])
 
-    def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> Any:
+    def call(  # type: ignore[override]  # what the layer inside is called with
+        self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None
+    ) -> Any:
         """The layer's outputs for all steps."""
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ValueError(
@@ -118,8 +120,9 @@ def _in_turn(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | 
         return values, result
 
     steps = (jnp.swapaxes(inputs, 0, 1), None if mask is None else jnp.swapaxes(mask, 0, 1))
-    values, result = lax.scan(body, values, steps)
-    return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), result), values
+    results: Any
+    last, results = lax.scan(body, values, steps)
+    return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), results), last
 
 
 def _assign(variables: list[Variable], values: list) -> None:

@@ -48,7 +48,7 @@ class ZeroPadding1D(_ZeroPadding):
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
-        self.padding = end_pair(padding, "padding", self)
+        self.padding: tuple[int, int] = end_pair(padding, "padding", self)  # type: ignore[assignment]  # of one axis, as Keras has it
         self.input_spec = InputSpec(ndim=3)
 
     def _pairs(self) -> Pairs:

@@ -19,6 +19,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import Config
 from cornu.core.variable import Variable, first_values_later
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
@@ -278,7 +279,7 @@ class Model(Trainer, Layer):
         return {k: v for k, v in config.items() if k not in ("inputs", "outputs")}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Model":
+    def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Model":
         """A model equal to the one whose `get_config` gave `config`."""
         if all(key in config for key in ("layers", "input_layers", "output_layers")):
             config = legacy_config.of_today({"class_name": "Functional", "config": config})["config"]

@@ -13,6 +13,7 @@ from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.symbolic import KerasTensor
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import Config
 from cornu.layers.input import InputLayer
 from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
@@ -218,7 +219,7 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "Sequential":
+    def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Sequential":
         """A model equal to the one whose `get_config` gave `config`."""
         if "layers" not in config and not isinstance(config, list):
             return cls(**config)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import constructor_parameters
+from cornu.core.typing import Config
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer, update_where
 
@@ -61,7 +62,7 @@ class LossScaleOptimizer(Optimizer):
         )
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+    def from_config(cls, config: Config, custom_objects: Any = None) -> Any:
         """An optimizer with the settings that `get_config` gave; those that Keras's older ones have must be unused."""
         unused = {"use_ema": False, "ema_momentum": 0.99}
         own: type = cls

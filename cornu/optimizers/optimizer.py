@@ -27,7 +27,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.typing import InitializerLike
+from cornu.core.typing import Config, InitializerLike
 from cornu.core.variable import Variable, assigned_together, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
@@ -588,7 +588,7 @@ class Optimizer(Explained, Configurable):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Optimizer":
+    def from_config(cls, config: Config, custom_objects: Any = None) -> "Optimizer":
         """An optimizer with the settings that `get_config` gave."""
         return cls(**{k: deserialize_keras_object(v, custom_objects) for k, v in config.items()})
 
