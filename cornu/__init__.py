@@ -39,7 +39,7 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "applications", "backend", "callbacks", "config", "constraints", "dtype_policies", "export",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "dtype_policies", "export",
     "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers",
     "preprocessing", "random", "regularizers", "saving", "tree", "utils",
 )  # fmt: skip
@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         callbacks as callbacks,
         config as config,
         constraints as constraints,
+        data as data,
         dtype_policies as dtype_policies,
         errors as errors,
         export as export,

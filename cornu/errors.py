@@ -7,6 +7,7 @@
     ├── UnknownClassError      (ValueError)  a file names a class or function that this program does not know
     ├── WeightsMismatchError   (ValueError)  weights do not fit the model
     ├── InputMismatchError     (ValueError)  data does not fit the inputs of a layer or model
+    ├── DataError              (RuntimeError) a step of a data set failed at an element; the cause says how
     └── MissingPackageError    (ImportError) an optional package is not installed
 
 Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
@@ -23,7 +24,7 @@ Example:
 """
 
 __all__ = [
-    "CornuError", "DamagedFileError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
+    "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
     "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
 ]  # fmt: skip
 
@@ -34,6 +35,10 @@ class CornuError(Exception):
 
 class DamagedFileError(CornuError, ValueError):
     """A file is cut short, altered, or made to mislead."""
+
+
+class DataError(CornuError, RuntimeError):
+    """A step of a data set failed at an element; the error that it met is the cause."""
 
 
 class LoadLimitError(CornuError, ValueError):

@@ -126,6 +126,12 @@ def global_seed() -> int:
     return _chosen["seed"]
 
 
+def number_of_use() -> int:
+    """How many have asked for this since the global seed was set: what sets those apart who take that seed."""
+    _chosen["uses"] = _chosen.get("uses", -1) + 1
+    return _chosen["uses"]
+
+
 def set_random_seed(seed: int) -> None:
     """Make everything drawn from here on reproducible: in Python's `random`, in NumPy and in cornu.
 
@@ -143,7 +149,7 @@ def set_random_seed(seed: int) -> None:
     _as_words(seed, "set_random_seed")
     python_random.seed(int(seed))
     np.random.seed(int(seed))
-    _chosen["seed"] = int(seed)
+    _chosen.update(seed=int(seed), uses=-1)
     reset_global_seed()
 
 

@@ -18,6 +18,7 @@ import scipy.sparse
 
 import cornu
 from cornu import settings
+from cornu.data.prefetch import prefetch
 from cornu.training.data.batches import (
     PyDataset,
     make_batches,
@@ -25,7 +26,6 @@ from cornu.training.data.batches import (
     split_validation,
     unpack_x_y_sample_weight,
 )
-from cornu.training.data.prefetch import prefetch
 
 try:
     import torch

@@ -23,7 +23,7 @@ LEVELS = [
     ["ops"],
     ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
     ["saving", "legacy", "config"],
-    ["backend", "mixed_precision"],
+    ["backend", "data", "mixed_precision"],
     ["layers"],
     ["callbacks"],
     ["training"],

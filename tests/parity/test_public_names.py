@@ -8,7 +8,16 @@ from oracle import both
 
 import cornu
 
-SPACES = ("", *cornu._NAMESPACES, "optimizers.schedules", "ops.image", "ops.linalg", "ops.nn", "ops.numpy")
+OWN = {"data"}  # namespaces that Keras has not
+SPACES = (
+    "",
+    *(space for space in cornu._NAMESPACES if space not in OWN),
+    "optimizers.schedules",
+    "ops.image",
+    "ops.linalg",
+    "ops.nn",
+    "ops.numpy",
+)
 
 
 def space(root, path):

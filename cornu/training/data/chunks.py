@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.data.prefetch import prefetch
 from cornu.kernels import platform
 from cornu.training.data.batches import Batches
-from cornu.training.data.prefetch import prefetch
 from cornu.training.execution import padding
 from cornu.training.execution.signature import signature
 from cornu.training.execution.steps_per_call import FEW_STEPS, StepsPerCall

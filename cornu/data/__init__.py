@@ -1,0 +1,15 @@
+"""Data sets: what people know from `tf.data`, on NumPy and plain Python."""
+
+from typing import TYPE_CHECKING
+
+from cornu.absent import explainer as _explainer
+from cornu.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, DatasetIterator
+from cornu.data.elements import TensorSpec
+from cornu.data.threads import AUTOTUNE
+
+__all__ = [
+    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "DatasetIterator", "TensorSpec",
+]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

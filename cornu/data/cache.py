@@ -1,0 +1,82 @@
+"""Elements that are made once: kept and kept in memory.
+
+A store is filled by the first pass that needs more than it holds, from one pass over the data set that the key of that
+first one names; a pass over a cache is thus no more than a number.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cornu.data.elements import Element, map_leaves
+from cornu.data.passes import Key, Pass, State
+
+
+class Store:
+    """Elements of one pass, made when they are first asked for, in memory.
+
+    Args:
+        open_pass: opens a pass for a key.
+    """
+
+    def __init__(self, open_pass: Callable[[Key], Pass]):
+        self.open_pass = open_pass
+        self.key: Key | None = None
+        self._lock = threading.RLock()
+        self._items: list[Element] = []
+        self._source: Iterator[Element] | None = None
+
+    def start(self, key: Key) -> None:
+        """Fill this from the pass of a key, unless it is that already."""
+        with self._lock:
+            if self.key != key:
+                self.key, self._items, self._source = key, [], self.open_pass(key)
+
+    def get(self, position: int) -> Element:
+        """The element at a position; StopIteration where there is none."""
+        with self._lock:
+            while self._source is not None and len(self._items) <= position:
+                self._keep_next(self._source)
+            if position >= len(self._items):
+                raise StopIteration
+            return self._items[position]
+
+    def _keep_next(self, source: Iterator[Element]) -> None:
+        try:
+            self._items.append(map_leaves(_locked, next(source)))
+        except StopIteration:
+            self._source = None
+
+
+def _locked(leaf: Any) -> Any:
+    """An array that many passes share, so that nobody may write to it."""
+    if isinstance(leaf, np.ndarray):
+        leaf = leaf.view()
+        leaf.flags.writeable = False
+    return leaf
+
+
+class Cached(Pass):
+    """Elements of a store."""
+
+    def __init__(self, store: Store, key: Key):
+        super().__init__()
+        self.store, self.key, self.position = store, key, 0
+
+    def __next__(self) -> Element:
+        if self.store.key is None:
+            self.store.start(self.key)
+        element = self.store.get(self.position)
+        self.position += 1
+        return element
+
+    def get_state(self) -> State:
+        """The position, and the key of the pass that the store is filled from."""
+        return {"position": self.position, "key": list(self.store.key or self.key)}
+
+    def set_state(self, state: State) -> None:
+        """Have the store filled from the same pass."""
+        self.position = state["position"]
+        self.store.start(tuple(state["key"]))

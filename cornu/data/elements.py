@@ -1,0 +1,229 @@
+"""What flows through a data set: arrays in tuples and dictionaries, and what is known of them beforehand.
+
+Tuples and dictionaries are structure, anything else is one array, lists as well. Inside the pipeline there are plain
+NumPy arrays. Where an element leaves it, into a loop or a function of the user's, it goes through `handed_out` or
+`given`; `present_as` is the one place for those who want other tensors there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cornu.core import border
+
+Element: TypeAlias = Any
+"""An array, or tuples and dictionaries of such."""
+
+TEXT = np.dtype("U")
+
+
+class DataArray(np.ndarray):
+    """An array as a loop over a data set gives it: NumPy's, with the `numpy()` that scripts for TensorFlow call."""
+
+    def numpy(self) -> Any:
+        """The plain array, or the one value of an array without axes; text as UTF-8, as TensorFlow has it."""
+        plain = self.view(np.ndarray)
+        if plain.dtype.kind == "U":
+            plain = np.array([text.encode() for text in plain.flat], object).reshape(plain.shape)
+        return plain[()]
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return found if isinstance(found, np.ndarray) else _single(found).view(DataArray)
+
+
+def _single(value: Any) -> np.ndarray:
+    """One value as an array without axes."""
+    array = np.empty((), np.asarray(value).dtype if isinstance(value, np.generic) else object)
+    array[()] = value
+    return array
+
+
+def map_leaves(function: Callable, first: Element, *others: Element) -> Element:
+    """Apply `function` to the arrays of elements of one structure."""
+    if isinstance(first, tuple):
+        made = [map_leaves(function, *parts) for parts in zip(first, *others, strict=True)]
+        return type(first)(*made) if hasattr(first, "_fields") else tuple(made)
+    if isinstance(first, Mapping):
+        return {key: map_leaves(function, first[key], *(other[key] for other in others)) for key in first}
+    return function(first, *others)
+
+
+def leaves(element: Element) -> Iterator[Any]:
+    """The arrays of an element, from left to right."""
+    if isinstance(element, (tuple, Mapping)):
+        for part in element.values() if isinstance(element, Mapping) else element:
+            yield from leaves(part)
+    else:
+        yield element
+
+
+def same_structure(first: Element, second: Element) -> bool:
+    """Whether two elements are nested alike."""
+    if isinstance(first, Mapping):
+        return (
+            isinstance(second, Mapping)
+            and first.keys() == second.keys()
+            and all(same_structure(first[key], second[key]) for key in first)
+        )
+    if isinstance(first, tuple):
+        return (
+            isinstance(second, tuple)
+            and len(first) == len(second)
+            and all(map(same_structure, first, second))
+        )  # fmt: skip
+    return not isinstance(second, (tuple, Mapping))
+
+
+# ---------------------------------------------------------------- from the user's values to arrays
+
+
+def as_element(value: Any) -> Element:
+    """A user's value as an element: numbers, lists and arrays of any library become NumPy arrays."""
+    return value if type(value) is np.ndarray else map_leaves(as_array, value)
+
+
+def as_array(value: Any) -> Any:
+    """One array. Python's numbers become int32 and float32, as in TensorFlow; None and data sets stay."""
+    if type(value) is np.ndarray or value is None or hasattr(value, "element_spec"):
+        return value
+    if isinstance(value, np.ndarray):
+        return value.view(np.ndarray)
+    if isinstance(value, np.generic):
+        return np.asarray(value)
+    if isinstance(value, bytes):
+        return _single(value)
+    if isinstance(value, (list, bool, int, float, str)):
+        return _from_python(value)
+    return border.to_numpy(value, "Dataset", "an element")
+
+
+def _from_python(value: Any) -> np.ndarray:
+    first = value
+    while isinstance(first, list) and first:
+        first = first[0]
+    if isinstance(first, bytes):
+        return np.array(value, object)
+    array = border.to_numpy([as_array(item) for item in value] if _holds_arrays(value) else value, "Dataset", "a list")
+    if not isinstance(first, (int, float)):
+        return array
+    if array.dtype == "float64":
+        return array.astype("float32")
+    narrow = array.astype("int32") if array.dtype == "int64" else array
+    return narrow if np.array_equal(narrow, array) else array
+
+
+def _holds_arrays(value: Any) -> bool:
+    return isinstance(value, list) and any(border.is_array(item) for item in value)
+
+
+# ---------------------------------------------------------------- out to the user
+
+_presented: Callable[[np.ndarray], Any] | None = None
+
+
+def present_as(function: Callable[[np.ndarray], Any] | None) -> None:
+    """From here on give loops and functions of the user's `function(array)` for each array.
+
+    None goes back to the usual: NumPy arrays, in loops with the method `numpy()`.
+    """
+    global _presented  # noqa: PLW0603 - one setting of the process
+    _presented = function
+
+
+def given(element: Element) -> Element:
+    """An element as a function of the user's is given it."""
+    return element if _presented is None else map_leaves(_present, element)
+
+
+def handed_out(element: Element) -> Element:
+    """An element as a loop of the user's is given it."""
+    return map_leaves(_present, element)
+
+
+def _present(leaf: Any) -> Any:
+    if not isinstance(leaf, np.ndarray):
+        return leaf
+    return leaf.view(DataArray) if _presented is None else _presented(leaf)
+
+
+def call(function: Callable, element: Element) -> Any:
+    """Call a user's function with an element; a tuple is spread over its arguments."""
+    element = given(element)
+    return function(*element) if type(element) is tuple else function(element)
+
+
+# ---------------------------------------------------------------- what is known beforehand
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Shape and dtype of an array of a data set.
+
+    Args:
+        shape: sizes of the axes, None for one that differs from element to element; None where nothing is known.
+        dtype: NumPy's dtype or its name; "string" for text.
+        name: name for the reader; it does nothing.
+
+    Example:
+
+        print(cornu.data.TensorSpec((None, 28), "float32").shape)  # (None, 28)
+    """
+
+    shape: tuple[int | None, ...] | None = ()
+    dtype: Any = "float32"
+    name: str | None = None
+
+    def __post_init__(self):
+        shape = None if self.shape is None or getattr(self.shape, "rank", 0) is None else tuple(self.shape)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "dtype", as_dtype(self.dtype))
+
+    def read(self, value: Any, owner: str) -> np.ndarray:
+        """`value` as an array of this kind, or an error that says how it differs."""
+        array = np.asarray(as_array(value))
+        if (self.dtype.kind == "U") != (array.dtype.kind in "OUS"):
+            raise TypeError(f"{owner}: expected an array of {self.dtype}. Received: {border.shortened(value)}.")
+        if self.shape is not None and not fits(array.shape, self.shape):
+            raise ValueError(f"{owner}: expected an array of shape {self.shape}. Received: shape {array.shape}.")
+        return array if self.dtype.kind == "U" else array.astype(self.dtype, copy=False)
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """NumPy's dtype of anything that names one; text of any length is `TEXT`."""
+    name = getattr(dtype, "name", dtype)
+    if name in ("string", "str", str, bytes) or getattr(dtype, "kind", "") in ("O", "U", "S"):
+        return TEXT
+    return np.dtype(name)
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether a shape is one of those that `wanted` allows."""
+    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
+
+
+def spec_of(leaf: Any) -> Any:
+    """What is known of an array, or of the elements of a data set within an element."""
+    if isinstance(leaf, np.ndarray):
+        return TensorSpec(leaf.shape, leaf.dtype)
+    return None if leaf is None else leaf.element_spec
+
+
+def with_leading(spec: Element, size: int | None) -> Element:
+    """The specs of batches of `size` elements."""
+    return map_leaves(lambda s: TensorSpec(None if s.shape is None else (size, *s.shape), s.dtype), spec)
+
+
+def without_leading(spec: Element) -> Element:
+    """The specs of the rows of batches."""
+    return map_leaves(lambda s: TensorSpec(None if s.shape is None else s.shape[1:], s.dtype), spec)
+
+
+def common(first: TensorSpec, second: TensorSpec) -> TensorSpec:
+    """What holds of both."""
+    if first.shape is None or second.shape is None or len(first.shape) != len(second.shape):
+        return TensorSpec(None, first.dtype)
+    shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+    return TensorSpec(shape, first.dtype)

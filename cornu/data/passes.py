@@ -1,0 +1,251 @@
+"""One way through a data set: a chain of small iterators, each of which can say where it stands.
+
+A step of a data set opens a `Pass` over the passes of the steps before it. `get_state()` is a small dictionary of
+counters that JSON can hold; `set_state` puts a pass that was just opened where another one of the same step stood.
+Elements that a pass holds are never part of its state: a `Reader` remembers from where they can be read again.
+
+A pass is opened with a key, the numbers of the passes and rounds that it belongs to. Random orders follow from a seed
+and that key, so that each epoch has its own and any of them can be made again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cornu.data.elements import Element, as_element, call, map_leaves
+from cornu.errors import DataError
+
+State: TypeAlias = dict[str, Any]
+Key: TypeAlias = tuple[int, ...]
+
+
+class Pass:
+    """An iterator over elements that knows its place; a subclass names the counters that tell it.
+
+    Args:
+        upstreams: the passes that this one reads.
+    """
+
+    counters: tuple[str, ...] = ()
+
+    def __init__(self, *upstreams: "Pass"):
+        self.upstreams = upstreams
+        if upstreams:
+            self.upstream = upstreams[0]
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __next__(self) -> Element:
+        raise NotImplementedError(type(self))
+
+    def get_state(self) -> State:
+        """Where this stands, for JSON."""
+        state = {name: getattr(self, name) for name in self.counters}
+        if self.upstreams:
+            state["upstream"] = [upstream.get_state() for upstream in self.upstreams]
+        return state
+
+    def set_state(self, state: State) -> None:
+        """Go to where another pass stood; for a pass from which nothing was read."""
+        for name in self.counters:
+            setattr(self, name, state[name])
+        for upstream, its_state in zip(self.upstreams, state.get("upstream", ()), strict=True):
+            upstream.set_state(its_state)
+
+
+def generator(seed: Sequence[int], key: Key) -> np.random.Generator:
+    """Random numbers that follow from a seed and a key alone."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+# ---------------------------------------------------------------- sources
+
+
+class Counted(Pass):
+    """Elements that have a number."""
+
+    counters = ("position",)
+
+    def __init__(self, size: int, element_at: Callable[[int], Element]):
+        super().__init__()
+        self.size, self.element_at, self.position = size, element_at, 0
+
+    def __next__(self) -> Element:
+        if self.position >= self.size:
+            raise StopIteration
+        self.position += 1
+        return self.element_at(self.position - 1)
+
+
+class Generated(Pass):
+    """What a function's generator yields; it is started anew and gone through up to where a state says."""
+
+    counters = ("position",)
+
+    def __init__(self, start: Callable[[], Iterator], read: Callable[[Any], Element], owner: str):
+        super().__init__()
+        self.start, self.read, self.owner, self.position = start, read, owner, 0
+        self._iterator: Iterator | None = None
+
+    def __next__(self) -> Element:
+        item = next(self._started())
+        self.position += 1
+        return self.read(item)
+
+    def _started(self) -> Iterator:
+        if self._iterator is None:
+            self._iterator = iter(self.start())
+        return self._iterator
+
+    def set_state(self, state: State) -> None:
+        """Go through what was read before."""
+        for _ in range(state["position"]):
+            next(self._started())
+        self.position = state["position"]
+
+
+# ---------------------------------------------------------------- one element in, one out
+
+
+class Map(Pass):
+    """A user's function of each element."""
+
+    counters = ("index",)
+
+    def __init__(self, upstream: Pass, function: Callable, owner: str):
+        super().__init__(upstream)
+        self.function, self.owner, self.index = function, owner, 0
+
+    def __next__(self) -> Element:
+        element = next(self.upstream)
+        self.index += 1
+        return mapped(self.function, element, self.owner, self.index - 1)
+
+
+def mapped(function: Callable, element: Element, owner: str, index: int) -> Element:
+    """`function(element)` as an element; an error says which element of which step it was."""
+    return as_element(called(function, element, owner, index))
+
+
+def called(function: Callable, element: Element, owner: str, index: int) -> Any:
+    """What a user's function makes of an element; an error says which element of which step it was."""
+    try:
+        return call(function, element)
+    except Exception as error:
+        raise DataError(f"{owner} failed at element {index}: {type(error).__name__}: {error}") from error
+
+
+class Filter(Pass):
+    """The elements for which a user's function is true."""
+
+    counters = ("index",)
+
+    def __init__(self, upstream: Pass, function: Callable, owner: str):
+        super().__init__(upstream)
+        self.function, self.owner, self.index = function, owner, 0
+
+    def __next__(self) -> Element:
+        for element in self.upstream:
+            self.index += 1
+            if called(self.function, element, self.owner, self.index - 1):
+                return element
+        raise StopIteration
+
+
+class Take(Pass):
+    """The first elements."""
+
+    counters = ("taken",)
+
+    def __init__(self, upstream: Pass, count: int):
+        super().__init__(upstream)
+        self.count, self.taken = count, 0
+
+    def __next__(self) -> Element:
+        if self.taken == self.count:
+            raise StopIteration
+        element = next(self.upstream)
+        self.taken += 1
+        return element
+
+
+class Skip(Pass):
+    """All but the first elements; every one where there is no count."""
+
+    counters = ("skipped",)
+
+    def __init__(self, upstream: Pass, count: int | None):
+        super().__init__(upstream)
+        self.count, self.skipped = count, 0
+
+    def __next__(self) -> Element:
+        while self.skipped != self.count:
+            next(self.upstream)
+            self.skipped += 1
+        return next(self.upstream)
+
+
+class Zip(Pass):
+    """Elements of several data sets, side by side in the structure that they were given in."""
+
+    def __init__(self, structure: Element, upstreams: Sequence[Pass]):
+        super().__init__(*upstreams)
+        self.structure = structure
+
+    def __next__(self) -> Element:
+        elements = [next(upstream) for upstream in self.upstreams]
+        return map_leaves(elements.__getitem__, self.structure)
+
+
+# ---------------------------------------------------------------- batches
+
+
+class Batch(Pass):
+    """Elements stacked along a new first axis."""
+
+    def __init__(self, upstream: Pass, size: int, drop_remainder: bool, stack: Callable[[list[Element]], Element]):
+        super().__init__(upstream)
+        self.size, self.drop_remainder, self.stack = size, drop_remainder, stack
+
+    def __next__(self) -> Element:
+        elements = list(islice(self.upstream, self.size))
+        if not elements or (self.drop_remainder and len(elements) < self.size):
+            raise StopIteration
+        return self.stack(elements)
+
+
+# ---------------------------------------------------------------- passes over passes
+
+
+class Repeat(Pass):
+    """One pass after another over the same data set, each a round with an order of its own."""
+
+    counters = ("round",)
+
+    def __init__(self, open_round: Callable[[int], Pass], count: int | None):
+        super().__init__(open_round(0))
+        self.open_round, self.count, self.round, self._is_empty = open_round, count, 0, True
+
+    def __next__(self) -> Element:
+        while self.round != self.count:
+            for element in self.upstream:
+                self._is_empty = False
+                return element
+            if self._is_empty:  # no further round would bring anything
+                break
+            self._enter(self.round + 1)
+        raise StopIteration
+
+    def _enter(self, number: int) -> None:
+        self.round, self._is_empty = number, True
+        self.upstreams = (self.open_round(number),)
+        self.upstream = self.upstreams[0]
+
+    def set_state(self, state: State) -> None:
+        """Enter the round, and go on within it."""
+        self._enter(state["round"])
+        super().set_state(state)
+        self._is_empty = False

@@ -1,0 +1,95 @@
+"""Passes that work in threads: functions applied to several elements at a time, elements made ahead.
+
+Elements keep their order. A thread knows the queue that it works for but not the pass, so that a pass that is used up,
+closed or forgotten ends its threads.
+"""
+
+import contextvars
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from cornu.data.elements import Element
+from cornu.data.passes import Pass, State, mapped
+from cornu.data.prefetch import Prefetch
+from cornu.data.readers import Reader
+
+AUTOTUNE = -1
+"""Leaves the number of threads, or of elements made ahead, to the data set."""
+
+_MARKED = 8  # elements from one mark of a reader to the next
+
+
+def threads_for(parallel: int) -> int:
+    """How many threads a number of parallel calls means."""
+    return (os.cpu_count() or 1) if parallel == AUTOTUNE else parallel
+
+
+class ParallelMap(Pass):
+    """A user's function of several elements at a time."""
+
+    def __init__(self, upstream: Pass, function: Callable, owner: str, threads: int):
+        super().__init__(upstream)
+        self.function, self.owner, self.threads, self.done = function, owner, threads, 0
+        self.reader = Reader(upstream, _MARKED)
+        self._waiting: deque[Future] = deque()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cornu-map")
+        self._end = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+
+    def __next__(self) -> Element:
+        self._submit()
+        if not self._waiting:
+            self._end()
+            raise StopIteration
+        future = self._waiting.popleft()
+        self.done += 1
+        self.reader.needed = self.done
+        return future.result()
+
+    def _submit(self) -> None:
+        while len(self._waiting) < 2 * self.threads:
+            index = self.reader.count
+            try:
+                element = next(self.reader)
+            except StopIteration:
+                return
+            run = contextvars.copy_context().run
+            self._waiting.append(self._pool.submit(run, mapped, self.function, element, self.owner, index))
+
+    def get_state(self) -> State:
+        """How many elements came out, and where to read those again that are at work."""
+        return {"done": self.done, **self.reader.place(self.done)}
+
+    def set_state(self, state: State) -> None:
+        """Read up to the next element, without calling the function."""
+        self.done = state["done"]
+        deque(self.reader.reread(state, self.done), maxlen=0)
+
+
+class Ahead(Pass):
+    """Elements that a thread makes ahead."""
+
+    def __init__(self, upstream: Pass, size: int):
+        super().__init__(upstream)
+        self.size, self.done = size, 0
+        self.reader = Reader(upstream, _MARKED)
+        self._prefetch: Prefetch | None = None
+
+    def __next__(self) -> Element:
+        if self._prefetch is None:
+            self._prefetch = Prefetch(self.reader, self.size)
+        element = next(self._prefetch)
+        self.done += 1
+        self.reader.needed = self.done
+        return element
+
+    def get_state(self) -> State:
+        """How many elements came out, and from where to make the next one."""
+        return {"done": self.done, **self.reader.place(self.done)}
+
+    def set_state(self, state: State) -> None:
+        """Make the elements since the mark again, and drop them."""
+        self.done = state["done"]
+        deque(self.reader.reread(state, self.done), maxlen=0)

@@ -1,0 +1,295 @@
+"""`cornu.data.Dataset`: elements made step by step, in an order that can be had again."""
+
+import gc
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu.data import AUTOTUNE, Dataset
+from cornu.errors import DataError
+
+X = np.arange(10.0)
+
+
+def numbers(dataset):
+    """The elements as Python's numbers and lists."""
+    return [np.asarray(element).tolist() for element in dataset]
+
+
+def rows(count=10):
+    return Dataset.from_tensor_slices(np.arange(count))
+
+
+# ------------------------------------------------------------------ stopped anywhere, the rest is the same
+
+PIPELINES = {
+    "from_tensor_slices": lambda: Dataset.from_tensor_slices({"a": X, "b": -X}),
+    "from_tensors": lambda: Dataset.from_tensors((X, 1)),
+    "from_generator": lambda: Dataset.from_generator(lambda: iter(range(5)), output_types="int32"),
+    "range": lambda: Dataset.range(2, 12, 3),
+    "zip": lambda: Dataset.zip((rows(), {"other": rows(7).shuffle(3)})),
+    "enumerate": lambda: rows(4).enumerate(start=2),
+    "map": lambda: rows().map(lambda x: x * 2),
+    "map in threads": lambda: rows(30).map(lambda x: (x, x * 2), num_parallel_calls=3),
+    "filter": lambda: rows().filter(lambda x: x % 3 != 0),
+    "batch": lambda: rows().batch(3),
+    "batch without remainder": lambda: rows().batch(3, drop_remainder=True),
+    "shuffle a little": lambda: rows().shuffle(4, seed=1),
+    "shuffle all": lambda: rows().shuffle(10),
+    "shuffle with room to spare": lambda: rows().shuffle(100),
+    "shuffle the same each time": lambda: rows().shuffle(10, reshuffle_each_iteration=False).repeat(2),
+    "shuffle and repeat": lambda: rows().shuffle(4).repeat(3),
+    "repeat and shuffle": lambda: rows(4).repeat(3).shuffle(5),
+    "take": lambda: rows().take(4),
+    "skip": lambda: rows().skip(4),
+    "prefetch": lambda: rows(20).prefetch(2),
+    "cache": lambda: rows(6).shuffle(6).cache().repeat(3),
+    "all at once": lambda: (
+        rows(20).shuffle(7).cache().map(lambda x: x + 1, num_parallel_calls=2).shuffle(5).repeat(2).batch(3).prefetch(2)
+    ),
+}  # fmt: skip
+
+
+def read(iterator, count=None):
+    """What an iterator gives, as text, so that types and structures count."""
+    return [repr(element) for element, _ in zip(iterator, range(10**6 if count is None else count), strict=False)]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_stop_anywhere_and_the_rest_is_the_same_in_a_new_iterator(name):
+    count = len(read(PIPELINES[name]()))
+    for stop in range(count + 1):
+        cornu.utils.set_random_seed(5)
+        dataset = PIPELINES[name]()
+        iterator = dataset.as_numpy_iterator()
+        for _ in range(stop):
+            next(iterator)
+        state = json.dumps(iterator.get_state())
+        rest, next_epoch = read(iterator), read(dataset)
+        cornu.utils.set_random_seed(5)
+        again = PIPELINES[name]()
+        iterator = again.as_numpy_iterator()
+        iterator.set_state(json.loads(state))
+        assert len(rest) == count - stop
+        assert read(iterator) == rest
+        assert read(again) == next_epoch
+        assert len(state) < 1000
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_what_is_known_beforehand_is_true(name):
+    dataset = PIPELINES[name]()
+    elements = list(dataset.as_numpy_iterator())
+    assert int(dataset.cardinality()) in (len(elements), cornu.data.UNKNOWN_CARDINALITY)
+    assert repr(dataset).startswith("<Dataset: ")
+    for element in elements:
+        cornu.tree.map_structure(lambda leaf, spec: spec.read(leaf, "test"), element, dataset.element_spec)
+
+
+def test_a_state_of_another_pipeline_is_refused():
+    state = iter(rows().batch(2)).get_state()
+    with pytest.raises(ValueError, match=r"other steps: from_tensor_slices → batch\(2\)"):
+        iter(rows().batch(3)).set_state(state)
+
+
+def test_a_shuffle_of_very_many_starts_again_at_once():
+    def make():
+        return Dataset.range(100_000).shuffle(100, seed=3)
+
+    iterator = make().as_numpy_iterator()
+    for _ in range(90_000):
+        next(iterator)
+    again = make().as_numpy_iterator()
+    again.set_state(iterator.get_state())
+    assert again._pass.reader.count == iterator._pass.reader.count
+    assert iterator.get_state()["place"]["start"] > 85_000  # what is read again is a few buffers
+    assert read(again) == read(iterator)
+
+
+# ------------------------------------------------------------------ order
+
+
+def test_each_epoch_has_its_own_order_and_each_run_the_same_ones():
+    def run():
+        cornu.utils.set_random_seed(7)
+        dataset = rows().shuffle(10)
+        return [numbers(dataset) for _ in range(3)]
+
+    first = run()
+    assert run() == first
+    assert len({tuple(order) for order in first}) == 3
+    assert all(sorted(order) == list(range(10)) for order in first)
+
+
+def test_two_shuffles_without_seeds_differ_and_two_with_one_seed_agree():
+    assert numbers(rows().shuffle(10)) != numbers(rows().shuffle(10))
+    pairs = Dataset.zip((rows().shuffle(10, seed=2), rows().shuffle(10, seed=2)))
+    assert all(a == b for a, b in pairs)
+
+
+def test_the_same_order_each_time_if_asked_for():
+    dataset = rows().shuffle(10, reshuffle_each_iteration=False)
+    assert numbers(dataset) == numbers(dataset) != list(range(10))
+
+
+def test_an_element_comes_at_most_a_buffer_early():
+    order = numbers(rows(100).shuffle(10))
+    assert sorted(order) == list(range(100))
+    assert all(element - place < 10 for place, element in enumerate(order))
+
+
+def test_all_orders_are_equally_likely():
+    dataset = rows(3).shuffle(3, seed=0)
+    counts = {}
+    for _ in range(1200):
+        order = tuple(numbers(dataset))
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 6 and min(counts.values()) > 150
+
+
+# ------------------------------------------------------------------ elements
+
+
+def test_tuples_and_dictionaries_nest_and_tuples_are_spread():
+    dataset = Dataset.from_tensor_slices((X, {"y": X})).map(lambda x, rest: {"sum": x + rest["y"], "pair": (x, x)})
+    last = next(iter(dataset.batch(10)))
+    assert last["sum"].tolist() == (2 * X).tolist() and last["pair"][1].shape == (10,)
+
+
+def test_numpy_gives_what_tensorflow_gives():
+    for number, text in Dataset.from_tensor_slices((np.arange(2), ["a", "ü"])).skip(1).batch(1):
+        assert number.numpy().tolist() == [1] and number[0].numpy() == 1
+        assert text[0].numpy() == "ü".encode() and text.numpy().tolist() == ["ü".encode()]
+        assert type(number.numpy()) is np.ndarray and isinstance(number[0].numpy(), np.int64)
+
+
+def test_numbers_of_python_become_32_bits():
+    element = next(iter(Dataset.from_tensors((1, 1.5, [1, 2], "a", b"b\0", True, 2**40))))
+    assert [part.dtype for part in element[:3]] == ["int32", "float32", "int32"]
+    assert element[3].item() == "a" and element[4].numpy() == b"b\0" and element[5].dtype == bool
+    assert element[6].item() == 2**40
+
+
+def test_rows_of_different_shapes():
+    dataset = Dataset.from_tensor_slices(([[1, 2, 3], [4], []], [0, 1, 2]))
+    assert [x.tolist() for x, _ in dataset] == [[1, 2, 3], [4], []]
+    assert dataset.element_spec[0].shape == (None,)
+    with pytest.raises(DataError, match=r"elements of one shape.*padded_batch"):
+        list(dataset.batch(2))
+
+
+def test_a_function_cannot_write_to_the_data():
+    def spoil(x):
+        x += 1
+        return x
+
+    for dataset in (Dataset.from_tensor_slices(np.zeros((3, 2))), Dataset.range(3).batch(3).cache()):
+        with pytest.raises(DataError, match="read-only"):
+            list(dataset.map(spoil))
+
+
+def test_the_sizes_are_known_where_they_can_be():
+    endless, unknown = rows(3).repeat(), rows(3).filter(bool)
+    assert len(rows(10).batch(3)) == 4 and len(rows(10).batch(3, drop_remainder=True)) == 3
+    assert endless.cardinality() == cornu.data.INFINITE_CARDINALITY
+    assert unknown.cardinality().numpy() == cornu.data.UNKNOWN_CARDINALITY
+    assert len(endless.take(5)) == 5 and len(Dataset.zip(endless, rows(4))) == 4
+    with pytest.raises(TypeError, match="no end"):
+        len(endless)
+    with pytest.raises(TypeError, match="not known before"):
+        len(unknown)
+
+
+def test_a_generator_must_yield_what_was_declared():
+    def make(*values, **declared):
+        return Dataset.from_generator(lambda: iter(values), **declared)
+
+    spec = (cornu.data.TensorSpec((None,), "float32"), cornu.data.TensorSpec((), "string"))
+    x, _ = next(iter(make(([1, 2], "a"), output_signature=spec)))
+    assert x.dtype == "float32"
+    with pytest.raises(ValueError, match=r"shape \(None,\). Received: shape \(1, 1\)"):
+        list(make(([[1]], "a"), output_signature=spec))
+    with pytest.raises(TypeError, match="structure"):
+        list(make([1.0], output_signature=spec))
+    with pytest.raises(TypeError, match="must be a function"):
+        Dataset.from_generator([1, 2])
+    pairs = make((1, [2]), output_types=("int64", "float32"), output_shapes=((), (1,)))
+    assert [part.dtype for part in next(iter(pairs))] == ["int64", "float32"]
+    assert pairs.element_spec[1].shape == (1,)
+    repeated = Dataset.from_generator(lambda n: iter(range(n)), output_types="int32", args=(3,)).repeat(2)
+    assert numbers(repeated) == [0, 1, 2, 0, 1, 2]
+
+
+# ------------------------------------------------------------------ errors and threads
+
+
+@pytest.mark.parametrize("threads", [None, 2, AUTOTUNE])
+def test_an_error_names_the_step_and_the_element(threads):
+    def invert(x):
+        if x == 7:
+            raise KeyError("seven")
+        return 1 / x
+
+    dataset = rows(20).skip(1).map(invert, num_parallel_calls=threads).batch(2)
+    with pytest.raises(DataError, match=r"map\(invert\).*from_tensor_slices → skip\(1\) → .* element 6: KeyError") as e:
+        list(dataset)
+    assert isinstance(e.value.__cause__, KeyError)
+
+
+def test_threads_work_at_the_same_time_and_keep_the_order():
+    meeting = threading.Barrier(3)
+    assert numbers(rows(30).map(lambda x: (meeting.wait(30), x)[1], num_parallel_calls=3)) == list(range(30))
+
+
+def threads_of_cornu():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("cornu")]
+
+
+@pytest.mark.parametrize("leave", ["at the end", "forgotten", "after an error"])
+def test_threads_end_with_the_iterator(leave):
+    before = set(threads_of_cornu())
+
+    def halve(x):
+        if leave == "after an error" and x == 5:
+            raise ValueError("five")
+        return x / 2
+
+    dataset = rows(8).repeat(100).map(halve, num_parallel_calls=2)
+    iterator = iter(dataset.map(lambda x: x).prefetch(2))
+    if leave == "at the end":
+        list(iterator)
+    elif leave == "forgotten":
+        next(iterator)
+    else:
+        with pytest.raises(DataError):
+            list(iterator)
+    started = set(threads_of_cornu()) - before
+    del iterator
+    gc.collect()
+    for thread in started:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_program_ends_though_an_iterator_was_left_open():
+    code = (
+        "from cornu.data import Dataset\n"
+        "it = iter(Dataset.range(10**9).map(lambda x: x, num_parallel_calls=2).batch(4).prefetch(3))\n"
+        "print(next(it))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.strip() == "[0 1 2 3]" and not done.stderr
+
+
+def test_no_more_is_read_ahead_than_asked_for():
+    made = []
+    iterator = iter(Dataset.range(1000).map(lambda x: made.append(x) or x).prefetch(3))
+    next(iterator)
+    iterator._pass._prefetch._queue.stop()
+    iterator._pass._prefetch._thread.join()
+    assert len(made) <= 5
