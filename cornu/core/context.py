@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cornu.core.allocation import Allocator
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,8 @@ class Context:
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
     losses: list | None = None  # where add_loss puts losses
     remat: Any = None  # how activations are recomputed
-    valueless: bool = False  # whether variables are made with a shape and a dtype alone
+    allocator: "Allocator | None" = None  # what gives new variables their arrays; None: each is made at once
     budget: Any = None  # what the load that is going on may take
-    later: Any = None  # the variables made without their first values; None where all get them
     written: dict | None = None  # the layers in the config that is being written, by identity
     shared: dict | None = None  # the layers made from the config that is being read, by class and number
     safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read

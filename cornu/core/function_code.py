@@ -20,7 +20,7 @@ import numpy as np
 
 import cornu
 from cornu import registry, settings
-from cornu.core import context, tracebacks
+from cornu.core import allocation, context, tracebacks
 
 CLASS_NAME = "__lambda__"
 _PYTHON = ".".join(map(str, sys.version_info[:2]))
@@ -71,7 +71,7 @@ def read(config: Any, what: str = "a function", values: Callable[[Any], Any] = l
         values: how defaults and the values of variables around the function are read.
     """
     allowed = context.current().safe_mode is False or settings.read("unsafe_deserialization")
-    if not allowed or context.current().valueless:
+    if not allowed or not allocation.current().has_values:
         raise ValueError(
             f"The config holds Python code as {what}, which was refused: it could do whatever this program may. If you "
             "trust the file as you trust a program, pass safe_mode=False to the function that loads it. Otherwise "

@@ -7,6 +7,7 @@ scope maps variables to values: while it is open, reading and assigning go to th
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry, tree, validate
-from cornu.core import border, budget, compilation_cache, context, dtypes
+from cornu.core import allocation, border, compilation_cache, context, dtypes
+from cornu.core.allocation import Absent, Pending
 from cornu.core.typing import ArrayLike, InitializerLike
 
 
@@ -88,11 +90,9 @@ class Variable:
         self.overwrite_with_gradient = False
         self._layout = layout
         self._trainable = self.made_trainable = bool(trainable)
-        self._value = _initial_value(initializer, shape, dtype, name, layout)
+        self._value = _first_value(self, initializer, shape, dtype)
         self._dtype = dtypes.standardize_dtype(self._value.dtype)
         self._is_float = dtypes.is_float(self._dtype)
-        if type(self._value) is _FirstValue:
-            context.current().later.append(self)
 
     @property
     def trainable(self) -> bool:
@@ -118,8 +118,8 @@ class Variable:
             if self in mapping:
                 value = mapping[self]
                 break
-        if type(value) is _FirstValue:
-            value = self._first_value()
+        if isinstance(value, Absent):
+            value = self._present(value)
         if ambient.autocast is not None and self.autocast and self._is_float and value.dtype != ambient.autocast:
             return value.astype(ambient.autocast)
         return value
@@ -127,33 +127,25 @@ class Variable:
     def assign(self, value: Any) -> jax.Array:
         """Give the variable a new value of the same shape; the dtype is kept."""
         value = value.value if isinstance(value, Variable) else value
-        valueless = context.current().valueless
-        array = value if valueless else jnp.asarray(_unshared(value), dtype=self._dtype)
-        shape = np.shape(array)
-        if shape != self.shape:
+        allocator, states = allocation.current(), context.current().states
+        array = allocator.given(value, self._dtype)
+        if array.shape != self.shape:
             raise ValueError(
-                f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={shape}.'
+                f'Variable "{self.path}": the new value must have shape {self.shape}. Received: shape={array.shape}.'
             )
-        if valueless:
-            self._value = jnp.zeros(shape, self._value.dtype)
-            return array
-        states = context.current().states
         if states:
             states[0][self] = array
-        elif isinstance(array, jax.core.Tracer):
+        elif not isinstance(array, jax.core.Tracer):
+            # A copy of an array that the caller still holds, and may donate to a function of their own.
+            give_values([self], [jnp.array(array) if array is value else array])
+        elif not allocator.has_values:
+            give_values([self], [Absent(array.shape, self._dtype)])
+        else:
             raise ValueError(
                 f'Variable "{self.path}" was assigned inside a compiled function, which would lose the value. '
                 "Make the function pure with cornu's stateless methods or a StatelessScope."
             )
-        else:
-            self._set(array, copy=array is value)
         return array
-
-    def _set(self, array: jax.Array, copy: bool) -> None:
-        """Keep `array`; a copy of it where the caller still holds it and may donate it to a function of their own."""
-        array = jnp.array(array) if copy else array
-        layout = self._layout
-        self._value = jax.device_put(array, layout) if layout is not None else array
 
     def assign_add(self, value: Any) -> jax.Array:
         """Add `value`."""
@@ -167,12 +159,11 @@ class Variable:
         with context.scope(autocast=None):
             return self.value
 
-    def _first_value(self) -> jax.Array:
-        """The value of a variable that has none yet: a stand-in where only shapes count, else its first one."""
-        waiting = self._value
-        if isinstance(jnp.zeros(()), jax.core.Tracer):
-            return jnp.zeros(waiting.shape, waiting.dtype)
-        self._value = waiting.make()
+    def _present(self, absent: Absent) -> jax.Array:
+        """The array in the place of one that is not there: a stand-in where only shapes count, else the first one."""
+        if isinstance(jnp.zeros(()), jax.core.Tracer) or not isinstance(absent, Pending):
+            return absent.stand_in()
+        give_values([self], [absent.make()])
         return self._value
 
     @property
@@ -192,8 +183,8 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array, which may be written to."""
-        if context.current().valueless:
-            return placeholder(self.shape, self.value.dtype)
+        if not allocation.current().has_values:
+            return allocation.placeholder(self.shape, self.value.dtype)
         return border.to_host(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -238,11 +229,24 @@ def values_of(variables: Iterable[Variable]) -> list:
     return list(map(Variable._value.__get__, variables))
 
 
-def give_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
-    """Give variables their new values, of their shapes and dtypes, all at one moment."""
+def give_values(variables: Sequence[Variable], values: Sequence) -> None:
+    """Give variables their new values, of their shapes and dtypes, all at one moment.
+
+    Every value that a variable has after its first one came through here.
+    """
+    if any(map(Variable._layout.__get__, variables)):
+        values = list(map(_placed, variables, values))
     before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
     deque(map(Variable._value.__set__, variables, values), maxlen=0)
     del before
+
+
+def _placed(variable: Variable, value: Any) -> Any:
+    """The value on the devices that the variable's layout names; the same object where it is there already."""
+    if variable._layout is None or isinstance(value, Absent):
+        return value
+    placed = jax.device_put(value, variable._layout)
+    return value if value.committed and value.format == placed.format else placed
 
 
 def changed_values(before: Sequence, after: Sequence) -> dict[int, Any]:
@@ -268,8 +272,19 @@ def assigned_together() -> Iterator[None]:
     new: dict[Variable, jax.Array] = {}
     with context.state(new):
         yield
-    placed = [value if v._layout is None else jax.device_put(value, v._layout) for v, value in new.items()]
-    assign_values(list(new), placed)
+    assign_values(list(new), list(new.values()))
+
+
+@contextmanager
+def unchanged_on_error(variables: Iterable[Variable]) -> Iterator[None]:
+    """Scope after whose failure the variables have the values that they had at its start."""
+    variables = tuple(variables)
+    before = values_of(variables)
+    try:
+        yield
+    except Exception:
+        give_values(variables, before)
+        raise
 
 
 def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
@@ -318,72 +333,52 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
-def _initial_value(initializer: InitializerLike | None, shape: Any, dtype: Any, name: str, layout: Any) -> jax.Array:
-    """The first value, made at once even while a function is being traced."""
+def _first_value(variable: Variable, initializer: Any, shape: Sequence[int] | None, dtype: Any) -> Any:
+    """The first value, made at once even while a function is being traced, or what the allocator has for it."""
     compilation_cache.start()
+    shape = None if shape is None else tuple(int(d) for d in shape)
     if isinstance(initializer, str):
         initializer = registry.named("initializers", initializer)
-    with made_at_once(), context.scope(states=(), autocast=None):
-        if callable(initializer) and not isinstance(initializer, Variable) and not hasattr(initializer, "shape"):
-            if shape is None:
-                raise ValueError(f"Variable {name!r}: with a function as initializer, shape must be given too.")
-            shape = tuple(int(d) for d in shape)
-            if context.current().later is not None:
-                return _FirstValue(initializer, shape, dtype, name, layout)
-            if context.current().valueless:
-                dtype = dtypes.standardize_dtype(dtype)
-            make = jnp.zeros if context.current().valueless else initializer
-            value = make(shape, dtype=dtypes.standardize_dtype(dtype))
-        else:
-            value = initializer.value if isinstance(initializer, Variable) else initializer
-            dtype = dtypes.dtype_of(value) if dtype is None and hasattr(value, "dtype") else dtype
-        dtype = None if dtype is None else dtypes.standardize_dtype(dtype)
+    if not callable(initializer) or isinstance(initializer, Variable) or hasattr(initializer, "shape"):
+        return _from_value(variable, initializer, shape, dtype)
+    if shape is None:
+        raise ValueError(f"Variable {variable.name!r}: with a function as initializer, shape must be given too.")
+    dtype = _kept_dtype(variable, dtype)
+    make = partial(_from_function, variable, initializer, shape, dtype)
+    return allocation.current().first(shape, dtype, make, variable)
+
+
+def _from_function(variable: Variable, initializer: Callable, shape: tuple[int, ...], dtype: str) -> jax.Array:
+    with allocation.at_once(), context.scope(states=(), autocast=None):
+        return _checked(variable, jnp.asarray(initializer(shape, dtype=dtype), dtype=dtype), shape)
+
+
+def _from_value(variable: Variable, value: Any, shape: tuple[int, ...] | None, dtype: Any) -> jax.Array:
+    with allocation.at_once(), context.scope(states=(), autocast=None):
+        value = value.value if isinstance(value, Variable) else value
         if dtype is None:
-            dtype = settings_dtype(value)
-        if dtype == "string":
-            raise ValueError(f"Variable {name!r}: strings cannot be held in a variable.")
-        array = jnp.asarray(value if callable(initializer) else _unshared(value), dtype=dtype)
-        array = jnp.array(array) if array is value and not callable(initializer) else array
-        if shape is not None and array.shape != tuple(shape):
-            raise ValueError(
-                f"Variable {name!r}: the first value must have shape {tuple(shape)}. Received: shape={array.shape}."
-            )
-        return jax.device_put(array, layout) if layout is not None else array
+            dtype = dtypes.dtype_of(value) if hasattr(value, "dtype") else settings_dtype(value)
+        array = allocation.current().given(value, _kept_dtype(variable, dtype))
+        return _checked(variable, jnp.array(array) if array is value else array, shape)
 
 
-def _unshared(value: Any) -> Any:
-    """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later.
-
-    An array that nobody can write to, such as those read from files, is taken as it is.
-    """
-    if isinstance(value, jax.Array):
-        return value
-    value = owner = border.to_numpy(value, "Variable", "value")
-    while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
-            return value.copy()
-        owner = owner.base
-    return value if owner is None else value.copy()
+def _kept_dtype(variable: Variable, dtype: Any) -> str:
+    kept = dtypes.storage_dtype(dtype)
+    if kept == "string":
+        raise ValueError(f"Variable {variable.name!r}: strings cannot be held in a variable.")
+    return kept
 
 
-class _FirstValue:
-    """The first value of a variable, to be made when it is asked for; most often the file's comes first."""
-
-    def __init__(self, initializer: Callable, shape: tuple[int, ...], dtype: Any, name: str, layout: Any):
-        kept = dtypes.storage_dtype(dtypes.standardize_dtype(dtype))
-        twin = placeholder(shape, jnp.dtype(kept))  # which refuses impossible shapes
-        self.shape, self.dtype, self.ndim, self.size, self.nbytes = shape, twin.dtype, twin.ndim, twin.size, twin.nbytes
-        self._make = initializer, shape, dtype, name, layout
-
-    def make(self) -> jax.Array:
-        """The value, if there is room for it."""
-        budget.take("values", self.nbytes, f"A variable of shape {self.shape}, for which the file has no values,")
-        with context.scope(later=None):
-            return _initial_value(*self._make)
+def _checked(variable: Variable, array: jax.Array, shape: tuple[int, ...] | None) -> jax.Array:
+    if shape is not None and array.shape != shape:
+        raise ValueError(
+            f"Variable {variable.name!r}: the first value must have shape {shape}. Received: shape={array.shape}."
+        )
+    return _placed(variable, array)
 
 
 @contextmanager
-def first_values_later() -> Iterator[None]:
+def deferred_values() -> Iterator[None]:
     """Scope in which new variables get no values until somebody assigns or reads them; at its end all have one.
 
     A model that is made to be given the weights of a file takes no memory before, whatever sizes it declares.
@@ -391,48 +386,13 @@ def first_values_later() -> Iterator[None]:
     Raises:
         ValueError: when the values that nobody assigned are larger than the budget of the load.
     """
-    later: list[Variable] = []
-    with context.scope(later=later):
+    allocator = allocation.Deferred(allocation.current())
+    with context.scope(allocator=allocator):
         yield
-    for variable in later:
-        if type(variable._value) is _FirstValue:
-            variable._value = variable._value.make()
-
-
-def made_at_once() -> AbstractContextManager:
-    """Scope in which arrays get their values at once, also while a function is being traced, if they get any."""
-    return nullcontext() if context.current().valueless else jax.ensure_compile_time_eval()
-
-
-def placeholder(shape: Sequence[int], dtype: Any) -> np.ndarray:
-    """An array that stands for one of this shape, and takes no memory however large it is."""
-    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
-
-
-def without_values(fn: Callable[[], Any]) -> Any:
-    """What `fn` returns when the variables that it makes have shapes and dtypes alone, which take no memory.
-
-    Args:
-        fn: function without arguments. It may build models, ask for shapes and assign: what is assigned is held
-            against the variable's shape and dropped. What it returns may hold no variables.
-
-    Example:
-
-        def size():
-            layer = cornu.layers.Dense(10**12)
-            layer.build((None, 3))
-            return layer.count_params()
-
-        print(cornu.core.variable.without_values(size))  # 4000000000000
-    """
-    found: list = []
-
-    def run() -> None:
-        with context.scope(valueless=True):
-            found.append(fn())
-
-    jax.eval_shape(run)
-    return found[0]
+    for variable in allocator.owners:
+        (value,) = values_of([variable])
+        if isinstance(value, Pending):
+            give_values([variable], [value.make()])
 
 
 def settings_dtype(value: Any) -> str:

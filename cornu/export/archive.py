@@ -193,7 +193,7 @@ class ExportArchive:
                 file.writestr(f"endpoints/{name}", content)
             for variable, name in self._names.items():
                 with file.open(f"weights/{name}.npy", "w", force_zip64=True) as member:
-                    value = np.asarray(stablehlo.to_bits(variable._value))
+                    value = np.asarray(stablehlo.to_bits(variable._own()))
                     np.lib.format.write_array(member, value, allow_pickle=False)
         if verbose:
             print(self._report(path))

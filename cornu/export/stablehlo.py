@@ -18,7 +18,7 @@ from jax import export, lax
 
 from cornu import validate
 from cornu.core import context
-from cornu.core.variable import Variable, functional
+from cornu.core.variable import Variable, functional, values_of
 from cornu.export import sizes
 from cornu.export.signature import Signature
 from cornu.kernels import platform
@@ -102,7 +102,7 @@ class _Met(dict):
         return True
 
     def __missing__(self, variable: Variable) -> Any:
-        self[variable] = variable._value
+        (self[variable],) = values_of([variable])
         return self[variable]
 
 

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import tree, validate
-from cornu.core import context
+from cornu.core import allocation, context
 from cornu.core.masks import require_steps
-from cornu.core.variable import Variable, functional, made_at_once
+from cornu.core.variable import Variable, functional
 from cornu.layers.cells import (
     StackedRNNCells,
     build_cell,
@@ -121,7 +121,7 @@ class RNN(OuterLayer):
         def keep(first: jax.Array) -> Variable:
             return Variable(first, dtype=self.variable_dtype, trainable=False, name="rnn_state")
 
-        with made_at_once():
+        with allocation.at_once():
             first = self.get_initial_state(sequences_shape[0])
             self.states = tree.map_structure(keep, first)
 

@@ -20,7 +20,7 @@ from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic
 from cornu.core.tracebacks import filtered
 from cornu.core.typing import Config
-from cornu.core.variable import Variable, first_values_later
+from cornu.core.variable import Variable, deferred_values
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
@@ -464,7 +464,7 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
     with (
         budget.load(len(text), values=_MOST_FRESH + _FOR_EACH * len(text)),
         function_code.reading(True, "The JSON text"),
-        first_values_later(),
+        deferred_values(),
     ):
         budget.take("objects", budget.cost_of_json(text), "The JSON text")
         with registry.custom_objects(custom_objects):

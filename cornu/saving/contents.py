@@ -15,6 +15,7 @@ import numpy as np
 
 from cornu import lazy
 from cornu.core import context, parts
+from cornu.core.allocation import ShapesAlone
 from cornu.optimizers import Optimizer
 from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
@@ -192,7 +193,7 @@ def _read_arrays(file: h5py.File, contents: Contents) -> None:
     """List the arrays, and what the loader would say of those that it refuses to read."""
     for path, group, name in _nodes(file):
         try:
-            with context.scope(valueless=True):
+            with context.scope(allocator=ShapesAlone()):
                 data = plain_h5.dataset(group, name)
                 array = plain_h5.array(data)
             dtype = _text(data, "dtype") if "dtype" in data.attrs else array.dtype.name

@@ -19,7 +19,7 @@ from typing import Any
 from cornu import validate
 from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered, of_a_file, warn
-from cornu.core.variable import first_values_later, reading_one_state
+from cornu.core.variable import deferred_values, reading_one_state
 from cornu.saving import archive, legacy_functions, legacy_model, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
@@ -124,7 +124,7 @@ def load_model(
 
 
 def _load(path: str, options: LoadOptions) -> Any:
-    with budget.load(), function_code.reading(options.safe_mode, repr(path)), first_values_later():
+    with budget.load(), function_code.reading(options.safe_mode, repr(path)), deferred_values():
         if os.path.isdir(path):
             return archive.load_folder(path, options)
         form = legacy_model if _is_hdf5(path) else _format(path, "load_model")

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cornu import lazy, validate
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, unchanged_on_error
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import legacy_arrays, plain_h5, weights_h5
 from cornu.saving.atomic import replacing
 from cornu.saving.legacy_arrays import Origin, Stored
-from cornu.saving.weights_h5 import restore
 
 if TYPE_CHECKING:
     import h5py
@@ -272,14 +271,10 @@ def _problem(pair: Pair) -> str | None:
 
 
 def _assign(pairs: Sequence[Pair]) -> None:
-    before = [(variable, variable._value) for pair in pairs for variable in pair.variables]
-    try:
+    with unchanged_on_error(variable for pair in pairs for variable in pair.variables):
         for pair in pairs:
             for variable, array in zip(pair.variables, pair.arrays, strict=True):
                 variable.assign(array.read())
-    except Exception:
-        restore(before)
-        raise
 
 
 # ---------------------------------------------------------------- what is in the file

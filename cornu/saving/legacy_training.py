@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cornu import losses, metrics, optimizers, registry
-from cornu.core import context
+from cornu.core import allocation
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
@@ -295,7 +295,7 @@ def restore(pairs: Sequence[tuple[Variable, Stored]], optimizer: Any) -> None:
     """Give the optimizer its state."""
     for variable, array in pairs:
         variable.assign(np.asarray(array.read()))
-    if context.current().valueless:
+    if not allocation.current().has_values:
         return
     product = next((v for v in optimizer.variables if _role(v) == _PRODUCT), None)
     if product is not None and not any(variable is product for variable, _ in pairs):

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cornu import lazy
-from cornu.core import budget, context
-from cornu.core.variable import placeholder
+from cornu.core import allocation, budget
 from cornu.errors import DamagedFileError
 from cornu.saving import h5_headers
 from cornu.saving.checksum import Sums
@@ -313,8 +312,8 @@ def array(data: h5py.Dataset) -> np.ndarray:
     _check_size(data)
     chunk = math.prod(data.chunks) * data.dtype.itemsize if data.chunks else 0
     budget.take("numbers", max(data.nbytes, chunk), f"The array {data.name}")
-    if context.current().valueless:
-        return placeholder(data.shape, data.dtype)
+    if not allocation.current().has_values:
+        return allocation.placeholder(data.shape, data.dtype)
     value = _read(data)
     if _is_bfloat16(data):
         import ml_dtypes

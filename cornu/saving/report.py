@@ -19,8 +19,8 @@ import jax
 
 from cornu import registry, tree
 from cornu.core import budget, context
+from cornu.core.allocation import without_values
 from cornu.core.configurable import deserialize_keras_object
-from cornu.core.variable import without_values
 from cornu.saving import config_rows, contents, legacy_config, report_table
 from cornu.saving.config_rows import ClassRow, LayerRow, said
 from cornu.saving.contents import Contents, Finding, StoredArray

@@ -15,7 +15,7 @@ import numpy as np
 
 from cornu import lazy, tree, validate
 from cornu.core import parts
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, unchanged_on_error
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.optimizers import Optimizer
 from cornu.random import SeedGenerator
@@ -96,36 +96,38 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
         skip_mismatch: whether parts whose weights do not fit are left as they are.
     """
     files = [file] if isinstance(file, h5py.File) else list(file)
-    skipped: list[str] = []
-    before: list[tuple[Variable, Any]] = []
     for each in files:
         plain_h5.check_room(each)
     groups = {group for each in files for group in _groups_with_arrays(each)}
-    try:
-        _build_optimizer(model, files)
-        found = _parts_for(model, set(map(_of_today, groups)))
-        stored = places({group_path(path) for path, _ in found}, groups)
-        unread = set(stored)
-        for path, part in found:
-            group = group_path(path)
-            unread.discard(group)
-            store = _store(files, stored.get(group, group))
-            problem = _problem(part, store) or _load_part(part, store, before)
-            if problem and not (skip_mismatch or isinstance(part, Optimizer)):
-                raise WeightsMismatchError(
-                    f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
-                )
-            skipped += [problem] if problem else []
-        unread = {path for path in unread if not path.startswith(_of_training(found))}
-        if unread and not skip_mismatch:
+    _build_optimizer(model, files)
+    found = _parts_for(model, set(map(_of_today, groups)))
+    stored = places({group_path(path) for path, _ in found}, groups)
+    with unchanged_on_error(variable for _, part in found for variable in _variables(part)):
+        return _read_parts(model, found, files, stored, skip_mismatch)
+
+
+def _read_parts(
+    model: Any, found: list[tuple[str, Any]], files: Sequence[h5py.File], stored: dict[str, str], skip_mismatch: bool
+) -> list[str]:
+    """Give the parts that were found their arrays, which lie where `stored` says."""
+    skipped: list[str] = []
+    unread = set(stored)
+    for path, part in found:
+        group = group_path(path)
+        unread.discard(group)
+        store = _store(files, stored.get(group, group))
+        problem = _problem(part, store) or _load_part(part, store)
+        if problem and not (skip_mismatch or isinstance(part, Optimizer)):
             raise WeightsMismatchError(
-                f"{_leftover(model, unread)} Nothing was changed. Pass skip_mismatch=True to leave it out."
+                f"{problem} Nothing was changed. Pass skip_mismatch=True to leave such parts as they are."
             )
-        skipped += [_leftover(model, unread)] if unread else []
-    except Exception:
-        restore(before)
-        raise
-    return skipped
+        skipped += [problem] if problem else []
+    unread = {path for path in unread if not path.startswith(_of_training(found))}
+    if unread and not skip_mismatch:
+        raise WeightsMismatchError(
+            f"{_leftover(model, unread)} Nothing was changed. Pass skip_mismatch=True to leave it out."
+        )
+    return skipped + ([_leftover(model, unread)] if unread else [])
 
 
 def read_all(model: Any, file: h5py.File) -> None:
@@ -206,24 +208,16 @@ def _paths(file: h5py.File, kind: type) -> list[str]:
     return found
 
 
-def _load_part(part: Any, store: Mapping[str, h5py.Dataset], before: list[tuple[Variable, Any]]) -> str | None:
-    """Give one part its arrays, noting the old values in `before`; what kept it from taking them, or None."""
-    old = [(v, v._value) for v in _variables(part)]
-    before += old
+def _load_part(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
+    """Give one part its arrays; what kept it from taking them, or None."""
     try:
-        if store:
-            part.load_own_variables({key: plain_h5.array(data) for key, data in store.items()})
+        with unchanged_on_error(_variables(part)):
+            if store:
+                part.load_own_variables({key: plain_h5.array(data) for key, data in store.items()})
     except ValueError as error:
-        restore(old)
         owner = validate.describe(part)
         return str(error) if str(error).startswith(owner) else f"{owner}: the file's weights do not fit. {error}"
     return None
-
-
-def restore(values: list[tuple[Variable, Any]]) -> None:
-    """Give variables their old values back."""
-    for variable, value in values:
-        variable._value = value
 
 
 def _store(files: Sequence[h5py.File], path: str) -> dict[str, h5py.Dataset]:

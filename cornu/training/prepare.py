@@ -16,6 +16,7 @@ from cornu import tree, validate
 from cornu.core import context
 from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
+from cornu.core.variable import values_of
 from cornu.losses import validation
 from cornu.training import advice, anatomy, step
 from cornu.training.data.batches import unpack_x_y_sample_weight
@@ -261,7 +262,7 @@ def _try_out(model: Any, data: Any, stage: str) -> None:
     if stage == "train" and is_built_in:
         _prepare_optimizer(model)
     parts = step.variables_of(model, stage)
-    state = tuple([variable._value for variable in part] for part in parts)
+    state = tuple(values_of(part) for part in parts)
     jax.eval_shape(step.pure_step(model, stage, parts), state, data, None)
 
 

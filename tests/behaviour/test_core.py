@@ -38,6 +38,29 @@ def test_what_a_user_read_from_a_variable_is_not_changed_by_training():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    ("initializer", "shape", "dtype", "kept"),
+    [
+        (np.zeros(2), None, None, "float32"),
+        (np.zeros(2, "int64"), None, None, "int32"),
+        ("zeros", (2,), "int64", "int32"),
+        ([1, 2], None, None, "int32"),
+        (lambda shape, dtype: np.zeros(shape, "int32"), (2,), None, "float32"),  # as in Keras, no function decides it
+    ],
+)
+def test_a_variable_is_of_the_dtype_that_was_asked_for_as_jax_keeps_it(initializer, shape, dtype, kept):
+    variable = cornu.Variable(initializer, shape=shape, dtype=dtype)
+    assert variable.dtype == variable.value.dtype == kept
+
+
+def test_a_variable_stays_on_the_device_that_it_was_laid_out_for():
+    device = jax.devices()[0]
+    variable = cornu.Variable(np.zeros(2), layout=device)
+    variable.assign(np.ones(2))
+    assert variable.value.committed
+    assert variable.value.devices() == {device}
+
+
 def test_functional_makes_assignments_pure():
     v = cornu.Variable(1.0)
     pure = functional(lambda x: v.assign_add(x) * 2, [v])
