@@ -39,9 +39,9 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "dtype_policies", "export",
-    "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers",
-    "preprocessing", "random", "regularizers", "saving", "tree", "utils",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets",
+    "dtype_policies", "export", "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models",
+    "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "tree", "utils",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         config as config,
         constraints as constraints,
         data as data,
+        datasets as datasets,
         dtype_policies as dtype_policies,
         errors as errors,
         export as export,

@@ -41,7 +41,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "callbacks.TensorBoard": (PLANNED, "CSVLogger, which writes the same numbers to a table."),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
-    "datasets": (PLANNED, "utils.get_file and np.load, or sklearn.datasets."),
     "distillation": (PLANNED, "a train_step that adds the teacher's loss to the student's."),
     "distribution": (PLANNED, "jax.sharding on the values of the variables."),
     "dtype_policies.AWQDTypePolicy": (PLANNED, _OWN_QUANTIZED),

@@ -6,7 +6,6 @@ the file has, and may call nothing outside of the compiled program but XLA's and
 """
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -25,7 +24,7 @@ from cornu.core import budget, dtypes
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import platform
-from cornu.saving import plain_zip
+from cornu.saving import plain_npz, plain_zip
 
 _MOST_METADATA = 64 * 2**20  # bytes
 _CALL = re.compile(r'custom_call @"?([^"\s(]+)|call_target_name = "([^"]*)"')
@@ -246,12 +245,9 @@ class _Reader:
     def _array(self, name: str) -> np.ndarray:
         content = self._read(name)
         try:
-            shape, turned, dtype, start = _npy_header(content)
-        except Exception as error:
-            raise _DamagedError(f"{name!r} is not an array: {error}") from error
-        if dtype.hasobject or dtype.kind not in "biufc" or math.prod(shape) * dtype.itemsize != len(content) - start:
-            raise _DamagedError(f"{name!r} has not the bytes that it claims")
-        return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if turned else "C")
+            return plain_npz.array(content, repr(name))
+        except ValueError as error:
+            raise _DamagedError(str(error)) from error
 
     def _endpoint(self, name: str, entry: dict[str, Any], variables: dict[str, Variable]) -> Endpoint:
         content = self._read(f"endpoints/{name}")
@@ -274,17 +270,6 @@ class _Reader:
             if not _LIBRARIES.fullmatch(called):
                 raise _DamagedError(f"the endpoint {name!r} calls {called!r}, which is not a part of XLA or JAX")
         return Endpoint(name, exported, taken, entry)
-
-
-def _npy_header(content: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """(shape, whether columns come first, dtype, where the values start)."""
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-    shape, turned, dtype = read(file)
-    if any(size < 0 for size in shape):
-        raise ValueError("a size is negative")
-    return shape, turned, dtype, file.tell()
 
 
 _ARRAY = {"name": str, "shape": [(int, str)], "dtype": str}

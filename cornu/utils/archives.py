@@ -27,7 +27,6 @@ from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
 
 _MOST_MEMBERS = 1_000_000
-_ENDING = "_extracted"
 _AT_ONCE = 2**20  # bytes, more than any header of a tar archive has
 _PACKED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _DAMAGE = (
@@ -37,17 +36,17 @@ _DAMAGE = (
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
-def unpack(path: Path, formats: str | Sequence[str] | None, again: bool = False) -> Path:
-    """The folder with the archive's members, beside it; unpacked unless it is there already.
+def unpack(path: Path, folder: Path, formats: str | Sequence[str] | None, again: bool = False) -> None:
+    """Put an archive's members into a folder, unless it is there already.
 
     Args:
         path: the archive.
+        folder: the folder, which holds nothing else.
         formats: `"auto"`, `"tar"`, `"zip"`, a list of the latter, or None for none.
         again: whether to unpack even where the folder is there.
     """
-    folder = path.with_name(f"{path.name}{_ENDING}")
     if folder.is_dir() and not again:
-        return folder
+        return
     opened = _open(path, formats)
     if opened is None:
         raise ValueError(f"{path} is not an archive of the formats {formats!r}.")
@@ -64,7 +63,6 @@ def unpack(path: Path, formats: str | Sequence[str] | None, again: bool = False)
         raise ValueError(f"{path} is damaged, or its members do not go together: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return folder
 
 
 def _open(path: Path, formats: str | Sequence[str] | None) -> AbstractContextManager | None:

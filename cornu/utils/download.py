@@ -53,7 +53,9 @@ def get_file(
         file_hash: MD5 or SHA-256 of the file in hexadecimal, checked after the download and before each use.
         cache_subdir: folder below `cache_dir`.
         hash_algorithm: `"md5"`, `"sha256"`, or `"auto"`, which goes by the length of `file_hash`.
-        extract: whether the file is an archive to unpack; the path returned is then that of its folder.
+        extract: whether the file is an archive to unpack; the path returned is then that of its folder: `NAME` for the
+            name that the address ends in, and for an `fname` without a dot; `NAME_extracted` for `NAME.zip` and the
+            like.
         archive_format: `"tar"`, `"zip"`, `"auto"` for either, a list of them, or None for no archive.
         cache_dir: folder for all downloads; None is `$KERAS_HOME`, else `~/.keras`.
         force_download: whether to download even where the file is there.
@@ -67,12 +69,15 @@ def get_file(
     file_hash = file_hash or md5_hash
     algorithm = _algorithm(hash_algorithm, file_hash)
     target = _folder(cache_dir, cache_subdir) / _name(fname, origin)
+    unpacked = target
+    if extract or untar:
+        target, unpacked = _archive_and_folder(target, named=fname is not None)
     with locked(target.with_name(f".{target.name}.lock")):
         if force_download or not _is_good(target, file_hash, algorithm):
             _download(origin, target, file_hash, algorithm)
         if extract or untar:
-            return os.fspath(archives.unpack(target, ["tar"] if untar else archive_format, force_download))
-    return os.fspath(target)
+            archives.unpack(target, unpacked, ["tar"] if untar else archive_format, force_download)
+    return os.fspath(unpacked)
 
 
 def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
@@ -95,6 +100,19 @@ def _name(fname: str | os.PathLike | None, origin: str) -> str:
     if not name:
         raise ValueError(f"get_file: the address ends in no file name. Give fname. Received: origin={origin!r}.")
     return name
+
+
+def _archive_and_folder(path: Path, named: bool) -> tuple[Path, Path]:
+    """Where an archive and what is in it are kept, which is where Keras keeps them.
+
+    Args:
+        path: the file's place.
+        named: whether the caller gave its name; one from an address is the folder's.
+    """
+    stem, dot, _ = path.name.partition(".")
+    if named and stem and dot:
+        return path, path.with_name(f"{stem}_extracted")
+    return path.with_name(f"{path.name}_archive"), path
 
 
 def _path(origin: str) -> str:

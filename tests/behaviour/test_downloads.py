@@ -1,8 +1,6 @@
 """Files from the internet: downloaded once, checked, resumed, and never half there. The server here is a local one."""
 
-import contextlib
 import hashlib
-import http.server
 import io
 import os
 import subprocess
@@ -16,77 +14,10 @@ import pytest
 
 import cornu
 from cornu.utils import download
+from tests.behaviour.local_server import Server
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 HASH = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server:
-    """A web server on this machine, whose behaviour each test sets.
-
-    Attributes:
-        files: bytes by path.
-        faults: what goes wrong with the next requests, one each: "drop" ends in the middle, "hang" stops answering in
-            the middle, "silent" never answers, a number is an HTTP status.
-        requests: (path, Range header) of the requests so far.
-    """
-
-    def __init__(self):
-        self.files, self.faults, self.requests = {}, [], []
-        self.ranges, self.free = True, threading.Event()
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
-            def do_GET(self):
-                outer.answer(self)
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    def address(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}/{name}"
-
-    def answer(self, request) -> None:
-        self.requests.append((request.path, request.headers.get("Range")))
-        fault = self.faults.pop(0) if self.faults else None
-        if fault == "silent":
-            self.free.wait(20)
-            return
-        content = self.files.get(request.path)
-        if isinstance(fault, int) or content is None:
-            request.send_error(fault or 404)
-            return
-        tag = f'"{hashlib.md5(content).hexdigest()}"'
-        start = 0
-        asked = request.headers.get("Range")
-        if asked and self.ranges and request.headers.get("If-Range", tag) == tag:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
-            if start >= len(content):
-                request.send_error(416)
-                return
-        request.send_response(206 if start else 200)
-        request.send_header("Content-Length", str(len(content) - start))
-        request.send_header("ETag", tag)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        request.end_headers()
-        rest = content[start:]
-        with contextlib.suppress(ConnectionError):
-            request.wfile.write(rest[: len(rest) // 2] if fault else rest)
-            request.wfile.flush()
-            if fault == "hang":
-                self.free.wait(20)
-
-    def close(self) -> None:
-        self.free.set()
-        self.http.shutdown()
-        self.thread.join()
-        self.http.server_close()
 
 
 @pytest.fixture
@@ -306,21 +237,27 @@ def zip_file(*names: str, content: bytes = b"hello") -> bytes:
     return buffer.getvalue()
 
 
+FLOWERS, CATS = tar_file(tar_member("folder/one.txt")), zip_file("folder/one.txt")
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "given"),
+    ("fname", "address", "content", "given", "archive", "unpacked"),
     [
-        ("a.tar.gz", tar_file(tar_member("folder/one.txt")), {"extract": True}),
-        ("a.tar", tar_file(tar_member("folder/one.txt"), mode="w"), {"untar": True}),
-        ("a.zip", zip_file("folder/one.txt"), {"extract": True, "archive_format": "zip"}),
+        (None, "a.tar.gz", FLOWERS, {"extract": True}, "a.tar.gz_archive", "a.tar.gz"),
+        ("flowers", "a.tgz", FLOWERS, {"untar": True}, "flowers_archive", "flowers"),
+        ("a.tar", "a.tar", tar_file(tar_member("folder/one.txt"), mode="w"), {"untar": True}, "a.tar", "a_extracted"),
+        ("a.v1.zip", "a.zip", CATS, {"extract": True, "archive_format": "zip"}, "a.v1.zip", "a_extracted"),
     ],
 )
-def test_an_archive_is_unpacked_into_a_folder_of_its_own(server, folder, name, content, given):
-    server.files[f"/{name}"] = content
-    path = get(server, name, **given)
-    assert path == str(folder / f"{name}_extracted")
-    assert (folder / f"{name}_extracted" / "folder" / "one.txt").read_bytes() == b"hello"
-    assert get(server, name, **given) == path
+def test_an_archive_and_its_folder_are_where_keras_has_them(
+    server, folder, fname, address, content, given, archive, unpacked
+):
+    server.files[f"/{address}"] = content
+    for _ in range(2):
+        assert cornu.utils.get_file(fname, server.address(address), **given) == str(folder / unpacked)
     assert len(server.requests) == 1
+    assert {path.name for path in folder.iterdir()} == {archive, unpacked, f".{archive}.lock"}
+    assert (folder / unpacked / "folder" / "one.txt").read_bytes() == b"hello"
 
 
 HOSTILE = {

@@ -1255,7 +1255,7 @@ TARS = {
 def test_a_tar_archive_stays_in_its_folder(name, tmp_path):
     path = tar_of(tmp_path / "bad.tar", TARS[name])
     with harmless(tmp_path), pytest.raises(ValueError, match=r"."):
-        archives.unpack(path, "auto")
+        archives.unpack(path, tmp_path / "unpacked", "auto")
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -1267,7 +1267,7 @@ def test_a_zip_archive_stays_in_its_folder(tmp_path):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, "/etc/passwd")
         with harmless(tmp_path), pytest.raises(ValueError, match="refused"):
-            archives.unpack(path, "auto")
+            archives.unpack(path, tmp_path / "unpacked", "auto")
         assert list(tmp_path.iterdir()) == [path]
 
 
@@ -1278,14 +1278,14 @@ def test_a_tar_archive_packed_beyond_belief_is_not_unpacked(packing, tmp_path):
         member.size = 40 * 2**20
         archive.addfile(member, io.BytesIO(bytes(member.size)))
     with harmless(tmp_path), pytest.raises(ValueError, match="claims"):
-        archives.unpack(tmp_path / "bad.tar", "auto")
+        archives.unpack(tmp_path / "bad.tar", tmp_path / "unpacked", "auto")
 
 
 def test_a_header_of_a_tar_archive_takes_no_memory(tmp_path):
     member = tar_member("pax", tarfile.XHDTYPE)
     tar_of(tmp_path / "bad.tar", [(member, b"9 path=a\n" * (60 * 2**20 // 9))], "w:xz")
     with harmless(tmp_path, most_bytes=2**26), pytest.raises(ValueError, match=r"."):
-        archives.unpack(tmp_path / "bad.tar", "auto")
+        archives.unpack(tmp_path / "bad.tar", tmp_path / "unpacked", "auto")
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5", ".weights.json", ".safetensors", ".stablehlo"])

@@ -30,7 +30,7 @@ LEVELS = [
     ["export"],
     ["models"],
     ["utils"],
-    ["preprocessing"],
+    ["preprocessing", "datasets"],
     ["applications"],
     ["tensorflow"],
     ["import_hook"],

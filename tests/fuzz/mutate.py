@@ -66,7 +66,7 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
 
     Args:
         content: the good file.
-        inside: "zip", "h5", "json", "safetensors", "tar" or "export": what it is made of.
+        inside: "zip", "h5", "json", "safetensors", "tar", "export" or "bytes": what it is made of.
         rng: the source of chance.
         others: good files of the same format, whose parts may be mixed in.
     """
@@ -352,5 +352,5 @@ def _zip_much(content: bytes, rng: random.Random) -> bytes:
 
 _MUCH = {"h5": _h5_much, "json": _json_much, "zip": _zip_much}
 _INSIDE = {
-    "export": _sealed, "h5": _h5, "json": _json, "safetensors": _safetensors, "tar": _tar, "zip": _zip,
+    "bytes": _bytes, "export": _sealed, "h5": _h5, "json": _json, "safetensors": _safetensors, "tar": _tar, "zip": _zip,
 }  # fmt: skip

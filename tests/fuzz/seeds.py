@@ -7,6 +7,7 @@ be what the inspection said, and weights that are refused must leave the model a
 import contextlib
 import io
 import json
+import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import numpy as np
 
 import cornu
 from cornu import layers
+from cornu.core import budget
+from cornu.saving import plain_npz, plain_pickle
 from cornu.utils import archives
 
 _OLD = Path(__file__).parents[1] / "files" / "legacy_h5.zip"  # of Keras 1 and 2
@@ -140,6 +143,35 @@ def _zip(folder: Path) -> dict[str, Path]:
     return {"": folder / "files.zip"}
 
 
+def _texts() -> np.ndarray:
+    """Lists of numbers, as data sets of texts have them."""
+    texts = np.empty(3, object)
+    texts[:] = [[1, 300, 70000], [], list(range(400))]
+    return texts
+
+
+def _pickle(folder: Path) -> dict[str, Path]:
+    values = {"batch": {"data": np.arange(12, dtype="uint8").reshape(2, 6), "labels": [3, 2**31], "names": (b"a", "b")}}
+    found = {}
+    for protocol in (2, 4, 5):
+        for name, value in (values | {"texts": _texts()}).items():
+            found[f"{name}-{protocol}"] = folder / f"{name}-{protocol}.pickle"
+            found[f"{name}-{protocol}"].write_bytes(pickle.dumps(value, protocol))
+    return found
+
+
+def _npz(folder: Path) -> dict[str, Path]:
+    found = {"plain": folder / "plain.npz", "packed": folder / "packed.npz"}
+    for name, write in (("plain", np.savez), ("packed", np.savez_compressed)):
+        write(found[name], x=_texts(), y=np.arange(3), z=np.zeros((4, 4), "float32"))
+    return found
+
+
+def _unpickle(path: Path, name: str) -> None:
+    with budget.load(path.stat().st_size):
+        plain_pickle.load(path.read_bytes(), path.name, encoding="bytes")
+
+
 def _old(folder: Path) -> dict[str, Path]:
     found = {}
     with zipfile.ZipFile(_OLD) as archive:
@@ -206,7 +238,7 @@ def _built(name: str) -> Any:
 
 
 def _unpack(path: Path, name: str) -> None:
-    archives.unpack(path, "auto", again=True)
+    archives.unpack(path, path.with_name(f"{path.name}_extracted"), "auto", again=True)
 
 
 FORMATS = {
@@ -218,6 +250,8 @@ FORMATS = {
     "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _load_model, "h5"),
     "h5 of Keras 1, 2": Format(_old, _load_model, "h5"),
     "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
+    "npz": Format(_npz, lambda path, name: plain_npz.load(path, objects=True), "zip"),
+    "pickle": Format(_pickle, _unpickle, "bytes"),
     "tar": Format(_tar, _unpack, "tar"),
     "stablehlo": Format(_export, lambda path, name: cornu.export.load(path), "export"),
     "zip": Format(_zip, _unpack, "zip"),
