@@ -20,7 +20,7 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jaxlib
@@ -65,15 +65,15 @@ def start() -> None:
     A folder that JAX has already, or `jax_enable_compilation_cache` off, stays as it is.
     """
     if _Now.looked:
-        if _Now.running is not None and jax.config.jax_compilation_cache_dir != str(_Now.running.folder):
+        if _Now.running is not None and _jax("jax_compilation_cache_dir") != str(_Now.running.folder):
             _Now.running = None
             reset_cache()
         return
     _Now.looked = True
     wanted = _Now.wanted or _from_environment()
-    if wanted.folder is False or jax.config.jax_compilation_cache_dir is not None:
+    if wanted.folder is False or _jax("jax_compilation_cache_dir") is not None:
         return
-    folder = _prepared_folder(wanted.folder)
+    folder = _prepared_folder(cast(str | None, wanted.folder))
     if folder is not None:
         _switch_on(folder, wanted.maximum)
 
@@ -81,17 +81,22 @@ def start() -> None:
 def current_folder() -> str | None:
     """The folder in which JAX keeps compiled code, the user's own or cornu's; None while there is none."""
     start()
-    return jax.config.jax_compilation_cache_dir if jax.config.jax_enable_compilation_cache else None
+    return _jax("jax_compilation_cache_dir") if _jax("jax_enable_compilation_cache") else None
 
 
 def choose(folder: str | os.PathLike | bool | None, maximum: int = DEFAULT_MAXIMUM) -> None:
     """Use `folder` from now on; None is the default folder, False none. A named one goes before JAX's own."""
     _switch_off(_Now.running)
-    named = folder is not None and folder is not False
-    if named:
+    if folder is not None and folder is not False:
         jax.config.update("jax_compilation_cache_dir", None)
-    _Now.wanted = _Wanted(os.fspath(folder) if named else folder, maximum)
+        folder = os.fspath(cast(str | os.PathLike[str], folder))  # which refuses True
+    _Now.wanted = _Wanted(folder, maximum)
     _Now.looked = False
+
+
+def _jax(option: str) -> Any:
+    """JAX's option of this name, which its types do not know."""
+    return getattr(jax.config, option)
 
 
 def _from_environment() -> _Wanted:
@@ -103,7 +108,7 @@ def _from_environment() -> _Wanted:
 
 
 def _switch_on(folder: Path, maximum: int) -> None:
-    _Now.running = _Running(folder, {name: getattr(jax.config, name) for name in _OPTIONS})
+    _Now.running = _Running(folder, {name: _jax(name) for name in _OPTIONS})
     for name, value in _OPTIONS.items():
         jax.config.update(name, value)
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -116,7 +121,7 @@ def _switch_off(running: _Running | None) -> None:
     """Take the folder and the options back where JAX still has cornu's."""
     if running is not None:
         for name, value in {**running.options, "jax_compilation_cache_dir": None}.items():
-            if getattr(jax.config, name) == {**_OPTIONS, "jax_compilation_cache_dir": str(running.folder)}[name]:
+            if _jax(name) == {**_OPTIONS, "jax_compilation_cache_dir": str(running.folder)}[name]:
                 jax.config.update(name, value)
         _Now.running = None
         reset_cache()

@@ -11,7 +11,7 @@ import itertools
 import re
 import typing
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeAlias, overload
+from typing import Annotated, Any, Protocol, TypeAlias, cast, overload
 
 import jax
 import jax.numpy as jnp
@@ -129,10 +129,21 @@ def class_name_of(function_name: str) -> str:
     return CLASS_NAMES.get(function_name, plain)
 
 
+class OpFunction(Protocol):
+    """A function marked `@op`: what it is called in files, how its outputs are told, and which arguments flow."""
+
+    __name__: str
+    class_name: str
+    spec: Callable | None
+    flow: "_Flow"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 class FunctionOperation(Operation):
     """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
 
-    def __init__(self, function: Callable, name: str | None = None, /, **settings: Any):
+    def __init__(self, function: OpFunction, name: str | None = None, /, **settings: Any):
         self.function = function
         self.settings = settings
         super().__init__(name or context.auto_name(snake_case(self.class_name)))
@@ -140,7 +151,7 @@ class FunctionOperation(Operation):
     @property
     def class_name(self) -> str:
         """The name in files: `Mean` for `mean`."""
-        return self.function.class_name  # type: ignore[attr-defined]
+        return self.function.class_name
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on arrays."""
@@ -148,7 +159,7 @@ class FunctionOperation(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Infer the outputs by the function's own spec, else abstractly."""
-        spec = self.function.spec  # type: ignore[attr-defined]
+        spec = self.function.spec
         if spec is not None:
             return spec(*args, **kwargs, **self.settings)
         return output_spec(self.call, *args, **kwargs)
@@ -254,7 +265,7 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
         if flow.any_symbolic(args, kwargs):
             tensors, keywords, settings = flow.split(args, kwargs)
             flow.refuse_symbolic(settings)
-            return FunctionOperation(wrapper, **settings).symbolic_call(*tensors, **keywords)
+            return FunctionOperation(cast(OpFunction, wrapper), **settings).symbolic_call(*tensors, **keywords)
         positional = [flow.convert(flow.name_at(i), x) for i, x in enumerate(args)]
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
 

@@ -91,7 +91,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     def __init__(self, default_policy: Any = None, policy_map: Mapping | None = None):
         self._default_policy = default_policy
-        self._policy_map: dict[str, DTypePolicy] = {}
+        self._policy_map: dict[str, DTypePolicy | DTypePolicyMap] = {}
         for key, value in (policy_map or {}).items():
             self[key] = value
 
@@ -120,7 +120,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         """Always None: floating-point policies only."""
         return self.default_policy.quantization_mode
 
-    def __getitem__(self, path: str) -> DTypePolicy:
+    def __getitem__(self, path: str) -> "DTypePolicy | DTypePolicyMap":
         if path in self._policy_map:
             return self._policy_map[path]
         matches = [key for key in self._policy_map if patterns.found(key, path, "match")]

@@ -6,7 +6,7 @@ Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxi
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -55,7 +55,8 @@ class RematScope:
             return not layer.weights and "activation" in type(layer).__module__
         if self.mode == "larger_than":
             spec = output_spec(layer.call, *args, **kwargs)
-            sizes = [math.prod(x.shape) for x in jax.tree.leaves(spec) if isinstance(x, KerasTensor)]
+            shapes = [x.shape for x in jax.tree.leaves(spec) if isinstance(x, KerasTensor)]
+            sizes = [math.prod(cast(tuple[int, ...], shape)) for shape in shapes]
             return max(sizes, default=0) > self.output_size_threshold
         return self.mode == "full"
 

@@ -14,7 +14,7 @@ import importlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -136,7 +136,7 @@ class KerasTensor:
             "cornu.ops, or call the JAX function in a layer's call()."
         )
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "KerasTensor":
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """An operator with a NumPy array on its left."""
         name = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or kwargs or name is None:
@@ -257,9 +257,14 @@ class Node:
         return tree.map_structure(place, self.args), tree.map_structure(place, self.kwargs)
 
 
+def history_of(tensor: KerasTensor) -> "History":
+    """How a tensor of a graph came about."""
+    return cast(History, tensor.history)
+
+
 def node_of(tensor: KerasTensor) -> Node:
     """The node that made `tensor`."""
-    operation, index, _ = tensor.history
+    operation, index, _ = history_of(tensor)
     return operation.nodes[index]
 
 
@@ -286,7 +291,7 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
         unknown = _unknown_places(args, kwargs)
         if not unknown:
             raise
-        refused = None
+        refused: Exception | None = None
         for told in itertools.islice(_tellings(unknown, args, kwargs), _MOST_TELLINGS):
             try:
                 first, second = (_evaluate(fn, args, kwargs, size, told) for size in _STAND_INS)
@@ -294,6 +299,7 @@ def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
                 refused = refused or concrete_error
             else:
                 return _to_spec(tree.map_structure(_merge, first, second))
+        refused = cast(Exception, refused)  # there is a telling at least, and each of them failed
         _name_unknown_sizes(refused, fn, args, kwargs)
         raise refused from (None if type(refused) is type(error) else error)
 
@@ -307,8 +313,8 @@ def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: d
     try:
         _evaluate(fn, args, kwargs, _STAND_INS[1])
     except Exception as other:
-        texts = [error.args[0] if error.args else None for error in (refused, other)]
-        if not all(isinstance(text, str) for text in texts):
+        texts = [error.args[0] for error in (refused, other) if error.args and isinstance(error.args[0], str)]
+        if len(texts) < 2:
             return
         first, second = (re.split(r"(\d+)", text) for text in texts)
         if len(first) == len(second) and first[::2] == second[::2]:

@@ -19,7 +19,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jaxlib
@@ -52,7 +52,7 @@ def filtered(function: Door) -> Door:
                 raise
             raise told from error
 
-    return door
+    return cast(Door, door)
 
 
 def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
@@ -133,7 +133,7 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
     """The error with the call in its message, unless cornu or the user's code said what is wrong."""
     if getattr(error, "_cornu_told", False) or not isinstance(error, _STUMBLES) or isinstance(error, _SAYING_MORE):
         return error
-    error._cornu_told = True
+    error._cornu_told = True  # type: ignore[union-attr]
     inside = list(_steps(error.__traceback__))[1:]  # the first is the door
     if any(map(_is_users, inside)) or not inside or _raises(inside[-1]):
         return error
@@ -146,7 +146,7 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
         error.args = (message,)
         return error
     told = ValueError(message)
-    told._cornu_told = True
+    told._cornu_told = True  # type: ignore[attr-defined]
     return told
 
 
@@ -165,7 +165,7 @@ def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
     """Who was called, `Dense "last"`, and with what, `inputs=float32 (2, 3)`."""
     owner, name = None, function.__name__
     if next(iter(inspect.signature(function).parameters), "") == "self":
-        owner, *args = args
+        owner, args = args[0], args[1:]
         name = validate.describe(type(owner) if name == "__init__" else owner)
         name += "" if function.__name__.startswith("__") else f".{function.__name__}()"
         function = function.__get__(owner)
@@ -250,7 +250,7 @@ def explain(error: Exception, where: str = "") -> None:
     if found is None:
         return
     _, what, cure = found
-    error._cornu_explained = True
+    error._cornu_explained = True  # type: ignore[attr-defined]
     line = users_line(error.__traceback__)
     start = ": ".join(filter(None, (where, line)))
     error.args = (f"{start}: {what} {cure}" if start else f"{what[0].upper()}{what[1:]} {cure}",)

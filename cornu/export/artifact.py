@@ -11,7 +11,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -168,6 +168,7 @@ class Endpoint:
 
 def _in_order(given: Any, expected: Any) -> list:
     """The arrays of `given` in JAX's order; TypeError unless it has the structure of `expected`."""
+    keys: Sequence
     if isinstance(expected, dict):
         keys, fits = sorted(expected), isinstance(given, dict) and set(given) == set(expected)
     elif isinstance(expected, (list, tuple)):

@@ -130,7 +130,7 @@ def _lower_windows(graph: Any) -> None:
             if attribute.HasField("g"):
                 _lower_windows(attribute.g)
         settings = {a.name: list(a.ints) for a in node.attribute if a.ints}
-        window = settings.get("kernel_shape", ())
+        window = settings.get("kernel_shape", [])
         if node.op_type != "MaxPool" or len(window) <= _LARGEST_WINDOW or window[0] != 1 or window[-1] != 1:
             graph.node.append(node)
             continue

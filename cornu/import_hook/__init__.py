@@ -11,7 +11,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from cornu import absent
 from cornu.import_hook import private
@@ -59,7 +59,7 @@ def _root(name: str) -> str | None:
 
 def _own_module(name: str) -> ModuleType:
     """cornu's module for a served name."""
-    root = _root(name)
+    root = cast(str, _root(name))  # no other name comes here
     face, homes = _ROOTS[root]
     if name == root:
         return importlib.import_module(face)

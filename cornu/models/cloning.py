@@ -1,12 +1,12 @@
 """Copies of models: the same layers afresh, with weights of their own."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from cornu import tree, validate
 from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
-from cornu.core.symbolic import KerasTensor
+from cornu.core.symbolic import KerasTensor, history_of
 from cornu.layers.input import InputLayer
 from cornu.layers.layer import Layer
 from cornu.models.function import Function, unused
@@ -93,7 +93,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) ->
 
 
 def _clone_graph(model: Model, input_tensors: Any, clone: Callable, call_function: Callable | None) -> Model:
-    graph = model._graph
+    graph = cast(Function, model._graph)  # a model without one is not cloned so
     if input_tensors is None:
         inputs = tree.map_structure(_fresh_input, graph._inputs_struct)
     else:
@@ -121,5 +121,5 @@ def _check_structure(input_tensors: Any, graph: Function) -> None:
 
 
 def _fresh_input(tensor: KerasTensor) -> KerasTensor:
-    source = tensor.history.operation
+    source = history_of(tensor).operation
     return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=source.name).output

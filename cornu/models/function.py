@@ -14,7 +14,7 @@ from cornu import tree, validate
 from cornu.core import budget, dtypes
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
-from cornu.core.symbolic import KerasTensor, Node, node_of
+from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
 from cornu.core.variable import Variable
 from cornu.errors import InputMismatchError
 from cornu.layers.input import InputLayer
@@ -100,7 +100,7 @@ class Function(Operation):
         else:
             return None if tree.is_nested(inputs) else [inputs]
         flat = [[None] * len(tree.flatten(s)) if x is None else self._by_key(s, x, owner) for s, x in parts]
-        return None if None in flat else [value for part in flat for value in part]
+        return None if None in flat else [value for part in flat if part is not None for value in part]
 
     def _by_name(self, inputs: Mapping, owner: Any) -> list:
         """The values of a dictionary whose keys are the names of the inputs."""
@@ -283,7 +283,7 @@ def _by_depth(running: list[Node], entries: set[int], rank: dict[int, int]) -> l
 
 def from_inputs(graph: Function) -> Function:
     """The same graph from input layers on: where it starts in the middle of another one, a copy of the calls."""
-    if all(isinstance(tensor.history.operation, InputLayer) for tensor in graph.inputs):
+    if all(isinstance(history_of(tensor).operation, InputLayer) for tensor in graph.inputs):
         return graph
     entries = [_entry(tensor) for tensor in graph.inputs]
     outputs = graph.run(entries, lambda operation, args, kwargs: unused(operation)(*args, **kwargs))
@@ -291,7 +291,7 @@ def from_inputs(graph: Function) -> Function:
 
 
 def _entry(tensor: KerasTensor) -> KerasTensor:
-    if isinstance(tensor.history.operation, InputLayer):
+    if isinstance(history_of(tensor).operation, InputLayer):
         return tensor
     return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE").output
 

@@ -7,13 +7,13 @@ there Keras counts the calls of a functional model from 1.
 
 import inspect
 from collections import Counter, deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from cornu import registry, tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
-from cornu.core.symbolic import KerasTensor, Node, node_of
+from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
 from cornu.models import graph_ops
 
 # ---------------------------------------------------------------- writing
@@ -39,7 +39,7 @@ def _write(model: Any) -> dict[str, Any]:
 def _write_operation(operation: Operation, kept: set[int]) -> dict[str, Any]:
     if isinstance(operation, FunctionOperation):
         entry, call = graph_ops.write(operation)
-        calls = [call]
+        calls: list[tuple[Sequence, dict]] = [call]
     else:
         entry = serialize_keras_object(operation)
         calls = [_layer_call(node) for node in operation.nodes if id(node) in kept and not node.is_input]
@@ -82,7 +82,7 @@ class _Reference:
 
 
 def _origin(tensor: KerasTensor, kept: set[int]) -> list:
-    operation, _, position = tensor.history
+    operation, _, position = history_of(tensor)
     nodes = [node for node in operation.nodes if id(node) in kept]
     return [operation.name, nodes.index(node_of(tensor)), position]
 
@@ -93,10 +93,10 @@ def _write_ends(structure: Any, kept: set[int]) -> Any:
 
 def _end(tensor: KerasTensor, kept: set[int]) -> list:
     name, call, position = _origin(tensor, kept)
-    return [name, call + _first_number(tensor.history.operation), position]
+    return [name, call + _first_number(history_of(tensor).operation), position]
 
 
-def _first_number(operation: Operation) -> int:
+def _first_number(operation: Operation | None) -> int:
     """The number of an operation's first call among a model's inputs and outputs."""
     return int(getattr(operation, "_is_functional", False))
 

@@ -5,12 +5,12 @@ Tensors are the call's and the rest the constructor's, but for the operations in
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import cornu.ops
 from cornu import activations, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.operation import CLASS_NAMES, FunctionOperation
+from cornu.core.operation import CLASS_NAMES, FunctionOperation, OpFunction
 
 _MODULES = ("keras.src.ops.", "keras.src.activations.")
 
@@ -130,4 +130,5 @@ def _by_class_name() -> dict[str, Any]:
 
 
 _FUNCTIONS = _by_class_name()
-_ACTIVATIONS = {f.class_name: f for f in (activations.relu, activations.mish)}  # which are not operations as well
+# Activations that are not operations as well.
+_ACTIVATIONS = {cast(OpFunction, f).class_name: f for f in (activations.relu, activations.mish)}

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cornu.core import border, budget, context, function_code, promises
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
-from cornu.core.symbolic import KerasTensor, any_symbolic
+from cornu.core.symbolic import KerasTensor, any_symbolic, history_of
 from cornu.core.tracebacks import filtered
 from cornu.core.typing import Config
 from cornu.core.variable import Variable, deferred_values
@@ -58,7 +58,7 @@ class Model(Trainer, Layer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
         kind = Functional if cls is Model and _is_functional(args, kwargs) else cls
-        return super().__new__(kind, *args, **kwargs)
+        return cast(Model, super().__new__(kind, *args, **kwargs))
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph_arguments, rest = _graph_arguments(type(self), args, kwargs)
@@ -108,7 +108,8 @@ class Model(Trainer, Layer):
         given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
         if kwargs or not self._runs_graph() or not all(x is None for x in tree.flatten(mask)):
             return super().compute_output_spec(inputs, **given, **kwargs)
-        given_tensors, own = self._graph._line_up(inputs, self), self._graph.inputs
+        graph = cast(Function, self._graph)  # it runs
+        given_tensors, own = graph._line_up(inputs, self), graph.inputs
         if not all(isinstance(x, KerasTensor) and x.ndim == y.ndim for x, y in zip(given_tensors, own, strict=True)):
             return super().compute_output_spec(inputs, **given)
         tensors = [KerasTensor(x.shape, y.dtype) for x, y in zip(given_tensors, own, strict=True)]  # as they are cast
@@ -117,7 +118,7 @@ class Model(Trainer, Layer):
         key = (id(self), training, *(x.shape for x in tensors))
         if key not in specs:
             with context.scope(specs=specs, training=context.training() if training is None else training):
-                specs[key] = self._graph.spec(tensors)
+                specs[key] = graph.spec(tensors)
         return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), specs[key])
 
     def _runs_graph(self) -> bool:
@@ -197,7 +198,7 @@ class Model(Trainer, Layer):
         struct = self._graph._outputs_struct
         if isinstance(struct, dict) and not any(map(tree.is_nested, struct.values())):
             return sorted(struct)
-        return [x.history.operation.name for x in self._graph.outputs]
+        return [history_of(x).operation.name for x in self._graph.outputs]
 
     # ------------------------------------------------------------ parts
 
@@ -242,7 +243,7 @@ class Model(Trainer, Layer):
                 return layer
         raise ValueError(
             f"{validate.describe(self)}: no layer is called {name!r}. Closest: "
-            f"{validate.closest(name, [layer.name for layer in layers])}."
+            f"{validate.closest(str(name), [layer.name for layer in layers])}."
         )
 
     def summary(
@@ -291,7 +292,7 @@ class Model(Trainer, Layer):
         """The shapes a subclassed model was built with; a graph knows its own."""
         return {"input_shape": None} if self._graph is not None else super().get_build_config()
 
-    def build_from_config(self, config: dict[str, Any]) -> None:
+    def build_from_config(self, config: Config) -> None:
         """Build with the shapes that `get_build_config` gave."""
         if config.get("input_shape") is not None or "input_shape" not in config:
             super().build_from_config(config)

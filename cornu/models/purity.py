@@ -98,7 +98,7 @@ class _Reader:
             self._own_call(cls)
         if not promised and cls not in self._changing:
             self._changing[cls] = self._methods(cls)
-        hidden = getattr(operation, "_hidden", frozenset())
+        hidden: frozenset[str] = getattr(operation, "_hidden", frozenset())
         for name, value in vars(operation).items():
             if name not in hidden:
                 self._attribute(f"has an attribute {name!r}", value, strict=not promised)

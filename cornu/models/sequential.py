@@ -6,14 +6,14 @@ symbolic inputs and outputs like any functional one.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from cornu import tree, validate
 from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.symbolic import KerasTensor
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config
+from cornu.core.typing import Config, Shape
 from cornu.layers.input import InputLayer
 from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
@@ -95,8 +95,8 @@ class Sequential(Model):
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer) and len(self._layers) > 1:
             self._lay_out_from(first)
-        elif isinstance(first, Model) and first._graph is not None and len(first.inputs) == 1:
-            self._enter(first.inputs[0])
+        elif isinstance(first, Model) and first._graph is not None and len(first._graph.inputs) == 1:
+            self._enter(first._graph.inputs[0])
         elif isinstance(first, Model) and first._graph is not None:
             self._lay_out(_fresh_inputs(first))
 
@@ -158,7 +158,8 @@ class Sequential(Model):
             return super()._build_for(arguments) if not self._layers else None
         inputs = tree.flatten(next(iter(arguments.values()), None))
         if len(inputs) == 1 and hasattr(inputs[0], "shape"):
-            self._enter(KerasTensor(shape_of(inputs[0]), inputs[0].dtype), declared=False)
+            shape = cast(Shape, shape_of(inputs[0]))
+            self._enter(KerasTensor(shape, inputs[0].dtype), declared=False)
         return None
 
     def _expected_shape(self, tensor: KerasTensor) -> tuple[int | None, ...]:
@@ -244,7 +245,7 @@ class Sequential(Model):
         """The shape of the input, once known."""
         return {"input_shape": self.inputs[0].shape} if self.built and self.inputs else None
 
-    def build_from_config(self, config: dict[str, Any]) -> None:
+    def build_from_config(self, config: Config) -> None:
         """Build with the shape that `get_build_config` gave."""
         if not self.built and config.get("input_shape") is not None:
             self.build(tuple(config["input_shape"]))

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 else:
     rich_console, rich_markup, rich_table = map(lazy.module, ("rich.console", "rich.markup", "rich.table"))
 
-_SEQUENTIAL = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
-_GRAPH = (108, (0.3, 0.56, 0.74, 1.0))
+_SEQUENTIAL: tuple[int, tuple[float, ...]] = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
+_GRAPH: tuple[int, tuple[float, ...]] = (108, (0.3, 0.56, 0.74, 1.0))
 _MARGIN = 4
 _TRAINED_WIDTH = 0.1  # how much of the width the column "Trainable" takes
 
@@ -39,8 +39,9 @@ def print_summary(
 ) -> None:
     """Print the table; the arguments are those of `Model.summary`."""
     linear = _is_linear(model)
-    width, ends = _SEQUENTIAL if linear else _GRAPH
-    width, ends = line_length or min(width, shutil.get_terminal_size().columns - _MARGIN), list(positions or ends)
+    width, usual = _SEQUENTIAL if linear else _GRAPH
+    width = line_length or min(width, shutil.get_terminal_size().columns - _MARGIN)
+    ends = list(positions or usual)
     columns = ["Layer (type)", "Output Shape", "Param #"] + ([] if linear else ["Connected to"])
     if show_trainable:
         columns.append("Trainable")
@@ -83,7 +84,7 @@ def _widths(ends: Sequence[float], width: int) -> list[int]:
 
 
 def _table(columns: list[str], widths: list[int], width: int) -> rich_table.Table:
-    aligned = {"Param #": "right", "Trainable": "center"}
+    aligned: dict[str, Literal["left", "center", "right"]] = {"Param #": "right", "Trainable": "center"}
     made = [
         rich_table.Column(header=name, width=size, justify=aligned.get(name, "left"))
         for name, size in zip(columns, widths, strict=True)

@@ -6,7 +6,7 @@ The kind of file is told by its first bytes, not by its name, so that a misnamed
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -229,7 +229,9 @@ def _layer_sizes(file: h5py.File) -> dict[str, int]:
     """How many numbers the file holds for each layer directly inside the model."""
     found: dict[str, int] = {}
     layers = plain_h5.group(file, "layers")
-    for name in layers if layers is not None else ():
+    if layers is None:
+        return found
+    for name in layers:
         with suppress(ValueError, OSError, RuntimeError, KeyError):  # of what no load needs
             own = plain_h5.group(layers, f"{name}/vars")
             if own is not None and "name" in own.attrs:
@@ -269,8 +271,8 @@ def _fit(model: Any, files: Sequence[h5py.File], config: Any) -> list[Finding]:
         unread.discard(path)
         if older and isinstance(part, Optimizer):  # whose state is arranged anew
             continue
-        groups = [group for file in files if (group := plain_h5.group(file, held.get(path, path))) is not None]
-        stored = {key: getattr(group[key], "shape", None) for group in groups for key in group}
+        own = [group for file in files if (group := plain_h5.group(file, held.get(path, path))) is not None]
+        stored = {key: getattr(group[key], "shape", None) for group in own for key in group}
         found += _differences(path, {key: np.shape(array) for key, array in wanted.items()}, stored)
     return found + [Finding("ignores", path, "arrays of no part of the model") for path in sorted(unread)]
 
@@ -293,7 +295,7 @@ def _stored_layers(file: h5py.File) -> list[str]:
     return [name for name in legacy_h5.names(root, "layer_names") if legacy_h5.names(root[name], "weight_names")]
 
 
-def _differences(where: str, wanted: dict[str, tuple], stored: dict[str, tuple]) -> Iterator[Finding]:
+def _differences(where: str, wanted: dict[str, tuple], stored: Mapping[str, tuple | None]) -> Iterator[Finding]:
     """What one part of a model misses, and what it has no place for."""
     lacking = [shape for key, shape in wanted.items() if key not in stored]
     left = [shape for key, shape in stored.items() if key not in wanted]
@@ -308,6 +310,6 @@ def _differences(where: str, wanted: dict[str, tuple], stored: dict[str, tuple])
             )
 
 
-def _listed(shapes: list[tuple]) -> str:
+def _listed(shapes: list[tuple] | list[tuple | None]) -> str:
     more = f" and {len(shapes) - _MOST_SHAPES} more" if len(shapes) > _MOST_SHAPES else ""
     return ", ".join(map(str, shapes[:_MOST_SHAPES])) + more

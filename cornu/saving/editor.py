@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -84,7 +84,9 @@ class KerasFileEditor:
         root = rich_tree.Tree("Weights")
         branches = {"": root}
         for path, weights in _in_order(self._weights):
-            branch = _branch(branches, path) if weights else None
+            if not weights:
+                continue
+            branch = _branch(branches, path)
             for name, value in _in_order(weights):
                 branch.add(f"{validate.plain(name)}: shape={tuple(value.shape)}, dtype={value.dtype.name}")
         self.console.print(root, markup=False)
@@ -130,7 +132,8 @@ class KerasFileEditor:
         new = f"{folder}/{new_name}" if folder else new_name
         if new != path and new in self._paths():
             raise ValueError(f"rename_object: there is an object {new!r} already. Delete it first.")
-        for table in (self._weights, self._names):
+        tables: tuple[dict[str, Any], ...] = (self._weights, self._names)
+        for table in tables:
             for old in [p for p in table if _is_in(p, path)]:
                 table[new + old.removeprefix(path)] = table.pop(old)
 
@@ -222,7 +225,7 @@ class KerasFileEditor:
         plain_h5.check_room(file)
         for group in weights_h5.variable_groups(file):
             path = group.rpartition("/")[0]
-            found = plain_h5.group(file, group)
+            found = cast(h5py.Group, plain_h5.group(file, group))
             own = self._weights.setdefault(path, {})
             if isinstance(title := plain_h5.attribute(found, "name"), str):
                 self._names[path] = title
@@ -233,7 +236,7 @@ class KerasFileEditor:
 
     def _paths(self) -> list[str]:
         """The objects, and what they are inside of."""
-        found = {}
+        found: dict[str, None] = {}
         for path in self._weights:
             names = path.split("/")
             found |= {"/".join(names[: depth + 1]): None for depth in range(len(names))}

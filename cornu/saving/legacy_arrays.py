@@ -197,12 +197,12 @@ def matched(arrays: Sequence[Stored], orders: Iterable[Sequence[Variable]]) -> l
         arrays: the arrays of a layer.
         orders: its variables, in all orders that a file might have; the usual one first.
     """
-    orders = [list(order) for order in orders]
-    by_name: dict[tuple[str, str], Variable] = {owner_and_role(variable.path): variable for variable in orders[0]}
+    known = [list(order) for order in orders]
+    by_name: dict[tuple[str, str], Variable] = {owner_and_role(variable.path): variable for variable in known[0]}
     names = [(array.owner, array.role) for array in arrays]
-    if len(set(names)) == len(names) == len(orders[0]) and set(names) == by_name.keys():
+    if len(set(names)) == len(names) == len(known[0]) and set(names) == by_name.keys():
         return [by_name[name] for name in names]
-    return max(orders, key=lambda order: _likeness(arrays, order))
+    return max(known, key=lambda order: _likeness(arrays, order))
 
 
 def _likeness(arrays: Sequence[Stored], variables: Sequence[Variable]) -> int:

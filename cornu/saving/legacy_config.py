@@ -101,7 +101,7 @@ _ARGUMENTS_OF = {
 # Sizes that Keras 1 gave one by one.
 _SIZES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
-_VALUES = {
+_VALUES: dict[str, dict[str, Any]] = {
     "data_format": {"tf": "channels_last", "th": "channels_first", "default": None},
     "unit_forget_bias": {"one": True, "ones": True, "zero": False, "zeros": False},
 }
@@ -469,7 +469,9 @@ def _built(entry: Mapping[str, Any], config: Any, module: str | None) -> dict[st
     }  # fmt: skip
 
 
-def _known_class(name: str) -> type | None:
+def _known_class(name: str | None) -> type | None:
+    if name is None:
+        return None
     found = registry.find_builtin(_LAYERS, name)
     return found if isinstance(found, type) else None
 

@@ -150,7 +150,7 @@ _ACTIVATIONS = {
     "selu": "selu", "sigmoid": "sigmoid", "silu": "silu", "softmax": "softmax", "softplus": "softplus",
     "softsign": "softsign", "swish": "silu", "tanh": "tanh",
 }  # fmt: skip
-_FORMS = {
+_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "cast": ("cast", {"dtype": "dtype"}),
     "clip_by_value": ("clip", {"clip_value_min": "x_min", "clip_value_max": "x_max"}),
     "concat": ("concatenate", {"axis": "axis"}),
@@ -175,7 +175,7 @@ _FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     **_FORMS,
 }
 # What may be set so and changes nothing.
-_IDLE = {
+_IDLE: dict[str, tuple | None] = {
     "name": None, "conjugate": (False,), "transpose_a": (False,), "transpose_b": (False,), "adjoint_a": (False,),
     "adjoint_b": (False,), "a_is_sparse": (False,), "b_is_sparse": (False,), "output_type": (None,),
 }  # fmt: skip
@@ -222,7 +222,7 @@ def _function(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict
             args[place] = value
         elif place is not None:
             settings[place] = _dtype_name(value) if place == "dtype" else value
-        elif key not in _IDLE or (_IDLE[key] is not None and value not in _IDLE[key]):
+        elif key not in _IDLE or ((idle := _IDLE[key]) is not None and value not in idle):
             raise _unknown(f"{name} with {key}={value!r}", layer)
     return function, settings, args
 

@@ -54,7 +54,9 @@ def _write_seeds(model: Any, file: h5py.File) -> None:
 
 def _read_seeds(model: Any, file: h5py.File) -> None:
     stored = plain_h5.group(file, _SEEDS)
-    for path, part in parts.walk(model) if stored is not None else ():
+    if stored is None:
+        return
+    for path, part in parts.walk(model):
         if isinstance(part, SeedGenerator) and path in stored:
             data = plain_h5.dataset(stored, path)
             if tuple(data.shape) == tuple(part.state.shape):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cornu import losses, metrics, optimizers, registry
 from cornu.core import allocation
-from cornu.core.configurable import constructor_parameters, serialize_keras_object
+from cornu.core.configurable import Configurable, constructor_parameters, serialize_keras_object
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
 from cornu.optimizers.schedules import InverseTimeDecay
@@ -115,7 +115,7 @@ def _entry(config: Mapping[str, Any]) -> Any:
         return config[_OPTIMIZER]
     entry = config.get("optimizer")  # so in .keras files
     inner = entry.get("config") if isinstance(entry, Mapping) else None
-    if isinstance(inner, Mapping) and not inner.get("is_legacy_optimizer"):
+    if isinstance(entry, Mapping) and isinstance(inner, Mapping) and not inner.get("is_legacy_optimizer"):
         return {**entry, "class_name": f"{_NEW_OPTIMIZERS}{str(entry.get('class_name')).removeprefix(_NEW_OPTIMIZERS)}"}
     return entry
 
@@ -165,7 +165,7 @@ def _one(value: Mapping[str, Any], namespace: Any) -> Any:
     fitting = _fitting(found, {key: item for key, item in config.items() if key != "fn"}, ("dtype",), f"{kind}")
     if fitting.get("reduction") == "auto":
         fitting["reduction"] = "sum_over_batch_size"
-    return found.from_config(fitting)
+    return cast(type[Configurable], found).from_config(fitting)
 
 
 def _fitting(found: type, config: Mapping[str, Any], dropped: Sequence[str], name: str) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _optimizer_arguments(found: type, config: Mapping[str, Any], lines: list[str
     if isinstance(rate, Mapping):
         arguments["learning_rate"] = optimizers.schedules.deserialize(dict(rate))
     elif config.get("decay"):
-        arguments["learning_rate"] = InverseTimeDecay(rate, decay_steps=1, decay_rate=config["decay"])
+        arguments["learning_rate"] = InverseTimeDecay(cast(float, rate), decay_steps=1, decay_rate=config["decay"])
         lines.append(f"the optimizer's decay={config['decay']!r} is now the schedule InverseTimeDecay.")
     return arguments
 

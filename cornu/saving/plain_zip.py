@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from cornu.core import budget
 from cornu.errors import DamagedFileError
@@ -145,8 +145,9 @@ def _check_sum(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
 
 def _start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Where a member's bytes begin: after its header, a name and further fields."""
-    archive.fp.seek(member.header_offset + 26)
-    return member.header_offset + 30 + sum(struct.unpack("<HH", archive.fp.read(4)))
+    file = cast(IO[bytes], archive.fp)  # the archive is open
+    file.seek(member.header_offset + 26)
+    return member.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
 
 
 def plain_name(name: str) -> str:
@@ -167,7 +168,7 @@ def written(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[Any, int, Sum
 
     A member's size and checksum stand before it, and are put there at the end.
     """
-    file, sums = archive.fp, Sums()
+    file, sums = cast(IO[bytes], archive.fp), Sums()
     member = zipfile.ZipInfo(name)
     member.external_attr = 0o600 << 16
     member.CRC = member.file_size = member.compress_size = 0

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -108,7 +108,7 @@ def inspect_file(path: str, options: LoadOptions, load: Callable[[], Any]) -> Fi
 @contextmanager
 def _no_trace(report: FileReport) -> Iterator[None]:
     """Leave names, seeds and settings as they are, and note warnings instead of showing them."""
-    seed, wide = random.getstate(), jax.config.jax_enable_x64
+    seed, wide = random.getstate(), getattr(jax.config, "jax_enable_x64")  # noqa: B009 - JAX types do not know it
     try:
         with context.uids_kept(), warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
@@ -155,6 +155,10 @@ def _facts_of(
     return {}
 
 
+def _config(found: Contents) -> dict[str, Any]:
+    return cast(dict[str, Any], found.config)  # the file is of a whole model
+
+
 def _upgrade(found: Contents) -> list[Finding]:
     """Put an older config into today's form; what a load says of that."""
     release = found.metadata.get("keras_version")
@@ -165,11 +169,11 @@ def _upgrade(found: Contents) -> list[Finding]:
     if release is None:
         return []
     try:
-        config, lines = legacy_config.upgrade(found.config, release)
+        config, lines = legacy_config.upgrade(_config(found), release)
     except Exception as error:
         return [Finding("refuses", "", said(error), stops=True)]
-    found.findings += config_rows.renamed(found.config, config)
-    found.config = config | {_COMPILE: found.config.get(_COMPILE)}
+    found.findings += config_rows.renamed(_config(found), config)
+    found.config = config | {_COMPILE: _config(found).get(_COMPILE)}
     return [Finding("changes", "", line) for line in lines]
 
 
@@ -207,7 +211,7 @@ def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list
 
 def _without_weights(found: Contents, options: LoadOptions) -> Any:
     """The model of the config, or None where it cannot be made either."""
-    config = {key: value for key, value in found.config.items() if options.compile or key != _COMPILE}
+    config = {key: value for key, value in _config(found).items() if options.compile or key != _COMPILE}
     try:
         return deserialize_keras_object(config)
     except Exception:
@@ -217,7 +221,8 @@ def _without_weights(found: Contents, options: LoadOptions) -> Any:
 def _facts(model: Any, path: tuple[str, ...] = ()) -> Facts:
     """What is known of a model and of its layers, by path."""
     found = {path: _fact(model)}
-    for layer in getattr(model, "operations", None) or getattr(model, "layers", ()):
+    layers: Iterable[Any] = getattr(model, "operations", ()) or getattr(model, "layers", ())
+    for layer in layers:
         found |= _facts(layer, (*path, layer.name))
     return found
 

@@ -118,13 +118,13 @@ def _one_type(report: Any) -> str:
 
 
 def _layers(report: Any) -> rich_table.Table | None:
-    rows = [
+    rows: list[tuple] = [
         (_layer(row), _shape(row.output_shape), _count(row.parameters), row.settings, row.dtype)
         for row in report.layers
     ]
-    columns = ("Layer (class)", "Output shape", "Parameters", "Settings", "Type")
+    columns: tuple[str, ...] = ("Layer (class)", "Output shape", "Parameters", "Settings", "Type")
     if _one_type(report):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
+        return _table(columns[:-1], [row[:-1] for row in rows])
     return _table(columns, rows)
 
 
@@ -148,7 +148,7 @@ def _count(number: int | None) -> str:
 
 
 def _classes(report: Any) -> rich_table.Table | None:
-    rows = [
+    rows: list[tuple] = [
         (f"{row.module}.{row.name}" if row.module else row.name, _coloured(row.status, _STATUS), str(row.used))
         for row in report.classes
         if row.status != "known"
@@ -184,7 +184,7 @@ def _assets(report: Any) -> rich_table.Table | None:
 
 
 def _findings(report: Any) -> rich_table.Table | None:
-    rows = [
+    rows: list[tuple] = [
         (_coloured(finding.kind, _STYLES), finding.where.removesuffix("/vars"), finding.what)
         for finding in report.findings
         if not finding.stops

@@ -283,9 +283,9 @@ def read(path: str) -> dict[str, np.ndarray]:
     entries = plain_json.parsed(content[8 : 8 + length].tobytes(), f"The header of {path!r}")
     _check_metadata(entries.pop(_METADATA, {}), path)
     places = sorted((_place(name, entry, path) for name, entry in entries.items()), key=lambda p: (p.begin, p.end))
-    content = content[8 + length :]
-    _check_cover(places, len(content), path)
-    found = {place.name: _view(content, place) for place in places}
+    arrays = content[8 + length :]
+    _check_cover(places, len(arrays), path)
+    found = {place.name: _view(arrays, place) for place in places}
     return {name: found[name] for name in entries}
 
 

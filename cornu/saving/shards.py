@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import numbers
 import os
 import re
 import warnings
@@ -112,7 +111,7 @@ def _limit(size: Any, path: str) -> int:
     """The bytes that one file may hold."""
     if size is None:
         raise ValueError(f"save_weights: {path!r} is for weights in several files: say max_shard_size, in gigabytes.")
-    if not isinstance(size, numbers.Real) or isinstance(size, bool) or not 0 < size < math.inf:
+    if not validate.is_real(size) or isinstance(size, bool) or not 0 < size < math.inf:
         raise ValueError(f"save_weights: max_shard_size must be a positive number. Received: {size!r}.")
     return int(size * _GIGABYTE)
 
