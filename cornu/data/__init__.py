@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
+from cornu.data import experimental as experimental
 from cornu.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, DatasetIterator
 from cornu.data.elements import TensorSpec
+from cornu.data.options import Options
 from cornu.data.threads import AUTOTUNE
 
 __all__ = [
-    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "DatasetIterator", "TensorSpec",
+    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "DatasetIterator", "Options", "TensorSpec",
+    "experimental",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

@@ -6,33 +6,39 @@ first one names; a pass over a cache is thus no more than a number.
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cornu.data.elements import Element, map_leaves
 from cornu.data.passes import Key, Pass, State
+from cornu.data.records import Records
 
 
 class Store:
-    """Elements of one pass, made when they are first asked for, in memory.
+    """Elements of one pass, made when they are first asked for.
 
     Args:
         open_pass: opens a pass for a key.
+        path: the file that keeps them; None for memory. Where it is there already, nothing is made.
     """
 
-    def __init__(self, open_pass: Callable[[Key], Pass]):
-        self.open_pass = open_pass
+    def __init__(self, open_pass: Callable[[Key], Pass], path: Path | None = None):
+        self.open_pass, self.path = open_pass, path
         self.key: Key | None = None
         self._lock = threading.RLock()
-        self._items: list[Element] = []
+        self._items: list[Element] | Records = []
         self._source: Iterator[Element] | None = None
 
     def start(self, key: Key) -> None:
         """Fill this from the pass of a key, unless it is that already."""
         with self._lock:
-            if self.key != key:
-                self.key, self._items, self._source = key, [], self.open_pass(key)
+            if self.key == key or (self.key is not None and self._source is None and self.path is not None):
+                return
+            is_made = self.path is not None and self.path.exists()
+            self._items = [] if self.path is None else Records(self.path)
+            self.key, self._source = key, None if is_made else self.open_pass(key)
 
     def get(self, position: int) -> Element:
         """The element at a position; StopIteration where there is none."""
@@ -48,6 +54,8 @@ class Store:
             self._items.append(map_leaves(_locked, next(source)))
         except StopIteration:
             self._source = None
+            if isinstance(self._items, Records):
+                self._items.finish()
 
 
 def _locked(leaf: Any) -> Any:

@@ -9,8 +9,15 @@ Why not on grain, Google's loader for JAX: it brings seven packages (protobuf, a
 is a few hundred lines here, and most of `tf.data`'s methods would still have to be written on top of it.
 """
 
+import bisect
 import functools
+import glob
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +25,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import border
 from cornu.data import passes
+from cornu.data.batching import filled_shapes, padded, padded_spec, stacked
 from cornu.data.cache import Cached, Store
 from cornu.data.elements import (
     DataArray,
@@ -29,13 +37,17 @@ from cornu.data.elements import (
     handed_out,
     leaves,
     map_leaves,
+    open_spec,
+    opened_where,
     same_structure,
     spec_of,
     with_leading,
+    without_leading,
 )
+from cornu.data.options import Options
 from cornu.data.passes import Key, Pass, State
-from cornu.data.readers import Shuffle
-from cornu.data.threads import AUTOTUNE, Ahead, ParallelMap, threads_for
+from cornu.data.readers import Buckets, Interleave, Shuffle, Window
+from cornu.data.threads import AUTOTUNE, Ahead, ParallelMap
 from cornu.errors import DataError
 from cornu.random import global_seed
 from cornu.random.seed_generator import number_of_use
@@ -66,12 +78,16 @@ class Dataset:
             print(x.shape, y.numpy())
     """
 
+    class_names: list[str]  # of a data set from folders, and of what follows from it
+    file_paths: list[str]  # of a data set from folders
+
     def __init__(self, open_pass: Callable[[Key], Pass], size: Callable[[], int], spec: Any, steps: tuple[str, ...]):
         self._open = open_pass
         self._size = size
         self._spec = spec
         self._steps = steps
-        self._passes = 0
+        self._passes = 0  # that were opened
+        self._options = Options()
 
     # ------------------------------------------------------------ sources
 
@@ -165,9 +181,14 @@ class Dataset:
         if odd or not sources:
             raise TypeError(f"Dataset.zip: expected data sets. Received: {odd or structure!r}.")
         numbers = iter(range(len(sources)))
+        again = [
+            (n,) if (n := sources[:i].count(source)) else () for i, source in enumerate(sources)
+        ]  # each its own order
         numbered = map_leaves(lambda _: next(numbers), structure)
         return Dataset(
-            lambda key: passes.Zip(numbered, [source._open(key) for source in sources]),
+            lambda key: passes.Zip(
+                numbered, [source._open((*key, *n)) for source, n in zip(sources, again, strict=True)]
+            ),
             lambda: _shortest([source._size() for source in sources]),
             lambda: map_leaves(lambda source: source.element_spec, structure),
             ("zip(" + ", ".join(" → ".join(source._steps) for source in sources) + ")",),
@@ -187,22 +208,30 @@ class Dataset:
         Args:
             map_func: function of an element, a tuple spread over its arguments, that returns the new element.
             num_parallel_calls: threads that work on elements at a time; `AUTOTUNE` for as many as there are processors,
-                None for none. They pay where the function reads files or spends its time in NumPy, Pillow or JAX.
+                or none where the function turns out to be quick; None for none. They pay where the function reads
+                files or spends its time in NumPy, Pillow or JAX.
             deterministic: False allows another order, which is not made use of: the order is kept.
             name: a name for the reader.
         """
         step = f"map({_name_of(map_func)})"
         owner = self._named(step)
+
+        def spec_after(spec: Any) -> Any:
+            first = self._first()
+            return opened_where(spec, first, passes.mapped(map_func, first, owner, 0))
+
         if num_parallel_calls is None:
-            return self._then(step, lambda source: passes.Map(source, map_func, owner), spec=None)
-        threads = threads_for(_positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map"))
-        return self._then(step, lambda source: ParallelMap(source, map_func, owner, threads), spec=None)
+            return self._then(step, lambda key: passes.Map(self._open(key), map_func, owner), spec=spec_after)
+        threads = _positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map")
+        return self._then(step, lambda key: ParallelMap(self._open(key), map_func, owner, threads), spec=spec_after)
 
     def filter(self, predicate: Callable, name: str | None = None) -> "Dataset":
         """The elements for which a function is true."""
         step = f"filter({_name_of(predicate)})"
         return self._then(
-            step, lambda source: passes.Filter(source, predicate, self._named(step)), size=lambda _: UNKNOWN_CARDINALITY
+            step,
+            lambda key: passes.Filter(self._open(key), predicate, self._named(step)),
+            size=lambda _: UNKNOWN_CARDINALITY,
         )
 
     def batch(
@@ -225,7 +254,7 @@ class Dataset:
         owner = self._named(f"batch({size})")
         return self._then(
             f"batch({size})",
-            lambda source: passes.Batch(source, size, drop_remainder, lambda rows: _stacked(rows, owner)),
+            lambda key: passes.Batch(self._open(key), size, drop_remainder, lambda elements: stacked(elements, owner)),
             size=lambda n: n if n < 0 else n // size if drop_remainder else -(-n // size),
             spec=lambda spec: with_leading(spec, size if drop_remainder else None),
         )
@@ -252,22 +281,21 @@ class Dataset:
         def open_pass(key: Key) -> Pass:
             return Shuffle(self._open(key), size, entropy(), key if again else ())
 
-        return Dataset(open_pass, self._size, self._spec, (*self._steps, f"shuffle({size})"))
+        return self._then(f"shuffle({size})", open_pass)
 
     def repeat(self, count: int | None = None, name: str | None = None) -> "Dataset":
         """Go through the elements `count` times; None or -1 for ever."""
         rounds = None if count is None or int(count) < 0 else int(count)
 
-        def size() -> int:
-            n = self._size()
-            return (
-                0 if n == 0 or rounds == 0 else INFINITE_CARDINALITY if rounds is None else n * rounds if n > 0 else n
-            )
+        def size(n: int) -> int:
+            if n == 0 or rounds == 0:
+                return 0
+            return INFINITE_CARDINALITY if rounds is None else n * rounds if n > 0 else n
 
         def open_pass(key: Key) -> Pass:
             return passes.Repeat(lambda number: self._open((*key, number)), rounds)
 
-        return Dataset(open_pass, size, self._spec, (*self._steps, "repeat"))
+        return self._then("repeat", open_pass, size)
 
     def take(self, count: int, name: str | None = None) -> "Dataset":
         """The first `count` elements; -1 for all."""
@@ -275,7 +303,7 @@ class Dataset:
         if count < 0:
             return self
         return self._then(
-            f"take({count})", lambda source: passes.Take(source, count),
+            f"take({count})", lambda key: passes.Take(self._open(key), count),
             size=lambda n: n if n == UNKNOWN_CARDINALITY else count if n < 0 else min(n, count),
         )  # fmt: skip
 
@@ -283,19 +311,25 @@ class Dataset:
         """All but the first `count` elements; -1 for none."""
         count = int(count)
         return self._then(
-            f"skip({count})", lambda source: passes.Skip(source, None if count < 0 else count),
+            f"skip({count})", lambda key: passes.Skip(self._open(key), None if count < 0 else count),
             size=lambda n: 0 if count < 0 else n if n < 0 else max(0, n - count),
         )  # fmt: skip
 
     def prefetch(self, buffer_size: int, name: str | None = None) -> "Dataset":
         """Make up to `buffer_size` elements ahead in a thread; `AUTOTUNE` makes two."""
         size = _positive_or_auto(buffer_size, "buffer_size", "Dataset.prefetch")
-        return self._then("prefetch", lambda source: Ahead(source, 2 if size == AUTOTUNE else size))
+        return self._then("prefetch", lambda key: Ahead(self._open(key), 2 if size == AUTOTUNE else size))
 
-    def cache(self, name: str | None = None) -> "Dataset":
-        """Make each element once and keep it in memory; its arrays cannot be written to."""
-        store = Store(self._open)
-        return Dataset(lambda key: Cached(store, key), self._size, self._spec, (*self._steps, "cache"))
+    def cache(self, filename: Any = "", name: str | None = None) -> "Dataset":
+        """Make each element once.
+
+        Args:
+            filename: file of NumPy data that keeps the elements, from one run of the program to the next; it is there
+                once all elements were read. None or "" keeps them in memory, in arrays that cannot be written to.
+            name: a name for the reader.
+        """
+        store = Store(self._open, Path(filename) if filename else None)
+        return self._then("cache", lambda key: Cached(store, key))
 
     def enumerate(self, start: int = 0, name: str | None = None) -> "Dataset":
         """Pairs of a number, counted from `start`, and an element."""
@@ -303,7 +337,354 @@ class Dataset:
         numbers._size = lambda: INFINITE_CARDINALITY
         return Dataset.zip(numbers, self)
 
+    def shard(self, num_shards: int, index: int, name: str | None = None) -> "Dataset":
+        """Every `num_shards`-th element, from element `index` on."""
+        shards, number = validate.positive_int(num_shards, "num_shards", "Dataset.shard"), int(index)
+        if not 0 <= number < shards:
+            raise ValueError(f"Dataset.shard: index must be from 0 to {shards - 1}. Received: index={index!r}.")
+        return self._then(
+            f"shard({shards}, {number})", lambda key: passes.Shard(self._open(key), shards, number),
+            size=lambda n: n if n < 0 else (n - number + shards - 1) // shards,
+        )  # fmt: skip
+
+    def take_while(self, predicate: Callable, name: str | None = None) -> "Dataset":
+        """The elements before the first for which a function is false."""
+        step = f"take_while({_name_of(predicate)})"
+        return self._then(
+            step, lambda key: passes.TakeWhile(self._open(key), predicate, self._named(step)),
+            size=lambda _: UNKNOWN_CARDINALITY,
+        )  # fmt: skip
+
+    def unique(self, name: str | None = None) -> "Dataset":
+        """The elements that did not come before; each must be one array."""
+        return self._then("unique", lambda key: passes.Unique(self._open(key)), size=lambda _: UNKNOWN_CARDINALITY)
+
+    def scan(self, initial_state: Any, scan_func: Callable, name: str | None = None) -> "Dataset":
+        """What a function makes of each element and of what it kept from those before.
+
+        Args:
+            initial_state: what it keeps at first.
+            scan_func: function of what it keeps and an element that returns both anew.
+            name: a name for the reader.
+        """
+        step, kept = f"scan({_name_of(scan_func)})", as_element(initial_state)
+        return self._then(step, lambda key: passes.Scan(self._open(key), scan_func, kept, self._named(step)), spec=None)
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Stack each `batch_size` elements, filled up at their ends to one shape.
+
+        Args:
+            batch_size: elements in a batch.
+            padded_shapes: shapes in the structure of an element; None or -1 in them, or in their place, is the size of
+                the longest in the batch.
+            padding_values: what to fill up with, in that structure or for all; None for zeros and empty text.
+            drop_remainder: whether a last batch that is not full is left out.
+            name: a name for the reader.
+        """
+        size = validate.positive_int(int(batch_size), "batch_size", "Dataset.padded_batch")
+        owner = self._named(f"padded_batch({size})")
+        return self._then(
+            f"padded_batch({size})",
+            lambda key: passes.Batch(
+                self._open(key),
+                size,
+                drop_remainder,
+                lambda elements: padded(elements, padded_shapes, padding_values, owner),
+            ),
+            size=lambda n: n if n < 0 else n // size if drop_remainder else -(-n // size),
+            spec=lambda spec: padded_spec(spec, padded_shapes, size if drop_remainder else None),
+        )
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable,
+        bucket_boundaries: Sequence[int],
+        bucket_batch_sizes: Sequence[int],
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Batch elements of like length together.
+
+        Args:
+            element_length_func: function of an element that gives its length.
+            bucket_boundaries: rising lengths; a bucket holds lengths below its boundary, and one more the longest.
+            bucket_batch_sizes: elements in a batch of each bucket, one more number than there are boundaries.
+            padded_shapes, padding_values: as in `padded_batch`.
+            pad_to_bucket_boundary: whether sizes that are left open are filled up to one less than the boundary, not to
+                the longest element; each element must then be shorter than the last boundary.
+            no_padding: whether elements of a bucket are stacked as they are.
+            drop_remainder: whether batches at the end that are not full are left out.
+            name: a name for the reader.
+        """
+        boundaries, sizes = list(map(int, bucket_boundaries)), list(map(int, bucket_batch_sizes))
+        if len(sizes) != len(boundaries) + 1 or sorted(set(boundaries)) != boundaries:
+            raise ValueError(
+                "Dataset.bucket_by_sequence_length: bucket_boundaries must rise, with one more number in "
+                f"bucket_batch_sizes. Received: {boundaries} and {sizes}."
+            )
+        owner = self._named("bucket_by_sequence_length")
+
+        def bucket_of(element: Element, index: int) -> int:
+            length = int(passes.called(element_length_func, element, owner, index))
+            if pad_to_bucket_boundary and length >= boundaries[-1]:
+                raise DataError(f"{owner}: element {index} has the length {length}; the last bucket ends below that.")
+            return bisect.bisect_right(boundaries, length)
+
+        def batch(elements: list[Element], bucket: int) -> Element:
+            if no_padding:
+                return stacked(elements, owner)
+            shapes = padded_shapes
+            if pad_to_bucket_boundary:
+                shapes = filled_shapes(elements[0], padded_shapes, boundaries[bucket] - 1)
+            return padded(elements, shapes, padding_values, owner)
+
+        return self._then(
+            "bucket_by_sequence_length", lambda key: Buckets(self._open(key), bucket_of, sizes, batch, drop_remainder),
+            size=lambda _: UNKNOWN_CARDINALITY,
+            spec=lambda spec: padded_spec(open_spec(spec), padded_shapes, None),
+        )  # fmt: skip
+
+    def unbatch(self, name: str | None = None) -> "Dataset":
+        """The rows of each element, one after another."""
+
+        def rows_of(element: Element, _: int) -> Pass:
+            return passes.Counted(
+                min(map(len, leaves(element))), lambda i: map_leaves(lambda leaf: leaf[i, ...], element)
+            )
+
+        return self._then(
+            "unbatch", lambda key: Interleave(self._open(key), rows_of, 1, 1), size=lambda _: UNKNOWN_CARDINALITY,
+            spec=without_leading,
+        )  # fmt: skip
+
+    def rebatch(self, batch_size: int, drop_remainder: bool = False, name: str | None = None) -> "Dataset":
+        """The rows of batches in batches of another size."""
+        return self.unbatch().batch(batch_size, drop_remainder)
+
+    def window(
+        self,
+        size: int,
+        shift: int | None = None,
+        stride: int = 1,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Data sets of neighbouring elements, for `flat_map`.
+
+        Args:
+            size: elements of a window.
+            shift: elements from the start of a window to that of the next; None for `size`.
+            stride: elements from one of a window to the next.
+            drop_remainder: whether windows at the end that are not full are left out.
+            name: a name for the reader.
+
+        Example:
+
+            windows = cornu.data.Dataset.range(4).window(3, shift=1, drop_remainder=True)
+            for window in windows.flat_map(lambda window: window.batch(3)):
+                print(window)  # [0 1 2], then [1 2 3]
+        """
+        size = validate.positive_int(int(size), "size", "Dataset.window")
+        shift = validate.positive_int(size if shift is None else int(shift), "shift", "Dataset.window")
+        stride = validate.positive_int(int(stride), "stride", "Dataset.window")
+        return self._then(
+            f"window({size})", lambda key: Window(self._open(key), size, shift, stride, drop_remainder, _parts),
+            size=lambda n: n if n < 0 else _windows(n, size, shift, stride, drop_remainder),
+            spec=None,
+        )  # fmt: skip
+
+    def flat_map(self, map_func: Callable, name: str | None = None) -> "Dataset":
+        """The elements of the data sets that a function makes of elements, one after another."""
+        return self._interleaved(f"flat_map({_name_of(map_func)})", map_func, 1, 1)
+
+    def interleave(
+        self,
+        map_func: Callable,
+        cycle_length: int | None = None,
+        block_length: int | None = None,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """The elements of the data sets that a function makes of elements, in turns.
+
+        Args:
+            map_func: function of an element that returns a data set.
+            cycle_length: data sets that take turns; None or `AUTOTUNE` for as many as there are processors.
+            block_length: elements of a turn, one where it is not given.
+            num_parallel_calls: accepted for scripts; data sets are read in turn. Threads pay in a `map` after this.
+            deterministic: accepted for scripts; the order is kept.
+            name: a name for the reader.
+        """
+        owner = "Dataset.interleave"
+        cycle = _positive_or_auto(AUTOTUNE if cycle_length is None else cycle_length, "cycle_length", owner)
+        block = validate.positive_int(1 if block_length is None else int(block_length), "block_length", owner)
+        cycle = (os.cpu_count() or 1) if cycle == AUTOTUNE else cycle
+        return self._interleaved(f"interleave({_name_of(map_func)})", map_func, cycle, block)
+
+    def _interleaved(self, step: str, map_func: Callable, cycle: int, block: int) -> "Dataset":
+        owner = self._named(step)
+
+        def open_pass(key: Key) -> Pass:
+            def open_inner(element: Element, number: int) -> Pass:
+                return made(element, number)._open((*key, number))
+
+            return Interleave(self._open(key), open_inner, cycle, block)
+
+        def made(element: Element, number: int) -> Dataset:
+            with _own_numbers():
+                inner = passes.called(map_func, element, owner, number)
+            if not isinstance(inner, Dataset):
+                raise TypeError(f"{owner}: the function must return a Dataset. Received: {type(inner).__name__}.")
+            return inner
+
+        return self._then(
+            step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=lambda _: made(self._first(), 0).element_spec
+        )
+
+    def concatenate(self, dataset: "Dataset", name: str | None = None) -> "Dataset":
+        """These elements, then those of another data set."""
+
+        def size(n: int) -> int:
+            sizes = n, dataset._size()
+            return (
+                INFINITE_CARDINALITY
+                if INFINITE_CARDINALITY in sizes
+                else UNKNOWN_CARDINALITY
+                if min(sizes) < 0
+                else sum(sizes)
+            )
+
+        return self._then(
+            f"concatenate({' → '.join(dataset._steps)})",
+            lambda key: passes.Concatenate(self._open(key), dataset._open(key)), size,
+            lambda spec: map_leaves(common, spec, dataset.element_spec),
+        )  # fmt: skip
+
+    @staticmethod
+    def choose_from_datasets(
+        datasets: Sequence["Dataset"], choice_dataset: "Dataset", stop_on_empty_dataset: bool = True
+    ) -> "Dataset":
+        """Elements of the data sets whose numbers another data set gives.
+
+        Args:
+            datasets: data sets, counted from 0.
+            choice_dataset: data set of such numbers.
+            stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
+        """
+        names = ", ".join(" → ".join(source._steps) for source in datasets)
+        return Dataset(
+            lambda key: passes.Choose(
+                choice_dataset._open(key), [source._open(key) for source in datasets], stop_on_empty_dataset
+            ),
+            lambda: UNKNOWN_CARDINALITY,
+            lambda: functools.reduce(
+                lambda a, b: map_leaves(common, a, b), [source.element_spec for source in datasets]
+            ),
+            (f"choose_from_datasets({names})",),
+        )
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets: Sequence["Dataset"],
+        weights: Sequence[float] | None = None,
+        seed: int | None = None,
+        stop_on_empty_dataset: bool = False,
+        rerandomize_each_iteration: bool | None = None,
+    ) -> "Dataset":
+        """Elements of data sets that are drawn by chance.
+
+        Args:
+            datasets: data sets.
+            weights: how likely each one is; None for all alike.
+            seed: number that the choices follow from; None takes the global seed.
+            stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
+            rerandomize_each_iteration: whether each pass chooses anew, True where it is not given.
+        """
+        chances = np.full(len(datasets), 1.0) if weights is None else np.asarray(weights, "float64")
+        if chances.shape != (len(datasets),) or chances.min() < 0 or not chances.sum():
+            raise ValueError(
+                f"Dataset.sample_from_datasets: there must be a weight of 0 or more for each of {len(datasets)} data "
+                f"sets. Received: weights={weights!r}."
+            )
+        again, entropy = rerandomize_each_iteration is not False, _seed(seed)
+        # A data set that is never drawn never ends.
+        likely = [source for source, chance in zip(datasets, chances, strict=True) if chance]
+        choice = Dataset(
+            lambda key: passes.Drawn(chances[chances > 0] / chances.sum(), entropy(), key if again else ()),
+            lambda: INFINITE_CARDINALITY, TensorSpec((), "int64"), ("drawn",),
+        )  # fmt: skip
+        return Dataset.choose_from_datasets(likely, choice, stop_on_empty_dataset)
+
+    @staticmethod
+    def list_files(
+        file_pattern: Any, shuffle: bool | None = None, seed: int | None = None, name: str | None = None
+    ) -> "Dataset":
+        """The names of the files that match a pattern.
+
+        Args:
+            file_pattern: pattern with "*", "?" and "**", or a list of such.
+            shuffle: whether they come in a new random order each time, True where it is not given; else by name.
+            seed: number that the order follows from; None takes the global seed.
+            name: a name for the reader.
+        """
+        patterns = [as_array(pattern).item() for pattern in np.ravel(np.asarray(file_pattern, object))]
+        texts = [pattern.decode() if isinstance(pattern, bytes) else pattern for pattern in patterns]
+        files = sorted({file for text in texts for file in glob.glob(text, recursive=True)})
+        if not files:
+            raise ValueError(f"Dataset.list_files: there is no file that matches {', '.join(texts)}.")
+        dataset = Dataset.from_tensor_slices(np.array(files))
+        return dataset if shuffle is False else dataset.shuffle(len(files), seed)
+
+    def apply(self, transformation_func: Callable[["Dataset"], "Dataset"]) -> "Dataset":
+        """What a function makes of this data set."""
+        made = transformation_func(self)
+        if not isinstance(made, Dataset):
+            raise TypeError(f"Dataset.apply: the function must return a Dataset. Received: {type(made).__name__}.")
+        return made
+
+    def options(self) -> Options:
+        """The options that were given with `with_options`."""
+        return self._options
+
+    def with_options(self, options: Options, name: str | None = None) -> "Dataset":
+        """This data set with options noted; see `Options` for what each would do."""
+        made = self._then("with_options", self._open)
+        made._options = options
+        return made
+
     # ------------------------------------------------------------ what is known, and reading
+
+    def reduce(self, initial_state: Any, reduce_func: Callable, name: str | None = None) -> Any:
+        """What is left when a function has joined each element to what it made of those before.
+
+        Args:
+            initial_state: what it starts with.
+            reduce_func: function of that and an element that returns the new state.
+            name: a name for the reader.
+        """
+        state, owner = as_element(initial_state), self._named(f"reduce({_name_of(reduce_func)})")
+        for index, element in enumerate(self.as_numpy_iterator()):
+            state = passes.mapped(reduce_func, (state, element), owner, index)
+        return handed_out(state)
+
+    def get_single_element(self, name: str | None = None) -> Any:
+        """The one element; a ValueError where there is none or more than one."""
+        found = list(self.take(2))
+        if len(found) != 1:
+            raise ValueError(f"{self!r}: expected one element. Received: {'none' if not found else 'more'}.")
+        return found[0]
 
     def cardinality(self) -> DataArray:
         """The number of elements; `INFINITE_CARDINALITY` or `UNKNOWN_CARDINALITY` where there is none."""
@@ -326,11 +707,11 @@ class Dataset:
         Where a function of the user's makes the elements, the first one is made to look at it.
         """
         spec = self._spec() if callable(self._spec) else self._spec
-        return self._seen_spec() if spec is None else spec
+        return map_leaves(spec_of, self._first()) if spec is None else spec
 
-    def _seen_spec(self) -> Any:
+    def _first(self) -> Element:
         for element in self._open((0,)):
-            return map_leaves(spec_of, element)
+            return element
         raise ValueError(f"{self!r}: there is no element to tell the shapes from.")
 
     def __iter__(self) -> "DatasetIterator":
@@ -350,16 +731,31 @@ class Dataset:
     def _then(
         self,
         step: str,
-        open_pass: Callable[[Pass], Pass],
+        open_pass: Callable[[Key], Pass],
         size: Callable[[int], int] = lambda n: n,
         spec: Callable[[Any], Any] | None = lambda spec: spec,
     ) -> "Dataset":
-        """This data set with one more step."""
-        return Dataset(
-            lambda key: open_pass(self._open(key)),
+        """This data set with one more step.
+
+        Args:
+            step: its name.
+            open_pass: opens a pass of it.
+            size: its number of elements, from the number of those before.
+            spec: its specs, from those before; None has its first element looked at.
+        """
+        made = Dataset(
+            open_pass,
             lambda: size(self._size()),
             None if spec is None else lambda: spec(self.element_spec),
             (*self._steps, step),
+        )
+        if hasattr(self, "class_names"):
+            made.class_names = self.class_names
+        return made
+
+    def _of_size(self, size: int) -> "Dataset":
+        return self._then(
+            f"assert_cardinality({size})", lambda key: passes.Sized(self._open(key), size), size=lambda _: size
         )
 
 
@@ -444,6 +840,20 @@ def _spec_of_rows(rows: Any) -> TensorSpec:
     return TensorSpec(rows.shape[1:], rows.dtype)
 
 
+def _parts(elements: list[Element]) -> Any:
+    """A data set of a window, or of each array of its elements."""
+
+    def part(*arrays: Any) -> Dataset:
+        return _counted(len(arrays), arrays.__getitem__, functools.reduce(common, map(spec_of, arrays)), "window")
+
+    return map_leaves(part, *elements)
+
+
+def _windows(count: int, size: int, shift: int, stride: int, drop_remainder: bool) -> int:
+    last = count - ((size - 1) * stride if drop_remainder else 0)
+    return max(0, -(-last // shift))
+
+
 def _shortest(sizes: Sequence[int]) -> int:
     finite = [size for size in sizes if size != INFINITE_CARDINALITY]
     return min(finite) if finite else INFINITE_CARDINALITY
@@ -481,28 +891,6 @@ def _checked(spec: Any, item: Any, owner: str) -> Element:
     return map_leaves(lambda one, value: one.read(value, owner), spec, item)
 
 
-def _stacked(elements: list[Element], owner: str) -> Element:
-    try:
-        return map_leaves(lambda *rows: np.stack(rows), *elements)
-    except (ValueError, KeyError) as error:
-        raise DataError(_why_not_stacked(elements, owner)) from error
-
-
-def _why_not_stacked(elements: list[Element], owner: str) -> str:
-    if not all(same_structure(elements[0], other) for other in elements):
-        return f"{owner} needs elements of one structure. Received: {_shapes(elements)}."
-    return (
-        f"{owner} needs elements of one shape. Received: {_shapes(elements)}. Bring them to one shape in a map before, "
-        "or use padded_batch."
-    )
-
-
-def _shapes(elements: list[Element]) -> str:
-    """The different shapes among elements, as a message shows them."""
-    shapes = dict.fromkeys(str(map_leaves(np.shape, element)) for element in elements)
-    return " and ".join(list(shapes)[:3])
-
-
 def _name_of(function: Callable) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
@@ -511,9 +899,23 @@ def _positive_or_auto(value: Any, name: str, owner: str) -> int:
     return AUTOTUNE if value == AUTOTUNE else validate.positive_int(int(value), name, owner)
 
 
+_numbers: ContextVar[Iterator[int] | None] = ContextVar("cornu_data_numbers", default=None)
+
+
 def _seed(seed: Any) -> Callable[[], tuple[int, ...]]:
     """What an order follows from: the seed that was given, or the global one and the number of the use of it."""
     if seed is not None:
         return lambda: (int(seed) % 2**64,)
-    use = number_of_use()
+    numbers = _numbers.get()
+    use = number_of_use() if numbers is None else next(numbers)
     return lambda: (global_seed(), use)
+
+
+@contextmanager
+def _own_numbers() -> Iterator[None]:
+    """Number the uses of the global seed anew: in what is made for one element, which has a key of its own."""
+    token = _numbers.set(count())
+    try:
+        yield
+    finally:
+        _numbers.reset(token)

@@ -221,6 +221,26 @@ def without_leading(spec: Element) -> Element:
     return map_leaves(lambda s: TensorSpec(None if s.shape is None else s.shape[1:], s.dtype), spec)
 
 
+def open_spec(spec: Element) -> Element:
+    """The same specs with each size unknown."""
+    return map_leaves(lambda s: TensorSpec(None if s.shape is None else (None,) * len(s.shape), s.dtype), spec)
+
+
+def opened_where(spec: Element, before: Element, after: Element) -> Element:
+    """What one element tells of all, after a function: sizes that equal one which was open before it are open."""
+    known = zip(leaves(spec), leaves(before), strict=True)
+    pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
+    open_sizes = {size for given, size in pairs if given is None}
+
+    def spec_after(leaf: Any) -> Any:
+        found = spec_of(leaf)
+        if not isinstance(found, TensorSpec) or found.shape is None:
+            return found
+        return TensorSpec(tuple(None if size in open_sizes else size for size in found.shape), found.dtype)
+
+    return map_leaves(spec_after, after)
+
+
 def common(first: TensorSpec, second: TensorSpec) -> TensorSpec:
     """What holds of both."""
     if first.shape is None or second.shape is None or len(first.shape) != len(second.shape):

@@ -107,6 +107,26 @@ class Generated(Pass):
         self.position = state["position"]
 
 
+class Drawn(Pass):
+    """Numbers drawn by chance, for ever."""
+
+    counters = ("position", "seed")
+    _TOGETHER = 4096
+
+    def __init__(self, chances: np.ndarray, seed: Sequence[int], key: Key):
+        super().__init__()
+        self.chances, self.seed, self.key, self.position = chances, list(seed), key, 0
+        self._drawn = np.empty(0, int)
+
+    def __next__(self) -> Element:
+        block, number = divmod(self.position, self._TOGETHER)
+        if number == 0 or not len(self._drawn):
+            random = generator(self.seed, (*self.key, block))
+            self._drawn = random.choice(len(self.chances), self._TOGETHER, p=self.chances)
+        self.position += 1
+        return self._drawn[number, ...]
+
+
 # ---------------------------------------------------------------- one element in, one out
 
 
@@ -188,6 +208,115 @@ class Skip(Pass):
         return next(self.upstream)
 
 
+class Sized(Pass):
+    """Elements of which there must be so many."""
+
+    counters = ("count",)
+
+    def __init__(self, upstream: Pass, size: int):
+        super().__init__(upstream)
+        self.size, self.count = size, 0
+
+    def __next__(self) -> Element:
+        for element in self.upstream:
+            self.count += 1
+            if self.count > self.size:
+                break
+            return element
+        if self.count != self.size:
+            received = "more" if self.count > self.size else self.count
+            raise DataError(f"assert_cardinality: expected {self.size} elements. Received: {received}.")
+        raise StopIteration
+
+
+class TakeWhile(Pass):
+    """The elements before the first for which a user's function is false."""
+
+    counters = ("index", "is_over")
+
+    def __init__(self, upstream: Pass, function: Callable, owner: str):
+        super().__init__(upstream)
+        self.function, self.owner, self.index, self.is_over = function, owner, 0, False
+
+    def __next__(self) -> Element:
+        if self.is_over:
+            raise StopIteration
+        element = next(self.upstream)
+        self.index += 1
+        self.is_over = not called(self.function, element, self.owner, self.index - 1)
+        return next(self) if self.is_over else element
+
+
+class Shard(Pass):
+    """Every n-th element."""
+
+    counters = ("seen",)
+
+    def __init__(self, upstream: Pass, shards: int, number: int):
+        super().__init__(upstream)
+        self.shards, self.number, self.seen = shards, number, 0
+
+    def __next__(self) -> Element:
+        for element in self.upstream:
+            self.seen += 1
+            if (self.seen - 1) % self.shards == self.number:
+                return element
+        raise StopIteration
+
+
+class Unique(Pass):
+    """The elements that did not come before; a state says how many were seen, and they are looked at again."""
+
+    counters = ("seen",)
+
+    def __init__(self, upstream: Pass):
+        super().__init__(upstream)
+        self.seen = 0
+        self._known: set = set()
+
+    def __next__(self) -> Element:
+        for element in self.upstream:
+            self.seen += 1
+            known = len(self._known)
+            self._known.add((element.tobytes(), element.shape) if element.dtype != object else element.item())
+            if len(self._known) > known:
+                return element
+        raise StopIteration
+
+    def set_state(self, state: State) -> None:
+        """Look again at what was seen."""
+        while self.seen < state["seen"]:
+            next(self)
+
+
+class Scan(Pass):
+    """What a user's function makes of each element and of what it kept from those before.
+
+    What it keeps is the user's, of any size: a state says how many elements came out, and they are made again.
+    """
+
+    counters = ("index",)
+
+    def __init__(self, upstream: Pass, function: Callable, kept: Element, owner: str):
+        super().__init__(upstream)
+        self.function, self.kept, self.owner, self.index = function, kept, owner, 0
+
+    def __next__(self) -> Element:
+        element = next(self.upstream)
+        self.index += 1
+        kept, made = called(self.function, (self.kept, element), self.owner, self.index - 1)
+        self.kept = as_element(kept)
+        return as_element(made)
+
+    def set_state(self, state: State) -> None:
+        """Make again what came out."""
+        while self.index < state["index"]:
+            next(self)
+
+
+# ---------------------------------------------------------------- several data sets
+
+
 class Zip(Pass):
     """Elements of several data sets, side by side in the structure that they were given in."""
 
@@ -198,6 +327,52 @@ class Zip(Pass):
     def __next__(self) -> Element:
         elements = [next(upstream) for upstream in self.upstreams]
         return map_leaves(elements.__getitem__, self.structure)
+
+
+class Concatenate(Pass):
+    """One data set after another."""
+
+    counters = ("number",)
+
+    def __init__(self, *upstreams: Pass):
+        super().__init__(*upstreams)
+        self.number = 0
+
+    def __next__(self) -> Element:
+        while self.number < len(self.upstreams):
+            for element in self.upstreams[self.number]:
+                return element
+            self.number += 1
+        raise StopIteration
+
+
+class Choose(Pass):
+    """Elements of the data sets whose numbers the first one gives.
+
+    Args:
+        choice: gives numbers.
+        upstreams: what they choose from.
+        stop_on_empty: whether the first data set that has ended ends all; else it is passed over.
+    """
+
+    counters = ("ended",)
+
+    def __init__(self, choice: Pass, upstreams: Sequence[Pass], stop_on_empty: bool):
+        super().__init__(choice, *upstreams)
+        self.stop_on_empty, self.ended = stop_on_empty, [False] * len(upstreams)
+
+    def __next__(self) -> Element:
+        while not all(self.ended):
+            number = int(next(self.upstream))
+            if not 0 <= number < len(self.ended):
+                raise DataError(
+                    f"Dataset.choose_from_datasets: there are {len(self.ended)} data sets, counted from 0. "
+                    f"Received: the choice {number}."
+                )
+            for element in self.upstreams[number + 1]:
+                return element
+            self.ended = [ended or i == number or self.stop_on_empty for i, ended in enumerate(self.ended)]
+        raise StopIteration
 
 
 # ---------------------------------------------------------------- batches

@@ -5,7 +5,8 @@ elements is the last such mark before the oldest of them, and the numbers of tho
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
 from cornu.data.elements import Element
 from cornu.data.passes import Key, Pass, State, generator
@@ -156,3 +157,169 @@ class Shuffle(Pass):
                 places[self.hole], self.hole = position, None
         self._held, self._positions = [None] * len(places), array("q", [_GONE]) * len(places)
         return {position: slot for slot, position in enumerate(places) if slot != self.hole}
+
+
+class Interleave(Pass):
+    """Elements of the passes that elements open, a block of each in turn.
+
+    Args:
+        upstream: what is read.
+        open_inner: opens a pass for an element and its number.
+        cycle: passes that are open at a time.
+        block: elements that are taken from one of them before the next one's turn.
+    """
+
+    def __init__(self, upstream: Pass, open_inner: Callable[[Element, int], Pass], cycle: int, block: int):
+        super().__init__(upstream)
+        self.reader = Reader(upstream, 1)
+        self.open_inner, self.block = open_inner, block
+        self.turn = self.taken = 0
+        self._open: list[tuple[int, Pass] | None] = [None] * cycle  # number of the element, and its pass
+
+    def __next__(self) -> Element:
+        waited = 0  # turns of places that had nothing
+        while waited < len(self._open):
+            for element in self._inner():
+                self.taken += 1
+                if self.taken == self.block:
+                    self._next_turn()
+                return element
+            waited = 0 if self._open[self.turn] else waited + 1
+            self._open[self.turn] = None
+            self._next_turn()
+        raise StopIteration
+
+    def _inner(self) -> Iterator[Element]:
+        """The pass whose turn it is, opened if there is another element for it."""
+        if self._open[self.turn] is None:
+            for element in self.reader:
+                number = self.reader.count - 1
+                self._open[self.turn] = number, self.open_inner(element, number)
+                break
+        found = self._open[self.turn]
+        return iter(()) if found is None else found[1]
+
+    def _next_turn(self) -> None:
+        self.turn, self.taken = (self.turn + 1) % len(self._open), 0
+        self.reader.needed = self._oldest()
+
+    def _oldest(self) -> int:
+        return min((place[0] for place in self._open if place), default=self.reader.count)
+
+    def get_state(self) -> State:
+        """Where each open pass stands, and from where to read the elements that opened them."""
+        inner = [place and [place[0], place[1].get_state()] for place in self._open]
+        state = {"turn": self.turn, "taken": self.taken, "read": self.reader.count, "open": inner}
+        return {**state, **self.reader.place(self._oldest())}
+
+    def set_state(self, state: State) -> None:
+        """Open the passes again."""
+        self.turn, self.taken = state["turn"], state["taken"]
+        elements = dict(self.reader.reread(state, state["read"]))
+        for turn, place in enumerate(state["open"]):
+            if place is not None:
+                number, inner_state = place
+                inner = self.open_inner(elements[number], number)
+                inner.set_state(inner_state)
+                self._open[turn] = number, inner
+
+
+class Window(Pass):
+    """Lists of neighbouring elements.
+
+    Args:
+        upstream: what is read.
+        size: elements of a window.
+        shift: elements from the start of a window to that of the next.
+        stride: elements from one of a window to the next.
+        drop_remainder: whether windows at the end that are not full are left out.
+        made: what is made of a list.
+    """
+
+    def __init__(
+        self, upstream: Pass, size: int, shift: int, stride: int, drop_remainder: bool,
+        made: Callable[[list[Element]], Element],
+    ):  # fmt: skip
+        super().__init__(upstream)
+        self.reader = Reader(upstream, 16)
+        self.shift, self.stride, self.drop_remainder, self.made = shift, stride, drop_remainder, made
+        self.span = (size - 1) * stride + 1
+        self.start = 0  # position of the first element of the next window
+        self._held: deque[Element] = deque()  # those before `reader.count`
+
+    def __next__(self) -> Element:
+        while self._held and self.reader.count - len(self._held) < self.start:
+            self._held.popleft()
+        self.reader.needed = self.start
+        for element in self.reader:
+            if self.reader.count > self.start:
+                self._held.append(element)
+            if len(self._held) >= self.span:
+                break
+        if not self._held or (self.drop_remainder and len(self._held) < self.span):
+            raise StopIteration
+        self.start += self.shift
+        return self.made(list(self._held)[: self.span : self.stride])
+
+    def get_state(self) -> State:
+        """Where the next window starts, and from where to read it."""
+        return {"first": self.start, "read": self.reader.count, **self.reader.place(self.start)}
+
+    def set_state(self, state: State) -> None:
+        """Read what is held again."""
+        self.start = state["first"]
+        reread = self.reader.reread(state, state["read"])
+        self._held.extend(element for position, element in reread if position >= self.start)
+
+
+class Buckets(Pass):
+    """Batches of elements of like length.
+
+    Args:
+        upstream: what is read.
+        bucket_of: the number of an element's bucket.
+        sizes: elements in a batch of each bucket.
+        batch: makes a batch of elements, and of the number of their bucket.
+        drop_remainder: whether batches at the end that are not full are left out.
+    """
+
+    def __init__(
+        self, upstream: Pass, bucket_of: Callable[[Element, int], int], sizes: Sequence[int],
+        batch: Callable[[list[Element], int], Element], drop_remainder: bool,
+    ):  # fmt: skip
+        super().__init__(upstream)
+        self.reader = Reader(upstream, 64)
+        self.bucket_of, self.sizes, self.batch, self.drop_remainder = bucket_of, sizes, batch, drop_remainder
+        self._held: list[dict[int, Element]] = [{} for _ in sizes]  # by position
+
+    def __next__(self) -> Element:
+        for element in self.reader:
+            position = self.reader.count - 1
+            bucket = self.bucket_of(element, position)
+            self._held[bucket][position] = element
+            if len(self._held[bucket]) == self.sizes[bucket]:
+                return self._emptied(bucket)
+        left = [bucket for bucket, held in enumerate(self._held) if held]
+        if self.drop_remainder or not left:
+            raise StopIteration
+        return self._emptied(left[0])
+
+    def _emptied(self, bucket: int) -> Element:
+        elements, self._held[bucket] = list(self._held[bucket].values()), {}
+        self.reader.needed = self._oldest()
+        return self.batch(elements, bucket)
+
+    def _oldest(self) -> int:
+        return min((position for held in self._held for position in held), default=self.reader.count)
+
+    def get_state(self) -> State:
+        """The positions of what each bucket holds, and from where to read it."""
+        held = [list(bucket) for bucket in self._held]
+        return {"held": held, "read": self.reader.count, **self.reader.place(self._oldest())}
+
+    def set_state(self, state: State) -> None:
+        """Read again what the buckets hold."""
+        buckets = {position: bucket for bucket, held in enumerate(state["held"]) for position in held}
+        for position, element in self.reader.reread(state, state["read"]):
+            if position in buckets:
+                self._held[buckets[position]][position] = element

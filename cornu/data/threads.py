@@ -5,7 +5,9 @@ closed or forgotten ends its threads.
 """
 
 import contextvars
+import math
 import os
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -22,23 +24,33 @@ AUTOTUNE = -1
 _MARKED = 8  # elements from one mark of a reader to the next
 
 
-def threads_for(parallel: int) -> int:
-    """How many threads a number of parallel calls means."""
-    return (os.cpu_count() or 1) if parallel == AUTOTUNE else parallel
+_TRIED = 4  # elements that tell how long a function takes
+_QUICK = 1e-4  # seconds: a function that takes less gains nothing from threads
 
 
 class ParallelMap(Pass):
-    """A user's function of several elements at a time."""
+    """A user's function of several elements at a time.
+
+    Args:
+        upstream: what is read.
+        function: the function.
+        owner: the step, for messages.
+        threads: calls at a time; `AUTOTUNE` for as many as there are processors, or one if the function is quick.
+    """
 
     def __init__(self, upstream: Pass, function: Callable, owner: str, threads: int):
         super().__init__(upstream)
-        self.function, self.owner, self.threads, self.done = function, owner, threads, 0
+        self.function, self.owner, self.done = function, owner, 0
+        self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
+        self._seconds: float | None = math.inf if threads == AUTOTUNE else None  # the quickest of the first calls
         self.reader = Reader(upstream, _MARKED)
         self._waiting: deque[Future] = deque()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cornu-map")
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="cornu-map")
         self._end = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
 
     def __next__(self) -> Element:
+        if self._seconds is not None and (self.done < _TRIED or self._seconds < _QUICK):
+            return self._call_here()
         self._submit()
         if not self._waiting:
             self._end()
@@ -47,6 +59,14 @@ class ParallelMap(Pass):
         self.done += 1
         self.reader.needed = self.done
         return future.result()
+
+    def _call_here(self) -> Element:
+        element = next(self.reader)
+        start, self.done = time.perf_counter(), self.reader.count
+        self.reader.needed = self.done
+        made = mapped(self.function, element, self.owner, self.done - 1)
+        self._seconds = min(self._seconds or math.inf, time.perf_counter() - start)
+        return made
 
     def _submit(self) -> None:
         while len(self._waiting) < 2 * self.threads:

@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 
 import numpy as np
@@ -23,6 +24,11 @@ def numbers(dataset):
 
 def rows(count=10):
     return Dataset.from_tensor_slices(np.arange(count))
+
+
+def lists():
+    """Rows of 1, 3, 2, 5, 1, 3 and 2 numbers."""
+    return Dataset.from_tensor_slices([list(range(n)) for n in (1, 3, 2, 5, 1, 3, 2)])
 
 
 # ------------------------------------------------------------------ stopped anywhere, the rest is the same
@@ -45,6 +51,29 @@ PIPELINES = {
     "shuffle the same each time": lambda: rows().shuffle(10, reshuffle_each_iteration=False).repeat(2),
     "shuffle and repeat": lambda: rows().shuffle(4).repeat(3),
     "repeat and shuffle": lambda: rows(4).repeat(3).shuffle(5),
+    "take_while": lambda: rows().take_while(lambda x: x != 6),
+    "shard": lambda: rows(11).shard(3, 1),
+    "unique": lambda: Dataset.from_tensor_slices([1, 2, 1, 3, 2, 4]).unique(),
+    "scan": lambda: rows(5).scan(0, lambda kept, x: (kept + x, (x, kept + x))),
+    "padded_batch": lambda: lists().padded_batch(2, padding_values=-1),
+    "bucket_by_sequence_length": lambda: lists().bucket_by_sequence_length(len, [2, 4], [2, 2, 3]),
+    "unbatch": lambda: Dataset.from_tensor_slices((X, X)).batch(4).unbatch(),
+    "rebatch": lambda: rows().batch(4).rebatch(3),
+    "window": lambda: rows(9).window(3, shift=2, stride=2).flat_map(lambda w: w.batch(3)),
+    "window with gaps": lambda: rows(9).window(2, shift=3, drop_remainder=True).flat_map(lambda w: w.batch(2)),
+    "window of tuples": lambda: (
+        Dataset.from_tensor_slices((X, X)).window(4, 1, drop_remainder=True)
+        .flat_map(lambda x, y: Dataset.zip((x.batch(4), y.batch(4))))
+    ),
+    "flat_map": lambda: rows(4).flat_map(lambda n: Dataset.range(n).shuffle(4)),
+    "interleave": lambda: rows(5).interleave(lambda n: Dataset.from_tensors(n).repeat(6), 2, 4),
+    "concatenate": lambda: rows(4).shuffle(4).concatenate(rows(3)),
+    "choose_from_datasets": lambda: Dataset.choose_from_datasets(
+        [rows(3), rows(4).map(lambda x: -x)], Dataset.range(2).repeat(), stop_on_empty_dataset=False
+    ),
+    "sample_from_datasets": lambda: Dataset.sample_from_datasets([rows(5), rows(5).map(lambda x: -x)], [0.7, 0.3]),
+    "cache in a file": lambda: rows(6).shuffle(6).cache(tempfile.mkdtemp() + "/kept").repeat(3),
+    "options": lambda: rows(3).with_options(cornu.data.Options()),
     "take": lambda: rows().take(4),
     "skip": lambda: rows().skip(4),
     "prefetch": lambda: rows(20).prefetch(2),
@@ -223,6 +252,154 @@ def test_a_generator_must_yield_what_was_declared():
     assert pairs.element_spec[1].shape == (1,)
     repeated = Dataset.from_generator(lambda n: iter(range(n)), output_types="int32", args=(3,)).repeat(2)
     assert numbers(repeated) == [0, 1, 2, 0, 1, 2]
+
+
+# ------------------------------------------------------------------ what each step gives
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("take_while", [0, 1, 2, 3, 4, 5]),
+    ("shard", [1, 4, 7, 10]),
+    ("unique", [1, 2, 3, 4]),
+    ("padded_batch", [
+        [[0, -1, -1], [0, 1, 2]], [[0, 1, -1, -1, -1], [0, 1, 2, 3, 4]], [[0, -1, -1], [0, 1, 2]], [[0, 1]],
+    ]),
+    ("bucket_by_sequence_length", [[[0, 1, 2], [0, 1, 0]], [[0], [0]], [[0, 1, 2], [0, 1, 0]], [[0, 1, 2, 3, 4]]]),
+    ("rebatch", [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]),
+    ("window", [[0, 2, 4], [2, 4, 6], [4, 6, 8], [6, 8], [8]]),
+    ("window with gaps", [[0, 1], [3, 4], [6, 7]]),
+    ("interleave", [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 2, 2, 3, 3, 4, 4, 4, 4, 4, 4]),
+    ("choose_from_datasets", [0, 0, 1, -1, 2, -2, -3]),
+])  # fmt: skip
+def test_what_comes_out_is_what_tensorflow_gives(name, expected):
+    assert numbers(PIPELINES[name]()) == expected
+
+
+def test_reduce_scan_and_one_element():
+    assert rows(5).reduce(np.int64(0), lambda total, x: total + x).numpy() == 10
+    count, total = rows(4).reduce((0, 0.0), lambda state, x: (state[0] + 1, state[1] + x))
+    assert (count, total) == (4, 6)
+    assert [x.tolist() for _, x in PIPELINES["scan"]()] == [0, 1, 3, 6, 10]
+    assert rows(3).skip(2).get_single_element() == 2
+    with pytest.raises(ValueError, match="expected one element"):
+        rows(3).get_single_element()
+
+
+def test_padding_to_given_shapes():
+    pairs = lists().map(lambda x: {"x": x, "n": len(x)})
+    first = next(iter(pairs.padded_batch(2, padded_shapes={"x": [6], "n": []}, padding_values={"x": 9, "n": 0})))
+    assert first["x"].tolist() == [[0, 9, 9, 9, 9, 9], [0, 1, 2, 9, 9, 9]] and first["n"].tolist() == [1, 3]
+    with pytest.raises(DataError, match=r"shape \[5\] does not fit into \[4\]"):
+        list(pairs.padded_batch(4, padded_shapes={"x": (4,), "n": ()}))
+    words = Dataset.from_tensor_slices([["a"], ["b", "c"]]).padded_batch(2)
+    assert next(iter(words)).tolist() == [["a", ""], ["b", "c"]]
+
+
+def test_buckets_may_be_padded_to_their_boundaries():
+    short = lists().filter(lambda x: len(x) < 4)
+    batches = short.bucket_by_sequence_length(len, [2, 4], [2, 2, 1], pad_to_bucket_boundary=True)
+    assert [batch.shape for batch in batches] == [(2, 3), (2, 1), (2, 3)]
+    with pytest.raises(DataError, match="length 5"):
+        list(lists().bucket_by_sequence_length(len, [2, 4], [2, 2, 1], pad_to_bucket_boundary=True))
+    with pytest.raises(ValueError, match="must rise"):
+        short.bucket_by_sequence_length(len, [4, 2], [1, 1, 1])
+
+
+def test_sampling_follows_the_weights():
+    zeros, ones = rows(1).repeat(), Dataset.from_tensors(1).repeat()
+    drawn = numbers(Dataset.sample_from_datasets([zeros, ones], weights=[0.2, 0.8], seed=1).take(2000))
+    assert 0.75 < np.mean(drawn) < 0.85
+    assert set(numbers(Dataset.sample_from_datasets([zeros, ones], weights=[0, 1]).take(50))) == {1}
+    with pytest.raises(ValueError, match="a weight of 0 or more for each of 2"):
+        Dataset.sample_from_datasets([zeros, ones], weights=[1.0])
+
+
+def test_files_are_listed_by_name_or_in_a_new_order_each_time(tmp_path):
+    for name in "abcdef":
+        (tmp_path / f"{name}.txt").touch()
+    assert [p[-5:] for p in numbers(Dataset.list_files(str(tmp_path / "*.txt"), shuffle=False))] == [
+        f"{name}.txt" for name in "abcdef"
+    ]
+    mixed = Dataset.list_files([str(tmp_path / "a*"), str(tmp_path / "[b-f].txt")], seed=1)
+    assert len(mixed) == 6 and numbers(mixed) != numbers(mixed)
+    with pytest.raises(ValueError, match="no file that matches"):
+        Dataset.list_files(str(tmp_path / "*.png"))
+
+
+def test_a_cache_in_a_file_serves_the_next_program(tmp_path):
+    made = []
+
+    def cached():
+        data = Dataset.from_tensor_slices(({"x": np.ones((3, 2), "float16")}, ["a", "b", "ü"], [b"1\0", b"22", b""]))
+        return data.map(lambda *parts: made.append(1) or parts).cache(tmp_path / "folder" / "kept")
+
+    list(cached().take(2))  # not all of it: no file
+    gc.collect()
+    assert list((tmp_path / "folder").iterdir()) == []
+    first, second = read(cached()), read(cached())
+    assert first == second and len(made) == 5 and len(list((tmp_path / "folder").iterdir())) == 1
+    file = tmp_path / "folder" / "kept"
+    whole = file.read_bytes()
+    assert b"pickle" not in whole
+    for damaged in (whole[:-3], whole[:40], b"", whole[:-8] + b"\xff" * 8, whole.replace(b"(2,)", b"(9,)")):
+        file.write_bytes(damaged)
+        with pytest.raises(cornu.errors.DamagedFileError, match="have "):
+            read(cached())
+    with pytest.raises(TypeError, match="numbers, text and bytes"):
+        read(Dataset.from_tensors(np.array([{}], object)).cache(tmp_path / "other"))
+
+
+def test_a_cache_asks_for_each_element_once_even_when_two_loops_read_it():
+    made = []
+    dataset = rows(5).map(lambda x: made.append(x) or x).cache()
+    assert numbers(Dataset.zip(dataset, dataset)) == [[i, i] for i in range(5)]
+    assert numbers(dataset.take(2)) == [0, 1] and len(made) == 5
+
+
+def test_class_names_stay_with_the_data():
+    dataset = rows(3)
+    dataset.class_names = ["cat", "dog"]
+    assert dataset.map(lambda x: x).batch(2).shuffle(2).cache().prefetch(1).class_names == ["cat", "dog"]
+    assert not hasattr(rows(3), "class_names")
+
+
+def test_functions_of_data_sets():
+    assert numbers(rows(4).apply(lambda data: data.skip(2))) == [2, 3]
+    with pytest.raises(TypeError, match="must return a Dataset"):
+        rows(4).apply(list)
+    with pytest.raises(TypeError, match="must return a Dataset"):
+        list(rows(4).flat_map(lambda x: x))
+    sized = rows(4).filter(lambda x: x < 3).apply(cornu.data.experimental.assert_cardinality(3))
+    assert len(sized) == cornu.data.experimental.cardinality(sized) == 3 and len(list(sized)) == 3
+    for wrong in (2, 4):
+        with pytest.raises(DataError, match="assert_cardinality: expected"):
+            list(rows(4).take(3).apply(cornu.data.experimental.assert_cardinality(wrong)))
+
+
+def test_options_are_those_that_tensorflow_has():
+    options = cornu.data.Options()
+    options.deterministic = False
+    options.threading.private_threadpool_size = 3
+    assert rows(3).with_options(options).options().deterministic is False
+    with pytest.raises(AttributeError, match="no option 'determinstic'"):
+        options.determinstic = True
+
+
+def test_other_tensors_may_be_handed_out():
+    class Tensor:
+        def __init__(self, array):
+            self.array = array
+
+        def __array__(self, dtype=None, copy=None):
+            return self.array
+
+    seen = []
+    cornu.data.elements.present_as(Tensor)
+    try:
+        (x, y), *_ = Dataset.from_tensor_slices((X, X)).map(lambda x, y: seen.append(x) or (x, y)).batch(2)
+        assert type(x) is type(y) is type(seen[0]) is Tensor
+    finally:
+        cornu.data.elements.present_as(None)
 
 
 # ------------------------------------------------------------------ errors and threads

@@ -1,0 +1,97 @@
+"""Elements made into batches: stacked where they have one shape, padded where they have not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cornu.data.elements import Element, TensorSpec, map_leaves, same_structure
+from cornu.errors import DataError
+
+
+def stacked(elements: list[Element], owner: str) -> Element:
+    """Elements of one shape along a new first axis."""
+    try:
+        return map_leaves(_stack, *elements)
+    except (ValueError, KeyError) as error:
+        if not all(same_structure(elements[0], other) for other in elements):
+            raise DataError(f"{owner} needs elements of one structure. Received: {_shapes(elements)}.") from error
+        raise DataError(
+            f"{owner} needs elements of one shape. Received: {_shapes(elements)}. Bring them to one shape in a map "
+            "before, or use padded_batch."
+        ) from error
+
+
+def _stack(*rows: Any) -> Any:
+    return None if rows[0] is None else np.stack(rows)
+
+
+def _shapes(elements: list[Element]) -> str:
+    """The different shapes among elements, as a message shows them."""
+    shapes = dict.fromkeys(str(map_leaves(np.shape, element)) for element in elements)
+    return " and ".join(list(shapes)[:3])
+
+
+def padded(elements: list[Element], shapes: Any, values: Any, owner: str) -> Element:
+    """Elements along a new first axis, each filled up at its ends.
+
+    Args:
+        elements: elements of one structure.
+        shapes: the shape to fill up to in that structure, None in it for the longest; None for all that.
+        values: what to fill up with, in that structure or for all; None for zeros and empty text.
+        owner: who asks, for messages.
+    """
+    first = elements[0]
+    if not isinstance(first, (tuple, Mapping)):
+        return _padded_rows(elements, shapes, values, owner)
+    keys: Any = first if isinstance(first, Mapping) else range(len(first))
+    made = {
+        key: padded([element[key] for element in elements], part(shapes, key), part(values, key), owner) for key in keys
+    }
+    return made if isinstance(first, Mapping) else tuple(made.values())
+
+
+def part(value: Any, key: Any) -> Any:
+    """The part of a structure that belongs to a key; what is no structure belongs to all."""
+    return value[key] if isinstance(value, (tuple, list, Mapping)) else value
+
+
+def _padded_rows(rows: list[np.ndarray], shape: Any, value: Any, owner: str) -> np.ndarray:
+    ranks = {row.ndim for row in rows}
+    if len(ranks) > 1 or (shape is not None and len(shape) not in ranks):
+        raise DataError(
+            f"{owner} needs elements with as many axes as the shape to pad to. Received: {_shapes(rows)}, and the "
+            f"shape {shape}."
+        )
+    longest = [max(sizes) for sizes in zip(*(row.shape for row in rows), strict=True)]
+    given = [None] * len(longest) if shape is None else shape
+    wanted = [size if s in (None, -1) else int(s) for size, s in zip(longest, given, strict=True)]
+    if any(size > room for size, room in zip(longest, wanted, strict=True)):
+        raise DataError(f"{owner}: an element of shape {longest} does not fit into {wanted}, the shape to pad to.")
+    kind = np.result_type(*rows)
+    filled = np.full((len(rows), *wanted), ("" if kind.kind in "OUS" else 0) if value is None else value, kind)
+    for number, row in enumerate(rows):
+        filled[(number, *map(slice, row.shape))] = row
+    return filled
+
+
+def filled_shapes(element: Element, shapes: Any, size: int) -> Any:
+    """Shapes to pad to in which each size that was left open is `size`."""
+    if isinstance(element, Mapping):
+        return {key: filled_shapes(one, part(shapes, key), size) for key, one in element.items()}
+    if isinstance(element, tuple):
+        return tuple(filled_shapes(one, part(shapes, i), size) for i, one in enumerate(element))
+    given = (None,) * element.ndim if shapes is None else shapes
+    return tuple(size if s in (None, -1) else s for s in given)
+
+
+def padded_spec(spec: Any, shapes: Any, size: int | None) -> Any:
+    """What is known of padded batches."""
+    if isinstance(spec, Mapping):
+        return {key: padded_spec(one, part(shapes, key), size) for key, one in spec.items()}
+    if isinstance(spec, tuple):
+        return tuple(padded_spec(one, part(shapes, i), size) for i, one in enumerate(spec))
+    if shapes is None and spec.shape is None:
+        return TensorSpec(None, spec.dtype)
+    sizes = spec.shape if shapes is None else [None if s in (None, -1) else int(s) for s in shapes]
+    return TensorSpec((size, *sizes), spec.dtype)

@@ -1,0 +1,19 @@
+"""Names of `tf.data.experimental` that scripts still use; each is elsewhere, too."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cornu.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
+from cornu.data.threads import AUTOTUNE
+
+__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "assert_cardinality", "cardinality"]
+
+
+def cardinality(dataset: Dataset) -> Any:
+    """The number of elements; see `Dataset.cardinality`."""
+    return dataset.cardinality()
+
+
+def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset]:
+    """What makes `Dataset.apply` say how many elements there are; another number of them is an error when read."""
+    return lambda dataset: dataset._of_size(int(expected_cardinality))
