@@ -71,7 +71,7 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Any, owner: str) -> 
     kind = np.result_type(*rows)
     filled = np.full((len(rows), *wanted), ("" if kind.kind in "OUS" else 0) if value is None else value, kind)
     for number, row in enumerate(rows):
-        filled[(number, *map(slice, row.shape))] = row
+        filled[number : number + 1][(slice(None), *map(slice, row.shape))] = row
     return filled
 
 
