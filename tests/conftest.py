@@ -1,5 +1,6 @@
 """Shared set-up: the oracle runs on JAX, seeds are fixed, programs are compiled quickly, nothing is shown unasked."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false" if __ve
 import jax
 import numpy as np
 import pytest
+from oracle import ORACLE
 
 import cornu
 from tests.quick import QUICK
@@ -45,7 +47,29 @@ def pytest_collection_modifyitems(config, items):
     if not (config.getoption("--live") or config.getoption("--record")):
         live = [item for item in items if item.get_closest_marker("live")]
         config.hook.pytest_deselected(items=live)
-        items[:] = [item for item in items if item not in set(live)]
+        live = set(live)
+        items[:] = [item for item in items if item not in live]
+    gc.collect()
+    gc.freeze()  # a collection need not look through all that is imported and collected here
+
+
+@pytest.fixture(autouse=True, scope="module")
+def oracle(request):
+    """Keras's answers come from files; with `--live` from Keras, and `--record` writes them."""
+    config = request.config
+    record = config.getoption("--record")
+    ORACLE.live = record or config.getoption("--live")
+    yield
+    if record:
+        part = config.option.keyword or config.option.markexpr or any("::" in given for given in config.args)
+        ORACLE.write(request.path.stem, whole=not part)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """The answers of a test are found under its name."""
+    keep = item.get_closest_marker("live") is None
+    ORACLE.begin(item.path.stem, item.nodeid.partition("::")[2], keep)
 
 
 @pytest.fixture(autouse=True)

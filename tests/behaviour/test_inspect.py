@@ -10,6 +10,8 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from file_structure import contents, put
+from oracle import ask
 from test_layer_contract import MADE, call, inputs
 
 import cornu
@@ -127,12 +129,8 @@ def test_every_format_of_cornu_loads(kind, tmp_path):
     assert str(report)
 
 
-@pytest.fixture(scope="module")
-def keras_files(tmp_path_factory):
+def written_by_keras(keras, folder):
     """Files of one trained model, written by real Keras in each of its formats."""
-    import keras
-
-    folder = tmp_path_factory.mktemp("keras")
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(5, "relu"), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
     )
@@ -143,7 +141,7 @@ def keras_files(tmp_path_factory):
     model.save_weights(folder / "m.weights.h5")
     model.save_weights(folder / "m.weights.json", max_shard_size=1e-7)
     model.save(folder / "m.h5")
-    return folder
+    return {file.name: contents(file) for file in folder.iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -156,8 +154,11 @@ def keras_files(tmp_path_factory):
         ("m.h5", "model_h5"),
     ],
 )
-def test_every_format_of_keras_loads(keras_files, name, kind):
-    report = look(keras_files / name)
+def test_every_format_of_keras_loads(tmp_path, name, kind):
+    (tmp_path / "asked").mkdir()
+    for file, content in ask(lambda keras: written_by_keras(keras, tmp_path / "asked"), "every format").items():
+        put(content, tmp_path / file)
+    report = look(tmp_path / name)
     assert report.format == kind and report.loads, report.findings
     assert len(report.weights) == 8 and report.optimizer_state["arrays"] == 14
     if report.model is not None:
@@ -337,13 +338,18 @@ def test_all_unknown_classes_are_named_at_once(saved):
     assert [finding.where for finding in report.findings if finding.stops] == ["hidden", "drop", "last"]
 
 
-def test_code_is_refused_and_never_run(tmp_path):
-    import keras
-
+def test_code_is_refused_and_never_run(tmp_path, monkeypatch):
     path, mark = tmp_path / "m.keras", tmp_path / "mark"
-    source = f"lambda x: (open({str(mark)!r}, 'w').close(), x)[1]"
-    keras.Sequential([keras.Input((2,)), keras.layers.Lambda(eval(source), name="trap")]).save(path)
-    mark.unlink()  # Keras ran it
+
+    def question(keras):
+        source = "lambda x: (open('mark', 'w').close(), x)[1]"
+        asked = tmp_path / "asked.keras"
+        keras.Sequential([keras.Input((2,)), keras.layers.Lambda(eval(source), name="trap")]).save(asked)
+        mark.unlink()  # Keras ran it
+        return contents(asked)
+
+    monkeypatch.chdir(tmp_path)
+    put(ask(question), path)
     report = look(path)
     assert not report.loads and "safe_mode=False" in report.refused[0]
     assert look(path, safe_mode=False).loads

@@ -13,17 +13,17 @@ cornu may answer, but never with an error of another kind.
 """
 
 import argparse
+import importlib
 import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import isfunction
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 
 import cornu
@@ -48,8 +48,7 @@ LEFT_OUT = {
 
 def _functions(space: str, *args: Any, but: tuple[str, ...] = ()) -> dict[str, list[Call]]:
     """The functions of tensors of another namespace, each with one call."""
-    shared = set(getattr(keras, space).__dict__) & set(getattr(cornu, space).__all__)
-    functions = [n for n in sorted(shared) if isfunction(getattr(getattr(keras, space), n))]
+    functions = [n for n in getattr(cornu, space).__all__ if isfunction(getattr(getattr(cornu, space), n))]
     return {f"{space}.{n}": [Call(*args)] for n in functions if n not in {"deserialize", "get", "serialize", *but}}
 
 
@@ -295,15 +294,20 @@ _WAYS = {"traced": _traced, "symbolic": _symbolic, "computed": _computed}
 # ---------------------------------------------------------------- whether they agree
 
 
-def compare(probe: Probe) -> Found | None:
-    """The disagreement that a probe shows, if any."""
-    theirs = outcome(keras, probe)
+def of_keras(probe: Probe) -> Outcome:
+    """What the installed Keras makes of a probe."""
+    return outcome(importlib.import_module("keras"), probe)
+
+
+def compare(probe: Probe, asked: Callable[[Probe], Outcome] = of_keras) -> Found | None:
+    """The disagreement that a probe shows, if any; `asked` tells what Keras makes of one."""
+    theirs = asked(probe)
     if theirs.error == "Exception":
         return None  # Keras broke; it did not refuse
     ours = outcome(cornu, probe)
     what = _difference(probe, ours, theirs)
     if what and probe.way == "symbolic":
-        computed = outcome(keras, probe._replace(way="traced", unknown=False))
+        computed = asked(probe._replace(way="traced", unknown=False))
         if computed.error or (not probe.unknown and computed.outputs != theirs.outputs):
             if computed.error == "Exception":
                 return None

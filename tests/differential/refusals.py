@@ -11,6 +11,7 @@ Where an error was raised is seen from its traceback: words of its own are a `ra
 
 import argparse
 import dis
+import importlib
 import inspect
 import os
 import random
@@ -21,7 +22,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 import cornu
@@ -308,12 +308,17 @@ def _place(error: Exception) -> str:
     return own[-1] if own else ""
 
 
-def compare(probe: Probe) -> Found | None:
-    """What is wrong with cornu's answer, if anything."""
+def of_keras(probe: Probe) -> Outcome:
+    """What the installed Keras makes of a probe."""
+    return outcome(importlib.import_module("keras"), probe)
+
+
+def compare(probe: Probe, asked: Callable[[Probe], Outcome] = of_keras) -> Found | None:
+    """What is wrong with cornu's answer, if anything; `asked` tells what Keras makes of a probe."""
     ours = outcome(cornu, probe)
     if ours.error and ours.own:
         return None
-    theirs = outcome(keras, probe)
+    theirs = asked(probe)
     what = "raw" if ours.error else "accepted" if theirs.error not in ("", "TimeoutError") else ""
     found = Found(probe, what, ours, theirs) if what else None
     return None if found is None or reason(found) else found
@@ -332,7 +337,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Go through the probes, and say what was found."""
     cornu.config.disable_traceback_filtering()
-    keras.config.disable_traceback_filtering()
+    importlib.import_module("keras").config.disable_traceback_filtering()
     signal.signal(signal.SIGALRM, _late)
     chosen = [probe for probe in probes() if options.only is None or options.only in str(probe)]
     if options.count is not None:

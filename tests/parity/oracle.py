@@ -7,9 +7,9 @@ of the test and the number of the question in it.
 Questions that count automatic names start with `clear_session(free_memory=False)`: a collection of garbage takes a
 second in a process that has run thousands of tests.
 
-    pytest tests/parity             # compare with the stored answers
-    pytest tests/parity --live      # ask the installed Keras instead, and run what needs it, marked `live`
-    pytest tests/parity --record    # the same, and write the answers that have changed
+    pytest             # compare with the stored answers
+    pytest --live      # ask the installed Keras instead (pip install '.[live]'), and run what needs it, marked `live`
+    pytest --record    # the same, and write the answers that have changed
 """
 
 import base64
@@ -74,7 +74,7 @@ class Oracle:
         return self.answers[module]
 
     def write(self, module: str, whole: bool) -> None:
-        """Write a module's file if an answer has changed.
+        """Write a module's file if an answer has changed; a module that asked nothing has none.
 
         Args:
             module: its name.
@@ -82,7 +82,7 @@ class Oracle:
         """
         fresh = self.fresh.get(module, {})
         answers = fresh if whole else self.stored(module) | fresh
-        if answers == self.stored(module):
+        if not fresh or answers == self.stored(module):
             return
         made_with = {name: metadata.version(name) for name in ("keras", "jax")}
         text = json.dumps({"made_with": made_with, "answers": dict(sorted(answers.items()))}, separators=(",", ":"))
