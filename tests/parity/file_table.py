@@ -165,7 +165,15 @@ class Saved(NamedTuple):
 
 
 def saved(case: Case, library: Any, folder: Path, optimizer: str | None) -> Saved:
-    """Make, train and save the model; without an optimizer it is only saved."""
+    """Make, train and save the model, and go on training it; without an optimizer it is only saved."""
+    model, optimizer = written(case, library, folder, optimizer)
+    outputs = _outputs(model, case.inputs)
+    losses = _train(model, case) if optimizer and case.exact else []
+    return Saved(case, folder, optimizer, outputs, losses, model.get_weights())
+
+
+def written(case: Case, library: Any, folder: Path, optimizer: str | None) -> tuple[Any, str | None]:
+    """The model that was saved in each format, and its optimizer if it has anything to train."""
     library.utils.clear_session(free_memory=False)
     library.utils.set_random_seed(0)
     model = case.make(library)
@@ -179,14 +187,13 @@ def saved(case: Case, library: Any, folder: Path, optimizer: str | None) -> Save
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             write(str(folder / form.ending), **form.arguments)
-    outputs = _outputs(model, case.inputs)
-    losses = _train(model, case) if optimizer and case.exact else []
-    return Saved(case, folder, optimizer, outputs, losses, model.get_weights())
+    return model, optimizer
 
 
 def check(source: Saved, form: Format, library: Any) -> bool:
     """The model that the library reads from the file does what the one that was saved does.
 
+    Where weights alone were saved, and not trained on, they are compared; a folder holds what a `.keras` file holds.
     Returns whether its training was seen to go on as that one's does, step by step.
     """
     path = str(source.folder / form.ending)
@@ -200,9 +207,12 @@ def check(source: Saved, form: Format, library: Any) -> bool:
             if library is not cornu:  # Keras loads no state into an optimizer that is not built; cornu builds it then
                 model.optimizer.build(model.trainable_variables)
         model.load_weights(path)
-    _near(_outputs(model, source.case.inputs), source.outputs)
     if not source.optimizer:
+        _near(model.get_weights(), source.weights)
+        if form.whole and form.name != "folder":
+            _near(_outputs(model, source.case.inputs), source.outputs)
         return False
+    _near(_outputs(model, source.case.inputs), source.outputs)
     if not resumes:
         _compile(model, library, source.optimizer)
     losses = _train(model, source.case)

@@ -61,27 +61,28 @@ def check_all(case: table.Case, folder: Path, optimizer: str | None = None) -> N
     """Cornu reads each file of Keras, and writes files of the same structure."""
     theirs = written_by_keras(case, folder, optimizer)
     (folder / "ours").mkdir()
-    ours = table.saved(case, cornu, folder / "ours", optimizer)
+    table.written(case, cornu, folder / "ours", optimizer)
     assert len(forms(theirs)) >= 4
     for form in forms(theirs):
         check(theirs, form, cornu)
-        for part, found in layout(ours, form).items():
-            assert found == layout(theirs, form)[part], (form.name, part)
+        wanted = layout(case, folder, form)
+        for part, found in layout(case, folder / "ours", form).items():
+            assert found == wanted[part], (form.name, part)
 
 
-def layout(source: table.Saved, form: table.Format) -> dict:
+def layout(case: table.Case, folder: Path, form: table.Format) -> dict:
     """What stands where in a file: all names of files, groups and arrays, and the model's config where it is the same.
 
     The config in a whole-model `.h5` is of the old kind if Keras writes it, and of the new kind if cornu does. The
     state of the optimizer in one is compared in `test_legacy_files.py`.
     """
-    found = structure(source.folder / form.ending)
+    found = structure(folder / form.ending)
     if form.name == "whole-model .h5":
         return {"weights": {name: told for name, told in found.items() if name.startswith("model_weights")}}
     if form.name == "sharded":  # Keras does not list the states of seed generators
         return {"weights": [name for name in found["weight_map"] if not SEEDS & set(name.split("/"))]}
     if form.whole:
-        config = None if source.case.name in OTHER_CONFIG else found["config.json"]["config"]
+        config = None if case.name in OTHER_CONFIG else found["config.json"]["config"]
         return {"files": set(found), "weights": found["model.weights.h5"], "config": config}
     return {"weights": found}
 
