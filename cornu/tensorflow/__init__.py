@@ -1,22 +1,45 @@
-"""The stand-in for `tensorflow` that `cornu run` serves: Keras, and the lines that scripts write beside it.
+"""The stand-in for `tensorflow` that `cornu run` serves where TensorFlow is not installed.
 
-It computes nothing by itself. Where a script reaches for more of TensorFlow, it says so.
+What published scripts use of TensorFlow, over NumPy and JAX, each name doing what TensorFlow's does. Most functions are
+cornu's own under other names of arguments (`served`); `tape` records operations for gradients, `function` compiles, and
+`types` gives arrays the methods that scripts call. What is not here says what to use instead (`refusals`). Nothing else
+in the package imports this folder.
 """
 
 import importlib
 from typing import Any
 
-from cornu.tensorflow.types import RaggedTensor, SparseTensor, Tensor, Variable, refuse
-
-__all__ = ["RaggedTensor", "SparseTensor", "Tensor", "Variable", "data", "keras", "random"]
+from cornu.tensorflow import (
+    function as _function,
+    math as _math,
+    spaces as _spaces,
+    tape as _tape,
+    tensors as _tensors,
+    types as _types,
+)
+from cornu.tensorflow.served import refuse as _refuse
 
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
 
+_MODULES = ("data", "image", "io", "keras", "linalg", "math", "nn", "random", "strings")
+_OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
+_IN_MATH_ALONE = ("erf", "in_top_k", "is_nan", "l2_normalize", "log", "log1p", "log_softmax", "softmax", "top_k")
+
+_types.attach()
+
+globals().update({name: served for name, served in _math.TABLE.items() if name not in _IN_MATH_ALONE})
+globals().update(_tensors.TABLE)
+globals().update(_types.DTYPES)
+globals().update(_spaces.CHECKS)
+for _home in (_function, _spaces, _tape, _tensors, _types):
+    globals().update({_name: getattr(_home, _name) for _name in _home.__all__})
+globals()["print"] = _tensors.print_tensors
+
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in _MODULES:
         return importlib.import_module(f"cornu.tensorflow.{name}")
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return refuse(name)
+    if name in _OF_KERAS:
+        return getattr(importlib.import_module("cornu"), name)
+    return _refuse(name, globals())

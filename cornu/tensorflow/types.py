@@ -1,6 +1,362 @@
-"""TensorFlow's types, which libraries ask values about: `isinstance(x, tf.Tensor)` is False of every value here."""
+"""TensorFlow's types: numbers, shapes, tensors and variables.
 
-from typing import Any, NoReturn
+A tensor is JAX's array. While the stand-in is served, arrays have the methods that scripts know from TensorFlow, by
+attributes of JAX's class.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from cornu import ops
+from cornu.core import dtypes
+from cornu.core.symbolic import KerasTensor
+from cornu.core.variable import Variable as KerasVariable
+from cornu.tensorflow.served import refuse, sizes
+from cornu.tensorflow.tape import VARIABLES
+
+__all__ = [
+    "DType", "IndexedSlices", "Module", "RaggedTensor", "SparseTensor", "Tensor", "TensorShape", "TensorSpec",
+    "Variable", "as_dtype", "is_tensor", "shape",
+]  # fmt: skip
+
+# ---------------------------------------------------------------- types of numbers
+
+
+class DType(str):
+    """A type of numbers: its name, as everything here takes it."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return str(self)
+
+    @property
+    def as_numpy_dtype(self) -> Any:
+        """NumPy's class for it."""
+        return np.object_ if self == "string" else jax.numpy.dtype(self).type
+
+    @property
+    def base_dtype(self) -> "DType":
+        """The type itself."""
+        return self
+
+    is_floating = property(lambda self: self in dtypes.FLOATS)
+    is_integer = property(lambda self: self in dtypes.INTEGERS)
+    is_bool = property(lambda self: self == "bool")
+    is_complex = property(lambda self: self in dtypes.COMPLEX)
+    is_unsigned = property(lambda self: self.startswith("uint"))
+    size = property(lambda self: jax.numpy.dtype(self).itemsize)
+    min = property(lambda self: self._limits().min)
+    max = property(lambda self: self._limits().max)
+
+    def _limits(self) -> Any:
+        return (jax.numpy.finfo if self.is_floating else jax.numpy.iinfo)(self)
+
+    def __repr__(self) -> str:
+        return f"tf.{self}"
+
+
+def as_dtype(type_value: Any) -> DType:
+    """The type of numbers of a name, a class or a dtype of NumPy's."""
+    return DType(dtypes.standardize_dtype(type_value))
+
+
+DTYPES = {name: DType(name) for name in dtypes.NAMES if not name.startswith(("float8", "int4"))}
+
+# ---------------------------------------------------------------- shapes
+
+
+class TensorShape(tuple):
+    """A shape: a tuple of sizes, None for unknown ones.
+
+    Args:
+        dims: the sizes.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, dims: Iterable):
+        return super().__new__(cls, sizes(dims))
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self)
+
+    ndims = rank
+
+    def as_list(self) -> list:
+        """The sizes in a list."""
+        return list(self)
+
+    def num_elements(self) -> int | None:
+        """The product of the sizes; None if one is unknown."""
+        return None if None in self else int(np.prod(self, dtype=int))
+
+    def is_fully_defined(self) -> bool:
+        """Whether every size is known."""
+        return None not in self
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return TensorShape(found) if isinstance(index, slice) else found
+
+    def __repr__(self) -> str:
+        return f"TensorShape({self.as_list()})"
+
+
+class TensorSpec:
+    """The shape and type of a tensor.
+
+    Args:
+        shape: its sizes, None for those that vary.
+        dtype: its type.
+        name: its name.
+    """
+
+    def __init__(self, shape: Any = (), dtype: Any = "float32", name: str | None = None):
+        self.shape = TensorShape(shape) if shape is not None else None
+        self.dtype = as_dtype(dtype)
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
+
+
+class Sizes(np.ndarray):
+    """What `tf.shape` gives: whole numbers that are known also while a function is compiled."""
+
+    def numpy(self) -> np.ndarray:
+        """The numbers as a plain array."""
+        return np.array(self)
+
+
+def shape(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
+    """The sizes of a tensor."""
+    found = ops.shape(input)
+    return found if isinstance(input, KerasTensor) else np.array(found, "int32").view(Sizes)
+
+
+# ---------------------------------------------------------------- tensors
+
+Tensor = jax.Array
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a tensor or a variable."""
+    return isinstance(x, (jax.Array, KerasVariable, KerasTensor))
+
+
+def _numpy(array: jax.Array) -> Any:
+    """A copy of a tensor's numbers: an array of NumPy's, or one of its numbers where there are no axes."""
+    return np.array(array)[()]
+
+
+def _no_numpy(tracer: Any) -> Any:
+    raise NotImplementedError(
+        f"numpy() was called on a tensor of shape {tracer.shape} in a function that is being compiled, where it has no "
+        "values yet. Take the call out of the tf.function, or the decorator off; in fit, compile with run_eagerly=True."
+    )
+
+
+def _get_shape(value: Any) -> TensorShape:
+    return TensorShape(value.shape)
+
+
+def _set_shape(array: Any, shape: Any) -> None:
+    expected = TensorShape(shape)
+    if len(expected) != array.ndim or any(n not in (None, m) for n, m in zip(expected, array.shape, strict=True)):
+        raise ValueError(f"set_shape: the tensor has shape {array.shape}. Received: shape={expected}.")
+
+
+class Reference:
+    """A tensor or variable as a key of dictionaries.
+
+    Args:
+        value: the tensor.
+    """
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def deref(self) -> Any:
+        """The tensor."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and other._value is self._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
+METHODS: dict[str, Callable] = {
+    "numpy": _numpy,
+    "get_shape": _get_shape,
+    "set_shape": _set_shape,
+    "ref": Reference,
+}
+
+
+def attach() -> None:
+    """Give arrays TensorFlow's methods, and keep count of variables, which tapes and compiled functions look for."""
+    array = type(jax.numpy.zeros(()))
+    for name, method in METHODS.items():
+        setattr(array, name, method)
+        setattr(jax.core.Tracer, name, _no_numpy if name == "numpy" else method)
+    KerasVariable.get_shape = _get_shape  # type: ignore[attr-defined]
+    KerasVariable.ref = Reference  # type: ignore[attr-defined]
+    made = KerasVariable.__init__
+
+    def noted(self: KerasVariable, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        VARIABLES.add(self)
+
+    KerasVariable.__init__ = noted  # type: ignore[method-assign]
+
+
+# ---------------------------------------------------------------- variables
+
+
+class _AnyVariable(type):
+    """Every variable is an instance, also those of layers."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, KerasVariable)
+
+
+class Variable(KerasVariable, metaclass=_AnyVariable):
+    """A variable with TensorFlow's arguments.
+
+    Args:
+        initial_value: the first value, or a function without arguments that makes it.
+        trainable: whether tapes watch it and optimizers change it.
+        name: its name.
+        dtype: its type; None takes the value's own.
+        constraint: function of the new value after an update.
+        shape: must be the value's shape, or None.
+
+    Example:
+
+        v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+        v[0, 1].assign(42.0)
+        print(v.numpy())
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, initial_value: Any = None, trainable: bool | None = None, validate_shape: bool = True,
+        caching_device: Any = None, name: str | None = None, variable_def: Any = None, dtype: Any = None,
+        import_scope: Any = None, constraint: Any = None, synchronization: Any = "auto", aggregation: Any = "none",
+        shape: Any = None, experimental_enable_variable_lifting: bool = True,
+    ):  # fmt: skip
+        value = initial_value() if callable(initial_value) else initial_value
+        if value is None:
+            raise ValueError("tf.Variable: initial_value must be a tensor, or a function that makes one.")
+        plain = name.replace("/", "_").partition(":")[0] if name else None
+        super().__init__(
+            ops.convert_to_tensor(value, dtype), trainable=trainable is not False, autocast=False, name=plain
+        )
+        self.constraint = constraint
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the numbers."""
+        return DType(super().dtype)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        found = super().__getitem__(index)
+        if not isinstance(found, jax.core.Tracer):  # as in v[0, 1].assign(42)
+            found.assign = partial(self._assign_at, index, "set")  # type: ignore[attr-defined]
+            found.assign_add = partial(self._assign_at, index, "add")  # type: ignore[attr-defined]
+            found.assign_sub = partial(self._assign_at, index, "subtract")  # type: ignore[attr-defined]
+        return found
+
+    def _assign_at(self, index: Any, how: str, value: Any) -> jax.Array:
+        return self.assign(getattr(self.value.at[index], how)(value))
+
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Give it a new value of the same shape; the variable itself comes back."""
+        super().assign(value)
+        return self
+
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Add to the value."""
+        super().assign_add(delta)
+        return self
+
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Take from the value."""
+        super().assign_sub(delta)
+        return self
+
+    def read_value(self) -> jax.Array:
+        """The value."""
+        return self.value
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Put `updates` where `indices`, shape (n, axes), say."""
+        return self.assign(ops.scatter_update(self.value, indices, updates))
+
+
+class Module:
+    """Something with variables, found in its attributes and in those of the modules in them.
+
+    Args:
+        name: its name.
+    """
+
+    def __init__(self, name: str | None = None):
+        self.name = name or type(self).__name__.lower()
+
+    @property
+    def variables(self) -> tuple[KerasVariable, ...]:
+        """All variables, each once."""
+        return tuple(dict.fromkeys(_variables_in(vars(self), set())))
+
+    @property
+    def trainable_variables(self) -> tuple[KerasVariable, ...]:
+        """Those that training may change."""
+        return tuple(variable for variable in self.variables if variable.trainable)
+
+    @property
+    def submodules(self) -> tuple["Module", ...]:
+        """The modules in the attributes, and those in them."""
+        leaves = jax.tree.leaves(vars(self), is_leaf=lambda x: isinstance(x, Module))
+        found = [each for each in leaves if isinstance(each, Module)]
+        return tuple(inner for each in found for inner in (each, *each.submodules))
+
+
+def _variables_in(value: Any, seen: set[int]) -> Iterable[KerasVariable]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, KerasVariable):
+        yield value
+    elif isinstance(value, dict):
+        for key in value:
+            yield from _variables_in(value[key], seen)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _variables_in(each, seen)
+    elif isinstance(value, Module):
+        yield from _variables_in(vars(value), seen)
+    elif hasattr(value, "variables") and hasattr(value, "trainable_variables"):  # a layer
+        yield from value.variables
+
+
+# ---------------------------------------------------------------- types of which there are no values
 
 
 class _Foreign:
@@ -10,20 +366,6 @@ class _Foreign:
         refuse(type(self).__name__)
 
 
-def type_of(name: str) -> type:
-    """A stand-in for the type `tensorflow.<name>`."""
-    return type(name, (_Foreign,), {"__module__": "tensorflow"})
-
-
-def refuse(name: str) -> NoReturn:
-    """Say that TensorFlow is not here."""
-    raise AttributeError(
-        f"tensorflow.{name} is not here: this script runs on cornu, which serves tensorflow.keras alone. "
-        f"Look for the operation in keras.ops (JAX underneath), or run the script with TensorFlow."
-    )
-
-
-Tensor = type_of("Tensor")
-Variable = type_of("Variable")
-RaggedTensor = type_of("RaggedTensor")
-SparseTensor = type_of("SparseTensor")
+SparseTensor = type("SparseTensor", (_Foreign,), {"__module__": "tensorflow"})
+RaggedTensor = type("RaggedTensor", (_Foreign,), {"__module__": "tensorflow"})
+IndexedSlices = type("IndexedSlices", (_Foreign,), {"__module__": "tensorflow"})

@@ -127,6 +127,7 @@ LATE = {
     "cornu.saving.report_table": {"rich.box", "rich.console", "rich.table", "rich.text"},
     "cornu.saving.shards": {"h5py"},
     "cornu.saving.weights_h5": {"h5py"},
+    "cornu.tensorflow.image": {"PIL.Image"},
     "cornu.tensorflow.keras.preprocessing.image": {"PIL.ImageEnhance", "scipy.ndimage"},
 }
 

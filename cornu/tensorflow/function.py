@@ -1,0 +1,261 @@
+"""`tf.function`: a Python function compiled, once for each kind of arguments.
+
+The variables that the function reads and assigns become part of what goes into the compiled function and comes out of
+it. Which they are shows when it is traced. A function that makes variables in its first call is traced again, as in
+TensorFlow. Python's `if` and `while` over values that are computed need TensorFlow's rewriting of Python code, which is
+not here: such a function runs uncompiled, and the log says so.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+
+from cornu.core import border, context
+from cornu.core.variable import Variable, give_values, values_of
+from cornu.kernels import platform
+from cornu.tensorflow.tape import VARIABLES
+from cornu.tensorflow.types import TensorSpec
+
+__all__ = ["function"]
+
+_log = logging.getLogger(__name__)
+
+MOST_KINDS = 32  # of arguments of one function; calls with others run uncompiled
+
+MOST_TRACES = 4  # of one function until it makes no more variables
+
+_NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.UnexpectedTracerError,
+    NotImplementedError,
+)
+
+_settings = {"eagerly": False}
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Whether functions run uncompiled from now on."""
+    _settings["eagerly"] = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Whether functions run uncompiled."""
+    return _settings["eagerly"]
+
+
+class _State(dict):
+    """Values of variables while a function is traced, and a note of those that it touches."""
+
+    def __init__(self, values: Any):
+        super().__init__(values)
+        self.touched: dict[Variable, None] = {}
+        self.unknown: list[Variable] = []
+
+    def __contains__(self, variable: object) -> bool:
+        found = super().__contains__(variable)
+        if not found:
+            self.unknown.append(variable)  # type: ignore[arg-type]
+        return found
+
+    def __getitem__(self, variable: Variable) -> Any:
+        self.touched[variable] = None
+        return super().__getitem__(variable)
+
+    def __setitem__(self, variable: Variable, value: Any) -> None:
+        self.touched[variable] = None
+        super().__setitem__(variable, value)
+
+
+class _Compiled:
+    """A function compiled for one kind of arguments.
+
+    Args:
+        function: the function.
+        leaves: the arguments, flat.
+        treedef: their structure.
+    """
+
+    def __init__(self, function: Callable, leaves: list, treedef: Any):
+        self._function = function
+        self._treedef = treedef
+        self._fixed = [None if _flows(leaf) else leaf for leaf in leaves]
+        self._flowing = [_flows(leaf) for leaf in leaves]
+        arrays = [leaf for leaf in leaves if _flows(leaf)]
+        traces = 1
+        while self._trace(arrays):  # again, with the variables that it has made
+            traces += 1
+            if traces > MOST_TRACES:
+                raise NotImplementedError("it makes variables in every call.")
+
+    def _trace(self, arrays: list) -> bool:
+        """Run the function once, without values; True if it needs variables that nobody knew of."""
+        candidates = [variable for variable in VARIABLES if hasattr(variable._value, "aval")]
+        states: list[_State] = []
+
+        def look(values: list, given: list) -> tuple[list, list]:
+            state = _State(zip(candidates, values, strict=True))
+            before = dict(state)
+            states.append(state)
+            with context.state(state):
+                outputs = self._call(given)
+            self.changed = [each for each in state.touched if dict.get(state, each) is not before.get(each)]
+            return outputs, [dict.__getitem__(state, variable) for variable in self.changed]
+
+        program = jax.make_jaxpr(look)([variable._value for variable in candidates], arrays)
+        known = set(candidates)
+        if new := [variable for variable in states[0].unknown if variable not in known]:
+            for variable in new:
+                VARIABLES.add(variable)
+            return True
+        self.variables = [variable for variable in candidates if variable in states[0].touched]
+        places = {variable: at for at, variable in enumerate(candidates)}
+        used = [places[variable] for variable in self.variables]
+        run = jaxpr_as_fun(program)
+
+        def compiled(values: list, given: list) -> tuple[list, list]:
+            inputs: list = [None] * len(candidates)
+            for place, value in zip(used, values, strict=True):
+                inputs[place] = value
+            found = run(*inputs, *given)
+            return found[: self._count], found[self._count :]
+
+        self._run = jax.jit(compiled, compiler_options=platform.compiler_options() or None)
+        return False
+
+    def _call(self, arrays: list) -> list:
+        """The outputs that are computed, of a call with these arrays."""
+        given = iter(arrays)
+        leaves = [next(given) if flows else fixed for flows, fixed in zip(self._flowing, self._fixed, strict=True)]
+        args, kwargs = jax.tree.unflatten(self._treedef, leaves)
+        found, self._made = jax.tree.flatten(self._function(*args, **kwargs), is_leaf=_is_leaf)
+        found = [each.value if isinstance(each, Variable) else each for each in found]
+        self._kept = [None if _flows(each) else each for each in found]
+        self._computed = [_flows(each) for each in found]
+        self._count = sum(self._computed)
+        return [each for each in found if _flows(each)]
+
+    def __call__(self, arrays: list) -> Any:
+        outputs, changed = self._run(values_of(self.variables), arrays)
+        if self.changed:
+            give_values(self.changed, changed)
+        given = iter(outputs)
+        leaves = [next(given) if flows else kept for flows, kept in zip(self._computed, self._kept, strict=True)]
+        return jax.tree.unflatten(self._made, leaves)
+
+
+def _is_leaf(value: Any) -> bool:
+    return value is None or isinstance(value, Variable)
+
+
+def _flows(value: Any) -> bool:
+    return isinstance(value, (jax.Array, np.ndarray, np.generic)) and value.dtype.kind not in "OSUT"
+
+
+class Function:
+    """A function that is compiled when it is called; see `function`."""
+
+    def __init__(self, python_function: Callable, signature: Sequence[TensorSpec] | None = None):
+        self.python_function = python_function
+        self.input_signature = signature
+        self._compiled: dict[tuple, _Compiled | None] = {}
+        self._why: str | None = None
+        functools.update_wrapper(self, python_function)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        kept = instance.__dict__.setdefault("_tf_functions", {}) if hasattr(instance, "__dict__") else {}
+        if self not in kept:
+            kept[self] = Function(functools.partial(self.python_function, instance), self.input_signature)
+            functools.update_wrapper(kept[self], self.python_function)
+        return kept[self]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _settings["eagerly"] or self._why or not context.is_clear():
+            return self.python_function(*args, **kwargs)
+        args, kwargs = self._as_tensors(args, kwargs)
+        try:
+            leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=_is_leaf)
+            key = (treedef, *map(_fact, leaves))
+            hash(key)
+        except (TypeError, ValueError):
+            return self.python_function(*args, **kwargs)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return self.python_function(*args, **kwargs)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(leaves, treedef)
+        compiled = self._compiled[key]
+        if compiled is None:
+            return self.python_function(*args, **kwargs)
+        return compiled([leaf for leaf in leaves if _flows(leaf)])
+
+    def _compile(self, leaves: list, treedef: Any) -> _Compiled | None:
+        if len(self._compiled) >= MOST_KINDS or any(map(_is_data, leaves)):
+            return None
+        try:
+            return _Compiled(self.python_function, leaves, treedef)
+        except _NEEDS_VALUES as error:
+            self._why = str(error).partition("\n")[0]
+            _log.info("tf.function %s runs uncompiled: %s", getattr(self, "__name__", "?"), self._why)
+            return None
+
+    def _as_tensors(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Numbers and lists as tensors of the types that the signature names."""
+        if self.input_signature is None:
+            return args, kwargs
+        specs = self.input_signature
+        return tuple(
+            jax.numpy.asarray(border.to_tensor(value), spec.dtype) if isinstance(spec, TensorSpec) else value
+            for value, spec in zip(args, specs, strict=False)
+        ), kwargs
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> "Function":
+        """The function itself, which compiles for whatever it is called with."""
+        return self
+
+
+def _fact(value: Any) -> Any:
+    """What a compiled function takes for granted of an argument."""
+    if _flows(value):
+        return value.shape, value.dtype, getattr(value, "weak_type", False)
+    if isinstance(value, (bool, int, float, str, bytes, type(None))):
+        return type(value), value
+    return id(value)
+
+
+def _is_data(value: Any) -> bool:
+    """Whether an argument is a data set, whose elements would all be laid out in the compiled function."""
+    return hasattr(value, "element_spec") or hasattr(value, "__next__")
+
+
+def function(
+    func: Callable | None = None, input_signature: Sequence[TensorSpec] | None = None, autograph: bool = True,
+    jit_compile: bool | None = None, reduce_retracing: bool = False, **experimental: Any,
+) -> Any:  # fmt: skip
+    """Compile a Python function when it is called.
+
+    Args:
+        func: the function; it may read and assign variables, use tapes and optimizers.
+        input_signature: types that its arguments are brought to.
+        autograph, jit_compile, reduce_retracing: of no effect on the result.
+
+    Example:
+
+        @tf.function
+        def doubled(x):
+            return x + x
+
+        print(doubled(tf.constant(2.0)))  # 4.0
+    """
+    if func is None:
+        return functools.partial(function, input_signature=input_signature)
+    return Function(func, input_signature)

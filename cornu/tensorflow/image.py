@@ -1,0 +1,374 @@
+"""`tensorflow.image`: pictures, of shape (height, width, channels) or with a batch before."""
+
+import io as bytes_io
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import lazy, ops
+from cornu.core import dtypes
+from cornu.tensorflow import random
+from cornu.tensorflow.served import functions, sizes, within
+from cornu.tensorflow.strings import Text, text
+
+_pillow = lazy.module("PIL.Image")
+
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+class ResizeMethod:
+    """The ways to resize."""
+
+    BILINEAR, NEAREST_NEIGHBOR, BICUBIC, AREA = "bilinear", "nearest", "bicubic", "area"
+    LANCZOS3, LANCZOS5, GAUSSIAN, MITCHELLCUBIC = "lanczos3", "lanczos5", "gaussian", "mitchellcubic"
+
+
+# ---------------------------------------------------------------- files
+
+
+def _decode(contents: Any, channels: int = 0, dtype: Any = "uint8") -> jax.Array:
+    with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
+        mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
+        values = np.asarray(picture.convert(mode))
+    values = values if values.ndim == 3 else values[..., None]
+    return convert_image_dtype(jnp.asarray(values), dtype) if dtype != "uint8" else jnp.asarray(values)
+
+
+def decode_gif(contents: Any, name: str | None = None) -> jax.Array:
+    """The pictures of a GIF, shape (frames, height, width, 3)."""
+    with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
+        frames = []
+        for at in range(picture.n_frames):
+            picture.seek(at)
+            frames.append(np.asarray(picture.convert("RGB")))
+    return jnp.asarray(np.stack(frames))
+
+
+def _encoded(image: Any, **how: Any) -> Text:
+    values = np.asarray(image).astype("uint8")
+    target = bytes_io.BytesIO()
+    _pillow.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(target, **how)
+    return text(target.getvalue())
+
+
+def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Text:
+    """A picture of whole numbers from 0 to 255 as the bytes of a PNG file."""
+    return _encoded(image, format="PNG")
+
+
+def encode_jpeg(image: Any, format: str = "", quality: int = 95, **how: Any) -> Text:
+    """A picture of whole numbers from 0 to 255 as the bytes of a JPEG file."""
+    return _encoded(image, format="JPEG", quality=quality)
+
+
+# ---------------------------------------------------------------- types and sizes
+
+
+def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: str | None = None) -> jax.Array:
+    """A picture in another type, on that type's scale: from 0 to 1, or to the largest whole number."""
+    image = jnp.asarray(image)
+    if image.dtype == dtype:
+        return image
+    whole, to_whole = dtypes.is_int(image.dtype), dtypes.is_int(dtype)
+    if whole and not to_whole:
+        return image.astype(dtype) / jnp.iinfo(image.dtype).max
+    if to_whole and not whole:
+        most = jnp.iinfo(str(dtype)).max
+        scaled = image * (most + 0.5)
+        return (jnp.clip(scaled, 0, most) if saturate else scaled).astype(dtype)
+    if whole:
+        shift = 8 * (jnp.dtype(str(dtype)).itemsize - image.dtype.itemsize)
+        return image.astype(dtype) << shift if shift > 0 else (image >> -shift).astype(dtype)
+    return image.astype(dtype)
+
+
+def _resize(
+    images: Any, size: Any, method: str = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
+) -> jax.Array:
+    images, (height, width) = jnp.asarray(images), sizes(size)
+    if preserve_aspect_ratio:
+        high, wide = images.shape[-3:-1]
+        scale = min(height / high, width / wide)
+        height, width = round(high * scale), round(wide * scale)
+    method = str(method).lower()
+    if method == "area":
+        method, antialias = "bilinear", True
+    if method == "nearest":
+        return ops.image.resize(images, (height, width), "nearest")
+    return ops.image.resize(images.astype("float32"), (height, width), method, antialias)
+
+
+def _resize_with_pad(
+    image: Any, target_height: int, target_width: int, method: str = "bilinear", antialias: bool = False
+) -> jax.Array:
+    small = _resize(image, (target_height, target_width), method, True, antialias)
+    top, left = (int(target_height) - small.shape[-3]) // 2, (int(target_width) - small.shape[-2]) // 2
+    return _pad_to_box(small, top, left, target_height, target_width)
+
+
+def _resize_with_crop_or_pad(image: Any, target_height: int, target_width: int) -> jax.Array:
+    image, height, width = jnp.asarray(image), int(target_height), int(target_width)
+    high, wide = image.shape[-3:-1]
+    cut = _crop_to_box(
+        image, max(high - height, 0) // 2, max(wide - width, 0) // 2, min(high, height), min(wide, width)
+    )
+    return _pad_to_box(cut, max(height - high, 0) // 2, max(width - wide, 0) // 2, height, width)
+
+
+def _crop_to_box(image: Any, offset_height: Any, offset_width: Any, target_height: int, target_width: int) -> jax.Array:
+    image = jnp.asarray(image)
+    rows = jax.lax.dynamic_slice_in_dim(image, offset_height, int(target_height), image.ndim - 3)
+    return jax.lax.dynamic_slice_in_dim(rows, offset_width, int(target_width), image.ndim - 2)
+
+
+def _pad_to_box(image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int) -> jax.Array:
+    image = jnp.asarray(image)
+    below = int(target_height) - int(offset_height) - image.shape[-3]
+    right = int(target_width) - int(offset_width) - image.shape[-2]
+    amounts = [(0, 0)] * (image.ndim - 3) + [(int(offset_height), below), (int(offset_width), right), (0, 0)]
+    return jnp.pad(image, amounts)
+
+
+def _central_crop(image: Any, central_fraction: float) -> jax.Array:
+    image = jnp.asarray(image)
+    high, wide = image.shape[-3:-1]
+    top, left = int((high - high * central_fraction) / 2), int((wide - wide * central_fraction) / 2)
+    return _crop_to_box(image, top, left, high - 2 * top, wide - 2 * left)
+
+
+def _random_crop(value: Any, size: Any, seed: Any = None, draw: Any = None) -> jax.Array:
+    value = jnp.asarray(value)
+    size = tuple(whole if n == -1 else n for n, whole in zip(sizes(size), value.shape, strict=True))
+    room = [whole - n for n, whole in zip(size, value.shape, strict=True)]
+    if min(room) < 0:
+        raise ValueError(f"tf.image.random_crop: size must fit into {value.shape}. Received: size={size}.")
+    draw = draw or random.uniform
+    part = draw((len(size),), seed=seed)
+    starts = jnp.minimum((part * (jnp.asarray(room) + 1)).astype("int32"), jnp.asarray(room))
+    return jax.lax.dynamic_slice(value, tuple(starts), size)
+
+
+def _crop_and_resize(image: Any, boxes: Any, box_indices: Any, crop_size: Any, method: str = "bilinear") -> jax.Array:
+    image, boxes = jnp.asarray(image, "float32"), jnp.asarray(boxes)
+    (height, width), (high, wide) = sizes(crop_size), image.shape[1:3]
+
+    def one(box: jax.Array, index: jax.Array) -> jax.Array:
+        y = jnp.linspace(box[0] * (high - 1), box[2] * (high - 1), height)
+        x = jnp.linspace(box[1] * (wide - 1), box[3] * (wide - 1), width)
+        grid = jnp.stack(jnp.meshgrid(y, x, indexing="ij"))
+        channels = jnp.moveaxis(image[index], -1, 0)
+        order = 0 if method == "nearest" else 1
+        return jnp.moveaxis(jax.vmap(lambda c: ops.image.map_coordinates(c, grid, order))(channels), 0, -1)
+
+    return jax.vmap(one)(boxes, jnp.asarray(box_indices))
+
+
+# ---------------------------------------------------------------- turning
+
+
+def _flip_left_right(image: Any) -> jax.Array:
+    return jnp.flip(jnp.asarray(image), -2)
+
+
+def _flip_up_down(image: Any) -> jax.Array:
+    return jnp.flip(jnp.asarray(image), -3)
+
+
+def _rot90(image: Any, k: int = 1) -> jax.Array:
+    image = jnp.asarray(image)
+    return jnp.rot90(image, k, (image.ndim - 3, image.ndim - 2))
+
+
+def _transpose(image: Any) -> jax.Array:
+    return jnp.swapaxes(jnp.asarray(image), -3, -2)
+
+
+def _at_random(image: Any, seed: Any, change: Any, draw: Any) -> jax.Array:
+    """Each picture of a batch changed or not, with equal chances."""
+    image = jnp.asarray(image)
+    chance = draw((*image.shape[:-3], 1, 1, 1), seed=seed)
+    return jnp.where(chance < 0.5, change(image), image)
+
+
+# ---------------------------------------------------------------- colours
+
+
+def _in_floats(image: Any, change: Any) -> jax.Array:
+    """A change of colours, on the scale from 0 to 1, given back in the type of the picture."""
+    image = jnp.asarray(image)
+    if not dtypes.is_int(image.dtype):
+        return change(image)
+    return convert_image_dtype(change(convert_image_dtype(image, "float32")), image.dtype, saturate=True)
+
+
+def _adjust_brightness(image: Any, delta: Any) -> jax.Array:
+    return _in_floats(image, lambda x: x + delta)
+
+
+def _adjust_contrast(images: Any, contrast_factor: Any) -> jax.Array:
+    def change(x: jax.Array) -> jax.Array:
+        mean = x.mean((-3, -2), keepdims=True)
+        return (x - mean) * contrast_factor + mean
+
+    return _in_floats(images, change)
+
+
+def _adjust_saturation(image: Any, saturation_factor: Any) -> jax.Array:
+    def change(x: jax.Array) -> jax.Array:
+        hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
+        changed = jnp.stack([hue, jnp.clip(saturation * saturation_factor, 0, 1), value], -1)
+        return ops.image.hsv_to_rgb(changed, "channels_last")
+
+    return _in_floats(image, change)
+
+
+def _adjust_hue(image: Any, delta: Any) -> jax.Array:
+    def change(x: jax.Array) -> jax.Array:
+        hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
+        return ops.image.hsv_to_rgb(jnp.stack([(hue + delta) % 1, saturation, value], -1), "channels_last")
+
+    return _in_floats(image, change)
+
+
+def _adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> jax.Array:
+    return _in_floats(image, lambda x: gain * x**gamma)
+
+
+def _between(draw: Any, low: Any, high: Any, seed: Any) -> jax.Array:
+    return draw((), seed=seed, minval=low, maxval=high)
+
+
+def _random(change: Any, around: bool, draw: Any) -> Any:
+    """A change by an amount drawn from `lower` to `upper`, or from `-most` to `most`."""
+    if around:
+        return lambda image, most, seed=None: change(image, _between(draw, -most, most, seed))
+    return lambda image, lower, upper, seed=None: change(image, _between(draw, lower, upper, seed))
+
+
+def _flip(change: Any, draw: Any) -> Any:
+    return lambda image, seed=None: _at_random(image, seed, change, draw)
+
+
+def _standardized(image: Any) -> jax.Array:
+    image = jnp.asarray(image).astype("float32")
+    axes = (-3, -2, -1)
+    deviation = jnp.maximum(image.std(axes, keepdims=True), 1 / np.sqrt(np.prod(image.shape[-3:])))
+    return (image - image.mean(axes, keepdims=True)) / deviation
+
+
+def _grayscale_to_rgb(images: Any) -> jax.Array:
+    return jnp.repeat(jnp.asarray(images), 3, -1)
+
+
+def _rgb_to_grayscale(images: Any) -> jax.Array:
+    return _in_floats(images, lambda x: (x @ jnp.asarray([0.2989, 0.587, 0.114], x.dtype))[..., None])
+
+
+def _last(function: Any) -> Any:
+    return lambda images: function(images, data_format="channels_last")
+
+
+_rgb_to_hsv, _hsv_to_rgb = _last(ops.image.rgb_to_hsv), _last(ops.image.hsv_to_rgb)
+
+
+def _psnr(a: Any, b: Any, max_val: Any) -> jax.Array:
+    top = max_val / 255 if dtypes.is_int(dtypes.dtype_of(a)) else max_val
+    error = convert_image_dtype(a, "float32") - convert_image_dtype(b, "float32")
+    return 20 * jnp.log10(top) - 10 * jnp.log10(jnp.mean(error**2, (-3, -2, -1)))
+
+
+def _total_variation(images: Any) -> jax.Array:
+    images = jnp.asarray(images)
+    down, right = jnp.abs(jnp.diff(images, axis=-3)), jnp.abs(jnp.diff(images, axis=-2))
+    return down.sum((-3, -2, -1)) + right.sum((-3, -2, -1))
+
+
+def _gradients(image: Any) -> tuple[jax.Array, jax.Array]:
+    image = jnp.asarray(image)
+    down = jnp.concatenate([jnp.diff(image, axis=-3), jnp.zeros_like(image[..., :1, :, :])], -3)
+    right = jnp.concatenate([jnp.diff(image, axis=-2), jnp.zeros_like(image[..., :, :1, :])], -2)
+    return down, right
+
+
+_ssim = ops.image.ssim
+
+
+def _sobel(image: Any) -> jax.Array:
+    return ops.image.sobel_edges(image)
+
+
+def _patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: str) -> jax.Array:
+    return ops.image.extract_patches(images, sizes[1:3], strides[1:3], rates[1:3], padding.lower(), "channels_last")
+
+
+_draws = {"random": random.uniform, "stateless_random": random.stateless_uniform}
+for _kind, _draw in _draws.items():
+    for _name, _change, _around in (
+        ("brightness", _adjust_brightness, True), ("contrast", _adjust_contrast, False),
+        ("hue", _adjust_hue, True), ("saturation", _adjust_saturation, False),
+    ):  # fmt: skip
+        globals()[f"_{_kind}_{_name}"] = _random(_change, _around, _draw)
+    globals()[f"_{_kind}_flip_left_right"] = _flip(_flip_left_right, _draw)
+    globals()[f"_{_kind}_flip_up_down"] = _flip(_flip_up_down, _draw)
+
+
+def _stateless_random_crop(value: Any, size: Any, seed: Any) -> jax.Array:
+    return _random_crop(value, size, seed, random.stateless_uniform)
+
+
+globals().update(
+    functions(
+        """
+        adjust_brightness         _adjust_brightness image delta
+        adjust_contrast           _adjust_contrast images contrast_factor
+        adjust_gamma              _adjust_gamma   image gamma gain
+        adjust_hue                _adjust_hue     image delta
+        adjust_saturation         _adjust_saturation image saturation_factor
+        central_crop              _central_crop   image central_fraction
+        crop_and_resize           _crop_and_resize image boxes box_indices crop_size method
+        crop_to_bounding_box      _crop_to_box    image offset_height offset_width target_height target_width
+        decode_bmp                _decode         contents channels
+        decode_image              _decode         contents channels dtype -expand_animations
+        decode_jpeg               _decode         contents channels -ratio -fancy_upscaling -dct_method
+        decode_png                _decode         contents channels dtype
+        extract_patches           _patches        images sizes strides rates padding
+        flip_left_right           _flip_left_right image
+        flip_up_down              _flip_up_down   image
+        grayscale_to_rgb          _grayscale_to_rgb images
+        hsv_to_rgb                _hsv_to_rgb     images
+        image_gradients           _gradients      image
+        pad_to_bounding_box       _pad_to_box     image offset_height offset_width target_height target_width
+        per_image_standardization _standardized   image
+        psnr                      _psnr           a b max_val
+        random_brightness         _random_brightness image max_delta=most seed
+        random_contrast           _random_contrast image lower upper seed
+        random_crop               _random_crop    value size seed
+        random_flip_left_right    _random_flip_left_right image seed
+        random_flip_up_down       _random_flip_up_down image seed
+        random_hue                _random_hue     image max_delta=most seed
+        random_saturation         _random_saturation image lower upper seed
+        resize                    _resize         images size method preserve_aspect_ratio antialias
+        resize_with_crop_or_pad   _resize_with_crop_or_pad image target_height target_width
+        resize_with_pad           _resize_with_pad image target_height target_width method antialias
+        rgb_to_grayscale          _rgb_to_grayscale images
+        rgb_to_hsv                _rgb_to_hsv     images
+        rot90                     _rot90          image k
+        sobel_edges               _sobel          image
+        ssim                      _ssim           img1=image1 img2=image2 max_val filter_size filter_sigma k1 k2
+        stateless_random_brightness _stateless_random_brightness image max_delta=most seed
+        stateless_random_contrast _stateless_random_contrast image lower upper seed
+        stateless_random_crop     _stateless_random_crop value size seed
+        stateless_random_flip_left_right _stateless_random_flip_left_right image seed
+        stateless_random_flip_up_down _stateless_random_flip_up_down image seed
+        stateless_random_hue      _stateless_random_hue image max_delta=most seed
+        stateless_random_saturation _stateless_random_saturation image lower upper seed
+        total_variation           _total_variation images
+        transpose                 _transpose      image
+        """,
+        globals(),
+        "image.",
+    )
+)
+__getattr__ = within(__name__)

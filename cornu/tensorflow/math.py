@@ -1,0 +1,233 @@
+"""`tensorflow.math`: functions of numbers, most of which are at the top of TensorFlow too."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy import special
+
+from cornu import ops
+from cornu.core.dtypes import is_int
+from cornu.tensorflow.served import functions, within
+
+
+def _sum_of(tensors: Any) -> Any:
+    return sum(tensors[1:], jnp.asarray(tensors[0]))
+
+
+def _mean(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    mean, dtype = ops.mean(input_tensor, axis, keepdims), ops.dtype(input_tensor)
+    return ops.cast(mean, dtype) if is_int(dtype) else mean
+
+
+def _running(function: Callable, x: Any, axis: int, exclusive: bool, reverse: bool, first: float) -> Any:
+    x = jnp.asarray(x)
+    x = jnp.flip(x, axis) if reverse else x
+    if exclusive:
+        start = jnp.full_like(jax.lax.slice_in_dim(x, 0, 1, axis=axis), first)
+        x = jnp.concatenate([start, jax.lax.slice_in_dim(x, 0, x.shape[axis] - 1, axis=axis)], axis)
+    found = function(x, axis)
+    return jnp.flip(found, axis) if reverse else found
+
+
+def _cumsum(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+    return _running(ops.cumsum, x, axis, exclusive, reverse, 0)
+
+
+def _cumprod(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+    return _running(ops.cumprod, x, axis, exclusive, reverse, 1)
+
+
+def _bincount(
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", axis: Any = None
+) -> Any:
+    counts = ops.bincount(arr if axis == -1 else jnp.ravel(jnp.asarray(arr)), weights, minlength or 0)
+    counts = counts if maxlength is None else counts[..., :maxlength]
+    return counts if weights is not None else ops.cast(counts, dtype)
+
+
+def _confusion(
+    labels: Any, predictions: Any, num_classes: Any = None, weights: Any = None, dtype: Any = "int32"
+) -> Any:
+    labels, predictions = jnp.ravel(jnp.asarray(labels)), jnp.ravel(jnp.asarray(predictions))
+    count = num_classes or int(max(labels.max(), predictions.max())) + 1
+    amounts = 1 if weights is None else jnp.asarray(weights)
+    return ops.cast(jnp.zeros((count, count)).at[labels.astype(int), predictions.astype(int)].add(amounts), dtype)
+
+
+def _count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = "int32") -> Any:
+    return ops.cast(ops.sum(ops.cast(ops.not_equal(input, 0), "int32"), axis, keepdims), dtype)
+
+
+def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
+    return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), epsilon)))
+
+
+def _multiply_no_nan(x: Any, y: Any) -> Any:
+    return ops.where(ops.equal(y, 0), 0.0, ops.multiply(x, y))
+
+
+def _reciprocal(x: Any) -> Any:
+    return ops.divide_no_nan(1.0, x)
+
+
+def _segment_mean(data: Any, segment_ids: Any, num_segments: int | None = None) -> Any:
+    data = jnp.asarray(data)
+    total = ops.segment_sum(data, segment_ids, num_segments)
+    count = ops.segment_sum(jnp.ones(data.shape[:1], data.dtype), segment_ids, num_segments)
+    return ops.divide_no_nan(total, count.reshape(-1, *[1] * (data.ndim - 1)))
+
+
+def _squared_difference(x: Any, y: Any) -> Any:
+    return ops.square(ops.subtract(x, y))
+
+
+class TopK(NamedTuple):
+    """The largest elements of each row and where they stand."""
+
+    values: Any
+    indices: Any
+
+
+def _top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
+    return TopK(*ops.top_k(input, k, sorted))
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return special.xlogy(jnp.asarray(x), jnp.asarray(y))
+
+
+def _lgamma(x: Any) -> Any:
+    return jax.lax.lgamma(jnp.asarray(x))
+
+
+def _digamma(x: Any) -> Any:
+    return jax.lax.digamma(jnp.asarray(x))
+
+
+def _zero_fraction(value: Any) -> Any:
+    return ops.mean(ops.cast(ops.equal(value, 0), "float32"))
+
+
+def polyval(coeffs: Any, x: Any, name: str | None = None) -> Any:
+    """The polynomial with these coefficients, the highest power first."""
+    return jnp.polyval(jnp.asarray(coeffs), x)
+
+
+TABLE = functions(
+    """
+    abs                   absolute       x
+    accumulate_n          _sum_of        inputs=tensors -shape -tensor_dtype
+    acos                  arccos         x
+    acosh                 arccosh        x
+    add                   add            x=x1 y=x2
+    add_n                 _sum_of        inputs=tensors
+    angle                 angle          input=x
+    argmax                argmax         input=x axis:0 -output_type
+    argmin                argmin         input=x axis:0 -output_type
+    asin                  arcsin         x
+    asinh                 arcsinh        x
+    atan                  arctan         x
+    atan2                 arctan2        y=x1 x=x2
+    atanh                 arctanh        x
+    bincount              _bincount      arr weights minlength maxlength dtype axis -binary_output
+    ceil                  ceil           x
+    confusion_matrix      _confusion     labels predictions num_classes weights dtype
+    conj                  conj           x
+    cos                   cos            x
+    cosh                  cosh           x
+    count_nonzero         _count_nonzero input axis keepdims dtype
+    cumprod               _cumprod       x axis exclusive reverse
+    cumsum                _cumsum        x axis exclusive reverse
+    digamma               _digamma       x
+    divide                divide         x=x1 y=x2
+    divide_no_nan         divide_no_nan  x=x1 y=x2
+    equal                 equal          x=x1 y=x2
+    erf                   erf            x
+    erfc                  erfc           x
+    erfinv                erfinv         x
+    exp                   exp            x
+    expm1                 expm1          x
+    floor                 floor          x
+    floordiv              floor_divide   x=x1 y=x2
+    floormod              mod            x=x1 y=x2
+    greater               greater        x=x1 y=x2
+    greater_equal         greater_equal  x=x1 y=x2
+    imag                  imag           input=x
+    in_top_k              in_top_k       targets predictions k
+    invert_permutation    argsort        x
+    is_finite             isfinite       x
+    is_inf                isinf          x
+    is_nan                isnan          x
+    l2_normalize          _l2_normalize  x axis epsilon
+    less                  less           x=x1 y=x2
+    less_equal            less_equal     x=x1 y=x2
+    lgamma                _lgamma        x
+    log                   log            x
+    log1p                 log1p          x
+    log_sigmoid           log_sigmoid    x
+    log_softmax           log_softmax    logits=x axis
+    logical_and           logical_and    x=x1 y=x2
+    logical_not           logical_not    x
+    logical_or            logical_or     x=x1 y=x2
+    logical_xor           logical_xor    x=x1 y=x2
+    maximum               maximum        x=x1 y=x2
+    minimum               minimum        x=x1 y=x2
+    mod                   mod            x=x1 y=x2
+    multiply              multiply       x=x1 y=x2
+    multiply_no_nan       _multiply_no_nan x y
+    negative              negative       x
+    not_equal             not_equal      x=x1 y=x2
+    pow                   power          x=x1 y=x2
+    real                  real           input=x
+    reciprocal            reciprocal     x
+    reciprocal_no_nan     _reciprocal    x
+    reduce_all            all            input_tensor=x axis keepdims
+    reduce_any            any            input_tensor=x axis keepdims
+    reduce_euclidean_norm norm           input_tensor=x axis keepdims
+    reduce_logsumexp      logsumexp      input_tensor=x axis keepdims
+    reduce_max            max            input_tensor=x axis keepdims
+    reduce_mean           _mean          input_tensor axis keepdims
+    reduce_min            min            input_tensor=x axis keepdims
+    reduce_prod           prod           input_tensor=x axis keepdims
+    reduce_std            std            input_tensor=x axis keepdims
+    reduce_sum            sum            input_tensor=x axis keepdims
+    reduce_variance       var            input_tensor=x axis keepdims
+    rint                  round          x
+    round                 round          x
+    rsqrt                 rsqrt          x
+    scalar_mul            multiply       scalar=x1 x=x2
+    segment_max           segment_max    data segment_ids
+    segment_mean          _segment_mean  data segment_ids
+    segment_min           segment_min    data segment_ids
+    segment_prod          segment_prod   data segment_ids
+    segment_sum           segment_sum    data segment_ids
+    sigmoid               sigmoid        x
+    sign                  sign           x
+    sin                   sin            x
+    sinh                  sinh           x
+    softmax               softmax        logits=x axis
+    softplus              softplus       features=x
+    softsign              softsign       features=x
+    sqrt                  sqrt           x
+    square                square         x
+    squared_difference    _squared_difference x y
+    subtract              subtract       x=x1 y=x2
+    tan                   tan            x
+    tanh                  tanh           x
+    top_k                 _top_k         input k sorted
+    truediv               true_divide    x=x1 y=x2
+    unsorted_segment_max  segment_max    data segment_ids num_segments
+    unsorted_segment_mean _segment_mean  data segment_ids num_segments
+    unsorted_segment_min  segment_min    data segment_ids num_segments
+    unsorted_segment_sum  segment_sum    data segment_ids num_segments
+    xdivy                 divide_no_nan  x=x1 y=x2
+    xlogy                 _xlogy         x y
+    zero_fraction         _zero_fraction value
+    """,
+    {**vars(ops), **globals()},
+    "math.",
+)
+globals().update(TABLE)
+__getattr__ = within(__name__)

@@ -1,0 +1,47 @@
+"""What is not in the stand-in for TensorFlow, and what to use instead."""
+
+_SESSIONS = "Graphs and sessions are TensorFlow 1's; call the functions directly, and compile with tf.function."
+_RAGGED = "Pad the rows to one length: keras.utils.pad_sequences(rows), or Dataset.padded_batch."
+_EXPORT = "Save with model.save(path), export with model.export(path), read with keras.models.load_model(path)."
+_RECORDS = "Read the files with NumPy or Pillow, or convert them once where TensorFlow is installed."
+
+TABLE = {
+    "Session": _SESSIONS,
+    "placeholder": _SESSIONS,
+    "global_variables_initializer": _SESSIONS,
+    "get_variable": "Use tf.Variable, or add_weight in a layer.",
+    "compat": _SESSIONS,
+    "layers": "Use tf.keras.layers.",
+    "contrib": "It left TensorFlow with version 2. Use tf.keras.",
+    "flags": "Use argparse.",
+    "log": "It is tf.math.log.",
+    "to_float": "It is tf.cast(x, tf.float32).",
+    "to_int32": "It is tf.cast(x, tf.int32).",
+    "sparse": "Tensors are dense here. Use tf.one_hot or tf.scatter_nd.",
+    "SparseTensor": "Tensors are dense here. Use tf.one_hot or tf.scatter_nd.",
+    "IndexedSlices": "Gradients are dense here. Use tf.tensor_scatter_nd_update.",
+    "ragged": _RAGGED,
+    "RaggedTensor": _RAGGED,
+    "saved_model": _EXPORT,
+    "lite": "Export the model as ONNX instead: model.export(path, format='onnx').",
+    "io.TFRecordWriter": _RECORDS,
+    "io.parse_single_example": _RECORDS,
+    "io.parse_example": _RECORDS,
+    "train.Example": _RECORDS,
+    "train.Features": _RECORDS,
+    "train.Feature": _RECORDS,
+    "data.TFRecordDataset": _RECORDS,
+    "train.Checkpoint": "Use model.save_weights(path) and load_weights(path), or callbacks.ModelCheckpoint.",
+    "train.CheckpointManager": "Use callbacks.ModelCheckpoint.",
+    "estimator": "Use tf.keras.Model and fit.",
+    "feature_column": "Use the layers StringLookup, IntegerLookup, Discretization, Hashing, Normalization.",
+    "tpu": "Run it where JAX sees the TPU; leave the line out.",
+    "autodiff": "Use jax.jvp.",
+    "raw_ops": "Use the function of keras.ops.",
+    "lookup": "Use the layers keras.layers.StringLookup and IntegerLookup.",
+    "graph_util": _SESSIONS,
+    "profiler": "Use jax.profiler.",
+    "python": "It is private to TensorFlow. Use public names.",
+    "TensorShape.as_list": "A shape is a tuple: list(x.shape).",
+}
+"""Path below `tensorflow` -> advice; a path stands for all below it."""

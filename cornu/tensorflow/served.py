@@ -1,0 +1,120 @@
+"""How TensorFlow's functions are served: as cornu's own, under TensorFlow's names of arguments.
+
+A table has a line for each function: its name, cornu's function, and TensorFlow's arguments in their order. Each is
+written `argument`, `argument=ours` where ours is called otherwise, and `argument:value` where it has another default.
+`-argument` is one that changes nothing in the result, as `name` does everywhere.
+"""
+
+import ast
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from cornu import validate
+from cornu.tensorflow.refusals import TABLE
+
+
+def functions(table: str, source: Mapping[str, Callable], place: str = "") -> dict[str, Callable]:
+    """The functions of a table.
+
+    Args:
+        table: lines `name function argument argument ...`.
+        source: cornu's functions by name.
+        place: the namespace of TensorFlow below which the names are, such as "math.".
+    """
+    made = {}
+    for line in filter(None, map(str.strip, table.splitlines())):
+        name, function, *words = line.split()
+        made[name] = _renamed(f"tf.{place}{name}", source[function], words)
+    return made
+
+
+def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
+    names: list[str] = []
+    ours: dict[str, str | None] = {}
+    defaults: dict[str, Any] = {}
+    for word in words:
+        word, _, default = word.partition(":")
+        theirs, _, own = word.removeprefix("-").partition("=")
+        names.append(theirs)
+        ours[theirs] = None if word.startswith("-") else own or theirs
+        if default:
+            defaults[own or theirs] = ast.literal_eval(default)
+
+    @functools.wraps(function)
+    def served(*args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("name", None)
+        if len(args) > len(names):
+            raise TypeError(f"{name} takes {len(names)} arguments ({', '.join(names)}). Received: {len(args)}.")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        unknown = [each for each in given if each not in ours]
+        if unknown:
+            raise TypeError(f"{name} has no argument {unknown[0]!r}. Its arguments: {', '.join(names)}.")
+        values = {own: value for each, value in given.items() if (own := ours[each]) is not None}
+        for each in ("shape", "newshape"):
+            if each in values:
+                values[each] = sizes(values[each])
+        return function(**(defaults | values))
+
+    served.__name__ = served.__qualname__ = name.rpartition(".")[2]
+    return served
+
+
+def sizes(shape: Any) -> tuple:
+    """A shape that is given as a number, a tensor, or a sequence of these, as a tuple of numbers."""
+    if isinstance(shape, (tuple, list)):
+        return tuple(each if each is None else int(each) for each in shape)
+    return tuple(np.atleast_1d(np.asarray(shape)).tolist())
+
+
+class Namespace(ModuleType):
+    """A part of TensorFlow with a few names.
+
+    Args:
+        name: its name below `tensorflow`.
+        names: what is in it.
+    """
+
+    def __init__(self, name: str, **names: Any):
+        super().__init__(f"tensorflow.{name}")
+        self.__path__: list[str] = []
+        self.__dict__.update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return refuse(f"{self.__name__.partition('.')[2]}.{name}", self.__dict__)
+
+
+def refuse(name: str, known: Mapping[str, Any] | None = None) -> NoReturn:
+    """Say that there is no `tensorflow.<name>` here, and what to use."""
+    last = name.rpartition(".")[2]
+    if last.startswith("__"):
+        raise AttributeError(last)
+    advice = next((TABLE[path] for path in _upwards(name) if path in TABLE), None)
+    if advice is None:
+        close = validate.closest(last, [each for each in known or () if not each.startswith("_")])
+        advice = f"The closest names that are: {close}. Or look for the operation in keras.ops."
+    raise AttributeError(f"tensorflow.{name} is not here: this script runs on cornu, without TensorFlow. {advice}")
+
+
+def _upwards(name: str) -> list[str]:
+    """`a.b.c`, `a.b`, `a`."""
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+
+
+def nothing(*args: Any, **kwargs: Any) -> None:
+    """Do what a line that computes nothing does."""
+
+
+def within(module: str) -> Callable[[str], Any]:
+    """A `__getattr__` that refuses what a module of the stand-in has not."""
+
+    def missing(name: str) -> Any:
+        place = module.partition("cornu.tensorflow.")[2]
+        return refuse(f"{place}.{name}" if place else name, importlib.import_module(module).__dict__)
+
+    return missing

@@ -1,0 +1,285 @@
+"""The small namespaces of TensorFlow: devices, logging, checks, strategies. Most of it computes nothing."""
+
+import contextlib
+import logging as python_logging
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import ops, optimizers
+from cornu.core.dtypes import result_type
+from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
+from cornu.tensorflow.served import Namespace, nothing
+from cornu.tensorflow.types import DTYPES, DType, as_dtype
+
+__all__ = [
+    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "config", "debugging",
+    "device", "distribute", "dtypes", "errors", "executing_eagerly", "experimental", "get_logger", "logging",
+    "name_scope", "nest", "signal", "summary", "sysconfig", "test", "train", "version",
+]  # fmt: skip
+
+# ---------------------------------------------------------------- devices
+
+
+class PhysicalDevice(NamedTuple):
+    """A processor that JAX computes on."""
+
+    name: str
+    device_type: str
+
+
+def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The processors, those that are no CPU called GPUs, as scripts look for them."""
+    kinds = ["CPU", *("GPU" for device in jax.devices() if device.platform != "cpu")]
+    named = [PhysicalDevice(f"/physical_device:{kind}:{kinds[:at].count(kind)}", kind) for at, kind in enumerate(kinds)]
+    return [device for device in named if device_type in (None, device.device_type)]
+
+
+def _has_gpu(*args: Any, **kwargs: Any) -> bool:
+    return bool(_devices("GPU"))
+
+
+def _gpu_name() -> str:
+    return "/device:GPU:0" if _has_gpu() else ""
+
+
+@contextlib.contextmanager
+def device(name: Any) -> Iterator[None]:
+    """Scope that names a device; JAX chooses its own."""
+    yield
+
+
+name_scope = device
+
+_devices_named = {"list_physical_devices": _devices, "list_logical_devices": _devices}
+_settings = dict.fromkeys(
+    ["set_memory_growth", "set_visible_devices", "set_logical_device_configuration", "set_soft_device_placement",
+     "set_virtual_device_configuration", "enable_op_determinism", "enable_tensor_float_32_execution"],
+    nothing,
+)  # fmt: skip
+
+config = Namespace(
+    "config",
+    **_devices_named,
+    **_settings,
+    LogicalDeviceConfiguration=nothing,
+    functions_run_eagerly=functions_run_eagerly,
+    get_visible_devices=_devices,
+    run_functions_eagerly=run_functions_eagerly,
+    experimental_run_functions_eagerly=run_functions_eagerly,
+    experimental=Namespace("config.experimental", **_devices_named, **_settings, VirtualDeviceConfiguration=nothing),
+    optimizer=Namespace("config.optimizer", set_jit=nothing, set_experimental_options=nothing),
+    threading=Namespace(
+        "config.threading",
+        set_inter_op_parallelism_threads=nothing,
+        set_intra_op_parallelism_threads=nothing,
+        get_inter_op_parallelism_threads=lambda: 0,
+        get_intra_op_parallelism_threads=lambda: 0,
+    ),
+)
+sysconfig = Namespace("sysconfig", get_build_info=dict)
+test = Namespace(
+    "test",
+    gpu_device_name=_gpu_name,
+    is_built_with_cuda=_has_gpu,
+    is_built_with_gpu_support=_has_gpu,
+    is_gpu_available=_has_gpu,
+)
+
+
+def executing_eagerly() -> bool:
+    """Whether what is called runs at once."""
+    return not isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
+
+
+# ---------------------------------------------------------------- logging
+
+
+def get_logger() -> python_logging.Logger:
+    """The logger called "tensorflow"."""
+    return python_logging.getLogger("tensorflow")
+
+
+_logger = get_logger()
+logging = Namespace(
+    "logging",
+    **{level: getattr(python_logging, level) for level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")},
+    debug=_logger.debug, info=_logger.info, warning=_logger.warning, warn=_logger.warning, error=_logger.error,
+    set_verbosity=_logger.setLevel, get_verbosity=lambda: _logger.level,
+)  # fmt: skip
+autograph = Namespace(
+    "autograph",
+    set_verbosity=nothing,
+    experimental=Namespace("autograph.experimental", do_not_convert=lambda func=None, *args: func or (lambda f: f)),
+)
+
+
+class _Writer:
+    """A writer of TensorBoard's files, which writes none."""
+
+    @contextlib.contextmanager
+    def as_default(self, step: Any = None) -> Iterator["_Writer"]:
+        """Scope in which summaries go to this writer."""
+        yield self
+
+    flush = close = init = nothing
+
+
+summary = Namespace(
+    "summary",
+    create_file_writer=lambda *args, **kwargs: _Writer(),
+    create_noop_writer=_Writer,
+    **dict.fromkeys(
+        ("audio", "flush", "graph", "histogram", "image", "scalar", "text", "trace_export", "trace_on"), nothing
+    ),
+)
+
+# ---------------------------------------------------------------- checks
+
+
+class InvalidArgumentError(ValueError):
+    """What TensorFlow raises for a value that does not fit."""
+
+
+class OutOfRangeError(IndexError):
+    """What TensorFlow raises at the end of a data set."""
+
+
+class NotFoundError(FileNotFoundError):
+    """What TensorFlow raises for a file that is not there."""
+
+
+class ResourceExhaustedError(MemoryError):
+    """What TensorFlow raises where memory is short."""
+
+
+errors = Namespace(
+    "errors",
+    InvalidArgumentError=InvalidArgumentError,
+    NotFoundError=NotFoundError,
+    OutOfRangeError=OutOfRangeError,
+    ResourceExhaustedError=ResourceExhaustedError,
+)
+
+
+def _checked(holds: Callable, what: str) -> Callable:
+    def check(
+        *values: Any, message: str | None = None, summarize: Any = None, name: str | None = None, **more: Any
+    ) -> None:
+        """Raise InvalidArgumentError unless it holds; in a compiled function nothing is checked."""
+        arrays = [*values, *more.values()]
+        if any(isinstance(value, jax.core.Tracer) for value in arrays):
+            return
+        if not bool(np.all(holds(*map(np.asarray, arrays)))):
+            shown = ", ".join(str(np.asarray(value)) for value in arrays)
+            raise InvalidArgumentError(
+                f"{message or 'The condition does not hold'}: expected {what}. Received: {shown}."
+            )
+
+    return check
+
+
+def assert_that(condition: Any, data: Any = None, summarize: Any = None, name: str | None = None) -> None:
+    """Raise InvalidArgumentError unless a condition holds."""
+    _checked(lambda held: held, "true")(condition, message=None if data is None else str(data))
+
+
+CHECKS = {
+    "assert_equal": _checked(lambda x, y: x == y, "equal values"),
+    "assert_none_equal": _checked(lambda x, y: x != y, "different values"),
+    "assert_greater": _checked(lambda x, y: x > y, "greater values first"),
+    "assert_greater_equal": _checked(lambda x, y: x >= y, "greater or equal values first"),
+    "assert_less": _checked(lambda x, y: x < y, "smaller values first"),
+    "assert_less_equal": _checked(lambda x, y: x <= y, "smaller or equal values first"),
+    "assert_positive": _checked(lambda x: x > 0, "positive values"),
+    "assert_non_negative": _checked(lambda x: x >= 0, "no negative values"),
+    "assert_negative": _checked(lambda x: x < 0, "negative values"),
+    "assert_near": _checked(lambda x, y: np.abs(x - y) <= 1e-5 + 1e-5 * np.abs(y), "near values"),
+    "assert_rank": _checked(lambda x, rank: x.ndim == rank, "this rank"),
+    "assert_shapes": nothing,
+    "Assert": assert_that,
+}
+
+
+def _check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
+    if not isinstance(tensor, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(tensor))):
+        raise InvalidArgumentError(f"{message}: the tensor holds numbers that are not finite.")
+    return tensor
+
+
+debugging = Namespace(
+    "debugging",
+    **CHECKS,
+    check_numerics=_check_numerics,
+    set_log_device_placement=nothing,
+    enable_check_numerics=nothing,
+    is_numeric_tensor=lambda tensor: isinstance(tensor, jax.Array),
+)
+
+# ---------------------------------------------------------------- strategies
+
+
+class Strategy:
+    """One device that computes everything, with the methods of TensorFlow's strategies."""
+
+    num_replicas_in_sync = 1
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        """All arguments name devices."""
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator["Strategy"]:
+        """Scope in which models are built."""
+        yield self
+
+    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: Any = None) -> Any:
+        """What `fn(*args, **kwargs)` gives."""
+        return fn(*args, **(kwargs or {}))
+
+    def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
+        """The value of the one replica, or its sum or mean along `axis`."""
+        if axis is None:
+            return value
+        return (ops.mean if "MEAN" in str(reduce_op).upper() else ops.sum)(value, axis)
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """The data set itself."""
+        return dataset
+
+    def experimental_local_results(self, value: Any) -> tuple:
+        """The value of the one replica."""
+        return (value,)
+
+
+distribute = Namespace(
+    "distribute",
+    **dict.fromkeys(("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy", "Strategy"), Strategy),
+    ReduceOp=Namespace("distribute.ReduceOp", SUM="SUM", MEAN="MEAN"),
+    experimental=Namespace("distribute.experimental", CentralStorageStrategy=Strategy),
+    get_strategy=Strategy,
+    has_strategy=lambda: False,
+)
+
+# ---------------------------------------------------------------- further names
+
+dtypes = Namespace(
+    "dtypes", **DTYPES, DType=DType, as_dtype=as_dtype, cast=ops.cast, saturate_cast=ops.saturate_cast,
+    experimental_result_type=result_type,
+)  # fmt: skip
+train = Namespace(
+    "train", **{name: getattr(optimizers, name) for name in ("Adam", "SGD", "RMSprop", "Adagrad")},
+)  # fmt: skip
+experimental = Namespace("experimental", numpy=jnp, register_filesystem_plugin=nothing)
+signal = Namespace("signal", fft=jnp.fft.fft, ifft=jnp.fft.ifft, rfft=jnp.fft.rfft, irfft=jnp.fft.irfft)
+version = Namespace("version", VERSION="2.21.0", GIT_VERSION="unknown", COMPILER_VERSION="none")
+nest = Namespace("nest", flatten=jax.tree.leaves, map_structure=jax.tree.map)
+UnconnectedGradients = Namespace("UnconnectedGradients", NONE="none", ZERO="zero")
+VariableAggregation = Namespace(
+    "VariableAggregation", NONE="none", SUM="sum", MEAN="mean", ONLY_FIRST_REPLICA="only_first_replica"
+)
+VariableSynchronization = Namespace(
+    "VariableSynchronization", AUTO="auto", NONE="none", ON_READ="on_read", ON_WRITE="on_write"
+)

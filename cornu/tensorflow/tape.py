@@ -1,0 +1,445 @@
+"""`GradientTape`: gradients of what was computed while a tape was open.
+
+JAX runs every operation in the trace of the moment. A tape puts a trace of its own there, which runs the operation in
+the trace before it, hands the same values through, and notes what came of what. A gradient is JAX's own, of a function
+that goes through these notes again, from the sources to the targets. So a tape works on plain values, where a compiled
+model is one operation, and in functions that are being compiled, where the compiler sees that what is computed again
+was there before.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from threading import local
+from typing import Any
+from weakref import ref
+
+import jax
+import jax.numpy as jnp
+from jax.core import Trace
+from jax.extend.core import jaxpr_as_fun, set_current_trace, take_current_trace
+
+from cornu import tree
+from cornu.core import context
+from cornu.core.variable import Variable
+
+__all__ = ["GradientTape"]
+
+
+class _Variables:
+    """The variables there are, by identity, since `==` compares their values."""
+
+    def __init__(self) -> None:
+        self._references: dict[int, ref] = {}
+
+    def add(self, variable: Variable) -> None:
+        """Keep count of a variable as long as somebody holds it."""
+        key = id(variable)
+        self._references[key] = ref(variable, lambda _: self._references.pop(key, None))
+
+    def __iter__(self) -> Iterator[Variable]:
+        found = [reference() for reference in list(self._references.values())]
+        return iter([variable for variable in found if variable is not None])
+
+
+VARIABLES = _Variables()
+"""Tapes find out which of them were read, compiled functions which they need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation that ran: `run(*inputs)` gave `outputs`; `parts` is the same as a function of smaller ones."""
+
+    run: Callable
+    inputs: tuple
+    outputs: tuple
+    parts: Callable | None = None
+
+
+class _Recorder(Trace):
+    """Runs operations in the trace `below`, and notes them on the tapes that are open."""
+
+    def __init__(self, below: Trace):
+        super().__init__()
+        self.below = below
+        self.tapes: list[GradientTape] = []
+        self.scope: Any = None
+
+    def stage_value(self, value: Any) -> Any:
+        """`value` as the trace below has it."""
+        return self.below.stage_value(value)
+
+    def process_primitive(self, primitive: Any, args: Sequence, params: dict, /) -> Any:
+        inner = {**params, "compiler_options_kvs": ()} if "compiler_options_kvs" in params else params
+
+        def run(*values: Any, params: dict = inner) -> Any:
+            return primitive.bind(*values, **params)
+
+        parts = jaxpr_as_fun(params["jaxpr"]) if primitive.name in ("jit", "pjit") else None
+        return self._note(primitive, args, run, partial(run, params=params), parts)
+
+    def process_call(self, primitive: Any, function: Any, args: Sequence, params: dict, /) -> Any:
+        return self._custom(primitive, (function,), args, params)
+
+    def process_custom_jvp_call(self, primitive: Any, function: Any, jvp: Any, args: Sequence, /, **how: Any) -> Any:
+        return self._custom(primitive, (function, jvp), args, how)
+
+    def process_custom_vjp_call(
+        self, primitive: Any, function: Any, forward: Any, backward: Any, args: Sequence, /, **how: Any
+    ) -> Any:
+        return self._custom(primitive, (function, forward, backward), args, how)
+
+    def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Any:
+        """An operation with functions in it, which JAX calls once, unless their notes of the last call are erased."""
+
+        def run(*values: Any) -> Any:
+            for function in functions:
+                for store in getattr(function, "stores", ()):
+                    if store is not None:
+                        store.reset()
+            return primitive.bind(*values, subfuns=functions, **params)
+
+        return self._note(primitive, args, run, run)
+
+    def _note(
+        self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None
+    ) -> Any:
+        """What `first` gives, noted as what `run` gives again."""
+        with set_current_trace(self.below):
+            outputs = first(*args)
+            several = primitive.multiple_results
+            made = tuple(outputs) if several else (outputs,)
+            if any(output is value for output in made for value in args):
+                made = tuple(jnp.array(output, copy=True) for output in made)  # to be told from the input
+        if primitive.name == "stop_gradient":  # from here on a constant
+            return made[0]
+        step = Step(run if several else lambda *values: (run(*values),), tuple(args), made, parts)
+        for tape in self.tapes:
+            tape._steps.append(step)
+        return list(made) if several else made[0]
+
+
+_kept = local()
+
+
+def _recorder(below: Trace) -> _Recorder:
+    """What records over a trace. Over JAX's own for plain values it is kept, since JAX remembers calls by traces."""
+    if type(below).__name__ != "EvalTrace":
+        return _Recorder(below)
+    if not hasattr(_kept, "recorder"):
+        _kept.recorder = _Recorder(below)
+    return _kept.recorder
+
+
+def _current() -> Trace:
+    """The trace of the moment."""
+    with take_current_trace() as found:
+        pass
+    return found
+
+
+class GradientTape:
+    """Records what is computed while it is open, for gradients.
+
+    Variables that may be trained are watched by themselves, tensors from `watch` on. Tapes may be nested, for gradients
+    of gradients.
+
+    Args:
+        persistent: whether `gradient` may be called more than once.
+        watch_accessed_variables: whether variables are watched by themselves.
+
+    Example:
+
+        x = tf.constant(3.0)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+        print(tape.gradient(y, x))  # 6.0
+    """
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True):
+        self._persistent = persistent
+        self._by_itself = watch_accessed_variables
+        self._recorder: _Recorder | None = None
+        self._spent = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was recorded and watched."""
+        self._steps: list[Step] = []
+        self._watched: dict[int, Any] = {}
+        self._held: dict[int, tuple[Any, Variable]] = {}
+
+    def __enter__(self) -> "GradientTape":
+        self._open()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._close()
+
+    def _open(self) -> None:
+        if self._recorder is not None:
+            raise ValueError("GradientTape: this tape is recording already.")
+        current = _current()
+        if not isinstance(current, _Recorder):
+            current = _recorder(current)
+            current.scope = set_current_trace(current)
+            current.scope.__enter__()
+        current.tapes.append(self)
+        self._recorder = current
+        self._hold(VARIABLES)
+
+    def _close(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        self._hold(VARIABLES)
+        recorder.tapes.remove(self)
+        if not recorder.tapes:
+            recorder.scope.__exit__(None, None, None)
+
+    def _hold(self, variables: Any) -> None:
+        """Remember which variables have which values now."""
+        states = context.current().states
+        for variable in variables:
+            value = next((state[variable] for state in states if variable in state), variable._value)
+            self._held[id(value)] = (value, variable)
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Scope in which nothing is recorded."""
+        was_open = self._recorder is not None
+        if was_open:
+            self._close()
+        try:
+            yield
+        finally:
+            if was_open:
+                self._open()
+
+    def watch(self, tensor: Any) -> None:
+        """Let gradients with respect to a tensor, or to a structure of them, be asked for."""
+        for each in tree.flatten(tensor):
+            if isinstance(each, Variable):
+                self._hold([each])
+                each = self._values_of(each)[0]
+            if not isinstance(each, jax.Array):
+                raise ValueError(
+                    f"GradientTape.watch: expected tensors. Received: {type(each).__name__}; use tf.constant(x)."
+                )
+            self._watched[id(each)] = each
+
+    def watched_variables(self) -> tuple[Variable, ...]:
+        """The variables that were read and that training may change."""
+        read = {id(value) for step in self._steps for value in step.inputs}
+        found = [variable for at, (_, variable) in self._held.items() if at in read and self._is_watched(variable, at)]
+        return tuple(dict.fromkeys(found))
+
+    def _is_watched(self, variable: Variable, at: int) -> bool:
+        return at in self._watched or (self._by_itself and variable.trainable)
+
+    def _values_of(self, source: Any) -> list:
+        """The arrays that a source was while the tape was open."""
+        if isinstance(source, jax.Array):
+            return [source]
+        if not isinstance(source, Variable):
+            raise ValueError(f"GradientTape: sources must be tensors or variables. Received: {type(source).__name__}.")
+        return [value for value, variable in self._held.values() if variable is source]
+
+    # ------------------------------------------------------------ gradients
+
+    def gradient(
+        self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
+    ) -> Any:
+        """The gradients of the sum of all that is in `target` with respect to each of `sources`, in their structure.
+
+        Args:
+            target: a tensor, or a structure of them.
+            sources: tensors and variables, in any structure.
+            output_gradients: weights of the elements of `target`, in its structure; None for ones.
+            unconnected_gradients: "none" or "zero", what a source gets that the target does not come from.
+
+        Raises:
+            RuntimeError: at the second call on a tape that is not persistent.
+        """
+        unconnected = getattr(unconnected_gradients, "value", unconnected_gradients)
+        if unconnected not in ("none", "zero"):
+            raise ValueError(
+                f"GradientTape: unconnected_gradients must be 'none' or 'zero'. Received: {unconnected_gradients!r}."
+            )
+        targets = [_as_array(each) for each in tree.flatten(target)]
+        weights = _weights_of(target, output_gradients)
+        pairs = [pair for pair in zip(targets, weights, strict=True) if _is_smooth(pair[0])]
+
+        def pull(outputs: list, back: Callable) -> list:
+            return back([_weights(output, weight) for output, (_, weight) in zip(outputs, pairs, strict=True)])
+
+        found = self._pulled([target for target, _ in pairs], tree.flatten(sources), pull)
+        if unconnected == "zero":
+            arrays = [_as_array(source) for source in tree.flatten(sources)]
+            found = [jnp.zeros_like(array) if one is None else one for one, array in zip(found, arrays, strict=True)]
+        return tree.pack_sequence_as(sources, found)
+
+    def jacobian(
+        self, target: Any, sources: Any, unconnected_gradients: str = "none", parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:  # fmt: skip
+        """The derivatives of every element of `target` with respect to every one of each source.
+
+        Their shapes are those of the target and the source behind one another.
+        """
+
+        def pull(outputs: list, back: Callable) -> list:
+            (output,) = outputs
+            units = jnp.eye(output.size, dtype=output.dtype).reshape(-1, *output.shape)
+            rows = jax.vmap(lambda unit: back([unit]))(units)
+            return [row if row is None else row.reshape(*output.shape, *row.shape[1:]) for row in rows]
+
+        return tree.pack_sequence_as(sources, self._pulled([_as_array(target)], tree.flatten(sources), pull))
+
+    def batch_jacobian(
+        self, target: Any, source: Any, unconnected_gradients: str = "none", parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:  # fmt: skip
+        """The derivatives of each row of `target` with respect to the same row of `source`.
+
+        Shapes: target (batch, *m), source (batch, *n), result (batch, *m, *n).
+        """
+
+        def pull(outputs: list, back: Callable) -> list:
+            (output,) = outputs
+            one = output[0]
+            units = jnp.eye(one.size, dtype=one.dtype).reshape(-1, *one.shape)
+            (rows,) = jax.vmap(lambda unit: back([jnp.broadcast_to(unit, output.shape)]))(units)
+            rows = jnp.moveaxis(rows, 0, 1)  # (batch, size of a row of the target, *n)
+            return [rows.reshape(output.shape[0], *one.shape, *rows.shape[2:])]
+
+        (found,) = self._pulled([_as_array(target)], [source], pull)
+        return found
+
+    def _pulled(self, targets: list, sources: list, pull: Callable[[list, Callable], list]) -> list:
+        """What `pull(outputs, back)` gives for each source, None where no target comes from it.
+
+        `back` takes a weight for each of the `outputs` (the targets that come from a source), and gives gradients.
+        """
+        self._check_use()
+        self._hold([source for source in sources if isinstance(source, Variable)])
+        self._part({id(source) for source in sources})
+        roots = {at for at, (_, variable) in self._held.items() if self._is_watched(variable, at)} | set(self._watched)
+        known = roots | {id(output) for step in self._after(roots) for output in step.outputs}
+        places = [
+            [value for value in self._values_of(each) if _is_smooth(value) and id(value) in known] for each in sources
+        ]
+        values = {id(value): value for row in places for value in row}
+        steps = self._between(set(values), {id(target) for target in targets})
+        reached = set(values) | {id(output) for step in steps for output in step.outputs}
+        needed = {id(value) for step in steps for value in step.inputs} | {id(target) for target in targets}
+        starts = [value for at, value in values.items() if at in needed]
+        if not starts or not any(id(target) in reached for target in targets):
+            return [None] * len(sources)
+
+        def run(given: list) -> list:
+            return _run_again(steps, starts, given, targets)
+
+        outputs, back = jax.vjp(run, starts)
+        found = dict(zip(map(id, starts), pull(outputs, lambda weights: back(weights)[0]), strict=True))
+        return [_summed([found[id(value)] for value in row if id(value) in found]) for row in places]
+
+    def _check_use(self) -> None:
+        if self._spent and not self._persistent:
+            raise RuntimeError(
+                "GradientTape: gradient() was called before on this tape. Make it GradientTape(persistent=True) to ask "
+                "it for more than one."
+            )
+        self._spent = True
+        if not self._persistent:
+            self._close()
+
+    def _part(self, sources: set[int]) -> None:
+        """Take steps of which one output among several is a source apart: others may come of it inside."""
+        steps: list[Step] = []
+        for step in self._steps:
+            wanted = step.parts is not None and len(step.outputs) > 1
+            found = wanted and any(id(output) in sources for output in step.outputs)
+            steps += _in_parts(step) if found else [step]
+        self._steps = steps
+
+    def _after(self, starts: set[int]) -> list[Step]:
+        """The steps that come of certain arrays."""
+        reached, found = set(starts), []
+        for step in self._steps:
+            if any(id(value) in reached for value in step.inputs):
+                found.append(step)
+                reached.update(id(output) for output in step.outputs if _is_smooth(output))
+        return found
+
+    def _between(self, starts: set[int], ends: set[int]) -> list[Step]:
+        """The steps that lead from certain arrays to certain others."""
+        needed, found = set(ends), []
+        for step in reversed(self._after(starts)):
+            if any(id(output) in needed for output in step.outputs):
+                found.append(step)
+                needed.update(map(id, step.inputs))
+        return found[::-1]
+
+
+def _in_parts(step: Step) -> list[Step]:
+    """The smaller steps that a step consists of, and that give its own outputs."""
+    with GradientTape() as tape:
+        found = step.parts(*step.inputs) if step.parts else ()
+    own: dict[int, Any] = {}
+    copies = []
+    for output, before in zip(found, step.outputs, strict=True):
+        if id(output) in own or any(output is value for value in step.inputs):
+            copies.append(Step(lambda value: (value,), (output,), (before,)))
+        else:
+            own[id(output)] = before
+    steps = [*tape._steps, *copies]
+    return [
+        Step(
+            each.run,
+            tuple(own.get(id(value), value) for value in each.inputs),
+            tuple(own.get(id(value), value) for value in each.outputs),
+            each.parts,
+        )
+        for each in steps
+    ]
+
+
+def _run_again(steps: list[Step], starts: list, given: list, targets: list) -> list:
+    """The targets, computed from other values of `starts`; those that the steps compute themselves get the change."""
+    known = {id(start): value for start, value in zip(starts, given, strict=True)}
+    for step in steps:
+        outputs = step.run(*(known.get(id(value), value) for value in step.inputs))
+        for before, output in zip(step.outputs, outputs, strict=True):
+            change = known.get(id(before))
+            known[id(before)] = output if change is None else output + (change - jax.lax.stop_gradient(change))
+    return [known.get(id(target), target) for target in targets]
+
+
+def _weights_of(target: Any, weights: Any) -> list:
+    """The weights of each tensor in a target, None for ones."""
+    if weights is None:
+        return [None] * len(tree.flatten(target))
+    return tree.flatten(weights) if tree.is_nested(target) else [weights]
+
+
+def _weights(output: jax.Array, weight: Any) -> jax.Array:
+    """What the elements of a target count; by default all the same."""
+    if weight is None:
+        return jnp.ones_like(output)
+    return jnp.broadcast_to(jnp.asarray(weight, output.dtype), output.shape)
+
+
+def _as_array(value: Any) -> Any:
+    return value.value if isinstance(value, Variable) else value
+
+
+def _is_smooth(value: Any) -> bool:
+    """Whether a value has gradients."""
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.inexact)
+
+
+def _summed(values: list) -> Any:
+    return sum(values[1:], values[0]) if values else None

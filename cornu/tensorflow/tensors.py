@@ -1,0 +1,529 @@
+"""The functions at the top of TensorFlow that make, join, cut and look up tensors, and those that control a program."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import ops, tree
+from cornu.core.symbolic import KerasTensor
+from cornu.core.variable import Variable
+from cornu.tensorflow.linalg import einsum, matmul  # noqa: F401 - for the table
+from cornu.tensorflow.served import functions, sizes
+from cornu.tensorflow.strings import is_text, text
+
+__all__ = [
+    "TensorArray", "case", "clip_by_global_norm", "cond", "constant", "convert_to_tensor", "custom_gradient", "einsum",
+    "foldl", "global_norm", "group", "map_fn", "meshgrid", "newaxis", "numpy_function", "ones_like", "py_function",
+    "recompute_grad", "scan", "switch_case", "vectorized_map", "while_loop", "zeros_like",
+]  # fmt: skip
+
+newaxis = None
+
+# ---------------------------------------------------------------- making
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const") -> Any:
+    """A tensor with this value; one number fills `shape`."""
+    made = convert_to_tensor(value, dtype)
+    if shape is None:
+        return made
+    return ops.broadcast_to(made, sizes(shape)) if np.size(made) == 1 else ops.reshape(made, sizes(shape))
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
+    """A number, a nested list, an array or text as a tensor."""
+    if is_text(value) or dtype == "string":
+        return text(value)
+    if isinstance(value, jax.Array) and (dtype is None or value.dtype == dtype):
+        return value
+    return ops.convert_to_tensor(value, dtype)
+
+
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+    """Zeros in the shape of a tensor."""
+    return ops.zeros_like(input, dtype)
+
+
+def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+    """Ones in the shape of a tensor."""
+    return ops.ones_like(input, dtype)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    if is_text(x):
+        raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
+    return ops.cast(x, dtype)
+
+
+def _fill(dims: Any, value: Any) -> Any:
+    return text(np.full(sizes(dims), value)) if is_text(value) else jnp.full(sizes(dims), jnp.asarray(value))
+
+
+def _linspace(start: Any, stop: Any, num: int, axis: int = 0) -> Any:
+    return ops.linspace(start, stop, int(num), axis=axis)
+
+
+def _range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Any:
+    start, limit = (0, start) if limit is None else (start, limit)
+    return ops.arange(_plain(start), _plain(limit), _plain(delta), dtype)
+
+
+def _plain(number: Any) -> Any:
+    return number.item() if hasattr(number, "item") else number
+
+
+def _eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = "float32") -> Any:
+    made = ops.eye(int(num_rows), None if num_columns is None else int(num_columns), dtype=dtype)
+    return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
+
+
+# ---------------------------------------------------------------- joining and cutting
+
+
+def _concat(values: Any, axis: Any) -> Any:
+    if any(map(is_text, values)):
+        return text(np.concatenate([np.asarray(text(each)) for each in values], int(axis)))
+    return ops.concatenate(list(values), int(axis))
+
+
+def _stack(values: Any, axis: int = 0) -> Any:
+    if any(map(is_text, values)):
+        return text(np.stack([np.asarray(text(each)) for each in values], axis))
+    return ops.stack(list(values), axis)
+
+
+def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None) -> Any:
+    count = np.asarray(num_or_size_splits)
+    if count.ndim == 0:
+        return list(ops.split(value, int(count), axis))
+    lengths = count.tolist()
+    if -1 in lengths:
+        lengths[lengths.index(-1)] = ops.shape(value)[axis] - sum(lengths) - 1
+    return list(ops.split(value, np.cumsum(lengths)[:-1].tolist(), axis))
+
+
+def _expand_dims(input: Any, axis: Any) -> Any:
+    return text(np.expand_dims(np.asarray(text(input)), axis)) if is_text(input) else ops.expand_dims(input, int(axis))
+
+
+def _reshape(tensor: Any, shape: Any) -> Any:
+    return text(np.reshape(np.asarray(tensor), sizes(shape))) if is_text(tensor) else ops.reshape(tensor, sizes(shape))
+
+
+def _tile(input: Any, multiples: Any) -> Any:
+    return ops.tile(input, sizes(multiples))
+
+
+def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
+    amounts = np.asarray(paddings).tolist()
+    return ops.pad(tensor, amounts, mode.lower(), constant_values if mode.upper() == "CONSTANT" else None)
+
+
+def _slice(input_: Any, begin: Any, size: Any) -> Any:
+    begin, size = sizes(begin), sizes(size)
+    return input_[tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))]
+
+
+def _strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None) -> Any:
+    begin, end = sizes(begin), sizes(end)
+    return input_[tuple(slice(*each) for each in zip(begin, end, strides or [1] * len(begin), strict=True))]
+
+
+def _reverse(tensor: Any, axis: Any) -> Any:
+    return ops.flip(tensor, tuple(np.atleast_1d(axis).tolist()))
+
+
+def _repeat(input: Any, repeats: Any, axis: int | None = None) -> Any:
+    return ops.repeat(input, repeats, axis)
+
+
+def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
+    """The coordinates of a grid."""
+    return list(ops.meshgrid(*args, indexing=indexing))
+
+
+# ---------------------------------------------------------------- looking up
+
+
+def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0) -> Any:
+    if is_text(params):
+        return text(np.take(np.asarray(text(params)), np.asarray(indices), axis or 0))
+    axis = batch_dims if axis is None else int(axis)
+    if batch_dims == 0:
+        return ops.take(params, indices, axis)
+    take = jnp.take
+    for _ in range(batch_dims):
+        take = jax.vmap(take, (0, 0, None))
+    params = jnp.asarray(params)
+    return take(params, jnp.asarray(indices), axis % params.ndim - batch_dims)
+
+
+def _gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
+    def one(values: jax.Array, places: jax.Array) -> jax.Array:
+        return values[tuple(jnp.moveaxis(places, -1, 0))]
+
+    for _ in range(batch_dims):
+        one = jax.vmap(one)
+    return one(jnp.asarray(params), jnp.asarray(indices))
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None:
+        return jnp.stack(jnp.nonzero(jnp.asarray(condition)), -1).astype("int32")
+    if is_text(x):
+        return text(np.where(np.asarray(condition), np.asarray(text(x)), np.asarray(text(y))))
+    return ops.where(condition, x, y)
+
+
+def _boolean_mask(tensor: Any, mask: Any, axis: int | None = None) -> Any:
+    mask = np.asarray(mask)
+    rows = np.nonzero(mask.ravel())[0]
+    axis = axis or 0
+    shape = ops.shape(tensor)
+    flat = ops.reshape(tensor, (*shape[:axis], -1, *shape[axis + mask.ndim :]))
+    return ops.take(flat, rows, axis)
+
+
+def _one_hot(
+    indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int = -1, dtype: Any = None
+) -> Any:
+    made = ops.one_hot(indices, int(depth), axis, "float32" if on_value is not None else dtype or "float32")
+    if on_value is None and off_value is None:
+        return made
+    found = ops.where(ops.equal(made, 1), 1 if on_value is None else on_value, 0 if off_value is None else off_value)
+    return found if dtype is None else ops.cast(found, dtype)
+
+
+def _ordered(function: Callable, values: Any, axis: int, direction: str) -> Any:
+    if direction == "ASCENDING":
+        return function(values, axis)
+    return ops.flip(function(values, axis), axis) if function is ops.sort else function(ops.negative(values), axis)
+
+
+def _sort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Any:
+    return _ordered(ops.sort, values, axis, direction)
+
+
+def _argsort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Any:
+    return _ordered(ops.argsort, values, axis, direction)
+
+
+def _unique(x: Any, out_idx: Any = "int32") -> Any:
+    values, first, places = np.unique(np.asarray(x), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    back = np.argsort(order)[places.ravel()]
+    return (text if is_text(x) else jnp.asarray)(values[order]), jnp.asarray(back)
+
+
+def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any:
+    lengths = jnp.asarray(lengths)
+    longest = int(lengths.max()) if maxlen is None else int(maxlen)
+    return (jnp.arange(longest) < lengths[..., None]).astype(dtype)
+
+
+def _scatter_nd(indices: Any, updates: Any, shape: Any) -> Any:
+    return ops.scatter(indices, updates, sizes(shape))
+
+
+def _update(how: str | None) -> Callable:
+    def update(tensor: Any, indices: Any, updates: Any) -> Any:
+        return ops.scatter_update(tensor, indices, updates, how)
+
+    return update
+
+
+_set_at, _add_at, _max_at, _min_at = map(_update, (None, "add", "max", "min"))
+
+
+def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None) -> Any:
+    norm = ops.sqrt(ops.sum(ops.square(t), axes, True))
+    return ops.multiply(t, ops.divide(clip_norm, ops.maximum(norm, clip_norm)))
+
+
+def global_norm(t_list: Sequence, name: str | None = None) -> Any:
+    """The root of the sum of the squares of all elements of a list of tensors."""
+    return ops.sqrt(sum(ops.sum(ops.square(each)) for each in t_list if each is not None))
+
+
+def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: Any = None, name: str | None = None) -> tuple:
+    """Tensors scaled together so that their `global_norm` is at most `clip_norm`, and the norm before."""
+    norm = global_norm(t_list) if use_norm is None else use_norm
+    factor = clip_norm / ops.maximum(norm, clip_norm)
+    return [each if each is None else ops.multiply(each, factor) for each in t_list], norm
+
+
+def _equal(x: Any, y: Any) -> Any:
+    return text(x) == y if is_text(x) else text(y) == x if is_text(y) else ops.equal(x, y)
+
+
+def _size(input: Any, out_type: Any = "int32") -> Any:
+    return ops.size(input)
+
+
+def _rank(input: Any) -> int:
+    return ops.ndim(input)
+
+
+def _identity(input: Any) -> Any:
+    return ops.copy(input) if not is_text(input) else input
+
+
+def _squeeze(input: Any, axis: Any = None) -> Any:
+    return ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis)
+
+
+def _transpose(a: Any, perm: Any = None) -> Any:
+    return ops.transpose(a, None if perm is None else sizes(perm))
+
+
+def _complex(real: Any, imag: Any) -> Any:
+    return jax.lax.complex(jnp.asarray(real), jnp.asarray(imag))
+
+
+def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    return ops.norm(tensor, None if ord == "euclidean" else ord, axis, keepdims)
+
+
+TABLE = functions(
+    """
+    argsort              _argsort      values axis direction -stable
+    boolean_mask         _boolean_mask tensor mask axis
+    broadcast_to         broadcast_to  input=x shape
+    cast                 _cast         x dtype
+    clip_by_norm         _clip_by_norm t clip_norm axes
+    clip_by_value        clip          t=x clip_value_min=x_min clip_value_max=x_max
+    complex              _complex      real imag
+    concat               _concat       values axis
+    equal                _equal        x y
+    expand_dims          _expand_dims  input axis
+    eye                  _eye          num_rows num_columns batch_shape dtype
+    fill                 _fill         dims value
+    gather               _gather       params indices validate_indices axis batch_dims
+    gather_nd            _gather_nd    params indices batch_dims
+    identity             _identity     input
+    linspace             _linspace     start stop num axis
+    matmul               matmul        a b transpose_a transpose_b adjoint_a adjoint_b
+    norm                 _norm         tensor ord axis keepdims
+    one_hot              _one_hot      indices depth on_value off_value axis dtype
+    ones                 ones          shape dtype
+    pad                  _pad          tensor paddings mode constant_values
+    range                _range        start limit delta dtype
+    rank                 _rank         input
+    repeat               _repeat       input repeats axis
+    reshape              _reshape      tensor shape
+    reverse              _reverse      tensor axis
+    roll                 roll          input=x shift axis
+    saturate_cast        saturate_cast value=x dtype
+    scatter_nd           _scatter_nd   indices updates shape
+    searchsorted         searchsorted  sorted_sequence values side -out_type
+    sequence_mask        _sequence_mask lengths maxlen dtype
+    size                 _size         input -out_type
+    slice                _slice        input_ begin size
+    sort                 _sort         values axis direction
+    split                _split        value num_or_size_splits axis num
+    squeeze              _squeeze      input axis
+    stack                _stack        values axis
+    stop_gradient        stop_gradient input=variable
+    strided_slice        _strided_slice input_ begin end strides
+    tensor_scatter_nd_add    _add_at   tensor indices updates
+    tensor_scatter_nd_max    _max_at   tensor indices updates
+    tensor_scatter_nd_min    _min_at   tensor indices updates
+    tensor_scatter_nd_update _set_at   tensor indices updates
+    tensordot            tensordot     a=x1 b=x2 axes
+    tile                 _tile         input multiples
+    transpose            _transpose    a perm -conjugate
+    unique               _unique       x out_idx
+    unstack              unstack       value=x num axis
+    where                _where        condition x y
+    zeros                zeros         shape dtype
+    """,
+    {**vars(ops), **globals()},
+)
+
+# ---------------------------------------------------------------- control
+
+
+def is_concrete(value: Any) -> bool:
+    """Whether a value is known, as everything is that is not being compiled."""
+    return not isinstance(value, (jax.core.Tracer, KerasTensor))
+
+
+def cond(pred: Any, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Any:
+    """What `true_fn()` gives if `pred` holds, else what `false_fn()` gives."""
+    pred = pred.value if isinstance(pred, Variable) else pred
+    if is_concrete(pred):
+        return true_fn() if pred else false_fn()
+    return ops.cond(pred, true_fn, false_fn)
+
+
+def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, name: str | None = None) -> Any:
+    """What the function of the first condition that holds gives, else what `default()` gives."""
+    pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
+    if default is None:
+        *pairs, (_, default) = pairs
+    if not pairs:
+        return default()
+    (pred, function), *rest = pairs
+    return cond(pred, function, lambda: case(rest, default))
+
+
+def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str | None = None) -> Any:
+    """What the function at an index gives; the last one, or `default`, for an index that there is not."""
+    table = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
+    last = default or table[max(table)]
+    if is_concrete(branch_index):
+        return table.get(int(branch_index), last)()
+    pairs = [(branch_index == index, function) for index, function in table.items()]
+    return case(pairs, last)
+
+
+def while_loop(
+    cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any = None, parallel_iterations: int = 10,
+    back_prop: bool = True, swap_memory: bool = False, maximum_iterations: int | None = None, name: str | None = None,
+) -> Any:  # fmt: skip
+    """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds."""
+    values, rounds = list(loop_vars), 0
+    while is_concrete(held := cond(*values)):
+        if not held or rounds == maximum_iterations:
+            return tuple(values)
+        found = body(*values)
+        values = list(found) if isinstance(found, (list, tuple)) else [found]
+        rounds += 1
+    values = [jnp.asarray(each) if np.isscalar(each) else each for each in values]
+    left = None if maximum_iterations is None else maximum_iterations - rounds
+    return ops.while_loop(cond, lambda *now: _tuple(body(*now)), values, left)
+
+
+def _tuple(values: Any) -> tuple:
+    return tuple(values) if isinstance(values, (list, tuple)) else (values,)
+
+
+def map_fn(fn: Callable, elems: Any, *ignored: Any, **kwargs: Any) -> Any:
+    """`fn` of each element along the first axis, stacked."""
+    leaves = tree.flatten(elems)
+    count = len(leaves[0])
+    found = [fn(tree.pack_sequence_as(elems, [leaf[i] for leaf in leaves])) for i in range(count)]
+    return tree.map_structure(lambda *each: _stack(each), *found)
+
+
+def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
+    """`fn` of each element along the first axis, all at once."""
+    return jax.vmap(fn)(tree.map_structure(jnp.asarray, elems))
+
+
+def scan(fn: Callable, elems: Any, initializer: Any = None, *ignored: Any, reverse: bool = False, **kwargs: Any) -> Any:
+    """All values of `total = fn(total, element)` along the first axis, stacked."""
+    leaves = tree.flatten(elems)
+    order = list(range(len(leaves[0])))[:: -1 if reverse else 1]
+    rows = [tree.pack_sequence_as(elems, [leaf[i] for leaf in leaves]) for i in order]
+    found = [rows.pop(0)] if initializer is None else []
+    total = found[0] if found else initializer
+    for row in rows:
+        total = fn(total, row)
+        found.append(total)
+    return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
+
+
+def foldl(fn: Callable, elems: Any, initializer: Any = None, *ignored: Any, **kwargs: Any) -> Any:
+    """The last value of `total = fn(total, element)` along the first axis."""
+    rows = list(elems)
+    total = rows.pop(0) if initializer is None else initializer
+    for row in rows:
+        total = fn(total, row)
+    return total
+
+
+def custom_gradient(f: Callable) -> Callable:
+    """A function with its own gradient: `f` returns the pair (value, function from gradient to gradients)."""
+    return ops.custom_gradient(f)
+
+
+def recompute_grad(f: Callable) -> Callable:
+    """`f`, of which the gradient computes the values in between again."""
+    return jax.checkpoint(f)
+
+
+def group(*inputs: Any, **kwargs: Any) -> None:
+    """Do nothing: what is in a group has run already."""
+
+
+def numpy_function(func: Callable, inp: Sequence, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
+    """What a function of NumPy arrays gives."""
+    return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
+
+
+def py_function(func: Callable, inp: Sequence, Tout: Any, name: str | None = None) -> Any:  # noqa: N803
+    """What a Python function of tensors gives."""
+    return _on_host(func, inp, Tout)
+
+
+def _on_host(func: Callable, inp: Sequence, types: Any) -> Any:
+    if not all(map(is_concrete, inp)):
+        raise NotImplementedError(
+            "tf.py_function and tf.numpy_function cannot be compiled. Take them out of the tf.function, or the "
+            "decorator off."
+        )
+    found = func(*inp)
+    several = isinstance(types, (list, tuple))
+    if not several:
+        return convert_to_tensor(found, types)
+    values = found if isinstance(found, (list, tuple)) else [found]
+    return [convert_to_tensor(value, dtype) for value, dtype in zip(values, types, strict=True)]
+
+
+def print_tensors(
+    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
+) -> None:
+    """Print values, also out of compiled functions."""
+    if all(map(is_concrete, inputs)):
+        print(*inputs, sep=sep, end=end)
+    else:
+        shown = [value for value in inputs if not isinstance(value, str)]
+        words = [value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else "{}" for value in inputs]
+        jax.debug.print(sep.join(words), *shown)
+
+
+class TensorArray:
+    """A list of tensors that is written one by one; as in TensorFlow, `write` gives the array back.
+
+    Args:
+        dtype: the type of the tensors.
+        size: how many there are to begin with.
+        dynamic_size: whether it grows; it always does.
+    """
+
+    def __init__(self, dtype: Any, size: Any = 0, dynamic_size: bool = False, **how: Any):
+        self.dtype = dtype
+        self._values: list = [None] * int(size)
+
+    def write(self, index: Any, value: Any, name: str | None = None) -> "TensorArray":
+        """Put a tensor at an index."""
+        at = int(index)
+        self._values += [None] * (at + 1 - len(self._values))
+        self._values[at] = ops.cast(value, self.dtype)
+        return self
+
+    def read(self, index: Any, name: str | None = None) -> Any:
+        """The tensor at an index."""
+        return self._values[int(index)]
+
+    def size(self, name: str | None = None) -> int:
+        """How many tensors there are."""
+        return len(self._values)
+
+    def stack(self, name: str | None = None) -> Any:
+        """All tensors in one, along a new first axis; zeros where none was written."""
+        like = next(value for value in self._values if value is not None)
+        return ops.stack([ops.zeros_like(like) if value is None else value for value in self._values])
+
+    def concat(self, name: str | None = None) -> Any:
+        """All tensors in one, along their first axis."""
+        return ops.concatenate(self._values)
+
+    def unstack(self, value: Any, name: str | None = None) -> "TensorArray":
+        """Take the rows of a tensor."""
+        self._values = list(value)
+        return self

@@ -1,0 +1,246 @@
+"""Functions of tensors that scripts call on TensorFlow; values as TensorFlow's documentation gives them."""
+
+import jax
+import numpy as np
+import pytest
+
+import cornu
+from cornu import tensorflow as tf
+from cornu.data import elements
+
+T = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+PICTURE = np.arange(96, dtype="uint8").reshape(8, 4, 3)
+
+VALUES = {
+    "constant that fills a shape": (lambda: tf.constant(7, shape=[2, 2]), [[7, 7], [7, 7]]),
+    "zeros": (lambda: tf.zeros([2, 1]), [[0], [0]]),
+    "ones of a shape that was asked for": (lambda: tf.ones(tf.shape(T)), np.ones((2, 2))),
+    "fill": (lambda: tf.fill([2], 9), [9, 9]),
+    "range": (lambda: tf.range(1, 10, delta=3), [1, 4, 7]),
+    "range with one argument": (lambda: tf.range(tf.constant(3)), [0, 1, 2]),
+    "linspace": (lambda: tf.linspace(0.0, 1.0, 3), [0, 0.5, 1]),
+    "eye": (lambda: tf.eye(2, batch_shape=[1]), [np.eye(2)]),
+    "shape": (lambda: tf.shape(T), [2, 2]),
+    "a size and arithmetic": (lambda: tf.shape(T)[0] * 3, 6),
+    "cast": (lambda: tf.cast([1.7, -1.2], tf.int32), [1, -1]),
+    "reshape": (lambda: tf.reshape(T, [-1]), [1, 2, 3, 4]),
+    "newaxis": (lambda: tf.constant(T)[..., 1, tf.newaxis], [[2], [4]]),
+    "concat": (lambda: tf.concat([T, T], axis=1), [[1, 2, 1, 2], [3, 4, 3, 4]]),
+    "stack": (lambda: tf.stack([1, 2], name="both"), [1, 2]),
+    "split by sizes": (lambda: tf.split(tf.range(5), [1, -1])[1], [1, 2, 3, 4]),
+    "unstack": (lambda: tf.unstack(T, axis=1)[1], [2, 4]),
+    "gather": (lambda: tf.gather(T, [1], axis=1), [[2], [4]]),
+    "gather with batches": (lambda: tf.gather(T, [[1], [0]], batch_dims=1), [[2], [3]]),
+    "gather_nd": (lambda: tf.gather_nd(T, [[0, 1], [1, 0]]), [2, 3]),
+    "tile": (lambda: tf.tile([1, 2], [2]), [1, 2, 1, 2]),
+    "transpose": (lambda: tf.transpose(T, perm=[1, 0]), T.T),
+    "argmax of columns by default": (lambda: tf.argmax(T), [1, 1]),
+    "mean of whole numbers": (lambda: tf.reduce_mean([1, 2, 3, 5]), 2),
+    "sum": (lambda: tf.reduce_sum(T, axis=1, keepdims=True), [[3], [7]]),
+    "where of a condition": (lambda: tf.where([True, False, True]), [[0], [2]]),
+    "where": (lambda: tf.where(T > 2, T, 0.0), [[0, 0], [3, 4]]),
+    "boolean_mask": (lambda: tf.boolean_mask(T, [False, True]), [[3, 4]]),
+    "one_hot": (lambda: tf.one_hot([0, 2], depth=3), [[1, 0, 0], [0, 0, 1]]),
+    "one_hot of other values": (lambda: tf.one_hot([1], 2, on_value=5, off_value=-1), [[-1, 5]]),
+    "matmul": (lambda: tf.matmul(T, T, transpose_b=True), [[5, 11], [11, 25]]),
+    "tensordot": (lambda: tf.tensordot(T, T, axes=1), T @ T),
+    "einsum": (lambda: tf.einsum("ij,jk->ik", T, T), T @ T),
+    "clip_by_value": (lambda: tf.clip_by_value(T, 1.5, 3.0), [[1.5, 2], [3, 3]]),
+    "clip_by_global_norm": (lambda: tf.clip_by_global_norm([[3.0, 4.0], None], 1.0)[0][0], [0.6, 0.8]),
+    "sort": (lambda: tf.sort([3, 1, 2], direction="DESCENDING"), [3, 2, 1]),
+    "cumsum before each": (lambda: tf.cumsum([1, 2, 3], exclusive=True), [0, 1, 3]),
+    "cumsum from the end": (lambda: tf.cumsum([1, 2, 3], reverse=True), [6, 5, 3]),
+    "pad": (lambda: tf.pad([[1]], [[0, 1], [1, 0]]), [[0, 1], [0, 0]]),
+    "unique": (lambda: tf.unique([3, 1, 3])[1], [0, 1, 0]),
+    "sequence_mask": (lambda: tf.sequence_mask([1, 3]), [[1, 0, 0], [1, 1, 1]]),
+    "tensor_scatter_nd_update": (lambda: tf.tensor_scatter_nd_update(T, [[0, 0]], [9.0]), [[9, 2], [3, 4]]),
+    "top_k": (lambda: tf.math.top_k([1, 3, 2], 2).indices, [1, 2]),
+    "confusion_matrix": (lambda: tf.math.confusion_matrix([0, 1, 1], [0, 0, 1]), [[1, 0], [1, 1]]),
+    "bincount": (lambda: tf.math.bincount([1, 1, 2]), [0, 2, 1]),
+    "l2_normalize": (lambda: tf.nn.l2_normalize([[3.0, 4.0]], axis=1), [[0.6, 0.8]]),
+    "leaky_relu": (lambda: tf.nn.leaky_relu([-1.0], alpha=0.3), [-0.3]),
+    "sparse softmax loss": (
+        lambda: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[1], logits=[[0.0, 0.0]]), [np.log(2)],
+    ),
+    "sigmoid loss": (lambda: tf.nn.sigmoid_cross_entropy_with_logits(labels=[1.0], logits=[0.0]), [np.log(2)]),
+    "conv2d": (lambda: tf.nn.conv2d(np.ones((1, 2, 2, 1)), np.ones((2, 2, 1, 1)), [1, 1, 1, 1], "VALID"), [[[[4]]]]),
+    "max_pool2d": (lambda: tf.nn.max_pool2d(T.reshape(1, 2, 2, 1), 2, 2, "VALID"), [[[[4]]]]),
+    "singular values first": (lambda: tf.linalg.svd(T)[0], [5.4649854, 0.3659662]),
+    "band_part": (lambda: tf.linalg.band_part(T, 0, -1), [[1, 2], [0, 4]]),
+    "flip": (lambda: tf.image.flip_left_right(PICTURE)[0, 0], PICTURE[0, -1]),
+    "resize by nearest": (lambda: tf.image.resize(PICTURE, [4, 2], method="nearest").shape, (4, 2, 3)),
+    "scale of a picture": (lambda: tf.image.convert_image_dtype(PICTURE, tf.float32)[7, 3, 2], 95 / 255),
+    "and back": (
+        lambda: tf.image.convert_image_dtype(tf.image.convert_image_dtype(PICTURE, tf.float32), tf.uint8), PICTURE,
+    ),
+    "central_crop": (lambda: tf.image.central_crop(PICTURE, 0.5), PICTURE[2:6, 1:3]),
+    "resize_with_crop_or_pad": (lambda: tf.image.resize_with_crop_or_pad(PICTURE, 4, 6).shape, (4, 6, 3)),
+    "resize_with_pad": (tf.image.resize_with_pad(PICTURE, 4, 4)[:, 0].sum, 0),
+    "grayscale": (lambda: tf.image.rgb_to_grayscale(np.ones((1, 1, 3), "float32")), [[[0.9999]]]),
+    "brightness": (lambda: tf.image.adjust_brightness(np.zeros((1, 1, 3), "float32"), 0.2), np.full((1, 1, 3), 0.2)),
+    "contrast": (lambda: tf.image.adjust_contrast(T[..., None], 2.0)[..., 0], [[-0.5, 1.5], [3.5, 5.5]]),
+    "a picture in a file": (lambda: tf.io.decode_png(tf.io.encode_png(PICTURE)), PICTURE),
+    "psnr": (lambda: tf.image.psnr(PICTURE, PICTURE + 1, 255), 48.1308),
+    "cond": (lambda: tf.cond(tf.reduce_sum(T) > 3, lambda: 1, lambda: 2), 1),
+    "case": (lambda: tf.case([(tf.constant(False), lambda: 1)], default=lambda: 2), 2),
+    "switch_case": (lambda: tf.switch_case(1, [lambda: 1, lambda: 2]), 2),
+    "while_loop": (lambda: tf.while_loop(lambda i: i < 10, lambda i: (i + 3,), [tf.constant(0)])[0], 12),
+    "map_fn": (lambda: tf.map_fn(lambda row: row * 2, T), T * 2),
+    "scan": (lambda: tf.scan(lambda total, x: total + x, tf.constant([1, 2, 3])), [1, 3, 6]),
+    "py_function": (lambda: tf.py_function(lambda x: x.numpy() + 1, [tf.constant(T)], tf.float32), T + 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_function_gives_the_value_that_tensorflow_gives(case):
+    found, expected = VALUES[case][0](), VALUES[case][1]
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+TEXTS = {
+    "lower": (lambda: tf.strings.lower("ABC"), b"abc"),
+    "regex_replace": (lambda: tf.strings.regex_replace("a<br>b", "<[^>]+>", " "), b"a b"),
+    "join": (lambda: tf.strings.join(["a", "b"], separator="-"), b"a-b"),
+    "split": (lambda: tf.strings.split("a/b/c.png", "/")[-1], b"c.png"),
+    "substr": (lambda: tf.strings.substr("hello", 1, 3), b"ell"),
+    "characters": (lambda: tf.strings.unicode_split("añ", "UTF-8")[1], "ñ".encode()),
+    "as_string": (lambda: tf.strings.as_string(tf.constant(3)), b"3"),
+    "sum of texts": (lambda: tf.constant("a") + "b", b"ab"),
+    "reduce_join": (lambda: tf.strings.reduce_join(["a", "b"], separator=" "), b"a b"),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_text_is_bytes(case):
+    assert TEXTS[case][0]().numpy() == TEXTS[case][1]
+
+
+def test_text_can_be_compared_and_counted():
+    names = tf.constant(["plum", "fig"])
+    assert (names == "fig").tolist() == [False, True]
+    assert tf.strings.length(names).numpy().tolist() == [4, 3]
+    assert tf.strings.to_number(["1.5", "2"]).numpy().tolist() == [1.5, 2]
+    assert [name.numpy() for name in names] == [b"plum", b"fig"]
+    with pytest.raises(ValueError, match="different numbers"):
+        tf.strings.split(["a b", "c"])
+
+
+def test_files_are_read_and_written(tmp_path):
+    tf.io.write_file(str(tmp_path / "new" / "a.txt"), "plum")
+    assert tf.io.read_file(str(tmp_path / "new" / "a.txt")).numpy() == b"plum"
+    assert tf.io.gfile.exists(str(tmp_path / "new")) and tf.io.gfile.listdir(str(tmp_path)) == ["new"]
+    with tf.io.gfile.GFile(str(tmp_path / "new" / "a.txt")) as file:
+        assert file.read() == "plum"
+
+
+def test_tensors_have_the_methods_that_scripts_call():
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(3)])
+    for tensor in (tf.constant(T), model(T), cornu.ops.ones((2, 3)), cornu.random.normal((2, 2))):
+        assert isinstance(tensor, tf.Tensor) and isinstance(tensor.numpy(), np.ndarray)
+        assert tensor.get_shape().as_list() == list(tensor.shape) and tensor.dtype == tf.float32
+        assert tensor.dtype.name == "float32"
+    assert isinstance(tf.reduce_sum(T).numpy(), np.float32)
+    copied = tf.constant(T).numpy()
+    copied[0] = 0  # belongs to the script
+    assert isinstance(model.layers[0].kernel, tf.Variable) and not isinstance(T, tf.Tensor)
+    with pytest.raises(NotImplementedError, match="no values yet"):
+        jax.jit(lambda x: x.numpy() + 1)(T)
+
+
+def test_types_of_numbers_go_wherever_a_type_goes():
+    assert tf.float32 == "float32" == tf.constant(1.0).dtype and tf.as_dtype(np.int32) is not None
+    assert tf.int32.is_integer and tf.float16.is_floating and tf.float32.as_numpy_dtype is np.float32
+    assert tf.uint8.max == 255 and repr(tf.int64) == "tf.int64" and tf.string.name == "string"
+    assert cornu.layers.Dense(1, dtype=tf.float16).compute_dtype == "float16"
+    assert np.zeros(1, tf.int32).dtype == "int32" and cornu.ops.zeros((1,), tf.bool).dtype == "bool"
+
+
+def test_a_variable_is_assigned_to_as_a_whole_and_in_parts():
+    v = tf.Variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], name="v")
+    v.assign(2 * v)
+    v[0, 1].assign(42.0)
+    v[:, 2].assign([0.0, 1.0])
+    v.scatter_nd_update(indices=[[0, 0], [1, 2]], updates=[100.0, 200.0])
+    assert v.numpy().tolist() == [[100, 42, 0], [8, 10, 200]]
+    assert (v.assign_add(tf.ones((2, 3)))).numpy()[0, 0] == 101 and v.dtype.name == "float32"
+    assert isinstance(v, tf.Variable) and v.shape == (2, 3) and not tf.Variable(1, trainable=False).trainable
+    assert tf.Variable(lambda: tf.zeros((2,))).shape == (2,) and (v + 1).numpy()[0, 1] == 44
+
+
+def test_a_module_finds_its_variables():
+    class Line(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = [tf.Variable(1.0), {"b": tf.Variable(2.0, trainable=False)}]
+            self.dense = cornu.layers.Dense(1)
+
+    line = Line()
+    line.dense(T)
+    assert len(line.variables) == 4 and len(line.trainable_variables) == 3 and line.name == "line"
+
+
+def test_draws_follow_from_the_seed():
+    tf.random.set_seed(42)
+    first = [tf.random.normal([2]), tf.random.normal([2], seed=3), tf.random.normal([2], seed=3)]
+    tf.random.set_seed(42)
+    again = [tf.random.normal([2]), tf.random.normal([2], seed=3), tf.random.normal([2], seed=3)]
+    assert np.array_equal(first, again) and not np.array_equal(first[1], first[2])
+    same = [tf.random.stateless_uniform([2], seed=(1, 2)) for _ in range(2)]
+    assert np.array_equal(*same) and not np.array_equal(same[0], tf.random.stateless_uniform([2], seed=(2, 1)))
+    whole = tf.random.uniform([50], 1, 4, dtype=tf.int32).numpy()
+    assert set(whole) == {1, 2, 3} and sorted(tf.random.shuffle([3, 1, 2]).numpy()) == [1, 2, 3]
+    assert tf.random.categorical([[0.0, -50.0]], 3).numpy().tolist() == [[0, 0, 0]]
+    flipped = [tf.image.random_flip_left_right(PICTURE)[0, 0, 0].item() for _ in range(20)]
+    assert set(flipped) == {0, 9}
+    assert tf.image.random_crop(PICTURE, [2, 2, 3]).shape == (2, 2, 3)
+    assert tf.random.Generator.from_seed(1).normal([2]).shape == (2,)
+
+
+def test_lines_that_compute_nothing_do_not_stop_a_script(capsys):
+    tf.get_logger().setLevel("ERROR")
+    tf.autograph.set_verbosity(0)
+    tf.config.experimental.enable_op_determinism()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    assert tf.config.list_physical_devices("CPU")[0].device_type == "CPU" and tf.executing_eagerly()
+    assert tf.test.is_gpu_available() == bool(tf.config.list_physical_devices("GPU"))
+    with tf.distribute.MirroredStrategy().scope(), tf.device("/CPU:0"), tf.name_scope("here"):
+        assert tf.distribute.get_strategy().num_replicas_in_sync == 1
+    with tf.summary.create_file_writer("logs").as_default():
+        tf.summary.scalar("loss", 1.0, step=0)
+    tf.debugging.assert_equal(tf.constant(1), 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected equal values"):
+        tf.debugging.assert_equal(1, 2)
+    tf.print("loss:", tf.constant(2.0))
+    assert capsys.readouterr().out == "loss: 2.0\n"
+
+
+@pytest.mark.parametrize(
+    "path, words",
+    [
+        ("Session", "TensorFlow 1's"),
+        ("sparse.from_dense", "dense"),
+        ("data.TFRecordDataset", "NumPy or Pillow"),
+        ("reduce_meen", "'reduce_mean'"),
+        ("image.resise", "'resize'"),
+        ("compat.v1.disable_v2_behavior", "TensorFlow 1's"),
+        ("saved_model.save", "model.save"),
+    ],
+)
+def test_what_is_not_there_says_what_to_use(path, words):
+    with pytest.raises(AttributeError, match=words) as told:
+        found = tf
+        for part in path.split("."):
+            found = getattr(found, part)
+    assert "without TensorFlow" in str(told.value)
+
+
+def test_an_argument_that_a_function_has_not_is_named():
+    with pytest.raises(TypeError, match="reduce_sum has no argument 'dim'"):
+        tf.reduce_sum(T, dim=1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def data_sets_as_before():
+    yield
+    elements.present_as(None)
