@@ -11,10 +11,12 @@ What was worked out from a structure is remembered with it and forgotten with it
 
 from collections.abc import Callable, Iterable, Iterator
 from operator import is_
-from typing import Any
+from typing import Any, TypeVar
 
 from cornu.core import parts
 from cornu.core.variable import Variable
+
+Found = TypeVar("Found")
 
 _FIXED = (tuple, frozenset)
 _CONTAINERS = tuple(kind for kind in parts.CONTAINERS if kind not in _FIXED)
@@ -78,15 +80,16 @@ class Structure:
             found.append((id(part), [(name, id(value)) for name, value in pairs if name not in volatile]))
         return found
 
-    def remember(self, key: Any, work_out: Callable[[], Any]) -> Any:
-        """What `work_out` returned the first time that `key` was asked for."""
+    def remember(self, look: Callable[..., Found], *args: Any) -> Found:
+        """What `look(root, *args)` returned the first time that it was asked for."""
+        key = (look, *args)
         if key not in self._memory:
-            self._memory[key] = work_out()
+            self._memory[key] = look(self.objects[0], *args)
         return self._memory[key]
 
-    def forget(self, key: Any) -> None:
-        """Work `key` out anew when it is asked for again."""
-        self._memory.pop(key, None)
+    def forget(self, look: Callable, *args: Any) -> None:
+        """Look anew when it is asked for again."""
+        self._memory.pop((look, *args), None)
 
     def __reduce__(self) -> tuple:
         """A copy of the root is another object: nothing that is known here goes with it."""

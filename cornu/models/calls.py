@@ -25,6 +25,7 @@ from cornu.core.variable import Variable, assign_values, changed_values, values_
 from cornu.kernels import platform
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models import purity
+from cornu.training.execution.signature import of_array
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +52,10 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
     if None in facts:
         return NOT_COMPILED
     structure = model._structure()
-    calls = structure.remember("calls", lambda: _calls_of(model))
+    calls = structure.remember(_calls_of)
     if calls is not None and not calls.are_current():
-        structure.forget("calls")
-        calls = structure.remember("calls", lambda: _calls_of(model))
+        structure.forget(_calls_of)
+        calls = structure.remember(_calls_of)
     if calls is None:
         return NOT_COMPILED
     given = args, kwargs
@@ -65,9 +66,9 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
 def _fact(leaf: Any) -> Any:
     """What a compiled call takes for granted of an argument: an array's shape and dtype, a flag's value; None: no."""
     if isinstance(leaf, np.ndarray):
-        return (leaf.shape, leaf.dtype) if leaf.dtype in _PLAIN else None
+        return of_array(leaf) if leaf.dtype in _PLAIN else None
     if isinstance(leaf, jax.Array):
-        return None if isinstance(leaf, jax.core.Tracer) or get_mask(leaf) is not None else (leaf.shape, leaf.dtype)
+        return None if isinstance(leaf, jax.core.Tracer) or get_mask(leaf) is not None else of_array(leaf)
     return (leaf,) if isinstance(leaf, bool) else None
 
 

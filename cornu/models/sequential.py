@@ -91,7 +91,7 @@ class Sequential(Model):
         """Lay the layers out as a graph, if the input's shape is known."""
         self.built = False
         self._graph = None
-        self._forget_functions()
+        self._forget_computations()
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer) and len(self._layers) > 1:
             self._lay_out_from(first)

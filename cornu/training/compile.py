@@ -8,12 +8,13 @@ import numpy as np
 from cornu import optimizers, registry, validate
 from cornu.core import context
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
-from cornu.core.structure import Structure
+from cornu.core.structure import Found, Structure
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import values_of
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
 from cornu.training.execution.compilations import Compilations
+from cornu.training.execution.computations import STAGES, Computations
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, results
 
 
@@ -37,14 +38,12 @@ class Compilable:
         self._compile_arguments: dict[str, Any] = {}
         self._trainings = 0  # how many began at epoch 0
         self._compilations = Compilations(validate.describe(self))
-        self._structures: dict[str, Structure] = {}
+        self._known_structure: Structure | None = None
         self._call_structures = 0  # for how many of them calls were compiled
-        self._forget_functions()
+        self._forget_computations()
 
-    def _forget_functions(self) -> None:
-        self._functions: dict[str, Any] = {}
-        self._paces: dict[tuple, Any] = {}
-        self._prepared: dict[tuple, Any] = {}
+    def _forget_computations(self) -> None:
+        self._computations = {stage: Computations(stage) for stage in STAGES}
         self._advised: set[str] = set()
 
     @property
@@ -73,28 +72,25 @@ class Compilable:
     # ------------------------------------------------------------ structure
 
     volatile_attributes = frozenset({
-        "_advised", "_call_structures", "_compilations", "_functions", "_paces", "_prepared", "_structures",
-        "_trainings", "history", "stop_evaluating", "stop_predicting", "stop_training",
+        "_advised", "_call_structures", "_compilations", "_computations", "_known_structure", "_trainings", "history",
+        "stop_evaluating", "stop_predicting", "stop_training",
     })  # fmt: skip
 
     def _structure(self) -> Structure:
         """What the model is made of: the same object as before, unless a part of it was replaced."""
-        known = self._structures.get("known")
-        if known is not None and known.holds():
-            return known
-        found = Structure(self, (Configurable, CompiledLoss, CompiledMetrics), (optimizers.Optimizer, Initializer))
-        self._structures["known"] = found if known is None else known.renewed(found)
-        return self._structures["known"]
+        known = self._known_structure
+        if known is None or not known.holds():
+            found = Structure(self, (Configurable, CompiledLoss, CompiledMetrics), (optimizers.Optimizer, Initializer))
+            self._known_structure = known = found if known is None else known.renewed(found)
+        return known
 
-    def _remembered(self, key: Any, work_out: Callable[[], Any]) -> Any:
-        """What a look through the parts gives, taken once for each structure.
+    def _remembered(self, look: Callable[..., Found], *args: Any) -> Found:
+        """What the look through the parts `look(model, *args)` gives, taken once for each structure.
 
         Where a class of the user's has its own way to list its parts, nothing is remembered.
         """
         structure = self._structure()
-        if structure.remember("lists parts itself", lambda: any(map(_lists_parts, structure.objects))):
-            return work_out()
-        return structure.remember(key, work_out)
+        return look(self, *args) if structure.remember(_lists_parts_itself) else structure.remember(look, *args)
 
     # ------------------------------------------------------------ compile
 
@@ -156,7 +152,7 @@ class Compilable:
             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
         }  # fmt: skip
-        self._forget_functions()
+        self._forget_computations()
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile` as plain data; none before `compile`."""
@@ -213,7 +209,7 @@ class Compilable:
 
     def _metrics_at_start(self) -> list:
         """The values that `reset_metrics` gives `metrics_variables`, which keep theirs."""
-        starts = self._remembered("metrics at start", lambda: _starts(self.metrics))
+        starts = self._remembered(_metrics_at_start)
         if starts is not None:
             return [value.copy() for value in starts]
         variables = self.metrics_variables  # a metric of the user's must be asked each time
@@ -232,11 +228,11 @@ class Compilable:
         return results([*losses, *compiled, *others])
 
 
-def _starts(metrics: list[Metric]) -> list[np.ndarray] | None:
-    inner = [one for metric in metrics for one in getattr(metric, "metrics", (metric,))]
+def _metrics_at_start(model: Compilable) -> list[np.ndarray] | None:
+    inner = [one for metric in model.metrics for one in getattr(metric, "metrics", (metric,))]
     if not all(registry.is_builtin(type(metric).reset_state) for metric in inner):
         return None
-    return [np.asarray(value) for metric in metrics for value in metric.stateless_reset_state()]
+    return [np.asarray(value) for metric in model.metrics for value in metric.stateless_reset_state()]
 
 
 _LISTS = (
@@ -246,7 +242,11 @@ _LISTS = (
 )  # fmt: skip
 
 
+def _lists_parts_itself(model: Compilable) -> bool:
+    """Whether a class of the user's in the model overrides one of the lists of parts."""
+    return any(map(_lists_parts, model._structure().objects))
+
+
 def _lists_parts(part: Any) -> bool:
-    """Whether a class of the user's overrides one of the lists of parts."""
     own = [base for base in type(part).__mro__ if base is not object and not registry.is_builtin(base)]
     return any(name in base.__dict__ for base in own for name in _LISTS)

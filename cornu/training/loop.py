@@ -37,10 +37,11 @@ from cornu.training.data.batches import (
     unpack_x_y_sample_weight,
 )
 from cornu.training.data.chunks import feed, packed
+from cornu.training.data.convert import as_array
 from cornu.training.execution import multi_step, padding
-from cornu.training.execution.compiled import Compiled
 from cornu.training.execution.in_flight import InFlight
-from cornu.training.execution.steps_per_call import DelayedReports, StepsPerCall
+from cornu.training.execution.signature import signature
+from cornu.training.execution.steps_per_call import DelayedReports
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
 from cornu.training.step import Steps
 
@@ -50,8 +51,7 @@ _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 def _function_of(stage: str) -> property:
     def read(self: "Trainer") -> Callable | None:
-        known = self._functions.get(stage) or self._functions.get(f"{stage}_many")
-        return known and known.function
+        return self._computations[stage].function
 
     def write(self: "Trainer", function: None) -> None:
         if function is not None:
@@ -59,7 +59,7 @@ def _function_of(stage: str) -> property:
                 f"{validate.describe(self)}: {stage}_function can only be set to None, which makes the model compile "
                 f"its step anew. To change what a step does, write {stage}_step() in a subclass."
             )
-        self._forget_function(stage)
+        self._computations[stage].forget()
 
     return property(read, write, doc=f"The compiled step of `{stage}`; None where there is none yet, or to forget it.")
 
@@ -225,7 +225,7 @@ class Trainer(Compilable, Steps):
     def _epoch(self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0) -> dict[str, Any]:
         """One epoch of training ("train") or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
-        if not any(prepared_for == stage for prepared_for, *_ in self._prepared):  # a callback has called compile()
+        if not self._computations[stage].prepared:  # a callback has called compile()
             self._look_at(batches, stage)
         logs = self._run_calls(
             stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
@@ -244,7 +244,8 @@ class Trainer(Compilable, Steps):
             begin: called before each call with the number of its first step.
             report: called after each call with the call, the number of its last step, and its result.
         """
-        pace = self._pace_of(stage, watched)
+        known = self._computations[stage]
+        pace = known.steps_per_call(self, watched)
         full = padding.size(self, batches, stage)
         parts = 1 if stage == "predict" else 3
         grouped = self.steps_per_execution != 1
@@ -253,7 +254,7 @@ class Trainer(Compilable, Steps):
             feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items,
             InFlight() as under_way,
         ):
-            runner = multi_step.Runner(stage, pace, lambda several: self._function(stage, several), under_way, starts)
+            runner = multi_step.Runner(stage, pace, lambda several: known.compiled(self, several), under_way, starts)
             if watched:
                 begin, report = runner.heeding(begin), runner.heeding(report)
             late = DelayedReports(report, pace, at_once=watched)
@@ -276,15 +277,6 @@ class Trainer(Compilable, Steps):
         give_values(self.metrics_variables, starts)
         return starts
 
-    def _pace_of(self, stage: str, watched: bool) -> StepsPerCall:
-        """How many steps a call takes: one where each is looked at, what `compile` was told, or what is found best."""
-        steps = self.steps_per_execution
-        fixed = None if steps == "auto" or (steps == 1 and not watched) else steps
-        key = (stage, fixed, self.jit_compile)
-        if key not in self._paces:
-            self._paces[key] = StepsPerCall(fixed, loops=self.jit_compile)
-        return self._paces[key]
-
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
         """One pass of evaluation; the logs of its end."""
         self.stop_evaluating = False
@@ -293,14 +285,6 @@ class Trainer(Compilable, Steps):
         batches.on_epoch_end()
         callbacks.on_test_end(logs)
         return logs
-
-    def _function(self, stage: str, several: bool = False) -> Compiled:
-        """The compiled step of a stage, made anew when variables were added, frozen or replaced."""
-        key = f"{stage}_many" if several else stage
-        known = self._functions.get(key)
-        if known is None or not known.serves(self, stage):
-            known = self._functions[key] = Compiled(self, stage, several)
-        return known
 
     def make_train_function(self, force: bool = False) -> Callable:
         """The compiled training step, `(state, data, rows) -> (logs, state)`."""
@@ -316,18 +300,12 @@ class Trainer(Compilable, Steps):
 
     def _made_function(self, stage: str, force: bool) -> Callable:
         if force:
-            self._forget_function(stage)
-        return self._function(stage).function
+            self._computations[stage].forget()
+        return self._computations[stage].compiled(self).function
 
     train_function = _function_of("train")
     test_function = _function_of("test")
     predict_function = _function_of("predict")
-
-    def _forget_function(self, stage: str) -> None:
-        """Trace and compile a stage's step anew when it is needed next."""
-        for key in (stage, f"{stage}_many"):
-            self._functions.pop(key, None)
-        self._remembered("predicts", dict).clear()
 
     # ------------------------------------------------------------ data
 
@@ -392,22 +370,23 @@ class Trainer(Compilable, Steps):
         return self._predict_one_batch(x, "predict_on_batch")
 
     def _predict_one_batch(self, x: Any, owner: str) -> Any:
-        """The outputs; an array like one before, which needed no change, goes straight to its function."""
-        known = self._remembered("predicts", dict)
-        kind = (settings.floatx(), x.shape, x.dtype) if type(x) is np.ndarray else None
-        if kind in known:
-            return _predicted(known[kind], (x,))
-        data, function = self._one_batch("predict", x, owner=owner), self._function("predict")
-        found = _predicted(function, data)
-        if kind is not None and data[0].dtype == x.dtype:
-            known[kind] = function
-        return found
+        """The outputs; an array like one before goes straight to the compiled step."""
+        known = self._computations["predict"]
+        data = (as_array(x, "x", owner),) if type(x) is np.ndarray and x.ndim else None
+        ready = data and known.prepared.get(signature(data))
+        if ready:
+            ready.check(self, data)
+        else:
+            data = self._one_batch("predict", x, owner=owner)
+        with InFlight() as under_way:
+            return _on_host(under_way.run(known.compiled(self), data).result)
 
     def _on_batch(self, stage: str, x: Any, y: Any, weight: Any, class_weight: Any, return_dict: bool) -> Any:
         self._require_compiled(f"{stage}_on_batch")
         data = self._one_batch(stage, x, y, weight, class_weight)
+        function, starts = self._computations[stage].compiled(self), self._metrics_at_start()
         with InFlight() as under_way:
-            logs = _numbers(under_way.run(self._function(stage), data, None, self._metrics_at_start()).result)
+            logs = _numbers(under_way.run(function, data, None, starts).result)
         return logs if return_dict else _listed(logs)
 
     def _one_batch(
@@ -457,11 +436,6 @@ def _listed(logs: dict[str, Any]) -> Any:
     """The values in their order; a single one alone."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
-
-
-def _predicted(function: Compiled, data: tuple) -> Any:
-    with InFlight() as under_way:
-        return _on_host(under_way.run(function, data).result)
 
 
 def _on_host(outputs: Any) -> Any:

@@ -51,16 +51,16 @@ def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
         stage: "train", "test" or "predict".
         whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
     """
-    key = (stage, signature(data))
-    is_new = key not in model._prepared
+    prepared, key = model._computations[stage].prepared, signature(data)
+    is_new = key not in prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
             if whole is not None and model.built:  # shapes as the user knows them, before they were cut into batches
                 x, y, _ = unpack_x_y_sample_weight(whole)
                 _expect_labels(model, x, y, stage)
                 model._check_inputs(x)
-            model._prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
-        known = model._prepared[key]
+            prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
+        known = prepared[key]
         known.check(model, whole if whole is not None else data)
         if stage == "train":
             _make_optimizer_ready(model)
@@ -79,7 +79,7 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
         stage: "train", "test" or "predict".
         owner: who asks, for messages.
     """
-    known = model._prepared[stage, signature(first)]
+    known = model._computations[stage].prepared[signature(first)]
     forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
 
     def check(batch: tuple, number: int) -> None:
@@ -260,7 +260,7 @@ def _try_out(model: Any, data: Any, stage: str) -> None:
     if not model.jit_compile or (lined_up if is_built_in else step.is_pure(method)):
         return
     if stage == "train" and is_built_in:
-        _prepare_optimizer(model)
+        _prepare_optimizer(model, model.optimizer)
     parts = step.variables_of(model, stage)
     state = tuple(values_of(part) for part in parts)
     jax.eval_shape(step.pure_step(model, stage, parts), state, data, None)
@@ -273,14 +273,14 @@ def _make_optimizer_ready(model: Any) -> None:
     """Prepare the optimizer, once for each structure of the model."""
     optimizer = model.optimizer
     if optimizer is None or not optimizer.built:
-        _prepare_optimizer(model)
+        _prepare_optimizer(model, optimizer)
     else:
-        model._remembered(("trained by", optimizer), lambda: _prepare_optimizer(model))
+        model._remembered(_prepare_optimizer, optimizer)
 
 
-def _prepare_optimizer(model: Any) -> None:
+def _prepare_optimizer(model: Any, optimizer: Any) -> None:
     """Build the optimizer for what is trainable, and refuse to train anything else afterwards."""
-    optimizer, wanted = model.optimizer, model.trainable_variables
+    wanted = model.trainable_variables
     if not step.is_default(model, "train"):
         if optimizer is not None and wanted:
             optimizer.build(wanted)

@@ -185,10 +185,8 @@ def variables_of(model: Any, stage: str) -> Parts:
 
 def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     """The model's layers, each with whether it is trainable, and the variables behind the state of a stage."""
-    layers, (trainable, rest, *metrics) = model._remembered(
-        ("made of", stage == "predict"),
-        lambda: (_layers(model), _model_variables(model, with_metrics=stage != "predict")),
-    )
+    layers = model._remembered(_layers)
+    trainable, rest, *metrics = model._remembered(_model_variables, stage != "predict")
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
 
 

@@ -32,7 +32,7 @@ def by_operations(model, *args, **kwargs):
 
 def is_compiled(model):
     """Whether calls of `model` run compiled functions."""
-    held = model._structure().remember("calls", lambda: None)
+    held = model._structure().remember(calls._calls_of)
     return held is not None and any(held.known.values())
 
 
@@ -545,13 +545,12 @@ def test_hundreds_of_calls_leave_no_more_arrays_than_a_few(name):
 
     some(3)
     held = model._structure()
-    arrays, known, functions = len(jax.live_arrays()), len(held.remember("calls", None).known), len(model._functions)
+    arrays, known, functions = len(jax.live_arrays()), len(held.remember(calls._calls_of).known), model.compilations
     some(200 if make is mlp else 50)
     assert model._structure() is held
     assert len(jax.live_arrays()) <= arrays
-    assert len(held.remember("calls", None).known) == known == 2
-    assert len(model._functions) == functions
-    assert model.compilations == {"train": 0, "test": 0, "predict": 1}
+    assert len(held.remember(calls._calls_of).known) == known == 2
+    assert model.compilations == functions == {"train": 0, "test": 0, "predict": 1}
 
 
 def test_the_number_of_compiled_shapes_is_bounded(monkeypatch):
@@ -559,7 +558,7 @@ def test_the_number_of_compiled_shapes_is_bounded(monkeypatch):
     model = cornu.Sequential([cornu.Input((6,)), layers.Dense(2)])
     for rows in (1, 2, 3, 4, 5, 1, 5):
         np.testing.assert_allclose(model(data(rows, 6)), by_operations(model, data(rows, 6)), rtol=1e-5, atol=1e-6)
-    assert len(model._structure().remember("calls", None).known) == 3
+    assert len(model._structure().remember(calls._calls_of).known) == 3
 
 
 def test_a_model_that_changes_all_the_time_is_compiled_no_more(monkeypatch):

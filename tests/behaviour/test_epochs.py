@@ -289,14 +289,14 @@ def test_a_step_that_is_slow_in_a_loop_stays_outside_of_it(long_calls):
     np.testing.assert_array_equal(found[0][1], found[1][1])
     np.testing.assert_array_equal(found[0][2], found[1][2])
     if jax.default_backend() == "cpu":
-        assert [one.loops for key, one in model._paces.items() if key[0] == "train"] == [False]
+        assert [one.loops for one in model._computations["train"]._steps_per_call.values()] == [False]
 
 
 def test_predictions_too_large_to_stack_come_batch_by_batch(monkeypatch, long_calls):
     monkeypatch.setattr(cornu.training.execution.multi_step, "STACKED_BYTES", 10)
     model = dense()
     large = model.predict(X, batch_size=4, verbose=0)
-    assert [one.loops for one in model._paces.values()] == [False]
+    assert [one.loops for one in model._computations["predict"]._steps_per_call.values()] == [False]
     np.testing.assert_allclose(large, model.predict(X, batch_size=ROWS, verbose=0), rtol=1e-5)
 
 

@@ -39,8 +39,8 @@ def regressor(*inner, **compile_arguments):
 
 def compilations(model, stage="train"):
     """How many functions a stage compiled, for one batch or for several."""
-    made = [model._functions.get(key) for key in (stage, f"{stage}_many")]
-    return sum(one.function._cache_size() for one in made if one is not None)
+    made = model._computations[stage]._compiled.values()
+    return sum(one.function._cache_size() for one in made)
 
 
 def crossentropy(model, x, y):

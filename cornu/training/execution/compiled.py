@@ -8,7 +8,7 @@ interrupted call leaves behind can be undone (`in_flight`), at the price of one 
 import functools
 from collections.abc import Iterator, Sequence
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,38 @@ from cornu.optimizers import Optimizer
 from cornu.training.execution.in_flight import Outcome
 from cornu.training.execution.multi_step import Repeated
 from cornu.training.execution.signature import signature
-from cornu.training.step import TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
+from cornu.training.step import Parts, TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
+
+
+class Composition(NamedTuple):
+    """What a compiled step has built in: another one is needed where any of it is another object.
+
+    Attributes:
+        layers: the layers, each with whether it is trainable.
+        parts: the variables by their role in the state.
+        schedules: what the optimizers take their learning rates from, where that is not a variable.
+        jit: whether the step is compiled at all.
+    """
+
+    layers: tuple
+    parts: Parts
+    schedules: tuple
+    jit: bool
+
+    def is_same_as(self, other: "Composition") -> bool:
+        """Whether both hold the same objects."""
+        return (
+            self.jit == other.jit
+            and _same(self.layers, other.layers)
+            and _same(self.schedules, other.schedules)
+            and all(map(_same, self.parts, other.parts))
+        )
+
+
+def composition(model: Any, stage: str) -> Composition:
+    """What the model's step of a stage ("train", "test" or "predict") would have built in now."""
+    layers, parts = layers_and_variables(model, stage)
+    return Composition(layers, parts, _schedules(model) if stage == "train" else (), model.jit_compile)
 
 
 class Compiled:
@@ -28,14 +59,14 @@ class Compiled:
     Args:
         model: the model.
         stage: "train", "test" or "predict".
+        made_of: what the model is made of.
         many: whether it takes a span of a chunk of batches (see `multi_step`).
     """
 
-    def __init__(self, model: Any, stage: str, many: bool = False):
-        self._layers, self.parts = layers_and_variables(model, stage)
+    def __init__(self, model: Any, stage: str, made_of: Composition, many: bool = False):
+        self.made_of, self.parts = made_of, made_of.parts
         self._variables = [variable for part in self.parts for variable in part]
-        self.jit = model.jit_compile
-        self._schedules = _schedules(model) if stage == "train" else []
+        self.jit = made_of.jit
         self._known_shapes: set[tuple] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
         self._has_metrics = stage != "predict"
@@ -46,16 +77,6 @@ class Compiled:
         step = step if self._writes_all else only_changes(step)
         options = platform.compiler_options() or None
         self.function = jax.jit(step, compiler_options=options) if self.jit else step
-
-    def serves(self, model: Any, stage: str) -> bool:
-        """Whether the model still has these layers and variables, in these roles, and its learning rate schedules."""
-        layers, parts = layers_and_variables(model, stage)
-        return (
-            self.jit == model.jit_compile
-            and _same(layers, self._layers)
-            and all(map(_same, parts, self.parts))
-            and (stage != "train" or _same(_schedules(model), self._schedules))
-        )
 
     def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
         """Run the step on a batch and give the variables their new values, which may still be under way.
@@ -115,9 +136,8 @@ def _same(some: Sequence, others: Sequence) -> bool:
     return some is others or (len(some) == len(others) and all(map(is_, some, others)))
 
 
-def _schedules(model: Any) -> list:
-    """What the optimizers take their learning rates from, where that is not a variable: the step has it compiled in."""
-    return [rate for optimizer in optimizers_of(model) for rate in _rates(optimizer)]
+def _schedules(model: Any) -> tuple:
+    return tuple(rate for optimizer in optimizers_of(model) for rate in _rates(optimizer))
 
 
 def _rates(optimizer: Optimizer) -> Iterator[Any]:

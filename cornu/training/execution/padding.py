@@ -77,8 +77,8 @@ def _metrics_skip_rows(model: Any) -> bool:
 
 def _outputs_have_two_axes(model: Any, stage: str) -> bool:
     """Losses take the last axis for that of the features: predictions of rank 1 are one sample to them."""
-    known = [known.outputs for (prepared_for, *_), known in model._prepared.items() if prepared_for == stage]
-    return all(len(output.shape) > 1 for output in tree.flatten(known))
+    known = model._computations[stage].prepared.values()
+    return all(len(output.shape) > 1 for output in tree.flatten([one.outputs for one in known]))
 
 
 def size(model: Any, batches: Any, stage: str) -> int | None:

@@ -1,12 +1,19 @@
-"""What a step is compiled for: the structure of a batch, with the shape and the dtype of each array in it."""
+"""What a function is compiled for: the structure of its data, with the shape and the dtype of each array in it."""
 
 from typing import Any
 
 import jax
 import numpy as np
 
+ArraySignature = tuple[tuple[int, ...], Any]
+
 
 def signature(data: Any) -> tuple:
     """The signature of a batch, to be compared and hashed; None in the place of an array is part of the structure."""
     leaves, structure = jax.tree.flatten(data)
-    return structure, tuple([(np.shape(leaf), getattr(leaf, "dtype", None)) for leaf in leaves])
+    return structure, tuple(map(of_array, leaves))
+
+
+def of_array(array: Any) -> ArraySignature:
+    """The shape and the dtype of one array; a Python number has no dtype."""
+    return np.shape(array), getattr(array, "dtype", None)
