@@ -23,7 +23,7 @@ from cornu import validate
 from cornu.core import budget, dtypes
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
-from cornu.kernels import platform
+from cornu.kernels import xla
 from cornu.saving import plain_npz, plain_zip
 
 _MOST_METADATA = 64 * 2**20  # bytes
@@ -125,7 +125,7 @@ class Endpoint:
         self._variables = variables
         self._arguments = jax.tree.unflatten(exported.in_tree, list(exported.in_avals))[0][1:]
         self._call: Callable = exported.call
-        self._compiled: Callable = jax.jit(exported.call, compiler_options=platform.compiler_options() or None)
+        self._compiled: Callable = jax.jit(exported.call, compiler_options=xla.compiler_options() or None)
 
     def __call__(self, *args: Any) -> Any:
         given = self._checked(args)

@@ -7,11 +7,11 @@ are theirs. Three functions are closed under differentiation, and each is the gr
     scatter(y, w)   -> x      its gradient with respect to the image; a transposed convolution
     weigh(x, y)     -> w      its gradient with respect to the kernel
 
-Each chooses its form by the shapes at hand: a matrix product for 1x1 kernels, a fused sum over the taps of the window
-where there are few input channels, fewer products by Winograd's algorithm where there are many, else a convolution with
-channels last. A transposed convolution with strides is taken apart into its phases, which have none. XLA knows fast
-layouts for a gradient convolution only at the top level of a program; written with channels last, it stays fast inside
-loops too.
+Each chooses its form by the shapes at hand, from the tables at the end: a matrix product for 1x1 kernels, a fused sum
+over the taps of the window where there are few input channels, fewer products by Winograd's algorithm where there are
+many, else a convolution with channels last. A transposed convolution with strides is taken apart into its phases, which
+have none. XLA knows fast layouts for a gradient convolution only at the top level of a program; written with channels
+last, it stays fast inside loops too.
 
 Products of float16 and bfloat16 numbers are summed in float32.
 """
@@ -24,9 +24,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels import half_precision, platform, window, winograd
-from cornu.kernels.inlining import not_inlined
+from cornu.kernels import forms, half_precision, platform, window, winograd
+from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
+from cornu.kernels.xla import not_inlined
 
 _FEW_CHANNELS = 3  # up to here, and
 _FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a convolution
@@ -209,39 +210,29 @@ def _depthwise(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def correlate(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, i) and (*size, i, channels) -> (batch, *places, channels)."""
-    if _has_few_products(x, win) and not _is_pointwise(win):
-        return _sum_of_taps(x, kernel, win)
-    if _is_few_and_strided(x, win):
-        return _by_blocks(x, kernel, win)
-    axis = winograd.axis_for(x, kernel.shape[-1], win)
-    return _slid(x, kernel, win) if axis is None else winograd.correlate(x, kernel, win, axis, _slid)
+    return forms.compute(CORRELATE, x, kernel, win)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def scatter(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """(batch, *places, channels) and (*size, i, channels) -> (batch, *sizes, i)."""
-    if _is_pointwise(win):
-        product = _dot(y, kernel.reshape(kernel.shape[-2:]), ((y.ndim - 1,), (1,)))
-        return window.put_back(product, (0,) * len(win.size), win)
-    if max(win.strides) == 1:
-        places = Window(win.places, win.size, win.strides, win.dilation, win.undoing_pads)
-        return correlate(y, _turned(kernel), places)
-    if max(win.dilation) == 1 and math.prod(win.strides) <= _MANY_PHASES:
-        return _scatter_by_phases(y, kernel, win)
-    return _xla(y, _turned(kernel), (1,) * len(win.size), win.undoing_pads, win.dilation, win.strides)
+    return forms.compute(SCATTER, y, kernel, win)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def weigh(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """(batch, *sizes, i) and (batch, *places, channels) -> (*size, i, channels)."""
-    shape = (*win.size, x.shape[-1], y.shape[-1])
-    if _is_pointwise(win):
-        return _product_over_rows(_rows(_strided(x, win)), _rows(y)).reshape(shape)
-    if x.shape[-1] == 1 and _has_few_products(x, win):
-        padded = window.pad(x, win)
-        taps = jnp.stack([window.tap(padded, at, win)[..., 0] for at in win.positions])  # (taps, batch, *places)
-        return _dot(taps, y, (tuple(range(1, taps.ndim)), tuple(range(y.ndim - 1)))).reshape(shape)
-    return _weigh_as_convolution(x, y, win)
+    return forms.compute(WEIGH, x, y, win).reshape(*win.size, x.shape[-1], y.shape[-1])
+
+
+def _weigh_pointwise(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
+    return _product_over_rows(_rows(_strided(x, win)), _rows(y))
+
+
+def _weigh_by_taps(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
+    padded = window.pad(x, win)
+    taps = jnp.stack([window.tap(padded, at, win)[..., 0] for at in win.positions])  # (taps, batch, *places)
+    return _dot(taps, y, (tuple(range(1, taps.ndim)), tuple(range(y.ndim - 1))))
 
 
 @not_inlined
@@ -347,6 +338,20 @@ def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
 each_channel.defvjp(lambda x, kernel, win: (each_channel(x, kernel, win), (x, kernel)), _each_channel_backward)
 
 
+def _scatter_pointwise(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    product = _dot(y, kernel.reshape(kernel.shape[-2:]), ((y.ndim - 1,), (1,)))
+    return window.put_back(product, (0,) * len(win.size), win)
+
+
+def _scatter_by_correlating(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    places = Window(win.places, win.size, win.strides, win.dilation, win.undoing_pads)
+    return correlate(y, _turned(kernel), places)
+
+
+def _scatter_by_xla(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    return _xla(y, _turned(kernel), (1,) * len(win.size), win.undoing_pads, win.dilation, win.strides)
+
+
 def _scatter_by_phases(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """`scatter` for strides: the pixels a stride apart see the same elements of the kernel, also a stride apart."""
     rank = len(win.size)
@@ -399,9 +404,17 @@ def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     return _xla(blocks(x, sizes, 1), blocks(kernel, size, 0), ones, none, ones)
 
 
-def _slid(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
-    if _is_pointwise(win):
-        return _dot(_strided(x, win), kernel.reshape(kernel.shape[-2:]), ((x.ndim - 1,), (0,)))
+def _by_winograd(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    axis = winograd.axis_for(x, kernel.shape[-1], win)
+    assert axis is not None
+    return winograd.correlate(x, kernel, win, axis, lambda *args: forms.compute(SLID, *args))
+
+
+def _correlate_pointwise(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
+    return _dot(_strided(x, win), kernel.reshape(kernel.shape[-2:]), ((x.ndim - 1,), (0,)))
+
+
+def _correlate_by_xla(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     return _xla(x, kernel, win.strides, win.pads, win.dilation)
 
 
@@ -447,3 +460,33 @@ def _dot(a: jax.Array, b: jax.Array, contracted: tuple) -> jax.Array:
 
 def _xla(x, kernel, strides, pads, dilation, spacing=None) -> jax.Array:
     return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(x.dtype)
+
+
+# ---------------------------------------------------------------- which form where
+
+SLID = (
+    Form("product", lambda x, kernel, win: _is_pointwise(win), _correlate_pointwise),
+    Form("convolution", forms.always, _correlate_by_xla),
+)
+CORRELATE = (
+    SLID[0],
+    Form("sum of taps", lambda x, kernel, win: _has_few_products(x, win), _sum_of_taps),
+    Form("blocks", lambda x, kernel, win: _is_few_and_strided(x, win), _by_blocks),
+    Form("winograd", lambda x, kernel, win: winograd.axis_for(x, kernel.shape[-1], win) is not None, _by_winograd),
+    SLID[1],
+)
+SCATTER = (
+    Form("product", lambda y, kernel, win: _is_pointwise(win), _scatter_pointwise),
+    Form("correlation", lambda y, kernel, win: max(win.strides) == 1, _scatter_by_correlating),
+    Form(
+        "phases",
+        lambda y, kernel, win: max(win.dilation) == 1 and math.prod(win.strides) <= _MANY_PHASES,
+        _scatter_by_phases,
+    ),
+    Form("convolution", forms.always, _scatter_by_xla),
+)
+WEIGH = (
+    Form("product", lambda x, y, win: _is_pointwise(win), _weigh_pointwise),
+    Form("taps", lambda x, y, win: x.shape[-1] == 1 and _has_few_products(x, win), _weigh_by_taps),
+    Form("convolution", forms.always, _weigh_as_convolution),
+)

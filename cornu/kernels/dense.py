@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels import platform
+from cornu.kernels import platform, xla
 
 _LARGE_KERNEL = 2**20  # numbers in it
 
@@ -47,7 +47,9 @@ def _matrix_product(x: jax.Array, kernel: jax.Array, joined: int) -> jax.Array:
     rows, columns = x.reshape(math.prod(kept), size), kernel.reshape(size, math.prod(new))
     if casts_kernel(x) and jnp.issubdtype(kernel.dtype, jnp.floating):
         return _bfloat16_product(rows, columns).reshape(*kept, *new)
-    result = _apart(jnp.matmul(rows, columns, preferred_element_type=_accumulator(x, kernel)), columns)
+    result = jnp.matmul(rows, columns, preferred_element_type=_accumulator(x, kernel))
+    if kernel.size >= _LARGE_KERNEL and result.dtype == jnp.float32 and platform.fast("large_product"):
+        result = xla.kept_apart(result)
     return _narrowed(result.reshape(*kept, *new), x, kernel)
 
 
@@ -57,16 +59,6 @@ def casts_kernel(x: jax.Array) -> bool:
     The gradient is then rounded nowhere, and an optimizer's update does not widen it again.
     """
     return x.dtype == jnp.bfloat16 and platform.fast("bfloat16_product")
-
-
-def _apart(result: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`result` behind a rounding that changes nothing, where its kernel is large.
-
-    XLA's CPU library takes a chain of layers that ends in a sum or maximum, a softmax say, as one program, which packs
-    each kernel anew in one thread: up to thirty times the cost of the product. It knows no rounding, and stops there.
-    """
-    large = kernel.size >= _LARGE_KERNEL and result.dtype == jnp.float32 and platform.fast("large_product")
-    return lax.reduce_precision(result, exponent_bits=8, mantissa_bits=23) if large else result
 
 
 @jax.custom_vjp

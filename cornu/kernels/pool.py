@@ -10,13 +10,15 @@ Windows that tile the image need no padding and no overlapping sums: there, goin
 import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cornu.kernels import half_precision, platform, window
+from cornu.kernels import forms, half_precision, platform, window
+from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
 
 _MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
@@ -137,16 +139,23 @@ def _largest_forward(x: jax.Array, win: Window) -> tuple:
 
 
 def _largest_backward(win: Window, chosen: jax.Array, g: jax.Array) -> tuple:
-    zero = g.dtype.type(0)
-    if _tiles(win):
-        return (_untile(jnp.where(_tiled(chosen) == _numbers(win), _tiled(g), zero), win),)
-    if _overlaps_fully(win):
-        undone, back = window.undo(g, win)
-        marks, _ = window.undo(chosen, win, -1)
-        last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
-        return (sum(jnp.where(mark == jnp.int8(win.taps - n), value, zero) for n, (mark, value) in last_first),)
-    shares = [jnp.where(chosen == jnp.int8(number), g, zero) for number in range(win.taps)]
-    return (sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True)),)
+    return (forms.compute(LARGEST_BACKWARD, win, chosen, g),)
+
+
+def _largest_tiled(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array:
+    return _untile(jnp.where(_tiled(chosen) == _numbers(win), _tiled(g), g.dtype.type(0)), win)
+
+
+def _largest_together(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array:
+    undone, back = window.undo(g, win)
+    marks, _ = window.undo(chosen, win, -1)
+    last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
+    return sum(jnp.where(mark == jnp.int8(win.taps - n), value, g.dtype.type(0)) for n, (mark, value) in last_first)
+
+
+def _largest_one_by_one(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array:
+    shares = [jnp.where(chosen == jnp.int8(number), g, g.dtype.type(0)) for number in range(win.taps)]
+    return sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True))
 
 
 largest.defvjp(_largest_forward, _largest_backward)
@@ -161,13 +170,20 @@ def mean(x: jax.Array, win: Window) -> jax.Array:
 
 def _mean_backward(win: Window, _: None, g: jax.Array) -> tuple:
     wide = g.astype(_sum_dtype(g))
-    share = (wide / _counts(win, wide.dtype)).astype(g.dtype)
-    if _tiles(win):
-        whole = _tiled(share)
-        return (_untile(jnp.broadcast_to(whole, jnp.broadcast_shapes(whole.shape, _numbers(win).shape)), win),)
-    if _overlaps_fully(win):
-        return (sum(_taps(*window.undo(share, win))),)
-    return (sum(window.put_back(share, at, win) for at in win.positions),)
+    return (forms.compute(MEAN_BACKWARD, win, (wide / _counts(win, wide.dtype)).astype(g.dtype)),)
+
+
+def _mean_tiled(win: Window, share: jax.Array) -> jax.Array:
+    whole = _tiled(share)
+    return _untile(jnp.broadcast_to(whole, jnp.broadcast_shapes(whole.shape, _numbers(win).shape)), win)
+
+
+def _mean_together(win: Window, share: jax.Array) -> jax.Array:
+    return sum(_taps(*window.undo(share, win)))
+
+
+def _mean_one_by_one(win: Window, share: jax.Array) -> jax.Array:
+    return sum(window.put_back(share, at, win) for at in win.positions)
 
 
 mean.defvjp(lambda x, win: (mean(x, win), None), _mean_backward)
@@ -218,3 +234,18 @@ def _untile(tiles: jax.Array, win: Window) -> jax.Array:
     whole = tiles.reshape(tiles.shape[0], *covered, tiles.shape[-1])
     rests = [(0, n - m, 0) for n, m in zip(win.sizes, covered, strict=True)]
     return lax.pad(whole, whole.dtype.type(0), ((0, 0, 0), *rests, (0, 0, 0)))
+
+
+# ---------------------------------------------------------------- which form where
+
+
+def _backward(*compute: Callable[..., jax.Array]) -> tuple[Form, ...]:
+    names, conditions = ("tiles", "together", "one by one"), (_tiles, _overlaps_fully, forms.always)
+    return tuple(
+        Form(name, lambda win, *_, fits=fits: fits(win), function)
+        for name, fits, function in zip(names, conditions, compute, strict=True)
+    )
+
+
+LARGEST_BACKWARD = _backward(_largest_tiled, _largest_together, _largest_one_by_one)
+MEAN_BACKWARD = _backward(_mean_tiled, _mean_together, _mean_one_by_one)

@@ -11,7 +11,7 @@ are halved, and one loop runs both sides. XLA's CPU runtime (seen in jaxlib 0.10
 loop's body from a list of those that are ready, and hands the second half of the list to another thread when more than
 eight wait. What decides that both sides do not land in one half:
 
-- The ready list has `_IDLE` multiplications of single numbers besides, which do nothing.
+- The ready list has `xla.READY` multiplications of single numbers besides, which do nothing.
 - The operand of the early side's product is carried through the loop with one axis more. Taking the axis off puts the
   product at the end of the list: it goes to the other thread.
 - The late side reads its operand from where the last step was stored, for which it needs the counter, which is the
@@ -34,11 +34,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cornu.kernels import half_precision, platform
+from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Gates
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two sides pay
-_IDLE = 8  # operations that do nothing: with the counter and a product just more than the runtime keeps together
 
 
 @half_precision.in_float32
@@ -212,7 +211,7 @@ def _run(steps, unroll, sides, first, advance):
         idle, done, n = carry
         return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(sides, done, strict=True)], n + 1
 
-    idle = [jnp.float32(n + 1) for n in range(_IDLE if len(sides) > 1 else 0)]
+    idle = [jnp.float32(n + 1) for n in range(xla.READY if len(sides) > 1 else 0)]
     carry = idle, list(map(first, sides)), np.uint32(0)
     if unroll:
         for _ in range(steps):

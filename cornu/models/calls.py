@@ -22,7 +22,7 @@ from cornu.core import border, context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.variable import Variable, assign_values, changed_values, values_of
-from cornu.kernels import platform
+from cornu.kernels import platform, xla
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models import purity
 from cornu.training.execution.signature import of_array
@@ -129,7 +129,7 @@ class Call:
         self._owners: list[Layer] = []  # of the losses
         self._model: Any = None  # while it is traced
         self.has_run = False
-        options = platform.compiler_options() or None
+        options = xla.compiler_options() or None
         self._function = jax.jit(self._pure, compiler_options=options)
 
     def run(self, model: Any, leaves: list) -> tuple:

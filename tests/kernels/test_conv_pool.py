@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
-from cornu.kernels import conv, platform, pool, window, winograd
+from cornu.kernels import conv, forms, platform, pool, window, winograd
 
 LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
@@ -328,24 +328,6 @@ def test_gradients_under_vmap_and_in_loops(name):
     agree([together], [in_turn])
 
 
-def test_functions_compiled_apart_stay_calls():
-    """What they read is computed once, however many of them read it, also inside a loop."""
-    x, kernel, y = draw(2, 8, 8, 4), draw(3, 3, 4, 5), draw(2, 8, 8, 5)
-
-    def gradient(x, kernel):
-        return jax.grad(lambda k: jnp.vdot(y, conv.conv(jax.nn.relu(x), k, (1, 1), "same")))(kernel)
-
-    def in_a_loop(x, kernel):
-        return lax.fori_loop(0, 3, lambda i, k: k + gradient(x * i, k), kernel)
-
-    for fn in (gradient, in_a_loop):
-        program = jax.jit(fn).lower(x, kernel).compile().as_text()
-        assert sum("_weigh" in line and " call(" in line for line in program.splitlines()) == 1
-    np.testing.assert_allclose(jax.jit(in_a_loop)(x, kernel), kernel + 3 * gradient(x, kernel), rtol=1e-4, atol=1e-4)
-    with platform.plain_forms():
-        assert " call(" not in jax.jit(lambda kernel: gradient(x, kernel)).lower(kernel).compile().as_text()
-
-
 def test_plain_forms_can_be_forced(monkeypatch):
     assert platform.fast("conv")
     with platform.plain_forms():
@@ -354,20 +336,39 @@ def test_plain_forms_can_be_forced(monkeypatch):
     assert not platform.fast("conv")
 
 
-def test_compiler_options_are_accepted_by_the_compiler():
-    options = platform.compiler_options()
-    assert jax.jit(lambda x: x + 1, compiler_options=options)(1.0) == 2.0
-    options["changed"] = "1"
-    assert "changed" not in platform.compiler_options()
+# (table, arguments' shapes, window) and the form that is to be taken
+def window_of(sizes, size, strides=(1, 1), padding="valid", dilation=(1, 1)):
+    return window.slide(padding, sizes, size, strides, dilation)
 
 
-def test_an_unknown_compiler_option_is_left_out(monkeypatch):
-    monkeypatch.setattr(platform, "_CPU_OPTIONS", {"xla_no_such_option": "1"})
-    platform._known_options.cache_clear()
-    try:
-        assert platform.compiler_options() == {}
-    finally:
-        platform._known_options.cache_clear()
+FORMS = [
+    (conv.CORRELATE, [(2, 8, 8, 16), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "product"),
+    (conv.CORRELATE, [(2, 8, 8, 3), (3, 3, 3, 4)], window_of((8, 8), (3, 3)), "sum of taps"),
+    (conv.CORRELATE, [(2, 9, 9, 3), (7, 7, 3, 4)], window_of((9, 9), (7, 7), (2, 2), "same"), "blocks"),
+    (conv.CORRELATE, [(8, 32, 32, 64), (3, 3, 64, 64)], window_of((32, 32), (3, 3), (1, 1), "same"), "winograd"),
+    (conv.CORRELATE, [(2, 8, 8, 16), (3, 3, 16, 4)], window_of((8, 8), (3, 3)), "convolution"),
+    (conv.SCATTER, [(2, 8, 8, 4), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "product"),
+    (conv.SCATTER, [(2, 6, 6, 4), (3, 3, 16, 4)], window_of((8, 8), (3, 3)), "correlation"),
+    (conv.SCATTER, [(2, 4, 4, 4), (3, 3, 16, 4)], window_of((8, 8), (3, 3), (2, 2), "same"), "phases"),
+    (conv.SCATTER, [(2, 2, 2, 4), (3, 3, 16, 4)], window_of((8, 8), (3, 3), (2, 2), "valid", (2, 2)), "convolution"),
+    (conv.WEIGH, [(2, 8, 8, 16), (2, 8, 8, 4)], window_of((8, 8), (1, 1)), "product"),
+    (conv.WEIGH, [(2, 8, 8, 1), (2, 6, 6, 4)], window_of((8, 8), (3, 3)), "taps"),
+    (conv.WEIGH, [(2, 8, 8, 16), (2, 6, 6, 4)], window_of((8, 8), (3, 3)), "convolution"),
+]
+
+
+@pytest.mark.parametrize(("table", "shapes", "win", "name"), FORMS)
+def test_each_form_is_taken_where_it_is_meant_to_be(table, shapes, win, name):
+    arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    assert forms.chosen(table, *arrays, win).name == name
+
+
+@pytest.mark.parametrize("table", [pool.LARGEST_BACKWARD, pool.MEAN_BACKWARD])
+@pytest.mark.parametrize(
+    ("size", "strides", "name"), [(2, 2, "tiles"), (3, 1, "together"), (3, 2, "one by one"), (2, 1, "one by one")]
+)
+def test_each_form_of_a_gradient_of_pooling_is_taken_where_it_is_meant_to_be(table, size, strides, name):
+    assert forms.chosen(table, window_of((8, 8), (size, size), (strides, strides))).name == name
 
 
 # x shape, kernel shape, padding: many channels, unit stride along an axis that has 3, 5 or 7 elements

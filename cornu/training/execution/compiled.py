@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.variable import Variable, give_values, values_of
-from cornu.kernels import platform
+from cornu.kernels import xla
 from cornu.optimizers import Optimizer
 from cornu.training.execution.in_flight import Outcome
 from cornu.training.execution.multi_step import Repeated
@@ -75,7 +75,7 @@ class Compiled:
         step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
-        options = platform.compiler_options() or None
+        options = xla.compiler_options() or None
         self.function = jax.jit(step, compiler_options=options) if self.jit else step
 
     def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:

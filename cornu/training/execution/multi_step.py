@@ -18,7 +18,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core.variable import values_of
-from cornu.kernels import platform
+from cornu.kernels import platform, xla
 from cornu.training.data.chunks import Chunk
 from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.steps_per_call import StepsPerCall
@@ -98,7 +98,7 @@ def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
     """Refuse results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
     if copies * sum(a.size * a.dtype.itemsize for a in results) > STACKED_BYTES:
         raise LoopUnfitError("The predictions of a chunk are too large.")
-    if platform.name() == "cpu" and any(map(_is_slow_convolution, _equations(jaxpr.jaxpr))):
+    if platform.name() == "cpu" and any(map(xla.is_slow_in_a_loop, _equations(jaxpr.jaxpr))):
         raise LoopUnfitError("There are convolutions in layouts that are slow inside a loop.")
 
 
@@ -113,17 +113,6 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
 
 def _is_jaxpr(value: Any) -> bool:
     return hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns")
-
-
-def _is_slow_convolution(equation: Any) -> bool:
-    if equation.primitive.name != "conv_general_dilated":
-        return False
-    layout = equation.params["dimension_numbers"]
-    return equation.params["feature_group_count"] > 1 or not _is_plain(layout.lhs_spec)
-
-
-def _is_plain(layout: tuple) -> bool:
-    return layout == (0, len(layout) - 1, *range(1, len(layout) - 1))
 
 
 # ---------------------------------------------------------------- the calls of an epoch

@@ -1,0 +1,127 @@
+"""What is taken for granted of XLA's compiler and runtime for CPUs, although nothing promises it.
+
+Each assumption stands here once, with what rests on it. Each has a test in `tests/kernels/test_xla.py` that fails when
+a new jaxlib behaves differently, and says what to do then. None decides whether a result is right: where one no longer
+holds, something is slower.
+
+- Options of the compiler have these names: `compiler_options`.
+- A function marked as not inlineable stays a call, compiled by itself: `not_inlined`.
+- A rounding that changes nothing ends what is handed to the library for products: `kept_apart`.
+- Convolutions in other layouts than channels last are rewritten outside of loops alone: `is_slow_in_a_loop`.
+- Of more than `READY` operations that are ready in a loop, the second half goes to another thread: `recurrent`.
+- A call's memory comes from the system in each call, page by page: `training.execution.steps_per_call`.
+"""
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
+
+from cornu.kernels import platform
+
+# Convolutions outside XLA's "ynn" library, dots and reductions inside it: the list replaces XLA's default list.
+CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE",
+}
+
+# XLA's own width is 256 bits: the first processors with AVX-512 lowered their clock for wider vectors.
+WIDE_VECTORS = {"xla_cpu_prefer_vector_width": "512"}
+
+READY = 8  # operations of a loop's body that are ready at one time and are kept together in one thread
+
+
+# ---------------------------------------------------------------- options
+
+
+def compiler_options() -> dict[str, str]:
+    """What to pass to `jax.jit(compiler_options=...)` for whole training and prediction steps on this platform."""
+    return dict(_known_options(platform.name()))
+
+
+@functools.cache
+def _known_options(platform: str) -> dict[str, str]:
+    """The options for `platform` that this jaxlib knows, found by compiling the smallest of functions with them."""
+    if platform != "cpu":
+        return {}
+    for options in (CPU_OPTIONS | WIDE_VECTORS, CPU_OPTIONS) if _has_wide_vectors() else (CPU_OPTIONS,):
+        if knows(options):
+            return options
+    return {}
+
+
+def knows(options: dict[str, str]) -> bool:
+    """Whether this jaxlib's compiler takes `options`."""
+    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+    with contextlib.suppress(jax.errors.JaxRuntimeError):
+        jax.jit(lambda x: x, compiler_options=options).lower(scalar).compile()
+        return True
+    return False
+
+
+def _has_wide_vectors() -> bool:
+    """Whether this is a processor of the generations that have AVX-512 with bfloat16."""
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists():
+        return False
+    with flags.open() as file:
+        return "avx512_bf16" in file.read(8192)  # the first processor's part
+
+
+# ---------------------------------------------------------------- what is fused
+
+
+def not_inlined(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """`function` of arrays, and a window named `win` if it takes one, compiled by itself where that is faster.
+
+    XLA's CPU compiler joins cheap steps into the loops that read their result, and repeats them in each of these loops:
+    a normalization and an activation once for every element of a sliding window, or in the inner loop of a transposed
+    copy, where nothing is computed by vectors. A function marked so stays a call in the compiled program: what goes
+    into it and what comes out of it is computed once, and written to memory.
+    """
+    static = "win" if "win" in inspect.signature(function).parameters else ()
+
+    @functools.partial(jax.jit, static_argnames=static)
+    @functools.wraps(function)
+    def called(*args: object) -> jax.Array:
+        with set_xla_metadata(inlineable=None):  # what is inside is joined as usual
+            return function(*args)
+
+    @functools.wraps(function)
+    def wrapped(*args: object) -> jax.Array:
+        if not platform.fast("not_inlined"):
+            return function(*args)
+        with set_xla_metadata(inlineable="false"):
+            return called(*args)
+
+    return wrapped
+
+
+def kept_apart(result: jax.Array) -> jax.Array:
+    """The float32 result of a product behind a rounding that changes nothing.
+
+    XLA's CPU library takes a chain of layers that ends in a sum or maximum, a softmax say, as one program, which packs
+    each kernel anew in one thread: up to thirty times the cost of the product. It knows no rounding, and stops there.
+    """
+    return lax.reduce_precision(result, exponent_bits=8, mantissa_bits=23)
+
+
+# ---------------------------------------------------------------- what is slow in a loop
+
+
+def is_slow_in_a_loop(equation: Any) -> bool:
+    """Whether an equation of a jaxpr is a convolution that XLA's CPU compiler rewrites only outside of loops."""
+    if equation.primitive.name != "conv_general_dilated":
+        return False
+    layout = equation.params["dimension_numbers"]
+    return equation.params["feature_group_count"] > 1 or not _has_channels_last(layout.lhs_spec)
+
+
+def _has_channels_last(layout: tuple[int, ...]) -> bool:
+    return layout == (0, len(layout) - 1, *range(1, len(layout) - 1))
