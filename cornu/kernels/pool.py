@@ -10,7 +10,7 @@ Windows that tile the image need no padding and no overlapping sums: there, goin
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
@@ -150,12 +150,12 @@ def _largest_together(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array
     undone, back = window.undo(g, win)
     marks, _ = window.undo(chosen, win, -1)
     last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
-    return sum(jnp.where(mark == jnp.int8(win.taps - n), value, g.dtype.type(0)) for n, (mark, value) in last_first)
+    return _sum(jnp.where(mark == jnp.int8(win.taps - n), value, g.dtype.type(0)) for n, (mark, value) in last_first)
 
 
 def _largest_one_by_one(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array:
     shares = [jnp.where(chosen == jnp.int8(number), g, g.dtype.type(0)) for number in range(win.taps)]
-    return sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True))
+    return _sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True))
 
 
 largest.defvjp(_largest_forward, _largest_backward)
@@ -179,11 +179,11 @@ def _mean_tiled(win: Window, share: jax.Array) -> jax.Array:
 
 
 def _mean_together(win: Window, share: jax.Array) -> jax.Array:
-    return sum(_taps(*window.undo(share, win)))
+    return _sum(_taps(*window.undo(share, win)))
 
 
 def _mean_one_by_one(win: Window, share: jax.Array) -> jax.Array:
-    return sum(window.put_back(share, at, win) for at in win.positions)
+    return _sum(window.put_back(share, at, win) for at in win.positions)
 
 
 mean.defvjp(lambda x, win: (mean(x, win), None), _mean_backward)
@@ -197,6 +197,10 @@ _average_pool = jax.jit(mean, static_argnums=1, inline=True)
 def _taps(x: jax.Array, win: Window, value: float = 0.0) -> list[jax.Array]:
     padded = window.pad(x, win, value)
     return [window.tap(padded, at, win) for at in win.positions]
+
+
+def _sum(terms: Iterable[jax.Array]) -> jax.Array:
+    return functools.reduce(jnp.add, terms)
 
 
 def _counts(win: Window, dtype: jnp.dtype) -> jax.Array:
