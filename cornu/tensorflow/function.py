@@ -17,7 +17,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from cornu.core import border, context
 from cornu.core.variable import Variable, give_values, values_of
-from cornu.kernels import platform
+from cornu.kernels import xla
 from cornu.tensorflow.tape import VARIABLES
 from cornu.tensorflow.types import TensorSpec
 
@@ -128,7 +128,7 @@ class _Compiled:
             found = run(*inputs, *given)
             return found[: self._count], found[self._count :]
 
-        self._run = jax.jit(compiled, compiler_options=platform.compiler_options() or None)
+        self._run = jax.jit(compiled, compiler_options=xla.compiler_options() or None)
         return False
 
     def _call(self, arrays: list) -> list:
