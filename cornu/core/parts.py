@@ -1,15 +1,16 @@
 """What an object holds: its attributes, and whatever is in the containers in them, however deep.
 
-This is the one walk behind tracking, files, copies and inspection, so that what trains is what is saved. Files name
-parts as Keras's do: an attribute's by its name, what is in a container by its class, numbered when a class comes again.
+Layers, metrics and optimizers find their variables and parts by `find`; files and inspection go through all of them by
+`walk`, under the names that each kind of file gives. So what trains is what is saved. Keras's files name a part by the
+attribute that holds it, and what is in a container by its class, numbered when a class comes again.
 """
 
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from cornu import registry
 from cornu.core.operation import snake_case
@@ -17,6 +18,8 @@ from cornu.core.operation import snake_case
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _SETS = (set, frozenset)
 _NAMED_CONTAINER = (dict, list, tuple)  # what Keras's files call a container; they have no others
+
+Named: TypeAlias = list[tuple[str, Any]]
 
 
 def find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
@@ -52,56 +55,36 @@ def in_order(name: str) -> str:
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name)
 
 
-# ---------------------------------------------------------------- parts as files name them
+# ---------------------------------------------------------------- parts under the names that files give them
 
 
-def walk(root: Any) -> Iterator[tuple[str, Any]]:
-    """(path, part) for `root` and everything inside it that keeps variables, each once."""
-    yield from _enter(root, "", {})
-
-
-def walk_container(container: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
-    """The same for what is in a container at `path`; `seen` holds what was met before, by identity."""
-    seen[id(container)] = container
-    used: dict[str, int] = {}
-    for item in contents(container):
-        kind = _kind(item)
-        if kind is not None:
-            count = used[kind] = used.get(kind, -1) + 1
-            yield from walk_value(item, f"{path}/{kind}_{count}" if count else f"{path}/{kind}", seen)
-
-
-def walk_value(value: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
-    """The same for the value of an attribute."""
-    if id(value) in seen:
-        return
-    if _keeps_variables(value):
-        yield from _enter(value, path, seen)
-    elif isinstance(value, CONTAINERS):
-        yield from walk_container(value, path, seen)
-
-
-def _enter(part: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
-    seen[id(part)] = part
-    yield path, part
-    for name, value in attributes(part):
-        yield from walk_value(value, f"{path}/{name}" if path else name, seen)
+def keeps_variables(value: Any) -> bool:
+    """Whether a value is a part that has something to save."""
+    return hasattr(value, "save_own_variables") and not isinstance(value, type)
 
 
 def _kind(item: Any) -> str | None:
-    """What files call an item of a container: its class, or None where it holds nothing to save."""
-    if _keeps_variables(item):
+    """What Keras's files call an item of a container: its class, or None where it holds nothing to save."""
+    if keeps_variables(item):
         return snake_case(type(item).__name__)
     if isinstance(item, _NAMED_CONTAINER):
         return "container"
     return type(item).__name__ if isinstance(item, CONTAINERS) else None
 
 
-def _keeps_variables(value: Any) -> bool:
-    return hasattr(value, "save_own_variables") and not isinstance(value, type)
+def _items(container: Any) -> Named:
+    """What is in a container, each item under its kind, numbered where a kind comes again."""
+    used: dict[str, int] = {}
+    named = []
+    for item in contents(container):
+        kind = _kind(item)
+        if kind is not None:
+            count = used[kind] = used.get(kind, -1) + 1
+            named.append((f"{kind}_{count}" if count else kind, item))
+    return named
 
 
-def attributes(part: Any) -> list[tuple[str, Any]]:
+def attributes(part: Any) -> Named:
     """A part's attributes in the order of files: by name, private ones last. A model's layers are called `layers`.
 
     What a class of the user's gives by a property, or has itself, counts as well, as it does in Keras.
@@ -128,8 +111,34 @@ def _given_by_classes(cls: type) -> tuple[str, ...]:
     """The names of properties, parts and containers that the user's own classes have, and no class of cornu's."""
     kinds = (property, functools.cached_property, *CONTAINERS)
     own = [base for base in cls.__mro__ if not registry.is_builtin(base) and base is not object]
-    names = {
-        n for base in own for n, value in vars(base).items() if isinstance(value, kinds) or _keeps_variables(value)
-    }
+    names = {n for base in own for n, value in vars(base).items() if isinstance(value, kinds) or keeps_variables(value)}
     ours = {name for base in cls.__mro__ if base not in own for name in dir(base)}
     return tuple(sorted(name for name in names - ours if not name.startswith("__")))
+
+
+class Naming(NamedTuple):
+    """Which parts a kind of file enters, and what it calls what they hold. The default is that of Keras's files."""
+
+    enters: Callable[[Any], bool] = keeps_variables
+    of_attributes: Callable[[Any], Named] = attributes
+    of_items: Callable[[Any], Named] = _items
+
+
+def walk(root: Any, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]:  # noqa: B008 - nothing changes it
+    """(path, part) for `root` and everything inside it that keeps variables, each once."""
+    return _walk(root, "", naming, {})
+
+
+def _walk(value: Any, path: str, naming: Naming, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+    if id(value) in seen:
+        return
+    if naming.enters(value):
+        names = naming.of_attributes
+        yield path, value
+    elif isinstance(value, CONTAINERS):
+        names = naming.of_items
+    else:
+        return
+    seen[id(value)] = value  # held, so that no identity is used twice
+    for name, inner in names(value):
+        yield from _walk(inner, f"{path}/{name}" if path else name, naming, seen)

@@ -409,7 +409,8 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
         variables: those whose values go in and come out. Assignments to others are dropped.
 
     Returns:
-        `pure(state, *args, **kwargs) -> (result, new_state)`, where a state is a list of arrays, one a variable.
+        `pure(state, *args, **kwargs) -> (result, new_state)`, where a state is a list of arrays, one a variable; a
+        variable given in the place of an array stands for its value.
 
     Example:
 
@@ -421,6 +422,7 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     variables = tuple(variables)
 
     def pure(state: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
+        state = [value.value if isinstance(value, Variable) else value for value in state]
         values = dict(zip(variables, state, strict=True))
         with context.state(values):
             result = _read(fn(*args, **kwargs))

@@ -4,14 +4,14 @@
 metric's variables as plain arrays.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from cornu import initializers, validate
-from cornu.core import context
+from cornu.core import context, parts
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
@@ -62,11 +62,9 @@ class Metric(Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The metric's variables, then those of metrics kept as attributes."""
-        found = [x for x in _walk(self.__dict__) if isinstance(x, Variable)]
-        for metric in (x for x in _walk(self.__dict__) if isinstance(x, Metric)):
-            found += metric.variables
-        return list(dict.fromkeys(found))
+        """The metric's variables, then those of metrics in it, in attributes and all containers there."""
+        inner = (variable for metric in parts.find(self.__dict__, Metric) for variable in metric.variables)
+        return list(dict.fromkeys((*parts.find(self.__dict__, Variable), *inner)))
 
     @property
     def count_dtype(self) -> str:
@@ -164,14 +162,3 @@ class Metric(Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
-
-
-def _walk(structure: Any) -> Iterator[Any]:
-    """The variables and metrics in an attribute dictionary, also inside lists, tuples and dictionaries."""
-    if isinstance(structure, dict):
-        structure = structure.values()
-    for item in structure:
-        if isinstance(item, (Variable, Metric)):
-            yield item
-        elif isinstance(item, (list, tuple, dict)):
-            yield from _walk(item)

@@ -79,7 +79,7 @@ class LossScaleOptimizer(Optimizer):
     @property
     def variables(self) -> list[Variable]:
         """The own state, then that of the inner optimizer."""
-        return [*self._variables, *self.inner_optimizer.variables]
+        return [*super().variables, *self.inner_optimizer.variables]
 
     @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:

@@ -30,6 +30,7 @@ class MultiOptimizer(Optimizer):
     """
 
     loss_scale_factor: float | None = None
+    _hidden = Optimizer._hidden | {"_shares"}
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class MultiOptimizer(Optimizer):
     @property
     def variables(self) -> list[Variable]:
         """The own state, then that of each optimizer."""
-        return [*self._variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
+        return [*super().variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
 
     @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import initializers, settings, validate
 from cornu.absent import Explained
-from cornu.core import context
+from cornu.core import context, parts
 from cornu.core.configurable import (
     Configurable,
     constructor_parameters,
@@ -72,6 +72,9 @@ class Optimizer(Explained, Configurable):
     slots: tuple[str, ...] = ()  # what is remembered about each weight
     late_slots: tuple[str, ...] = ()  # more of it, made after the slots of all weights; files depend on this order
 
+    # Attributes whose variables are weights, or were counted when they were made.
+    _hidden = frozenset({"_accumulators", "_averages", "_slots", "_trainable_variables", "_variables"})
+
     def __init__(
         self,
         learning_rate: LearningRate,
@@ -87,7 +90,7 @@ class Optimizer(Explained, Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
-        self._variables: list[Variable] = []
+        self._variables: dict[Variable, None] = {}  # in the order of files
         self._trainable_variables: list[Variable] = []
         name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
@@ -184,12 +187,19 @@ class Optimizer(Explained, Configurable):
     @property
     def variables(self) -> list[Variable]:
         """The state, in the order in which files keep it: iteration, learning rate, then what `build` made."""
+        for name, value in self.__dict__.items():  # containers may have been added to
+            self._note(name, value)
         return list(self._variables)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and not any(value is known for known in self._variables):
-            self._variables.append(value)
+        self._note(name, value)
         super().__setattr__(name, value)
+
+    def _note(self, name: str, value: Any) -> None:
+        """Count the variables in an attribute, and in all containers there, among the state."""
+        if name not in self._hidden:
+            for variable in parts.find(value, Variable):
+                self._variables.setdefault(variable)
 
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the state for these trainable variables."""
@@ -268,7 +278,7 @@ class Optimizer(Explained, Configurable):
                 layout=layout,
                 name=name,
             )
-        self._variables.append(variable)
+        self._variables[variable] = None
         return variable
 
     def add_optimizer_variables(
@@ -347,7 +357,8 @@ class Optimizer(Explained, Configurable):
                 f"{validate.describe(self)}: there must be one gradient for each variable. "
                 f"Received: {len(grads)} gradients for {len(variables)} variables."
             )
-        self.build(variables)
+        if not self.built:
+            self.build(variables)
         for variable in variables:
             self._get_variable_index(variable)
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
@@ -381,7 +392,7 @@ class Optimizer(Explained, Configurable):
             largest = variable.overwrite_with_gradient  # such a gradient is a new value, not a direction
             sums.append(jnp.maximum(before, gradient) if largest else before + gradient)
             means.append(sums[-1] if largest else sums[-1] / steps)
-        update_where(due, [*self._variables, *variables], lambda: self._update(means, variables))
+        update_where(due, [*self.variables, *variables], lambda: self._update(means, variables))
         for variable, total in zip(variables, sums, strict=True):
             self._accumulators[variable].assign(jnp.where(due, jnp.zeros((), total.dtype), total))
 
@@ -541,7 +552,8 @@ class Optimizer(Explained, Configurable):
     def learning_rate(self, value: Any) -> None:
         old = self._learning_rate
         if callable(value):
-            self._variables = [v for v in self._variables if v is not old]
+            if isinstance(old, Variable):
+                self._variables.pop(old)
             self._learning_rate = value
         elif isinstance(old, Variable):
             old.assign(value)

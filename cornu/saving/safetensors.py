@@ -164,9 +164,10 @@ def _named_weights(model: Any) -> dict[str, Variable]:
     """The weights of a model, each under one name, which does not depend on how many layers were made before."""
     weights = {id(variable): variable for variable in model.weights}
     found: dict[str, Variable] = {}
-    for name, variable in _walk(model, "", set()):
-        if weights.pop(id(variable), None) is not None:
-            found[_free(name, found)] = variable
+    for path, part in parts.walk(model, _NAMING):
+        for variable in part._own_variables():
+            if weights.pop(id(variable), None) is not None:
+                found[_free(f"{path}/{variable.name}" if path else variable.name, found)] = variable
     for variable in weights.values():
         found[_free(variable.path, found)] = variable
     return found
@@ -180,25 +181,20 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return free
 
 
-def _walk(part: Any, path: str, seen: set[int]) -> Iterable[tuple[str, Variable]]:
-    """(name, variable) of all in a part: its own, then those of its attributes, then those of a model's layers."""
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, parts.CONTAINERS):
-        children = _items(part)
-    elif hasattr(part, "_own_variables"):
-        yield from ((f"{path}{variable.name}", variable) for variable in part._own_variables())
-        attributes = dict(parts.attributes(part))
-        layers = attributes.pop("layers", ()) if hasattr(part, "_graph") else ()
-        children = [*attributes.items(), *_items(layers)]
-    else:
-        return
-    for name, child in children:
-        yield from _walk(child, f"{path}{name}/", seen)
+def _has_weights(value: Any) -> bool:
+    return parts.keeps_variables(value) and hasattr(value, "_own_variables")
 
 
-def _items(container: Any) -> list[tuple[str, Any]]:
+def _attributes(part: Any) -> parts.Named:
+    """What is in the attributes of a part; a model's layers come last, and under their own names."""
+    if not hasattr(part, "_graph"):
+        return parts.attributes(part)
+    attributes = dict(parts.attributes(part))
+    layers = attributes.pop("layers")
+    return [*attributes.items(), *_items(layers)]
+
+
+def _items(container: Any) -> parts.Named:
     """What is in a list or dictionary, under its key, or its own name, or, where it was given none, its kind's."""
     if isinstance(container, dict):
         return [(str(key), item) for key, item in container.items()]
@@ -212,6 +208,9 @@ def _items(container: Any) -> list[tuple[str, Any]]:
             name = f"{kind}_{count}" if count else kind
         found.append((name, item))
     return found
+
+
+_NAMING = parts.Naming(_has_weights, _attributes, _items)
 
 
 # ---------------------------------------------------------------- the file

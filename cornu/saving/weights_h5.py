@@ -273,11 +273,13 @@ def _parts_for(model: Any, stored: set[str]) -> list[tuple[str, Any]]:
     """The parts as the file names them: a class of one's own takes the weights of a Sequential or functional model in
     the order of its layers, though it keeps them in attributes."""
     found = _parts(model)
-    if hasattr(model, "layers") and _has_layers(stored) and not _has_layers(path for path, _ in found):
-        seen = {id(model): model}
-        first = [("", model), *parts.walk_container(model.layers, "layers", seen)]
-        return first + [each for name, value in parts.attributes(model) for each in parts.walk_value(value, name, seen)]
-    return found
+    if not hasattr(model, "layers") or not _has_layers(stored) or _has_layers(path for path, _ in found):
+        return found
+
+    def layers_first(part: Any) -> parts.Named:
+        return [("layers", part.layers)] * (part is model) + parts.attributes(part)
+
+    return list(parts.walk(model, parts.Naming(of_attributes=layers_first)))
 
 
 def _has_layers(paths: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from cornu import tree, validate
-from cornu.core import context
+from cornu.core import context, parts
 from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.core.variable import values_of
@@ -261,9 +261,9 @@ def _try_out(model: Any, data: Any, stage: str) -> None:
         return
     if stage == "train" and is_built_in:
         _prepare_optimizer(model, model.optimizer)
-    parts = step.variables_of(model, stage)
-    state = tuple(values_of(part) for part in parts)
-    jax.eval_shape(step.pure_step(model, stage, parts), state, data, None)
+    variables = step.variables_of(model, stage)
+    state = tuple(map(values_of, variables))
+    jax.eval_shape(step.pure_step(model, stage, variables), state, data, None)
 
 
 # ---------------------------------------------------------------- optimizer
@@ -282,7 +282,7 @@ def _prepare_optimizer(model: Any, optimizer: Any) -> None:
     """Build the optimizer for what is trainable, and refuse to train anything else afterwards."""
     wanted = model.trainable_variables
     if not step.is_default(model, "train"):
-        if optimizer is not None and wanted:
+        if optimizer is not None and wanted and not optimizer.built:
             optimizer.build(wanted)
         return
     if optimizer is None:
@@ -294,7 +294,8 @@ def _prepare_optimizer(model: Any, optimizer: Any) -> None:
             stacklevel=2,
         )
         return
-    optimizer.build(wanted)
+    if not optimizer.built:
+        optimizer.build(wanted)
     known = optimizer._trainable_variables
     if {id(v) for v in known} != {id(v) for v in wanted}:
         raise ValueError(
@@ -311,15 +312,11 @@ def _prepare_optimizer(model: Any, optimizer: Any) -> None:
 @contextlib.contextmanager
 def undone_on_error(model: Any) -> Iterator[None]:
     """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
-    held = [
-        model.optimizer,
-        getattr(model.optimizer, "inner_optimizer", None),
-        model._compile_loss,
-        model._compile_metrics,
-    ]
-    compiled = getattr(model._compile_metrics, "metrics", ())
-    parts = [*model._flatten_layers(), *model.metrics, *compiled, *(part for part in held if part is not None)]
-    before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in parts]
+    optimizers = [part for _, part in parts.walk(model.optimizer)]
+    compiled = [part for part in (model._compile_loss, model._compile_metrics) if part is not None]
+    metrics = [*model.metrics, *getattr(model._compile_metrics, "metrics", ())]
+    held = [*model._flatten_layers(), *metrics, *optimizers, *compiled]
+    before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in held]
     try:
         yield
     except BaseException:

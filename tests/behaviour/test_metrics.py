@@ -62,10 +62,11 @@ def test_a_metric_of_my_own():
     assert metric.get_config() == {"name": "largest", "dtype": "float32"}
 
 
-def test_variables_in_lists_and_dictionaries_are_found():
+def test_variables_in_containers_are_found():
     metric = metrics.Mean()
     metric.more = {"list": [cornu.Variable(1.0, name="extra")], "metric": metrics.Sum()}
-    assert [v.name for v in metric.variables] == ["total", "count", "extra", "total"]
+    metric.inner = {metrics.Mean()}
+    assert [v.name for v in metric.variables] == ["total", "count", "extra", "total", "total", "count"]
 
 
 def test_stateless_use_under_jit():

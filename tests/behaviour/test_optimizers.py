@@ -359,6 +359,29 @@ def test_variables_that_an_optimizer_keeps_as_attributes_are_part_of_its_state()
     np.testing.assert_allclose(variables[1].numpy(), 1 - 0.1 * np.arange(1.0, 4.0), rtol=1e-6)
 
 
+def test_variables_that_an_optimizer_keeps_in_containers_are_part_of_its_state():
+    class Tallying(cornu.optimizers.SGD):
+        tallies = ()
+
+        def build(self, variables):
+            super().build(variables)
+            self.tallies = []
+            for i in range(2):
+                self.tallies.append({"steps": cornu.Variable(0.0, name=f"tally_{i}")})
+
+        def apply(self, *args):
+            super().apply(*args)
+            for tally in self.tallies:
+                tally["steps"].assign_add(1.0)
+
+    optimizer, variables = Tallying(0.1), weights()
+    optimizer.build(variables)
+    assert [v.name for v in optimizer.variables] == ["iteration", "learning_rate", "tally_0", "tally_1"]
+    _, state = optimizer.stateless_apply(optimizer.variables, gradients(), variables)
+    assert [float(value) for value in state[2:]] == [1.0, 1.0]
+    assert [float(tally["steps"]) for tally in optimizer.tallies] == [0.0, 0.0]
+
+
 def test_an_optimizer_without_arithmetic_says_what_to_write():
     with pytest.raises(TypeError, match=r"must define step\(gradient, weight, rate, t, \*slots\) or update_step"):
         cornu.optimizers.Optimizer(0.1).apply(gradients(), weights())

@@ -66,6 +66,22 @@ def test_weights_are_named_as_a_person_would_name_them(tmp_path):
     )
 
 
+def test_a_layer_that_holds_a_class_of_layers_is_saved(tmp_path):
+    class Built(layers.Layer):
+        inner_class = None
+
+        def build(self, shape):
+            self.inner_class = layers.Dense
+            self.inner = self.inner_class(2)
+            self.inner.build(shape)
+
+        def call(self, x):
+            return self.inner(x)
+
+    cornu.Sequential([cornu.Input((3,)), Built()]).save_weights(tmp_path / "w.safetensors")
+    assert sorted(read(str(tmp_path / "w.safetensors"))) == ["built/inner/bias", "built/inner/kernel"]
+
+
 def test_names_do_not_depend_on_what_was_made_before(tmp_path):
     models = [
         cornu.Sequential([cornu.Input((3, 2)), layers.LSTM(2), layers.Dense(2), layers.Dense(2)]) for _ in range(2)
