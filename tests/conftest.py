@@ -49,8 +49,17 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=live)
         live = set(live)
         items[:] = [item for item in items if item not in live]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collections_stay_short():
+    """The garbage collector need not look again through what is imported, or kept in JAX's caches, for good.
+
+    Without this a process that has run thousands of tests spends most of its time there.
+    """
     gc.collect()
-    gc.freeze()  # a collection need not look through all that is imported and collected here
+    gc.freeze()
+    yield
 
 
 @pytest.fixture(autouse=True, scope="module")

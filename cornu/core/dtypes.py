@@ -34,6 +34,11 @@ def standardize_dtype(dtype: Any) -> str:
     return name
 
 
+def as_computed(dtype: str) -> np.dtype:
+    """What JAX computes in where `dtype` is asked for: 32 bits in the place of 64, unless 64 are turned on."""
+    return jax.dtypes.canonicalize_dtype(dtype)
+
+
 def _foreign_name(dtype: Any) -> str:
     """The name of a dtype object of NumPy, JAX, TensorFlow or torch."""
     if "torch" in str(dtype):

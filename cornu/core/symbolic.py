@@ -365,7 +365,7 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | N
 
 def _abstract(x: KerasTensor, place: int, size: Any, told: dict) -> jax.ShapeDtypeStruct:
     shape = (told.get((place, axis), size) if d is None else d for axis, d in enumerate(x.shape))
-    return jax.ShapeDtypeStruct(tuple(shape), x.dtype)
+    return jax.ShapeDtypeStruct(tuple(shape), dtypes.as_computed(x.dtype))
 
 
 def _merge(a: Any, b: Any) -> Any:

@@ -12,6 +12,7 @@ import jax
 from jax import export
 
 from cornu import validate
+from cornu.core.dtypes import as_computed
 from cornu.core.symbolic import KerasTensor
 
 Specs = list[jax.ShapeDtypeStruct]
@@ -60,7 +61,7 @@ def _refuse(
 ) -> Any:
     """Raise: the function's own error where it cannot run at all, else that it needs to know its sizes."""
     for size in _TRIED:
-        attempt([jax.ShapeDtypeStruct([size if d is None else d for d in x.shape], x.dtype) for x in inputs])
+        attempt([_spec(x, [size if d is None else d for d in x.shape]) for x in inputs])
     shapes = ", ".join(f"{x.name}: {x.shape}" for x in inputs)
     raise ValueError(
         f"{validate.describe(owner)}: it runs for given sizes, but not for unknown ones ({shapes}). Give those that it "
@@ -82,7 +83,11 @@ def _specs(inputs: Sequence[KerasTensor], labels: Sequence[Hashable]) -> Specs:
             names[label] = _name(axis, names.values())
         return export.symbolic_shape(names[label], scope=scope)[0]
 
-    return [jax.ShapeDtypeStruct([size(a, d) for a, d in enumerate(x.shape)], x.dtype) for x in inputs]
+    return [_spec(x, [size(a, d) for a, d in enumerate(x.shape)]) for x in inputs]
+
+
+def _spec(x: KerasTensor, shape: Sequence[Any]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, as_computed(x.dtype))
 
 
 def _name(axis: int, taken: Any) -> str:

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import cornu
+from cornu.core.dtypes import as_computed
 from tests.differential.edges_on_purpose import reason
 from tests.parity.test_ops import TABLE, Call, P, X, is_array, leaves, pick
 
@@ -268,7 +269,7 @@ def _traced(package: Any, probe: Probe) -> list:
         return [x for x in outputs if hasattr(x, "dtype")]
 
     weak: list = []
-    described = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (probe.values[i] for i in places)]
+    described = [jax.ShapeDtypeStruct(x.shape, as_computed(str(x.dtype))) for x in (probe.values[i] for i in places)]
     shapes = jax.eval_shape(run, *described)
     return [(tuple(x.shape), str(x.dtype), bool(w)) for x, w in zip(shapes, weak[-1], strict=True)]
 
