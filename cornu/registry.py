@@ -12,8 +12,8 @@ import contextvars
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
 
 # The namespaces whose classes and functions may be named in a file.
 NAMESPACES = (
@@ -21,18 +21,13 @@ NAMESPACES = (
     "optimizers", "optimizers.schedules", "random", "regularizers", "ops",
 )  # fmt: skip
 
-# Where Keras writes another module than the folder of the public path.
-_WRITTEN_MODULES = {
-    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
-    "DTypePolicy": "keras", "DTypePolicyMap": "keras.dtype_policies", "Functional": "keras.src.models.functional",
-    "LayerScale": "keras.src.applications.convnext", "Model": "keras", "Sequential": "keras",
-}  # fmt: skip
-# Modules of classes that are in files, but are not public names.
+# The modules of classes that are in files, but are not public names.
 _UNLISTED = {
-    "CustomScaleLayer": ("applications.inception_resnet_v2",), "Functional": ("models.model",),
-    "GroupedQueryAttention": ("layers.multi_head_attention",),  # a whole-model .h5 has the class's own name
-    "LayerScale": ("applications.convnext",),
-}  # fmt: skip
+    "CustomScaleLayer": "applications.inception_resnet_v2",
+    "Functional": "models.model",
+    "GroupedQueryAttention": "layers.multi_head_attention",  # a whole-model .h5 has the class's own name
+    "LayerScale": "applications.convnext",
+}
 # Where a file may name functions beside those marked `@op`; none of them that takes a function, a path or a config.
 _FUNCTIONS = ("activations", "losses", "metrics")
 _HELPERS = ("deserialize", "get", "serialize")
@@ -53,24 +48,39 @@ def is_catalogued(obj: Any) -> bool:
     """Whether `obj` is a built-in function that its own name finds, such as an activation or a loss."""
     if not is_builtin(obj):
         return False
-    found = (getattr(importlib.import_module(_PREFIX + n), obj.__name__, None) for n in NAMESPACES if n != "ops")
+    found = (getattr(_namespace(n), obj.__name__, None) for n in NAMESPACES if n != "ops")
     return any(one is obj for one in found)
 
 
-def public_module(obj: type | Callable) -> str:
-    """The module that Keras writes for a built-in object: the folder of its file, `keras.layers` for `Dense`."""
-    if obj.__name__ in _WRITTEN_MODULES:
-        return _WRITTEN_MODULES[obj.__name__]
-    folder = obj.__module__.split(".")[1:-1]
-    return ".".join(["keras", *folder])
+class InFiles(NamedTuple):
+    """What Keras's files write for a class. A class says as `_in_files` what does not follow from its public path.
+
+    Attributes:
+        module: the namespace; None is the folder of the class's file, `keras.layers` for `Dense`.
+        name: the class's name; None is its own.
+        registered_name: the name under which it was registered, if it was.
+    """
+
+    module: str | None = None
+    name: str | None = None
+    registered_name: str | None = None
+
+
+def in_files(cls: type) -> InFiles:
+    """What files write for a class; those of others are found by their names alone."""
+    if not is_builtin(cls):
+        return InFiles(None, cls.__name__, get_registered_name(cls))
+    said = cls.__dict__.get("_in_files", InFiles())
+    folder = ".".join(["keras", *cls.__module__.split(".")[1:-1]])
+    return InFiles(said.module or folder, said.name or cls.__name__, said.registered_name)
 
 
 def find_builtin(module: str, name: str) -> Any | None:
     """The built-in object that a file calls `module.name`, or None: a public class, or a function of tensors."""
     if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
-    for unlisted in _UNLISTED.get(name, ()):
-        return getattr(importlib.import_module(_PREFIX + unlisted), name)
+    if name in _UNLISTED:
+        return public(_UNLISTED[name], name)
     for namespace in [n for n in NAMESPACES if module == f"keras.{n}"] or NAMESPACES:
         found = _public(namespace, name)
         if found is not None:
@@ -79,7 +89,7 @@ def find_builtin(module: str, name: str) -> Any | None:
 
 
 def _public(namespace: str, name: str) -> Any | None:
-    space = importlib.import_module(_PREFIX + namespace)
+    space = _namespace(namespace)
     found = getattr(space, name) if name in space.__all__ else None
     is_function = hasattr(found, "flow") or (namespace in _FUNCTIONS and callable(found) and name not in _HELPERS)
     return found if isinstance(found, type) or is_function else None
@@ -87,7 +97,16 @@ def _public(namespace: str, name: str) -> Any | None:
 
 def named(namespace: str, name: str) -> Any:
     """What a name stands for in a namespace: `named("initializers", "zeros")`."""
-    return importlib.import_module(_PREFIX + namespace).get(name)
+    return public(namespace, "get")(name)
+
+
+def public(namespace: str, name: str) -> Any:
+    """The object of a namespace, for modules below it: `public("ops", "add")`."""
+    return getattr(_namespace(namespace), name)
+
+
+def _namespace(name: str) -> ModuleType:
+    return importlib.import_module(_PREFIX + name)
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:

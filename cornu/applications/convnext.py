@@ -13,6 +13,7 @@ from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ActivationLike
 from cornu.models import Model, Sequential
+from cornu.registry import InFiles
 
 __all__ = [
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge", "decode_predictions",
@@ -31,7 +32,7 @@ class LayerScale(layers.Layer):
     """
 
     pure_call = rowwise = True
-    registered_name_in_files = "LayerScale"
+    _in_files = InFiles("keras.src.applications.convnext", registered_name="LayerScale")
 
     def __init__(self, init_values: float, projection_dim: int, **kwargs: Any):
         super().__init__(**kwargs)

@@ -9,6 +9,7 @@ from cornu.applications.building import channel_axis, channels_of, constructor, 
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.inception_v3 import averaged, chain, conv, halved, joined, stem
 from cornu.core.symbolic import KerasTensor
+from cornu.registry import InFiles
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
@@ -21,7 +22,7 @@ class CustomScaleLayer(layers.Layer):
     """
 
     pure_call = rowwise = True
-    registered_name_in_files = "CustomScaleLayer"
+    _in_files = InFiles("keras.src.applications.inception_resnet_v2", registered_name="CustomScaleLayer")
 
     def __init__(self, scale: float, **kwargs: Any):
         super().__init__(**kwargs)

@@ -262,15 +262,12 @@ def _numbered(config: Any) -> Iterator[dict]:
 
 
 def _entry(obj: Any) -> dict:
-    cls = type(obj)
-    builtin = registry.is_builtin(cls)
+    names = registry.in_files(type(obj))
     result = {
-        "module": registry.public_module(cls) if builtin else None,  # classes of others are found by name alone
-        "class_name": cls.__dict__.get("name_in_files", cls.__name__),
+        "module": names.module,
+        "class_name": names.name,
         "config": serialize_keras_object(dict(obj.get_config())),
-        "registered_name": getattr(obj, "registered_name_in_files", None)
-        if builtin
-        else registry.get_registered_name(cls),
+        "registered_name": names.registered_name,
     }
     if hasattr(obj, "get_build_config"):
         result[_SHARED] = id(obj)

@@ -112,21 +112,9 @@ class Operation(Explained, Configurable):
         return self._first_node("output").outputs
 
 
-# Functions whose class in Keras's files is not called like them.
-CLASS_NAMES = {
-    "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
-    "conj": "Conjugate", "ctc_decode": "CTCDecode", "ctc_loss": "CTCLoss", "extract_patches_3d": "ExtractPatches",
-    "fft": "FFT", "fft2": "FFT2", "hard_swish": "HardSilu", "hsv_to_rgb": "HSVToRGB", "ifft2": "IFFT2",
-    "irfft": "IRFFT", "isin": "IsIn", "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR",
-    "rfft": "RFFT", "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm",
-    "searchsorted": "SearchSorted", "ssim": "SSIM", "stft": "STFT", "svd": "SVD", "swish": "Silu",
-}  # fmt: skip
-
-
-def class_name_of(function_name: str) -> str:
-    """The name in files of the operation behind a function: `ExpandDims` for `expand_dims`."""
-    plain = "".join(part.capitalize() for part in function_name.split("_"))
-    return CLASS_NAMES.get(function_name, plain)
+def _class_name_of(function_name: str) -> str:
+    """The name in files of the operation behind a function, as a rule: `ExpandDims` for `expand_dims`."""
+    return "".join(part.capitalize() for part in function_name.split("_"))
 
 
 class OpFunction(Protocol):
@@ -270,7 +258,7 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
         return function(*positional, **{k: flow.convert(k, x) for k, x in kwargs.items()})
 
     wrapper.spec = spec  # type: ignore[attr-defined]
-    wrapper.class_name = class_name or class_name_of(function.__name__)  # type: ignore[attr-defined]
+    wrapper.class_name = class_name or _class_name_of(function.__name__)  # type: ignore[attr-defined]
     wrapper.flow = flow  # type: ignore[attr-defined]
     return wrapper
 

@@ -12,6 +12,7 @@ from cornu import settings, validate
 from cornu.core import dtypes, patterns
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.typing import Config, DTypeLike
+from cornu.registry import InFiles
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
@@ -28,6 +29,7 @@ class DTypePolicy(Configurable):
         print(policy.compute_dtype, policy.variable_dtype)  # bfloat16 float32
     """
 
+    _in_files = InFiles("keras")
     quantization_mode = None
 
     def __init__(self, name: str | None = None):
@@ -88,6 +90,8 @@ class DTypePolicyMap(Configurable, MutableMapping):
         default_policy: the policy where no key fits; None takes the global policy.
         policy_map: dictionary from path to policy.
     """
+
+    _in_files = InFiles("keras.dtype_policies")
 
     def __init__(self, default_policy: Any = None, policy_map: Mapping | None = None):
         self._default_policy = default_policy

@@ -10,7 +10,6 @@ one, as in `x + positions`, the known one tells it.
 """
 
 import functools
-import importlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from cornu import tree, validate
+from cornu import registry, tree, validate
 from cornu.core import context, dtypes
 from cornu.core.variable import Variable, functional
 
@@ -91,20 +90,20 @@ class KerasTensor:
 
     def reshape(self, newshape: Sequence[int]) -> "KerasTensor":
         """The same values in another shape."""
-        return _operator("reshape")(self, newshape)
+        return registry.public("ops", "reshape")(self, newshape)
 
     def squeeze(self, axis: int | None = None) -> "KerasTensor":
         """The same values without dimensions of size 1."""
-        return _operator("squeeze")(self, axis)
+        return registry.public("ops", "squeeze")(self, axis)
 
     def astype(self, dtype: Any) -> "KerasTensor":
         """The same values in another dtype."""
-        return _operator("cast")(self, dtype)
+        return registry.public("ops", "cast")(self, dtype)
 
     @property
     def T(self) -> "KerasTensor":  # noqa: N802 - NumPy's name
         """The transpose."""
-        return _operator("transpose")(self)
+        return registry.public("ops", "transpose")(self)
 
     def __len__(self) -> int:
         raise TypeError(f"A symbolic tensor has no length: {self}. Use its shape, or cornu.ops.shape(x).")
@@ -141,7 +140,7 @@ class KerasTensor:
         name = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or kwargs or name is None:
             return self.__array__()
-        return _operator(name)(*inputs)
+        return registry.public("ops", name)(*inputs)
 
     __hash__ = object.__hash__
 
@@ -167,11 +166,6 @@ class History(NamedTuple):
     tensor_index: int
 
 
-def _operator(name: str) -> Callable:
-    """The operation behind an operator or method: that of `cornu.ops`, which is above this module."""
-    return getattr(importlib.import_module("cornu.ops"), name)
-
-
 _BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
     "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
@@ -188,14 +182,14 @@ _UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if 
 
 def _forward(name: str) -> Callable:
     def method(self: KerasTensor, *args: Any) -> Any:
-        return _operator(name)(self, *args)
+        return registry.public("ops", name)(self, *args)
 
     return method
 
 
 def _reflected(name: str) -> Callable:
     def method(self: KerasTensor, other: Any) -> Any:
-        return _operator(name)(other, self)
+        return registry.public("ops", name)(other, self)
 
     return method
 

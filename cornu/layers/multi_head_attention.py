@@ -17,6 +17,7 @@ from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
+from cornu.registry import InFiles
 
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
 
@@ -368,7 +369,7 @@ class GroupedQueryAttention(_HeadedAttention):
     """
 
     pure_call = rowwise = True
-    name_in_files = "GroupQueryAttention"
+    _in_files = InFiles(name="GroupQueryAttention")
 
     def __init__(
         self,

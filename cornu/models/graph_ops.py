@@ -10,7 +10,7 @@ from typing import Any, cast
 import cornu.ops
 from cornu import activations, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.operation import CLASS_NAMES, FunctionOperation, OpFunction
+from cornu.core.operation import FunctionOperation, OpFunction
 
 _MODULES = ("keras.src.ops.", "keras.src.activations.")
 
@@ -125,8 +125,8 @@ def _by_class_name() -> dict[str, Any]:
         for name in space.__all__
         if hasattr(getattr(space, name), "flow")
     }
-    aliases = {CLASS_NAMES[name].lower(): function for name, function in named.items() if name in CLASS_NAMES}
-    return aliases | {name.replace("_", ""): function for name, function in named.items()}
+    by_class = {function.class_name.lower(): function for function in named.values()}
+    return by_class | {name.replace("_", ""): function for name, function in named.items()}
 
 
 _FUNCTIONS = _by_class_name()

@@ -51,6 +51,7 @@ class Model(Trainer, Layer):
         model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
     """
 
+    _in_files = registry.InFiles("keras")
     pure_call = rowwise = True
     volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
     _settled = (Variable, SeedGenerator)  # `compile` brings metrics
@@ -361,7 +362,7 @@ class Model(Trainer, Layer):
 class Functional(Model):
     """A model made from symbolic tensors by `Model(inputs, outputs)`."""
 
-    registered_name_in_files = "Functional"
+    _in_files = registry.InFiles("keras.src.models.functional", registered_name="Functional")
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)

@@ -19,6 +19,7 @@ from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
 from cornu.models.function import Function
 from cornu.models.model import Model
+from cornu.registry import InFiles
 from cornu.saving import legacy_config
 
 
@@ -36,6 +37,7 @@ class Sequential(Model):
         print(model.output_shape)  # (None, 1)
     """
 
+    _in_files = InFiles("keras")
     pure_call = rowwise = True
     _hidden = Model._hidden
     _is_functional = False

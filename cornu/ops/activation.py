@@ -93,7 +93,7 @@ def silu(x: Tensor) -> jax.Array:
     return jax.nn.silu(floating(x))
 
 
-@op
+@op(class_name="Silu")
 def swish(x: Tensor) -> jax.Array:
     """`x * sigmoid(x)`, also called silu (Ramachandran et al., 2017)."""
     return jax.nn.silu(floating(x))
@@ -105,7 +105,7 @@ def hard_silu(x: Tensor) -> jax.Array:
     return jax.nn.hard_silu(floating(x))
 
 
-@op
+@op(class_name="HardSilu")
 def hard_swish(x: Tensor) -> jax.Array:
     """`x * hard_sigmoid(x)` (Howard et al., 2019)."""
     return jax.nn.hard_silu(floating(x))

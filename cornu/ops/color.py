@@ -31,7 +31,7 @@ def _wrapped(turns):
     return turns - jnp.floor(turns)
 
 
-@op
+@op(class_name="RGBToGrayscale")
 def rgb_to_grayscale(images: Tensor, data_format=None):
     """Brightness of colour images, `0.2989 R + 0.587 G + 0.114 B`.
 
@@ -52,7 +52,7 @@ def rgb_to_grayscale(images: Tensor, data_format=None):
     return jnp.sum(wide * jnp.asarray(weights, wide.dtype), axis=axis, keepdims=True).astype(images.dtype)
 
 
-@op
+@op(class_name="RGBToHSV")
 def rgb_to_hsv(images: Tensor, data_format=None):
     """Red, green, blue as hue, saturation, value, all from 0 to 1.
 
@@ -75,7 +75,7 @@ def rgb_to_hsv(images: Tensor, data_format=None):
     return jnp.stack([hue, saturation.astype(hue.dtype), value], axis=axis)
 
 
-@op
+@op(class_name="HSVToRGB")
 def hsv_to_rgb(images: Tensor, data_format=None):
     """Hue, saturation, value (all from 0 to 1) as red, green, blue: the inverse of `rgb_to_hsv`."""
     images, axis = _floating_channels(images, data_format, "hsv_to_rgb")

@@ -15,7 +15,7 @@ from cornu.ops.elementwise import floating, floats
 _NEVER = -1e5  # the logarithm of a probability of zero, finite so that losses and gradients are
 
 
-@op
+@op(class_name="CTCLoss")
 def ctc_loss(
     target: Tensor, output: Tensor, target_length: Tensor, output_length: Tensor, mask_index: int = 0
 ) -> jax.Array:
@@ -60,7 +60,7 @@ def ctc_loss(
     return -jnp.logaddexp(at_blank, jnp.where(target_length > 0, at_label, _NEVER))
 
 
-@op
+@op(class_name="CTCDecode")
 def ctc_decode(
     inputs: Tensor,
     sequence_lengths: Tensor,

@@ -35,7 +35,7 @@ def strong(x):
 # ---- one input ----
 
 
-@op
+@op(class_name="Absolute")
 def abs(x: Tensor) -> jax.Array:
     """Absolute value, `|x|`."""
     return jnp.abs(x)
@@ -293,7 +293,7 @@ def imag(x: Tensor) -> jax.Array:
     return jnp.imag(x)
 
 
-@op
+@op(class_name="Conjugate")
 def conj(x: Tensor) -> jax.Array:
     """Complex conjugate."""
     return jnp.conjugate(x)
@@ -573,7 +573,7 @@ def isclose(x1: Tensor, x2: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equa
     return jnp.isclose(x1, x2, rtol, atol, equal_nan)
 
 
-@op
+@op(class_name="AllClose")
 def allclose(x1: Tensor, x2: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> jax.Array:
     """Whether `isclose` holds for every element."""
     return jnp.allclose(x1, x2, rtol, atol, equal_nan)

@@ -34,7 +34,7 @@ def extract_patches(images: Tensor, size, strides=None, dilation_rate=1, padding
     return _patches(images, 2, size, strides, dilation_rate, padding, data_format, "extract_patches")
 
 
-@op
+@op(class_name="ExtractPatches")
 def extract_patches_3d(volumes: Tensor, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
     """`extract_patches` for volumes of shape `(batch, depth, height, width, channels)`."""
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
@@ -147,7 +147,7 @@ def sobel_edges(images: Tensor, data_format=None):
     return _restored(edges, last, batched, channels=-2)
 
 
-@op
+@op(class_name="SSIM")
 def ssim(
     image1: Tensor,
     image2: Tensor,

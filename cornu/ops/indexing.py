@@ -184,7 +184,7 @@ def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
     return (higher < k) & valid
 
 
-@op
+@op(class_name="SearchSorted")
 def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") -> jax.Array:
     """Where each value would be inserted to keep the order; `side` says on which side of equal elements.
 
@@ -209,7 +209,7 @@ def nonzero(x: Tensor) -> tuple[jax.Array, ...]:
     return jnp.nonzero(x)
 
 
-@op
+@op(class_name="IsIn")
 def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = False) -> jax.Array:
     """Whether each element of `x1` occurs in `x2` (or, with `invert`, does not)."""
     return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)

@@ -149,7 +149,7 @@ def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
     return q, r
 
 
-@op
+@op(class_name="SVD")
 def svd(x: Tensor, full_matrices: bool = True, compute_uv: bool = True):
     """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or `s` alone without `compute_uv`."""
     result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)

@@ -7,7 +7,7 @@ from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floating, floats
 
 
-@op
+@op(class_name="PSNR")
 def psnr(x1: Tensor, x2: Tensor, max_val) -> jax.Array:
     """Peak signal-to-noise ratio in decibels, `20 log10(max_val) - 10 log10(mean((x1 - x2)²))`."""
     x1, x2 = floats(x1, x2)

@@ -40,7 +40,7 @@ def moments(x: Tensor, axes, keepdims: bool = False, synchronized: bool = False)
     return saturate_cast(mean, x.dtype), saturate_cast(variance, x.dtype)
 
 
-@op
+@op(class_name="BatchNorm")
 def batch_normalization(
     x: Tensor,
     mean: Tensor,
@@ -63,7 +63,7 @@ def batch_normalization(
     return (x * factor.astype(x.dtype) + shift.astype(x.dtype)).astype(x.dtype)
 
 
-@op
+@op(class_name="LayerNorm")
 def layer_normalization(
     x: Tensor,
     gamma: Tensor | None = None,
@@ -85,7 +85,7 @@ def layer_normalization(
     return _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling)
 
 
-@op
+@op(class_name="RMSNorm")
 def rms_normalization(
     x: Tensor, scale: Tensor | None = None, axis: Axes = -1, epsilon: float | None = None
 ) -> jax.Array:

@@ -107,7 +107,7 @@ def correlate(x1: Tensor, x2: Tensor, mode: str = "valid") -> jax.Array:
     return jnp.correlate(x1, x2, mode)
 
 
-@op
+@op(class_name="CDist")
 def cdist(x: Tensor, y: Tensor) -> jax.Array:
     """Euclidean distance between every row of `x` and every row of `y`.
 

@@ -29,25 +29,25 @@ def _part(x):
     return jnp.real(x), jnp.imag(x)
 
 
-@op
+@op(class_name="FFT")
 def fft(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as such a pair."""
     return _part(jnp.fft.fft(_join(x)))
 
 
-@op
+@op(class_name="FFT2")
 def fft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as such a pair."""
     return _part(jnp.fft.fft2(_join(x)))
 
 
-@op
+@op(class_name="IFFT2")
 def ifft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
     """Inverse of `fft2`."""
     return _part(jnp.fft.ifft2(_join(x)))
 
 
-@op
+@op(class_name="RFFT")
 def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Fourier transform of a real signal: its `fft_length // 2 + 1` frequencies as a pair (real, imaginary).
 
@@ -61,7 +61,7 @@ def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array
     return _part(jnp.fft.rfft(floating(x), n=fft_length))
 
 
-@op
+@op(class_name="IRFFT")
 def irfft(x: Tensors, fft_length: int | None = None) -> jax.Array:
     """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the frequencies less 2."""
     return jnp.fft.irfft(_join(x), n=fft_length)
@@ -80,7 +80,7 @@ def extract_sequences(x: Tensor, sequence_length: int, sequence_stride: int) -> 
     return _frames(jnp.asarray(x), sequence_length, sequence_stride)
 
 
-@op
+@op(class_name="STFT")
 def stft(
     x: Tensor,
     sequence_length: int,
@@ -111,7 +111,7 @@ def stft(
     return _part(jnp.fft.rfft(frames))
 
 
-@op
+@op(class_name="ISTFT")
 def istft(
     x: Tensors,
     sequence_length: int,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cornu
-from cornu import layers, tree
+from cornu import layers, registry, tree
 from cornu.layers.image_layer import RandomImageLayer
 from examples import EXAMPLES, IDS
 
@@ -55,7 +55,7 @@ def near(a, b, tolerance=1e-5):
 
 def test_every_public_layer_has_an_example():
     classes = {getattr(layers, n) for n in layers.__all__ if isinstance(getattr(layers, n), type)}
-    wanted = {c.__dict__.get("name_in_files", c.__name__) for c in classes if issubclass(c, layers.Layer)}
+    wanted = {registry.in_files(c).name for c in classes if issubclass(c, layers.Layer)}
     assert wanted == set(EXAMPLES)
 
 

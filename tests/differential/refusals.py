@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cornu
-from cornu import tree
+from cornu import registry, tree
 from cornu.core import tracebacks
 from tests.contracts import examples
 from tests.contracts.test_object_contract import ARGUMENTS, classes
@@ -124,7 +124,7 @@ def _good(obj: Any) -> dict:
 
 
 def _of_class(space: str, obj: Any, use: Callable) -> Iterator[Probe]:
-    name = type(obj).__dict__.get("name_in_files", type(obj).__name__)
+    name = registry.in_files(type(obj)).name
     good = _good(obj)
     for argument in _arguments(type(obj)):
         for wrong, value in WRONG.items():
