@@ -23,7 +23,6 @@ _OPENINGS = {
 }
 
 _OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
-_OWN_FOLDER = "read the files with utils.load_img or NumPy, and give them to fit in a PyDataset."
 _OWN_SPECTRUM = "ops.stft in a layer's call()."
 _OWN_PLOT = "model.summary(expand_nested=True)."
 _JAX_CALLED = "call the function in a layer's call(), with its parameters from add_weight()."
@@ -58,21 +57,16 @@ TABLE: dict[str, tuple[str, str]] = {
     "layers.STFTSpectrogram": (PLANNED, _OWN_SPECTRUM),
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
     "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
-    "preprocessing.image_dataset_from_directory": (PLANNED, _OWN_FOLDER),
-    "preprocessing.text_dataset_from_directory": (PLANNED, _OWN_FOLDER),
     "quantizers": (PLANNED, _OWN_QUANTIZED),
     "utils.Config": (PLANNED, "a types.SimpleNamespace or a dataclass."),
     "utils.FeatureSpace": (
         PLANNED,
         "an Input and a StringLookup, Normalization, ... for each column.",
     ),
-    "utils.audio_dataset_from_directory": (PLANNED, _OWN_FOLDER),
     "utils.bounding_boxes": (PLANNED, "the arguments bounding_box_format of the image layers."),
     "utils.get_source_inputs": (PLANNED, "model.inputs."),
-    "utils.image_dataset_from_directory": (PLANNED, _OWN_FOLDER),
     "utils.model_to_dot": (PLANNED, _OWN_PLOT),
     "utils.plot_model": (PLANNED, _OWN_PLOT),
-    "utils.text_dataset_from_directory": (PLANNED, _OWN_FOLDER),
     "visualization": (PLANNED, "matplotlib."),
     "wrappers": (PLANNED, "the model's own fit and predict in a small class with scikit-learn's methods."),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),

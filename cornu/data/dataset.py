@@ -78,7 +78,7 @@ class Dataset:
             print(x.shape, y.numpy())
     """
 
-    class_names: list[str]  # of a data set from folders, and of what follows from it
+    class_names: list[str] | None  # of a data set from folders, and of what follows from it
     file_paths: list[str]  # of a data set from folders
 
     def __init__(self, open_pass: Callable[[Key], Pass], size: Callable[[], int], spec: Any, steps: tuple[str, ...]):

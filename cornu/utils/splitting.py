@@ -1,13 +1,14 @@
 """A data set in two parts, of arrays or of anything that gives its items by number."""
 
-import math
-from collections.abc import Iterator
+import random
+import re
+from collections import UserList
 from typing import Any
 
 import numpy as np
 
 from cornu import validate
-from cornu.training.data.batches import PyDataset
+from cornu.data import INFINITE_CARDINALITY, Dataset
 
 __all__ = ["split_dataset"]
 
@@ -21,76 +22,69 @@ def split_dataset(
     shuffle: bool = False,
     seed: int | None = None,
     preferred_backend: str | None = None,
-) -> tuple["Part", "Part"]:
+) -> tuple[Dataset, Dataset]:
     """A data set in two parts.
 
     Args:
-        dataset: an array, a list or tuple of arrays of one length, or an object with `len` and items by number, such as
-            a torch data set, or a `PyDataset`, which is split between batches.
-        left_size: number of items on the left, or their fraction; None takes what the right side leaves.
-        right_size: the same for the right.
+        dataset: an array; a list or tuple of arrays of one length; a `cornu.data.Dataset` that comes to an end, whose
+            elements are all read and kept; or an object with `len` and items by number, such as a torch data set, or a
+            `PyDataset`, which is split between batches. A `Dataset` whose last step is `batch` is split between the
+            elements of its batches, and the parts have batches of the same size.
+        left_size: number of items on the left, or their fraction, rounded; None takes what the right side leaves.
+        right_size: the same for the right, whose items are the last ones.
         shuffle: whether the items are mixed before.
         seed: of the shuffling; None draws one.
         preferred_backend: must be None or "jax".
 
     Returns:
-        The left and the right part. Each is gone through item by item, as often as wanted; `part.batch(32)` makes a
-        `PyDataset` of it, for `fit`.
+        The left and the right part.
+
+    Raises:
+        ValueError: when a part is empty, or both together are larger than the whole.
 
     Example:
 
         x, y = np.arange(10.0), np.arange(10.0) ** 2
         left, right = cornu.utils.split_dataset((x, y), left_size=0.8)
-        print(len(left), len(right), right[0])  # 8 2 (8.0, 64.0)
+        print(len(left), len(right), next(iter(right)))  # 8 2 and the pair of 8.0 and 64.0
     """
     validate.one_of(preferred_backend, (None, "jax"), "preferred_backend", _OWNER)
-    total = _length(dataset)
+    batch_size = _batch_size(dataset) if isinstance(dataset, Dataset) else None
+    items = _kept(dataset, batch_size) if isinstance(dataset, Dataset) else dataset
+    total = _length(items)
     left, right = _sizes(left_size, right_size, total)
-    order = np.random.default_rng(seed).permutation(total) if shuffle else np.arange(total)
-    return Part(dataset, order[:left]), Part(dataset, order[total - right :])
+    order = list(range(total))
+    if shuffle:
+        random.Random(seed).shuffle(order)
+    parts = _part(items, order[:left]), _part(items, order[total - right :])
+    return parts if batch_size is None else (parts[0].batch(batch_size), parts[1].batch(batch_size))
 
 
-class Part:
-    """Some items of a data set; made by `split_dataset`."""
-
-    def __init__(self, dataset: Any, rows: np.ndarray):
-        self._dataset = dataset
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Any:
-        row = self._rows[index]
-        if isinstance(self._dataset, (list, tuple)):
-            return tuple(array[row] for array in self._dataset)
-        return self._dataset[row if isinstance(self._dataset, np.ndarray) else int(row)]
-
-    def __iter__(self) -> Iterator:
-        return (self[index] for index in range(len(self)))
-
-    def batch(self, batch_size: int) -> "Batched":
-        """A `PyDataset` of batches of so many items; a part of a `PyDataset` has its batches already."""
-        return Batched(self, validate.positive_int(batch_size, "batch_size", _OWNER))
+def _batch_size(dataset: Dataset) -> int | None:
+    """The size of the batches that are a data set's last step; None where it is another step."""
+    last = re.fullmatch(r"batch\((\d+)\)", dataset._steps[-1])
+    return int(last[1]) if last else None
 
 
-class Batched(PyDataset):
-    """The items of a part in batches."""
+class _Elements(UserList):
+    """The elements of a data set."""
 
-    def __init__(self, part: Part, batch_size: int):
-        super().__init__()
-        self._part = part
-        self._batch_size = batch_size
 
-    def __len__(self) -> int:
-        return math.ceil(len(self._part) / self._batch_size)
+def _kept(dataset: Dataset, batch_size: int | None) -> _Elements:
+    """All elements of a data set, those of its batches one by one."""
+    if dataset.cardinality() == INFINITE_CARDINALITY:
+        raise ValueError(f"{_OWNER}: {dataset!r} has no end, and so no parts. Give take(n) of it.")
+    single = dataset if batch_size is None else dataset.unbatch()
+    return _Elements(single.as_numpy_iterator())
 
-    def __getitem__(self, index: int) -> Any:
-        start = index * self._batch_size
-        items = [self._part[i] for i in range(start, min(start + self._batch_size, len(self._part)))]
-        if isinstance(items[0], tuple):
-            return tuple(np.stack(column) for column in zip(*items, strict=True))
-        return np.stack(items)
+
+def _part(items: Any, rows: list[int]) -> Dataset:
+    """A data set of some items."""
+    if isinstance(items, (list, tuple)):
+        return Dataset.from_tensor_slices(tuple(array[rows] for array in items))
+    if isinstance(items, np.ndarray):
+        return Dataset.from_tensor_slices(items[rows])
+    return Dataset.range(len(rows)).map(lambda number: items[rows[int(number)]])
 
 
 def _length(dataset: Any) -> int:
@@ -134,4 +128,4 @@ def _count(size: Any, name: str, total: int) -> int | None:
         )
     if isinstance(size, int):
         return size
-    return math.floor(size * total) if name == "left_size" else math.ceil(size * total)
+    return round(size * total)

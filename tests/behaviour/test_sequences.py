@@ -55,9 +55,10 @@ def test_windows_slide_over_a_time_series():
     assert x.tolist() == [[0, 2, 4], [2, 4, 6], [4, 6, 8]] and y.tolist() == [0, 20, 40]
     assert rest.tolist() == [[6, 8, 10]]
     part = utils.timeseries_dataset_from_array(data, targets, 3, start_index=2, end_index=9)
-    assert part[0][0][:, 0].tolist() == [2, 3, 4, 5, 6] and part[0][1].tolist() == [20, 30, 40, 50, 60]
+    x, y = next(iter(part))
+    assert x[:, 0].tolist() == [2, 3, 4, 5, 6] and y.tolist() == [20, 30, 40, 50, 60]
     alone = utils.timeseries_dataset_from_array(data.reshape(6, 2), None, 2, batch_size=None)
-    assert len(alone) == 5 and alone[1].tolist() == [[2, 3], [4, 5]]
+    assert len(alone) == 5 and list(alone)[1].tolist() == [[2, 3], [4, 5]]
 
 
 def test_shuffled_windows_are_all_there_in_another_order_each_time():
@@ -118,7 +119,32 @@ def test_samples_and_labels_stay_together_when_mixed():
     model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(left.batch(4), validation_data=right.batch(2), verbose=0)
-    assert [len(left.batch(4)[i][1]) for i in range(2)] == [4, 2]
+    assert [len(y) for _, y in left.batch(4)] == [4, 2]
+
+
+def test_a_pipeline_is_split_between_its_elements():
+    data = cornu.data.Dataset.from_tensor_slices({"a": np.arange(10), "b": np.arange(10.0)})
+    left, right = utils.split_dataset(data.shuffle(10, seed=0), left_size=0.7)
+    assert (len(left), len(right)) == (7, 3)
+    for _ in range(2):  # shuffling once, before the split, leaves no element on both sides
+        assert sorted(int(item["a"]) for item in [*left, *right]) == list(range(10))
+    left, right = utils.split_dataset(data.batch(4), right_size=3)
+    assert [batch["b"].tolist() for batch in left] == [[0, 1, 2, 3], [4, 5, 6]]
+    assert [batch["b"].tolist() for batch in right] == [[7, 8, 9]]
+    with pytest.raises(ValueError, match="has no end"):
+        utils.split_dataset(data.repeat(), left_size=3)
+
+
+def test_items_by_number_are_split():
+    class Squares:
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return index, index**2
+
+    _, right = utils.split_dataset(Squares(), left_size=3)
+    assert [(int(x), int(y)) for x, y in right] == [(3, 9), (4, 16)]
 
 
 @pytest.mark.parametrize(

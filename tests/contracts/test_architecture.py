@@ -129,6 +129,7 @@ LATE = {
     "cornu.saving.weights_h5": {"h5py"},
     "cornu.tensorflow.image": {"PIL.Image"},
     "cornu.tensorflow.keras.preprocessing.image": {"PIL.ImageEnhance", "scipy.ndimage"},
+    "cornu.utils.audio_folder": {"scipy.signal"},
 }
 
 

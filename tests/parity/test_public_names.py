@@ -12,6 +12,7 @@ OWN = {"data"}  # namespaces that Keras has not
 SPACES = (
     "",
     *(space for space in cornu._NAMESPACES if space not in OWN),
+    *(f"datasets.{name}" for name in cornu.datasets.__all__),
     "optimizers.schedules",
     "ops.image",
     "ops.linalg",

@@ -1,0 +1,106 @@
+"""A folder of sound files as a data set of waves."""
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu import lazy, validate
+from cornu.data import Dataset
+from cornu.utils import labelled_files
+
+signal = lazy.module("scipy.signal")
+
+__all__ = ["audio_dataset_from_directory"]
+
+_OWNER = "audio_dataset_from_directory"
+_ENDINGS = (".wav",)
+
+
+def audio_dataset_from_directory(
+    directory: str | os.PathLike,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    sampling_rate: int | None = None,
+    output_sequence_length: int | None = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Dataset | list[Dataset]:
+    """A data set of the sounds (.wav) of a folder, whose subfolders are the classes.
+
+    The files are read by the package soundfile while the data set is.
+
+    Args:
+        directory: the folder.
+        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
+            `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
+        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
+        batch_size: sounds in a batch; None gives single ones.
+        sampling_rate: samples a second that sounds are brought to, by a polyphase filter; None leaves them as they are.
+        output_sequence_length: samples that sounds are cut to, or filled up to with zeros at their end; None fills them
+            up to the longest of a batch.
+        ragged: must be False, for there are no ragged arrays: `batch_size=None` gives sounds as long as they are.
+        shuffle: whether the sounds are mixed, anew in each epoch; otherwise they come in the order of their paths.
+        seed: of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the sounds, the last ones after shuffling, that are to validate with.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
+        follow_links: whether subfolders that are links are entered.
+        verbose: whether to print how many files there are.
+
+    Returns:
+        A data set of float32 waves from -1 to 1 of shape `(batch, samples, channels)`, or of pairs with labels. Its
+        `class_names` and `file_paths` say what was found.
+
+    Raises:
+        FileNotFoundError: when there is no such folder.
+        ValueError: when there are no sounds in it, or the arguments do not go together.
+
+    Example:
+
+        import os, soundfile
+
+        for name in ("high/1.wav", "low/1.wav"):
+            os.makedirs(os.path.dirname(name))
+            soundfile.write(name, np.zeros(100), 8000)
+        for waves, labels in cornu.utils.audio_dataset_from_directory(".", verbose=False):
+            print(waves.shape, labels.shape)  # (2, 100, 1) (2,)
+    """
+    validate.one_of(ragged, (False,), "ragged", _OWNER)
+    rate = None if sampling_rate is None else validate.positive_int(sampling_rate, "sampling_rate", _OWNER)
+    length = output_sequence_length
+    if length is not None:
+        length = validate.positive_int(length, "output_sequence_length", _OWNER)
+    soundfile = validate.optional_import("soundfile", extra="audio", purpose=_OWNER)
+
+    def read(path: str) -> np.ndarray:
+        wave, found = soundfile.read(path, dtype="float32", always_2d=True)
+        if rate is not None and found != rate:
+            wave = _resampled(wave, found, rate)
+        return wave if length is None else _of_length(wave, length)
+
+    asked = labelled_files.Request(
+        _OWNER, "sounds", _ENDINGS, directory, labels, label_mode, class_names, batch_size, shuffle, seed,
+        validation_split, subset, follow_links, verbose,
+    )  # fmt: skip
+    return labelled_files.datasets(asked, read, Dataset.padded_batch if length is None else None)
+
+
+def _resampled(wave: np.ndarray, before: int, after: int) -> np.ndarray:
+    """A wave of shape (samples, channels) at another rate."""
+    common = math.gcd(before, after)
+    return signal.resample_poly(wave, after // common, before // common, axis=0).astype("float32")
+
+
+def _of_length(wave: np.ndarray, length: int) -> np.ndarray:
+    """The first samples of a wave, or all of them and zeros."""
+    return np.pad(wave[:length], [(0, max(0, length - len(wave))), (0, 0)])

@@ -1,0 +1,136 @@
+"""A folder of pictures as a data set of arrays of one size."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+from cornu.data import Dataset
+from cornu.utils import labelled_files
+from cornu.utils.resampling import INTERPOLATIONS, resized
+
+__all__ = ["image_dataset_from_directory"]
+
+_OWNER = "image_dataset_from_directory"
+_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: tuple[int, int] = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Dataset | list[Dataset]:
+    """A data set of the pictures of a folder, whose subfolders are the classes.
+
+    The pictures (BMP, GIF, JPEG, PNG; of a moving one the first frame) are read by Pillow while the data set is.
+
+    Args:
+        directory: the folder.
+        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
+            `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
+        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: 3, 4 or 1 channels.
+        batch_size: pictures in a batch; None gives single ones.
+        image_size: (height, width) that pictures are brought to, in pixels.
+        shuffle: whether the pictures are mixed, anew in each epoch; otherwise they come in the order of their paths.
+        seed: of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the pictures, the last ones after shuffling, that are to validate with.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
+        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos3"`, `"lanczos5"`, `"gaussian"` or
+            `"mitchellcubic"`.
+        follow_links: whether subfolders that are links are entered.
+        crop_to_aspect_ratio: whether a picture is cropped, in the middle, to the proportions of `image_size`.
+        pad_to_aspect_ratio: whether it keeps its proportions, and zeros fill up what it leaves of `image_size`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        format: must be `"tf"`, Keras's default: what comes back is a `cornu.data.Dataset`.
+        verbose: whether to print how many files there are.
+
+    Returns:
+        A data set of float32 pictures from 0 to 255 of shape `(batch, height, width, channels)`, or of pairs with
+        labels. Its `class_names` and `file_paths` say what was found.
+
+    Raises:
+        FileNotFoundError: when there is no such folder.
+        ValueError: when there are no pictures in it, or the arguments do not go together.
+
+    Example:
+
+        import os
+
+        for name in ("cats/1.png", "dogs/1.png"):
+            os.makedirs(os.path.dirname(name))
+            cornu.utils.save_img(name, np.random.random((20, 30, 3)))
+        data = cornu.utils.image_dataset_from_directory(".", image_size=(8, 8), verbose=False)
+        for images, labels in data:
+            print(images.shape, labels.shape, data.class_names)  # (2, 8, 8, 3) (2,) ['cats', 'dogs']
+    """
+    validate.one_of(format, ("tf",), "format", _OWNER)
+    validate.one_of(color_mode, tuple(_MODES), "color_mode", _OWNER)
+    validate.one_of(interpolation, INTERPOLATIONS, "interpolation", _OWNER)
+    height, width = validate.int_tuple(image_size, 2, "image_size", _OWNER)
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError(f"{_OWNER}: only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.")
+    first = validate.data_format(data_format, _OWNER) == "channels_first"
+    pillow = validate.optional_import("PIL.Image", extra="image", purpose=_OWNER)
+
+    def read(path: str) -> np.ndarray:
+        image = _pixels(pillow, path, color_mode)
+        if crop_to_aspect_ratio:
+            image = _cropped(image, height, width)
+        shaped = _padded if pad_to_aspect_ratio else resized
+        image = shaped(image, height, width, interpolation)
+        return image.transpose(2, 0, 1) if first else image
+
+    asked = labelled_files.Request(
+        _OWNER, "images", _ENDINGS, directory, labels, label_mode, class_names, batch_size, shuffle, seed,
+        validation_split, subset, follow_links, verbose,
+    )  # fmt: skip
+    return labelled_files.datasets(asked, read)
+
+
+def _pixels(pillow: Any, path: str, color_mode: str) -> np.ndarray:
+    """A picture as uint8 of shape (height, width, channels); of 16 bits the upper 8."""
+    with pillow.open(path) as image:
+        if image.mode.startswith("I"):
+            image = pillow.fromarray((np.asarray(image) >> 8).astype("uint8"))
+        pixels = np.asarray(image.convert(_MODES[color_mode]))
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _cropped(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle of an image, in the proportions of `height` and `width`."""
+    rows = min(image.shape[0], image.shape[1] * height // width)
+    columns = min(image.shape[1], image.shape[0] * width // height)
+    top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
+    return image[top : top + max(1, rows), left : left + max(1, columns)]
+
+
+def _padded(image: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
+    """An image as large as fits into `height` and `width` with its own proportions, and zeros around it."""
+    rows, columns = np.float32(image.shape[0]), np.float32(image.shape[1])
+    ratio = max(columns / np.float32(width), rows / np.float32(height))
+    down, across = float(rows / ratio), float(columns / ratio)
+    top, left = int(max(0, (height - down) / 2)), int(max(0, (width - across) / 2))
+    inner = resized(image, max(1, int(down)), max(1, int(across)), interpolation)
+    result = np.zeros((height, width, image.shape[2]), "float32")
+    result[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return result

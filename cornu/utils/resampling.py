@@ -1,0 +1,90 @@
+"""Images of any size brought to one by NumPy alone: no program is compiled for each new size, as JAX would do.
+
+Each output row is a weighted sum of a few input rows, and then each column of a few columns. Which ones, and with what
+weights, is worked out once for a pair of sizes. Pixels have their values at their centres, and where an image shrinks
+the kernel does not widen, as in TensorFlow's `tf.image.resize` without antialiasing.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Taps(NamedTuple):
+    """For each output position the input positions that go into it, and their weights, which add up to 1."""
+
+    places: np.ndarray  # (outputs, taps)
+    weights: np.ndarray  # (outputs, taps), float32
+
+
+def _cubic(x: np.ndarray, b: float, c: float) -> np.ndarray:
+    """The cubic kernels of Mitchell and Netravali, "Reconstruction filters in computer graphics", 1988."""
+    near = (12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b
+    far = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b + 24 * c
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0)) / 6
+
+
+def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
+
+
+_KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
+    "bilinear": (1, lambda x: np.maximum(0.0, 1 - x)),
+    "bicubic": (2, lambda x: _cubic(x, 0, 0.5)),
+    "gaussian": (1.5, lambda x: np.where(x < 1.5, np.exp(-2 * x**2), 0.0)),
+    "lanczos3": (3, _lanczos(3)),
+    "lanczos5": (5, _lanczos(5)),
+    "mitchellcubic": (2, lambda x: _cubic(x, 1 / 3, 1 / 3)),
+}  # half the width, and the weight at a distance, in pixels
+
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+
+
+def resized(image: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
+    """An image of shape (rows, columns, channels) at another size, as float32.
+
+    Args:
+        image: the image, of any dtype of numbers.
+        height: rows of the result.
+        width: columns of the result.
+        interpolation: one of `INTERPOLATIONS`.
+    """
+    rows = _along(image, taps(image.shape[0], height, interpolation), 0)
+    return _along(rows, taps(image.shape[1], width, interpolation), 1)
+
+
+def _along(image: np.ndarray, taken: Taps, axis: int) -> np.ndarray:
+    """The weighted sums along one axis."""
+    shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+    total: np.ndarray | None = None
+    for places, weights in zip(taken.places.T, taken.weights.T, strict=True):
+        part = np.multiply(np.take(image, places, axis), weights.reshape(shape), dtype="float32", casting="same_kind")
+        total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
+    return total
+
+
+@functools.lru_cache(maxsize=1024)
+def taps(before: int, after: int, interpolation: str) -> Taps:
+    """What each of `after` positions is made of, where there were `before`."""
+    scale = before / after
+    centres = (np.arange(after) + 0.5) * scale
+    if interpolation == "nearest":
+        places = np.minimum(np.floor(centres), before - 1)[:, None]
+        weights = np.ones(places.shape)
+    elif interpolation == "area":
+        places = np.floor(centres - scale / 2)[:, None] + np.arange(math.ceil(scale) + 1)
+        left, right = (centres - scale / 2)[:, None], (centres + scale / 2)[:, None]
+        weights = np.maximum(0.0, np.minimum(places + 1, right) - np.maximum(places, left))
+    else:
+        radius, kernel = _KERNELS[interpolation]
+        places = np.ceil(centres - radius - 0.5)[:, None] + np.arange(math.ceil(2 * radius))
+        weights = kernel(np.abs(places + 0.5 - centres[:, None]))
+    weights = np.where((places >= 0) & (places < before), weights, 0.0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    used = weights.any(axis=0)
+    places = np.clip(places[:, used], 0, before - 1).astype(np.intp)
+    return Taps(places, weights[:, used].astype("float32"))

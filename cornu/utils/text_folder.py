@@ -1,0 +1,85 @@
+"""A folder of text files as a data set of texts."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cornu import validate
+from cornu.data import Dataset
+from cornu.utils import labelled_files
+
+__all__ = ["text_dataset_from_directory"]
+
+_OWNER = "text_dataset_from_directory"
+_ENDINGS = (".txt",)
+
+
+def text_dataset_from_directory(
+    directory: str | os.PathLike,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    max_length: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Dataset | list[Dataset]:
+    """A data set of the text files (.txt, UTF-8) of a folder, whose subfolders are the classes.
+
+    Args:
+        directory: the folder.
+        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
+            `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
+        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
+        batch_size: texts in a batch; None gives single ones.
+        max_length: bytes of UTF-8 after which a text is cut; None for no bound.
+        shuffle: whether the texts are mixed, anew in each epoch; otherwise they come in the order of their paths.
+        seed: of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the texts, the last ones after shuffling, that are to validate with.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
+        follow_links: whether subfolders that are links are entered.
+        format: must be `"tf"`, Keras's default: what comes back is a `cornu.data.Dataset`.
+        verbose: whether to print how many files there are.
+
+    Returns:
+        A data set of texts of shape `(batch,)`, or of pairs with labels. Its `class_names` and `file_paths` say what
+        was found.
+
+    Raises:
+        FileNotFoundError: when there is no such folder.
+        ValueError: when there are no text files in it, or the arguments do not go together.
+
+    Example:
+
+        import os, pathlib
+
+        for name, text in (("neg/1.txt", "what a bore"), ("pos/1.txt", "what a film")):
+            os.makedirs(os.path.dirname(name))
+            pathlib.Path(name).write_text(text)
+        data = cornu.utils.text_dataset_from_directory(".", shuffle=False, verbose=False)
+        for texts, labels in data:
+            print(texts, labels, data.class_names)  # ['what a bore' 'what a film'] [0 1] ['neg', 'pos']
+    """
+    validate.one_of(format, ("tf",), "format", _OWNER)
+    longest = None if max_length is None else validate.positive_int(max_length, "max_length", _OWNER)
+
+    def read(path: str) -> np.ndarray:
+        with open(path, "rb") as file:
+            content = file.read(-1 if longest is None else longest + 1)
+        if longest is None or len(content) <= longest:
+            return np.asarray(content.decode())
+        return np.asarray(content[:longest].decode(errors="ignore"))  # a sign that is cut in two is left out
+
+    asked = labelled_files.Request(
+        _OWNER, "text files", _ENDINGS, directory, labels, label_mode, class_names, batch_size, shuffle, seed,
+        validation_split, subset, follow_links, verbose,
+    )  # fmt: skip
+    return labelled_files.datasets(asked, read)
