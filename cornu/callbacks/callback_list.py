@@ -20,10 +20,10 @@ class CallbackList(Callback):
     they become floats when a callback first looks at them, so a batch costs no waiting unless somebody reads it.
 
     Args:
-        callbacks: Callbacks, or one; nested lists are laid flat.
+        callbacks: Callbacks, or one; nested lists are laid flat. None by default.
         add_history: Whether to add a `History` if there is none.
         add_progbar: Whether to add a `ProgbarLogger` if there is none.
-        model: The model that the callbacks watch.
+        model: The model that the callbacks watch. None by default.
         **params: What the callbacks find in `params`: `verbose`, `epochs`, `steps`.
 
     Example:

@@ -27,8 +27,8 @@ class CSVLogger(Callback):
 
     Args:
         filename: Path of the file.
-        separator: Character between two cells.
-        append: Whether to go on at the end of an existing file, under its own header.
+        separator: Character between two cells. Defaults to `","`.
+        append: Whether to go on at the end of an existing file, under its own header. Defaults to False.
 
     Example:
         logger = cornu.callbacks.CSVLogger("training.csv")

@@ -8,14 +8,14 @@ class EarlyStopping(MonitorCallback):
     """Stop training when a value has not improved for some epochs.
 
     Args:
-        monitor: Name of the value to watch.
-        min_delta: Least change that counts as an improvement.
+        monitor: Name of the value to watch. Defaults to `"val_loss"`.
+        min_delta: Least change that counts as an improvement. Defaults to 0.
         patience: Epochs without improvement after which training stops.
-        verbose: 1 to say when it stops.
+        verbose: 1 to say when it stops. Defaults to 0.
         mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
-        baseline: Value that must be beaten for the patience to start anew.
-        restore_best_weights: Whether the model ends with the weights of its best epoch.
-        start_from_epoch: Epochs to let pass before watching.
+        baseline: Value that must be beaten for the patience to start anew. None by default.
+        restore_best_weights: Whether the model ends with the weights of its best epoch. Defaults to False.
+        start_from_epoch: Epochs to let pass before watching. Defaults to 0.
 
     Example:
         stop = cornu.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)

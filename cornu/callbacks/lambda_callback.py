@@ -13,12 +13,12 @@ class LambdaCallback(Callback):
     """Call plain functions at the hooks of the same names.
 
     Args:
-        on_epoch_begin: Function of `(epoch, logs)`.
-        on_epoch_end: Function of `(epoch, logs)`.
-        on_train_begin: Function of `(logs)`.
-        on_train_end: Function of `(logs)`.
-        on_train_batch_begin: Function of `(batch, logs)`.
-        on_train_batch_end: Function of `(batch, logs)`.
+        on_epoch_begin: Function of `(epoch, logs)`. None by default.
+        on_epoch_end: Function of `(epoch, logs)`. None by default.
+        on_train_begin: Function of `(logs)`. None by default.
+        on_train_end: Function of `(logs)`. None by default.
+        on_train_batch_begin: Function of `(batch, logs)`. None by default.
+        on_train_batch_end: Function of `(batch, logs)`. None by default.
         **kwargs: Functions for any other hook; anything else becomes an attribute of the same name.
 
     Example:

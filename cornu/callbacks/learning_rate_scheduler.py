@@ -16,7 +16,7 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: Function of the epoch's number (from 0) and the current learning rate that returns the new one; a
             function of the epoch alone will do.
-        verbose: 1 to say the learning rate of each epoch.
+        verbose: 1 to say the learning rate of each epoch. Defaults to 0.
 
     Example:
         halve = cornu.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)

@@ -32,13 +32,13 @@ class ModelCheckpoint(MonitorCallback):
     Args:
         filepath: Where to save; may hold `{epoch:02d}`, `{batch}` and any name of the logs, as `{val_loss:.2f}`.
             Ends in `.keras` or `.h5` for whole models, in `.weights.h5` for weights alone.
-        monitor: Name of the value that says which model is best.
-        verbose: 1 to say what is saved.
-        save_best_only: Whether to save only when the value is better than ever before.
-        save_weights_only: Whether to save the weights alone.
+        monitor: Name of the value that says which model is best. Defaults to `"val_loss"`.
+        verbose: 1 to say what is saved. Defaults to 0.
+        save_best_only: Whether to save only when the value is better than ever before. Defaults to False.
+        save_weights_only: Whether to save the weights alone. Defaults to False.
         mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: Value that the first saved model must beat.
+        initial_value_threshold: Value that the first saved model must beat. None by default.
 
     Example:
         checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)

@@ -11,14 +11,14 @@ class ReduceLROnPlateau(MonitorCallback):
     """Multiply the learning rate by a factor when a value has not improved for some epochs.
 
     Args:
-        monitor: Name of the value to watch.
-        factor: What the learning rate is multiplied by, below 1.
+        monitor: Name of the value to watch. Defaults to `"val_loss"`.
+        factor: What the learning rate is multiplied by, below 1. Defaults to 0.1.
         patience: Epochs without improvement after which the rate falls.
-        verbose: 1 to say each change.
+        verbose: 1 to say each change. Defaults to 0.
         mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
-        min_delta: Least change that counts as an improvement.
-        cooldown: Epochs to wait after a change before counting again.
-        min_lr: Least learning rate.
+        min_delta: Least change that counts as an improvement. Defaults to 0.0001.
+        cooldown: Epochs to wait after a change before counting again. Defaults to 0.
+        min_lr: Least learning rate. Defaults to 0.0.
 
     Example:
         reduce = cornu.callbacks.ReduceLROnPlateau(factor=0.2, patience=5, min_lr=1e-5)

@@ -46,7 +46,7 @@ class MaxNorm(Constraint):
     """Scale down every weight vector that is longer than `max_value`.
 
     Args:
-        max_value: longest norm allowed.
+        max_value: longest norm allowed. Defaults to 2.
         axis: axis or axes of one vector: 0 for a Dense kernel `(inputs, units)`, `[0, 1, 2]` for a Conv2D kernel.
 
     Example:
@@ -71,9 +71,9 @@ class MinMaxNorm(Constraint):
     """Bring the length of every weight vector between two bounds, at once or by degrees.
 
     Args:
-        min_value: shortest norm allowed.
-        max_value: longest norm allowed.
-        rate: share of the way to the bound that one update goes, from 0 to 1.
+        min_value: shortest norm allowed. Defaults to 0.0.
+        max_value: longest norm allowed. Defaults to 1.0.
+        rate: share of the way to the bound that one update goes, from 0 to 1. Defaults to 1.0.
         axis: axis or axes of one vector, as in `MaxNorm`.
 
     Example:

@@ -16,7 +16,7 @@ class Constant(Initializer):
     """Every entry is `value`.
 
     Args:
-        value: number, or an array that broadcasts to the shape asked for.
+        value: number, or an array that broadcasts to the shape asked for. Defaults to 0.0.
 
     Example:
 
@@ -62,7 +62,7 @@ class Identity(Initializer):
     """The identity matrix times `gain`, for weights of rank 2.
 
     Args:
-        gain: factor.
+        gain: factor. Defaults to 1.0.
 
     Example:
 
@@ -93,7 +93,7 @@ class STFT(Initializer):
         side: `"real"` or `"imag"`.
         window: name of a SciPy window, an array of `frame_length` numbers, or None for a rectangle left unscaled.
         scaling: `"density"` divides the window by its root of summed squares, `"spectrum"` by its sum, None by 1.
-        periodic: whether the window is periodic (for spectra) rather than symmetric (for filters).
+        periodic: whether the window is periodic (for spectra) rather than symmetric (for filters). Defaults to False.
 
     Example:
 

@@ -80,8 +80,8 @@ class RandomNormal(RandomInitializer):
     """Values of a normal distribution.
 
     Args:
-        mean: mean.
-        stddev: standard deviation.
+        mean: mean. Defaults to 0.0.
+        stddev: standard deviation. Defaults to 0.05.
         seed: int, `SeedGenerator` or None.
 
     Example:
@@ -102,8 +102,8 @@ class TruncatedNormal(RandomNormal):
     """Values of a normal distribution, those further than two standard deviations from the mean drawn again.
 
     Args:
-        mean: mean.
-        stddev: standard deviation before the truncation.
+        mean: mean. Defaults to 0.0.
+        stddev: standard deviation before the truncation. Defaults to 0.05.
         seed: int, `SeedGenerator` or None.
 
     Example:
@@ -119,8 +119,8 @@ class RandomUniform(RandomInitializer):
     """Values of a uniform distribution over `[minval, maxval)`.
 
     Args:
-        minval: lower end.
-        maxval: upper end.
+        minval: lower end. Defaults to -0.05.
+        maxval: upper end. Defaults to 0.05.
         seed: int, `SeedGenerator` or None.
 
     Example:
@@ -144,13 +144,13 @@ class VarianceScaling(RandomInitializer):
     convolution kernel, each counts once for every position of the kernel.
 
     Args:
-        scale: positive factor.
+        scale: positive factor. Defaults to 1.0.
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
         seed: int, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs; with `output_axes`, for weights of other layouts than
-            `(*kernel, inputs, outputs)`.
-        output_axes: axes that count as outputs.
+            `(*kernel, inputs, outputs)`. None by default.
+        output_axes: axes that count as outputs. None by default.
 
     Example:
 
@@ -319,7 +319,7 @@ class Orthogonal(RandomInitializer):
     The axes before the last are taken as one: then the columns are orthonormal, or the rows where there are fewer.
 
     Args:
-        gain: factor.
+        gain: factor. Defaults to 1.0.
         seed: int, `SeedGenerator` or None.
 
     Example:

@@ -59,8 +59,8 @@ class ReLU(_ActivationLayer):
 
     Args:
         max_value: largest output, 0 or more; None sets no limit.
-        negative_slope: slope below the threshold, 0 or more.
-        threshold: value up to which inputs are damped, 0 or more.
+        negative_slope: slope below the threshold, 0 or more. Defaults to 0.0.
+        threshold: value up to which inputs are damped, 0 or more. Defaults to 0.0.
 
     Example:
 
@@ -90,7 +90,7 @@ class LeakyReLU(_ActivationLayer):
     """`x` where positive, `negative_slope * x` elsewhere (Maas et al., 2013).
 
     Args:
-        negative_slope: slope of the negative side, 0 or more. Older scripts call it `alpha`.
+        negative_slope: slope of the negative side, 0 or more. Older scripts call it `alpha`. Defaults to 0.3.
 
     Example:
 
@@ -115,11 +115,11 @@ class PReLU(_ActivationLayer):
     """`x` where positive, `alpha * x` elsewhere, with a slope for each feature that is learned (He et al., 2015).
 
     Args:
-        alpha_initializer: first values of the slopes.
-        alpha_regularizer: penalty on them.
-        alpha_constraint: constraint on them.
+        alpha_initializer: first values of the slopes. Defaults to `"Zeros"`.
+        alpha_regularizer: penalty on them. None by default.
+        alpha_constraint: constraint on them. None by default.
         shared_axes: axes, counted from 1, along which one slope serves all positions: `[1, 2]` gives a slope for each
-            channel of an image.
+            channel of an image. None by default.
 
     Example:
 
@@ -173,7 +173,7 @@ class ELU(_ActivationLayer):
     """`x` where positive, `alpha * (exp(x) - 1)` elsewhere (Clevert et al., 2015).
 
     Args:
-        alpha: minus the limit for very negative inputs.
+        alpha: minus the limit for very negative inputs. Defaults to 1.0.
 
     Example:
 
@@ -195,7 +195,7 @@ class Softmax(_ActivationLayer):
     """Positive numbers that sum to 1 along an axis, `exp(x) / sum(exp(x))`.
 
     Args:
-        axis: axis, or several that are taken together.
+        axis: axis, or several that are taken together. Defaults to -1.
 
     Call arguments:
         inputs: tensor.

@@ -28,9 +28,9 @@ class Attention(Layer):
     - `use_causal_mask`: whether a query sees no source after its own position.
 
     Args:
-        use_scale: whether the scores are multiplied by a trained number.
+        use_scale: whether the scores are multiplied by a trained number. Defaults to False.
         score_mode: `"dot"`, or `"concat"` for scores `w * sum(tanh(scale * (query + key)))`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1.
+        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
         seed: int for the dropout; None draws one.
 
     Input shape:
@@ -141,8 +141,8 @@ class AdditiveAttention(Attention):
     Called as `Attention` is.
 
     Args:
-        use_scale: whether the sum is weighted by a trained vector.
-        dropout: fraction of the weights that is dropped in training, 0 to 1.
+        use_scale: whether the sum is weighted by a trained vector. Defaults to True.
+        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
 
     Input shape:
         query `(batch, targets, depth)`, value `(batch, sources, depth)`, key `(batch, sources, depth)`.

@@ -30,7 +30,7 @@ class Bidirectional(OuterLayer):
     Args:
         layer: an `RNN`, `LSTM`, `GRU`, ... or a layer with the same arguments and attributes. It is copied.
         merge_mode: "concat", "sum", "mul", "ave", or None for a pair of outputs.
-        weights: first weights, those of the forward layer and then those of the backward one.
+        weights: first weights, those of the forward layer and then those of the backward one. None by default.
         backward_layer: the layer for the other direction, with `go_backwards` the other way; None copies `layer`.
 
     Call arguments: as in `RNN`; the first half of `initial_state` is for the forward layer.

@@ -15,9 +15,9 @@ class CategoryEncoding(HostLayer):
     An integer outside of that range counts nowhere.
 
     Args:
-        num_tokens: number of categories.
+        num_tokens: number of categories. None by default.
         output_mode: "one_hot" for a vector for each integer; "multi_hot" for one vector a sample, with 1 for each
-            category that occurs; "count" for one that says how often each occurs.
+            category that occurs; "count" for one that says how often each occurs. Defaults to `"multi_hot"`.
         sparse: must be False.
 
     Input shape:

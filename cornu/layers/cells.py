@@ -262,13 +262,16 @@ class SimpleRNNCell(GatedCell):
 
     Args:
         units: size of state and output.
-        activation: name or function.
-        use_bias: whether to add a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
-        seed: int or SeedGenerator for dropout.
+        activation: name or function. Defaults to `"tanh"`.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
+        seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
 
@@ -299,14 +302,18 @@ class LSTMCell(GatedCell):
 
     Args:
         units: size of states and output.
-        activation, recurrent_activation: names or functions, for the memory and for the gates.
-        use_bias: whether to add a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        unit_forget_bias: whether the forget gate's bias starts at one.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
-        seed: int or SeedGenerator for dropout.
+        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
+            and `"sigmoid"`.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
+        seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [h, c], each (batch, units), to (batch, units) and the same states.
 
@@ -394,14 +401,18 @@ class GRUCell(GatedCell):
 
     Args:
         units: size of state and output.
-        activation, recurrent_activation: names or functions, for the candidate and for the gates.
-        use_bias: whether to add a bias (one for inputs and one for the state with `reset_after`).
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        activation, recurrent_activation: names or functions, for the candidate and for the gates. Default to
+            `"tanh"` and `"sigmoid"`.
+        use_bias: whether to add a bias (one for inputs and one for the state with `reset_after`). Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
         reset_after: whether the reset gate acts after the product, as in cuDNN, or before.
-        seed: int or SeedGenerator for dropout.
+        seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
 

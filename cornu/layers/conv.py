@@ -184,17 +184,17 @@ class Conv1D(_Conv):
     Args:
         filters: number of output channels.
         kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise.
+        strides: step of the kernel, likewise. Defaults to 1.
         padding: `"valid"` (none), `"same"` (stride 1 keeps the size) or `"causal"` (no output sees a later input).
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         dilation_rate: distance of the kernel's elements; not together with strides above 1.
-        groups: number of groups of channels that do not see each other; divides channels and filters.
+        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
         activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
 
@@ -217,8 +217,22 @@ class Conv1D(_Conv):
 class Conv2D(_Conv):
     """Convolution of images: each output pixel is a weighted sum of the pixels under the kernel.
 
-    The arguments are those of `Conv1D`, but for `"causal"` padding, with a pair (height, width) where an axis of space
-    is meant.
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or (height, width).
+        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1)`.
+        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -282,7 +296,22 @@ class Conv2D(_Conv):
 class Conv3D(_Conv):
     """Convolution of volumes or videos: each output voxel is a weighted sum of the voxels under the kernel.
 
-    The arguments are those of `Conv2D`, with three numbers where axes of space are meant.
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or three, one for each axis of space.
+        strides: step of the kernel, likewise. Defaults to `(1, 1, 1)`.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1, 1)`.
+        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
+        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
@@ -410,17 +439,17 @@ class Conv1DTranspose(_ConvTranspose):
     Args:
         filters: number of output channels.
         kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: distance of the stamps on the output, likewise.
+        strides: distance of the stamps on the output, likewise. Defaults to 1.
         padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
         output_padding: steps added at the end, less than `strides`; None lets `padding` decide the size.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         dilation_rate: distance of the kernel's elements; not together with strides above 1.
         activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -440,7 +469,20 @@ class Conv1DTranspose(_ConvTranspose):
 class Conv2DTranspose(_ConvTranspose):
     """Transposed convolution of images: each input pixel stamps the kernel on the output, `strides` pixels apart.
 
-    The arguments are those of `Conv1DTranspose`, with a pair (height, width) where an axis of space is meant.
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or (height, width).
+        strides: distance of the stamps on the output, likewise. Defaults to `(1, 1)`.
+        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
+        output_padding: pixels added at the end, less than `strides`; None lets `padding` decide the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1)`.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -500,7 +542,20 @@ class Conv2DTranspose(_ConvTranspose):
 class Conv3DTranspose(_ConvTranspose):
     """Transposed convolution of volumes: each input voxel stamps the kernel on the output, `strides` voxels apart.
 
-    The arguments are those of `Conv1DTranspose`, with three numbers where axes of space are meant.
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the kernel, an int or three, one for each axis of space.
+        strides: distance of the stamps on the output, likewise. Defaults to `(1, 1, 1)`.
+        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
+        output_padding: pixels added at the end, less than `strides`; None lets `padding` decide the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1, 1)`.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
@@ -610,17 +665,17 @@ class DepthwiseConv1D(_DepthwiseConv):
 
     Args:
         kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise.
+        strides: step of the kernel, likewise. Defaults to 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        depth_multiplier: number of output channels for an input channel.
+        depth_multiplier: number of output channels for an input channel. Defaults to 1.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements.
+        dilation_rate: distance of the kernel's elements. Defaults to 1.
         activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added.
-        depthwise_initializer, bias_initializer: how the weights start.
-        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output.
-        depthwise_constraint, bias_constraint: functions of the weights after each update.
+        use_bias: whether a bias is added. Defaults to True.
+        depthwise_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        depthwise_constraint, bias_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -640,7 +695,19 @@ class DepthwiseConv1D(_DepthwiseConv):
 class DepthwiseConv2D(_DepthwiseConv):
     """Convolution of each channel of an image by itself, with `depth_multiplier` kernels a channel.
 
-    The arguments are those of `DepthwiseConv1D`, with a pair (height, width) where an axis of space is meant.
+    Args:
+        kernel_size: size of the kernel, an int or (height, width).
+        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        depth_multiplier: number of output channels for an input channel. Defaults to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements. Defaults to `(1, 1)`.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        depthwise_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        depthwise_constraint, bias_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -766,17 +833,20 @@ class SeparableConv1D(_SeparableConv):
     Args:
         filters: number of output channels.
         kernel_size: size of the depthwise kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise.
+        strides: step of the kernel, likewise. Defaults to 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements.
-        depth_multiplier: number of channels between the two steps for an input channel.
+        dilation_rate: distance of the kernel's elements. Defaults to 1.
+        depth_multiplier: number of channels between the two steps for an input channel. Defaults to 1.
         activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added.
-        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start.
+        use_bias: whether a bias is added. Defaults to True.
+        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start. Default to
+            `"glorot_uniform"`, `"glorot_uniform"` and `"zeros"`.
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output.
+            None by default.
+        activity_regularizer: penalty on the output. None by default.
         depthwise_constraint, pointwise_constraint, bias_constraint: functions of the weights after each update.
+            None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -796,7 +866,23 @@ class SeparableConv1D(_SeparableConv):
 class SeparableConv2D(_SeparableConv):
     """A depthwise convolution of images, then a 1x1 convolution that mixes the channels (Chollet, 2016).
 
-    The arguments are those of `SeparableConv1D`, with a pair (height, width) where an axis of space is meant.
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the depthwise kernel, an int or (height, width).
+        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        dilation_rate: distance of the kernel's elements. Defaults to `(1, 1)`.
+        depth_multiplier: number of channels between the two steps for an input channel. Defaults to 1.
+        activation: function of the result, by name or callable; None is linear.
+        use_bias: whether a bias is added. Defaults to True.
+        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start. Default to
+            `"glorot_uniform"`, `"glorot_uniform"` and `"zeros"`.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+            None by default.
+        activity_regularizer: penalty on the output. None by default.
+        depthwise_constraint, pointwise_constraint, bias_constraint: functions of the weights after each update.
+            None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.

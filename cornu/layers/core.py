@@ -47,7 +47,7 @@ class Lambda(Layer):
         output_shape: shape of the output without the batch axis (a list of tuples for several outputs), or a function
             of the input shape; None finds it by running the function abstractly.
         mask: the output's mask, or a function of (inputs, mask) that makes it; None drops masks.
-        arguments: dictionary of further arguments for the function.
+        arguments: dictionary of further arguments for the function. None by default.
 
     Example:
 

@@ -39,7 +39,7 @@ class Cropping1D(_Cropping):
     """Takes time steps away at both ends.
 
     Args:
-        cropping: int, or two ints (before, after).
+        cropping: int, or two ints (before, after). Defaults to `(1, 1)`.
 
     Input shape: `(batch, steps, features)`. Output shape: `(batch, steps - before - after, features)`.
 
@@ -61,7 +61,8 @@ class Cropping2D(_Cropping):
     """Takes rows and columns away at the edges of images.
 
     Args:
-        cropping: int, two ints (height, width), or two pairs ((top, bottom), (left, right)).
+        cropping: int, two ints (height, width), or two pairs ((top, bottom), (left, right)). Defaults to `((0, 0),
+            (0, 0))`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
@@ -82,7 +83,7 @@ class Cropping3D(_Cropping):
     """Takes planes away at the faces of volumes.
 
     Args:
-        cropping: int, three ints, or three pairs (before, after).
+        cropping: int, three ints, or three pairs (before, after). Defaults to `((1, 1), (1, 1), (1, 1))`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.

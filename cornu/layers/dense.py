@@ -20,11 +20,11 @@ class Dense(LowRankAdaptation, Layer):
     Args:
         units: size of the output, a positive int.
         activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
+        use_bias: whether a bias is added. Defaults to True.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
         quantization_config: must be None: weights stay floating-point numbers.

@@ -19,11 +19,11 @@ class Discretization(HostLayer):
     """Numbers the ranges between boundaries from 0 on: a number `x` falls into the range `i` with `b[i-1] <= x < b[i]`.
 
     Args:
-        bin_boundaries: the boundaries, in rising order.
+        bin_boundaries: the boundaries, in rising order. None by default.
         num_bins: number of ranges that `adapt` makes, each with as many of the data's values as the others; fewer
-            where the data have fewer values.
+            where the data have fewer values. None by default.
         epsilon: how far a boundary that `adapt` finds may lie from where it should, as a fraction of the data. A
-            smaller one takes more memory.
+            smaller one takes more memory. Defaults to 0.01.
         output_mode: "int" for the number of the range; "one_hot", "multi_hot" or "count" for vectors, as in
             `CategoryEncoding`.
         sparse: must be False.

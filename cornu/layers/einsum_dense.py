@@ -112,9 +112,9 @@ class EinsumDense(LowRankAdaptation, Layer):
         output_shape: size or sizes of the output's axes without the batch; None takes the input's size.
         activation: function of the result, by name or callable; None is linear.
         bias_axes: letters of the output along which the bias lies, such as `"d"`; None for no bias.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
+        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
         gptq_unpacked_column_size, quantization_config: must be None: weights stay floating-point numbers.

@@ -23,11 +23,11 @@ class Embedding(LowRankAdaptation, Layer):
     Args:
         input_dim: number of different integers, the largest one plus 1.
         output_dim: size of the vectors.
-        embeddings_initializer: how the table starts.
-        embeddings_regularizer: penalty on the table, added to the loss.
-        embeddings_constraint: function of the table after each update.
-        mask_zero: whether 0 is padding, which later layers skip.
-        weights: the table's first values, an array or a list of one.
+        embeddings_initializer: how the table starts. Defaults to `"uniform"`.
+        embeddings_regularizer: penalty on the table, added to the loss. None by default.
+        embeddings_constraint: function of the table after each update. None by default.
+        mask_zero: whether 0 is padding, which later layers skip. Defaults to False.
+        weights: the table's first values, an array or a list of one. None by default.
         lora_rank: rank of a trained correction to the then frozen table; None trains the table itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
         quantization_config: must be None: weights stay floating-point numbers.
@@ -117,11 +117,11 @@ class ReversibleEmbedding(Embedding):
     Args:
         input_dim: number of different integers.
         output_dim: size of the vectors.
-        tie_weights: whether both directions share one table.
-        embeddings_initializer: how the tables start.
-        embeddings_regularizer: penalty on the table, added to the loss.
-        embeddings_constraint: function of the table after each update.
-        mask_zero: whether 0 is padding, which later layers skip.
+        tie_weights: whether both directions share one table. Defaults to True.
+        embeddings_initializer: how the tables start. Defaults to `"uniform"`.
+        embeddings_regularizer: penalty on the table, added to the loss. None by default.
+        embeddings_constraint: function of the table after each update. None by default.
+        mask_zero: whether 0 is padding, which later layers skip. Defaults to False.
         reverse_dtype: dtype of the way back; None takes the vectors' or the layer's, whichever is wider.
         logit_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; None is no bound.
 

@@ -21,8 +21,8 @@ class Normalization(Layer):
     Args:
         axis: axis or axes that each have a mean and a variance of their own; None has one of both for all values.
         mean: the mean, a number or one for each feature; None leaves it to `adapt`.
-        variance: the variance, given or left out together with `mean`.
-        invert: whether the inputs are normalized already and get mean and variance back.
+        variance: the variance, given or left out together with `mean`. None by default.
+        invert: whether the inputs are normalized already and get mean and variance back. Defaults to False.
 
     Input shape:
         Any in which the axes of `axis` have known sizes.

@@ -20,7 +20,7 @@ class HashedCrossing(HostLayer):
 
     Args:
         num_bins: number of bins.
-        output_mode: "int" for the bin, "one_hot" for a vector.
+        output_mode: "int" for the bin, "one_hot" for a vector. Defaults to `"int"`.
         sparse: must be False.
         name: name.
         dtype: dtype of the output.

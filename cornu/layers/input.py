@@ -13,12 +13,12 @@ class InputLayer(Layer):
     """The layer behind `Input`: it has one node without inputs, whose output is the symbolic tensor.
 
     Args:
-        shape: shape of one sample.
+        shape: shape of one sample. None by default.
         batch_size: number of samples in a batch, or None.
         dtype: dtype name; None is floatx.
         sparse, ragged: must be False or None.
         batch_shape: shape with the batch dimension, instead of `shape`.
-        input_tensor: an existing symbolic tensor.
+        input_tensor: an existing symbolic tensor. None by default.
         optional: whether the model may be called with None here.
         name: name.
 

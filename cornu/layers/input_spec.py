@@ -16,9 +16,9 @@ class InputSpec(Configurable):
     Args:
         dtype: expected dtype name, or None for any.
         shape: expected shape, None for free dimensions.
-        ndim, max_ndim, min_ndim: exact, highest and lowest rank.
-        axes: dictionary from axis to size.
-        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
+        ndim, max_ndim, min_ndim: exact, highest and lowest rank. None by default.
+        axes: dictionary from axis to size. None by default.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra. Defaults to False.
         name: the key of this input in a dictionary of inputs.
         optional: whether None may be passed.
 

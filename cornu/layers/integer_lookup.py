@@ -22,19 +22,21 @@ class IntegerLookup(IndexLookup):
     Args:
         max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
         num_oov_indices: number of indices for unknown integers, which are spread over them; with 0 an unknown integer
-            is an error, or counts nowhere inside a model.
+            is an error, or counts nowhere inside a model. Defaults to 1.
         mask_token: integer that stands for padding: index 0 in the mode "int", left out in others; None for none.
-        oov_token: what `invert` gives for the indices of unknown integers.
+        oov_token: what `invert` gives for the indices of unknown integers. Defaults to -1.
         vocabulary: the integers, or the path of a file with one a line; None leaves it to `adapt`.
-        vocabulary_dtype: must be "int64".
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each integer counts.
-        invert: whether indices come in and integers of the vocabulary go out.
+        vocabulary_dtype: must be "int64". Defaults to `"int64"`.
+        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each integer counts. None by default.
+        invert: whether indices come in and integers of the vocabulary go out. Defaults to False.
         output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
-            a sample: of ones, of counts, of counts times idf weights.
+            a sample: of ones, of counts, of counts times idf weights. Defaults to `"int"`.
         sparse: must be False.
-        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary.
+        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
+            to False.
         oov_method: how unknown integers are spread: by their remainder ("floormod") or a hash ("farmhash").
-        salt: one or two integers that make another hash.
+            Defaults to `"floormod"`.
+        salt: one or two integers that make another hash. None by default.
         name: name.
 
     Input shape:

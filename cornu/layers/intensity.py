@@ -19,7 +19,7 @@ class AutoContrast(ImageLayer):
     The layer acts outside of training, too. A channel of one value stays as it is.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
@@ -56,8 +56,8 @@ class Equalization(ImageLayer):
     one of a single tone stays as it is.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
-        bins: number of bins, at least 2.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        bins: number of bins, at least 2. Defaults to 256.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape and output shape:
@@ -111,7 +111,7 @@ class RandomPosterization(RandomValueLayer):
     Args:
         factor: bounds, from 1 to 8, of the number of bits that are kept, the upper one excluded unless both are equal;
             one number stands for 1 to itself.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -154,8 +154,8 @@ class RandomInvert(RandomValueLayer):
     """Inverts some images in training: `lowest + highest - x`.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
-        value_range: the lowest and the highest value of a pixel.
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
@@ -190,9 +190,9 @@ class Solarization(RandomValueLayer):
 
     Args:
         addition_factor: bounds, from 0 to 1, of what is added, in parts of the width of `value_range`; one number
-            stands for 0 to itself.
-        threshold_factor: bounds of the threshold, likewise.
-        value_range: the lowest and the highest value of a pixel.
+            stands for 0 to itself. Defaults to 0.0.
+        threshold_factor: bounds of the threshold, likewise. Defaults to 0.0.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
     Input shape and output shape:

@@ -72,10 +72,10 @@ class Layer(Operation):
     Subclasses write `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`.
 
     Args:
-        activity_regularizer: regularizer of the output, added to the loss.
-        trainable: whether training changes the layer's weights.
+        activity_regularizer: regularizer of the output, added to the loss. None by default.
+        trainable: whether training changes the layer's weights. Defaults to True.
         dtype: dtype or dtype policy; None takes the global policy.
-        autocast: whether floating-point inputs are cast to the compute dtype.
+        autocast: whether floating-point inputs are cast to the compute dtype. Defaults to True.
         name: name; None makes one from the class's name.
 
     Example:

@@ -16,7 +16,7 @@ class Masking(Layer):
     """Mask each time step whose features all equal a value, and set them to zero.
 
     Args:
-        mask_value: the value.
+        mask_value: the value. Defaults to 0.0.
 
     Shapes: (batch, time, features) to the same; the mask is (batch, time), False at skipped steps.
 

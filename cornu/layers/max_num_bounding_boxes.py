@@ -16,7 +16,7 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     Args:
         max_number: number of boxes, the first ones of each image.
-        fill_value: coordinates and labels of the boxes that are added.
+        fill_value: coordinates and labels of the boxes that are added. Defaults to -1.
 
     Input shape:
         A dictionary of "images" and "bounding_boxes", a dictionary of "boxes", `(batch, boxes, 4)` or `(boxes, 4)`, and

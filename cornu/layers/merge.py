@@ -280,7 +280,7 @@ class Concatenate(_Joining):
     """Its inputs one after the other along an axis.
 
     Args:
-        axis: the axis, whose sizes may differ.
+        axis: the axis, whose sizes may differ. Defaults to -1.
 
     Example:
 
@@ -347,6 +347,7 @@ class Dot(_Joining):
     Args:
         axes: the axis of both inputs, or two axes (of the first, of the second); the batch axis 0 cannot be one.
         normalize: whether both are divided by their length along the axis first, which gives the cosine similarity.
+            Defaults to False.
 
     Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` without any.
 

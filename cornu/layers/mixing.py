@@ -55,7 +55,7 @@ class MixUp(_Mixing):
 
     Args:
         alpha: positive number: `w` is drawn from the distribution Beta(alpha, alpha), whose draws are near 0 or 1
-            where `alpha` is small, and near 1/2 where it is large.
+            where `alpha` is small, and near 1/2 where it is large. Defaults to 0.2.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -110,7 +110,7 @@ class CutMix(_Mixing):
     go with those of the images. Where boxes would have to go is not defined, so they are refused.
 
     Args:
-        factor: bounds, from 0 to 1, of `alpha`; one number stands for 0 to itself.
+        factor: bounds, from 0 to 1, of `alpha`; one number stands for 0 to itself. Defaults to 1.0.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 

@@ -151,17 +151,19 @@ class MultiHeadAttention(_HeadedAttention):
         num_heads: number of heads.
         key_dim: depth of a head's queries and keys.
         value_dim: depth of a head's values; None is `key_dim`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1.
-        use_bias: whether the projections have biases.
+        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
+        use_bias: whether the projections have biases. Defaults to True.
         output_shape: size or sizes of the output's last axes; None is the query's last size.
         attention_axes: axes of the query along which to look; None is all but the first and the last.
         sliding_window: how far to look: only at positions less than this many away; None is any distance.
         flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
-        kernel_initializer, bias_initializer: how the weights of the projections start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output of each projection.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
-        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query.
+        kernel_initializer, bias_initializer: how the weights of the projections start. Default to
+            `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output of each projection. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
+            to False.
         seed: int for the dropout; None draws one.
 
     Input shape:
@@ -344,15 +346,17 @@ class GroupedQueryAttention(_HeadedAttention):
         head_dim: depth of a head.
         num_query_heads: number of heads of the query.
         num_key_value_heads: number of heads of keys and values; divides `num_query_heads`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1.
-        use_bias: whether the projections have biases.
+        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
+        use_bias: whether the projections have biases. Defaults to True.
         sliding_window: how far to look: only at positions less than this many away; None is any distance.
         flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
-        kernel_initializer, bias_initializer: how the weights of the projections start.
-        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
-        activity_regularizer: penalty on the output of each projection, and of the layer.
-        kernel_constraint, bias_constraint: functions of the weights after each update.
-        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query.
+        kernel_initializer, bias_initializer: how the weights of the projections start. Default to
+            `"glorot_uniform"` and `"zeros"`.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
+        activity_regularizer: penalty on the output of each projection, and of the layer. None by default.
+        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
+            to False.
         seed: int for the dropout; None draws one.
 
     Input shape:

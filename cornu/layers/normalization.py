@@ -114,20 +114,22 @@ class BatchNormalization(_Scaled):
     averages are used. Masked time steps count neither way.
 
     Args:
-        axis: the axis of the channels.
-        momentum: weight of the old moving average, 0 to 1.
-        epsilon: added to the variance.
-        center: whether there is an offset `beta`.
-        scale: whether there is a factor `gamma`.
-        beta_initializer, gamma_initializer: how the weights start.
-        moving_mean_initializer, moving_variance_initializer: how the moving averages start.
-        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
-        beta_constraint, gamma_constraint: functions of the weights after each update.
-        renorm: whether batch moments are corrected towards running ones in training (Ioffe, 2017).
-        renorm_clipping: bounds of the correction: any of `"rmax"`, `"rmin"` (of the factor), `"dmax"` (of the shift).
-        renorm_momentum: weight of the old running moments of `renorm`.
+        axis: the axis of the channels. Defaults to -1.
+        momentum: weight of the old moving average, 0 to 1. Defaults to 0.99.
+        epsilon: added to the variance. Defaults to 0.001.
+        center: whether there is an offset `beta`. Defaults to True.
+        scale: whether there is a factor `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
+        moving_mean_initializer, moving_variance_initializer: how the moving averages start. Default to `"zeros"`
+            and `"ones"`.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
+        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
+        renorm: whether batch moments are corrected towards running ones in training (Ioffe, 2017). Defaults to False.
+        renorm_clipping: bounds of the correction: any of `"rmax"`, `"rmin"` (of the factor), `"dmax"` (of the
+            shift). None by default.
+        renorm_momentum: weight of the old running moments of `renorm`. Defaults to 0.99.
         synchronized: whether a batch spread over devices counts as one. Arrays sharded over devices are one array
-            here, so it always does, and both values mean the same.
+            here, so it always does, and both values mean the same. Defaults to False.
 
     Input shape:
         Any of rank 2 or more.
@@ -296,13 +298,13 @@ class LayerNormalization(_Scaled):
     """Mean 0 and variance 1 within each example, then `gamma * x + beta` (Ba et al., 2016).
 
     Args:
-        axis: the axis or axes to take the moments over, and along which the weights lie.
-        epsilon: added to the variance.
-        center: whether there is an offset `beta`.
-        scale: whether there is a factor `gamma`.
-        beta_initializer, gamma_initializer: how the weights start.
-        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
-        beta_constraint, gamma_constraint: functions of the weights after each update.
+        axis: the axis or axes to take the moments over, and along which the weights lie. Defaults to -1.
+        epsilon: added to the variance. Defaults to 0.001.
+        center: whether there is an offset `beta`. Defaults to True.
+        scale: whether there is a factor `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
+        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
         rms_scaling: whether to divide by the standard deviation and leave the mean in, without `beta`. Kept for old
             files: use `RMSNormalization`.
 
@@ -367,14 +369,14 @@ class GroupNormalization(_Scaled):
 
     Args:
         groups: number of groups; it divides the number of channels. 1 is layer normalization over all positions, -1
-            (as many as channels) is instance normalization.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
-        center: whether there is an offset `beta`.
-        scale: whether there is a factor `gamma`.
-        beta_initializer, gamma_initializer: how the weights start.
-        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss.
-        beta_constraint, gamma_constraint: functions of the weights after each update.
+            (as many as channels) is instance normalization. Defaults to 32.
+        axis: the axis of the channels. Defaults to -1.
+        epsilon: added to the variance. Defaults to 0.001.
+        center: whether there is an offset `beta`. Defaults to True.
+        scale: whether there is a factor `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
+        beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
+        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
 
     Input shape:
         Any of rank 2 or more.
@@ -445,8 +447,8 @@ class RMSNormalization(Layer):
     """`scale * x / sqrt(mean(x²) + epsilon)` within each example (Zhang & Sennrich, 2019).
 
     Args:
-        axis: the axis or axes to take the mean over, and along which the scale lies.
-        epsilon: added to the mean square.
+        axis: the axis or axes to take the mean over, and along which the scale lies. Defaults to -1.
+        epsilon: added to the mean square. Defaults to 1e-6.
 
     Input shape:
         Any.
@@ -486,7 +488,7 @@ class UnitNormalization(Layer):
     """Euclidean norm 1 within each example.
 
     Args:
-        axis: the axis or axes to take the norm over.
+        axis: the axis or axes to take the norm over. Defaults to -1.
 
     Input shape:
         Any.

@@ -63,7 +63,7 @@ class MaxPooling1D(_MaxPooling):
     """The largest value of each channel in a window that slides over a sequence.
 
     Args:
-        pool_size: size of the window, an int or one for each axis of space.
+        pool_size: size of the window, an int or one for each axis of space. Defaults to 2.
         strides: step of the window, likewise; None is `pool_size`.
         padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
@@ -96,7 +96,11 @@ class MaxPooling1D(_MaxPooling):
 class MaxPooling2D(_MaxPooling):
     """The largest value of each channel in a window that slides over an image.
 
-    The arguments are those of `MaxPooling1D`, with a pair (height, width) where an axis of space is meant.
+    Args:
+        pool_size: size of the window, an int or (height, width). Defaults to `(2, 2)`.
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -123,7 +127,11 @@ class MaxPooling2D(_MaxPooling):
 class MaxPooling3D(_MaxPooling):
     """The largest value of each channel in a window that slides over a volume.
 
-    The arguments are those of `MaxPooling1D`, with three numbers where axes of space are meant.
+    Args:
+        pool_size: size of the window, an int or three, one for each axis of space. Defaults to `(2, 2, 2)`.
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
@@ -173,7 +181,11 @@ class AveragePooling1D(_AveragePooling):
 class AveragePooling2D(_AveragePooling):
     """The mean of each channel in a window that slides over an image; padding does not count.
 
-    The arguments are those of `AveragePooling1D`, with a pair (height, width) where an axis of space is meant.
+    Args:
+        pool_size: size of the window, an int or (height, width).
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Example:
 
@@ -186,7 +198,11 @@ class AveragePooling2D(_AveragePooling):
 class AveragePooling3D(_AveragePooling):
     """The mean of each channel in a window that slides over a volume; padding does not count.
 
-    The arguments are those of `AveragePooling1D`, with three numbers where axes of space are meant.
+    Args:
+        pool_size: size of the window, an int or three, one for each axis of space.
+        strides: step of the window, likewise; None is `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Example:
 
@@ -238,7 +254,7 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
 
     Args:
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -255,7 +271,11 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling):
-    """The largest value of each channel over all pixels of an image; arguments as for `GlobalMaxPooling1D`.
+    """The largest value of each channel over all pixels of an image.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Example:
 
@@ -266,7 +286,11 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling):
-    """The largest value of each channel over all voxels of a volume; arguments as for `GlobalMaxPooling1D`.
+    """The largest value of each channel over all voxels of a volume.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Example:
 
@@ -281,7 +305,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
     Args:
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`; the mask is `(batch, steps)`.
@@ -317,7 +341,11 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):
-    """The mean of each channel over all pixels of an image; arguments as for `GlobalMaxPooling1D`.
+    """The mean of each channel over all pixels of an image.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Example:
 
@@ -328,7 +356,11 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
 
 
 class GlobalAveragePooling3D(_GlobalAveragePooling):
-    """The mean of each channel over all voxels of a volume; arguments as for `GlobalMaxPooling1D`.
+    """The mean of each channel over all voxels of a volume.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        keepdims: whether the axes of space stay, with size 1. Defaults to False.
 
     Example:
 
@@ -395,6 +427,10 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
     """The means of a fixed grid of bins that cover an image of any size; as `AdaptiveAveragePooling1D`.
 
+    Args:
+        output_size: number of bins, an int or (height, width).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
     Example:
 
         print(cornu.layers.AdaptiveAveragePooling2D((2, 4))(np.ones((1, 9, 9, 3))).shape)  # (1, 2, 4, 3)
@@ -405,6 +441,10 @@ class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
 
 class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
     """The means of a fixed grid of bins that cover a volume of any size; as `AdaptiveAveragePooling1D`.
+
+    Args:
+        output_size: number of bins, an int or three, one for each axis of space.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Example:
 
@@ -417,6 +457,10 @@ class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
 class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
     """The largest values of a fixed number of bins that cover a sequence; bins as for `AdaptiveAveragePooling1D`.
 
+    Args:
+        output_size: number of bins, an int.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
     Example:
 
         print(cornu.layers.AdaptiveMaxPooling1D(4)(np.ones((1, 10, 3))).shape)  # (1, 4, 3)
@@ -428,6 +472,10 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
     """The largest values of a fixed grid of bins that cover an image; bins as for `AdaptiveAveragePooling1D`.
 
+    Args:
+        output_size: number of bins, an int or (height, width).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+
     Example:
 
         print(cornu.layers.AdaptiveMaxPooling2D((2, 4))(np.ones((1, 9, 9, 3))).shape)  # (1, 2, 4, 3)
@@ -438,6 +486,10 @@ class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
 
 class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
     """The largest values of a fixed grid of bins that cover a volume; bins as for `AdaptiveAveragePooling1D`.
+
+    Args:
+        output_size: number of bins, an int or three, one for each axis of space.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Example:
 

@@ -69,8 +69,8 @@ class RandAugment(_Choosing):
     and masks follow.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
-        num_ops: number of operations, at least 0; the same one may come twice.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        num_ops: number of operations, at least 0; the same one may come twice. Defaults to 2.
         factor: bounds, from 0 to 1, of the strength `f`; one number stands for 0 to itself. Shear, translation,
             rotation, brightness, colour and contrast take it as their factor, posterization keeps `8 - 7 f` bits,
             solarization inverts the uppermost `f` of the range, sharpness goes as far as `0.5 - f / 2` and
@@ -145,12 +145,13 @@ class AugMix(_Choosing):
     random for each batch, from those of `RandAugment`. Labels, masks and boxes stay as they are.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
-        num_chains: number of chains.
-        chain_depth: largest length of a chain, at least 1.
-        factor: bounds, from 0 to 1, of the strength of the operations; one number stands for 0 to itself.
-        alpha: positive parameter of both distributions.
-        all_ops: whether operations on brightness, colour, contrast and sharpness are among them.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        num_chains: number of chains. Defaults to 3.
+        chain_depth: largest length of a chain, at least 1. Defaults to 3.
+        factor: bounds, from 0 to 1, of the strength of the operations; one number stands for 0 to itself. Defaults
+            to 0.3.
+        alpha: positive parameter of both distributions. Defaults to 1.0.
+        all_ops: whether operations on brightness, colour, contrast and sharpness are among them. Defaults to True.
         interpolation: `"nearest"` or `"bilinear"`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.

@@ -75,7 +75,7 @@ class RandomRotation(RandomAffine):
         fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant.
+        fill_value: the constant. Defaults to 0.0.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape:
@@ -124,7 +124,7 @@ class RandomZoom(RandomAffine):
         fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant.
+        fill_value: the constant. Defaults to 0.0.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape and output shape:
@@ -180,7 +180,7 @@ class RandomTranslation(RandomAffine):
         fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant.
+        fill_value: the constant. Defaults to 0.0.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape and output shape:
@@ -226,11 +226,12 @@ class RandomShear(RandomAffine):
 
     Args:
         x_factor: how far a row slides for each row that it is away from the first, from 0 to 1: a number `f` draws
-            from `-f` to `f`, two numbers are the least and the most; half of the images slide the other way.
-        y_factor: the same for columns.
+            from `-f` to `f`, two numbers are the least and the most; half of the images slide the other way. Defaults
+            to 0.0.
+        y_factor: the same for columns. Defaults to 0.0.
         interpolation: `"nearest"` or `"bilinear"`.
         fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        fill_value: the constant.
+        fill_value: the constant. Defaults to 0.0.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 

@@ -20,7 +20,7 @@ class RandomContrast(RandomValueLayer):
     Args:
         factor: bounds of `c`: two numbers `(a, b)` from 0 to 1 draw `c` from `1 - a` to `1 + b`; one number stands
             for `(0, b)`.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
     Input shape:
@@ -61,7 +61,7 @@ class RandomBrightness(RandomValueLayer):
     Args:
         factor: bounds, from -1 to 1, of what is added, in parts of the width of `value_range`: a number `f` draws
             from `-f` to `f`, two numbers are the lowest and the highest.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
     Input shape and output shape:
@@ -96,7 +96,7 @@ class RandomGrayscale(RandomImageLayer):
     """Takes the colour out of some images in training: all three channels become the brightness.
 
     Args:
-        factor: probability from 0 to 1.
+        factor: probability from 0 to 1. Defaults to 0.5.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -131,7 +131,7 @@ class RandomColorDegeneration(FactorLayer):
     Args:
         factor: bounds of `d`, from -1 (stronger colours) over 0 (as it was) to 1 (gray); a number `f` stands for `-f`
             to `f`.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -159,7 +159,7 @@ class RandomHue(FactorLayer):
     Args:
         factor: bounds, from 0 to 1, of the way in half turns of the colour wheel, either way round; one number stands
             for 0 to itself.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -190,7 +190,7 @@ class RandomSaturation(FactorLayer):
         factor: bounds of a draw `d`, by which the saturation is multiplied with `d / (1 - d)`: 0 (or less) is gray,
             0.5 changes nothing, 1 is as strong as can be. One number `f` stands for `-f` to `f`, as in Keras, so that
             half of the images become gray: two numbers, such as `(0.4, 0.6)`, are most often what is wanted.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -216,7 +216,7 @@ class RandomColorJitter(RandomValueLayer):
     """Changes brightness, contrast, saturation and hue of each image in training, in an order drawn for each batch.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         brightness_factor: factor of `RandomBrightness`; None leaves it out.
         contrast_factor: factor of `RandomContrast`; None leaves it out.
         saturation_factor: factor of `RandomSaturation`; None leaves it out.

@@ -18,12 +18,12 @@ class RandomErasing(RandomValueLayer):
     Labels, masks and boxes stay: what is hidden is still there.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
         scale: bounds, from 0 to 1, of two numbers whose square roots are the width and the height of the rectangle as
-            fractions of those of the image; one number stands for 0 to itself.
+            fractions of those of the image; one number stands for 0 to itself. Defaults to `(0.02, 0.33)`.
         fill_value: value of the wiped pixels; None draws each from a normal distribution with
             mean 0 and the highest value as its standard deviation, cut off at the bounds of `value_range`.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 

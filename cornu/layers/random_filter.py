@@ -22,7 +22,7 @@ class RandomSharpness(FactorLayer):
 
     Args:
         factor: bounds of `f`, from 0 (soft) over 0.5 (as it was) to 1 (sharp); one number stands for 0 to itself.
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 
@@ -60,12 +60,12 @@ class RandomGaussianBlur(RandomValueLayer):
     """Blurs some images in training: averages of surroundings with Gaussian weights `exp(-d^2 / (2 sigma^2))`.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
         kernel_size: width and height of the surroundings in pixels, odd, or one number for both; zeros beyond the
-            border.
+            border. Defaults to 3.
         sigma: bounds, from 0 to 1, of the standard deviation in pixels; one number stands for 0 to itself. One is drawn
-            for each image.
-        value_range: the lowest and the highest value of a pixel.
+            for each image. Defaults to 1.0.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         seed: int, `SeedGenerator`, or None for one from the global seed.
 

@@ -20,10 +20,10 @@ class RandomPerspective(RandomAffine):
     left corner, at 0, stays.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
-        scale: how far corners move, from 0 to 1.
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
+        scale: how far corners move, from 0 to 1. Defaults to 1.0.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_value: what shows where nothing of the image is.
+        fill_value: what shows where nothing of the image is. Defaults to 0.0.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
@@ -78,14 +78,14 @@ class RandomElasticTransform(RandomValueLayer):
     Pixels move by smooth noise. Masks follow; where boxes would have to go is not defined, so they are refused.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself.
+        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
         scale: bounds, from 0 to 1, of the strength; one number stands for 0 to itself. One is drawn for each batch: at
             1, normal noise is smoothed by a Gaussian average with a standard deviation of a twentieth of the shorter
-            side, and multiplied by a tenth of the longer one.
+            side, and multiplied by a tenth of the longer one. Defaults to 1.0.
         interpolation: `"nearest"` or `"bilinear"`.
         fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        fill_value: the constant.
-        value_range: the lowest and the highest value of a pixel.
+        fill_value: the constant. Defaults to 0.0.
+        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
         seed: int, `SeedGenerator`, or None for one from the global seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 

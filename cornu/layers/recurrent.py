@@ -118,16 +118,19 @@ class SimpleRNN(GatedRNN):
 
     Args:
         units: size of state and output.
-        activation: name or function.
-        use_bias: whether to add a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
+        activation: name or function. Defaults to `"tanh"`.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
         return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
             `zero_output_for_mask` and documents the arguments of a call.
-        seed: int or SeedGenerator for dropout.
+        seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
 
@@ -187,18 +190,23 @@ class LSTM(GatedRNN):
 
     Args:
         units: size of states and output.
-        activation, recurrent_activation: names or functions, for the memory and for the gates.
-        use_bias: whether to add a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        unit_forget_bias: whether the forget gate's bias starts at one.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
-        seed: int or SeedGenerator for dropout.
+        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
+            and `"sigmoid"`.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
+        seed: int or SeedGenerator for dropout. None by default.
         return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
             `zero_output_for_mask` and documents the arguments of a call.
         use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
+            Defaults to `"auto"`.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
 
@@ -263,18 +271,23 @@ class GRU(GatedRNN):
 
     Args:
         units: size of state and output.
-        activation, recurrent_activation: names or functions, for the candidate and for the gates.
-        use_bias: whether to add a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights.
-        activity_regularizer: penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training.
-        seed: int or SeedGenerator for dropout.
+        activation, recurrent_activation: names or functions, for the candidate and for the gates. Default to
+            `"tanh"` and `"sigmoid"`.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+            `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        activity_regularizer: penalty on the output. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
+            default.
+        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
+            0.0.
+        seed: int or SeedGenerator for dropout. None by default.
         return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
             `zero_output_for_mask` and documents the arguments of a call.
         reset_after: whether the reset gate acts after the product, as in cuDNN, or before (cell by cell).
         use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
+            Defaults to `"auto"`.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
 

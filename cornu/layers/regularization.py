@@ -309,8 +309,8 @@ class ActivityRegularization(Layer):
     """Returns its inputs, and adds a penalty on their size to the loss.
 
     Args:
-        l1: factor of the sum of absolute values, 0 or more.
-        l2: factor of the sum of squares, 0 or more.
+        l1: factor of the sum of absolute values, 0 or more. Defaults to 0.0.
+        l2: factor of the sum of squares, 0 or more. Defaults to 0.0.
 
     Example:
 

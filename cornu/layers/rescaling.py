@@ -17,7 +17,7 @@ class Rescaling(Layer):
 
     Args:
         scale: factor, a number or one for each channel.
-        offset: addend, a number or one for each channel.
+        offset: addend, a number or one for each channel. Defaults to 0.0.
 
     Input shape:
         Any.

@@ -22,10 +22,12 @@ class Resizing(ImageLayer):
         width: width of the result in pixels.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
         crop_to_aspect_ratio: whether images are first cropped, in the middle, to the proportions of the result.
-        pad_to_aspect_ratio: whether they are first padded, evenly on both sides, to those proportions.
+            Defaults to False.
+        pad_to_aspect_ratio: whether they are first padded, evenly on both sides, to those proportions. Defaults to
+            False.
         fill_mode: must be `"constant"`: how they are padded.
-        fill_value: what they are padded with.
-        antialias: whether shrinking averages over the pixels that it leaves out.
+        fill_value: what they are padded with. Defaults to 0.0.
+        antialias: whether shrinking averages over the pixels that it leaves out. Defaults to False.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape:

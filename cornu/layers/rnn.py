@@ -39,12 +39,15 @@ class RNN(OuterLayer):
         cell: a cell, or a list of cells to stack: an object with `call(inputs, states)` that returns (output, new
             states), `state_size` (one int or a list of them) and optionally `output_size` and
             `get_initial_state(batch_size)`.
-        return_sequences: whether the outputs of all steps are returned, or the last alone.
-        return_state: whether the last states are returned too.
-        go_backwards: whether the steps are taken from the last to the first; outputs come in that order.
+        return_sequences: whether the outputs of all steps are returned, or the last alone. Defaults to False.
+        return_state: whether the last states are returned too. Defaults to False.
+        go_backwards: whether the steps are taken from the last to the first; outputs come in that order. Defaults
+            to False.
         stateful: whether the last states of a batch are the first of the next; the batch size must be fixed.
+            Defaults to False.
         unroll: whether the loop is written out: may be faster for a few steps, compiles far longer for many.
-        zero_output_for_mask: whether masked steps put out zeros, or the output before them again.
+            Defaults to False.
+        zero_output_for_mask: whether masked steps put out zeros, or the output before them again. Defaults to False.
 
     Call arguments:
         sequences: (batch, time, ...).

@@ -21,19 +21,20 @@ class StringLookup(IndexLookup):
     Args:
         max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
         num_oov_indices: number of indices for unknown texts, which are spread over them by a hash; with 0 an unknown
-            text is an error.
+            text is an error. Defaults to 1.
         mask_token: text that stands for padding: index 0 in the mode "int", left out in others; None for none.
-        oov_token: what `invert` gives for the indices of unknown texts.
+        oov_token: what `invert` gives for the indices of unknown texts. Defaults to `"[UNK]"`.
         vocabulary: the texts, or the path of a file with one a line; None leaves it to `adapt`.
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each text counts.
-        invert: whether indices come in and texts go out.
+        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each text counts. None by default.
+        invert: whether indices come in and texts go out. Defaults to False.
         output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
-            a sample: of ones, of counts, of counts times idf weights.
-        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary.
+            a sample: of ones, of counts, of counts times idf weights. Defaults to `"int"`.
+        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
+            to False.
         sparse: must be False.
-        encoding: encoding of texts that are given as bytes, and of a vocabulary file.
+        encoding: encoding of texts that are given as bytes, and of a vocabulary file. Defaults to `"utf-8"`.
         name: name.
-        salt: one or two integers that make another hash of unknown texts.
+        salt: one or two integers that make another hash of unknown texts. None by default.
 
     Input shape:
         Any.

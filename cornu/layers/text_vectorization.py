@@ -42,14 +42,15 @@ class TextVectorization(HostLayer):
             to n lists of tokens.
         ngrams: up to how many tokens in a row make a token together, or a tuple of such numbers; None for single ones.
         output_mode: "int" for indices, of which 0 is padding and 1 an unknown token; "multi_hot", "count" or "tf_idf"
-            for a vector a document; "one_hot" for a vector a token.
+            for a vector a document; "one_hot" for a vector a token. Defaults to `"int"`.
         output_sequence_length: length to which sequences of indices are padded or cut; None is the longest one's.
-        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary.
+        pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
+            to False.
         vocabulary: the tokens, or the path of a file with one a line; None leaves it to `adapt`.
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each token counts.
+        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each token counts. None by default.
         sparse: must be False.
         ragged: must be False.
-        encoding: encoding of texts that are given as bytes.
+        encoding: encoding of texts that are given as bytes. Defaults to `"utf-8"`.
         name: name.
 
     Input shape:

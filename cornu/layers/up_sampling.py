@@ -27,7 +27,7 @@ class UpSampling1D(Layer):
     """Repeats each time step `size` times.
 
     Args:
-        size: factor, at least 1.
+        size: factor, at least 1. Defaults to 2.
 
     Input shape: `(batch, steps, features)`. Output shape: `(batch, steps * size, features)`.
 
@@ -52,7 +52,7 @@ class UpSampling2D(Layer):
     """Makes images larger.
 
     Args:
-        size: factor, or two factors (height, width), each at least 1.
+        size: factor, or two factors (height, width), each at least 1. Defaults to `(2, 2)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
         interpolation: `"nearest"` repeats pixels; `"bilinear"`, `"bicubic"`, `"lanczos3"` and `"lanczos5"` interpolate
             between their centres.
@@ -90,7 +90,7 @@ class UpSampling3D(Layer):
     """Repeats each entry of volumes along the three spatial axes.
 
     Args:
-        size: factor, or three factors, each at least 1.
+        size: factor, or three factors, each at least 1. Defaults to `(2, 2, 2)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.

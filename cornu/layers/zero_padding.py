@@ -35,7 +35,7 @@ class ZeroPadding1D(_ZeroPadding):
     """Puts zero steps before and after a sequence.
 
     Args:
-        padding: int, or two ints (before, after).
+        padding: int, or two ints (before, after). Defaults to 1.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, steps, features)`, or `(batch, features, steps)`.
@@ -59,7 +59,7 @@ class ZeroPadding2D(_ZeroPadding):
     """Puts zero rows and columns around images.
 
     Args:
-        padding: int, two ints (height, width), or two pairs ((top, bottom), (left, right)).
+        padding: int, two ints (height, width), or two pairs ((top, bottom), (left, right)). Defaults to `(1, 1)`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
@@ -80,7 +80,7 @@ class ZeroPadding3D(_ZeroPadding):
     """Puts zero planes around volumes.
 
     Args:
-        padding: int, three ints, or three pairs (before, after).
+        padding: int, three ints, or three pairs (before, after). Defaults to `((1, 1), (1, 1), (1, 1))`.
         data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.

@@ -69,9 +69,9 @@ class Circle(LossFunctionWrapper):
     Samples without a like or an unlike partner are left out of the mean.
 
     Args:
-        gamma: scale.
-        margin: relaxation, from 0 to 1.
-        remove_diagonal: whether a sample is left out of its own pairs.
+        gamma: scale. Defaults to 80.0.
+        margin: relaxation, from 0 to 1. Defaults to 0.4.
+        remove_diagonal: whether a sample is left out of its own pairs. Defaults to True.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.

@@ -87,8 +87,8 @@ class Tversky(LossFunctionWrapper):
     """One minus the Tversky index: the Dice coefficient with weights for false alarms and misses.
 
     Args:
-        alpha: weight of the false negatives, what was missed.
-        beta: weight of the false positives, the false alarms.
+        alpha: weight of the false negatives, what was missed. Defaults to 0.5.
+        beta: weight of the false positives, the false alarms. Defaults to 0.5.
         reduction: how the values become one, see `Loss`.
         name: name.
         axis: the axes summed over; None is all of them, the whole batch as one set.

@@ -315,9 +315,9 @@ class BinaryCrossentropy(LossFunctionWrapper):
     """Cross-entropy between labels 0 and 1 and the predicted probability of 1.
 
     Args:
-        from_logits: whether predictions are logits (any real number) rather than probabilities.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
-        axis: the axis averaged over.
+        from_logits: whether predictions are logits (any real number) rather than probabilities. Defaults to False.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5. Defaults to 0.0.
+        axis: the axis averaged over. Defaults to -1.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -352,12 +352,12 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
     """Binary cross-entropy that plays easy samples down.
 
     Args:
-        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`.
-        alpha: see there.
-        gamma: how much easy samples are played down; 0 is the plain cross-entropy.
-        from_logits: whether predictions are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
-        axis: the axis averaged over.
+        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`. Defaults to False.
+        alpha: see there. Defaults to 0.25.
+        gamma: how much easy samples are played down; 0 is the plain cross-entropy. Defaults to 2.0.
+        from_logits: whether predictions are logits. Defaults to False.
+        label_smoothing: from 0 to 1; pulls the labels towards 0.5. Defaults to 0.0.
+        axis: the axis averaged over. Defaults to -1.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -400,9 +400,9 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy between one-hot labels and predicted probabilities of the classes.
 
     Args:
-        from_logits: whether predictions are logits rather than probabilities.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
-        axis: the axis of the classes.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`. Defaults to 0.0.
+        axis: the axis of the classes. Defaults to -1.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -437,11 +437,11 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
     """Categorical cross-entropy that plays easy samples down.
 
     Args:
-        alpha: weight, one number or one a class.
-        gamma: how much easy samples are played down.
-        from_logits: whether predictions are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
-        axis: the axis of the classes.
+        alpha: weight, one number or one a class. Defaults to 0.25.
+        gamma: how much easy samples are played down. Defaults to 2.0.
+        from_logits: whether predictions are logits. Defaults to False.
+        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`. Defaults to 0.0.
+        axis: the axis of the classes. Defaults to -1.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -482,10 +482,10 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy between integer labels and predicted probabilities of the classes.
 
     Args:
-        from_logits: whether predictions are logits rather than probabilities.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
         ignore_class: a label whose samples do not count, such as 255 or -1; None ignores none.
         reduction: how the values of the samples become one, see `Loss`.
-        axis: the axis of the classes.
+        axis: the axis of the classes. Defaults to -1.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -519,7 +519,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     """A loss between cross-entropy and absolute error, robust to wrong integer labels.
 
     Args:
-        q: between 0 (cross-entropy) and 1 (absolute error), both excluded.
+        q: between 0 (cross-entropy) and 1 (absolute error), both excluded. Defaults to 0.5.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.

@@ -263,7 +263,7 @@ class Huber(LossFunctionWrapper):
     """Quadratic for errors up to `delta`, linear beyond, so that outliers pull less.
 
     Args:
-        delta: the error at which the loss turns from quadratic to linear.
+        delta: the error at which the loss turns from quadratic to linear. Defaults to 1.0.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -290,7 +290,7 @@ class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine of the angle between true and predicted vectors: -1 is a perfect match.
 
     Args:
-        axis: the axis along which the vectors lie.
+        axis: the axis along which the vectors lie. Defaults to -1.
         reduction: how the values of the samples become one, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.

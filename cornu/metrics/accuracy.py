@@ -182,7 +182,7 @@ class BinaryAccuracy(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        threshold: above it the prediction is 1.
+        threshold: above it the prediction is 1. Defaults to 0.5.
 
     Example:
 
@@ -251,7 +251,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the labelled class is among the `k` likeliest, for one-hot labels.
 
     Args:
-        k: how many classes count.
+        k: how many classes count. Defaults to 5.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -276,7 +276,7 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the labelled class is among the `k` likeliest, for integer labels.
 
     Args:
-        k: how many classes count.
+        k: how many classes count. Defaults to 5.
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_sorted_ids: whether predictions are the numbers of the classes, likeliest first, instead of scores.

@@ -21,17 +21,17 @@ class AUC(_Counts):
     """Area under a curve of two rates over thresholds, found by a Riemann sum over evenly spaced thresholds.
 
     Args:
-        num_thresholds: how many thresholds, at least 2.
+        num_thresholds: how many thresholds, at least 2. Defaults to 200.
         curve: `"ROC"` (recall over false-positive rate), `"PR"` (precision over recall) or `"PRGAIN"`.
         summation_method: `"interpolation"` (the middle of both ends of an interval; for PR the true-positive
             interpolation of Davis and Goadrich), `"minoring"` (the smaller end) or `"majoring"` (the larger end).
         name: name.
         dtype: dtype of the variables; None is floatx.
         thresholds: thresholds from 0 to 1 to use instead of `num_thresholds`; 0 and 1 are added.
-        multi_label: whether an area is worked out for each label, and then averaged.
+        multi_label: whether an area is worked out for each label, and then averaged. Defaults to False.
         num_labels: number of labels, where `multi_label`; None takes it from the first batch.
-        label_weights: one weight a label: of its area where `multi_label`, else of its samples.
-        from_logits: whether predictions are logits, which go through a sigmoid.
+        label_weights: one weight a label: of its area where `multi_label`, else of its samples. None by default.
+        from_logits: whether predictions are logits, which go through a sigmoid. Defaults to False.
 
     Example:
 

@@ -405,7 +405,7 @@ class SensitivityAtSpecificity(_BestAtConstraint):
 
     Args:
         specificity: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried.
+        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.
@@ -434,7 +434,7 @@ class SpecificityAtSensitivity(_BestAtConstraint):
 
     Args:
         sensitivity: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried.
+        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.
@@ -463,7 +463,7 @@ class PrecisionAtRecall(_BestAtConstraint):
 
     Args:
         recall: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried.
+        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.
@@ -492,7 +492,7 @@ class RecallAtPrecision(_BestAtConstraint):
 
     Args:
         precision: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried.
+        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.

@@ -22,7 +22,7 @@ class FBetaScore(Metric):
     Args:
         average: None (one score a class), `"micro"` (all classes counted together), `"macro"` (mean of the scores) or
             `"weighted"` (mean weighted by the number of true members).
-        beta: `b`, above 0: how much recall counts beside precision.
+        beta: `b`, above 0: how much recall counts beside precision. Defaults to 1.0.
         threshold: above it a prediction is positive; None takes the largest prediction of each row.
         name: name.
         dtype: dtype of the variables; None is floatx.

@@ -89,9 +89,9 @@ class IoU(_FromConfusionMatrix):
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count, such as 255 or -1; None ignores none.
-        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
-        axis: the axis of the classes.
+        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`. Defaults to True.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to True.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 
@@ -134,8 +134,8 @@ class BinaryIoU(IoU):
     """Intersection over union of two classes told apart by a threshold.
 
     Args:
-        target_class_ids: the classes looked at: `[0]`, `[1]` or `[0, 1]`.
-        threshold: a prediction of at least this is class 1.
+        target_class_ids: the classes looked at: `[0]`, `[1]` or `[0, 1]`. Defaults to `(0, 1)`.
+        threshold: a prediction of at least this is class 1. Defaults to 0.5.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
 
@@ -176,9 +176,9 @@ class MeanIoU(IoU):
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
-        axis: the axis of the classes.
+        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`. Defaults to True.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to True.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 
@@ -208,8 +208,8 @@ class OneHotIoU(IoU):
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
-        axis: the axis of the classes.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to False.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 
@@ -238,8 +238,8 @@ class OneHotMeanIoU(MeanIoU):
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
         ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`.
-        axis: the axis of the classes.
+        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to False.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 

@@ -17,7 +17,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        from_logits: whether predictions are logits rather than probabilities.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
         label_smoothing: from 0 to 1; pulls the labels towards 0.5.
 
     Example:
@@ -46,9 +46,9 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        from_logits: whether predictions are logits rather than probabilities.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
         label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
-        axis: the axis of the classes.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 
@@ -82,9 +82,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        from_logits: whether predictions are logits rather than probabilities.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
         ignore_class: a label whose samples do not count; None ignores none.
-        axis: the axis of the classes.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 

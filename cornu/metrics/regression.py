@@ -191,7 +191,7 @@ class CosineSimilarity(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis along which the vectors lie.
+        axis: the axis along which the vectors lie. Defaults to -1.
 
     Example:
 
@@ -276,7 +276,7 @@ class PearsonCorrelation(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis that is correlated.
+        axis: the axis that is correlated. Defaults to -1.
 
     Example:
 
@@ -301,7 +301,7 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis that is compared.
+        axis: the axis that is compared. Defaults to -1.
 
     Example:
 

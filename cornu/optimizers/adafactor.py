@@ -17,11 +17,11 @@ class Adafactor(Optimizer):
     The step is also clipped to a root mean square of `clip_threshold`, and scaled by that of the weights.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_2_decay: exponent of the mean's memory: a step keeps `1 - t**beta_2_decay`.
-        epsilon_1: added to `g**2`.
-        epsilon_2: least root mean square that weights are taken to have.
-        clip_threshold: largest root mean square of a step before the rate.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        beta_2_decay: exponent of the mean's memory: a step keeps `1 - t**beta_2_decay`. Defaults to -0.8.
+        epsilon_1: added to `g**2`. Defaults to 1e-30.
+        epsilon_2: least root mean square that weights are taken to have. Defaults to 0.001.
+        clip_threshold: largest root mean square of a step before the rate. Defaults to 1.0.
         relative_step: kept for configs; the rate is at most `1 / sqrt(t)` either way, as in Keras.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.

@@ -16,9 +16,9 @@ class Adagrad(Optimizer):
     """Adagrad: `a += g**2` and `w -= rate * g / sqrt(a + epsilon)`: often-used weights slow down.
 
     Args:
-        learning_rate: number, schedule or function.
-        initial_accumulator_value: `a` at the start, 0 or more.
-        epsilon: small number against division by zero.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        initial_accumulator_value: `a` at the start, 0 or more. Defaults to 0.1.
+        epsilon: small number against division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -77,9 +77,9 @@ class Adadelta(Optimizer):
     """Adadelta: the gradient in units of the recent moves: `d = -rms(moves) / rms(g) * g` and `w += rate * d`.
 
     Args:
-        learning_rate: number, schedule or function; the paper has 1.0.
-        rho: share of the old means of squares that a step keeps.
-        epsilon: small number under both roots.
+        learning_rate: number, schedule or function; the paper has 1.0. Defaults to 0.001.
+        rho: share of the old means of squares that a step keeps. Defaults to 0.95.
+        epsilon: small number under both roots. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -137,10 +137,10 @@ class RMSprop(Optimizer):
     """RMSprop: `v` is the running mean of `g**2`, and `w -= rate * g / sqrt(v + epsilon)`.
 
     Args:
-        learning_rate: number, schedule or function.
-        rho: share of the old mean that a step keeps.
-        momentum: share of the last move that is repeated, 0 to 1.
-        epsilon: small number under the root.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        rho: share of the old mean that a step keeps. Defaults to 0.9.
+        momentum: share of the last move that is repeated, 0 to 1. Defaults to 0.0.
+        epsilon: small number under the root. Defaults to 1e-7.
         centered: whether to divide by the variance of the gradient instead of its mean square.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
@@ -216,13 +216,13 @@ class Ftrl(Optimizer):
     `w = (clip(z, -l1, l1) - z) / (s + 2 * l2 + beta / rate)`, which is 0 where `|z| <= l1`.
 
     Args:
-        learning_rate: number, schedule or function.
-        learning_rate_power: how the rate falls with `a`, 0 or less; 0 keeps it constant.
-        initial_accumulator_value: `a` at the start, 0 or more.
-        l1_regularization_strength: `l1`, 0 or more.
-        l2_regularization_strength: `l2`, 0 or more.
-        l2_shrinkage_regularization_strength: a penalty on the size of `w` in the gradient, 0 or more.
-        beta: the paper's beta.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        learning_rate_power: how the rate falls with `a`, 0 or less; 0 keeps it constant. Defaults to -0.5.
+        initial_accumulator_value: `a` at the start, 0 or more. Defaults to 0.1.
+        l1_regularization_strength: `l1`, 0 or more. Defaults to 0.0.
+        l2_regularization_strength: `l2`, 0 or more. Defaults to 0.0.
+        l2_shrinkage_regularization_strength: a penalty on the size of `w` in the gradient, 0 or more. Defaults to 0.0.
+        beta: the paper's beta. Defaults to 0.0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 

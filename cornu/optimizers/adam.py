@@ -67,11 +67,11 @@ class Adam(_TwoMoments):
     The rate is corrected for the means' start at zero: `rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_1: share of the old mean of `g` that a step keeps.
-        beta_2: share of the old mean of `g**2` that a step keeps.
-        epsilon: small number against division by zero.
-        amsgrad: whether to divide by the largest `v` so far.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
+        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
+        epsilon: small number against division by zero. Defaults to 1e-7.
+        amsgrad: whether to divide by the largest `v` so far. Defaults to False.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -142,8 +142,8 @@ class AdamW(Adam):
     """Adam with weight decay apart from the gradient: first `w -= rate * weight_decay * w`, then Adam.
 
     Args:
-        learning_rate: number, schedule or function.
-        weight_decay: share of each weight, times the rate, that a step takes off.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        weight_decay: share of each weight, times the rate, that a step takes off. Defaults to 0.004.
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.
@@ -209,10 +209,10 @@ class Adamax(_TwoMoments):
     `u = max(beta_2 * u, |g|)` and `w -= rate / (1 - beta_1**t) * m / (u + epsilon)`.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_1: share of the old mean of `g` that a step keeps.
-        beta_2: share of the old maximum that a step keeps.
-        epsilon: small number against division by zero.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
+        beta_2: share of the old maximum that a step keeps. Defaults to 0.999.
+        epsilon: small number against division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -238,10 +238,10 @@ class Nadam(_TwoMoments):
     """Adam with Nesterov's momentum: the step uses the mean of the gradient that the next step would see.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_1: share of the old mean of `g` that a step keeps.
-        beta_2: share of the old mean of `g**2` that a step keeps.
-        epsilon: small number against division by zero.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
+        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
+        epsilon: small number against division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -278,7 +278,7 @@ class Lamb(_TwoMoments):
     `w -= rate * |w| / |s| * s`, where `s` is Adam's corrected step; the ratio is 1 where a norm is 0.
 
     Args:
-        learning_rate: number, schedule or function.
+        learning_rate: number, schedule or function. Defaults to 0.001.
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.
@@ -311,10 +311,10 @@ class ScheduleFreeAdamW(_TwoMoments):
     Adam moves `z`; `x` is the mean of all `z`; the model trains at `y = (1 - beta_1) * z + beta_1 * x`.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_1: share of the mean `x` in the weights that the model trains at.
-        beta_2: share of the old mean of `g**2` that a step keeps.
-        epsilon: small number against division by zero.
+        learning_rate: number, schedule or function. Defaults to 0.0025.
+        beta_1: share of the mean `x` in the weights that the model trains at. Defaults to 0.9.
+        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
+        epsilon: small number against division by zero. Defaults to 1e-8.
         warmup_steps: steps in which the rate rises linearly from 0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.

@@ -17,9 +17,9 @@ class Lion(Optimizer):
     Adam's.
 
     Args:
-        learning_rate: number, schedule or function.
-        beta_1: share of the momentum in the direction, more than 0 and at most 1.
-        beta_2: share of the old momentum that a step keeps.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        beta_1: share of the momentum in the direction, more than 0 and at most 1. Defaults to 0.9.
+        beta_2: share of the old momentum that a step keeps. Defaults to 0.99.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 

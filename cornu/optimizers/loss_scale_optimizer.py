@@ -23,8 +23,8 @@ class LossScaleOptimizer(Optimizer):
 
     Args:
         inner_optimizer: the optimizer that does the steps.
-        initial_scale: the factor at the start, more than 0.
-        dynamic_growth_steps: good steps before the factor is doubled.
+        initial_scale: the factor at the start, more than 0. Defaults to 32768.0.
+        dynamic_growth_steps: good steps before the factor is doubled. Defaults to 2000.
         name: name; None makes one.
 
     Example:

@@ -20,7 +20,8 @@ class MultiOptimizer(Optimizer):
 
     Args:
         optimizer_map: an `OptimizerMap`, or a function from a variable to its optimizer.
-        loss_scale_factor: factor on the loss, and divisor of the gradients, which its optimizers take over.
+        loss_scale_factor: factor on the loss, and divisor of the gradients, which its optimizers take over. None by
+            default.
         name: name; None makes one.
 
     Example:

@@ -19,21 +19,21 @@ class Muon(Optimizer):
     Weights that are not matrices, embeddings and `exclude_layers` (output layers do better there) are trained by Adam.
 
     Args:
-        learning_rate: number, schedule or function.
-        adam_beta_1: Adam's `beta_1`.
-        adam_beta_2: Adam's `beta_2`.
-        adam_weight_decay: weight decay of the weights that Adam trains.
-        epsilon: Adam's `epsilon`.
-        weight_decay: weight decay of the weights that Muon trains.
-        exclude_layers: regular expressions; where one is found in a weight's path, Adam trains it.
-        exclude_embeddings: whether Adam trains weights with "embedding" in their path.
-        muon_a: factor of `X` in an iteration `X = a X + b (X X') X + c (X X')^2 X`.
-        muon_b: factor of `(X X') X`.
-        muon_c: factor of `(X X')^2 X`.
-        adam_lr_ratio: Adam's learning rate as a multiple of Muon's.
-        momentum: share of the old momentum that a step keeps.
-        ns_steps: number of iterations.
-        nesterov: whether the step looks ahead by one more momentum.
+        learning_rate: number, schedule or function. Defaults to 0.001.
+        adam_beta_1: Adam's `beta_1`. Defaults to 0.9.
+        adam_beta_2: Adam's `beta_2`. Defaults to 0.999.
+        adam_weight_decay: weight decay of the weights that Adam trains. Defaults to 0.004.
+        epsilon: Adam's `epsilon`. Defaults to 1e-7.
+        weight_decay: weight decay of the weights that Muon trains. Defaults to 0.004.
+        exclude_layers: regular expressions; where one is found in a weight's path, Adam trains it. None by default.
+        exclude_embeddings: whether Adam trains weights with "embedding" in their path. Defaults to True.
+        muon_a: factor of `X` in an iteration `X = a X + b (X X') X + c (X X')^2 X`. Defaults to 3.4445.
+        muon_b: factor of `(X X') X`. Defaults to -4.775.
+        muon_c: factor of `(X X')^2 X`. Defaults to 2.0315.
+        adam_lr_ratio: Adam's learning rate as a multiple of Muon's. Defaults to 1.
+        momentum: share of the old momentum that a step keeps. Defaults to 0.95.
+        ns_steps: number of iterations. Defaults to 5.
+        nesterov: whether the step looks ahead by one more momentum. Defaults to True.
         rms_rate: root mean square of a step, as a multiple of the learning rate; None leaves its size as it comes.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.

@@ -46,15 +46,18 @@ class Optimizer(Explained, Configurable):
     Args:
         learning_rate: a number, a `LearningRateSchedule`, or a function without arguments.
         weight_decay: share of each weight, times the learning rate, that every update takes off; None for none.
-        clipnorm: longest norm of the gradient of one weight. At most one of the three clippings may be given.
-        clipvalue: largest absolute value in a gradient.
-        global_clipnorm: longest norm of all gradients together.
-        use_ema: whether to keep an exponential moving average of the weights.
-        ema_momentum: share of the old average that each step keeps, 0 to 1.
+        clipnorm: longest norm of the gradient of one weight. At most one of the three clippings may be given. None
+            by default.
+        clipvalue: largest absolute value in a gradient. None by default.
+        global_clipnorm: longest norm of all gradients together. None by default.
+        use_ema: whether to keep an exponential moving average of the weights. Defaults to False.
+        ema_momentum: share of the old average that each step keeps, 0 to 1. Defaults to 0.99.
         ema_overwrite_frequency: steps between two replacements of the weights by their average; None leaves that to
             the end of `fit` (`finalize_variable_values`).
         loss_scale_factor: factor on the loss, and divisor of the gradients, against underflow in half precision.
-        gradient_accumulation_steps: number of steps, 2 or more, whose gradients are averaged into one update.
+            None by default.
+        gradient_accumulation_steps: number of steps, 2 or more, whose gradients are averaged into one update. None
+            by default.
         name: name, the first part of the path of its variables; None makes one from the class.
 
     Example:

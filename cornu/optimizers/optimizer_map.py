@@ -19,7 +19,7 @@ class OptimizerMap(Configurable, MutableMapping):
 
     Args:
         default_optimizer: the optimizer of all other variables.
-        optimizer_map: dictionary from pattern to optimizer.
+        optimizer_map: dictionary from pattern to optimizer. None by default.
 
     Example:
 

@@ -98,7 +98,7 @@ class OrthogonalRegularizer(Regularizer):
     """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix: it wants them at right angles.
 
     Args:
-        factor: strength, 0 or more.
+        factor: strength, 0 or more. Defaults to 0.01.
         mode: `"rows"` or `"columns"`: which vectors are to be orthogonal.
 
     Example:

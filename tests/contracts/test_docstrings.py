@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import textwrap
 
 import numpy as np
@@ -42,3 +43,51 @@ def test_it_has_a_docstring(name):
 def test_the_example_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(example(PUBLIC[name]), name, "exec"), {"cornu": cornu, "np": np})
+
+
+# ---------------------------------------------------------------- what a constructor takes
+
+FAMILIES = ("callbacks", "constraints", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers")
+MADE = {name: obj for name, obj in PUBLIC.items() if isinstance(obj, type) and name.split(".")[0] in FAMILIES}
+TOLD = re.compile(r"None|[Dd]efault|unless|\bif\b|without|optional|instead|\bas (for|in|of)\b|\b[Ss]ee `")
+
+
+def told_arguments(cls) -> dict[str, str]:
+    """What the docstrings of a class and of those above it say of each argument."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        block = re.search(r"^Args:\n((?: {4}.*\n|\n)*)", inspect.cleandoc(base.__doc__ or "") + "\n", re.MULTILINE)
+        for entry in re.split(r"\n(?=    [\w*])", block[1]) if block else ():
+            names, _, text = entry.partition(":")
+            found |= dict.fromkeys(re.split(r",\s+", names.strip()), " ".join(text.split()))
+    return found
+
+
+def spelled(value) -> str:
+    """A default as a docstring writes it."""
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, (tuple, list)):
+        return f"`{value!r}`".replace("'", '"')
+    return repr(value).replace("e-0", "e-")
+
+
+def is_plain(value) -> bool:
+    """Whether a default can be written in a docstring."""
+    return value is None or isinstance(value, (str, int, float, tuple, list))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_it_tells_each_argument_and_its_default(name):
+    told = told_arguments(MADE[name])
+    parameters = inspect.signature(MADE[name]).parameters.values()
+    named = [p for p in parameters if p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL]
+    assert [p.name for p in named if p.name not in told] == []
+    for p in named:
+        if p.name in ("name", "dtype") or p.default is p.empty or not is_plain(p.default):
+            continue
+        text = told[p.name]
+        itself = rf"(?<![\w.-]){re.escape(spelled(p.default))}(?!\w|\.\d)"
+        assert TOLD.search(text) or re.search(itself, text), f"{p.name}: {text} (default {p.default!r})"
+        said = re.search(r"Defaults to (\S+|`[^`]*`)\.(?: |$)", text)
+        assert said is None or said[1] == spelled(p.default), f"{p.name}: {text} (default {p.default!r})"

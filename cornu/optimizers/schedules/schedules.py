@@ -55,7 +55,7 @@ class ExponentialDecay(LearningRateSchedule):
         initial_learning_rate: rate at step 0.
         decay_steps: steps over which the rate is multiplied by `decay_rate`, more than 0.
         decay_rate: factor.
-        staircase: whether the exponent is rounded down, so that the rate falls at intervals.
+        staircase: whether the exponent is rounded down, so that the rate falls at intervals. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -91,7 +91,7 @@ class InverseTimeDecay(LearningRateSchedule):
         initial_learning_rate: rate at step 0.
         decay_steps: the unit of time in steps, more than 0.
         decay_rate: how much the divisor grows in one unit.
-        staircase: whether the number of units is rounded down.
+        staircase: whether the number of units is rounded down. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -157,9 +157,9 @@ class PolynomialDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: rate at step 0.
         decay_steps: steps until the end rate is reached, more than 0.
-        end_learning_rate: rate from then on.
-        power: exponent; 1 is a straight line.
-        cycle: whether to start again at the end, each time with `decay_steps` more steps.
+        end_learning_rate: rate from then on. Defaults to 0.0001.
+        power: exponent; 1 is a straight line. Defaults to 1.0.
+        cycle: whether to start again at the end, each time with `decay_steps` more steps. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -203,10 +203,10 @@ class CosineDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: rate at step 0.
         decay_steps: steps of the decay, more than 0.
-        alpha: lowest rate as a share of the highest.
+        alpha: lowest rate as a share of the highest. Defaults to 0.0.
         name: name kept in the config.
         warmup_target: rate at the end of the rise; None starts with the decay.
-        warmup_steps: steps of the rise.
+        warmup_steps: steps of the rise. Defaults to 0.
 
     Example:
 
@@ -254,9 +254,9 @@ class CosineDecayRestarts(LearningRateSchedule):
     Args:
         initial_learning_rate: rate at step 0.
         first_decay_steps: steps of the first decay, more than 0.
-        t_mul: factor from the length of one decay to that of the next.
-        m_mul: factor from the starting rate of one decay to that of the next.
-        alpha: lowest rate as a share of `initial_learning_rate`.
+        t_mul: factor from the length of one decay to that of the next. Defaults to 2.0.
+        m_mul: factor from the starting rate of one decay to that of the next. Defaults to 1.0.
+        alpha: lowest rate as a share of `initial_learning_rate`. Defaults to 0.0.
         name: name kept in the config.
 
     Example:
