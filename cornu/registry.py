@@ -39,7 +39,7 @@ _NO_OBJECTS: Mapping[str, Any] = MappingProxyType({})
 _scoped = contextvars.ContextVar("custom_objects", default=_NO_OBJECTS)
 
 
-def is_builtin(obj: Any) -> bool:
+def is_builtin(obj: object) -> bool:
     """Whether `obj` is a class or function of cornu itself."""
     return (getattr(obj, "__module__", None) or "").startswith(_PREFIX) and obj not in _registered_names
 
@@ -137,7 +137,7 @@ def get_registered_name(obj: Any) -> str:
 
 
 def get_registered_object(
-    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+    name: str, custom_objects: Mapping[str, object] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any | None:
     """The object called `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
     for table in (_scoped.get(), _registered, custom_objects or {}, module_objects or {}):
@@ -156,7 +156,7 @@ def get_custom_objects() -> dict[str, Any]:
     return _registered
 
 
-def is_registered(obj: Any) -> bool:
+def is_registered(obj: object) -> bool:
     """Whether `obj` was registered by the running program."""
     return obj in _registered_names
 

@@ -31,7 +31,7 @@ def read(name: str) -> Any:
     return _values[name]
 
 
-def write(name: str, value: Any) -> None:
+def write(name: str, value: object) -> None:
     """Give the setting `name` a new value."""
     if name not in _values:
         raise KeyError(f"No setting is called {name!r}.")

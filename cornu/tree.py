@@ -32,21 +32,21 @@ if jtu.all_leaves([deque()]):
     jtu.register_pytree_with_keys(deque, _flatten_deque, lambda maxlen, items: deque(items, maxlen))
 
 
-def _none_is_leaf(x: Any) -> bool:
+def _none_is_leaf(x: object) -> bool:
     return x is None
 
 
-def is_nested(structure: Any) -> bool:
+def is_nested(structure: object) -> bool:
     """Whether `structure` is a container (list, tuple, dictionary, registered node) rather than a leaf."""
     return not jtu.all_leaves([structure], is_leaf=_none_is_leaf)
 
 
-def flatten(structure: Any) -> list:
+def flatten(structure: object) -> list:
     """The leaves of `structure`, left to right."""
     return jtu.tree_leaves(structure, is_leaf=_none_is_leaf)
 
 
-def _plain_path(structure: Any, keys: Sequence) -> tuple:
+def _plain_path(structure: object, keys: Sequence) -> tuple:
     """A path as dictionaries' keys and positions; the fields of a namedtuple count as positions."""
     path = []
     for key in keys:
@@ -61,7 +61,7 @@ def _child(structure: Any, key: Any) -> Any:
     return structure[key] if isinstance(structure, (dict, list, tuple, deque)) else None
 
 
-def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
+def flatten_with_path(structure: object) -> list[tuple[tuple, Any]]:
     """Pairs of (path, leaf), where a path is a tuple of keys and indices."""
     pairs, _ = jtu.tree_flatten_with_path(structure, is_leaf=_none_is_leaf)
     return [(_plain_path(structure, path), leaf) for path, leaf in pairs]
@@ -78,7 +78,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
     return in_order_of(structures[0], jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None))
 
 
-def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
+def map_structure_up_to(shallow_structure: object, func: Callable, *structures: Any) -> Any:
     """Apply `func` at the depth of the leaves of `shallow_structure`."""
     if not structures:
         raise ValueError("map_structure_up_to: at least one structure is needed.")
@@ -89,21 +89,21 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
     return in_order_of(shallow_structure, made)
 
 
-def map_shape_structure(func: Callable, structure: Any) -> Any:
+def map_shape_structure(func: Callable, structure: object) -> Any:
     """Apply `func` to each shape (a tuple or list of ints and None) in `structure`."""
     return in_order_of(structure, jtu.tree_map(func, structure, is_leaf=is_shape), is_leaf=is_shape)
 
 
-def is_shape(x: Any) -> bool:
+def is_shape(x: object) -> bool:
     """Whether `x` reads as one shape: a tuple or list of dimensions."""
     return isinstance(x, (tuple, list)) and all(d is None or _is_dimension(d) for d in x)
 
 
-def _is_dimension(d: Any) -> bool:
+def _is_dimension(d: object) -> bool:
     return hasattr(d, "__index__") and not isinstance(d, jax.Array)
 
 
-def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
+def assert_same_structure(a: object, b: object, check_types: bool | None = None) -> None:
     """Raise ValueError unless both have the same nesting and keys; containers' types must agree too, unless
     `check_types` is False."""
     if check_types is False:
@@ -115,14 +115,14 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
     return None
 
 
-def assert_same_paths(a: Any, b: Any) -> None:
+def assert_same_paths(a: object, b: object) -> None:
     """Raise ValueError unless both have leaves at the same paths, whatever the types of their containers."""
     first, second = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if first != second:
         raise ValueError(f"The two structures have different paths: {sorted(first ^ second, key=str)}.")
 
 
-def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
+def pack_sequence_as(structure: object, flat_sequence: Sequence) -> Any:
     """Arrange `flat_sequence` in the shape of `structure`."""
     definition: Any = jtu.tree_structure(structure, is_leaf=_none_is_leaf)
     if definition.num_leaves != len(flat_sequence):
@@ -146,7 +146,7 @@ def in_order_of(structure: Any, made: Any, is_leaf: Callable[[Any], bool] = _non
     return made
 
 
-def key_orders(structure: Any) -> list[tuple]:
+def key_orders(structure: object) -> list[tuple]:
     """The keys of each dictionary in their order, of which JAX's definition of a structure knows nothing."""
     if isinstance(structure, dict):
         return [tuple(structure), *(order for value in structure.values() for order in key_orders(value))]
@@ -155,12 +155,12 @@ def key_orders(structure: Any) -> list[tuple]:
     return []
 
 
-def lists_to_tuples(structure: Any) -> Any:
+def lists_to_tuples(structure: object) -> Any:
     """The same structure with tuples in place of lists."""
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
-def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
+def traverse(func: Callable, structure: object, top_down: bool = True) -> Any:
     """Visit every node of `structure`; where `func` returns something, it takes the node's place."""
     if top_down:
         replaced = func(structure)

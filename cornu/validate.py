@@ -30,7 +30,7 @@ def describe(owner: object) -> str:
 _STEERING = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
-def name(value: Any, owner: object, optional: bool = False, slash: bool = False) -> Any:
+def name(value: object, owner: object, optional: bool = False, slash: bool = False) -> Any:
     """A name, which is shown as it is wherever it comes up: text without signs that steer a terminal.
 
     Args:
@@ -47,7 +47,7 @@ def name(value: Any, owner: object, optional: bool = False, slash: bool = False)
     return value
 
 
-def plain(text: Any) -> str:
+def plain(text: object) -> str:
     """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
     shown = (sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in str(text))
     return "".join(shown)
@@ -63,7 +63,7 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _integer(value: Any, minimum: int, wanted: str, name: str, owner: object) -> int:
+def _integer(value: object, minimum: int, wanted: str, name: str, owner: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not is_integer(value) or value < minimum:
@@ -71,12 +71,12 @@ def _integer(value: Any, minimum: int, wanted: str, name: str, owner: object) ->
     return int(value)
 
 
-def positive_int(value: Any, name: str, owner: object) -> int:
+def positive_int(value: object, name: str, owner: object) -> int:
     """`value` as an int of at least 1."""
     return _integer(value, 1, "a positive integer", name, owner)
 
 
-def non_negative_int(value: Any, name: str, owner: object) -> int:
+def non_negative_int(value: object, name: str, owner: object) -> int:
     """`value` as an int of at least 0."""
     return _integer(value, 0, "an integer of zero or more", name, owner)
 
@@ -94,7 +94,7 @@ def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1)
     return tuple(int(v) for v in values)
 
 
-def one_of(value: Any, choices: Sequence, name: str, owner: object) -> Any:
+def one_of(value: object, choices: Sequence, name: str, owner: object) -> Any:
     """`value`, which must be among `choices`."""
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)
@@ -103,12 +103,12 @@ def one_of(value: Any, choices: Sequence, name: str, owner: object) -> Any:
     return value
 
 
-def padding(value: Any, owner: object, choices: Sequence[str] = ("valid", "same")) -> str:
+def padding(value: object, owner: object, choices: Sequence[str] = ("valid", "same")) -> str:
     """A padding mode in lower case."""
     return one_of(value.lower() if isinstance(value, str) else value, choices, "padding", owner)
 
 
-def data_format(value: Any, owner: object) -> str:
+def data_format(value: object, owner: object) -> str:
     """`"channels_last"` or `"channels_first"`; None is the default of the settings."""
     if value is None:
         return settings.image_data_format()
@@ -116,7 +116,7 @@ def data_format(value: Any, owner: object) -> str:
     return one_of(value, ("channels_last", "channels_first"), "data_format", owner)
 
 
-def axis(value: Any, rank: int, owner: object, name: str = "axis") -> int:
+def axis(value: object, rank: int, owner: object, name: str = "axis") -> int:
     """An axis of something with `rank` axes, counted from the front."""
     if not is_integer(value) or not -rank <= value < rank:
         raise ValueError(
@@ -126,7 +126,7 @@ def axis(value: Any, rank: int, owner: object, name: str = "axis") -> int:
     return int(value) % rank
 
 
-def fraction(value: Any, name: str, owner: object) -> float:
+def fraction(value: object, name: str, owner: object) -> float:
     """`value` as a float that is at least 0 and below 1."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         raise ValueError(

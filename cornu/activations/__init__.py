@@ -1,11 +1,12 @@
 """Activation functions, found by name: `cornu.activations.get("relu")`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.activations.functions import exponential, gelu, linear, mish, relu
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import CustomObjects
 from cornu.ops import (
     celu,
     elu,
@@ -68,7 +69,7 @@ def serialize(activation: Callable) -> Any:
     return catalogue.serialize(activation)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The activation that a name or config stands for.
 
     Args:

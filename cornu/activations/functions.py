@@ -12,7 +12,7 @@ from cornu import ops
 from cornu.core.operation import Tensor, op
 
 
-def linear(x: Any) -> Any:
+def linear(x: object) -> Any:
     """The identity: returns `x` as it is.
 
     Example:
@@ -22,7 +22,7 @@ def linear(x: Any) -> Any:
     return x
 
 
-def exponential(x: Any) -> Any:
+def exponential(x: object) -> Any:
     """`exp(x)`.
 
     Example:
@@ -32,7 +32,7 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
-def gelu(x: Any, approximate: bool = False) -> Any:
+def gelu(x: object, approximate: bool = False) -> Any:
     """Gaussian error linear unit, `x * P(X <= x)` for a standard normal `X` (Hendrycks and Gimpel, 2016).
 
     Args:

@@ -71,7 +71,7 @@ def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> Any:
 def preprocessing(mode: str | None) -> Callable[[Any, str | None], Any]:
     """The `preprocess_input` of a family; None leaves images as they are, for models that scale them inside."""
 
-    def family_input(x: Any, data_format: str | None = None) -> Any:
+    def family_input(x: object, data_format: str | None = None) -> Any:
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     family_input.__name__ = family_input.__qualname__ = "preprocess_input"
@@ -93,7 +93,7 @@ _FAMILY_DOCSTRING = """Images in the range of this family's models: {what}.
     """
 
 
-def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
+def decode_predictions(preds: object, top: int = 5) -> list[list[tuple[str, str, float]]]:
     """The likeliest classes of ImageNet for each row of scores.
 
     Args:

@@ -108,13 +108,13 @@ class Callback:
         """Called when `predict` ends."""
 
 
-def overrides(callback: Any, hook: str) -> bool:
+def overrides(callback: object, hook: str) -> bool:
     """Whether `callback` does something at `hook`: in its class, on the instance, or through the shorter alias."""
     names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
     return any(_overrides(callback, name) for name in names)
 
 
-def _overrides(callback: Any, name: str) -> bool:
+def _overrides(callback: object, name: str) -> bool:
     if not isinstance(callback, Callback):
         return hasattr(callback, name)
     if name in callback.idle_hooks:

@@ -39,7 +39,7 @@ class CallbackList(Callback):
         callbacks: Iterable[Callback] | Callback | None = None,
         add_history: bool = False,
         add_progbar: bool = False,
-        model: Any = None,
+        model: object = None,
         **params,
     ):
         super().__init__()

@@ -14,12 +14,12 @@ def _optimizer(callback: Any) -> Any:
     return optimizer
 
 
-def read_rate(callback: Any) -> float:
+def read_rate(callback: object) -> float:
     """The learning rate of the model that `callback` watches."""
     rate = _optimizer(callback).learning_rate
     return float(np.asarray(getattr(rate, "value", rate)))
 
 
-def write_rate(callback: Any, rate: float) -> None:
+def write_rate(callback: object, rate: float) -> None:
     """Give the optimizer of the model that `callback` watches a new learning rate."""
     _optimizer(callback).learning_rate = rate

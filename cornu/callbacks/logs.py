@@ -20,7 +20,7 @@ def _flat(logs: Mapping) -> dict[str, Any]:
     return flat
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A number of a tensor as a float, an array as a NumPy array, anything else as it is."""
     if value is None or isinstance(value, (str, float, int)):
         return value

@@ -16,7 +16,7 @@ def _metrics_of(owner: object) -> Iterator[Any]:
         yield from _metrics_of(metric)
 
 
-def _named_in_logs(model: Any) -> Iterator[tuple[str, Any]]:
+def _named_in_logs(model: object) -> Iterator[tuple[str, Any]]:
     """(name in the logs, metric) of those given to `compile`, then (name, metric) of all."""
     for _, _, metric, name in getattr(getattr(model, "_compile_metrics", None), "entries", ()):
         yield name, metric
@@ -24,7 +24,7 @@ def _named_in_logs(model: Any) -> Iterator[tuple[str, Any]]:
         yield getattr(metric, "name", ""), metric
 
 
-def direction(monitor: str, model: Any) -> str | None:
+def direction(monitor: str, model: object) -> str | None:
     """`"up"` or `"down"`, as the model's metric of that name says, for losses "down"; None where nothing says it."""
     name = monitor.removeprefix("val_")
     losses = getattr(getattr(model, "_compile_loss", None), "trackers", ())

@@ -1,6 +1,5 @@
 """Constraints: what a weight must fulfil after every update."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -16,6 +15,7 @@ from cornu.constraints.constraints import (
     unit_norm,
 )
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import ConfigDict, CustomObjects
 
 __all__ = [
     "Constraint",
@@ -57,12 +57,12 @@ def get(identifier: Any) -> Any:
     return catalogue.get(identifier)
 
 
-def serialize(constraint: Constraint) -> dict[str, Any]:
+def serialize(constraint: Constraint) -> ConfigDict:
     """`constraint` as plain data."""
     return catalogue.serialize(constraint)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The constraint that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
 

@@ -1,7 +1,6 @@
 """Constraints on weights: after every update the optimizer replaces a weight `w` by `constraint(w)`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +36,7 @@ class Constraint(Configurable):
                 return cornu.ops.clip(w, -1.0, 1.0)
     """
 
-    def __call__(self, w: Any) -> jax.Array:
+    def __call__(self, w: object) -> jax.Array:
         """The allowed value that takes the place of `w`."""
         return _array(w)
 
@@ -61,7 +60,7 @@ class MaxNorm(Constraint):
         self.max_value = max_value
         self.axis = axis
 
-    def __call__(self, w: Any) -> jax.Array:
+    def __call__(self, w: object) -> jax.Array:
         w = _array(w)
         norm = _norm(w, self.axis)
         return w * (jnp.clip(norm, 0, self.max_value) / (norm + settings.epsilon()))
@@ -88,7 +87,7 @@ class MinMaxNorm(Constraint):
         self.rate = rate
         self.axis = axis
 
-    def __call__(self, w: Any) -> jax.Array:
+    def __call__(self, w: object) -> jax.Array:
         w = _array(w)
         norm = _norm(w, self.axis)
         wanted = self.rate * jnp.clip(norm, self.min_value, self.max_value) + (1 - self.rate) * norm
@@ -103,7 +102,7 @@ class NonNeg(Constraint):
         print(cornu.constraints.NonNeg()(np.array([-1.0, 2.0], "float32")))  # [0. 2.]
     """
 
-    def __call__(self, w: Any) -> jax.Array:
+    def __call__(self, w: object) -> jax.Array:
         w = _array(w)
         return jnp.where(w < 0, jnp.zeros((), w.dtype), w)  # NaN stays to be seen
 
@@ -122,7 +121,7 @@ class UnitNorm(Constraint):
     def __init__(self, axis: Axes = 0):
         self.axis = axis
 
-    def __call__(self, w: Any) -> jax.Array:
+    def __call__(self, w: object) -> jax.Array:
         w = _array(w)
         return w / (_norm(w, self.axis) + settings.epsilon())
 
@@ -139,5 +138,5 @@ def _norm(w: jax.Array, axis: Axes) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
 
 
-def _array(w: Any) -> jax.Array:
+def _array(w: object) -> jax.Array:
     return jnp.asarray(border.to_tensor(w, "A constraint", "w"))

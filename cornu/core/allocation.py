@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import border, budget, context
+from cornu.core.typing import DTypeLike
 
 
-def placeholder(shape: Sequence[int], dtype: Any) -> np.ndarray:
+def placeholder(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """An array that stands for one of this shape, and takes no memory however large it is."""
     return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
@@ -60,11 +61,11 @@ class Allocator:
     has_values = True
     """Whether there are values at all, rather than shapes and dtypes alone."""
 
-    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: Any) -> Any:
+    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
         """The first array of the variable `owner`, an `Absent` one perhaps; `make` makes it."""
         return make()
 
-    def given(self, value: Any, dtype: str) -> jax.Array:
+    def given(self, value: object, dtype: str) -> jax.Array:
         """The array of a value that somebody gives."""
         return jnp.asarray(_unshared(value), dtype=dtype)
 
@@ -74,7 +75,7 @@ class ShapesAlone(Allocator):
 
     has_values = False
 
-    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: Any) -> Any:
+    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
         """Shape and dtype."""
         return Absent(shape, dtype)
 
@@ -95,12 +96,12 @@ class Deferred(Allocator):
         self.has_values = self._around.has_values
         self.owners: list[Any] = []  # the variables whose first arrays were put off
 
-    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: Any) -> Any:
+    def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
         """An array that is yet to be made."""
         self.owners.append(owner)
         return Pending(shape, dtype, lambda: self._around.first(shape, dtype, make, owner))
 
-    def given(self, value: Any, dtype: str) -> jax.Array:
+    def given(self, value: object, dtype: str) -> jax.Array:
         """The array, at once: the value is there anyway."""
         return self._around.given(value, dtype)
 
@@ -144,7 +145,7 @@ def without_values(fn: Callable[[], Any]) -> Any:
     return found[0]
 
 
-def _unshared(value: Any) -> Any:
+def _unshared(value: object) -> Any:
     """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later.
 
     An array that nobody can write to, such as those read from files, is taken as it is.

@@ -55,7 +55,7 @@ def _holds_device_arrays(values: Sequence) -> bool:
     return any(issubclass(kind, jax.Array) or hasattr(kind, "__jax_array__") for kind in kinds)
 
 
-def to_numpy(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> np.ndarray:
+def to_numpy(value: object, owner: str = "convert_to_tensor", name: str = "x") -> np.ndarray:
     """`value` as a NumPy array of numbers, booleans or text, which may share memory with `value`.
 
     Raises:
@@ -83,12 +83,12 @@ def to_numpy(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> n
     return _plain(array, owner, name)
 
 
-def can_read(value: Any) -> bool:
+def can_read(value: object) -> bool:
     """Whether `to_numpy` knows how to read values of this type."""
     return _reader(type(value)) is not None
 
 
-def is_array(value: Any) -> bool:
+def is_array(value: object) -> bool:
     """Whether `value` is an array of some library: not a number, nor a list that could be read as an array."""
     return _is_array_type(type(value))
 
@@ -99,7 +99,7 @@ def _is_array_type(kind: type) -> bool:
     return not issubclass(kind, np.generic) and any(hasattr(kind, mark) for mark in marks)
 
 
-def comes_from(value: Any, package: str) -> bool:
+def comes_from(value: object, package: str) -> bool:
     """Whether the type of `value`, or a base of it, is defined in `package`."""
     return package in _packages(type(value))
 
@@ -132,11 +132,11 @@ def _from_torch(value: Any) -> np.ndarray:
     return value.resolve_conj().resolve_neg().numpy()
 
 
-def _from_frame(value: Any) -> np.ndarray:
+def _from_frame(value: object) -> np.ndarray:
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
 
 
-def _from_jax(value: Any) -> np.ndarray:
+def _from_jax(value: object) -> np.ndarray:
     return np.asarray(value.todense() if hasattr(value, "todense") else value)
 
 
@@ -144,7 +144,7 @@ def _from_scipy(value: Any) -> np.ndarray:
     return value.toarray()
 
 
-def _from_tensorflow(value: Any) -> np.ndarray:
+def _from_tensorflow(value: object) -> np.ndarray:
     if not hasattr(value, "numpy"):
         raise ValueError(f"A TensorFlow {type(value).__name__} is not a dense array. Make one: tf.sparse.to_dense.")
     return value.numpy()
@@ -188,7 +188,7 @@ def _plain(array: np.ndarray, owner: str, name: str) -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def _refuse_text_columns(value: Any, array: np.ndarray, owner: str, name: str) -> None:
+def _refuse_text_columns(value: object, array: np.ndarray, owner: str, name: str) -> None:
     """Name the columns of a frame that hold text or other objects beside columns of numbers."""
     if array.dtype.kind != "O" or array.ndim != 2 or not hasattr(value, "columns"):
         return
@@ -248,7 +248,7 @@ def _check_range(array: np.ndarray, limits: np.iinfo, owner: str, name: str) -> 
         )
 
 
-def shortened(value: Any, longest: int = 80) -> str:
+def shortened(value: object, longest: int = 80) -> str:
     """What a message shows of a value."""
     text = repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
@@ -257,12 +257,12 @@ def shortened(value: Any, longest: int = 80) -> str:
 # ---------------------------------------------------------------- the way out
 
 
-def to_host(x: Any) -> np.ndarray:
+def to_host(x: object) -> np.ndarray:
     """The numbers of a tensor in a NumPy array of the caller's own, which may be written to."""
     return np.array(fetched(x) if isinstance(x, jax.Array) else to_numpy(x, "convert_to_numpy"))
 
 
-def fetched(x: Any) -> np.ndarray:
+def fetched(x: object) -> np.ndarray:
     """The numbers of a tensor once they are computed, to be read within cornu: nobody may write to them.
 
     For a moment they are waited for with open eyes: a thread that sleeps is woken later than a small model is done.

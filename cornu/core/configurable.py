@@ -22,7 +22,7 @@ import numpy as np
 from cornu import registry, validate
 from cornu.core import context, dtypes, function_code
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config, cached
+from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
 
 
@@ -61,7 +61,7 @@ class Configurable:
             for name in _DOORS & cls.__dict__.keys():
                 setattr(cls, name, filtered(cls.__dict__[name]))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
         config = {}
         left_to_user = _written_by_user(type(self))
@@ -133,7 +133,7 @@ def _writes_own_config(cls: type) -> bool:
     return not registry.is_builtin(owner)
 
 
-def _config_value(value: Any) -> Any:
+def _config_value(value: object) -> Any:
     """Nested objects become dictionaries; plain data stays as it is."""
     if isinstance(value, (Configurable, types.FunctionType, types.BuiltinFunctionType)) or _is_op(value):
         return serialize_keras_object(value)
@@ -144,7 +144,7 @@ def _config_value(value: Any) -> Any:
     return value
 
 
-def _from_config_value(value: Any) -> Any:
+def _from_config_value(value: object) -> Any:
     if isinstance(value, dict) and "class_name" in value and "config" in value:
         return deserialize_keras_object(value)
     if isinstance(value, dict):
@@ -154,14 +154,14 @@ def _from_config_value(value: Any) -> Any:
     return value
 
 
-def _is_op(value: Any) -> bool:
+def _is_op(value: object) -> bool:
     return callable(value) and hasattr(value, "__wrapped__") and not isinstance(value, type)
 
 
 # ---------------------------------------------------------------- to and from plain data
 
 
-def serialize_keras_object(obj: Any) -> Any:
+def serialize_keras_object(obj: object) -> Any:
     """`obj` as plain data in the form of Keras's files.
 
     Classes are named as Keras names them, so that real Keras reads the result.
@@ -205,11 +205,11 @@ def _write_slice(obj: slice) -> dict:
     }
 
 
-def _write_array(obj: Any) -> dict:
+def _write_array(obj: object) -> dict:
     return {"class_name": "__numpy__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
 
 
-def _write_tensor(obj: Any) -> dict:
+def _write_tensor(obj: object) -> dict:
     return {"class_name": "__tensor__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
 
 
@@ -233,7 +233,7 @@ def _write_class(obj: type) -> Any:
     return obj.__name__
 
 
-def _write_object(obj: Any) -> dict:
+def _write_object(obj: object) -> dict:
     return with_shared_ids(lambda: _entry(obj))
 
 
@@ -253,7 +253,7 @@ def with_shared_ids(write: Callable[[], dict]) -> dict:
     return config
 
 
-def _numbered(config: Any) -> Iterator[dict]:
+def _numbered(config: object) -> Iterator[dict]:
     """The entries in a config that have a number."""
     if isinstance(config, dict) and _SHARED in config:
         yield config
@@ -319,8 +319,8 @@ _WRITERS: tuple[tuple[Any, Callable], ...] = (
 
 
 def deserialize_keras_object(
-    config: Any,
-    custom_objects: Mapping[str, Any] | None = None,
+    config: object,
+    custom_objects: CustomObjects | None = None,
     safe_mode: bool = True,
     module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -351,7 +351,7 @@ def shared_objects() -> Iterator[None]:
         yield
 
 
-def _read(config: Any) -> Any:
+def _read(config: object) -> Any:
     if isinstance(config, (list, tuple)):
         return type(config)(_read(item) for item in config)
     if not isinstance(config, dict):
@@ -364,7 +364,7 @@ def _read(config: Any) -> Any:
     return _read_object(config)
 
 
-def _read_array(config: Mapping[str, Any]) -> np.ndarray:
+def _read_array(config: Config) -> np.ndarray:
     """An array from its numbers; texts are objects, for an array of texts has room for the longest in each place."""
     name, value = config["dtype"], config["value"]
     if isinstance(name, str) and (name == "string" or _TEXTS.fullmatch(name)):
@@ -442,7 +442,7 @@ def _read_object(config: dict) -> Any:
     return obj
 
 
-def _plain_tuples(config: Any) -> Any:
+def _plain_tuples(config: object) -> Any:
     """Read the wrapped tuples, slices and arrays of a config, but leave its objects to the class."""
     if isinstance(config, list):
         return [_plain_tuples(item) for item in config]
@@ -494,11 +494,11 @@ class Catalogue:
             )
         return found
 
-    def serialize(self, obj: Any) -> Any:
+    def serialize(self, obj: object) -> Any:
         """`obj` as plain data."""
         return serialize_keras_object(obj)
 
-    def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    def deserialize(self, config: object, custom_objects: CustomObjects | None = None) -> Any:
         """The object that `config`, a dictionary or a name, stands for."""
         with registry.custom_objects(custom_objects):
             if isinstance(config, str):

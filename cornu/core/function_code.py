@@ -43,7 +43,7 @@ def is_unnamed(function: Callable) -> bool:
 
 
 @contextmanager
-def reading(safe_mode: Any, what: str = "The config") -> Iterator[None]:
+def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
     """Scope of reading what a stranger may have written.
 
     The outermost scope says whether code is let in: only for `safe_mode=False` itself. What goes wrong inside comes
@@ -62,7 +62,7 @@ def reading(safe_mode: Any, what: str = "The config") -> Iterator[None]:
             raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def read(config: Any, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> Callable:
+def read(config: object, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> Callable:
     """The function whose code `config` holds, for a caller who said that it may be run.
 
     Args:

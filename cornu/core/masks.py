@@ -10,7 +10,7 @@ from typing import Any
 _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
-def get_mask(x: Any) -> Any:
+def get_mask(x: object) -> Any:
     """The mask that belongs to `x`, or None."""
     mask = getattr(x, "_keras_mask", None)
     if mask is not None or not _masks:
@@ -29,7 +29,7 @@ def set_mask(x: Any, mask: Any) -> None:
         _set_in_table(x, mask)
 
 
-def _set_in_table(x: Any, mask: Any) -> None:
+def _set_in_table(x: object, mask: object) -> None:
     key = id(x)
     if mask is None:
         _masks.pop(key, None)

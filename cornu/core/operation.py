@@ -10,8 +10,8 @@ import inspect
 import itertools
 import re
 import typing
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Protocol, TypeAlias, cast, overload
+from collections.abc import Callable
+from typing import Any, Protocol, cast, overload
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,7 @@ from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import for_reader
-from cornu.core.typing import Function
-
-Tensor: TypeAlias = Annotated[Any, "one tensor"]
-Tensors: TypeAlias = Annotated[Sequence, "a list or tuple of tensors"]
-Nested: TypeAlias = Annotated[Any, "a nested structure of tensors"]
-
+from cornu.core.typing import ConfigDict, Function, Nested as Nested, Tensor as Tensor, Tensors as Tensors  # noqa: PLC0414
 
 _KINDS = {Tensors: "many", Tensor: "one", Nested: "nested"}
 
@@ -152,7 +147,7 @@ class FunctionOperation(Operation):
             return spec(*args, **kwargs, **self.settings)
         return output_spec(self.call, *args, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The name and the configuring arguments."""
         return {"name": self.name, **self.settings}
 

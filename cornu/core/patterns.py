@@ -6,7 +6,6 @@ pattern and a short name keep it busy for years.
 
 import functools
 import re
-from typing import Any
 
 _MOST_STEPS = 10**7
 _LONGEST = 2000  # signs of a pattern
@@ -17,7 +16,7 @@ _REPEATED = re.compile(r"[*+][?+]?|\{[^{}]*\}[?+]?")
 _CHOICE = re.compile(r"(?<!\()\?|\|")
 
 
-def found(pattern: Any, name: str, how: str = "search") -> bool:
+def found(pattern: object, name: str, how: str = "search") -> bool:
     """Whether a pattern is found in a name.
 
     Args:

@@ -161,7 +161,7 @@ def dtype_policy() -> DTypePolicy:
     return settings.read("dtype_policy") or DTypePolicy(settings.floatx())
 
 
-def set_dtype_policy(policy: Any) -> None:
+def set_dtype_policy(policy: object) -> None:
     """Set the policy of layers that are given none.
 
     Args:

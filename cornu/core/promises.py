@@ -24,7 +24,7 @@ _AROUND = frozenset({
 })  # fmt: skip
 
 
-def kept(part: Any, name: str) -> Any:
+def kept(part: object, name: str) -> Any:
     """The promise `name` as it holds for an object; None where its class does not make it, or broke it."""
     return getattr(part, name) if _holds(type(part), name) else None
 

@@ -180,7 +180,7 @@ def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
     return name, ", ".join(f"{key}={_shown(value)}" for key, value in given.items())
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype} {tuple(value.shape)}".replace("'", "")
     if isinstance(value, (list, tuple)) and 0 < len(value) < 5:

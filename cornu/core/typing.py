@@ -1,14 +1,30 @@
 """Names for the kinds of arguments that many signatures take.
 
-`Tensor` and its kin, which also say what flows through a saved graph, stand in `cornu.core.operation`.
+Checkers read `Tensor` and its kin as Any: an array of JAX or NumPy, a symbolic tensor or a number may stand for one. In
+signatures of functions marked `@op` they also say what flows through a saved graph (`cornu.core.operation`).
 """
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
+
+Tensor: TypeAlias = Annotated[Any, "one tensor"]
+"""One tensor."""
+
+Tensors: TypeAlias = Annotated[Sequence[Any], "a list or tuple of tensors"]
+"""A list or tuple of tensors."""
+
+Nested: TypeAlias = Annotated[Any, "a nested structure of tensors"]
+"""Tensors in lists, tuples and dictionaries, or one alone."""
+
+NestedShapes: TypeAlias = Annotated[Any, "a nested structure of shapes"]
+"""The shapes of `Nested`."""
+
+Data: TypeAlias = object
+"""What methods of training take: arrays in any nesting, a `PyDataset`, a generator, another library's loader, ..."""
 
 Shape: TypeAlias = tuple[int | None, ...]
 """A shape; None is a size that is not known yet."""
@@ -30,6 +46,12 @@ DTypeLike: TypeAlias = str | type | np.dtype
 
 Config: TypeAlias = Mapping[str, Any]
 """The arguments of a constructor as plain data."""
+
+ConfigDict: TypeAlias = dict[str, Any]
+"""The same as `get_config` makes it, which may be added to."""
+
+CustomObjects: TypeAlias = Mapping[str, Callable[..., Any]]
+"""Classes and functions by the names that a config has for them."""
 
 ActivationLike: TypeAlias = str | Callable[..., Any] | Config
 """What `cornu.activations.get` takes: a name, a function of an array, or a config."""

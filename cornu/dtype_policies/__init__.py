@@ -1,18 +1,19 @@
 """Dtype policies: in which type layers compute and keep weights."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.policy import DTypePolicy, DTypePolicyMap, FloatDTypePolicy, get
+from cornu.core.typing import ConfigDict
 
 
-def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+def serialize(dtype_policy: DTypePolicy) -> ConfigDict:
     """The policy as plain data."""
     return serialize_keras_object(dtype_policy)
 
 
-def deserialize(config: dict[str, Any], custom_objects: dict | None = None) -> DTypePolicy:
+def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> DTypePolicy:
     """The policy that `serialize` wrote down."""
     return deserialize_keras_object(config, custom_objects)
 

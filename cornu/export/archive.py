@@ -75,7 +75,7 @@ class ExportArchive:
         print(cornu.export.load("model.stablehlo").serve(np.ones((5, 3), "float32")).shape)  # (5, 2)
     """
 
-    def __init__(self, format: Any = Format.STABLEHLO, **kwargs: Any):
+    def __init__(self, format: object = Format.STABLEHLO, **kwargs: Any):
         if Format.of(format, "ExportArchive") is not Format.STABLEHLO:
             raise ValueError(
                 f'ExportArchive: format must be "stablehlo"; a file of another format holds one function, which '
@@ -91,7 +91,7 @@ class ExportArchive:
     def __repr__(self) -> str:
         return f"<ExportArchive endpoints={list(self._endpoints)}>"
 
-    def track(self, resource: Any) -> None:
+    def track(self, resource: object) -> None:
         """Keep the variables of a layer or model in the file, also those that no endpoint reads.
 
         Args:
@@ -109,7 +109,7 @@ class ExportArchive:
         for variable in resource.variables:
             self._name(variable)
 
-    def add_endpoint(self, name: str, fn: Callable, input_signature: Any = None, **kwargs: Any) -> Callable:
+    def add_endpoint(self, name: str, fn: Callable, input_signature: object = None, **kwargs: Any) -> Callable:
         """Add a function to the file. Its variables are found by themselves; those it assigns to are state.
 
         Args:
@@ -173,7 +173,7 @@ class ExportArchive:
             raise ValueError(f'ExportArchive: collection "{name}" must hold variables alone. Received: {wrong[0]!r}.')
         self._collections[name] = [self._name(v) for v in variables]
 
-    def write_out(self, filepath: str | os.PathLike, options: Any = None, verbose: bool = True) -> None:
+    def write_out(self, filepath: str | os.PathLike, options: object = None, verbose: bool = True) -> None:
         """Write the file; it appears whole or not at all.
 
         Args:
@@ -228,7 +228,7 @@ class ExportArchive:
             lines.append(f"  {name}({given}) -> {made}   [{', '.join(endpoint.lowered.exported.platforms)}]")
         return "\n".join(lines)
 
-    def _check_name(self, name: Any, kind: str) -> None:
+    def _check_name(self, name: object, kind: str) -> None:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in _OWN_NAMES:
             raise ValueError(
                 f"ExportArchive: the name of an {kind} must be a Python identifier that starts with a letter and is "
@@ -263,7 +263,7 @@ def _options(options: dict, owner: str) -> tuple[Sequence[str] | None, bool | No
     return platforms, is_static
 
 
-def _signature(fn: Callable, given: Any, owner: str) -> signatures.Signature:
+def _signature(fn: Callable, given: object, owner: str) -> signatures.Signature:
     resource = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
     if isinstance(resource, Layer):
         return signatures.for_layer(resource, given)

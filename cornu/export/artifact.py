@@ -21,6 +21,7 @@ from jax import export
 
 from cornu import validate
 from cornu.core import budget, dtypes
+from cornu.core.typing import ConfigDict
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
@@ -153,7 +154,7 @@ class Endpoint:
         arrays = zip(values, leaves, self.inputs, strict=True)
         return jax.tree.unflatten(structure, [self._array(x, leaf, entry) for x, leaf, entry in arrays])
 
-    def _array(self, x: Any, wanted: Any, entry: dict[str, Any]) -> jax.Array:
+    def _array(self, x: Any, wanted: Any, entry: ConfigDict) -> jax.Array:
         x = x.value if isinstance(x, Variable) else x if hasattr(x, "shape") else np.asarray(x)
         fits = len(x.shape) == len(wanted.shape) and all(
             not isinstance(size, int) or size == given for size, given in zip(wanted.shape, x.shape, strict=True)
@@ -182,7 +183,7 @@ def _in_order(given: Any, expected: Any) -> list:
     return [x for key in keys for x in _in_order(given[key], expected[key])]
 
 
-def _skeleton(structure: Any) -> str:
+def _skeleton(structure: object) -> str:
     """The structure with a star for each array."""
     return str(jax.tree.structure(structure)).removeprefix("PyTreeDef(").removesuffix(")")
 
@@ -231,7 +232,7 @@ class _Reader:
             raise _DamagedError("its metadata have not the form that they must have")
         return metadata
 
-    def _variable(self, name: str, entry: dict[str, Any]) -> Variable:
+    def _variable(self, name: str, entry: ConfigDict) -> Variable:
         try:
             dtype = jnp.dtype(dtypes.standardize_dtype(entry["dtype"]))
         except (TypeError, ValueError) as error:
@@ -250,7 +251,7 @@ class _Reader:
         except ValueError as error:
             raise _DamagedError(str(error)) from error
 
-    def _endpoint(self, name: str, entry: dict[str, Any], variables: dict[str, Variable]) -> Endpoint:
+    def _endpoint(self, name: str, entry: ConfigDict, variables: dict[str, Variable]) -> Endpoint:
         content = self._read(f"endpoints/{name}")
         if hashlib.sha256(content).hexdigest() != entry["sha256"]:
             raise _DamagedError(f"the endpoint {name!r} is not the program that was written")

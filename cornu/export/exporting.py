@@ -12,7 +12,12 @@ ENDPOINT = "serve"
 
 
 def export_model(
-    model: Any, filepath: str | os.PathLike, format: Any, verbose: bool | None, input_signature: Any, options: dict
+    model: object,
+    filepath: str | os.PathLike,
+    format: object,
+    verbose: bool | None,
+    input_signature: object,
+    options: dict,
 ) -> None:
     """Write `model` in a format; the arguments are those of `Model.export`."""
     write = _WRITERS[Format.of(format, model)]
@@ -35,7 +40,7 @@ def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, option
 _WRITERS = {Format.STABLEHLO: _stablehlo, Format.ONNX: _onnx}
 
 
-def _check_options(options: dict, known: tuple[str, ...], model: Any, name: str) -> None:
+def _check_options(options: dict, known: tuple[str, ...], model: object, name: str) -> None:
     unknown = [key for key in options if key not in known]
     if unknown:
         raise ValueError(

@@ -1,7 +1,6 @@
 """The formats in which a model can leave cornu."""
 
 import enum
-from typing import Any
 
 from cornu import validate
 
@@ -22,7 +21,7 @@ class Format(enum.Enum):
     ONNX = "onnx"
 
     @classmethod
-    def of(cls, value: Any, owner: object) -> "Format":
+    def of(cls, value: object, owner: object) -> "Format":
         """The format called `value`, or an error that says which there are."""
         if value in cls._value2member_map_ or isinstance(value, cls):
             return cls(value)

@@ -18,6 +18,7 @@ from jax import export, lax
 
 from cornu import validate
 from cornu.core import context
+from cornu.core.typing import DTypeLike
 from cornu.core.variable import Variable, functional, values_of
 from cornu.export import sizes
 from cornu.export.signature import Signature
@@ -98,7 +99,7 @@ def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, lis
 class _Met(dict):
     """Values of whatever variables are read or assigned, in the order in which they were met."""
 
-    def __contains__(self, variable: Any) -> bool:
+    def __contains__(self, variable: object) -> bool:
         return True
 
     def __missing__(self, variable: Variable) -> Any:
@@ -156,7 +157,7 @@ def _works(action: Callable) -> bool:
 # ---------------------------------------------------------------- dtypes that NumPy's files lack
 
 
-def is_foreign(dtype: Any) -> bool:
+def is_foreign(dtype: DTypeLike) -> bool:
     """Whether NumPy's files do not know the dtype (bfloat16 and the 8-bit floats), so that its bits are kept."""
     return np.dtype(dtype).isbuiltin != 1
 
@@ -166,7 +167,7 @@ def to_bits(x: Any) -> Any:
     return lax.bitcast_convert_type(x, _BITS[x.dtype.itemsize]) if is_foreign(x.dtype) else x
 
 
-def from_bits(x: Any, dtype: Any) -> Any:
+def from_bits(x: Any, dtype: DTypeLike) -> Any:
     """The opposite of `to_bits`."""
     return lax.bitcast_convert_type(x, dtype) if is_foreign(jnp.dtype(dtype)) else x
 

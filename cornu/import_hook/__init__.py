@@ -11,7 +11,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
 from cornu import absent
 from cornu.import_hook import private
@@ -29,7 +29,7 @@ _ROOTS = {
 class _Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds Keras's names and loads cornu's modules for them."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
         if _is_private(name) and not private.knows(name):
             raise ModuleNotFoundError(private.refusal(name))
         if _root(name) is None:

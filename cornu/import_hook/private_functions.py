@@ -10,6 +10,7 @@ from typing import Any
 from cornu import ops, saving, settings, validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
+from cornu.core.typing import ConfigDict
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
 from cornu.training.data.class_weight import weigh_classes
@@ -28,7 +29,7 @@ class BaseConv(_Conv):
         object.__setattr__(self, "rank", rank)
         super().__init__(filters=filters, kernel_size=kernel_size, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments but the first, which subclasses give by themselves."""
         return {name: value for name, value in super().get_config().items() if name != "rank"}
 

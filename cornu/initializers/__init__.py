@@ -1,12 +1,11 @@
 """Initializers: the first values of weights, found by name: `cornu.initializers.get("he_normal")`."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
-from cornu.core.typing import InitializerLike
+from cornu.core.typing import CustomObjects, InitializerLike
 from cornu.initializers.constant_values import STFT, Constant, Identity, Ones, Zeros
 from cornu.initializers.initializer import Initializer
 from cornu.initializers.random_values import (
@@ -77,7 +76,7 @@ def serialize(initializer: InitializerLike | None) -> Any:
     return catalogue.serialize(initializer)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The initializer that a name or config stands for.
 
     Args:

@@ -1,14 +1,13 @@
 """Initializers without chance: constants, the identity matrix, and the kernels of a short-time Fourier transform."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from cornu import validate
 from cornu.core.configurable import serialize_keras_object
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
 
 
@@ -23,13 +22,13 @@ class Constant(Initializer):
         print(cornu.initializers.Constant(3.0)((2, 2)))
     """
 
-    def __init__(self, value: Any = 0.0):
+    def __init__(self, value: object = 0.0):
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         return to_array(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The value as plain data."""
         return {"value": serialize_keras_object(self.value)}
 
@@ -78,7 +77,7 @@ class Identity(Initializer):
             raise ValueError(f"Identity: the weight must be a matrix, of rank 2. Received: shape={shape}.")
         return to_array(self.gain * np.eye(*shape), dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The gain where it is not 1: Keras never writes it, but reads it."""
         return {} if self.gain == 1 else {"gain": self.gain}
 
@@ -101,7 +100,7 @@ class STFT(Initializer):
     """
 
     def __init__(
-        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+        self, side: str = "real", window: object = "hann", scaling: str | None = "density", periodic: bool = False
     ):
         self.side = validate.one_of(side, ("real", "imag"), "side", self)
         self.window = window

@@ -4,7 +4,6 @@ Values are made with NumPy and then put on the device, so that creating a model'
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +35,6 @@ class Initializer(Configurable):
         return type(self).from_config(self.get_config())
 
 
-def to_array(values: Any, dtype: Any) -> jax.Array:
+def to_array(values: object, dtype: object) -> jax.Array:
     """NumPy `values` on the device in type `dtype` (None: floatx)."""
     return jnp.asarray(np.asarray(values).astype(jnp.dtype(storage_dtype(dtype))))

@@ -16,7 +16,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.configurable import serialize_keras_object
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
 from cornu.random import SeedGenerator, make_default_seed
 from cornu.random.seed_generator import SeedLike
@@ -53,7 +53,7 @@ class RandomInitializer(Initializer):
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments; a seed that was not given stays None."""
         return {**super().get_config(), "seed": serialize_keras_object(self._given_seed)}
 

@@ -32,7 +32,7 @@ def in_float32(kernel: Callable) -> Callable:
     return wrapped
 
 
-def is_half(x: Any) -> bool:
+def is_half(x: object) -> bool:
     """Whether `x` is an array of 16-bit floats."""
     dtype = getattr(x, "dtype", None)
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize == 2

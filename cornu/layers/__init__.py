@@ -1,9 +1,10 @@
 """Layers: the parts that models are made of."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import ConfigDict
 from cornu.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cornu.layers.attention import AdditiveAttention, Attention
 from cornu.layers.bidirectional import Bidirectional
@@ -144,12 +145,12 @@ from cornu.layers.wrapper import Wrapper
 from cornu.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 
 
-def serialize(layer: Layer) -> dict[str, Any]:
+def serialize(layer: Layer) -> ConfigDict:
     """The layer as plain data."""
     return serialize_keras_object(layer)
 
 
-def deserialize(config: dict[str, Any], custom_objects: dict | None = None) -> Layer:
+def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> Layer:
     """The layer that `serialize` wrote down.
 
     Args:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable
 from cornu.kernels import attention
 from cornu.layers.layer import Layer
@@ -66,7 +67,7 @@ class Attention(Layer):
         self.concat_score_weight: Variable | None = None
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights for inputs of these shapes."""
         _check_list(input_shape, self)
         if self.use_scale:
@@ -81,7 +82,7 @@ class Attention(Layer):
         training: bool = False,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> Nested:
         """The average of the values by how well their keys fit each query."""
         _check_list(inputs, self)
         query, value, key = inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]
@@ -130,7 +131,7 @@ class Attention(Layer):
         causal_mask = attention.causal_mask(scores.shape[-2], scores.shape[-1])
         return causal_mask if visible is None else visible & causal_mask
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """The mask of the query."""
         return self._masks(mask)[0]
 
@@ -162,7 +163,7 @@ class AdditiveAttention(Attention):
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights for inputs of these shapes."""
         _check_list(input_shape, self)
         if self.use_scale:
@@ -174,7 +175,7 @@ class AdditiveAttention(Attention):
         return jnp.sum(pairs, axis=-1, dtype=jnp.promote_types(pairs.dtype, jnp.float32))
 
 
-def _check_list(inputs: Any, owner: Layer) -> None:
+def _check_list(inputs: Nested, owner: Layer) -> None:
     """Raise unless `inputs`, tensors or their shapes, are a list of two or three."""
     one_shape = isinstance(inputs, (list, tuple)) and all(d is None or isinstance(d, int) for d in inputs)
     listed = isinstance(inputs, (list, tuple)) and not one_shape

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import registry, tree, validate
+from cornu.core.typing import Nested, NestedShapes
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.rnn import RNN
@@ -74,7 +75,7 @@ class Bidirectional(OuterLayer):
         self.supports_masking = True
         self.input_spec = InputSpec(min_ndim=3)
 
-    def _check_layer(self, layer: Any, name: str) -> None:
+    def _check_layer(self, layer: object, name: str) -> None:
         if not isinstance(layer, Layer) or not hasattr(layer, "go_backwards"):
             raise ValueError(
                 f"{validate.describe(self)}: {name} must be a recurrent layer, such as RNN, LSTM or GRU. "
@@ -131,7 +132,7 @@ class Bidirectional(OuterLayer):
         """The old name of `reset_state`."""
         self.reset_state()
 
-    def build(self, sequences_shape: tuple, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: tuple, initial_state_shape: NestedShapes = None) -> None:
         """Build both layers."""
         self.forward_layer.build(sequences_shape)
         self.backward_layer.build(sequences_shape)
@@ -139,8 +140,8 @@ class Bidirectional(OuterLayer):
             self.set_weights(self._first_weights)
 
     def call(
-        self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool | None = None
-    ) -> Any:
+        self, sequences: jax.Array, initial_state: Nested = None, mask: Nested = None, training: bool | None = None
+    ) -> Nested:
         """The merged output, or a tuple with the pair of outputs and the states where those are asked for."""
         forward_state, backward_state = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
@@ -155,7 +156,7 @@ class Bidirectional(OuterLayer):
         outputs = (forward, backward) if merge is None else (merge(forward, backward),)
         return (*outputs, *states) if len(outputs) + len(states) > 1 else outputs[0]
 
-    def _halves(self, initial_state: Any) -> tuple[Any, Any]:
+    def _halves(self, initial_state: Nested) -> tuple[Any, Any]:
         if initial_state is None:
             return None, None
         states = list(initial_state)
@@ -167,7 +168,7 @@ class Bidirectional(OuterLayer):
         half = len(states) // 2
         return states[:half], states[half:]
 
-    def compute_mask(self, _: Any, mask: Any) -> Any:
+    def compute_mask(self, _: object, mask: Nested) -> Nested:
         """The mask of the steps where sequences are returned; the last output and the states have none."""
         mask = tree.flatten(mask)[0]
         mask = mask if self.return_sequences else None

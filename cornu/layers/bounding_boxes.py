@@ -4,7 +4,7 @@ Every format is read into corners `left, top, right, bottom` in pixels, changed 
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,13 @@ _FORMS: dict[str, tuple[Callable, Callable]] = {
         lambda x, y, r, b: ((y + b) / 2, (x + r) / 2, b - y, r - x),
     ),
 }
+Boxes: TypeAlias = dict[str, Any]
+"""The corners of boxes, "boxes", their classes, "labels", and what else belongs to them."""
+
 FORMATS = (*_FORMS, *(f"rel_{name}" for name in _FORMS))
 
 
-def check(boxes: Any, form: str | None, owner: object) -> None:
+def check(boxes: object, form: str | None, owner: object) -> None:
     """Raise unless `boxes` is a dictionary with "boxes" and "labels", and their format is known."""
     if form is None:
         raise ValueError(
@@ -43,7 +46,7 @@ def check(boxes: Any, form: str | None, owner: object) -> None:
         )
 
 
-def moved(boxes: dict[str, Any], form: str | None, before: tuple, after: tuple, move: Callable) -> dict[str, Any]:
+def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Callable) -> Boxes:
     """`boxes` after `move`, which takes and returns left, top, right and bottom in pixels.
 
     Args:
@@ -69,7 +72,7 @@ def moved(boxes: dict[str, Any], form: str | None, before: tuple, after: tuple, 
     return {**boxes, "boxes": jnp.stack(write(*corners), axis=-1), "labels": labels}
 
 
-def projected(boxes: dict[str, Any], transform: jax.Array) -> Callable:
+def projected(boxes: Boxes, transform: jax.Array) -> Callable:
     """The move (see `moved`) of boxes in images that were looked up by a projective map: the hulls of moved corners.
 
     Args:
@@ -97,7 +100,7 @@ def projected(boxes: dict[str, Any], transform: jax.Array) -> Callable:
     return move
 
 
-def _times(corners: tuple, height: Any, width: Any) -> tuple[jax.Array, ...]:
+def _times(corners: tuple, height: object, width: object) -> tuple[jax.Array, ...]:
     left, top, right, bottom = corners
     return left * width, top * height, right * width, bottom * height
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from cornu import activations, constraints, initializers, random, regularizers, tree, validate
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, DTypeLike, InitializerLike, Nested, RegularizerLike
 from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
@@ -29,7 +29,7 @@ _MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
 # ---------------------------------------------------------------- any cell
 
 
-def check_cell(cell: Any, owner: object) -> Any:
+def check_cell(cell: object, owner: object) -> Any:
     """`cell`, or an error that says what it lacks."""
     if not callable(getattr(cell, "call", None)):
         raise ValueError(
@@ -43,7 +43,7 @@ def check_cell(cell: Any, owner: object) -> Any:
     return cell
 
 
-def call_cell(cell: Any, inputs: jax.Array, states: Any, training: bool | None) -> tuple[Any, Any]:
+def call_cell(cell: Any, inputs: jax.Array, states: Nested, training: bool | None) -> tuple[Any, Any]:
     """One step of any cell: (output, new states)."""
     if isinstance(cell, Layer):
         return cell(inputs, states, training=training)
@@ -51,7 +51,7 @@ def call_cell(cell: Any, inputs: jax.Array, states: Any, training: bool | None) 
     return cell.call(inputs, states, **({"training": training} if "training" in accepts else {}))
 
 
-def build_cell(cell: Any, step_shape: tuple) -> None:
+def build_cell(cell: object, step_shape: tuple) -> None:
     """Make the weights of any cell for step inputs of shape (batch, ...)."""
     if not isinstance(cell, Layer):
         if hasattr(cell, "build"):
@@ -69,13 +69,13 @@ def state_sizes(cell: Any) -> list:
     return list(size) if isinstance(size, (list, tuple)) else [size]
 
 
-def output_size(cell: Any) -> int:
+def output_size(cell: object) -> int:
     """The number of features that the cell puts out."""
     size = getattr(cell, "output_size", None)
     return size if size is not None else tree.flatten(state_sizes(cell))[0]
 
 
-def first_states(cell: Any, batch_size: Any, dtype: Any) -> list:
+def first_states(cell: object, batch_size: int | None, dtype: DTypeLike) -> list:
     """The states before the first step, as the cell defines them, else zeros."""
     if hasattr(cell, "get_initial_state"):
         states = cell.get_initial_state(batch_size=batch_size)
@@ -83,7 +83,7 @@ def first_states(cell: Any, batch_size: Any, dtype: Any) -> list:
     return tree.map_structure(lambda size: jnp.zeros((batch_size, size), dtype), state_sizes(cell))
 
 
-def draw_dropout_masks(cell: Any, inputs: jax.Array, states: Sequence) -> None:
+def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence) -> None:
     """Draw the masks of a cell, or of each stacked cell, for one sequence."""
     if isinstance(cell, StackedRNNCells):
         for inner, state in zip(cell.cells, states, strict=True):
@@ -94,7 +94,7 @@ def draw_dropout_masks(cell: Any, inputs: jax.Array, states: Sequence) -> None:
         cell.get_recurrent_dropout_mask(states[0])
 
 
-def reset_dropout_masks(cell: Any) -> None:
+def reset_dropout_masks(cell: object) -> None:
     """Forget the masks of a cell, or of each stacked cell."""
     for inner in getattr(cell, "cells", (cell,)):
         if isinstance(inner, DropoutRNNCell):
@@ -217,18 +217,18 @@ class GatedCell(DropoutRNNCell, Layer):
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.gate_count * self.units,)
 
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
+    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Any:
         return self.bias_initializer(shape, dtype=dtype)
 
     def biases(self) -> tuple[Any, Any]:
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
         return (None if self.bias is None else self.bias.value), None
 
-    def project(self, inputs: jax.Array, mask: Any = None) -> jax.Array:
+    def project(self, inputs: jax.Array, mask: Nested = None) -> jax.Array:
         """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
         return _product(inputs, mask, self.kernel.value, self.biases()[0])
 
-    def get_initial_state(self, batch_size: Any = None) -> list[jax.Array]:
+    def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """Zeros for each state."""
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in state_sizes(self)]
 
@@ -238,7 +238,7 @@ class GatedCell(DropoutRNNCell, Layer):
         return self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(hidden)
 
 
-def _product(x: jax.Array, mask: Any, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+def _product(x: jax.Array, mask: Nested, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
     """(x * mask) @ kernel + bias, where a list of masks has one for each of the gates that the kernel holds."""
     if isinstance(mask, list):
         columns = jnp.split(kernel, len(mask), axis=-1)
@@ -248,12 +248,12 @@ def _product(x: jax.Array, mask: Any, kernel: jax.Array, bias: jax.Array | None 
     return result if bias is None else dense.biased(result, bias)
 
 
-def _hidden(states: Any) -> jax.Array:
+def _hidden(states: Nested) -> jax.Array:
     """The one state of a cell, which may be given bare or in a list."""
     return states[0] if isinstance(states, (list, tuple)) else states
 
 
-def _like(states: Any, hidden: jax.Array) -> Any:
+def _like(states: Nested, hidden: jax.Array) -> Any:
     return [hidden] if isinstance(states, (list, tuple)) else hidden
 
 
@@ -283,7 +283,7 @@ class SimpleRNNCell(GatedCell):
 
     pure_call = rowwise = True
 
-    def call(self, sequence: jax.Array, states: Any, training: bool = False) -> tuple:
+    def call(self, sequence: jax.Array, states: Nested, training: bool = False) -> tuple:
         """One step."""
         hidden = _hidden(states)
         drop, drop_hidden = self._masks(sequence, hidden, training)
@@ -371,7 +371,7 @@ class LSTMCell(GatedCell):
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
 
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
+    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Any:
         if not self.unit_forget_bias:
             return self.bias_initializer(shape, dtype=dtype)
         gate = (self.units,)
@@ -479,7 +479,7 @@ class GRUCell(GatedCell):
         bias = self.bias.value
         return (bias[0], bias[1]) if self.reset_after else (bias, None)
 
-    def call(self, inputs: jax.Array, states: Any, training: bool = False) -> tuple:
+    def call(self, inputs: jax.Array, states: Nested, training: bool = False) -> tuple:
         """One step."""
         hidden = _hidden(states)
         drop, drop_hidden = self._masks(inputs, hidden, training)
@@ -489,13 +489,13 @@ class GRUCell(GatedCell):
         output = update * hidden + (1 - update) * candidate
         return output, _like(states, output)
 
-    def _reset_after(self, x: Sequence[jax.Array], hidden: jax.Array, drop: Any) -> tuple[jax.Array, jax.Array]:
+    def _reset_after(self, x: Sequence[jax.Array], hidden: jax.Array, drop: object) -> tuple[jax.Array, jax.Array]:
         product_ = _product(hidden, drop, self.recurrent_kernel.value, self.biases()[1])
         p = jnp.split(product_, 3, axis=-1)
         update, reset = (self.recurrent_activation(x[i] + p[i]) for i in (0, 1))
         return update, self.activation(x[2] + reset * p[2])
 
-    def _reset_before(self, x: Sequence[jax.Array], hidden: jax.Array, drop: Any) -> tuple[jax.Array, jax.Array]:
+    def _reset_before(self, x: Sequence[jax.Array], hidden: jax.Array, drop: object) -> tuple[jax.Array, jax.Array]:
         kernel = self.recurrent_kernel.value
         gates, last = (drop[:2], drop[2]) if isinstance(drop, list) else (drop, drop)
         p = jnp.split(_product(hidden, gates, kernel[:, : 2 * self.units]), 2, axis=-1)
@@ -536,7 +536,7 @@ class StackedRNNCells(OuterLayer):
         """The number of features that the last cell puts out."""
         return output_size(self.cells[-1])
 
-    def get_initial_state(self, batch_size: Any = None) -> list[list]:
+    def get_initial_state(self, batch_size: int | None = None) -> list[list]:
         """The first states of all cells, one list a cell."""
         return [first_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
 

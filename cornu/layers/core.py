@@ -11,7 +11,7 @@ from cornu import registry, tree, validate
 from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, CustomObjects, Nested
 from cornu.layers.layer import Layer
 
 
@@ -30,7 +30,7 @@ class Identity(Layer):
         self.supports_masking = True
         self._without_weights()
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Nested) -> Nested:
         """The inputs."""
         return inputs
 
@@ -60,8 +60,8 @@ class Lambda(Layer):
     def __init__(
         self,
         function: Callable,
-        output_shape: Any = None,
-        mask: Any = None,
+        output_shape: object = None,
+        mask: object = None,
         arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
@@ -75,7 +75,7 @@ class Lambda(Layer):
         self.supports_masking = mask is not None
         self._accepts = _parameter_names(function)
 
-    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Nested, mask: Nested = None, training: bool | None = None) -> Nested:
         """What the function returns."""
         extra = {"mask": mask, "training": training}
         given = {name: value for name, value in extra.items() if name in self._accepts}
@@ -89,7 +89,7 @@ class Lambda(Layer):
             self._check_texts((inputs, self.arguments, given))
         return self.function(inputs, **{**self.arguments, **given})
 
-    def _check_texts(self, arguments: Any) -> None:
+    def _check_texts(self, arguments: object) -> None:
         """Refuse what a file gives to a function of the user's while it is read, where that could lead elsewhere."""
         for text in tree.flatten(arguments):
             if isinstance(text, (str, bytes)) and _LEADS_ELSEWHERE.search(str(text)):
@@ -99,7 +99,7 @@ class Lambda(Layer):
                     "file as you trust a program, pass safe_mode=False to the function that loads it."
                 )
 
-    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: Nested, *args: Any, **kwargs: Any) -> Nested:
         """The symbolic output: of the promised shape, else found by running the function abstractly."""
         if self.output_shape is None:
             try:
@@ -115,11 +115,11 @@ class Lambda(Layer):
             promised = tree.map_shape_structure(lambda shape: (*batch, *shape), self.output_shape)
         return tree.map_shape_structure(lambda shape: KerasTensor(shape, self.compute_dtype), promised)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """The mask given to the layer, or what its mask function says."""
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments; functions by name where a file could name them."""
         config = super().get_config() | {"arguments": serialize_keras_object(self.arguments)}
         for key in _FUNCTION_KEYS:
@@ -130,7 +130,7 @@ class Lambda(Layer):
 
     @classmethod
     def from_config(
-        cls, config: Config, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
+        cls, config: Config, custom_objects: CustomObjects | None = None, safe_mode: bool | None = None
     ) -> "Lambda":
         """The layer that `get_config` described.
 
@@ -172,7 +172,7 @@ def _function_config(function: Callable) -> Any:
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Arrays as plain data, all else as it is."""
     return serialize_keras_object(value) if hasattr(value, "dtype") else value
 
@@ -182,7 +182,7 @@ def _builtin_function(name: str) -> Callable | None:
     return registry.find_builtin("keras.activations", name) or registry.find_builtin("keras.ops", name)
 
 
-def _read_function(config: Mapping[str, Any], key: str) -> Any:
+def _read_function(config: Config, key: str) -> Any:
     """The function that the config has as `key`; what is not a function as it is."""
     value, kind = config[key], config.get("function_type" if key == "function" else f"{key}_type")
     if isinstance(value, function_code.Written):

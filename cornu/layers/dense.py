@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -57,7 +57,7 @@ class Dense(LowRankAdaptation, Layer):
         bias_constraint: ConstraintLike | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: object = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -81,7 +81,7 @@ class Dense(LowRankAdaptation, Layer):
         """The weights of shape (features, units), any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make kernel and bias for inputs of this shape."""
         features = input_shape[-1]
         self._kernel = self.add_weight(

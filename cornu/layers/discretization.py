@@ -8,7 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, CustomObjects, Data, Nested
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
 
@@ -52,7 +52,7 @@ class Discretization(HostLayer):
         epsilon: float = 0.01,
         output_mode: str = "int",
         sparse: bool = False,
-        dtype: Any = None,
+        dtype: object = None,
         name: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
@@ -70,7 +70,7 @@ class Discretization(HostLayer):
         self.sparse = refuse_sparse(sparse, self)
         self.reset_state()
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Nested) -> Nested:
         """The numbers of the ranges, or their vectors."""
         xp = numpy_for(inputs)
         boundaries = xp.asarray(self._boundaries_now(), "float32")
@@ -93,7 +93,7 @@ class Discretization(HostLayer):
         """The dtype of the output: int32, or the layer's own for vectors."""
         return "int32" if self.output_mode == "int" else self.compute_dtype
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         """Take the boundaries from data, forgetting what was there before.
 
         A model with the layer inside that has run keeps the old ones until its `compile` is called again.
@@ -108,7 +108,7 @@ class Discretization(HostLayer):
             self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data: Any) -> None:
+    def update_state(self, data: Data) -> None:
         """Take a batch into account, for the boundaries that `finalize_state` makes."""
         self._require_num_bins()
         values = np.sort(as_numpy(data, self).astype("float32"), axis=None)
@@ -140,13 +140,13 @@ class Discretization(HostLayer):
                 "Give num_bins instead."
             )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, with the boundaries that were found."""
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name")
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: Any = None) -> "Discretization":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "Discretization":
         """The layer that `get_config` described, with the boundaries that it had found."""
         if config.get("num_bins") is None or config.get("bin_boundaries") is None:
             return super().from_config(config)

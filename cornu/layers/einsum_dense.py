@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -149,7 +149,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         gptq_unpacked_column_size: int | None = None,
-        quantization_config: Any = None,
+        quantization_config: object = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -180,7 +180,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         """The weights, any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make kernel and bias for inputs of this shape."""
         shapes = plan(self.equation, input_shape, self.output_shape, self.bias_axes, self)
         self._kernel = self.add_weight(

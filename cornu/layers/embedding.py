@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from cornu import constraints, initializers, ops, regularizers, validate
 from cornu.core import dtypes
-from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike
 from cornu.kernels import dense
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation, refuse_quantization
@@ -57,10 +57,10 @@ class Embedding(LowRankAdaptation, Layer):
         embeddings_regularizer: RegularizerLike | None = None,
         embeddings_constraint: ConstraintLike | None = None,
         mask_zero: bool = False,
-        weights: Any = None,
+        weights: object = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: object = None,
         **kwargs: Any,
     ):
         # Positions must not be rounded to 16 bits: inputs are not cast, the vectors are once they are looked up.
@@ -84,7 +84,7 @@ class Embedding(LowRankAdaptation, Layer):
         """The table of shape (input_dim, output_dim), any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Make the table."""
         self._embeddings = self.add_weight(
             (self.input_dim, self.output_dim), self.embeddings_initializer, name="embeddings",
@@ -104,7 +104,7 @@ class Embedding(LowRankAdaptation, Layer):
             vectors = vectors + self._lora_scale() * (jnp.take(a.value, places, axis=0) @ b.value)
         return vectors.astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """True where the integer is not the padding 0; None without `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -161,7 +161,7 @@ class ReversibleEmbedding(Embedding):
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Make the table, and a second one for the way back unless they are tied."""
         super().build(input_shape)
         if not self.tie_weights:
@@ -179,6 +179,6 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return scores if cap is None else cap * jnp.tanh(scores / cap)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """True where the integer is not the padding 0; on the way back, the mask of the vectors."""
         return mask if dtypes.is_float(inputs.dtype) else super().compute_mask(inputs, mask)

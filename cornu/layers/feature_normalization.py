@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
+from cornu.core.typing import ConfigDict, Data
 from cornu.layers.host import batches
 from cornu.layers.layer import Layer
 
@@ -83,7 +84,7 @@ class Normalization(Layer):
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(settings.epsilon(), x.dtype))
         return x * deviation + mean if self.invert else (x - mean) / deviation
 
-    def adapt(self, data: Any) -> None:
+    def adapt(self, data: Data) -> None:
         """Take mean and variance from data, forgetting what was there before.
 
         Args:
@@ -125,7 +126,7 @@ class Normalization(Layer):
         mean, variance = self._given
         return np.asarray(mean), np.asarray(variance)
 
-    def _lined_up(self, value: Any, shape: Sequence[int | None]) -> jax.Array:
+    def _lined_up(self, value: object, shape: Sequence[int | None]) -> jax.Array:
         """A statistic in the shape that spreads over inputs of `shape`."""
         value = jnp.asarray(value, self.compute_dtype)
         kept = self._kept(len(shape))
@@ -145,11 +146,11 @@ class Normalization(Layer):
     def finalize_state(self) -> None:
         """Nothing is left to do: `adapt` and a loaded file set the statistics that are read at each call."""
 
-    def convert_weight(self, weight: Any) -> Any:
+    def convert_weight(self, weight: object) -> Any:
         """The weight as it is, which fits data of any kind."""
         return weight
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments: mean and variance where they were given."""
         return super().get_config() | dict(zip(("mean", "variance"), self._given, strict=True))
 
@@ -161,7 +162,7 @@ def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
     return axes
 
 
-def _plain(value: Any, axes: tuple[int, ...], owner: object) -> Any:
+def _plain(value: object, axes: tuple[int, ...], owner: object) -> Any:
     """A statistic as a number or nested lists, as a config holds it."""
     if value is None or isinstance(value, (int, float)):
         return value
@@ -188,7 +189,7 @@ def _alike(mean: Any, variance: Any, owner: object) -> tuple[Any, Any]:
         ) from None
 
 
-def _batches(data: Any, owner: object) -> Iterator[np.ndarray]:
+def _batches(data: object, owner: object) -> Iterator[np.ndarray]:
     if hasattr(data, "shape") or not isinstance(data, Iterable) or isinstance(data, (list, tuple)):
         yield np.asarray(data)
     else:

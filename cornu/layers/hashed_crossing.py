@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import ConfigDict, Nested
 from cornu.layers import text_hash
 from cornu.layers.category_counts import encode
 from cornu.layers.hashing import as_integers, category_dtype, checked_bins, require_integers
@@ -45,7 +46,7 @@ class HashedCrossing(HostLayer):
         output_mode: str = "int",
         sparse: bool = False,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         **kwargs: Any,
     ):
         validate.one_of(output_mode, ("int", "one_hot"), "output_mode", type(self))
@@ -55,13 +56,13 @@ class HashedCrossing(HostLayer):
         self.output_mode = output_mode
         self.sparse = refuse_sparse(sparse, self)
 
-    def _arrays(self, value: Any) -> Any:
+    def _arrays(self, value: object) -> Nested:
         """A list is one of features."""
         if not isinstance(value, (list, tuple)):
             return value
         return [super(HashedCrossing, self)._arrays(feature) for feature in value]
 
-    def call(self, inputs: Sequence) -> Any:
+    def call(self, inputs: Sequence) -> Nested:
         """The bins of the combinations, or their vectors."""
         shape = self._common_shape(inputs)
         if any(isinstance(x, jax.core.Tracer) for x in inputs):
@@ -71,11 +72,11 @@ class HashedCrossing(HostLayer):
             bins = self._bins(inputs)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
-    def compute_output_spec(self, inputs: Sequence) -> Any:
+    def compute_output_spec(self, inputs: Sequence) -> Nested:
         """The symbolic bins; those of texts have the shapes of those of integers."""
         return super().compute_output_spec([as_integers(x) for x in inputs])
 
-    def _common_shape(self, inputs: Any) -> tuple:
+    def _common_shape(self, inputs: Nested) -> tuple:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(f"{validate.describe(self)}: the layer takes a list of two features or more.")
         shapes = [np.shape(x) if isinstance(x, np.ndarray) else x.shape for x in inputs]
@@ -103,7 +104,7 @@ class HashedCrossing(HostLayer):
         texts = as_texts(values, "utf-8", self)
         return text_hash.fingerprints([text.encode() for text in texts.ravel().tolist()])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments."""
         names = ("num_bins", "output_mode", "sparse", "name")
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}

@@ -8,6 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import dtypes
+from cornu.core.typing import Nested
 from cornu.layers import text_hash
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_texts, refuse_sparse
@@ -59,7 +60,7 @@ class Hashing(HostLayer):
         self.output_mode = output_mode
         self.sparse = refuse_sparse(sparse, self)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Nested) -> Nested:
         """The bins of texts or integers, or their vectors."""
         if isinstance(inputs, jax.Array):
             shape = jax.ShapeDtypeStruct(inputs.shape, "int32")
@@ -68,11 +69,11 @@ class Hashing(HostLayer):
             bins = self._bins(inputs)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Nested) -> Nested:
         """The symbolic bins; those of texts have the shapes of those of integers."""
         return super().compute_output_spec(as_integers(inputs))
 
-    def _bins(self, inputs: Any) -> np.ndarray:
+    def _bins(self, inputs: Nested) -> np.ndarray:
         values = np.asarray(inputs)
         if values.dtype.kind in "OUS":
             values = as_texts(values, "utf-8", self)
@@ -96,7 +97,7 @@ def checked_bins(number: Any, owner: object) -> int:
     return int(number)
 
 
-def as_integers(inputs: Any) -> Any:
+def as_integers(inputs: Nested) -> Any:
     """A symbolic tensor of texts as one of integers of its shape; others as they are."""
     return type(inputs)(inputs.shape, "int32") if inputs.dtype == "string" else inputs
 
@@ -131,7 +132,7 @@ def checked_salt(salt: Any, owner: object) -> list[int] | None:
     return parts
 
 
-def category_dtype(dtype: Any, output_mode: str) -> Any:
+def category_dtype(dtype: object, output_mode: str) -> Any:
     """The dtype of a layer of categories: 64-bit integers in the mode "int", unless another is asked for."""
     return "int64" if dtype is None and output_mode == "int" else dtype
 

@@ -16,6 +16,7 @@ import numpy as np
 from cornu import tree, validate
 from cornu.core import border, context, forks
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Nested
 from cornu.layers.layer import Layer
 
 
@@ -25,44 +26,44 @@ class HostLayer(Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})  # categories must not be rounded to 16 bits
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         outputs = super().__call__(*args, **kwargs)
         inside = context.current().in_call or forks.is_forked()
         return outputs if inside else tree.map_structure(_on_device, outputs)
 
-    def _arrays(self, value: Any) -> Any:
+    def _arrays(self, value: object) -> Nested:
         """An argument as NumPy or JAX arrays; a list is one array."""
         if isinstance(value, (list, tuple, str, bytes, int, float)) and not _holds_arrays(value):
             return as_numpy(value, self)
         return value
 
-    def convert_weight(self, weight: Any) -> Any:
+    def convert_weight(self, weight: object) -> Any:
         """The weight as it is, which fits data of any kind."""
         return weight
 
 
-def _on_device(x: Any) -> Any:
+def _on_device(x: object) -> Any:
     return border.to_tensor(x) if isinstance(x, np.ndarray) and not border.is_text(x) else x
 
 
-def _holds_arrays(value: Any) -> bool:
+def _holds_arrays(value: object) -> bool:
     """Whether a list starts with a tensor: a list of a million texts is not looked through."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, (jax.Array, KerasTensor))
 
 
-def numpy_for(x: Any) -> Any:
+def numpy_for(x: object) -> Any:
     """The module to compute with on `x`: NumPy for its arrays, `jax.numpy` for JAX's."""
     return np if isinstance(x, (np.ndarray, np.generic)) else jnp
 
 
-def as_numpy(value: Any, owner: object) -> np.ndarray:
+def as_numpy(value: object, owner: object) -> np.ndarray:
     """`value` as a NumPy array."""
     return border.to_numpy(value, validate.describe(owner), "the input")
 
 
-def as_texts(value: Any, encoding: str, owner: object) -> np.ndarray:
+def as_texts(value: object, encoding: str, owner: object) -> np.ndarray:
     """Texts as an array of `str`; bytes are decoded."""
     if isinstance(value, jax.core.Tracer):
         raise ValueError(
@@ -114,7 +115,7 @@ def batches(data: Any, owner: object, steps: int | None = None) -> Iterator[np.n
         yield as_numpy(batch[0] if isinstance(batch, tuple) else batch, owner)
 
 
-def refuse_sparse(sparse: Any, owner: object) -> bool:
+def refuse_sparse(sparse: object, owner: object) -> bool:
     """False, which is all that `sparse` may be."""
     if sparse:
         raise ValueError(f"{validate.describe(owner)}: arrays are dense here; sparse must be False.")

@@ -7,16 +7,21 @@ A layer draws what it will do (`get_random_transformation`), then does it to eac
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import Nested, Tensor
 from cornu.layers import bounding_boxes as boxes_of
+from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
 from cornu.random.seed_generator import SeedLike
+
+Drawn: TypeAlias = dict[str, Any]
+"""What is done to images: their shape, "input_shape", and random numbers by name."""
 
 
 class ImageLayer(Layer):
@@ -42,7 +47,7 @@ class ImageLayer(Layer):
             validate.one_of(bounding_box_format, boxes_of.FORMATS, "bounding_box_format", self)
         self.bounding_box_format = bounding_box_format
 
-    def call(self, data: Any, training: bool = True) -> Any:
+    def call(self, data: Any, training: bool = True) -> Nested:
         """The changed images, or a dictionary of them and what belongs to them."""
         given = self._checked(data)
         drawn = self.get_random_transformation(given, training)
@@ -55,7 +60,7 @@ class ImageLayer(Layer):
         results = {k: changes[k](v, drawn, training) if k in changes else v for k, v in given.items()}
         return results if isinstance(data, dict) else results["images"]
 
-    def _checked(self, data: Any) -> dict[str, Any]:
+    def _checked(self, data: object) -> dict[str, Any]:
         """The inputs as a dictionary, whose parts fit each other."""
         if not isinstance(data, dict):
             return {"images": self._ranked(data)}
@@ -75,7 +80,7 @@ class ImageLayer(Layer):
             )
         return data
 
-    def _ranked(self, images: Any) -> Any:
+    def _ranked(self, images: Tensor) -> Any:
         if not hasattr(images, "ndim") or images.ndim not in (3, 4):
             shape = getattr(images, "shape", None)
             raise ValueError(
@@ -86,9 +91,7 @@ class ImageLayer(Layer):
 
     # ------------------------------------------------------------ what will be done
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: SeedLike = None
-    ) -> dict[str, Any] | None:
+    def get_random_transformation(self, data: object, training: bool = True, seed: SeedLike = None) -> Drawn | None:
         """What will be done to `data`, the images or a dictionary that holds them; None where nothing will be.
 
         Args:
@@ -104,7 +107,7 @@ class ImageLayer(Layer):
         batch, _ = self._as_batch(self._checked(data)["images"])
         return {"input_shape": batch.shape, **self._draw(batch.shape, seed, training)}
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: object, training: bool) -> dict[str, Any]:
         return {}
 
     # ------------------------------------------------------------ doing it
@@ -118,7 +121,7 @@ class ImageLayer(Layer):
             images = images.astype(self.compute_dtype)
         return self._with_channels_last(images, lambda batch: self._changed(batch, transformation), transformation)
 
-    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+    def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Any:
         """The labels, as they are: a changed image shows the same."""
         return labels
 
@@ -130,38 +133,40 @@ class ImageLayer(Layer):
             jnp.asarray(segmentation_masks), lambda batch: self._changed_masks(batch, transformation), transformation
         )
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Drawn | None, training: bool = True) -> Any:
         """The boxes, which go where the pixels inside them go."""
         if not self._moves_pixels or transformation is None:
             return bounding_boxes
         return self._changed_boxes(bounding_boxes, transformation)
 
-    def transform_single_image(self, image: Any, transformation: Any, training: bool = True) -> jax.Array:
+    def transform_single_image(self, image: Tensor, transformation: Drawn | None, training: bool = True) -> jax.Array:
         """One changed image."""
         return self.transform_images(image, transformation, training)
 
-    def transform_single_label(self, label: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_single_label(self, label: Tensor, transformation: Drawn | None, training: bool = True) -> Any:
         """The label of one image."""
         return self.transform_labels(label, transformation, training)
 
-    def transform_single_bounding_box(self, bounding_box: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_single_bounding_box(
+        self, bounding_box: object, transformation: Drawn | None, training: bool = True
+    ) -> Any:
         """The boxes of one image."""
         return self.transform_bounding_boxes(bounding_box, transformation, training)
 
     def transform_single_segmentation_mask(
-        self, segmentation_mask: Any, transformation: Any, training: bool = True
+        self, segmentation_mask: Tensor, transformation: Drawn | None, training: bool = True
     ) -> Any:
         """The mask of one image."""
         return self.transform_segmentation_masks(segmentation_mask, transformation, training)
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         """The images, `(batch, height, width, channels)`, after what was drawn."""
         raise NotImplementedError
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         raise self._refusal("segmentation_masks")
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         raise self._refusal("bounding_boxes")
 
     def _refusal(self, kind: str) -> ValueError:
@@ -172,7 +177,7 @@ class ImageLayer(Layer):
 
     # ------------------------------------------------------------ shapes
 
-    def _as_batch(self, images: Any) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
+    def _as_batch(self, images: Tensor) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
         """Images as a batch with the channels last, and the function that gives results the form of the input."""
         images = jnp.asarray(images)
         single = images.ndim == 3
@@ -185,13 +190,13 @@ class ImageLayer(Layer):
 
         return (jnp.moveaxis(batch, 1, -1) if first else batch), restore
 
-    def _with_channels_last(self, images: jax.Array, change: Callable, transformation: Any) -> jax.Array:
+    def _with_channels_last(self, images: jax.Array, change: Callable, transformation: Drawn | None) -> jax.Array:
         if transformation is None:
             return images
         batch, restore = self._as_batch(images)
         return restore(change(batch))
 
-    def convert_weight(self, weight: Any) -> Any:
+    def convert_weight(self, weight: object) -> Any:
         """The weight as it is, which fits data of any kind."""
         return weight
 
@@ -213,11 +218,11 @@ class RandomImageLayer(ImageLayer):
         self.seed = seed
         self.generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
 
-    def _uniform(self, shape: Sequence, low: Any, high: Any, seed: Any) -> jax.Array:
+    def _uniform(self, shape: Sequence, low: object, high: object, seed: SeedLike) -> jax.Array:
         """Numbers from `low` to `high`, each as likely."""
         return random.uniform(shape, low, high, "float32", self.generator if seed is None else seed)
 
-    def _chosen(self, count: Any, bounds: tuple[float, float], seed: Any) -> jax.Array:
+    def _chosen(self, count: object, bounds: tuple[float, float], seed: SeedLike) -> jax.Array:
         """Which of `count` images to change, each with a probability drawn between `bounds`; shape `(count,)`."""
         probability = self._uniform((count,), *bounds, seed)
         return self._uniform((count,), 0.0, 1.0, seed) < probability
@@ -238,7 +243,7 @@ class RandomValueLayer(RandomImageLayer):
     def _span(self) -> float:
         return self.value_range[1] - self.value_range[0]
 
-    def _signs(self, shape: Sequence, seed: Any) -> jax.Array:
+    def _signs(self, shape: Sequence, seed: SeedLike) -> jax.Array:
         """1 or -1, each as likely."""
         return jnp.where(self._uniform(shape, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
 
@@ -266,7 +271,7 @@ def each(values: jax.Array, like: Any) -> jax.Array:
 
 
 def factor_range(
-    value: Any, name: str, owner: object, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
+    value: object, name: str, owner: object, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
 ) -> tuple[float, float]:
     """Bounds of a random factor: two numbers in order, or one that stands for itself and its negative.
 
@@ -289,7 +294,7 @@ def factor_range(
     return low, high
 
 
-def pixel_range(value: Any, owner: object) -> tuple[float, float]:
+def pixel_range(value: object, owner: object) -> tuple[float, float]:
     """The lowest and the highest value of a pixel."""
     pair = pair_of_numbers(value)
     if pair is None or not pair[0] < pair[1]:

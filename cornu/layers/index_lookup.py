@@ -19,7 +19,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, Data, Nested
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.hashing import checked_salt
 from cornu.layers.host import HostLayer, as_numpy, as_objects, batches, numpy_for, refuse_sparse
@@ -76,15 +76,15 @@ class IndexLookup(HostLayer):
         self,
         max_tokens: int | None,
         num_oov_indices: int,
-        mask_token: Any,
-        oov_token: Any,
-        vocabulary: Any,
-        idf_weights: Any,
+        mask_token: object,
+        oov_token: object,
+        vocabulary: object,
+        idf_weights: object,
         invert: bool,
         output_mode: str,
         sparse: bool,
         pad_to_max_tokens: bool,
-        salt: Any,
+        salt: object,
         **kwargs: Any,
     ):
         self._declared_size = kwargs.pop("vocabulary_size", None)
@@ -125,14 +125,14 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ calls
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Nested) -> Nested:
         """The indices of tokens, or vectors of them; with `invert` the tokens of indices."""
         if self.invert:
             self._require_vocabulary()
             return self._tokens_at(numpy_for(inputs).asarray(inputs).astype("int32"))
         return self.encoded(self.indices(self._values(inputs)))
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Nested) -> Nested:
         """The symbolic output for symbolic tokens or indices."""
         if self.invert:
             return KerasTensor(inputs.shape, dtypes.storage_dtype(self.token_dtype))
@@ -176,7 +176,7 @@ class IndexLookup(HostLayer):
             )
         found[unknown] = self._spread(values[unknown]) + (len(self._special_tokens()) - self.num_oov_indices)
 
-    def encoded(self, indices: Any) -> Any:
+    def encoded(self, indices: object) -> Any:
         """Indices in the layer's output mode."""
         if self.output_mode != "tf_idf":
             depth = 0 if self.output_mode == "int" else self.depth()
@@ -293,7 +293,7 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ learning from data
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         """Take the vocabulary from data, the most frequent tokens first, forgetting what was there before.
 
         A model with the layer inside that has run keeps the old one until its `compile` is called again.
@@ -310,7 +310,7 @@ class IndexLookup(HostLayer):
             raise ValueError(f"{validate.describe(self)}: adapt needs data, and there was none.")
         self.finalize_state()
 
-    def update_state(self, data: Any) -> None:
+    def update_state(self, data: Data) -> None:
         """Count the tokens of a batch, for the vocabulary that `finalize_state` makes; a row is a document."""
         self.require_no_given()
         values = self._values(as_numpy(data, self))
@@ -364,7 +364,7 @@ class IndexLookup(HostLayer):
         tokens = self.get_vocabulary(include_special_tokens=False)
         return not any(isinstance(token, str) and (not token or token.splitlines() != [token]) for token in tokens)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, and the size of the vocabulary."""
         return super().get_config() | {"vocabulary_size": self.known_size()}
 
@@ -440,7 +440,7 @@ def without_path(config: Config, cls: type) -> Config:
     return config
 
 
-def _is_path(vocabulary: Any) -> bool:
+def _is_path(vocabulary: object) -> bool:
     return isinstance(vocabulary, (str, os.PathLike))
 
 
@@ -472,7 +472,7 @@ class TextVocabulary:
         places = np.fromiter((get(value, -1) for value in values.ravel().tolist()), "int64", values.size)
         return places.reshape(values.shape)
 
-    def table(self, special: list, last: str, xp: Any) -> np.ndarray:
+    def table(self, special: list, last: str, xp: object) -> np.ndarray:
         """The tokens after `special` ones and before `last`."""
         return np.array([*special, *self.tokens, last], object)
 

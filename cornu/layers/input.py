@@ -6,6 +6,7 @@ from typing import Any
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor, Node
+from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.layers.layer import Layer
 
 
@@ -34,7 +35,7 @@ class InputLayer(Layer):
         self,
         shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
@@ -84,7 +85,7 @@ class InputLayer(Layer):
     def call(self) -> None:
         """Nothing to compute."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The full shape, the dtype and the name."""
         return {
             "batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": self.sparse, "ragged": self.ragged,
@@ -95,7 +96,7 @@ class InputLayer(Layer):
 def Input(  # noqa: N802 - Keras's public name
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     sparse: bool | None = None,
     ragged: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,

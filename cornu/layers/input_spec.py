@@ -1,12 +1,12 @@
 """What a layer expects of its inputs, and the check that says so when they do not fit."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from cornu import tree
 from cornu.core import dtypes
 from cornu.core.configurable import Configurable
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Nested
 from cornu.errors import InputMismatchError
 
 
@@ -31,7 +31,7 @@ class InputSpec(Configurable):
 
     def __init__(
         self,
-        dtype: Any = None,
+        dtype: object = None,
         shape: Sequence[int | None] | None = None,
         ndim: int | None = None,
         max_ndim: int | None = None,
@@ -56,7 +56,7 @@ class InputSpec(Configurable):
         return f"InputSpec({', '.join(parts)})"
 
 
-def check(spec: Any, inputs: Any, owner: str) -> None:
+def check(spec: object, inputs: Nested, owner: str) -> None:
     """Raise ValueError unless `inputs` (a tensor or a structure of them) fit `spec` (one or a structure)."""
     if not spec:
         return
@@ -74,7 +74,7 @@ def check(spec: Any, inputs: Any, owner: str) -> None:
         _check_one(one, value, owner)
 
 
-def _check_one(spec: InputSpec | None, x: Any, owner: str) -> None:
+def _check_one(spec: InputSpec | None, x: object, owner: str) -> None:
     if spec is None or (x is None and spec.optional):
         return
     if x is None:
@@ -100,7 +100,7 @@ def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
     return shape
 
 
-def _problem(spec: InputSpec, shape: tuple, x: Any) -> str | None:
+def _problem(spec: InputSpec, shape: tuple, x: object) -> str | None:
     rank = len(shape)
     if spec.ndim is not None and rank != spec.ndim:
         wanted = f" of shape {_show(spec.shape or ())}" if spec.shape else ""
@@ -165,7 +165,7 @@ def _show(shape: Sequence) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def shape_of(x: Any) -> tuple[int | None, ...] | None:
+def shape_of(x: object) -> tuple[int | None, ...] | None:
     """The shape of a tensor with None for sizes that are unknown; None for what has no shape."""
     if x is None or not hasattr(x, "shape"):
         return None

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Nested
 from cornu.layers.hashing import decimal_texts, hashed, whole_numbers
 from cornu.layers.host import as_numpy, numpy_for
 from cornu.layers.index_lookup import IndexLookup, IntegerVocabulary
@@ -60,9 +61,9 @@ class IntegerLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: int | None = None,
         oov_token: int = -1,
-        vocabulary: Any = None,
+        vocabulary: object = None,
         vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
+        idf_weights: object = None,
         invert: bool = False,
         output_mode: str = "int",
         sparse: bool = False,
@@ -89,7 +90,7 @@ class IntegerLookup(IndexLookup):
         except (TypeError, ValueError) as error:
             raise ValueError(f"{validate.describe(self)}: the vocabulary must hold integers: {error}.") from error
 
-    def _values(self, inputs: Any) -> Any:
+    def _values(self, inputs: Nested) -> Any:
         return whole_numbers(inputs, self) if numpy_for(inputs) is np else inputs.astype("int32")
 
     def _spread(self, values: Any) -> Any:
@@ -100,7 +101,7 @@ class IntegerLookup(IndexLookup):
         shape = jax.ShapeDtypeStruct(values.shape, "int32")
         return jax.pure_callback(self._hashed, shape, values, vmap_method="expand_dims")
 
-    def _hashed(self, values: Any) -> np.ndarray:
+    def _hashed(self, values: object) -> np.ndarray:
         values = np.asarray(values)
         bins = hashed(decimal_texts(values), self.salt, self.num_oov_indices)
         return bins.astype("int32").reshape(values.shape)

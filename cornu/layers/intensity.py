@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.layers.image_layer import ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
+from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
 from cornu.random.seed_generator import SeedLike
 
 _BYTE = (0, 255)
@@ -39,7 +39,7 @@ class AutoContrast(ImageLayer):
         super().__init__(**kwargs)
         self.value_range = pixel_range(value_range, self)
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         bytes_ = rescaled(images.astype("float32"), self.value_range, _BYTE)
         low = jnp.min(bytes_, axis=(1, 2), keepdims=True)
         high = jnp.max(bytes_, axis=(1, 2), keepdims=True)
@@ -78,7 +78,7 @@ class Equalization(ImageLayer):
             raise ValueError(f"{validate.describe(self)}: bins must be at least 2. Received: bins={bins}.")
         self.value_range = pixel_range(value_range, self)
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         bytes_ = rescaled(images.astype("float32"), self.value_range, _BYTE)
         places = _bins(bytes_, self.bins)
         result = _per_channel(lambda x, place: _equalized(x, place, self.bins), bytes_, places)
@@ -139,11 +139,11 @@ class RandomPosterization(RandomValueLayer):
         fewest, most = self.factor
         self.factor = int(fewest), int(most)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: object, training: bool) -> dict[str, Any]:
         bits = random.randint((shape[0],), *self.factor, seed=self.generator if seed is None else seed)
         return {"shift_factor": (8 - bits).astype("uint8")}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         bytes_ = jnp.clip(rescaled(images.astype("float32"), self.value_range, _BYTE) + 1e-4, 0, 255)
         shift = each(drawn["shift_factor"], images)
         kept = ((bytes_.astype("uint8") >> shift) << shift).astype("float32")
@@ -181,7 +181,7 @@ class RandomInvert(RandomValueLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"apply_inversion": self._chosen(shape[0], self.factor, seed)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return jnp.where(each(drawn["apply_inversion"], images), sum(self.value_range) - images, images)
 
 
@@ -222,7 +222,7 @@ class Solarization(RandomValueLayer):
             "thresholds": self._uniform(one_each, *self.threshold_factor, seed) * self._span,
         }
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         low, high = self.value_range
         brighter = jnp.clip(images + drawn["additions"].astype(images.dtype), low, high)
         return jnp.where(brighter < drawn["thresholds"], brighter, low + high - brighter)

@@ -26,7 +26,16 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain
-from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import (
+    Config,
+    ConfigDict,
+    ConstraintLike,
+    DTypeLike,
+    InitializerLike,
+    Nested,
+    NestedShapes,
+    RegularizerLike,
+)
 from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
 from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
 from cornu.layers import input_spec as specs
@@ -148,7 +157,7 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ calling
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         self._require_initialised()
         arguments = self._bind(args, kwargs)
         inputs = next(iter(arguments.values()), None)
@@ -167,7 +176,7 @@ class Layer(Operation):
             self._output_shape = (tree.map_structure(specs.shape_of, outputs),)
         return outputs
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Nested:
         """The computation; subclasses write it. The base class returns its input."""
         if type(self) is Layer and len(args) == 1:
             return args[0]
@@ -203,11 +212,11 @@ class Layer(Operation):
                 arguments[name] = value
         return {name: self._arrays(value) for name, value in arguments.items()}
 
-    def _arrays(self, value: Any) -> Any:
+    def _arrays(self, value: object) -> Nested:
         """An argument of `call` with JAX arrays in it."""
         return tree.map_structure(_as_array, value)
 
-    def _check_inputs(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: Nested) -> None:
         if not hasattr(inputs, "shape"):
             for one in tree.flatten(inputs):
                 if isinstance(one, (Operation, type)):
@@ -274,7 +283,7 @@ class Layer(Operation):
         """The dtype in which `call` reads variables; None for their own."""
         return self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
 
-    def _run(self, arguments: Mapping[str, Any], training: bool | None) -> Any:
+    def _run(self, arguments: Mapping[str, Any], training: bool | None) -> Nested:
         """Cast the inputs, run `call`, and add the loss on the output's activity."""
         signature = _signature(type(self).call)
         arguments = {name: tree.map_structure(self._cast, value) for name, value in arguments.items()}
@@ -292,7 +301,7 @@ class Layer(Operation):
                     self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.shape else 1))
         return outputs
 
-    def _call_function(self, args: tuple, kwargs: dict) -> Any:
+    def _call_function(self, args: tuple, kwargs: dict) -> Nested:
         """Run `call`, keeping its intermediate values for the gradient or, under a RematScope, not."""
         rule = context.current().remat
         if rule is None or not rule.applies_to(self, args, kwargs):
@@ -312,7 +321,7 @@ class Layer(Operation):
                 variable.assign(value)
         return outputs
 
-    def _cast(self, x: Any) -> Any:
+    def _cast(self, x: object) -> Nested:
         """Floating-point arrays in the compute dtype; a cast array keeps its mask."""
         if not (self.autocast and isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating)):
             return x
@@ -322,7 +331,7 @@ class Layer(Operation):
         set_mask(cast, get_mask(x))
         return cast
 
-    def _call_symbolically(self, args: tuple, kwargs: dict) -> Any:
+    def _call_symbolically(self, args: tuple, kwargs: dict) -> Nested:
         taken = kwargs
         if "training" in kwargs and not _signature(type(self).compute_output_spec).accepts("training"):
             taken = {name: value for name, value in kwargs.items() if name != "training"}  # as in an ordinary call
@@ -330,11 +339,11 @@ class Layer(Operation):
         Node(self, args, kwargs, outputs)
         return outputs
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Infer the outputs and record a node."""
         return self._call_symbolically(args, kwargs)
 
-    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Any:
+    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Nested:
         """The outputs of a call on symbolic tensors that becomes no part of a graph."""
         arguments = self._bind(args, kwargs)
         self._check_inputs(next(iter(arguments.values()), None))
@@ -342,7 +351,7 @@ class Layer(Operation):
         with self._call_scope(self._resolve_training(arguments), symbolic=True):
             return self.compute_output_spec(*args, **kwargs)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
         """The symbolic outputs for symbolic inputs: from a subclass's own `compute_output_shape`, else from `call`."""
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             shapes = [tree.map_structure(specs.shape_of, x) for x in args[:1]]
@@ -362,7 +371,7 @@ class Layer(Operation):
 
         return output_spec(run, *args, **kwargs)
 
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> NestedShapes:
         """The output shape for an input shape (or a structure of them), found by running `call` abstractly."""
         building = self.__dict__.get("_build_depth", 0)  # build itself asks, and has made what there is
         twin = self if self.built or building else self._twin()
@@ -388,16 +397,16 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ masks
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Nested, previous_mask: Nested) -> Nested:
         """The mask of the output; the base class hands the input's mask on."""
         return previous_mask
 
-    def _first_mask(self, arguments: Mapping[str, Any]) -> Any:
+    def _first_mask(self, arguments: Mapping[str, Any]) -> Nested:
         """The mask of the first argument: the one given by hand, else those that its tensors carry."""
         given = arguments.get("mask") if self._call_accepts("mask") else None
         return tree.map_structure(get_mask, next(iter(arguments.values()), None)) if given is None else given
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+    def _attach_masks(self, inputs: Nested, outputs: Nested, previous: object) -> None:
         masked = any(m is not None for m in tree.flatten(previous))
         if not self.supports_masking:
             flat = tree.flatten(outputs)
@@ -423,7 +432,7 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ building
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly."""
         self._require_initialised()
         if self.built:
@@ -500,13 +509,13 @@ class Layer(Operation):
             )
         self.build(next(iter(shapes.values()), None))
 
-    def get_build_config(self) -> dict[str, Any] | None:
+    def get_build_config(self) -> ConfigDict | None:
         """The shapes this layer was built with, as Keras writes them."""
         if len(self._build_shapes) > 1:
             return {"shapes_dict": dict(self._build_shapes)}
         return {"input_shape": next(iter(self._build_shapes.values()))} if self._build_shapes else None
 
-    def build_from_config(self, config: Mapping[str, Any]) -> None:
+    def build_from_config(self, config: Config) -> None:
         """Build with the shapes that `get_build_config` gave."""
         if self.built or not config:
             return
@@ -521,7 +530,7 @@ class Layer(Operation):
         self,
         shape: Sequence[int] | None = None,
         initializer: InitializerLike | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         autocast: bool = True,
         regularizer: RegularizerLike | None = None,
@@ -578,14 +587,14 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ parts
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if self.__dict__.get("_complete") and name not in self._hidden:
             self._check_addition(name, value)
         if isinstance(value, Variable) and "_variables" in self.__dict__:
             self._variables.setdefault(value)
         super().__setattr__(name, value)
 
-    def _check_addition(self, name: str, value: Any) -> None:
+    def _check_addition(self, name: str, value: object) -> None:
         """Refuse a value with variables or parts that this layer does not hold yet, unless it replaces others."""
         kinds = (Layer, *self._settled)
         if any(True for _ in parts.find(self.__dict__.get(name), kinds)):
@@ -750,7 +759,7 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ losses
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: object) -> None:
         """Add a scalar, or a list of them, to the loss that training makes smaller."""
         losses = context.current().losses
         target = self._losses if losses is None else losses
@@ -835,7 +844,7 @@ class Layer(Operation):
 
     # ------------------------------------------------------------ description
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments as plain data."""
         self._require_initialised()
         config = super().get_config() | {"dtype": serialize_keras_object(self._dtype_policy)}
@@ -878,7 +887,7 @@ class Layer(Operation):
         """None: weights are floating-point numbers."""
         return self.dtype_policy.quantization_mode
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
         """Refuse: cornu keeps weights as floating-point numbers."""
         raise ValueError(
             f"{validate.describe(self)} cannot be quantized: cornu keeps weights as floating-point numbers. "
@@ -924,7 +933,7 @@ def _recorded_build(build: Callable) -> Callable:
     return wrapper
 
 
-def _as_flag(trainable: Any, owner: Layer) -> bool:
+def _as_flag(trainable: object, owner: Layer) -> bool:
     if not isinstance(trainable, (bool, int, np.bool_)):
         raise ValueError(f"{validate.describe(owner)}: trainable must be True or False. Received: {trainable!r}.")
     return bool(trainable)
@@ -947,7 +956,7 @@ def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
     return tuple(args), kwargs
 
 
-def _as_array(x: Any) -> Any:
+def _as_array(x: object) -> Any:
     """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else as it is."""
     if type(x) in border.AS_THEY_ARE or not _is_tensor(x):
         return x
@@ -959,19 +968,19 @@ def _as_array(x: Any) -> Any:
     return array if border.is_text(array) else border.to_tensor(array)
 
 
-def _is_tensor(x: Any) -> bool:
+def _is_tensor(x: object) -> bool:
     return isinstance(x, (jax.Array, KerasTensor, np.ndarray, Variable)) or border.is_array(x)
 
 
-def _holds_tensor(value: Any) -> bool:
+def _holds_tensor(value: object) -> bool:
     return _is_tensor(value) or (tree.is_nested(value) and any(_is_tensor(x) for x in tree.flatten(value)))
 
 
-def _shapes(value: Any) -> Any:
+def _shapes(value: object) -> Any:
     return tree.map_structure(specs.shape_of, value)
 
 
-def _tuple_shape(value: Any) -> Any:
+def _tuple_shape(value: object) -> Any:
     return tree.map_shape_structure(tuple, value) if value is not None else None
 
 

@@ -132,7 +132,7 @@ class LowRankAdaptation:
             factor.assign(np.zeros(factor.shape))
 
 
-def refuse_quantization(quantization_config: Any, owner: object) -> None:
+def refuse_quantization(quantization_config: object, owner: object) -> None:
     """Raise for any quantization: weights stay floating-point numbers."""
     if quantization_config is not None:
         raise ValueError(

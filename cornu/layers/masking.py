@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from cornu import ops
 from cornu.core.masks import set_mask
+from cornu.core.typing import Nested
 from cornu.layers.layer import Layer
 
 __all__ = ["Masking"]
@@ -35,7 +36,7 @@ class Masking(Layer):
         self.mask_value = mask_value
         self.supports_masking = True
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """True where a step is real."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 

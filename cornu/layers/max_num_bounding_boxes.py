@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.layers.image_layer import ImageLayer
+from cornu.layers.image_layer import Drawn, ImageLayer
 
 
 class MaxNumBoundingBoxes(ImageLayer):
@@ -41,7 +41,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         self.max_number = validate.positive_int(max_number, "max_number", self)
         self.fill_value = fill_value
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return images
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:

@@ -17,6 +17,7 @@ from cornu import ops, validate
 from cornu.core import dtypes
 from cornu.core.masks import get_mask
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import DTypeLike, Nested
 from cornu.layers.layer import Layer
 
 Shape = tuple[int | None, ...]
@@ -71,7 +72,7 @@ class _Joining(Layer):
         dtype = dtypes.result_type(*(x.dtype for x in inputs))
         return [x.astype(dtype) for x in inputs]
 
-    def _checked_masks(self, inputs: Any, mask: Any) -> list | None:
+    def _checked_masks(self, inputs: Nested, mask: Nested) -> list | None:
         """One mask or None for each input; None where no input has one."""
         if mask is None:
             return None
@@ -130,7 +131,7 @@ class _Elementwise(_Joining):
     def _leaves_masked_out(self) -> bool:
         return False
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """A step is real where any input has it; no mask where an input has none, since all its steps are real."""
         masks = self._checked_masks(inputs, mask)
         if masks is None or any(m is None for m in masks):
@@ -144,14 +145,14 @@ def _aligned(x: jax.Array, rank: int) -> jax.Array:
     return jnp.expand_dims(x, tuple(range(1, 1 + rank - x.ndim)))
 
 
-def _aligned_mask(mask: Any, rank: int) -> Any:
+def _aligned_mask(mask: Nested, rank: int) -> Any:
     """`mask`, which may be symbolic, with axes of size 1 put in after the batch up to `rank`."""
     for _ in range(rank - len(mask.shape)):
         mask = ops.expand_dims(mask, 1)
     return mask
 
 
-def _entry_mask(mask: Any, x: jax.Array, rank: int) -> jax.Array:
+def _entry_mask(mask: Nested, x: jax.Array, rank: int) -> jax.Array:
     """The mask of `x` for each entry, aligned as `x` is."""
     if mask is None:
         return jnp.ones((1,) * rank, bool)
@@ -226,7 +227,7 @@ class _Extreme(_Elementwise):
     def _leaves_masked_out(self) -> bool:
         return True
 
-    def _worst(self, dtype: Any) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Any:
         """A value that never wins."""
         raise NotImplementedError
 
@@ -236,7 +237,7 @@ class _Extreme(_Elementwise):
         return jnp.where(functools.reduce(jnp.logical_or, masks), extreme, arrays[0])
 
 
-def _limits(dtype: Any) -> tuple[Any, Any]:
+def _limits(dtype: DTypeLike) -> tuple[Any, Any]:
     if jnp.issubdtype(dtype, jnp.floating):
         return -jnp.inf, jnp.inf
     info = jnp.iinfo(dtype)
@@ -251,7 +252,7 @@ class Maximum(_Extreme):
         print(cornu.layers.Maximum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[3.]]
     """
 
-    def _worst(self, dtype: Any) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Any:
         return _limits(dtype)[0]
 
     def _merge(self, arrays: list[jax.Array]) -> jax.Array:
@@ -266,7 +267,7 @@ class Minimum(_Extreme):
         print(cornu.layers.Minimum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[2.]]
     """
 
-    def _worst(self, dtype: Any) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Any:
         return _limits(dtype)[1]
 
     def _merge(self, arrays: list[jax.Array]) -> jax.Array:
@@ -316,7 +317,7 @@ class Concatenate(_Joining):
         """The joined tensor."""
         return jnp.concatenate(self._common(inputs), axis=self.axis)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """The masks one after the other where the axis is a masked one, else: a step is real where any input has it."""
         masks = self._checked_masks(inputs, mask)
         if masks is None:
@@ -329,7 +330,7 @@ class Concatenate(_Joining):
         return ops.any(ops.concatenate(entries, axis=self.axis), axis=-1 if len(axes) == 1 else axes)
 
 
-def _mask_of_entries(mask: Any, x: Any) -> Any:
+def _mask_of_entries(mask: Nested, x: Any) -> Any:
     """`mask` in the shape of `x`; all True where there is none."""
     if mask is None:
         return ops.ones_like(x, dtype="bool")
@@ -369,7 +370,7 @@ class Dot(_Joining):
         self.axes = axes
         self.normalize = normalize
 
-    def _axis_pair(self, ranks: Sequence[int], shapes: Any) -> tuple[int, int]:
+    def _axis_pair(self, ranks: Sequence[int], shapes: object) -> tuple[int, int]:
         """The summed axis of each input, counted from the front."""
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         if any(not -rank <= axis < rank or axis % rank == 0 for axis, rank in zip(pair, ranks, strict=True)):
@@ -401,7 +402,7 @@ class Dot(_Joining):
         product = lax.dot_general(first, second, (((i,), (j,)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """None: the summed axis is gone, and its steps with it."""
 
 

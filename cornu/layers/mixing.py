@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.layers.image_layer import RandomImageLayer, each, factor_range
+from cornu.core.typing import Tensor
+from cornu.layers.image_layer import Drawn, RandomImageLayer, each, factor_range
 from cornu.layers.random_erasing import window
 from cornu.random.seed_generator import SeedLike
 
@@ -19,10 +20,10 @@ class _Mixing(RandomImageLayer):
     rowwise: bool | str = "inference"
     hooks = frozenset({"transform_bounding_boxes", "transform_segmentation_masks"})
 
-    def _partners(self, count: Any, seed: Any) -> jax.Array:
+    def _partners(self, count: object, seed: SeedLike) -> jax.Array:
         return random.shuffle(jnp.arange(count), seed=self.generator if seed is None else seed)
 
-    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+    def transform_labels(self, labels: Tensor, transformation: Any = None, training: bool = True) -> Any:
         """The labels, mixed as the images are: floats, so that labels of classes must be one-hot."""
         if transformation is None:
             return labels
@@ -37,13 +38,13 @@ class _Mixing(RandomImageLayer):
         return _mixed(labels, transformation)
 
 
-def _mixed(x: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+def _mixed(x: jax.Array, drawn: Drawn) -> jax.Array:
     own = drawn["mix_weight"].reshape(-1)
     own = each(own, x) if x.shape[:1] == own.shape else own[0]  # the label of a single image has no batch
     return (own * x + (1 - own) * _partners_of(x, drawn)).astype(x.dtype)
 
 
-def _partners_of(x: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+def _partners_of(x: jax.Array, drawn: Drawn) -> jax.Array:
     order = drawn["permutation_order"]
     return x[order] if x.shape[:1] == order.shape else x
 
@@ -86,10 +87,12 @@ class MixUp(_Mixing):
         weight = random.beta((shape[0],), self.alpha, self.alpha, dtype="float32", seed=source)
         return {"mix_weight": weight, "permutation_order": order}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return _mixed(images, drawn)
 
-    def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_segmentation_masks(
+        self, segmentation_masks: Tensor, transformation: Any, training: bool = True
+    ) -> Any:
         """The masks, mixed as the images are, in the compute dtype."""
         if transformation is None:
             return segmentation_masks
@@ -152,10 +155,10 @@ class CutMix(_Mixing):
             "input_shape": shape,
         }
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return jnp.where(drawn["batch_masks"], _partners_of(images, drawn), images)
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._changed(masks, drawn)
 
 

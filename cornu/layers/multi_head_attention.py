@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import constraints, initializers, random, regularizers, settings, validate
-from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ConfigDict, ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
@@ -131,7 +131,7 @@ class _HeadedAttention(Layer):
             masks.append(attention.window_mask(targets, sources, self.sliding_window))
         return _all_of(masks)
 
-    def compute_mask(self, query: Any, query_mask: Any = None) -> Any:
+    def compute_mask(self, query: object, query_mask: Nested = None) -> Nested:
         """The mask of the query."""
         return query_mask
 
@@ -217,13 +217,13 @@ class MultiHeadAttention(_HeadedAttention):
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
         self._activity_regularizer = regularizers.get(activity_regularizer)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments as plain data."""
         config = super().get_config()
         return {**config, "activity_regularizer": regularizers.serialize(self._activity_regularizer)}
 
     def build(  # type: ignore[override]  # a shape for each input
-        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+        self, query_shape: NestedShapes, value_shape: NestedShapes, key_shape: NestedShapes = None
     ) -> None:
         """Make the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
@@ -295,7 +295,7 @@ class MultiHeadAttention(_HeadedAttention):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> Nested:
         """Project, attend, join the heads."""
         sources = [mask for mask in (value_mask, key_mask) if mask is not None]
         mask = self._mask(query, value, query_mask, sources, attention_mask, use_causal_mask)
@@ -308,7 +308,7 @@ class MultiHeadAttention(_HeadedAttention):
         return (result, weights) if return_attention_scores else result
 
     def _mask(
-        self, query: Any, value: Any, query_mask: Any, source_masks: list, attention_mask: Any, causal: bool
+        self, query: Any, value: Any, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
     ) -> Any:
         """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
         axes = self._attended()
@@ -410,7 +410,7 @@ class GroupedQueryAttention(_HeadedAttention):
             )
 
     def build(  # type: ignore[override]  # a shape for each input
-        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+        self, query_shape: NestedShapes, value_shape: NestedShapes, key_shape: NestedShapes = None
     ) -> None:
         """Make the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
@@ -454,7 +454,7 @@ class GroupedQueryAttention(_HeadedAttention):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> Nested:
         """Project, attend, join the heads."""
         positions = self._position_mask(query.shape[1], value.shape[1], use_causal_mask)
         masks = [

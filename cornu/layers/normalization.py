@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import constraints, initializers, regularizers, validate
-from cornu.core.typing import ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ConstraintLike, DTypeLike, InitializerLike, NestedShapes, RegularizerLike
 from cornu.core.variable import Variable
 from cornu.kernels import norm
 from cornu.layers.input_spec import InputSpec
@@ -30,7 +30,7 @@ __all__ = [
 _RENORM_KEYS = ("rmax", "rmin", "dmax")
 
 
-def _integer(value: Any) -> bool:
+def _integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -189,7 +189,7 @@ class BatchNormalization(_Scaled):
         """In training the moments are those of the batch, unless the layer is frozen."""
         return "inference" if self.trainable else True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights and the moving averages for inputs of this shape."""
         rank = len(input_shape)
         _checked_axes(self.axis, rank, self)
@@ -206,7 +206,7 @@ class BatchNormalization(_Scaled):
     def _add_average(self, name: str, shape: tuple, initializer: InitializerLike | None) -> Variable:
         return self.add_weight(shape, initializer, name=name, trainable=False, autocast=False)
 
-    def _initial_deviation(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def _initial_deviation(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
@@ -347,7 +347,7 @@ class LayerNormalization(_Scaled):
         self.epsilon = epsilon
         self.rms_scaling = rms_scaling
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights for inputs of this shape."""
         self.axis = _checked_axes(self.axis, len(input_shape), self)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -419,7 +419,7 @@ class GroupNormalization(_Scaled):
         self.axis = axis
         self.epsilon = epsilon
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the weights for inputs of this shape."""
         _checked_axes(self.axis, len(input_shape), self)
         channels = input_shape[self.axis]
@@ -472,7 +472,7 @@ class RMSNormalization(Layer):
         self.epsilon = epsilon
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: NestedShapes) -> None:
         """Make the scale for inputs of this shape."""
         self.axis = _checked_axes(self.axis, len(input_shape), self)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -546,7 +546,7 @@ class SpectralNormalization(Wrapper):
         super().__init__(layer, **kwargs)
         self.power_iterations = validate.positive_int(power_iterations, "power_iterations", self)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Build the inner layer and the first estimate of the singular vector."""
         super().build(input_shape)
         kernel = next((w for w in map(self._weight, ("kernel", "embeddings")) if isinstance(w, Variable)), None)

@@ -1,11 +1,10 @@
 """Layers one after another as one layer, most often those that prepare images."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from cornu import validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, Nested
 from cornu.layers.layer import Layer
 
 
@@ -37,14 +36,14 @@ class Pipeline(Layer):
         if wrong:
             raise ValueError(f"{validate.describe(self)}: layers must be layers. Received: {', '.join(wrong)}.")
 
-    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+    def call(self, inputs: Nested, training: bool = True, mask: Nested = None) -> Nested:
         """What the last layer makes of the inputs."""
         for position, layer in enumerate(self.layers):
             given = {"training": training, "mask": mask if position == 0 else None}
             inputs = layer(inputs, **{k: v for k, v in given.items() if v is not None and layer._call_accepts(k)})
         return inputs
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The layers, as plain data, and the name."""
         return {"layers": [serialize_keras_object(layer) for layer in self.layers], "name": self.name}
 

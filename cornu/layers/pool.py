@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from cornu import ops, validate
 from cornu.core.masks import require_steps
-from cornu.core.typing import Sizes
+from cornu.core.typing import Nested, Sizes
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 
@@ -336,7 +336,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         total = jnp.sum(wide * weights, self._space, keepdims=self.keepdims)
         return (total / jnp.sum(weights, self._space, keepdims=self.keepdims)).astype(inputs.dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+    def compute_mask(self, inputs: Nested, mask: Nested = None) -> None:
         """None: there are no steps left to mask."""
 
 

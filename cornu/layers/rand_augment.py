@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.layers.image_layer import ImageLayer, RandomValueLayer, factor_range
+from cornu.layers.bounding_boxes import Boxes
+from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, factor_range
 from cornu.layers.intensity import AutoContrast, Equalization, RandomPosterization, Solarization
 from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTranslation
 from cornu.layers.random_color import RandomBrightness, RandomColorDegeneration, RandomContrast
@@ -25,7 +26,7 @@ _INTERPOLATIONS = ("nearest", "bilinear")
 class _Choosing(RandomValueLayer):
     """Draws operations from a list; subclasses say how they are combined."""
 
-    def __init__(self, factor: Any, interpolation: str, **kwargs: Any):
+    def __init__(self, factor: object, interpolation: str, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)
         self.interpolation = validate.one_of(interpolation, _INTERPOLATIONS, "interpolation", self)
@@ -54,7 +55,7 @@ class _Choosing(RandomValueLayer):
 
     _layers: list[ImageLayer]
 
-    def _draw_steps(self, steps: int, shape: tuple, seed: Any) -> list[dict[str, jax.Array]]:
+    def _draw_steps(self, steps: int, shape: tuple, seed: SeedLike) -> list[dict[str, jax.Array]]:
         """The random numbers of each operation for each step, `(steps, batch, ...)`."""
         count = shape[0]
         many = [op._draw((steps * count, *shape[1:]), seed, True) for op in self._layers]
@@ -112,17 +113,17 @@ class RandAugment(_Choosing):
         chosen = random.randint((self.num_ops,), 0, len(self._layers), seed=source)
         return {"layer_idxes": chosen, "transforms": self._draw_steps(self.num_ops, shape, seed)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return self._done(images, drawn, lambda op, x, d: op._changed(x, d))
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._done(masks, drawn, lambda op, x, d: op._changed_masks(x, d) if op._moves_pixels else x)
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         typed = {**boxes, "boxes": jnp.asarray(boxes["boxes"], "float32"), "labels": jnp.asarray(boxes["labels"])}
         return self._done(typed, drawn, lambda op, x, d: op._changed_boxes(x, d) if op._moves_pixels else x)
 
-    def _done(self, x: Any, drawn: dict[str, Any], change: Any) -> Any:
+    def _done(self, x: Any, drawn: Drawn, change: Any) -> Any:
         """`x` after one drawn operation after another."""
         shape = drawn["input_shape"]
 
@@ -201,7 +202,7 @@ class AugMix(_Choosing):
             "transforms": [{k: x.reshape(chains, depth, *x.shape[1:]) for k, x in values.items()} for values in drawn],
         }
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         shape = drawn["input_shape"]
 
         def step(x: jax.Array, given: tuple) -> tuple[jax.Array, None]:

@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from cornu import ops, validate
+from cornu.core.typing import ConfigDict
 from cornu.layers import bounding_boxes as boxes_of
-from cornu.layers.image_layer import RandomImageLayer, factor_range
+from cornu.layers.bounding_boxes import Boxes
+from cornu.layers.image_layer import Drawn, RandomImageLayer, factor_range
 from cornu.random.seed_generator import SeedLike
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
@@ -38,30 +40,30 @@ class RandomAffine(RandomImageLayer):
         self.interpolation = validate.one_of(interpolation, ("nearest", "bilinear"), "interpolation", self)
         self.fill_value = fill_value
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return self._looked_up(images, drawn, self.interpolation, self.fill_value)
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._looked_up(masks, drawn, "nearest", 0)
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         size = drawn["input_shape"][1:3]
         move = boxes_of.projected(boxes, self._transform(drawn))
         return boxes_of.moved(boxes, self.bounding_box_format, size, size, move)
 
-    def _looked_up(self, images: jax.Array, drawn: dict[str, Any], interpolation: str, fill_value: Any) -> jax.Array:
+    def _looked_up(self, images: jax.Array, drawn: Drawn, interpolation: str, fill_value: object) -> jax.Array:
         result = ops.image.affine_transform(
             images, self._transform(drawn), interpolation, self.fill_mode, fill_value, data_format="channels_last"
         )
         return result.astype(images.dtype)
 
-    def _transform(self, drawn: dict[str, Any]) -> jax.Array:
+    def _transform(self, drawn: Drawn) -> jax.Array:
         """The 8 numbers of the projective map of each image, `(batch, 8)`."""
         rows = self._map(drawn, *drawn["input_shape"][1:3])
         zero = jnp.zeros_like(rows[0])
         return jnp.stack([*rows, zero, zero], axis=-1)
 
-    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+    def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         """The numbers a0, a1, a2, b0, b1, b2, each of shape `(batch,)`."""
         raise NotImplementedError
 
@@ -107,7 +109,7 @@ class RandomRotation(RandomAffine):
         low, high = self.factor
         return {"angle": self._uniform((shape[0],), 360.0 * low, 360.0 * high, seed)}  # in degrees
 
-    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+    def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         angle = drawn["angle"] * (math.pi / 180)
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         across, down = (width - 1) / 2, (height - 1) / 2
@@ -164,7 +166,7 @@ class RandomZoom(RandomAffine):
         width = height if self._width_range is None else 1 + self._uniform((shape[0], 1), *self._width_range, seed)
         return {"height_zoom": height, "width_zoom": width}
 
-    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+    def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         down, across = drawn["height_zoom"][:, 0], drawn["width_zoom"][:, 0]
         zero = jnp.zeros_like(down)
         return across, zero, (width - 1) / 2 * (1 - across), zero, down, (height - 1) / 2 * (1 - down)
@@ -213,7 +215,7 @@ class RandomTranslation(RandomAffine):
         across = self._uniform((shape[0], 1), *self._width_range, seed) * shape[2]
         return {"translations": jnp.concatenate([across, down], axis=1)}  # in pixels
 
-    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+    def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         across, down = drawn["translations"].T
         one, zero = jnp.ones_like(down), jnp.zeros_like(down)
         return one, zero, -across, zero, one, -down
@@ -258,7 +260,7 @@ class RandomShear(RandomAffine):
         self.x_factor = factor_range(x_factor, "x_factor", self, strict=True)
         self.y_factor = factor_range(y_factor, "y_factor", self, strict=True)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The arguments, with bounds that are each other's negative as one number: Keras reads no negative ones."""
         factors = {"x_factor": self.x_factor, "y_factor": self.y_factor}
         return super().get_config() | {k: high if low == -high else (low, high) for k, (low, high) in factors.items()}
@@ -270,7 +272,7 @@ class RandomShear(RandomAffine):
         x = self._uniform(one_each, *self.x_factor, seed)
         return {"shear_factor": jnp.concatenate([x, y], axis=1) * sign}
 
-    def _map(self, drawn: dict[str, Any], height: int, width: int) -> tuple[jax.Array, ...]:
+    def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         x, y = drawn["shear_factor"].T
         one, zero = jnp.ones_like(x), jnp.zeros_like(x)
         return one, x, zero, y, one, zero

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from cornu import ops, random, validate
-from cornu.layers.image_layer import FactorLayer, RandomImageLayer, RandomValueLayer, factor_range, pair_of_numbers
+from cornu.core.typing import DTypeLike
+from cornu.layers.image_layer import (
+    Drawn,
+    FactorLayer,
+    RandomImageLayer,
+    RandomValueLayer,
+    factor_range,
+    pair_of_numbers,
+)
 from cornu.random.seed_generator import SeedLike
 
 
@@ -49,7 +57,7 @@ class RandomContrast(RandomValueLayer):
         low, high = self.factor
         return {"contrast_factor": 1 + self._uniform((shape[0], 1, 1, 1), -low, high, seed)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         mean = jnp.mean(images, axis=(1, 2), keepdims=True)
         factor = drawn["contrast_factor"].astype(images.dtype)
         return jnp.clip((images - mean) * factor + mean, *self.value_range)
@@ -87,7 +95,7 @@ class RandomBrightness(RandomValueLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"rgb_delta": self._uniform((shape[0], 1, 1, 1), *self.factor, seed) * self._span}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         wide = images.astype("float32") + drawn["rgb_delta"]
         return jnp.clip(wide, *self.value_range).astype(images.dtype)
 
@@ -120,7 +128,7 @@ class RandomGrayscale(RandomImageLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"grayscale": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < self.factor}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         gray = ops.image.rgb_to_grayscale(images, data_format="channels_last")
         return jnp.where(drawn["grayscale"], gray, images)
 
@@ -146,7 +154,7 @@ class RandomColorDegeneration(FactorLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"factor": self._uniform((shape[0], 1, 1, 1), *self.factor, seed)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         wide = images.astype("float32")
         gray = ops.image.rgb_to_grayscale(wide, data_format="channels_last")
         mixed = wide + drawn["factor"] * (gray - wide)
@@ -177,7 +185,7 @@ class RandomHue(FactorLayer):
         sign = self._signs((shape[0],), seed)
         return {"factor": sign * self._uniform((shape[0],), *self.factor, seed) * 0.5}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         hue, saturation, value = _as_hsv(images, self.value_range)
         hue = hue + drawn["factor"][:, None, None]  # beyond a whole turn it begins anew
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
@@ -206,7 +214,7 @@ class RandomSaturation(FactorLayer):
         draw = self._uniform((shape[0],), *self.factor, seed)
         return {"factor": draw / (1 - draw + 1e-7)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         hue, saturation, value = _as_hsv(images, self.value_range)
         saturation = jnp.clip(saturation * drawn["factor"][:, None, None], 0.0, 1.0)
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
@@ -259,12 +267,12 @@ class RandomColorJitter(RandomValueLayer):
         common = {"value_range": self.value_range, "seed": self.generator, "dtype": self.dtype_policy}
         self._steps = [kind(factor, **common) for kind, factor in kinds.items() if factor is not None]
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: object, training: bool) -> dict[str, Any]:
         drawn = {step.name: step._draw(shape, seed, training) for step in self._steps}
         source = self.generator if seed is None else seed
         return {"transforms": drawn, "order": random.shuffle(jnp.arange(len(self._steps)), seed=source)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         changes = [partial(step._changed, drawn=drawn["transforms"][step.name]) for step in self._steps]
         for position in range(len(changes)):
             images = jax.lax.switch(drawn["order"][position], changes, images)
@@ -276,7 +284,7 @@ def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax
     return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
 
 
-def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: Any) -> jax.Array:
+def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: DTypeLike) -> jax.Array:
     unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
     return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
 

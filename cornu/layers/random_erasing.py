@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
 from cornu.random.seed_generator import SeedLike
 
 
@@ -63,17 +63,17 @@ class RandomErasing(RandomValueLayer):
         chosen = self._chosen(shape[0], self.factor, seed)
         return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._fill(shape, seed)}
 
-    def _unit(self, count: Any, seed: Any) -> jax.Array:
+    def _unit(self, count: object, seed: SeedLike) -> jax.Array:
         return self._uniform((count,), 0.0, 1.0, seed)
 
-    def _fill(self, shape: tuple, seed: Any) -> jax.Array:
+    def _fill(self, shape: tuple, seed: SeedLike) -> jax.Array:
         low, high = self.value_range
         if self.fill_value is not None:
             return jnp.full((), jnp.clip(float(self.fill_value), low, high), "float32")
         noise = random.normal(shape, dtype="float32", seed=self.generator if seed is None else seed)
         return jnp.clip(noise * high, low, high)
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         erased = each(drawn["apply_erasing"], images) & drawn["batch_masks"]
         return jnp.where(erased, drawn["fill_value"].astype(images.dtype), images)
 

@@ -9,7 +9,7 @@ from jax import lax
 
 from cornu import validate
 from cornu.kernels import window
-from cornu.layers.image_layer import FactorLayer, RandomValueLayer, each, factor_range
+from cornu.layers.image_layer import Drawn, FactorLayer, RandomValueLayer, each, factor_range
 from cornu.random.seed_generator import SeedLike
 
 _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
@@ -43,7 +43,7 @@ class RandomSharpness(FactorLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"factor": self._uniform((shape[0],), *self.factor, seed)}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         wide = images.astype("float32")
         padded = jnp.pad(wide, ((0, 0), (1, 1), (1, 1), (0, 0)))
         height, width = images.shape[1:3]
@@ -103,7 +103,7 @@ class RandomGaussianBlur(RandomValueLayer):
             "blur_factor": self._uniform((shape[0],), *self.sigma, seed),
         }
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         wide = images.astype("float32")
         width, height = (_gaussian(size, drawn["blur_factor"]) for size in self.kernel_size)  # (batch, size)
         blurred = _averaged(_averaged(wide, height, axis=1), width, axis=2)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.layers import bounding_boxes as boxes_of
-from cornu.layers.image_layer import RandomImageLayer
+from cornu.layers.bounding_boxes import Boxes
+from cornu.layers.image_layer import Drawn, RandomImageLayer
 from cornu.random.seed_generator import SeedLike
 
 _MODES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
@@ -50,13 +51,13 @@ class RandomFlip(RandomImageLayer):
     def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
         return {"flips": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < 0.5}
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return jnp.where(drawn["flips"], jnp.flip(images, _MODES[self.mode]), images)
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._changed(masks, drawn)
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         height, width = size = drawn["input_shape"][1:3]
         given = jnp.asarray(boxes["boxes"])
         flips = drawn["flips"].reshape((-1, 1) if given.ndim == 3 else ())

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.layers.image_layer import RandomValueLayer, each, factor_range
+from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
 from cornu.layers.random_affine import FILL_MODES, RandomAffine
 from cornu.ops.resampling import displaced, homography, smoothed
 from cornu.random.seed_generator import SeedLike
@@ -66,7 +66,7 @@ class RandomPerspective(RandomAffine):
         change = 1 + self._uniform((count, 4, 2), -0.5, 0.5, seed) * self.scale
         return {"apply_perspective": chosen, "start_points": start, "end_points": start * change}
 
-    def _transform(self, drawn: dict[str, Any]) -> jax.Array:
+    def _transform(self, drawn: Drawn) -> jax.Array:
         moved = homography(drawn["end_points"], drawn["start_points"])
         still = jnp.asarray([1, 0, 0, 0, 1, 0, 0, 0], moved.dtype)
         return jnp.where(drawn["apply_perspective"][:, None], moved, still)
@@ -134,15 +134,15 @@ class RandomElasticTransform(RandomValueLayer):
             "noise": random.normal((2, count, height, width), dtype="float32", seed=source),
         }
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         bent = self._bent(images, drawn, self.interpolation, self.fill_value)
         return jnp.where(each(drawn["apply_transform"], images), jnp.clip(bent, *self.value_range), images)
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         bent = self._bent(masks, drawn, "nearest", 0)
         return jnp.where(each(drawn["apply_transform"], masks), bent, masks)
 
-    def _bent(self, images: jax.Array, drawn: dict[str, Any], interpolation: str, fill_value: Any) -> jax.Array:
+    def _bent(self, images: jax.Array, drawn: Drawn, interpolation: str, fill_value: object) -> jax.Array:
         height, width = drawn["input_shape"][1:3]
         far, smooth = self.get_elastic_transform_params(height, width, drawn["distortion_factor"])
         shift = far * smoothed(drawn["noise"], jnp.maximum(smooth, 1e-3))

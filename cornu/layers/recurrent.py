@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from cornu import activations, validate
 from cornu.core.operation import snake_case
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, Nested, RegularizerLike
 from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
@@ -77,7 +77,7 @@ class GatedRNN(RNN):
         return self.cell.activation, self.cell.recurrent_activation
 
     def inner_loop(
-        self, sequences: jax.Array, initial_state: Any, mask: jax.Array | None, training: bool = False
+        self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
     ) -> tuple:
         """Run over (batch, time, features) by the fast loop or cell by cell."""
         arithmetic = self._gates(training)
@@ -246,7 +246,7 @@ class LSTM(GatedRNN):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        use_cudnn: Any = "auto",
+        use_cudnn: object = "auto",
         **kwargs: Any,
     ):
         super().__init__(
@@ -327,7 +327,7 @@ class GRU(GatedRNN):
         stateful: bool = False,
         unroll: bool = False,
         reset_after: bool = True,
-        use_cudnn: Any = "auto",
+        use_cudnn: object = "auto",
         **kwargs: Any,
     ):
         super().__init__(

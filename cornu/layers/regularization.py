@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import ConfigDict
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
@@ -16,7 +17,7 @@ from cornu.random.seed_generator import SeedLike
 from cornu.regularizers import L1L2
 
 
-def _between_0_and_1(value: Any, name: str, owner: object) -> Any:
+def _between_0_and_1(value: object, name: str, owner: object) -> Any:
     """`value`, which must be a number from 0 to 1."""
     if not validate.is_real(value) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError(
@@ -25,7 +26,7 @@ def _between_0_and_1(value: Any, name: str, owner: object) -> Any:
     return value
 
 
-def _seed(value: Any, owner: object) -> Any:
+def _seed(value: object, owner: object) -> Any:
     """`value`, which must be an int, a `SeedGenerator` or None."""
     good = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if not good and not isinstance(value, SeedGenerator):
@@ -100,7 +101,7 @@ class Dropout(_TrainingNoise):
         return _filled_noise_shape(self.noise_shape, inputs, self)
 
 
-def _checked_noise_shape(noise_shape: Any, owner: object) -> tuple[int | None, ...] | None:
+def _checked_noise_shape(noise_shape: object, owner: object) -> tuple[int | None, ...] | None:
     if noise_shape is None:
         return None
     sizes = tuple(noise_shape) if isinstance(noise_shape, Iterable) else (0,)
@@ -131,7 +132,7 @@ class _SpatialDropout(Dropout):
 
     data_format = "channels_last"
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, the dtype by its name."""
         return super().get_config() | {"dtype": self._dtype_policy.name}
 
@@ -156,7 +157,7 @@ class SpatialDropout1D(_SpatialDropout):
         y = cornu.layers.SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
     """
 
-    def __init__(self, rate: float, seed: SeedLike = None, name: str | None = None, dtype: Any = None):
+    def __init__(self, rate: float, seed: SeedLike = None, name: str | None = None, dtype: object = None):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -184,7 +185,7 @@ class SpatialDropout2D(_SpatialDropout):
         data_format: str | None = None,
         seed: SeedLike = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = validate.data_format(data_format, self)
@@ -214,7 +215,7 @@ class SpatialDropout3D(_SpatialDropout):
         data_format: str | None = None,
         seed: SeedLike = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = validate.data_format(data_format, self)

@@ -52,6 +52,6 @@ class Rescaling(Layer):
             return values.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
         return values
 
-    def convert_weight(self, weight: Any) -> Any:
+    def convert_weight(self, weight: object) -> Any:
         """The weight as it is, which fits data of any kind."""
         return weight

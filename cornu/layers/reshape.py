@@ -62,7 +62,7 @@ class Reshape(Layer):
         self.target_shape = self._checked(target_shape)
         self._without_weights()
 
-    def _checked(self, target_shape: Any) -> tuple[int | None, ...]:
+    def _checked(self, target_shape: object) -> tuple[int | None, ...]:
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (-2,)
         known = [size for size in sizes if size not in (-1, None)]
         whole = all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in known)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from cornu import ops, validate
 from cornu.layers import bounding_boxes as boxes_of
-from cornu.layers.image_layer import ImageLayer, RandomImageLayer
+from cornu.layers.bounding_boxes import Boxes
+from cornu.layers.image_layer import Drawn, ImageLayer, RandomImageLayer
 from cornu.random.seed_generator import SeedLike
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -73,10 +74,10 @@ class Resizing(ImageLayer):
         self.fill_value = fill_value
         self.antialias = bool(antialias)
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return self._resized(images, self.interpolation, self.antialias, self.fill_value)
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._resized(masks, "nearest", False, 0)
 
     def _resized(self, images: jax.Array, interpolation: str, antialias: bool, fill_value: float) -> jax.Array:
@@ -92,7 +93,7 @@ class Resizing(ImageLayer):
             data_format="channels_last",
         )
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         before, after = drawn["input_shape"][1:3], (self.height, self.width)
         height, width = before
         seen = _window(height, width, after, self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
@@ -133,20 +134,20 @@ class _Crop:
     def _fits(self, shape: tuple) -> bool:
         return shape[1] >= self.height and shape[2] >= self.width
 
-    def _changed(self, images: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return self._window(images, drawn, "bilinear")
 
-    def _changed_masks(self, masks: jax.Array, drawn: dict[str, Any]) -> jax.Array:
+    def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
         return self._window(masks, drawn, "nearest")
 
-    def _window(self, images: jax.Array, drawn: dict[str, Any], interpolation: str) -> jax.Array:
+    def _window(self, images: jax.Array, drawn: Drawn, interpolation: str) -> jax.Array:
         size = (self.height, self.width)
         if not self._fits(drawn["input_shape"]):
             return ops.image.resize(images, size, interpolation, crop_to_aspect_ratio=True, data_format="channels_last")
         corner = (0, drawn["top"], drawn["left"], 0)
         return jax.lax.dynamic_slice(images, corner, (images.shape[0], *size, images.shape[3]))
 
-    def _changed_boxes(self, boxes: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    def _changed_boxes(self, boxes: Boxes, drawn: Drawn) -> Boxes:
         before, after = drawn["input_shape"][1:3], (self.height, self.width)
         height, width = before
         cut = self._fits(drawn["input_shape"])
@@ -180,7 +181,7 @@ class CenterCrop(_Crop, ImageLayer):
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: object, training: bool) -> dict[str, Any]:
         if not self._fits(shape):
             return {}
         return {"top": (shape[1] - self.height) // 2, "left": (shape[2] - self.width) // 2}

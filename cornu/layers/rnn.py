@@ -15,6 +15,7 @@ from jax import lax
 from cornu import tree, validate
 from cornu.core import allocation, context
 from cornu.core.masks import require_steps
+from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable, functional
 from cornu.layers.cells import (
     StackedRNNCells,
@@ -75,7 +76,7 @@ class RNN(OuterLayer):
 
     def __init__(
         self,
-        cell: Any,
+        cell: object,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -108,7 +109,7 @@ class RNN(OuterLayer):
 
     # ------------------------------------------------------------ building
 
-    def build(self, sequences_shape: tuple, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: tuple, initial_state_shape: NestedShapes = None) -> None:
         """Build the cell, and the kept states when `stateful`."""
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
@@ -134,7 +135,7 @@ class RNN(OuterLayer):
 
     # ------------------------------------------------------------ states
 
-    def get_initial_state(self, batch_size: Any) -> list:
+    def get_initial_state(self, batch_size: int | None) -> list:
         """The states before the first step."""
         return first_states(self.cell, batch_size, self.compute_dtype)
 
@@ -150,7 +151,7 @@ class RNN(OuterLayer):
         """The old name of `reset_state`."""
         self.reset_state()
 
-    def _first_state(self, sequences: jax.Array, initial_state: Any) -> list:
+    def _first_state(self, sequences: jax.Array, initial_state: Nested) -> list:
         """The states to start from, in the cell's structure."""
         batch_size = sequences.shape[0]
         if initial_state is None and self.stateful:
@@ -180,7 +181,9 @@ class RNN(OuterLayer):
 
     # ------------------------------------------------------------ calling
 
-    def call(self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+    def call(
+        self, sequences: jax.Array, initial_state: Nested = None, mask: Nested = None, training: bool = False
+    ) -> Nested:
         """The last output, or all; with `return_state` followed by the last states."""
         states = self._first_state(sequences, initial_state)
         mask = _plain_mask(mask, sequences, self)
@@ -196,7 +199,7 @@ class RNN(OuterLayer):
         output = self._padded(last, outputs, mask)
         return (output, *states) if self.return_state else output
 
-    def _padded(self, last: Any, outputs: Any, mask: Any) -> Any:
+    def _padded(self, last: object, outputs: Nested, mask: Nested) -> Any:
         """The output that was asked for, with zeros at masked steps where they were."""
         output = outputs if self.return_sequences else last
         if mask is None or not self.zero_output_for_mask:
@@ -205,7 +208,7 @@ class RNN(OuterLayer):
         return where_valid(mask if self.return_sequences else mask[:, -1], output, None)
 
     def inner_loop(
-        self, sequences: jax.Array, initial_state: Any, mask: jax.Array | None, training: bool = False
+        self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
     ) -> tuple:
         """Run the cell over (batch, time, ...): (last output, all outputs, last states)."""
         variables = self.cell.non_trainable_variables if isinstance(self.cell, Layer) else []
@@ -213,7 +216,7 @@ class RNN(OuterLayer):
             assigned = [variable.value for variable in variables]
         losses: list = []
 
-        def call(x: jax.Array, states: Any) -> Any:
+        def call(x: jax.Array, states: Nested) -> Nested:
             losses.clear()
             with context.scope(losses=losses):
                 output, new = call_cell(self.cell, x, states, training)
@@ -221,7 +224,7 @@ class RNN(OuterLayer):
 
         pure = functional(call, variables)
 
-        def step(carry: Any, inputs: Any) -> Any:
+        def step(carry: Any, inputs: Nested) -> Any:
             assigned, states, held = carry
             x, valid = inputs
             (output, new, losses), assigned = pure(assigned, x, states)
@@ -251,14 +254,14 @@ class RNN(OuterLayer):
         x = jnp.swapaxes(x, 0, 1)
         return jnp.flip(x, axis=0) if self.go_backwards else x
 
-    def compute_mask(self, _: Any, mask: Any) -> Any:
+    def compute_mask(self, _: object, mask: Nested) -> Nested:
         """The mask of the steps where sequences are returned; the last output and the states have none."""
         mask = tree.flatten(mask)[0]
         mask = mask if self.return_sequences else None
         return [mask, *(None for _ in tree.flatten(self.state_size))] if self.return_state else mask
 
 
-def where_valid(valid: jax.Array | None, new: Any, old: Any) -> Any:
+def where_valid(valid: jax.Array | None, new: object, old: object) -> Any:
     """`new` where `valid` is True, else `old` (None: zeros), for structures of arrays with `valid`'s leading axes."""
     if valid is None:
         return new
@@ -270,7 +273,7 @@ def where_valid(valid: jax.Array | None, new: Any, old: Any) -> Any:
     return tree.map_structure(choose, new, old)
 
 
-def _plain_mask(mask: Any, sequences: jax.Array, owner: Layer) -> jax.Array | None:
+def _plain_mask(mask: Nested, sequences: jax.Array, owner: Layer) -> jax.Array | None:
     """The mask of the sequences as booleans (batch, time)."""
     mask = next((m for m in tree.flatten(mask) if m is not None), None)
     if mask is None:
@@ -280,7 +283,7 @@ def _plain_mask(mask: Any, sequences: jax.Array, owner: Layer) -> jax.Array | No
     return mask.astype(bool)
 
 
-def _output_before(output: Any, states: Sequence) -> Any:
+def _output_before(output: object, states: Sequence) -> Any:
     """What a masked first step puts out: the last cell's hidden state where the cell puts that out, else zeros."""
     shapes = tree.flatten(output)
     last = states[-1] if isinstance(states[-1], (list, tuple)) else states

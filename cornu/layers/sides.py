@@ -2,14 +2,13 @@
 
 import numbers
 from collections.abc import Sequence
-from typing import Any
 
 from cornu import validate
 
 Pairs = tuple[tuple[int, int], ...]
 
 
-def side_pairs(value: Any, rank: int, name: str, owner: object) -> Pairs:
+def side_pairs(value: object, rank: int, name: str, owner: object) -> Pairs:
     """`value` as one pair (before, after) for each of `rank` axes.
 
     One number stands for both ends of all axes, one number an axis for both ends of it.
@@ -25,13 +24,13 @@ def side_pairs(value: Any, rank: int, name: str, owner: object) -> Pairs:
     )
 
 
-def end_pair(value: Any, name: str, owner: object) -> tuple[int, int]:
+def end_pair(value: object, name: str, owner: object) -> tuple[int, int]:
     """`value` as the pair (before, after) of a single axis; one number stands for both."""
     before, after = validate.int_tuple(value, 2, name, owner, minimum=0)
     return before, after
 
 
-def _is_pair(value: Any) -> bool:
+def _is_pair(value: object) -> bool:
     return (
         isinstance(value, Sequence)
         and len(value) == 2

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, Nested
 from cornu.layers.hashing import hashed
 from cornu.layers.host import as_texts
 from cornu.layers.index_lookup import IndexLookup, TextVocabulary
@@ -58,8 +58,8 @@ class StringLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: str | None = None,
         oov_token: str = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: object = None,
+        idf_weights: object = None,
         invert: bool = False,
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
@@ -78,7 +78,7 @@ class StringLookup(IndexLookup):
     def _tokens(self, values: Any) -> list[str]:
         return as_texts(list(values), self.encoding, self).tolist()
 
-    def _values(self, inputs: Any) -> np.ndarray:
+    def _values(self, inputs: Nested) -> np.ndarray:
         return as_texts(inputs, self.encoding, self)
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ class StringLookup(IndexLookup):
             return np.zeros(values.shape, "int64")
         return hashed([value.encode() for value in values.tolist()], self.salt, self.num_oov_indices)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, and the size of the vocabulary."""
         return super().get_config() | {"oov_method": "floormod"}  # which Keras writes for texts too, without effect
 

@@ -11,7 +11,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Config
+from cornu.core.typing import ArrayLike, Config, ConfigDict, Data, Nested, NestedShapes
 from cornu.layers.category_counts import count_rows
 from cornu.layers.host import HostLayer, as_numpy, as_objects, as_texts, batches, refuse_sparse
 from cornu.layers.index_lookup import LOOKUP_MODES, without_path
@@ -77,8 +77,8 @@ class TextVectorization(HostLayer):
         output_mode: str = "int",
         output_sequence_length: int | None = None,
         pad_to_max_tokens: bool = False,
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: object = None,
+        idf_weights: object = None,
         sparse: bool = False,
         ragged: bool = False,
         encoding: str = "utf-8",
@@ -111,12 +111,12 @@ class TextVectorization(HostLayer):
             pad_to_max_tokens=pad_to_max_tokens, encoding=encoding, vocabulary_size=size, dtype=self.dtype_policy,
         )  # fmt: skip
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Nothing to make."""
 
     # ------------------------------------------------------------ calls
 
-    def call(self, inputs: Any) -> np.ndarray:
+    def call(self, inputs: Nested) -> np.ndarray:
         """Indices of tokens, or vectors of them."""
         texts = as_texts(inputs, self.encoding, self)
         outer = self._outer_shape(texts.shape)
@@ -145,7 +145,7 @@ class TextVectorization(HostLayer):
             return vectors * lookup.padded_idf().astype(vectors.dtype)
         return vectors
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Nested) -> KerasTensor:
         """The symbolic output for symbolic texts."""
         outer = self._outer_shape(inputs.shape)
         known = self.split is None and self.ngrams is None and inputs.shape
@@ -228,7 +228,7 @@ class TextVectorization(HostLayer):
         """The number of indices, those of special tokens included."""
         return self._lookup_layer.vocabulary_size()
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(self, vocabulary: object, idf_weights: ArrayLike | None = None) -> None:
         """Replace the vocabulary.
 
         Args:
@@ -237,7 +237,7 @@ class TextVectorization(HostLayer):
         """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
-    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+    def adapt(self, data: Data, batch_size: int | None = None, steps: int | None = None) -> None:
         """Take the vocabulary from documents, the most frequent tokens first, forgetting what was there before.
 
         Args:
@@ -252,7 +252,7 @@ class TextVectorization(HostLayer):
                 self.update_state(batch[start : start + size] if batch.ndim else batch)
         self.finalize_state()
 
-    def update_state(self, data: Any) -> None:
+    def update_state(self, data: Data) -> None:
         """Count the tokens of a batch of documents, for the vocabulary that `finalize_state` makes."""
         self._lookup_layer.require_no_given()
         texts = as_texts(as_numpy(data, self), self.encoding, self)
@@ -269,7 +269,7 @@ class TextVectorization(HostLayer):
 
     # ------------------------------------------------------------ config and state
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, and the size of the vocabulary."""
         functions = {key: getattr(self, key) for key in ("standardize", "split") if callable(getattr(self, key))}
         return super().get_config() | functions | {"vocabulary_size": self._lookup_layer.known_size()}
@@ -300,14 +300,14 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_own_variables(store)
 
 
-def _named_or_callable(value: Any, table: Mapping[str, Any], name: str, owner: object) -> Any:
+def _named_or_callable(value: object, table: Mapping[str, Any], name: str, owner: object) -> Any:
     """A name of the table, None, or a function."""
     if callable(value):
         return value
     return validate.one_of(value, (*table, None), name, owner)
 
 
-def _checked_ngrams(ngrams: Any, owner: object) -> int | tuple[int, ...] | None:
+def _checked_ngrams(ngrams: object, owner: object) -> int | tuple[int, ...] | None:
     if ngrams is None or isinstance(ngrams, int):
         return ngrams if ngrams is None else validate.positive_int(ngrams, "ngrams", owner)
     if not isinstance(ngrams, (list, tuple)) or not ngrams:

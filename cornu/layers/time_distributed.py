@@ -14,6 +14,7 @@ from jax import lax
 from cornu import ops, tree, validate
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
+from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable, functional
 from cornu.layers.wrapper import Wrapper
 
@@ -41,11 +42,11 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:  # type: ignore[override]  # a shape is needed
+    def build(self, input_shape: NestedShapes) -> None:  # type: ignore[override]  # a shape is needed
         """Build the layer for one step."""
         super().build(self._step_shape(input_shape))
 
-    def _step_shape(self, input_shape: Any) -> tuple:
+    def _step_shape(self, input_shape: NestedShapes) -> tuple:
         if tree.is_nested(input_shape[0]) or len(input_shape) < 3:
             raise ValueError(
                 f"{validate.describe(self)}: the input must be one tensor of at least 3 dimensions (batch, time, ...). "
@@ -55,7 +56,7 @@ class TimeDistributed(Wrapper):
 
     def call(  # type: ignore[override]  # what the layer inside is called with
         self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None
-    ) -> Any:
+    ) -> Nested:
         """The layer's outputs for all steps."""
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ValueError(
@@ -90,7 +91,7 @@ class TimeDistributed(Wrapper):
 
         return step
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Nested, previous_mask: Nested) -> Nested:
         """The mask of the steps; of what is inside them too where the layer keeps it."""
         if previous_mask is None or len(previous_mask.shape) == 2:
             return previous_mask

@@ -67,7 +67,7 @@ class UpSampling2D(Layer):
     pure_call = rowwise = True
 
     def __init__(
-        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+        self, size: object = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
     ):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
@@ -102,7 +102,7 @@ class UpSampling3D(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
+    def __init__(self, size: object = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.size = validate.int_tuple(size, 3, "size", self)

@@ -1,11 +1,11 @@
 """`Wrapper`: a layer around one other layer; `OuterLayer`: what all layers that build others have in common."""
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
 from cornu import registry, validate
 from cornu.core import context
+from cornu.core.typing import Config, CustomObjects, Nested, NestedShapes
 from cornu.layers.layer import Layer
 
 __all__ = ["Wrapper"]
@@ -15,7 +15,7 @@ class OuterLayer(Layer):
     """A layer that is given other layers and builds them, so that their weights are named below its own name."""
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "OuterLayer":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "OuterLayer":
         """A layer equal to the one whose `get_config` gave `config`."""
         name = config.get("name")
         around = context.path(name) if isinstance(name, str) else nullcontext()  # layers inside may build themselves
@@ -46,11 +46,11 @@ class Wrapper(OuterLayer):
             raise ValueError(f"{validate.describe(self)}: layer must be a layer object. Received: layer={layer!r}.")
         self.layer = layer
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Build the layer inside."""
         if not self.layer.built:
             self.layer.build(input_shape)
 
-    def call(self, inputs: Any, **kwargs: Any) -> Any:
+    def call(self, inputs: Nested, **kwargs: Any) -> Nested:
         """Call the layer inside."""
         return self.layer(inputs, **kwargs)

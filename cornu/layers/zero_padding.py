@@ -45,7 +45,7 @@ class ZeroPadding1D(_ZeroPadding):
         print(cornu.layers.ZeroPadding1D((0, 2))(np.ones((1, 2, 1))).ravel())  # [1. 1. 0. 0.]
     """
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: object = 1, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding: tuple[int, int] = end_pair(padding, "padding", self)  # type: ignore[assignment]  # of one axis, as Keras has it
@@ -69,7 +69,7 @@ class ZeroPadding2D(_ZeroPadding):
         print(cornu.layers.ZeroPadding2D((1, 2))(np.ones((1, 4, 4, 3))).shape)  # (1, 6, 8, 3)
     """
 
-    def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: object = (1, 1), data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding = side_pairs(padding, 2, "padding", self)
@@ -90,7 +90,7 @@ class ZeroPadding3D(_ZeroPadding):
         print(cornu.layers.ZeroPadding3D(1)(np.ones((1, 2, 3, 4, 1))).shape)  # (1, 4, 5, 6, 1)
     """
 
-    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding = side_pairs(padding, 3, "padding", self)

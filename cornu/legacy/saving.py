@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cornu import registry
+from cornu.core.typing import Config, CustomObjects
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
-def serialize_keras_object(instance: Any) -> Any:
+def serialize_keras_object(instance: object) -> Any:
     """`instance` as `{"class_name": ..., "config": ...}`, or a function as its name.
 
     Args:
@@ -31,9 +32,9 @@ def serialize_keras_object(instance: Any) -> Any:
 
 
 def deserialize_keras_object(
-    identifier: Any,
+    identifier: object,
     module_objects: Mapping[str, Any] | None = None,
-    custom_objects: Mapping[str, Any] | None = None,
+    custom_objects: CustomObjects | None = None,
     printable_module_name: str = "object",
 ) -> Any:
     """The object that a name or a dictionary of `serialize_keras_object` stands for.
@@ -65,7 +66,7 @@ def deserialize_keras_object(
     raise ValueError(f"deserialize_keras_object: {identifier!r} is not a name, a config or a function.")
 
 
-def _from_config(config: Mapping[str, Any], module_objects: Any, custom_objects: Any, kind: str) -> Any:
+def _from_config(config: Config, module_objects: object, custom_objects: CustomObjects | None, kind: str) -> Any:
     if not isinstance(config.get("class_name"), str) or "config" not in config:
         raise ValueError(f"deserialize_keras_object: a config needs 'class_name' and 'config'. Received: {config!r}.")
     found = _found(config["class_name"], module_objects, custom_objects, kind)
@@ -75,7 +76,7 @@ def _from_config(config: Mapping[str, Any], module_objects: Any, custom_objects:
         return found.from_config(config["config"])
 
 
-def _found(name: str, module_objects: Any, custom_objects: Any, kind: str) -> Any:
+def _found(name: str, module_objects: Any, custom_objects: CustomObjects | None, kind: str) -> Any:
     own = (custom_objects or {}).get(name)
     found = own if own is not None else registry.get_registered_object(name, module_objects=module_objects)
     if found is None:

@@ -1,10 +1,10 @@
 """Losses: what training makes small. Classes with reduction and weights, functions with one value a sample."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import CustomObjects
 from cornu.losses.embedding import Circle, circle
 from cornu.losses.loss import Loss, LossFunctionWrapper
 from cornu.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
@@ -93,12 +93,12 @@ def get(identifier: Any) -> Any:
     return catalogue.get(identifier)
 
 
-def serialize(loss: Any) -> Any:
+def serialize(loss: object) -> Any:
     """The loss, function or instance, as plain data."""
     return catalogue.serialize(loss)
 
 
-def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Any:
     """The loss that a config or name stands for.
 
     Args:

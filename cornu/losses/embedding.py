@@ -1,7 +1,5 @@
 """The circle loss, which pulls embeddings of one label together and pushes the others apart."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -55,7 +53,7 @@ def circle(
     return jax.nn.softplus(both)
 
 
-def _pairs(labels: Any, other_labels: Any, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
+def _pairs(labels: Tensor, other_labels: object, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
     """Which pairs have like labels, and which unlike ones, each of shape (batch, others)."""
     labels, other_labels = (jnp.ravel(jnp.asarray(x).astype("int32")) for x in (labels, other_labels))
     alike = labels[:, None] == other_labels[None, :]
@@ -105,7 +103,7 @@ class Circle(LossFunctionWrapper):
             margin=margin,
         )
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> jax.Array:
         """The values, masked where a sample has no like or no unlike partner."""
         values = super().call(y_true, y_pred)
         alike, unlike = _pairs(y_true, y_true, self.remove_diagonal)

@@ -21,7 +21,7 @@ from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import any_symbolic, output_spec
-from cornu.core.typing import ArrayLike, Function
+from cornu.core.typing import ArrayLike, ConfigDict, Function, Nested, Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
@@ -80,11 +80,11 @@ class Loss(Configurable):
         """The type in which the loss is computed."""
         return self._dtype
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Nested:
         """The loss of each sample; subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> Nested:
         """The reduced loss.
 
         Args:
@@ -99,7 +99,7 @@ class Loss(Configurable):
         mask = both_masks(mask, get_mask(values))
         return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments; dtype only where one was given."""
         config = super().get_config()
         config.pop("dtype", None)
@@ -147,11 +147,11 @@ class LossFunctionWrapper(Loss):
         """Whether the function's is; for predictions of rank 2 and more: a vector of predictions is one sample."""
         return is_rowwise(self.fn, self.options)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Nested:
         """The function's values."""
         return self.fn(*same_rank(y_true, y_pred), **self.options)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, the function and its arguments."""
         config = super().get_config()
         return {**config, **self.options} if "fn" in config else config
@@ -163,7 +163,7 @@ class LossFunctionWrapper(Loss):
 # ---------------------------------------------------------------- arrays, ranks, weights
 
 
-def as_arrays(x: Any, dtype: str | None = None, keep_integers: bool = False) -> Any:
+def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) -> Any:
     """`x`, or each array in the structure `x`, as a jax array of `dtype`; a list of plain numbers is one array.
 
     Args:
@@ -202,13 +202,13 @@ def _squeeze_or_expand(higher: jax.Array, lower: jax.Array) -> tuple[jax.Array, 
     return (higher, lower[:, None]) if lower.ndim == 1 else (higher[..., 0], lower)
 
 
-def predictions_and_labels(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+def predictions_and_labels(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """(y_true, y_pred) as arrays of the predictions' float type, at one rank where a last axis of size 1 allows."""
     y_pred = as_float(y_pred)
     return same_rank(jnp.asarray(y_true).astype(y_pred.dtype), y_pred)
 
 
-def as_float(x: Any) -> jax.Array:
+def as_float(x: object) -> jax.Array:
     """`x` as an array of its own float type, integers as floatx."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(settings.floatx())
@@ -227,7 +227,7 @@ def _with_trailing_axes(x: jax.Array, like: jax.Array) -> jax.Array:
     return x.reshape(x.shape + (1,) * missing)
 
 
-def both_masks(mask: Any, other: Any) -> Any:
+def both_masks(mask: Nested, other: object) -> Any:
     """The elements that both masks keep; None keeps all."""
     if mask is None or other is None:
         return other if mask is None else mask
@@ -235,7 +235,7 @@ def both_masks(mask: Any, other: Any) -> Any:
     return mask & other
 
 
-def masked_weights(weights: jax.Array | None, mask: Any, reduction: str | None, dtype: str) -> jax.Array | None:
+def masked_weights(weights: jax.Array | None, mask: Nested, reduction: str | None, dtype: str) -> jax.Array | None:
     """Weights that are zero where the mask is; for means scaled up, so that only what is kept counts."""
     if mask is None:
         return weights
@@ -252,7 +252,7 @@ def masked_weights(weights: jax.Array | None, mask: Any, reduction: str | None, 
 def reduce_weighted(
     values: Any,
     sample_weight: ArrayLike | None = None,
-    mask: Any = None,
+    mask: Nested = None,
     reduction: str | None = "sum_over_batch_size",
     dtype: PolicyLike | None = None,
 ) -> jax.Array:
@@ -275,7 +275,7 @@ def reduce_weighted(
     return total / jnp.asarray(values.size, dtype)
 
 
-def returned(values: Any, owner: object) -> Any:
+def returned(values: object, owner: object) -> Any:
     """What the function of a loss or metric gave; None means that it forgot to return."""
     if values is None:
         raise ValueError(f"{validate.describe(owner)}: its function returned None. It must end with `return`.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Tensor
 from cornu.losses import embedding, margin, overlap, probabilistic, regression
 from cornu.losses.loss import LossFunctionWrapper
 
@@ -49,7 +50,7 @@ _REGRESSION = tuple(function for function in _SAME_SHAPE if function.__module__ 
 Shape = Sequence[int | None]
 
 
-def check_shapes(loss: Any, y_true_shape: Shape, y_pred_shape: Shape, owner: object) -> None:
+def check_shapes(loss: object, y_true_shape: Shape, y_pred_shape: Shape, owner: object) -> None:
     """Refuse labels whose shape does not belong to that of the predictions.
 
     Args:
@@ -88,7 +89,7 @@ def check_shapes(loss: Any, y_true_shape: Shape, y_pred_shape: Shape, owner: obj
         )
 
 
-def check_values(loss: Any, y_true: Any, num_classes: int | None, owner: object) -> None:
+def check_values(loss: object, y_true: Tensor, num_classes: int | None, owner: object) -> None:
     """Refuse labels whose values the loss cannot mean.
 
     Args:
@@ -117,7 +118,7 @@ def check_values(loss: Any, y_true: Any, num_classes: int | None, owner: object)
         )
 
 
-def family(loss: Any) -> str | None:
+def family(loss: object) -> str | None:
     """What a built-in loss compares: "sparse" (class numbers), "one-hot", "binary" or "regression"; else None."""
     function = _function(loss)
     for name, functions in (
@@ -128,7 +129,7 @@ def family(loss: Any) -> str | None:
     return None
 
 
-def takes_logits(loss: Any) -> bool | None:
+def takes_logits(loss: object) -> bool | None:
     """Whether a built-in loss takes logits; None for a loss that has no such choice."""
     function = _function(loss)
     if function is None or family(loss) is None or "from_logits" not in inspect.signature(function).parameters:
@@ -233,7 +234,7 @@ def _fix_of_binary_values(values: np.ndarray) -> str | None:
     return "It takes labels from 0 to 1: for class numbers use sparse_categorical_crossentropy, with an output a class."
 
 
-def _fix_of_class_numbers(values: np.ndarray, num_classes: int | None, loss: Any) -> str | None:
+def _fix_of_class_numbers(values: np.ndarray, num_classes: int | None, loss: object) -> str | None:
     ignored = getattr(loss, "ignore_class", None)
     counted = values if ignored is None else values[values != ignored]
     if counted.size == 0 or num_classes is None or getattr(loss, "axis", -1) != -1:

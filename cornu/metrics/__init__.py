@@ -1,11 +1,11 @@
 """Metrics: what training reports. Objects that gather batch by batch, and functions with one value a sample."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
+from cornu.core.typing import CustomObjects
 from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
 from cornu.losses.probabilistic import (
     binary_crossentropy,
@@ -121,12 +121,12 @@ def get(identifier: Any) -> Any:
     return catalogue.get(identifier)
 
 
-def serialize(metric: Any) -> Any:
+def serialize(metric: object) -> Any:
     """The metric as plain data."""
     return catalogue.serialize(metric)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The metric that a config or name stands for.
 
     Args:

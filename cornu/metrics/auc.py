@@ -9,7 +9,7 @@ import numpy as np
 
 from cornu import settings, validate
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, ConfigDict, Tensor
 from cornu.losses.loss import as_arrays, divide_no_nan
 from cornu.metrics.confusion import COUNTS, _Counts, are_even, count_outcomes, even_thresholds, threshold_list
 
@@ -102,7 +102,7 @@ class AUC(_Counts):
         """The thresholds in use."""
         return list(self._thresholds)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -193,7 +193,7 @@ class AUC(_Counts):
         """The area under the precision-recall curve, true positives interpolated between thresholds."""
         return self._mean_over_labels(self._interpolated_pr_areas())
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments; thresholds only where they were given."""
         config = {**super().get_config(), "thresholds": self._given_thresholds}
         if self._given_thresholds is None:
@@ -201,9 +201,9 @@ class AUC(_Counts):
         return config
 
 
-def _upper(value: Any) -> Any:
+def _upper(value: object) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-def _lower(value: Any) -> Any:
+def _lower(value: object) -> Any:
     return value.lower() if isinstance(value, str) else value

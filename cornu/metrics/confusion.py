@@ -14,7 +14,7 @@ import numpy as np
 
 from cornu import settings, validate
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, ConfigDict, Tensor
 from cornu.losses.loss import as_arrays, divide_no_nan, same_rank
 from cornu.metrics.metric import Metric
 
@@ -52,8 +52,8 @@ def are_even(thresholds: Sequence[float]) -> bool:
 
 
 def count_outcomes(
-    y_true: Any,
-    y_pred: Any,
+    y_true: Tensor,
+    y_pred: Tensor,
     thresholds: Sequence[float],
     *,
     dtype: str,
@@ -123,7 +123,7 @@ def _only_top_k(y_pred: jax.Array, k: int) -> jax.Array:
     return jnp.where(kept, y_pred, jnp.asarray(-1e10, y_pred.dtype))
 
 
-def _weights_of_elements(sample_weight: Any, label_weights: Any, like: jax.Array, dtype: str) -> jax.Array:
+def _weights_of_elements(sample_weight: object, label_weights: object, like: jax.Array, dtype: str) -> jax.Array:
     weights = jnp.ones((), dtype) if sample_weight is None else as_arrays(sample_weight, dtype)
     weights, _ = same_rank(weights, like) if weights.ndim > like.ndim else (weights, like)
     if 0 < weights.ndim < like.ndim:
@@ -172,13 +172,13 @@ class _OneCount(Metric):
     ignores_zero_weights = True
     count = ""
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: PolicyLike | None = None):
+    def __init__(self, thresholds: object = None, name: str | None = None, dtype: PolicyLike | None = None):
         super().__init__(name=name, dtype=dtype)
         self.thresholds = thresholds
         self._thresholds = threshold_list(thresholds, self)
         self.accumulator = self.add_variable((len(self._thresholds),), "zeros", self.count_dtype, name="accumulator")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -275,7 +275,7 @@ class _Share(_Counts):
     _direction = "up"
 
     def __init__(
-        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
+        self, thresholds: object = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
         dtype: PolicyLike | None = None,
     ):  # fmt: skip
         super().__init__(name=name, dtype=dtype)
@@ -286,7 +286,7 @@ class _Share(_Counts):
         self.thresholds = threshold_list(thresholds, self, default=0.5 if top_k is None else -1e9)
         self._add_counts((len(self.thresholds),))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -304,7 +304,7 @@ class _Share(_Counts):
         right, other = (getattr(self, name).value for name in self.counts)
         return _single(divide_no_nan(right, right + other))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments."""
         return {**super().get_config(), "thresholds": self._given_thresholds}
 
@@ -368,7 +368,7 @@ class _BestAtConstraint(_Counts):
         self.thresholds = [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds)
         self._add_counts((self.num_thresholds,))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:

@@ -1,13 +1,11 @@
 """The F-score: precision and recall in one number."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, Tensor
 from cornu.losses.loss import as_arrays, divide_no_nan
 from cornu.metrics.metric import Metric
 from cornu.metrics.regression import check_table, row_weights
@@ -57,7 +55,7 @@ class FBetaScore(Metric):
             setattr(self, name, self.add_variable(shape, "zeros", name=name))
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -126,7 +124,7 @@ class F1Score(FBetaScore):
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 
 
-def _positive_float(value: Any, name: str, owner: object, largest: float = float("inf")) -> float:
+def _positive_float(value: object, name: str, owner: object, largest: float = float("inf")) -> float:
     if not isinstance(value, float) or not 0 < value <= largest:
         limit = "" if largest == float("inf") else f" and at most {largest}"
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, Tensor
 from cornu.losses.loss import align, as_arrays, as_float, divide_no_nan
 from cornu.metrics.metric import Metric
 
@@ -34,7 +34,7 @@ class _FromConfusionMatrix(Metric):
             (self.num_classes, self.num_classes), "zeros", name="total_confusion_matrix"
         )
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -68,7 +68,7 @@ class _FromConfusionMatrix(Metric):
         y = as_arrays(y)
         return (y if sparse else jnp.argmax(y, axis=self.axis)).astype("int32")
 
-    def _check_weights(self, sample_weight: Any) -> None:
+    def _check_weights(self, sample_weight: object) -> None:
         """Refuse fractions in a matrix of integers, where they would all count as 0."""
         if "int" not in self.dtype or isinstance(sample_weight, jax.core.Tracer):
             return
@@ -157,7 +157,7 @@ class BinaryIoU(IoU):
         super().__init__(num_classes=2, target_class_ids=target_class_ids, name=name, dtype=dtype)
         self.threshold = threshold
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:

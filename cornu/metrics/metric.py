@@ -15,7 +15,7 @@ from cornu.core import context, parts
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import InitializerLike
+from cornu.core.typing import InitializerLike, Nested
 from cornu.core.variable import Variable, functional
 from cornu.losses.loss import float_type
 
@@ -123,7 +123,7 @@ class Metric(Configurable):
         for variable in self.variables:
             variable.assign(jnp.zeros(variable.shape, variable.dtype))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         """`update_state`, then `result`."""
         self.update_state(*args, **kwargs)
         return self.result()

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from cornu.core.masks import get_mask
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, ConfigDict, Tensor
 from cornu.losses.loss import (
     as_arrays,
     check_weights,
@@ -70,7 +70,7 @@ class Mean(Metric):
         self.total = self.add_variable((), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
 
-    def update_state(self, values: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, values: object, sample_weight: ArrayLike | None = None) -> None:
         """Add values.
 
         Args:
@@ -106,7 +106,7 @@ class Sum(Metric):
         super().__init__(dtype=dtype, name=name)
         self.total = self.add_variable((), "zeros", name="total")
 
-    def update_state(self, values: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, values: object, sample_weight: ArrayLike | None = None) -> None:
         """Add values.
 
         Args:
@@ -154,7 +154,7 @@ class MeanMetricWrapper(Mean):
         """Whether a row of weight 0 leaves the result as it is: where each row has a value of its own."""
         return is_rowwise(self.fn, self.options)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
@@ -167,7 +167,7 @@ class MeanMetricWrapper(Mean):
         values = returned(self.fn(*same_rank(y_true, y_pred), **self.options), self)
         super().update_state(values, masked_weights(weights, mask, "sum", self.dtype))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments, the function and its arguments."""
         config = super().get_config()
         return {**config, **self.options} if "fn" in config else config

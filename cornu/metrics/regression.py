@@ -1,7 +1,5 @@
 """Metrics on numbers: distances between predictions and targets, correlations, explained variance."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -157,7 +155,7 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: PolicyLike | None = None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
@@ -256,7 +254,7 @@ def _centred(x: jax.Array, axis: int) -> jax.Array:
     return x - jnp.mean(x, axis=axis, keepdims=True)
 
 
-def _centred_pair(y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Array, jax.Array]:
+def _centred_pair(y_true: Tensor, y_pred: Tensor, axis: int) -> tuple[jax.Array, jax.Array]:
     y_true, y_pred = predictions_and_labels(y_true, y_pred)
     _same_shape(y_true, y_pred, "pearson_correlation")
     return _centred(y_true, axis), _centred(y_pred, axis)
@@ -369,7 +367,7 @@ class R2Score(Metric):
             setattr(self, name, self.add_variable((outputs,), "zeros", self.count_dtype, name=name))
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
 
         Args:
@@ -419,7 +417,7 @@ def check_table(y_true: jax.Array, y_pred: jax.Array, owner: object) -> None:
         )
 
 
-def row_weights(sample_weight: Any, dtype: str) -> jax.Array:
+def row_weights(sample_weight: object, dtype: str) -> jax.Array:
     """Weights that multiply `(batch, outputs)`: a vector is a column."""
     if sample_weight is None:
         return jnp.ones((1, 1), dtype)

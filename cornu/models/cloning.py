@@ -16,7 +16,7 @@ from cornu.models.sequential import Sequential
 
 def clone_model(
     model: Model,
-    input_tensors: Any = None,
+    input_tensors: object = None,
     clone_function: Callable | None = None,
     call_function: Callable | None = None,
     recursive: bool = False,
@@ -51,7 +51,11 @@ def clone_model(
 
 
 def _copy(
-    model: Model, input_tensors: Any, clone_function: Callable | None, call_function: Callable | None, recursive: bool
+    model: Model,
+    input_tensors: object,
+    clone_function: Callable | None,
+    call_function: Callable | None,
+    recursive: bool,
 ) -> Model:
     clone_one = clone_function or _fresh
 
@@ -79,7 +83,7 @@ def _fresh(layer: Operation) -> Operation:
     return copy if copy is not layer else type(layer).from_config(layer.get_config())
 
 
-def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) -> Sequential:
+def _clone_sequential(model: Sequential, input_tensors: object, clone: Callable) -> Sequential:
     layers = [layer if isinstance(layer, InputLayer) else clone(layer) for layer in model.layers]
     if input_tensors is not None:
         layers = [tree.flatten(input_tensors)[0], *layers]
@@ -92,7 +96,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) ->
     return Sequential(layers, trainable=model.trainable, name=model.name)
 
 
-def _clone_graph(model: Model, input_tensors: Any, clone: Callable, call_function: Callable | None) -> Model:
+def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_function: Callable | None) -> Model:
     graph = cast(Function, model._graph)  # a model without one is not cloned so
     if input_tensors is None:
         inputs = tree.map_structure(_fresh_input, graph._inputs_struct)

@@ -15,6 +15,7 @@ from cornu.core import budget, dtypes
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
+from cornu.core.typing import Data, DTypeLike, Nested, NestedShapes
 from cornu.core.variable import Variable
 from cornu.errors import InputMismatchError
 from cornu.layers.input import InputLayer
@@ -46,7 +47,7 @@ class Function(Operation):
         self._told: set[str] = set()
         self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Nested) -> Nested:
         """The outputs for arrays in the structure of the inputs."""
         return self.run(self._line_up(inputs, self))
 
@@ -68,24 +69,24 @@ class Function(Operation):
             return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), self._outputs_struct)
         return self.run(tensors, lambda operation, args, kwargs: operation.unrecorded_call(*args, **kwargs))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: NestedShapes) -> NestedShapes:
         """The shapes of the outputs for the shapes of the inputs."""
         inputs = tree.map_shape_structure(KerasTensor, input_shape)
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
 
-    def standardize(self, inputs: Any, owner: Any) -> list:
+    def standardize(self, inputs: Nested, owner: Any) -> list:
         """Flat input values in the order, rank and dtype of the inputs; masks stay with them."""
         values = self._line_up(inputs, owner)
         return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
 
-    def _line_up(self, inputs: Any, owner: Any) -> list:
+    def _line_up(self, inputs: Nested, owner: Any) -> list:
         """Flat input values in the order of the inputs: found by key, by name of the input, or by position."""
         found = self._by_key(self._inputs_struct, inputs, owner)
         if found is None and isinstance(inputs, Mapping):
             found = self._by_name(inputs, owner)
         return self._by_position(inputs, owner) if found is None else found
 
-    def _by_key(self, struct: Any, inputs: Any, owner: Any) -> list | None:
+    def _by_key(self, struct: Any, inputs: Nested, owner: Any) -> list | None:
         """The values of `inputs` at the places of `struct`; None where its nesting or its keys are others."""
         if isinstance(struct, Mapping):
             given = inputs if isinstance(inputs, Mapping) else ()
@@ -116,7 +117,7 @@ class Function(Operation):
         self._tell_extra_keys(inputs, names, owner)
         return [inputs.get(name) for name in names]
 
-    def _by_position(self, inputs: Any, owner: Any) -> list:
+    def _by_position(self, inputs: Nested, owner: Any) -> list:
         """The values in their order, where the order of the inputs is beyond doubt."""
         values = tree.flatten(inputs)
         if len(values) != len(self.inputs):
@@ -165,7 +166,7 @@ def _sketch(structure: Any) -> str:
 class _Bare(str):
     """Text that is shown without quotes."""
 
-    def __new__(cls, value: Any) -> "_Bare":
+    def __new__(cls, value: object) -> "_Bare":
         return super().__new__(cls, value)
 
     def __repr__(self) -> str:
@@ -205,7 +206,7 @@ def _adjusted(x: Any, tensor: KerasTensor) -> Any:
     return adjusted
 
 
-def _cast(x: Any, dtype: Any, tensor: KerasTensor) -> Any:
+def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> Any:
     if jnp.iscomplexobj(x) and not jnp.issubdtype(dtype, jnp.complexfloating):
         raise ValueError(
             f'The input "{tensor.name}" takes {dtype}, and complex numbers would lose their imaginary part. Give '

@@ -14,12 +14,13 @@ from cornu import registry, tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
+from cornu.core.typing import Config, Data
 from cornu.models import graph_ops
 
 # ---------------------------------------------------------------- writing
 
 
-def write(model: Any) -> dict[str, Any]:
+def write(model: object) -> dict[str, Any]:
     """The config of a functional model."""
     return with_shared_ids(lambda: _write(model))
 
@@ -61,7 +62,7 @@ def _unsaid(signature: inspect.Signature) -> dict[str, Any]:
 
 
 def _write_call(args: Any, kwargs: dict, kept: set[int]) -> dict[str, Any]:
-    def write_value(x: Any) -> Any:
+    def write_value(x: Data) -> Any:
         return _Reference(x, kept) if isinstance(x, KerasTensor) else x
 
     args, kwargs = tree.map_structure(write_value, (tuple(args), kwargs))
@@ -87,7 +88,7 @@ def _origin(tensor: KerasTensor, kept: set[int]) -> list:
     return [operation.name, nodes.index(node_of(tensor)), position]
 
 
-def _write_ends(structure: Any, kept: set[int]) -> Any:
+def _write_ends(structure: object, kept: set[int]) -> Any:
     return tree.map_structure(lambda x: _end(x, kept), structure)
 
 
@@ -104,7 +105,7 @@ def _first_number(operation: Operation | None) -> int:
 # ---------------------------------------------------------------- reading
 
 
-def read(config: Mapping[str, Any], custom_objects: Mapping | None = None) -> tuple[Any, Any, dict[str, Any]]:
+def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, Any, dict[str, Any]]:
     """(inputs, outputs, other constructor arguments) of the functional model that `config` describes."""
     with registry.custom_objects(custom_objects), shared_objects():
         graph = _Graph(config["layers"])
@@ -214,7 +215,7 @@ class _Graph:
         outputs = self.made[name].nodes[self.first.get(name, 0) + node].output_tensors
         return outputs[position] if position in range(len(outputs)) else None
 
-    def ends(self, ends: Any) -> Any:
+    def ends(self, ends: object) -> Any:
         """The tensors of the inputs or outputs, in the structure in which they are written."""
         counted = [origin for origin in _origins(ends) if _first_number(self.made.get(origin[0]))]
         if any(call == 0 for _, call, _ in counted):  # as cornu's first files had them
@@ -236,7 +237,7 @@ class _Graph:
         return type(ends)(self._ends(item, from_one) for item in ends)
 
 
-def _is_reference(x: Any) -> bool:
+def _is_reference(x: Data) -> bool:
     return isinstance(x, dict) and x.get("class_name") == "__keras_tensor__"
 
 
@@ -247,7 +248,7 @@ def _references(x: Any) -> list[dict]:
     return [reference for child in children for reference in _references(child)]
 
 
-def _replace(x: Any, tensors: Mapping[int, KerasTensor]) -> Any:
+def _replace(x: Data, tensors: Mapping[int, KerasTensor]) -> Any:
     if _is_reference(x):
         return tensors[id(x)]
     if isinstance(x, dict) and "class_name" in x:
@@ -259,7 +260,7 @@ def _replace(x: Any, tensors: Mapping[int, KerasTensor]) -> Any:
     return x
 
 
-def _tuples(x: Any) -> Any:
+def _tuples(x: Data) -> Any:
     """Keras's wrapped tuples as tuples."""
     if isinstance(x, dict) and x.get("class_name") == "__tuple__":
         return tuple(_tuples(item) for item in x["items"])
@@ -268,11 +269,11 @@ def _tuples(x: Any) -> Any:
     return [_tuples(item) for item in x] if isinstance(x, list) else x
 
 
-def _is_origin(x: Any) -> bool:
+def _is_origin(x: Data) -> bool:
     return isinstance(x, (list, tuple)) and [type(part) for part in x] == [str, int, int]
 
 
-def _origins(ends: Any) -> list:
+def _origins(ends: object) -> list:
     if _is_origin(ends):
         return [ends]
     children = ends.values() if isinstance(ends, dict) else ends if isinstance(ends, (list, tuple)) else ()

@@ -19,7 +19,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic, history_of
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict, Nested
 from cornu.core.variable import Variable, deferred_values
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
@@ -69,7 +69,7 @@ class Model(Trainer, Layer):
         if graph_arguments is not None:
             self._set_graph(*graph_arguments)
 
-    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+    def _set_graph(self, inputs: Nested, outputs: Nested) -> None:
         """Become the functional model between `inputs` and `outputs`."""
         self._graph = from_inputs(Function(inputs, outputs, name=self.name))
         _check_unique_names(self._graph.operations, self)
@@ -83,12 +83,12 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------ calling
 
     @filtered
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         outputs = calls.run(self, args, kwargs)
         outputs = super().__call__(*args, **kwargs) if outputs is calls.NOT_COMPILED else outputs
         return outputs if self._graph is None else _without_lists_of_one(outputs)
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Nested, training: bool | None = None, mask: Nested = None) -> Nested:
         """Run the graph; subclasses without one write their own."""
         if self._graph is None:
             raise NotImplementedError(
@@ -101,7 +101,9 @@ class Model(Trainer, Layer):
         ):
             return self._graph.run(self._graph.standardize(inputs, self))
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+    def compute_output_spec(
+        self, inputs: Nested, training: bool | None = None, mask: Nested = None, **kwargs: Any
+    ) -> Nested:
         """The symbolic outputs for symbolic inputs; those of one model for like inputs are found once in a call.
 
         So a model that calls its parts twice, which call theirs twice, takes no longer for each level.
@@ -126,11 +128,11 @@ class Model(Trainer, Layer):
         """Whether calling the model runs its graph, and nothing else."""
         return self._graph is not None and bool(promises.kept(self, "pure_call")) and self.activity_regularizer is None
 
-    def _arrays(self, value: Any) -> Any:
+    def _arrays(self, value: object) -> Nested:
         """An argument of `call` with JAX arrays in it; for a graph a list of numbers is one array, as for `predict`."""
         return super()._arrays(value if self._graph is None else _written_out(value, validate.describe(self)))
 
-    def _check_inputs(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: Nested) -> None:
         if self._graph is None or self.input_spec is not None:
             return super()._check_inputs(inputs)
         values = self._graph._line_up(inputs, self)
@@ -145,7 +147,7 @@ class Model(Trainer, Layer):
         """The sizes that an input must have, None for any."""
         return (None, *tensor.shape[1:])
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+    def _attach_masks(self, inputs: Nested, outputs: Nested, previous: object) -> None:
         """Nothing to do: the layers inside have attached them."""
 
     @property
@@ -273,7 +275,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------ configs
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The graph as plain data for functional models, else the constructor's arguments."""
         if self._graph is not None and not _has_own_constructor(type(self)):
             return graph_config.write(self)
@@ -289,7 +291,7 @@ class Model(Trainer, Layer):
             return (Functional if cls is Model else cls)(inputs, outputs, **rest)
         return super().from_config(config)
 
-    def get_build_config(self) -> dict[str, Any] | None:
+    def get_build_config(self) -> ConfigDict | None:
         """The shapes a subclassed model was built with; a graph knows its own."""
         return {"input_shape": None} if self._graph is not None else super().get_build_config()
 
@@ -323,7 +325,7 @@ class Model(Trainer, Layer):
         filepath: str | os.PathLike,
         format: str = "stablehlo",
         verbose: bool | None = None,
-        input_signature: Any = None,
+        input_signature: object = None,
         **kwargs: Any,
     ) -> None:
         """Write the model's inference to a file that runs without cornu.
@@ -364,18 +366,18 @@ class Functional(Model):
 
     _in_files = registry.InFiles("keras.src.models.functional", registered_name="Functional")
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+    def __init__(self, inputs: object, outputs: object, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
 
 
-def _without_lists_of_one(outputs: Any) -> Any:
+def _without_lists_of_one(outputs: Nested) -> Any:
     """What a list of one output holds: Keras's models hand out arrays so, while symbolic outputs keep their list."""
     is_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
     return outputs[0] if is_list and not any_symbolic(outputs) else outputs
 
 
 @contextmanager
-def _masked(inputs: Any, mask: Any) -> Iterator[None]:
+def _masked(inputs: Nested, mask: Nested) -> Iterator[None]:
     """Scope in which the inputs, which may be the caller's own arrays, carry the masks that were given by hand."""
     flat = [] if mask is None else list(zip(tree.flatten(inputs), tree.flatten(mask), strict=False))
     before = [get_mask(x) for x, _ in flat]
@@ -388,7 +390,7 @@ def _masked(inputs: Any, mask: Any) -> Iterator[None]:
             set_mask(x, m)
 
 
-def _written_out(value: Any, owner: str) -> Any:
+def _written_out(value: object, owner: str) -> Any:
     """`value` with an array in the place of each (nested) list of numbers or text."""
     if isinstance(value, Mapping):
         return {key: _written_out(item, owner) for key, item in value.items()}
@@ -440,7 +442,7 @@ def _has_own_constructor(cls: type) -> bool:
     return False
 
 
-def _check_unique_names(operations: Sequence[Operation], owner: Any) -> None:
+def _check_unique_names(operations: Sequence[Operation], owner: object) -> None:
     seen: set[str] = set()
     for operation in operations:
         if operation.name in seen:

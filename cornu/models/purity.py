@@ -112,7 +112,7 @@ class _Reader:
         if registry.is_builtin(home) and isinstance(call, FunctionType) and not _is_cornu(call):
             raise Impure(f"has a call that was put in the place of {home.__name__}.call")
 
-    def _attribute(self, where: str, value: Any, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
+    def _attribute(self, where: str, value: object, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
         """Refuse what could change in its place, which nobody would see."""
         for item in _leaves(value, containers):
             if isinstance(item, np.ndarray):
@@ -150,7 +150,7 @@ class _Reader:
                     break  # those further up are not run
         return changes
 
-    def _class_attribute(self, name: str, value: Any) -> None:
+    def _class_attribute(self, name: str, value: object) -> None:
         """Refuse what all objects of a class share and a call could change, or not see changed."""
         if name in _UNDER_THE_HOOD:
             raise Impure(f"uses {name}")
@@ -210,13 +210,13 @@ class _Reader:
             raise Impure(f"calls {name} {where}")
         return self._from_outside(name, self._watch(space, name, partial(space.get, name)), attributes, where)
 
-    def _cell(self, name: str, cell: Any, attributes: Iterator[str], where: str) -> Any:
+    def _cell(self, name: str, cell: object, attributes: Iterator[str], where: str) -> Any:
         if name == "__class__":
             return None
         value = self._watch(cell, name, partial(getattr, cell, "cell_contents", None))
         return self._from_outside(name, value, attributes, where)
 
-    def _from_outside(self, name: str, value: Any, attributes: Iterator[str], where: str) -> Any:
+    def _from_outside(self, name: str, value: object, attributes: Iterator[str], where: str) -> Any:
         """Look at what a name stands for, and watch the attributes taken from it where it is a module."""
         while isinstance(value, ModuleType):
             attribute = next(attributes, None)
@@ -228,7 +228,7 @@ class _Reader:
                 self._watch(vars(module), attribute, partial(vars(module).get, attribute))
         return self._value(value, f"{name} {where}")
 
-    def _value(self, value: Any, where: str) -> Any:
+    def _value(self, value: object, where: str) -> Any:
         """Something that code has from outside: what can be called must compute, anything else must be fixed."""
         if isinstance(value, FunctionType) and not _computes(value):
             if _is_cornu(value):
@@ -245,7 +245,7 @@ def _calls_super(function: FunctionType) -> bool:
     return any("super" in code.co_names for code in codes)
 
 
-def _may_be_changed(value: Any) -> bool:
+def _may_be_changed(value: object) -> bool:
     """Whether a value is a container that holds something else than layers and variables, or nothing yet."""
     if not isinstance(value, parts.CONTAINERS) or isinstance(value, (tuple, frozenset)):
         return False
@@ -261,7 +261,7 @@ def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]
         yield step.argval
 
 
-def _leaves(value: Any, containers: tuple = parts.CONTAINERS) -> Iterator[Any]:
+def _leaves(value: object, containers: tuple = parts.CONTAINERS) -> Iterator[Any]:
     """What is in containers of known kinds, however deep; others, which may do anything, as they are."""
     if isinstance(value, containers) and (type(value) in _KNOWN_CONTAINERS or hasattr(value, "_fields")):
         for item in value.values() if isinstance(value, dict) else value:
@@ -270,13 +270,13 @@ def _leaves(value: Any, containers: tuple = parts.CONTAINERS) -> Iterator[Any]:
         yield value
 
 
-def _functions_of(member: Any) -> Iterator[FunctionType]:
+def _functions_of(member: object) -> Iterator[FunctionType]:
     """The functions behind a method, a property, a static or class method."""
     behind = (getattr(member, name) for name in _MEMBERS.get(type(member), ()))
     return (function for function in (member, *behind) if isinstance(function, FunctionType))
 
 
-def _home(value: Any) -> str:
+def _home(value: object) -> str:
     """The module where a function or class was written, whatever it is wrapped to look like."""
     home = getattr(value, "__module__", None) or ""
     written = value.__globals__.get("__name__", "") if isinstance(value, FunctionType) else home
@@ -287,7 +287,7 @@ def _is_cornu(function: FunctionType) -> bool:
     return registry.is_builtin(function) and f"{_home(function)}.".startswith("cornu.")
 
 
-def _computes(value: Any) -> bool:
+def _computes(value: object) -> bool:
     """Whether a function or class is one of cornu's, JAX's or NumPy's that does nothing but compute."""
     home = _home(value)
     if isinstance(value, np.ufunc) or home == "math" or (hasattr(value, "flow") and home.startswith("cornu.")):
@@ -299,10 +299,10 @@ def _computes(value: Any) -> bool:
     return callable(value) and any(home == name or home.startswith(f"{name}.") for name in _OF_COMPUTING)
 
 
-def _is_known(value: Any) -> bool:
+def _is_known(value: object) -> bool:
     """Whether a call that has a value among its layer's attributes can be compiled with it."""
     return isinstance(value, (*_PLAIN, Operation, Variable)) or registry.is_builtin(type(value)) or _computes(value)
 
 
-def _is_error(value: Any) -> bool:
+def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, BaseException)

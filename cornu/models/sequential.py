@@ -13,7 +13,7 @@ from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.symbolic import KerasTensor
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config, Shape
+from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Shape
 from cornu.layers.input import InputLayer
 from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
@@ -55,7 +55,7 @@ class Sequential(Model):
         self._rebuild()
 
     @filtered
-    def add(self, layer: Any, rebuild: bool = True) -> None:
+    def add(self, layer: object, rebuild: bool = True) -> None:
         """Put `layer` at the end.
 
         Args:
@@ -123,7 +123,7 @@ class Sequential(Model):
         self._layers.insert(0, InputLayer(batch_shape=example.shape, dtype=example.dtype))
         self._rebuild()
 
-    def _lay_out(self, inputs: Any) -> None:
+    def _lay_out(self, inputs: Nested) -> None:
         x = inputs
         path = self._variable_path()
         context.auto_name("functional")  # Keras makes a functional model here: the next one's name counts it
@@ -134,7 +134,7 @@ class Sequential(Model):
         self._path = "/".join(path)
         self.built = True
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: NestedShapes = None) -> None:
         """Make all weights.
 
         Args:
@@ -168,7 +168,7 @@ class Sequential(Model):
         """The sizes that an input must have: declared ones. The layers know which others matter to them."""
         return super()._expected_shape(tensor) if self._sizes_declared else (None,) * tensor.ndim
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+    def call(self, inputs: Nested, training: bool | None = None, mask: Nested = None, **kwargs: Any) -> Nested:
         """Feed the layers one after the other."""
         if self._graph is not None:
             return super().call(inputs, training=training, mask=mask)
@@ -178,7 +178,7 @@ class Sequential(Model):
                 x = layer(x)
         return x
 
-    def _graph_parts(self, kind: Any) -> list:
+    def _graph_parts(self, kind: object) -> list:
         return []
 
     @property
@@ -195,22 +195,24 @@ class Sequential(Model):
         found = super()._flatten_layers(recursive, include_self)
         return [layer for layer in found if not isinstance(layer, InputLayer)]
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: NestedShapes) -> NestedShapes:
         """The output shape for an input shape."""
         for layer in self.layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+    def compute_output_spec(
+        self, inputs: Nested, training: bool | None = None, mask: Nested = None, **kwargs: Any
+    ) -> Nested:
         """The symbolic output for a symbolic input."""
         given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
         return super().compute_output_spec(inputs, **given, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The layers as plain data."""
         return with_shared_ids(self._config)
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> ConfigDict:
         config = {
             "name": self.name,
             "trainable": self.trainable,
@@ -243,7 +245,7 @@ class Sequential(Model):
             model.build(tuple(shape))
         return model
 
-    def get_build_config(self) -> dict[str, Any] | None:
+    def get_build_config(self) -> ConfigDict | None:
         """The shape of the input, once known."""
         return {"input_shape": self.inputs[0].shape} if self.built and self.inputs else None
 
@@ -253,7 +255,7 @@ class Sequential(Model):
             self.build(tuple(config["input_shape"]))
 
 
-def _as_layer(layer: Any, owner: Any) -> Layer:
+def _as_layer(layer: object, owner: object) -> Layer:
     if isinstance(layer, KerasTensor) and layer.history and isinstance(layer.history.operation, InputLayer):
         return layer.history.operation
     if isinstance(layer, Layer):

@@ -92,7 +92,7 @@ def _table(columns: list[str], widths: list[int], width: int) -> rich_table.Tabl
     return rich_table.Table(*made, width=width, show_lines=True)
 
 
-def _rows(model: Any, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
+def _rows(model: object, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
     """(depth, layer) for each line."""
     layers = _listed_layers(model)
     if layer_range:
@@ -109,14 +109,14 @@ def _listed_layers(model: Any) -> list:
     return list(model.layers)
 
 
-def _expanded(layer: Any, depth: int, expand: bool) -> Iterator[tuple[int, Any]]:
+def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, Any]]:
     yield depth, layer
     if expand and hasattr(layer, "layers"):
         for child in layer.layers:  # operations are listed at the top alone
             yield from _expanded(child, depth + 1, expand)
 
 
-def _between(layers: list, layer_range: Sequence[str], model: Any) -> list:
+def _between(layers: list, layer_range: Sequence[str], model: object) -> list:
     if len(layer_range) != 2:
         raise ValueError(
             f"{validate.describe(model)}: layer_range must be the names of two layers. Received: {layer_range!r}."

@@ -1,10 +1,10 @@
 """Optimizers: how gradients become new weights."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import ConfigDict, CustomObjects
 from cornu.optimizers import legacy, schedules
 from cornu.optimizers.adafactor import Adafactor
 from cornu.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
@@ -89,7 +89,7 @@ def get(identifier: Any) -> Optimizer | None:
     return found
 
 
-def serialize(optimizer: Optimizer) -> dict[str, Any]:
+def serialize(optimizer: Optimizer) -> ConfigDict:
     """`optimizer` as plain data.
 
     Example:
@@ -99,7 +99,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     return catalogue.serialize(optimizer)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The optimizer that `serialize` wrote down as `config`; class names are read without regard to case."""
     if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
         config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import constructor_parameters
-from cornu.core.typing import Config
+from cornu.core.typing import Config, CustomObjects
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer, update_where
 
@@ -62,7 +62,7 @@ class LossScaleOptimizer(Optimizer):
         )
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: Any = None) -> Any:
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> Any:
         """An optimizer with the settings that `get_config` gave; those that Keras's older ones have must be unused."""
         unused = {"use_ema": False, "ema_momentum": 0.99}
         own: type = cls
@@ -106,7 +106,7 @@ class LossScaleOptimizer(Optimizer):
         checks = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
 
-    def scale_loss(self, loss: Any) -> Any:
+    def scale_loss(self, loss: object) -> Any:
         """The loss times the present factor."""
         return self.inner_optimizer.scale_loss(loss) * self.dynamic_scale.value
 
@@ -121,7 +121,7 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: object) -> None:
         self.inner_optimizer.learning_rate = value
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
@@ -133,7 +133,7 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.finalize_variable_values(var_list)
 
 
-def _divided(gradient: Any, scale: jax.Array) -> jax.Array:
+def _divided(gradient: object, scale: jax.Array) -> jax.Array:
     """`gradient / scale` in float32 at least: the scale may be more than float16 holds."""
     gradient = jnp.asarray(gradient)
     gradient = gradient.astype(jnp.promote_types(gradient.dtype, "float32"))

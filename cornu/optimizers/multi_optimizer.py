@@ -98,7 +98,7 @@ class MultiOptimizer(Optimizer):
                 optimizer.apply([gradient_of[v] for v in present], present)
         self._iterations.assign(self._iterations.value + 1)
 
-    def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
+    def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: object) -> None:
         """Update one variable by its optimizer, at the learning rate given."""
         self._optimizer_of(variable).update_step(gradient, variable, learning_rate)
 
@@ -108,7 +108,7 @@ class MultiOptimizer(Optimizer):
         return self._leading().learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: object) -> None:
         """Give the leading optimizer this rate, and the others theirs times the same factor."""
         leading = self._leading()
         before = float(np.asarray(leading.learning_rate))

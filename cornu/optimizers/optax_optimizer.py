@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import ConfigDict
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, Optimizer
 
@@ -113,7 +114,7 @@ class OptaxOptimizer(Optimizer):
         for variable, leaf in zip(self._leaves, jax.tree_util.tree_leaves(state), strict=True):
             variable.assign(_plain(leaf))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """Not possible: a transformation is made of functions, and a file holds data."""
         raise ValueError(
             f"{validate.describe(self)}: an optax transformation is made of functions and cannot be written to a file. "
@@ -121,7 +122,7 @@ class OptaxOptimizer(Optimizer):
         )
 
 
-def is_transformation(value: Any) -> bool:
+def is_transformation(value: object) -> bool:
     """Whether `value` is a pair of functions `init` and `update`."""
     return callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))
 

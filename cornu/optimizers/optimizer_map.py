@@ -1,11 +1,10 @@
 """Which optimizer trains which variable, by patterns on the variables' paths."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
 
 from cornu.core import patterns
 from cornu.core.configurable import Configurable
-from cornu.core.typing import Config
+from cornu.core.typing import Config, CustomObjects
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import Optimizer
 
@@ -78,6 +77,6 @@ class OptimizerMap(Configurable, MutableMapping):
         return iter(self.optimizer_map)
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: Any = None) -> "OptimizerMap":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "OptimizerMap":
         """A map equal to the one whose `get_config` gave `config`."""
         return super().from_config(config)

@@ -20,6 +20,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
+from cornu.core.typing import ConfigDict
 from cornu.core.variable import Variable
 
 _STEP = np.array([0, 1], np.uint32)
@@ -74,9 +75,13 @@ class SeedGenerator(Configurable):
         """The state."""
         return [self.state]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The arguments of the constructor."""
         return {"seed": self.seed, "name": self.name}
+
+
+SeedLike: TypeAlias = int | SeedGenerator | None
+"""What may be given as a seed: a number, a generator, or None for one of its own."""
 
 
 class _GlobalSeedGenerator(SeedGenerator):
@@ -153,7 +158,7 @@ def set_random_seed(seed: int) -> None:
     reset_global_seed()
 
 
-def draw_seed(seed: Any) -> Any:
+def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:
     """Two uint32 from a seed: an int, a generator (which advances), such a pair, or None (the global generator)."""
     if seed is None:
         return global_seed_generator().next()
@@ -164,7 +169,7 @@ def draw_seed(seed: Any) -> Any:
     return jnp.asarray(_as_words(seed, "A random draw"))
 
 
-def draw_key(seed: Any) -> jax.Array:
+def draw_key(seed: SeedLike | jax.Array | np.ndarray) -> jax.Array:
     """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the numbers that Keras gives on JAX."""
     return jax.random.wrap_key_data(draw_seed(seed), impl="threefry2x32")
 
@@ -175,7 +180,3 @@ def _as_words(seed: Any, owner: Any) -> np.ndarray:
         who = owner if isinstance(owner, str) else f'SeedGenerator "{owner.name}"'
         raise ValueError(f"{who}: seed must be an integer from 0 to 2**32 - 1, or None. Received: seed={seed!r}.")
     return np.array([seed, 0], np.uint32)
-
-
-SeedLike: TypeAlias = int | SeedGenerator | None
-"""What may be given as a seed: a number, a generator, or None for one of its own."""

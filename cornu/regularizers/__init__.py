@@ -1,10 +1,10 @@
 """Regularizers: penalties on weights, biases and activities that layers add to the loss."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import ConfigDict, CustomObjects
 from cornu.regularizers.regularizers import (
     L1,
     L1L2,
@@ -58,12 +58,12 @@ def get(identifier: Any) -> Any:
     return catalogue.get(identifier)
 
 
-def serialize(regularizer: Regularizer) -> dict[str, Any]:
+def serialize(regularizer: Regularizer) -> ConfigDict:
     """`regularizer` as plain data."""
     return catalogue.serialize(regularizer)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The regularizer that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
 

@@ -26,7 +26,7 @@ class Regularizer(Configurable):
                 return 0.1 * cornu.ops.mean(x)
     """
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: object) -> Any:
         """The penalty on the tensor `x`."""
         return 0.0
 
@@ -48,7 +48,7 @@ class L1L2(Regularizer):
         self.l1 = _factor(0.0 if l1 is None else l1, "l1", self)
         self.l2 = _factor(0.0 if l2 is None else l2, "l2", self)
 
-    def __call__(self, x: Any) -> jax.Array:
+    def __call__(self, x: object) -> jax.Array:
         x = _array(x)
         penalty = jnp.zeros((), x.dtype)
         if self.l1:
@@ -72,7 +72,7 @@ class L1(Regularizer):
     def __init__(self, l1: float | None = 0.01):
         self.l1 = _factor(0.01 if l1 is None else l1, "l1", self)
 
-    def __call__(self, x: Any) -> jax.Array:
+    def __call__(self, x: object) -> jax.Array:
         return self.l1 * jnp.sum(jnp.abs(_array(x)))
 
 
@@ -90,7 +90,7 @@ class L2(Regularizer):
     def __init__(self, l2: float | None = 0.01):
         self.l2 = _factor(0.01 if l2 is None else l2, "l2", self)
 
-    def __call__(self, x: Any) -> jax.Array:
+    def __call__(self, x: object) -> jax.Array:
         return self.l2 * jnp.sum(jnp.square(_array(x)))
 
 
@@ -111,7 +111,7 @@ class OrthogonalRegularizer(Regularizer):
         self.factor = _factor(factor, "factor", self)
         self.mode = validate.one_of(mode, ("rows", "columns"), "mode", self)
 
-    def __call__(self, x: Any) -> jax.Array:
+    def __call__(self, x: object) -> jax.Array:
         x = _array(x)
         if x.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer: the tensor must be a matrix. Received: shape={x.shape}.")
@@ -139,6 +139,6 @@ def _factor(value: Any, name: str, owner: Regularizer) -> float:
     return float(value)
 
 
-def _array(x: Any) -> jax.Array:
+def _array(x: object) -> jax.Array:
     x = jnp.asarray(border.to_tensor(x, "A regularizer"))
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())

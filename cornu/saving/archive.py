@@ -38,7 +38,7 @@ _LINE = 150  # bytes that a line of a file takes as an entry of a table
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 
 
-def save_model(model: Any, path: str, with_training: bool = True) -> None:
+def save_model(model: object, path: str, with_training: bool = True) -> None:
     """Write the model as one zip file."""
     texts = _texts(model, with_training)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -51,7 +51,7 @@ def save_model(model: Any, path: str, with_training: bool = True) -> None:
                 archive.write(Path(folder) / asset, asset)
 
 
-def save_folder(model: Any, path: str, with_training: bool = True) -> None:
+def save_folder(model: object, path: str, with_training: bool = True) -> None:
     """Write the members of the archive into a folder."""
     texts = _texts(model, with_training)
     with replacing_folder(path) as folder:
@@ -78,14 +78,14 @@ def opened(path: str) -> AbstractContextManager[_Zip | _Folder]:
     return _Folder(path) if os.path.isdir(path) else _Zip(path)
 
 
-def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model the archive's weights."""
     weights_h5.refuse_by_name(path, by_name)
     with _Zip(path) as members, members.weights() as file:
         return weights_h5.read(model, file, skip_mismatch)
 
 
-def _texts(model: Any, with_training: bool) -> dict[str, str]:
+def _texts(model: object, with_training: bool) -> dict[str, str]:
     config = serialize_keras_object(model)
     if not with_training:
         config.pop("compile_config", None)
@@ -143,7 +143,7 @@ def _compile_as_of_old(model: Any, training: dict[str, Any], file: h5py.File) ->
 # ---------------------------------------------------------------- assets
 
 
-def _write_assets(model: Any, folder: Path) -> list[str]:
+def _write_assets(model: object, folder: Path) -> list[str]:
     """Let each part that keeps files write them below `folder`; their names there."""
     for path, part in parts.walk(model):
         if hasattr(part, "save_assets"):
@@ -153,7 +153,7 @@ def _write_assets(model: Any, folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.glob(f"{ASSETS}/**/*") if file.is_file())
 
 
-def _read_assets(model: Any, members: _Zip | _Folder) -> None:
+def _read_assets(model: object, members: _Zip | _Folder) -> None:
     """Give each part that keeps files a folder with its own ones, and nothing else."""
     for path, part in parts.walk(model):
         if not hasattr(part, "load_assets"):

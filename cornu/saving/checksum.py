@@ -35,7 +35,7 @@ class Sums:
             yield
             self._known[at] = len(data), total.result()
 
-    def total(self, file: Any, start: int, size: int) -> int:
+    def total(self, file: object, start: int, size: int) -> int:
         """The sum of the `size` bytes of `file` from `start` on; only those whose sum is not known are read."""
         total = at = 0
         for begin, (length, known) in (*sorted(self._known.items()), (size, (0, 0))):

@@ -57,7 +57,7 @@ class ClassRow(NamedTuple):
 # ---------------------------------------------------------------- the names in a config
 
 
-def classes(config: Any, options: LoadOptions) -> tuple[list[ClassRow], list[Finding]]:
+def classes(config: object, options: LoadOptions) -> tuple[list[ClassRow], list[Finding]]:
     """What the config names, each once, and what a load would say of those that it refuses."""
     rows: dict[tuple, ClassRow] = {}
     refused: list[Finding] = []
@@ -74,7 +74,7 @@ def classes(config: Any, options: LoadOptions) -> tuple[list[ClassRow], list[Fin
     return sorted(rows.values(), key=lambda row: (row.status == "known", row.name)), refused
 
 
-def _named(config: Any) -> Iterator[tuple[dict, str]]:
+def _named(config: object) -> Iterator[tuple[dict, str]]:
     """(entry, name of the layer around it) for each class and function that the config names."""
     waiting = [(config, "")]
     while waiting:
@@ -109,7 +109,7 @@ def _status(entry: dict, name: str, options: LoadOptions) -> tuple[str, str]:
     return ("known" if _is_own(found) else "custom"), ""
 
 
-def _is_own(found: Any) -> bool:
+def _is_own(found: object) -> bool:
     """Whether a class or function is cornu's."""
     return str(getattr(found, "__module__", "")).startswith("cornu.")
 
@@ -135,7 +135,7 @@ def _code(options: LoadOptions) -> tuple[str, str]:
 # ---------------------------------------------------------------- layers and settings
 
 
-def layers(config: Any, facts: Mapping, sizes: Mapping[str, int], path: tuple[str, ...] = ()) -> Iterator[LayerRow]:
+def layers(config: object, facts: Mapping, sizes: Mapping[str, int], path: tuple[str, ...] = ()) -> Iterator[LayerRow]:
     """A row for each layer of a model's config, those of inner models after their model."""
     for entry in _inner_layers(config):
         inner = entry.get("config")
@@ -153,18 +153,18 @@ def layers(config: Any, facts: Mapping, sizes: Mapping[str, int], path: tuple[st
         yield from layers(entry, facts, sizes, here)
 
 
-def _inner_layers(config: Any) -> list[dict]:
+def _inner_layers(config: object) -> list[dict]:
     inner = config.get("config") if isinstance(config, dict) else None
     layers = inner.get("layers") if isinstance(inner, dict) else inner
     return [entry for entry in layers if isinstance(entry, dict)] if isinstance(layers, list) else []
 
 
-def _shape(value: Any) -> list | None:
+def _shape(value: object) -> list | None:
     """A shape that a config names, if it is one."""
     return value if isinstance(value, list) and all(isinstance(size, int | None) for size in value) else None
 
 
-def _dtype(value: Any) -> str | None:
+def _dtype(value: object) -> str | None:
     """The name of a dtype or of a dtype policy's config."""
     if isinstance(value, dict):
         inner = value.get("config")
@@ -192,7 +192,7 @@ def _defaults(entry: dict) -> dict[str, Any]:
         return {}
 
 
-def _is_usual(value: Any, default: Any) -> bool:
+def _is_usual(value: object, default: object) -> bool:
     if isinstance(value, dict) and isinstance(default, str):
         return snake_case(str(value.get("class_name"))) == default
     if not value and not default:
@@ -202,7 +202,7 @@ def _is_usual(value: Any, default: Any) -> bool:
     return value in _USUAL or value == default or near
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A setting in a few characters."""
     if isinstance(value, dict):
         text = _call(value) if "class_name" in value else "{…}"
@@ -224,7 +224,7 @@ def _call(entry: dict) -> str:
     return f"{entry['class_name']}({given})" if given else str(entry["class_name"])
 
 
-def compiled(config: Any) -> dict[str, str]:
+def compiled(config: object) -> dict[str, str]:
     """The arguments of `compile` that say something."""
     if not isinstance(config, dict):
         return {}
@@ -242,7 +242,7 @@ def renamed(before: dict, now: dict) -> Iterator[Finding]:
         yield from _renamed(name, entry, today.get(name, entry))
 
 
-def _by_name(config: Any) -> Iterator[tuple[str, dict]]:
+def _by_name(config: object) -> Iterator[tuple[str, dict]]:
     """(name, entry) of the layers of a model's config, those of inner models too."""
     for entry in _inner_layers(config):
         if isinstance(entry.get("config"), dict):

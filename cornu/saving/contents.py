@@ -16,6 +16,7 @@ import numpy as np
 from cornu import lazy
 from cornu.core import context, parts
 from cornu.core.allocation import ShapesAlone
+from cornu.core.typing import ConfigDict
 from cornu.optimizers import Optimizer
 from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
@@ -173,7 +174,7 @@ def _hdf5_kind(file: h5py.File) -> str:
     return "weights_of_layers_h5" if legacy_h5.is_legacy(file) else "weights_h5"
 
 
-def _older_config(file: h5py.File) -> dict[str, Any]:
+def _older_config(file: h5py.File) -> ConfigDict:
     config = _parsed(file, "model_config")
     training = _parsed(file, "training_config") if "training_config" in file.attrs else {}
     optimizer = training.pop("optimizer_config", None)
@@ -184,7 +185,7 @@ def _parsed(file: h5py.File, attribute: str) -> dict[str, Any]:
     return plain_json.parsed(_text(file, attribute).encode(), f"{attribute} in {file.filename!r}")
 
 
-def _text(holder: Any, attribute: str) -> str:
+def _text(holder: object, attribute: str) -> str:
     value = plain_h5.attribute(holder, attribute)
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
@@ -259,7 +260,7 @@ _BY_ENDING: dict[str, Callable[[str], Any]] = {".safetensors": _safetensors, ".w
 # ---------------------------------------------------------------- against a model
 
 
-def _fit(model: Any, files: Sequence[h5py.File], config: Any) -> list[Finding]:
+def _fit(model: object, files: Sequence[h5py.File], config: object) -> list[Finding]:
     """What the parts of a model need and the files lack, and the other way round."""
     found: list[Finding] = []
     stores = list(weights_h5.stores(model))

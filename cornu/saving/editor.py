@@ -91,7 +91,7 @@ class KerasFileEditor:
                 branch.add(f"{validate.plain(name)}: shape={tuple(value.shape)}, dtype={value.dtype.name}")
         self.console.print(root, markup=False)
 
-    def compare(self, reference_model: Any) -> dict[str, Any]:
+    def compare(self, reference_model: object) -> dict[str, Any]:
         """Compare the file with a model, and print each difference.
 
         Args:
@@ -292,7 +292,7 @@ def _of_shards(path: str) -> Iterator[tuple[None, Sequence[h5py.File]]]:
 _OPENERS: dict[str, Callable] = {".keras": _of_archive, _WEIGHTS: _of_weights, ".weights.json": _of_shards}
 
 
-def _arrays(weights: Any, owner: str) -> dict[str, np.ndarray]:
+def _arrays(weights: object, owner: str) -> dict[str, np.ndarray]:
     """Weights as arrays, once it is sure that they are named numbers."""
     if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
         raise ValueError(
@@ -326,7 +326,7 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(np.shape(value)) for name, value in weights.items()}
 
 
-def _shapes_of_model(model: Any, stored: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
+def _shapes_of_model(model: object, stored: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
     """The shapes that a file of the model's weights has; seeds count where they are stored, as in loading."""
     found = {}
     for group, part, store in weights_h5.stores(model):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from types import ModuleType
@@ -19,6 +19,7 @@ from typing import Any
 from cornu import validate
 from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered, of_a_file, warn
+from cornu.core.typing import CustomObjects
 from cornu.core.variable import deferred_values, reading_one_state
 from cornu.saving import archive, legacy_functions, legacy_model, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
@@ -41,7 +42,7 @@ _FORMATS: dict[str, ModuleType] = {
 
 @filtered
 def save_model(
-    model: Any,
+    model: object,
     filepath: str | os.PathLike,
     overwrite: bool = True,
     zipped: bool | None = None,
@@ -90,7 +91,7 @@ def save_model(
 @filtered
 def load_model(
     filepath: str | os.PathLike,
-    custom_objects: Mapping[str, Any] | None = None,
+    custom_objects: CustomObjects | None = None,
     compile: bool = True,
     safe_mode: bool = True,
     report: bool = False,
@@ -139,7 +140,11 @@ def _is_hdf5(path: str) -> bool:
 
 @filtered
 def save_weights(
-    model: Any, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
+    model: object,
+    filepath: str | os.PathLike,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    **kwargs: Any,
 ) -> None:
     """Write a model's weights alone.
 
@@ -186,7 +191,7 @@ def _one_state(model: Any) -> AbstractContextManager:
 
 
 @filtered
-def load_weights(model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
+def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
     """Give a built model the weights of a file.
 
     Args:
@@ -263,14 +268,14 @@ def _listed(endings: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _path(filepath: Any, action: str) -> str:
+def _path(filepath: object, action: str) -> str:
     """A name of a file as text."""
     if not isinstance(filepath, (str, bytes, os.PathLike)):
         raise TypeError(f"{action}: filepath must be the name of a file. Received: filepath={filepath!r:.200}.")
     return os.fsdecode(filepath)
 
 
-def _existing(filepath: Any, action: str) -> str:
+def _existing(filepath: object, action: str) -> str:
     path = _path(filepath, action)
     if not os.path.exists(path):
         raise ValueError(f"There is no file {path!r}.")

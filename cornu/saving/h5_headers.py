@@ -24,7 +24,7 @@ class _Message(NamedTuple):
     body: bytes
 
 
-def text_lengths(stream: Any, base: int, address: int, name: str, count: int) -> list[int]:
+def text_lengths(stream: object, base: int, address: int, name: str, count: int) -> list[int]:
     """How long the texts of an attribute claim to be.
 
     Args:
@@ -60,7 +60,7 @@ def _attribute(body: bytes) -> tuple[bytes, bytes]:
     return body[start : start + sizes[0]].split(b"\0")[0], body[start + sum(held) :]
 
 
-def _messages(stream: Any, base: int, address: int) -> Iterator[_Message]:
+def _messages(stream: object, base: int, address: int) -> Iterator[_Message]:
     """The messages of an object's header, all of its blocks."""
     head = _bytes(stream, base + address, 40)
     if head.startswith(b"OHDR"):

@@ -159,12 +159,12 @@ class _Turned:
 # ---------------------------------------------------------------- one array for one variable
 
 
-def is_kernel(variable: Variable, layer: Any) -> bool:
+def is_kernel(variable: Variable, layer: object) -> bool:
     """Whether a variable of `layer` is the kernel of a convolution."""
     return type(layer).__name__ in _CONVOLUTIONS and len(variable.shape) >= 3
 
 
-def fitted(array: Stored, variable: Variable, layer: Any, origin: Origin) -> Stored:
+def fitted(array: Stored, variable: Variable, layer: object, origin: Origin) -> Stored:
     """The array in the layout of `variable`, which is of `layer`, where it is known to have had another one."""
     if not is_kernel(variable, layer):
         return array

@@ -14,6 +14,7 @@ from typing import Any
 from cornu import registry
 from cornu.core import context
 from cornu.core.configurable import constructor_parameters
+from cornu.core.typing import Config, ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import legacy_functions, legacy_graph
 
@@ -107,11 +108,11 @@ _VALUES: dict[str, dict[str, Any]] = {
 }
 
 
-def _any(value: Any) -> bool:
+def _any(value: object) -> bool:
     return True
 
 
-def _nothing(value: Any) -> bool:
+def _nothing(value: object) -> bool:
     return value in (None, False, 0, 0.0, "", [], {})
 
 
@@ -165,7 +166,7 @@ _OLD_HARD_SIGMOID = {
 }  # fmt: skip
 
 
-def upgrade(config: Mapping[str, Any], version: str | None = None) -> tuple[dict[str, Any], list[str]]:
+def upgrade(config: Config, version: str | None = None) -> tuple[dict[str, Any], list[str]]:
     """The config of a model or layer in the form of Keras 3, and a line for each change that a person should know of.
 
     Args:
@@ -192,7 +193,7 @@ def of_today(config: Any) -> Any:
     return upgraded
 
 
-def release_of(config: Any, version: str | None = None) -> str | None:
+def release_of(config: object, version: str | None = None) -> str | None:
     """The release of Keras 1 or 2 that wrote a config, as far as that is known; None for a config of today.
 
     Args:
@@ -213,7 +214,7 @@ def is_old(version: str) -> bool:
     return int(first) < 3
 
 
-def _looks_old(config: Any) -> bool:
+def _looks_old(config: object) -> bool:
     """Whether Keras 1 or 2 wrote the config: it has names, or calls in a form, that Keras 3 has not."""
     if not isinstance(config, Mapping):
         return isinstance(config, (list, tuple)) and any(map(_looks_old, config))
@@ -227,13 +228,13 @@ def _looks_old(config: Any) -> bool:
     )
 
 
-def _only_data_format(config: Any) -> str | None:
+def _only_data_format(config: object) -> str | None:
     """The order of dimensions that all layers have that name one: some layers of Keras 1 left out the common one."""
     found = set(_dim_orderings(config))
     return _VALUES["data_format"].get(found.pop()) if len(found) == 1 else None
 
 
-def _dim_orderings(config: Any) -> Iterator[str]:
+def _dim_orderings(config: object) -> Iterator[str]:
     if isinstance(config, Mapping) and isinstance(config.get("dim_ordering"), str):
         yield config["dim_ordering"]
     children = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
@@ -249,7 +250,7 @@ class _Upgrader:
         self.data_format = data_format
         self.lines: list[str] = []
 
-    def entry(self, entry: Any) -> dict[str, Any]:
+    def entry(self, entry: object) -> dict[str, Any]:
         """A model or layer."""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str) or "config" not in entry:
             raise DamagedFileError(f"The config is damaged: it has no layer here, but {str(entry)[:80]!r}.")
@@ -266,7 +267,7 @@ class _Upgrader:
 
     # ------------------------------------------------------------ models
 
-    def _sequential(self, entry: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    def _sequential(self, entry: Config, config: Config) -> dict[str, Any]:
         layers = _list(config.get("layers", []), "layers")
         upgraded = [self.entry(layer) for layer in layers]
         if layers and self.old:
@@ -279,7 +280,7 @@ class _Upgrader:
             rest["dtype"] = _dtype(rest["dtype"])
         return _built(entry, {**rest, "layers": upgraded}, "keras")
 
-    def _functional(self, entry: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    def _functional(self, entry: Config, config: Config) -> dict[str, Any]:
         layers = [_checked_node(layer) for layer in _list(config.get("layers"), "layers")]
         kind = "Functional" if entry["class_name"] in _MODELS else entry["class_name"]
         if not self.old:
@@ -297,13 +298,13 @@ class _Upgrader:
         rest = {key: value for key, value in config.items() if value is not None}
         return _built({**entry, "class_name": kind}, {**rest, "layers": upgraded, **ends}, "keras")
 
-    def _node(self, layer: Mapping[str, Any]) -> dict[str, Any]:
+    def _node(self, layer: Config) -> dict[str, Any]:
         """A layer of a graph, under the name that the graph has for it."""
         return {**self.entry(layer), "name": layer["name"]}
 
     # ------------------------------------------------------------ layers
 
-    def _layer(self, kind: str, config: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _layer(self, kind: str, config: ConfigDict, entry: Config) -> dict[str, Any]:
         if not self.old:
             module = entry.get("module")
             if module is None and "registered_name" not in entry:
@@ -324,7 +325,7 @@ class _Upgrader:
         kind = _CLASSES.get(kind, kind)
         return _built({"class_name": kind}, self._fitting(kind, known, self._renamed(kind, known, config)), _LAYERS)
 
-    def _renamed(self, kind: str, known: type, config: dict[str, Any]) -> dict[str, Any]:
+    def _renamed(self, kind: str, known: type, config: ConfigDict) -> dict[str, Any]:
         """Arguments under their names and with their values of today."""
         parameters = constructor_parameters(known)
         renames = _ARGUMENTS | _ARGUMENTS_OF.get(kind, {})
@@ -336,7 +337,7 @@ class _Upgrader:
             result["data_format"] = self.data_format
         return result
 
-    def _value(self, kind: str, key: str, value: Any) -> Any:
+    def _value(self, kind: str, key: str, value: object) -> Any:
         if isinstance(value, str) and value in _VALUES.get(key, {}):
             return _VALUES[key][value]
         if key == "dtype":
@@ -353,7 +354,7 @@ class _Upgrader:
             return _initializer(value)
         return self._held(key, value)
 
-    def _held(self, key: str, value: Any) -> Any:
+    def _held(self, key: str, value: object) -> Any:
         """What an argument holds: layers, or objects of a namespace that its name tells."""
         if isinstance(value, (list, tuple)):
             return [self._held(key, item) for item in value]
@@ -365,7 +366,7 @@ class _Upgrader:
         is_layer = _known_class(_CLASSES.get(value["class_name"], value["class_name"])) is not None
         return self.entry(value) if is_layer or value["class_name"] in _GONE else dict(value)
 
-    def _fitting(self, kind: str, known: type, config: dict[str, Any]) -> dict[str, Any]:
+    def _fitting(self, kind: str, known: type, config: ConfigDict) -> dict[str, Any]:
         """The arguments that the class of today has; those that it lacks must mean nothing."""
         parameters = constructor_parameters(known)
         for key, value in config.items():
@@ -384,30 +385,30 @@ class _Upgrader:
 # ---------------------------------------------------------------- classes with rules of their own
 
 
-def _batch_normalization(config: dict[str, Any]) -> dict[str, Any]:
+def _batch_normalization(config: ConfigDict) -> dict[str, Any]:
     axis = config.get("axis")
     if isinstance(axis, (list, tuple)) and len(axis) == 1:
         return config | {"axis": axis[0]}
     return config
 
 
-def _synchronized(config: dict[str, Any]) -> dict[str, Any]:
+def _synchronized(config: ConfigDict) -> dict[str, Any]:
     return _batch_normalization(config) | {"synchronized": True}
 
 
-def _gru(config: dict[str, Any]) -> dict[str, Any]:
+def _gru(config: ConfigDict) -> dict[str, Any]:
     return {"reset_after": False} | config
 
 
-def _cudnn_gru(config: dict[str, Any]) -> dict[str, Any]:
+def _cudnn_gru(config: ConfigDict) -> dict[str, Any]:
     return {"recurrent_activation": "sigmoid"} | config | {"reset_after": True}
 
 
-def _cudnn_lstm(config: dict[str, Any]) -> dict[str, Any]:
+def _cudnn_lstm(config: ConfigDict) -> dict[str, Any]:
     return {"recurrent_activation": "sigmoid"} | config
 
 
-def _input_layer(config: dict[str, Any]) -> dict[str, Any]:
+def _input_layer(config: ConfigDict) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in ("batch_input_shape", "input_dtype")}
     shape = config.get("batch_input_shape", config.get("batch_shape"))
     return kept | {"batch_shape": shape, "dtype": config.get("input_dtype", config.get("dtype"))}
@@ -430,7 +431,7 @@ _SPECIAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-def _merge(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _merge(config: Config) -> tuple[str, dict[str, Any]]:
     """(class, config) of today for Keras 1's `Merge` layer."""
     mode, name = config.get("mode"), config.get("name")
     if mode not in _MERGES or config.get("mode_type", "raw") != "raw" or "layers" in config:
@@ -445,7 +446,7 @@ def _no_equal(layer: str) -> ValueError:
     return ValueError(f"The layer {layer} has no equal in Keras 3, so it cannot be loaded.")
 
 
-def _joined_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
+def _joined_sizes(config: Config) -> dict[str, Any]:
     """`config` with the sizes of kernels as one argument."""
     result = dict(config)
     for names in _SIZES:
@@ -460,7 +461,7 @@ def _joined_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
 _KEPT = ("build_config", "shared_object_id")
 
 
-def _built(entry: Mapping[str, Any], config: Any, module: str | None) -> dict[str, Any]:
+def _built(entry: Config, config: object, module: str | None) -> dict[str, Any]:
     """An entry in the form of today."""
     known = module is not None and registry.find_builtin(module, entry["class_name"]) is not None
     return {key: entry[key] for key in _KEPT if key in entry} | {
@@ -479,7 +480,7 @@ def _known_class(name: str | None) -> type | None:
 _WITHOUT_SETTINGS = ("InputLayer", "Pipeline")  # layers whose configs have neither dtype nor trainable
 
 
-def _module_of(kind: str, config: Mapping[str, Any]) -> str | None:
+def _module_of(kind: str, config: Config) -> str | None:
     """The module that an entry of Keras 3 leaves out: of operations, which have no settings of layers, or of layers."""
     if registry.get_registered_object(kind) is not None:
         return None
@@ -491,7 +492,7 @@ def _module_of(kind: str, config: Mapping[str, Any]) -> str | None:
     return _LAYERS if is_layer else None
 
 
-def _input_for(layer: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+def _input_for(layer: Config, shape: object) -> dict[str, Any]:
     """The input that the first layer of an old Sequential model stands for."""
     config = layer["config"]
     dtype = "int32" if layer["class_name"] == "Embedding" else None
@@ -499,14 +500,14 @@ def _input_for(layer: Mapping[str, Any], shape: Any) -> dict[str, Any]:
     return _built({"class_name": "InputLayer"}, {"batch_shape": shape, "dtype": dtype, "name": name}, _LAYERS)
 
 
-def _dtype(value: Any) -> Any:
+def _dtype(value: object) -> Any:
     """A dtype or the name of a policy."""
     if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
         return value["config"].get("name")
     return value
 
 
-def _initializer(value: Any) -> Any:
+def _initializer(value: object) -> Any:
     if isinstance(value, str):
         return _INITIALIZERS.get(value, value)
     if not (isinstance(value, Mapping) and isinstance(value.get("class_name"), str)):
@@ -517,13 +518,13 @@ def _initializer(value: Any) -> Any:
     return _built(value, config, "keras.initializers")
 
 
-def _without_dtype(config: Any) -> dict[str, Any]:
+def _without_dtype(config: object) -> dict[str, Any]:
     if not isinstance(config, Mapping):
         raise DamagedFileError(f"The config is damaged: {str(config)[:80]!r} are not arguments.")
     return {key: value for key, value in config.items() if key != "dtype"}
 
 
-def _list(value: Any, name: str) -> list:
+def _list(value: object, name: str) -> list:
     if not isinstance(value, list):
         raise DamagedFileError(f"The config is damaged: {name} is not a list, but {str(value)[:80]!r}.")
     return value

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cornu.core.typing import Config
 from cornu.errors import DamagedFileError
 
 OPERATIONS = "keras.src.ops.numpy"  # what marks an entry as an operation
@@ -26,12 +27,12 @@ class Graph:
         ends: the model's inputs and outputs.
     """
 
-    def __init__(self, layers: list[Mapping[str, Any]], ends: Any):
+    def __init__(self, layers: list[Mapping[str, Any]], ends: object):
         self.names = {layer["name"] for layer in layers}
         self._functional = {layer["name"] for layer in layers if "input_layers" in layer["config"]}
         self._first = self._first_calls(layers, ends)
 
-    def _first_calls(self, layers: list[Mapping[str, Any]], ends: Any) -> dict[str, int]:
+    def _first_calls(self, layers: list[Mapping[str, Any]], ends: object) -> dict[str, int]:
         """The number that each model inside gives its first call: it counted the call that made it, too."""
         models = {layer["name"] for layer in layers if _is_model(layer["config"])}
         used: dict[str, int] = {}
@@ -40,13 +41,13 @@ class Graph:
                 used[origin[0]] = min(origin[1], used.get(origin[0], origin[1]))
         return {name: min(number, 1) for name, number in used.items()}
 
-    def _origins(self, value: Any) -> list:
+    def _origins(self, value: object) -> list:
         """All tensors in a nested structure, deeper arguments too."""
         found = [value] if self._is_tensor(value) else []
         children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
         return found + [origin for child in children for origin in self._origins(child)]
 
-    def _is_tensor(self, value: Any) -> bool:
+    def _is_tensor(self, value: object) -> bool:
         return (
             isinstance(value, list)
             and len(value) in (3, 4)
@@ -56,12 +57,12 @@ class Graph:
             and type(value[2]) is int
         )
 
-    def _is_leaf(self, value: Any) -> bool:
+    def _is_leaf(self, value: object) -> bool:
         return self._is_tensor(value) or (isinstance(value, list) and len(value) > 2 and value[0] == _CONSTANT)
 
     # ------------------------------------------------------------ calls
 
-    def calls(self, layer: Mapping[str, Any], recurrent: bool) -> list[dict[str, Any]]:
+    def calls(self, layer: Config, recurrent: bool) -> list[dict[str, Any]]:
         """The calls of a layer: positional and keyword arguments each.
 
         Args:
@@ -70,7 +71,7 @@ class Graph:
         """
         return [self._call(node, layer["name"], recurrent) for node in layer["inbound_nodes"]]
 
-    def _call(self, node: Any, name: str, recurrent: bool) -> dict[str, Any]:
+    def _call(self, node: object, name: str, recurrent: bool) -> dict[str, Any]:
         kwargs: dict[str, Any] = {}
         inputs = self._inputs(node, kwargs, name)
         if isinstance(inputs, list) and len(inputs) == 1:
@@ -188,7 +189,7 @@ _NODES = {
 }  # fmt: skip
 
 
-def operation(layer: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str, Any] | None:
+def operation(layer: Config, calls: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The entry of the operation that a layer of TensorFlow's stands for; None for any other layer.
 
     Raises:
@@ -207,7 +208,7 @@ def operation(layer: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str
     }  # fmt: skip
 
 
-def _function(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _function(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
     name = layer["config"].get("function")
     if name == "__operators__.getitem":
         return _slicing(layer, call)
@@ -227,17 +228,17 @@ def _function(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict
     return function, settings, args
 
 
-def _dtype_name(value: Any) -> Any:
+def _dtype_name(value: object) -> Any:
     return value.get("config", {}).get("name") if isinstance(value, Mapping) else value
 
 
-def _slicing(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _slicing(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
     key = call["kwargs"].get("slice_spec")
     parts = key if isinstance(key, list) else [key]
     return "get_item", {}, [*call["args"], [_index(part, layer) for part in parts]]
 
 
-def _index(part: Any, layer: Mapping[str, Any]) -> Any:
+def _index(part: Any, layer: Config) -> Any:
     """One index of a slice."""
     if part is None or type(part) is int:
         return part
@@ -249,7 +250,7 @@ def _index(part: Any, layer: Mapping[str, Any]) -> Any:
     raise _unknown(f"a slice by {str(part)[:60]}", layer)
 
 
-def _node(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _node(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
     """An operation of `TensorFlowOpLayer`, with its constants by position."""
     config = layer["config"]
     name = _node_name(config.get("node_def"))
@@ -262,7 +263,7 @@ def _node(layer: Mapping[str, Any], call: dict[str, Any]) -> tuple[str, dict[str
     return _NODES[name], {}, args
 
 
-def _node_name(definition: Any) -> str | None:
+def _node_name(definition: object) -> str | None:
     """What the definition of a node, plain data or text, says that it does."""
     if isinstance(definition, Mapping):
         return str(definition.get("op"))
@@ -270,7 +271,7 @@ def _node_name(definition: Any) -> str | None:
     return found[1] if found else None
 
 
-def _unknown(name: Any, layer: Mapping[str, Any]) -> ValueError:
+def _unknown(name: object, layer: Config) -> ValueError:
     return ValueError(
         f'The layer "{layer["name"]}" is the TensorFlow operation {name}, which has no certain equal here, so the '
         "model cannot be loaded."

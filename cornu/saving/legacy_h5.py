@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 # ---------------------------------------------------------------- writing
 
 
-def save_weights(model: Any, path: str) -> None:
+def save_weights(model: object, path: str) -> None:
     """Write the weights as a file of their own."""
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         write(model, file)
@@ -123,7 +123,7 @@ def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None
 # ---------------------------------------------------------------- reading
 
 
-def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model the weights of a file; one whose name says no more than `.h5` may also be of the newer form."""
     with plain_h5.opened(path, repr(path)) as file:
         if is_legacy(file):
@@ -227,7 +227,7 @@ def _in_order(layer: Any) -> list[Variable]:
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
-def _by_place(model: Any, wanted: list[Target], stored: list[Entry]) -> list[tuple[Target, Entry]]:
+def _by_place(model: object, wanted: list[Target], stored: list[Entry]) -> list[tuple[Target, Entry]]:
     if len(wanted) != len(stored):
         raise WeightsMismatchError(
             f"{validate.describe(model)}: it has {len(wanted)} layers with weights, the file has {len(stored)}. Is it "
@@ -296,7 +296,7 @@ def names(group: h5py.Group, attribute: str) -> list[str]:
     return [_text(name, attribute) for part in parts for name in np.asarray(part).ravel().tolist()]
 
 
-def _text(name: Any, attribute: str) -> str:
+def _text(name: object, attribute: str) -> str:
     try:
         text = name.decode() if isinstance(name, bytes) else name
     except UnicodeDecodeError:

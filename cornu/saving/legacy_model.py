@@ -15,6 +15,7 @@ import numpy as np
 from cornu import lazy, registry, validate
 from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.random import SeedGenerator
 from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json, weights_h5
@@ -45,14 +46,14 @@ def save_model(model: Any, path: str, with_training: bool = True) -> None:
             legacy_h5.write_arrays(file.create_group(_STATE), model.optimizer.variables)
 
 
-def _write_seeds(model: Any, file: h5py.File) -> None:
+def _write_seeds(model: object, file: h5py.File) -> None:
     """Write where the random numbers of each layer are, which Keras's files of this form do not tell."""
     for path, part in parts.walk(model):
         if isinstance(part, SeedGenerator):
             weights_h5.write_array(file.require_group(_SEEDS), path, np.asarray(part.state))
 
 
-def _read_seeds(model: Any, file: h5py.File) -> None:
+def _read_seeds(model: object, file: h5py.File) -> None:
     stored = plain_h5.group(file, _SEEDS)
     if stored is None:
         return
@@ -110,7 +111,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}"
 
 
-def _model(file: h5py.File, config: dict[str, Any], version: str, options: LoadOptions) -> tuple[Any, list[str]]:
+def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptions) -> tuple[Any, list[str]]:
     upgraded, lines = legacy_config.upgrade(config, version)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):

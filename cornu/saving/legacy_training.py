@@ -10,6 +10,7 @@ import numpy as np
 from cornu import losses, metrics, optimizers, registry
 from cornu.core import allocation
 from cornu.core.configurable import Configurable, constructor_parameters, serialize_keras_object
+from cornu.core.typing import Config
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
 from cornu.optimizers.schedules import InverseTimeDecay
@@ -53,7 +54,7 @@ def write(model: Any) -> dict[str, Any]:
     return config | ({_OPTIMIZER: _bare(optimizer)} if optimizer is not None else {})
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> Any:
     """Losses and metrics, each by its class, or by its name alone if it is a function."""
     if isinstance(value, (list, tuple)):
         return [_named(item) for item in value]
@@ -64,7 +65,7 @@ def _named(value: Any) -> Any:
     return _bare(value) if "class_name" in value else {key: _named(item) for key, item in value.items()}
 
 
-def _in_full(loss: Any) -> Any:
+def _in_full(loss: object) -> Any:
     """Losses with the whole names of functions: Keras takes no short ones from these files."""
     if isinstance(loss, list):
         return [_in_full(item) for item in loss]
@@ -74,7 +75,7 @@ def _in_full(loss: Any) -> Any:
     return found.__name__ if found is not None and not isinstance(found, type) else loss
 
 
-def _bare(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _bare(entry: Config) -> dict[str, Any]:
     """An entry with no more than a class, under its registered name, and its arguments."""
     return {"class_name": entry.get("registered_name") or entry["class_name"], "config": entry["config"]}
 
@@ -82,7 +83,7 @@ def _bare(entry: Mapping[str, Any]) -> dict[str, Any]:
 # ---------------------------------------------------------------- reading
 
 
-def read(config: Mapping[str, Any], old: bool) -> tuple[dict[str, Any], list[str]]:
+def read(config: Config, old: bool) -> tuple[dict[str, Any], list[str]]:
     """(arguments of `compile`, a line for each change that a person should know of).
 
     Args:
@@ -109,7 +110,7 @@ def read(config: Mapping[str, Any], old: bool) -> tuple[dict[str, Any], list[str
     return arguments, lines
 
 
-def _entry(config: Mapping[str, Any]) -> Any:
+def _entry(config: Config) -> Any:
     """The optimizer's entry, its class under the name that `.h5` files of Keras 2.11 to 2.15 have for it."""
     if config.get(_OPTIMIZER) is not None:
         return config[_OPTIMIZER]
@@ -120,24 +121,24 @@ def _entry(config: Mapping[str, Any]) -> Any:
     return entry
 
 
-def is_slot_by_slot(config: Mapping[str, Any]) -> bool:
+def is_slot_by_slot(config: Config) -> bool:
     """Whether the optimizer's state is listed slot by slot, as before Keras 2.11, instead of weight by weight."""
     entry = _entry(config)
     return isinstance(entry, Mapping) and not str(entry.get("class_name")).startswith(_NEW_OPTIMIZERS)
 
 
-def _is_empty(value: Any) -> bool:
+def _is_empty(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_is_empty, value))
     return value is None
 
 
-def _alone(value: Any) -> Any:
+def _alone(value: object) -> Any:
     """The metrics of the one output, which Keras 2 put into a list of outputs."""
     return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) else value
 
 
-def _each(value: Any, namespace: Any) -> Any:
+def _each(value: object, namespace: object) -> Any:
     """Losses or metrics in any structure."""
     if isinstance(value, str):
         return _FUNCTIONS.get(value, value)
@@ -168,7 +169,7 @@ def _one(value: Mapping[str, Any], namespace: Any) -> Any:
     return cast(type[Configurable], found).from_config(fitting)
 
 
-def _fitting(found: type, config: Mapping[str, Any], dropped: Sequence[str], name: str) -> dict[str, Any]:
+def _fitting(found: type, config: Config, dropped: Sequence[str], name: str) -> dict[str, Any]:
     """The arguments that a class has; others must be among those that may be left out."""
     if not registry.is_builtin(found):
         return dict(config)
@@ -182,7 +183,7 @@ def _fitting(found: type, config: Mapping[str, Any], dropped: Sequence[str], nam
     return {key: value for key, value in config.items() if key in known}
 
 
-def _optimizer(entry: Any, old: bool, lines: list[str]) -> Any:
+def _optimizer(entry: object, old: bool, lines: list[str]) -> Any:
     if isinstance(entry, str):
         return optimizers.get(entry)
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
@@ -199,7 +200,7 @@ def _optimizer(entry: Any, old: bool, lines: list[str]) -> Any:
     return found(**_optimizer_arguments(found, entry["config"], lines))
 
 
-def _optimizer_arguments(found: type, config: Mapping[str, Any], lines: list[str]) -> dict[str, Any]:
+def _optimizer_arguments(found: type, config: Config, lines: list[str]) -> dict[str, Any]:
     """The constructor's arguments for the config of Keras 1 or 2."""
     renamed = {_ARGUMENTS.get(key, key): value for key, value in config.items() if key != "schedule_decay"}
     arguments = {
@@ -221,7 +222,7 @@ def _optimizer_arguments(found: type, config: Mapping[str, Any], lines: list[str
 # ---------------------------------------------------------------- the optimizer's state
 
 
-def resume(optimizer: Any, arrays: Sequence[Stored], slot_by_slot: bool) -> list[str]:
+def resume(optimizer: object, arrays: Sequence[Stored], slot_by_slot: bool) -> list[str]:
     """Give the optimizer its state where it fits; else a line that says so."""
     pairs = arranged(arrays, optimizer, slot_by_slot)
     if pairs is None:

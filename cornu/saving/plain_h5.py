@@ -103,7 +103,7 @@ class Part(io.RawIOBase):
 
 
 @contextmanager
-def created(file: Any, start: int = 0, sums: Sums | None = None) -> Iterator[h5py.File]:
+def created(file: object, start: int = 0, sums: Sums | None = None) -> Iterator[h5py.File]:
     """A new HDF5 file that takes the bytes of an open file from `start` on.
 
     Args:
@@ -296,7 +296,7 @@ def check_room(file: h5py.File) -> None:
     objects than the load has a budget for."""
     sizes = []
 
-    def note(name: str, found: Any) -> None:
+    def note(name: str, found: object) -> None:
         budget.take("objects", _ENTRY + len(name), "The weights file")
         if isinstance(found, h5py.Dataset) and not found.external:
             sizes.append(found.id.get_storage_size())

@@ -58,7 +58,7 @@ def load(content: bytes, name: str, encoding: str = "ASCII") -> Any:
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else _plain(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return value.view(np.ndarray) if isinstance(value, _Array) else value
 
 

@@ -21,6 +21,7 @@ from cornu import registry, tree
 from cornu.core import budget, context
 from cornu.core.allocation import without_values
 from cornu.core.configurable import deserialize_keras_object
+from cornu.core.typing import ConfigDict
 from cornu.saving import config_rows, contents, legacy_config, report_table
 from cornu.saving.config_rows import ClassRow, LayerRow, said
 from cornu.saving.contents import Contents, Finding, StoredArray
@@ -155,7 +156,7 @@ def _facts_of(
     return {}
 
 
-def _config(found: Contents) -> dict[str, Any]:
+def _config(found: Contents) -> ConfigDict:
     return cast(dict[str, Any], found.config)  # the file is of a whole model
 
 
@@ -218,7 +219,7 @@ def _without_weights(found: Contents, options: LoadOptions) -> Any:
         return None
 
 
-def _facts(model: Any, path: tuple[str, ...] = ()) -> Facts:
+def _facts(model: object, path: tuple[str, ...] = ()) -> Facts:
     """What is known of a model and of its layers, by path."""
     found = {path: _fact(model)}
     layers: Iterable[Any] = getattr(model, "operations", ()) or getattr(model, "layers", ())
@@ -227,7 +228,7 @@ def _facts(model: Any, path: tuple[str, ...] = ()) -> Facts:
     return found
 
 
-def _fact(layer: Any) -> dict[str, Any]:
+def _fact(layer: object) -> dict[str, Any]:
     weights = {id(v): v for v in getattr(layer, "weights", ())}
     trained = {id(v): v for v in getattr(layer, "trainable_weights", ())}
     return {

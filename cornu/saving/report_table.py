@@ -42,14 +42,14 @@ _LONGEST = 600  # letters of one cell
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
-def text(report: Any) -> str:
+def text(report: object) -> str:
     """The tables as plain text."""
     out = io.StringIO()
     show(report, rich_console.Console(file=out, highlight=False, force_terminal=False, color_system=None))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def show(report: Any, console: rich_console.Console) -> None:
+def show(report: object, console: rich_console.Console) -> None:
     """Print the tables to a console."""
     console.print(_overview(report))
     for title, make in _TABLES.items():
@@ -65,7 +65,7 @@ def show(report: Any, console: rich_console.Console) -> None:
 # ---------------------------------------------------------------- parts
 
 
-def _overview(report: Any) -> rich_table.Table:
+def _overview(report: object) -> rich_table.Table:
     table = rich_table.Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -133,7 +133,7 @@ def _layer(row: Any) -> str:
     return f"{'·' * len(outer)}{name} ({row.class_name})"
 
 
-def _shape(shape: Any) -> str:
+def _shape(shape: object) -> str:
     if shape is None:
         return "?"
     if isinstance(shape, dict):
@@ -232,7 +232,7 @@ def _coloured(word: str, styles: dict[str, str]) -> rich_text.Text:
     return rich_text.Text(word, styles.get(word, ""))
 
 
-def plain(value: Any) -> rich_text.Text:
+def plain(value: object) -> rich_text.Text:
     """Text to be shown as it is: no markup, and what is not a printable letter as its code."""
     if isinstance(value, rich_text.Text):
         return value

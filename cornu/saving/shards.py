@@ -54,7 +54,7 @@ def table_path(path: str) -> str:
     return path
 
 
-def save_weights(model: Any, path: str, *, max_shard_size: float | None = None) -> None:
+def save_weights(model: object, path: str, *, max_shard_size: float | None = None) -> None:
     """Write the weights of a model and of its optimizer.
 
     Args:
@@ -75,7 +75,7 @@ def save_weights(model: Any, path: str, *, max_shard_size: float | None = None) 
         temporaries[-1].write_text(json.dumps(table, indent=4))
 
 
-def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model the weights of a set of files."""
     weights_h5.refuse_by_name(path, by_name)
     with opened(path) as files:
@@ -107,7 +107,7 @@ def opened(path: str) -> Iterator[list[h5py.File]]:
 # ---------------------------------------------------------------- writing
 
 
-def _limit(size: Any, path: str) -> int:
+def _limit(size: object, path: str) -> int:
     """The bytes that one file may hold."""
     if size is None:
         raise ValueError(f"save_weights: {path!r} is for weights in several files: say max_shard_size, in gigabytes.")
@@ -116,7 +116,7 @@ def _limit(size: Any, path: str) -> int:
     return int(size * _GIGABYTE)
 
 
-def _divided(model: Any, limit: int) -> tuple[list[Contents], dict[str, str]]:
+def _divided(model: object, limit: int) -> tuple[list[Contents], dict[str, str]]:
     """The contents of each file, filled one after the other, and the names of the parts by group."""
     shards: list[Contents] = [{}]
     used = 0
@@ -216,7 +216,7 @@ def _read_table(path: str) -> dict[str, list[str]]:
     return named
 
 
-def _is_plain(name: Any) -> bool:
+def _is_plain(name: object) -> bool:
     return isinstance(name, str) and name.endswith(_SHARD) and not re.search(r"[/\\:\0]", name)
 
 

@@ -33,13 +33,13 @@ _LAYERS_OF_OLD = "_layer_checkpoint_dependencies/"
 _HEADS_OF_OLD = re.compile(r"/_(query|key|value|output)_dense/")  # of attention
 
 
-def save_weights(model: Any, path: str) -> None:
+def save_weights(model: object, path: str) -> None:
     """Write the weights as a file of their own."""
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         write(model, file)
 
 
-def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model the weights of a file."""
     refuse_by_name(path, by_name)
     with plain_h5.opened(path, repr(path)) as file:
@@ -52,7 +52,7 @@ def refuse_by_name(path: str, by_name: bool) -> None:
         raise ValueError(f"load_weights: by_name is for older .h5 files, which name their layers. Received: {path!r}.")
 
 
-def write(model: Any, file: h5py.File, with_training: bool = True) -> None:
+def write(model: object, file: h5py.File, with_training: bool = True) -> None:
     """Write the weights of `model` and, `with_training`, of its optimizer."""
     for path, part, store in stores(model):
         if not with_training and path.startswith(_NOT_THE_MODEL):
@@ -63,7 +63,7 @@ def write(model: Any, file: h5py.File, with_training: bool = True) -> None:
             write_array(group, key, np.asarray(value))
 
 
-def stores(model: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+def stores(model: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """(group path, part, its arrays by name) of all that a file of the model's weights has."""
     for path, part in _parts(model):
         store: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
         group.create_dataset(key, data=value)
 
 
-def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False) -> list[str]:
+def read(model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False) -> list[str]:
     """Give `model` and its optimizer the weights of the file; returns a line for each part that was skipped.
 
     Where it fails, all weights keep their values. An optimizer whose state does not fit, for it is of another kind,
@@ -107,7 +107,7 @@ def read(model: Any, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool 
 
 
 def _read_parts(
-    model: Any, found: list[tuple[str, Any]], files: Sequence[h5py.File], stored: dict[str, str], skip_mismatch: bool
+    model: object, found: list[tuple[str, Any]], files: Sequence[h5py.File], stored: dict[str, str], skip_mismatch: bool
 ) -> list[str]:
     """Give the parts that were found their arrays, which lie where `stored` says."""
     skipped: list[str] = []
@@ -130,7 +130,7 @@ def _read_parts(
     return skipped + ([_leftover(model, unread)] if unread else [])
 
 
-def read_all(model: Any, file: h5py.File) -> None:
+def read_all(model: object, file: h5py.File) -> None:
     """Give a model that the same file describes its weights, its optimizer's state included if it fits."""
     for problem in read(model, file):
         warnings.warn(
@@ -164,7 +164,7 @@ def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
         optimizer.build(model.trainable_variables)
 
 
-def _leftover(model: Any, paths: set[str]) -> str:
+def _leftover(model: object, paths: set[str]) -> str:
     hint = "" if getattr(model, "built", True) else " It is not built yet: call it on data first."
     return f"The file has weights that {validate.describe(model)} has no place for: {sorted(paths)}.{hint}"
 
@@ -248,28 +248,28 @@ def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
     return None
 
 
-def _own(part: Any) -> list[Variable] | None:
+def _own(part: object) -> list[Variable] | None:
     """The variables that a part reads by number; None for a part that reads in a way of its own."""
     if hasattr(part, "_own_variables") and not _overrides(part, "load_own_variables"):
         return part._own_variables()
     return None
 
 
-def _overrides(part: Any, method: str) -> bool:
+def _overrides(part: object, method: str) -> bool:
     return not getattr(type(part), method).__qualname__.startswith("Layer.")
 
 
 # ---------------------------------------------------------------- the parts of a model
 
 
-def _parts(model: Any) -> list[tuple[str, Any]]:
+def _parts(model: object) -> list[tuple[str, Any]]:
     """The parts of a model for a file, which together have all its variables."""
     found = list(parts.walk(model))
     _check_reached(model, found)
     return found
 
 
-def _parts_for(model: Any, stored: set[str]) -> list[tuple[str, Any]]:
+def _parts_for(model: object, stored: set[str]) -> list[tuple[str, Any]]:
     """The parts as the file names them: a class of one's own takes the weights of a Sequential or functional model in
     the order of its layers, though it keeps them in attributes."""
     found = _parts(model)

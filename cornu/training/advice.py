@@ -14,6 +14,7 @@ import numpy as np
 
 from cornu import layers, metrics, validate
 from cornu.core.tracebacks import warn
+from cornu.core.typing import Data, Tensor
 from cornu.losses import validation
 from cornu.training import anatomy
 from cornu.training.data.convert import named_leaves
@@ -106,7 +107,7 @@ def _accuracy_of(model: Any, name: str) -> Any:
     return next((metric for index, _, metric, _ in entries if index in numbers and isinstance(metric, kinds)), None)
 
 
-def _are_classes(labels: Any, metric: Any) -> bool:
+def _are_classes(labels: Tensor, metric: object) -> bool:
     """Whether labels are 0 and 1, or, for an accuracy over classes, parts of a whole."""
     if not anatomy.is_numeric(labels):
         return True
@@ -153,7 +154,7 @@ def _is_normalized(operations: list) -> bool:
     return any(isinstance(operation, anatomy.NORMALIZING) for operation in operations)
 
 
-def labels_in_order(case: Case, held_out: Any) -> str | None:
+def labels_in_order(case: Case, held_out: object) -> str | None:
     """Asked of the labels before and behind the cut of `validation_split`."""
     parts = [[leaf for _, leaf in named_leaves(y, "y")] for y in (case.y, held_out)]
     if any(len(leaves) != 1 for leaves in parts):
@@ -235,7 +236,7 @@ def _of_large_steps(case: Case) -> str:
     return f"{checked}the steps were too large, or the loss is not defined there. Try {'; '.join(cures)}."
 
 
-def _rate(optimizer: Any) -> float | None:
+def _rate(optimizer: object) -> float | None:
     rate = getattr(optimizer, "learning_rate", None)
     try:
         return float(np.asarray(getattr(rate, "value", rate)))
@@ -257,7 +258,7 @@ BEFORE_TRAINING: tuple[Callable[[Case], str | None], ...] = (
 )  # fmt: skip
 
 
-def before_training(model: Any, data: tuple, pairs: list[tuple]) -> None:
+def before_training(model: object, data: tuple, pairs: list[tuple]) -> None:
     """Say what is wrong with a model and its data, both of which work.
 
     Args:
@@ -270,14 +271,14 @@ def before_training(model: Any, data: tuple, pairs: list[tuple]) -> None:
         _say(model, check.__name__, check, case)
 
 
-def of_a_split(model: Any, y: Any, held_out: Any) -> None:
+def of_a_split(model: Any, y: Data, held_out: Any) -> None:
     """Say that `validation_split` cut sorted classes."""
     classes = ("sparse", "one-hot", "binary")
     if model._compile_loss is not None and validation.family(model._compile_loss.loss) in classes:
         _say(model, "labels_in_order", labels_in_order, Case(model, None, y, None, []), held_out)
 
 
-def after_epoch(model: Any, logs: dict[str, Any], epoch: int, arrays: tuple | None) -> None:
+def after_epoch(model: object, logs: dict[str, Any], epoch: int, arrays: tuple | None) -> None:
     """Say why a loss is not a number.
 
     Args:
@@ -301,7 +302,7 @@ def _say(model: Any, name: str, check: Callable, *arguments: Any) -> None:
         warn(f"{validate.describe(model)}: {sentence}")
 
 
-def _outputs(model: Any, pairs: list[tuple]) -> Iterator[Output]:
+def _outputs(model: object, pairs: list[tuple]) -> Iterator[Output]:
     ends = anatomy.endings(model)
     flat = getattr(model, "outputs", None) or ()
     several = len(flat) > 1
@@ -318,9 +319,9 @@ def _fraction_of(labels: np.ndarray) -> float:
     return float(labels[(labels != 0) & (labels != 1)].flat[0])
 
 
-def _name(loss: Any) -> str:
+def _name(loss: object) -> str:
     return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: object) -> bool:
     return not isinstance(value, (int, float)) or math.isfinite(value)

@@ -11,6 +11,7 @@ import numpy as np
 from cornu import layers, registry, tree
 from cornu.core.operation import FunctionOperation
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Data
 
 LINEAR_MAPS = (
     layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv1DTranspose,
@@ -27,7 +28,7 @@ _KEEP_VALUES = (
 _VALUE_KEEPING_OPERATIONS = ("cast", "expand_dims", "reshape", "squeeze", "transpose")
 
 
-def endings(model: Any) -> list[str | None]:
+def endings(model: object) -> list[str | None]:
     """For each flat output the activation it ends with: "linear", "softmax", ...; None where that is not known."""
     return [_ending(tensor) for tensor in getattr(model, "outputs", None) or ()]
 
@@ -49,13 +50,13 @@ def _ending(tensor: KerasTensor) -> str | None:
     return None
 
 
-def _keeps_values(operation: Any) -> bool:
+def _keeps_values(operation: object) -> bool:
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__ in _VALUE_KEEPING_OPERATIONS
     return isinstance(operation, _KEEP_VALUES) and bool(operation.nodes[0].input_tensors)
 
 
-def inputs_and_values(model: Any, x: Any) -> list[tuple[KerasTensor, Any]]:
+def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:
     """Each symbolic input of a model with the array that it gets; nothing where they cannot be told apart."""
     tensors = getattr(model, "inputs", None) or ()
     if isinstance(x, dict):
@@ -86,7 +87,7 @@ def _after(graph: Any, tensors: list[KerasTensor]) -> list[Any]:
     return [node for node in graph.nodes_in_order if any(a is b for a in node.input_tensors for b in tensors)]
 
 
-def embeddings(model: Any) -> list[tuple[KerasTensor, Any]]:
+def embeddings(model: object) -> list[tuple[KerasTensor, Any]]:
     """(symbolic input, layer) for each `Embedding` that reads an input of a graph directly."""
     return [
         (tensor, layer)
@@ -96,6 +97,6 @@ def embeddings(model: Any) -> list[tuple[KerasTensor, Any]]:
     ]
 
 
-def is_numeric(value: Any) -> bool:
+def is_numeric(value: object) -> bool:
     """Whether `value` is an array of real numbers with something in it."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size > 0

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 from cornu import losses as losses_module, metrics as metrics_module, registry, tree, validate
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
+from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.losses import Loss
 from cornu.metrics import Mean, Metric
 
 
-def line_up(given: Any, outputs: Any, names: Sequence[str] | None, what: str, spread: bool = False) -> list:
+def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: str, spread: bool = False) -> list:
     """One entry of `given` for each flat output.
 
     Args:
@@ -42,7 +43,7 @@ def line_up(given: Any, outputs: Any, names: Sequence[str] | None, what: str, sp
     ]
 
 
-def _single(given: Any, names: Sequence[str] | None, what: str) -> Any:
+def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
     """The entry of a model with one output, which may come in a list or dictionary of one."""
     if isinstance(given, Mapping) and "class_name" not in given:
         if names and set(given) - set(names):
@@ -57,7 +58,7 @@ def _single(given: Any, names: Sequence[str] | None, what: str) -> Any:
     return given
 
 
-def _parts(given: Any, labels: Sequence, what: str, spread: bool) -> list:
+def _parts(given: object, labels: Sequence, what: str, spread: bool) -> list:
     if given is None:
         return [None] * len(labels)
     if isinstance(given, Mapping) and "class_name" not in given:
@@ -81,12 +82,12 @@ def _parts(given: Any, labels: Sequence, what: str, spread: bool) -> list:
     )
 
 
-def _brief(x: Any) -> str:
+def _brief(x: Data) -> str:
     text = repr(x) if not hasattr(x, "shape") else f"an array of shape {x.shape}"
     return text if len(text) < 200 else f"{text[:200]}..."
 
 
-def output_labels(outputs: Any, names: Sequence[str] | None, paths: bool = False) -> list[str]:
+def output_labels(outputs: Nested, names: Sequence[str] | None, paths: bool = False) -> list[str]:
     """A name for each flat output: its own, or where outputs are nested and `paths` is set, the way to it."""
     found = [path for path, _ in tree.flatten_with_path(outputs)]
     fits = names and len(names) == len(found)
@@ -100,7 +101,7 @@ def output_labels(outputs: Any, names: Sequence[str] | None, paths: bool = False
     ]
 
 
-def _named(outputs: Any, names: Sequence[str] | None) -> bool:
+def _named(outputs: Nested, names: Sequence[str] | None) -> bool:
     """Whether outputs have names, or keys that serve as such: those in a plain list of a subclassed model have none."""
     paths = [path for path, _ in tree.flatten_with_path(outputs)]
     return bool(names and len(names) == len(paths)) or any(isinstance(key, str) for path in paths for key in path)
@@ -109,11 +110,11 @@ def _named(outputs: Any, names: Sequence[str] | None) -> bool:
 class Part:
     """Several outputs that one loss covers together; a leaf, where outputs are lined up."""
 
-    def __init__(self, outputs: Any):
+    def __init__(self, outputs: object):
         self.outputs = outputs
 
 
-def _parted(outputs: Any, loss: Any, top: bool = True) -> Any:
+def _parted(outputs: Nested, loss: object, top: bool = True) -> Any:
     """`outputs`, in which what one loss of the user's covers is a `Part`. At the top a loss stands for each output."""
     if not tree.is_nested(outputs):
         return outputs
@@ -126,13 +127,13 @@ def _parted(outputs: Any, loss: Any, top: bool = True) -> Any:
     return outputs if top or loss is None or isinstance(loss, Mapping) or _is_elementwise(loss) else Part(outputs)
 
 
-def _is_elementwise(loss: Any) -> bool:
+def _is_elementwise(loss: object) -> bool:
     """Whether a loss is one of cornu's own, which stand for each output of a part."""
     function = loss.fn if isinstance(loss, losses_module.LossFunctionWrapper) else loss
     return isinstance(loss, str) or registry.is_builtin(function if hasattr(function, "__name__") else type(function))
 
 
-def _filled(y: Any, outputs: Any, wanted: Sequence[bool]) -> Any:
+def _filled(y: Data, outputs: Nested, wanted: Sequence[bool]) -> Any:
     """Labels that were given for the wanted outputs alone, with None for the others."""
     if y is None or isinstance(y, Mapping):
         return y
@@ -152,7 +153,7 @@ class CompiledLoss:
         output_names: the flat outputs' names, or None.
     """
 
-    def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None):
+    def __init__(self, loss: object, loss_weights: object = None, output_names: Sequence[str] | None = None):
         self.loss = _resolved(loss)
         self._given = loss
         self.loss_weights = loss_weights
@@ -163,7 +164,7 @@ class CompiledLoss:
         self._entries: list[tuple[Loss | None, float | None]] = []
         self.wanted: list[bool] = []  # which outputs have a loss
 
-    def build(self, y: Any, y_pred: Any) -> None:
+    def build(self, y: Data, y_pred: Tensor) -> None:
         """Line the losses up with the outputs."""
         y_pred = _parted(y_pred, self.loss)
         found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
@@ -185,7 +186,7 @@ class CompiledLoss:
         self.trackers = [self._tracker_of[label] for label in order]  # as `evaluate` lists them
         self.built = True
 
-    def _shown(self, y_pred: Any) -> list[str]:
+    def _shown(self, y_pred: Tensor) -> list[str]:
         """What the outputs' losses are called in logs: by the outputs, or by the losses where those have no names."""
         if _named(y_pred, self.output_names):
             return self.labels
@@ -197,7 +198,7 @@ class CompiledLoss:
         """The losses of the outputs that have one."""
         return [one for one, _ in self._entries if one is not None]
 
-    def pairs(self, y: Any, y_pred: Any) -> list[tuple[str, Loss, Any, Any]]:
+    def pairs(self, y: Data, y_pred: Tensor) -> list[tuple[str, Loss, Any, Any]]:
         """(output's name, its loss, labels, predictions) for each output that has a loss."""
         y_pred = _parted(y_pred, self.loss)
         targets = line_up(_filled(y, y_pred, self.wanted), y_pred, self.output_names, "y")
@@ -208,7 +209,7 @@ class CompiledLoss:
             raise ValueError(f"y must have labels for every output that has a loss. Missing: {missing}.")
         return found
 
-    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y: Data, y_pred: Tensor, sample_weight: Data = None) -> Nested:
         """The weighted sum of the outputs' losses."""
         if not self.built:
             self.build(y, y_pred)
@@ -238,7 +239,7 @@ def _check_scalar(value: Any, loss: Loss) -> None:
         )
 
 
-def _resolved(loss: Any) -> Any:
+def _resolved(loss: object) -> Any:
     """Strings, configs and functions in `loss` as losses, so that a wrong name fails in `compile`."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _resolved(value) for key, value in loss.items()}
@@ -247,13 +248,13 @@ def _resolved(loss: Any) -> Any:
     return loss if _is_shaped(loss, _LOSSES) else losses_module.get(loss)
 
 
-def _as_loss(loss: Any, y: Any, y_pred: Any) -> Any:
+def _as_loss(loss: Any, y: Data, y_pred: Tensor) -> Any:
     if _is_shaped(loss, _LOSSES):
         return _by_shape(_LOSSES[loss.lower()], y, y_pred)
     return loss if loss is None or isinstance(loss, Loss) else losses_module.LossFunctionWrapper(loss, name=_name(loss))
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     name = function.name if isinstance(function, Loss) else getattr(function, "__name__", type(function).__name__)
     return "lambda" if name == "<lambda>" else name
 
@@ -264,7 +265,7 @@ def batch_rows(x: Any) -> Any:
     return jnp.asarray(x.shape[0] if x.shape else 1, "float32") if rows is None else jnp.sum(rows, dtype="float32")
 
 
-def _masked_rows(y_pred: Any) -> Any:
+def _masked_rows(y_pred: Tensor) -> Any:
     """`y_pred` with a mask that leaves out the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None or not hasattr(y_pred, "shape"):
@@ -287,8 +288,8 @@ class CompiledMetrics(Metric):
 
     def __init__(
         self,
-        metrics: Any,
-        weighted_metrics: Any,
+        metrics: object,
+        weighted_metrics: object,
         output_names: Sequence[str] | None = None,
         loss: CompiledLoss | None = None,
     ):
@@ -302,7 +303,7 @@ class CompiledMetrics(Metric):
         self.entries: list[tuple[int, bool, Metric, str]] = []  # output, weighted, metric, name in the logs
         self.wanted: list[bool] = []  # which outputs have metrics
 
-    def build(self, y: Any, y_pred: Any) -> None:
+    def build(self, y: Data, y_pred: Tensor) -> None:
         """Line the metrics up with the outputs, and choose the accuracy that fits each output's shapes."""
         labels = output_labels(y_pred, self.output_names)
         lined_up = {what: self._of_outputs(given, y_pred, len(labels)) for what, given in self.given.items()}
@@ -321,13 +322,13 @@ class CompiledMetrics(Metric):
         self.entries.sort(key=lambda entry: entry[0])
         self.built = True
 
-    def _of_outputs(self, given: Any, y_pred: Any, outputs: int) -> list:
+    def _of_outputs(self, given: object, y_pred: Tensor, outputs: int) -> list:
         """What was given for each output; for one output the keys of a dictionary may be any names."""
         if outputs > 1:
             return line_up(given, y_pred, self.output_names, "metrics")
         return [list(given.values()) if isinstance(given, Mapping) and "class_name" not in given else given]
 
-    def _targets(self, y: Any, y_pred: Any) -> list:
+    def _targets(self, y: Data, y_pred: Tensor) -> list:
         """The labels of each output; None where there are none."""
         if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
             return [y.get(name) for name in self.output_names or ()]
@@ -350,7 +351,7 @@ class CompiledMetrics(Metric):
         for metric in self.metrics:
             metric.reset_state()
 
-    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y: Data, y_pred: Tensor, sample_weight: Data = None) -> None:
         """Take a batch into account."""
         if not self.built:
             self.build(y, y_pred)
@@ -384,7 +385,7 @@ def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
     return found
 
 
-def _row_weight(weight: Any) -> Any:
+def _row_weight(weight: object) -> Any:
     """A sample weight that is zero for the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None:
@@ -396,7 +397,7 @@ def _row_weight(weight: Any) -> Any:
     return weight * real.reshape((-1,) + (1,) * (weight.ndim - 1))
 
 
-def _listed(found: Any) -> list:
+def _listed(found: object) -> list:
     if found is None:
         return []
     if isinstance(found, (list, tuple)):
@@ -404,7 +405,7 @@ def _listed(found: Any) -> list:
     return [found]
 
 
-def _check_names(found: Any) -> None:
+def _check_names(found: object) -> None:
     """Fail in `compile` for a metric's name that nothing has, and for what is not a metric."""
     if isinstance(found, Mapping) and "class_name" not in found:
         found = list(found.values())
@@ -423,11 +424,11 @@ _METRICS = {
 }
 
 
-def _is_shaped(name: Any, table: Mapping) -> bool:
+def _is_shaped(name: object, table: Mapping) -> bool:
     return isinstance(name, str) and name.lower() in table
 
 
-def _as_metric(one: Any, y: Any, y_pred: Any) -> Metric:
+def _as_metric(one: Any, y: Data, y_pred: Tensor) -> Metric:
     """The metric that a name, a config, a function or an object stands for, under the name it was given."""
     if isinstance(one, Metric):
         return one
@@ -440,7 +441,7 @@ def _as_metric(one: Any, y: Any, y_pred: Any) -> Metric:
     return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=_name(found))
 
 
-def _by_shape(kinds: Sequence[type], y: Any, y_pred: Any) -> Any:
+def _by_shape(kinds: Sequence[type], y: Any, y_pred: Tensor) -> Any:
     """The form of accuracy or crossentropy that fits the shapes of labels and predictions."""
     binary, one_hot, sparse = kinds
     if y_pred.shape[-1:] == (1,) or len(y_pred.shape) < 2:

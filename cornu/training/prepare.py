@@ -16,6 +16,7 @@ from cornu import tree, validate
 from cornu.core import context, parts
 from cornu.core.border import narrowed
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
+from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import values_of
 from cornu.losses import validation
 from cornu.training import advice, anatomy, step
@@ -30,7 +31,7 @@ class Prepared(NamedTuple):
     outputs: Any  # symbolic; None where labels are not checked against them
     embeddings: list[tuple[KerasTensor, Any]]  # which inputs are looked up where
 
-    def check(self, model: Any, data: Any) -> None:
+    def check(self, model: object, data: Data) -> None:
         """Refuse labels that cannot be right, and integers for which an `Embedding` has no row."""
         x, y, _ = unpack_x_y_sample_weight(data)
         for owner, one, target, output in _pairs(model, y, self.outputs) if self.outputs is not None else ():
@@ -42,7 +43,7 @@ class Prepared(NamedTuple):
                     _check_rows(layer, value, model)
 
 
-def prepare(model: Any, data: Any, stage: str, whole: Any = None) -> None:
+def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
     """Make `model` ready for batches like `data`, or say why that cannot be.
 
     Args:
@@ -96,7 +97,7 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
     return check
 
 
-def _fitted_together(model: Any, data: Any, stage: str) -> Any:
+def _fitted_together(model: object, data: Data, stage: str) -> Any:
     """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
     x, *labels = unpack_x_y_sample_weight(data)
     _refuse_text(model, x, stage)
@@ -108,7 +109,7 @@ def _fitted_together(model: Any, data: Any, stage: str) -> Any:
     return None
 
 
-def _lined_up(model: Any, data: Any, stage: str) -> Any:
+def _lined_up(model: Any, data: Data, stage: str) -> Any:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
@@ -135,7 +136,7 @@ def _lined_up(model: Any, data: Any, stage: str) -> Any:
     return outputs if loss is not None else None
 
 
-def _expect_labels(model: Any, x: Any, y: Any, stage: str) -> None:
+def _expect_labels(model: Any, x: Data, y: Data, stage: str) -> None:
     """Refuse data without labels where a loss or metric of the model compares with them."""
     loss, metrics = model._compile_loss, model._compile_metrics
     if y is not None or stage == "predict" or loss is metrics is None or not step.is_default(model, stage):
@@ -146,14 +147,14 @@ def _expect_labels(model: Any, x: Any, y: Any, stage: str) -> None:
     )
 
 
-def _of_pairs(x: Any) -> str:
+def _of_pairs(x: Data) -> str:
     """What to do where x is a pair that looks like (x, y)."""
     if not isinstance(x, (list, tuple)) or len(x) != 2:
         return ""
     return f" A {type(x).__name__} of two arrays means two inputs: for data = (x, y) write fit(*data)."
 
 
-def _pairs(model: Any, y: Any, outputs: Any) -> Iterator[tuple]:
+def _pairs(model: Any, y: Data, outputs: Nested) -> Iterator[tuple]:
     """(description, loss, labels, symbolic output) for each output with a loss."""
     for label, one, target, output in model._compile_loss.pairs(y, outputs):
         yield f"{validate.describe(model)}, output {label!r}", one, target, output
@@ -180,7 +181,7 @@ def _names(loss: Any, metrics: Any) -> str:
 # ---------------------------------------------------------------- running the model on shapes
 
 
-def _outputs(model: Any, x: Any, training: bool) -> Any:
+def _outputs(model: Any, x: Data, training: bool) -> Any:
     """The model's symbolic outputs for a batch; a model that is not built is built for any number of rows."""
     if not model.built:
         _run_on_shapes(model, x, training, any_rows=True)
@@ -188,7 +189,7 @@ def _outputs(model: Any, x: Any, training: bool) -> Any:
     return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: Any, x: Any, training: bool, any_rows: bool = False) -> Any:
+def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> Any:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
@@ -214,7 +215,7 @@ def _is_text(x: Any) -> bool:
     return x.dtype.kind in "OUS"
 
 
-def _refuse_text(model: Any, x: Any, stage: str) -> None:
+def _refuse_text(model: Any, x: Data, stage: str) -> None:
     """Refuse text, but for a user's own uncompiled step of a model that takes text."""
     takes_text = any(tensor.dtype == "string" for tensor in getattr(model, "inputs", None) or ())
     if takes_text and not model.jit_compile and not step.is_default(model, stage):
@@ -234,7 +235,7 @@ def _refuse_text(model: Any, x: Any, stage: str) -> None:
             )
 
 
-def _refuse_text_labels(model: Any, labels: Any, name: str) -> None:
+def _refuse_text_labels(model: object, labels: Tensor, name: str) -> None:
     for path, leaf in tree.flatten_with_path(labels):
         if leaf is not None and _is_text(leaf):
             where = name + "".join(f"[{part!r}]" for part in path)
@@ -245,7 +246,7 @@ def _refuse_text_labels(model: Any, labels: Any, name: str) -> None:
             )
 
 
-def _try_out(model: Any, data: Any, stage: str) -> None:
+def _try_out(model: Any, data: Data, stage: str) -> None:
     """Make what a user's own step makes at its first run: it runs once abstractly, and its new values are dropped.
 
     A pure step gets the values of all variables from outside, so those must be there before: then loss and metrics
@@ -329,6 +330,6 @@ def undone_on_error(model: Any) -> Iterator[None]:
         raise
 
 
-def _copies(part: Any) -> list[tuple]:
+def _copies(part: object) -> list[tuple]:
     """The lists and dictionaries among the attributes, with what they hold now."""
     return [(value, value.copy()) for value in part.__dict__.values() if isinstance(value, (list, dict))]

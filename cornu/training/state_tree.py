@@ -17,7 +17,7 @@ def _variables(model: Any) -> dict[str, list[Variable]]:
     }
 
 
-def read(model: Any, value_format: str) -> dict[str, Any]:
+def read(model: object, value_format: str) -> dict[str, Any]:
     """The values of all variables of `model`, nested by path."""
     validate.one_of(value_format, ("backend_tensor", "numpy_array"), "value_format", model)
     result: dict[str, Any] = {}
@@ -32,7 +32,7 @@ def read(model: Any, value_format: str) -> dict[str, Any]:
     return result
 
 
-def write(model: Any, state_tree: dict[str, Any]) -> None:
+def write(model: object, state_tree: dict[str, Any]) -> None:
     """Give the variables of `model` the values that `read` gave; nothing changes if one does not fit."""
     parts = _variables(model)
     found = []

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from cornu import settings, tree
 from cornu.core import context
+from cornu.core.typing import Data, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.training.data.batches import unpack_x_y_sample_weight
@@ -37,7 +38,12 @@ class Steps:
     """What a model computes for one batch: loss, gradients, metrics, predictions."""
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Data = None,
+        y: Data = None,
+        y_pred: Tensor = None,
+        sample_weight: Data = None,
+        training: bool = True,
     ) -> Any:
         """The total loss of a batch: the loss of `compile`, plus what layers and regularizers add.
 
@@ -50,13 +56,13 @@ class Steps:
         parts += [jnp.sum(jnp.asarray(loss, settings.floatx())) for loss in self.losses]
         return sum(parts[1:], parts[0]) if parts else jnp.zeros((), settings.floatx())
 
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+    def compute_metrics(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data = None) -> dict[str, Any]:
         """Update the metrics of `compile` with a batch and return all values by name."""
         if self._compile_metrics is not None:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def train_step(self, state: Any, data: Any) -> tuple[dict, TrainState]:
+    def train_step(self, state: Any, data: Data) -> tuple[dict, TrainState]:
         """One step of training, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, optimizer, metrics = state
@@ -69,7 +75,7 @@ class Steps:
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
-    def test_step(self, state: Any, data: Any) -> tuple[dict, tuple]:
+    def test_step(self, state: Any, data: Data) -> tuple[dict, tuple]:
         """One step of evaluation, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, metrics = state
@@ -79,7 +85,7 @@ class Steps:
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, (trainable, rest, metrics)
 
-    def predict_step(self, state: Any, data: Any) -> tuple[Any, list]:
+    def predict_step(self, state: Any, data: Data) -> tuple[Any, list]:
         """One step of prediction, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`.
 
         The pure form returns the outputs and the values of the non-trainable variables.
@@ -93,9 +99,9 @@ class Steps:
         trainable_variables: Sequence,
         non_trainable_variables: Sequence,
         metrics_variables: Sequence,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
+        x: Data,
+        y: Data,
+        sample_weight: Data,
         training: bool = False,
         optimizer_variables: Sequence | None = None,
     ) -> tuple:
@@ -120,10 +126,10 @@ class Steps:
         trainable_variables: Sequence,
         non_trainable_variables: Sequence,
         metrics_variables: Sequence,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Data = None,
+        y: Data = None,
+        y_pred: Tensor = None,
+        sample_weight: Data = None,
         training: bool = True,
     ) -> tuple:
         """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
@@ -133,14 +139,14 @@ class Steps:
         )
         return loss, tuple(after)
 
-    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+    def _loss_of(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data, training: bool) -> Any:
         """`compute_loss`, which in older scripts takes no `training`."""
         takes_mode = "training" in inspect.signature(self.compute_loss).parameters
         kwargs = {"training": training} if takes_mode else {}
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **kwargs)
 
     def _update_metrics(
-        self, metrics_variables: Sequence, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any
+        self, metrics_variables: Sequence, x: Data, y: Data, y_pred: Tensor, weight: object, loss: object
     ) -> tuple[dict, list]:
         def update() -> dict:
             if self._loss_tracker is not None:
@@ -156,7 +162,7 @@ def mode(model: Any, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_accepts("training") else {}
 
 
-def is_default(model: Any, stage: str) -> bool:
+def is_default(model: object, stage: str) -> bool:
     """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
     names = {"predict": ("predict_step",)}.get(stage, (f"{stage}_step", "compute_loss", "compute_metrics"))
     return all(getattr(type(model), name) is getattr(Steps, name) for name in names)
@@ -178,7 +184,7 @@ def _positional_count(function: Callable) -> int:
 # ---------------------------------------------------------------- from a method to a compiled function
 
 
-def variables_of(model: Any, stage: str) -> Parts:
+def variables_of(model: object, stage: str) -> Parts:
     """The variables behind the state of a stage, as the model has them now."""
     return layers_and_variables(model, stage)[1]
 
@@ -201,7 +207,7 @@ def _model_variables(model: Any, with_metrics: bool) -> Parts:
     return tuple(trainable), tuple(rest), *((tuple(model.metrics_variables),) if with_metrics else ())
 
 
-def _optimizer_variables(model: Any) -> tuple[Variable, ...]:
+def _optimizer_variables(model: object) -> tuple[Variable, ...]:
     return tuple(variable for optimizer in optimizers_of(model) for variable in optimizer.variables)
 
 
@@ -213,14 +219,14 @@ def optimizers_of(model: Any) -> list[Optimizer]:
     return found
 
 
-def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
+def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
     """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a padded batch, else None.
 
     The names of the logs are put into the list `names` in their order, which a compiled function would forget.
     """
     method = getattr(model, f"{stage}_step")
 
-    def step(state: tuple, data: Any, rows: Any) -> tuple[Any, tuple]:
+    def step(state: tuple, data: Data, rows: object) -> tuple[Any, tuple]:
         with _rows(data, rows):
             result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)
         if stage == "predict":
@@ -237,7 +243,7 @@ def pure_step(model: Any, stage: str, parts: Parts, names: list[str] | None = No
 def only_changes(step: Callable) -> Callable:
     """The step with a new state that holds, by position and in the old dtypes, only the values that it changed."""
 
-    def changes(state: tuple, data: Any, rows: Any) -> tuple[Any, list[dict]]:
+    def changes(state: tuple, data: Data, rows: object) -> tuple[Any, list[dict]]:
         result, after = step(state, data, rows)
         replaced = [changed_values(old, new) for old, new in zip(state, after, strict=True)]
         return result, [
@@ -265,11 +271,11 @@ def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:
             yield str(name), jnp.asarray(_array(value))
 
 
-def _array(x: Any) -> Any:
+def _array(x: Data) -> Any:
     return x.value if isinstance(x, Variable) else x
 
 
-def _rows(data: Any, rows: Any) -> Any:
+def _rows(data: Data, rows: Any) -> Any:
     """Scope that says which rows of the batch are real."""
     if rows is None:
         return context.scope(rows=None)

@@ -106,7 +106,7 @@ class _Careful:
         return self._stream.read(size)
 
 
-def _write(path: Path, archive: Any, folder: Path) -> None:
+def _write(path: Path, archive: object, folder: Path) -> None:
     room = path.stat().st_size * MOST_PACKED
     for count, (name, size, is_folder, source) in enumerate(_members(archive)):
         room -= size

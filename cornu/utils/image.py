@@ -15,7 +15,7 @@ _RESIZINGS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 
 
 def load_img(
-    path: Any,
+    path: object,
     color_mode: str = "rgb",
     target_size: tuple[int, int] | None = None,
     interpolation: str = "nearest",
@@ -65,7 +65,7 @@ def _central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, 
     return left, top, left + part_across, top + part_down
 
 
-def img_to_array(img: Any, data_format: str | None = None, dtype: str | None = None) -> np.ndarray:
+def img_to_array(img: object, data_format: str | None = None, dtype: str | None = None) -> np.ndarray:
     """A Pillow image, or an array of one, as an array with three axes.
 
     Args:
@@ -88,7 +88,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: str | None = N
     return array.transpose(2, 0, 1) if data_format == "channels_first" else array
 
 
-def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: str | None = None) -> Any:
+def array_to_img(x: object, data_format: str | None = None, scale: bool = True, dtype: str | None = None) -> Any:
     """An array as a Pillow image.
 
     Args:
@@ -121,7 +121,12 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
 
 def save_img(
-    path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
+    path: object,
+    x: object,
+    data_format: str | None = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write an array as a picture.
 

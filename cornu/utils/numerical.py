@@ -1,11 +1,9 @@
 """Labels and vectors as NumPy arrays."""
 
-from typing import Any
-
 import numpy as np
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
+def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
     """Class numbers as one-hot rows.
 
     Args:
@@ -30,7 +28,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     return np.eye(classes, dtype="float32")[labels]
 
 
-def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
+def normalize(x: object, axis: int = -1, order: int = 2) -> np.ndarray:
     """`x` divided by its norm of the given order along an axis; zero vectors stay zero.
 
     Example:

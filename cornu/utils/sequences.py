@@ -1,11 +1,11 @@
 """Sequences of different lengths as one array."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import DTypeLike
 
 __all__ = ["pad_sequences"]
 
@@ -13,10 +13,10 @@ __all__ = ["pad_sequences"]
 def pad_sequences(
     sequences: Sequence,
     maxlen: int | None = None,
-    dtype: Any = "int32",
+    dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
-    value: Any = 0.0,
+    value: object = 0.0,
 ) -> np.ndarray:
     """Sequences in one array, the short ones padded, the long ones cut.
 

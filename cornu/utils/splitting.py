@@ -16,7 +16,7 @@ _OWNER = "split_dataset"
 
 
 def split_dataset(
-    dataset: Any,
+    dataset: object,
     left_size: float | None = None,
     right_size: float | None = None,
     shuffle: bool = False,
@@ -87,7 +87,7 @@ def _part(items: Any, rows: list[int]) -> Dataset:
     return Dataset.range(len(rows)).map(lambda number: items[rows[int(number)]])
 
 
-def _length(dataset: Any) -> int:
+def _length(dataset: object) -> int:
     if isinstance(dataset, (list, tuple)):
         if not dataset or not all(isinstance(array, np.ndarray) for array in dataset):
             raise ValueError(f"{_OWNER}: a list or tuple must hold NumPy arrays. Received: {dataset!r}.")
@@ -115,7 +115,7 @@ def _sizes(left: float | None, right: float | None, total: int) -> tuple[int, in
     return first, second
 
 
-def _count(size: Any, name: str, total: int) -> int | None:
+def _count(size: object, name: str, total: int) -> int | None:
     """A size as a number of items."""
     if size is None:
         return None

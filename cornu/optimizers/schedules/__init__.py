@@ -1,9 +1,9 @@
 """Learning-rate schedules: the learning rate as a function of the step."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from cornu.core.configurable import Catalogue
+from cornu.core.typing import ConfigDict, CustomObjects
 from cornu.optimizers.schedules.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -37,7 +37,7 @@ _CLASSES = (
 catalogue = Catalogue("learning-rate schedule", {cls.__name__: cls for cls in _CLASSES})
 
 
-def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
+def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
     """`learning_rate_schedule` as plain data.
 
     Example:
@@ -48,6 +48,6 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     return catalogue.serialize(learning_rate_schedule)
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
     """The schedule that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)

@@ -44,7 +44,7 @@ class LearningRateSchedule(Configurable, abc.ABC):
     """
 
     @abc.abstractmethod
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: object) -> Any:
         """The learning rate after `step` updates."""
 
 
@@ -78,7 +78,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         step = _float32(step)
         exponent = _whole(step, self.decay_steps) if self.staircase else step / self.decay_steps
         return self.initial_learning_rate * jnp.power(_float32(self.decay_rate), exponent)
@@ -114,7 +114,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         step = _float32(step)
         units = _whole(step, self.decay_steps) if self.staircase else step / self.decay_steps
         return self.initial_learning_rate / (1 + self.decay_rate * units)
@@ -146,7 +146,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.values = values
         self.name = name
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         passed = jnp.asarray(self.boundaries, jnp.float32) < _float32(step)
         return jnp.asarray(self.values, jnp.float32)[jnp.sum(passed, dtype=jnp.int32)]
 
@@ -184,7 +184,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.cycle = cycle
         self.name = name
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         step = _float32(step)
         share = step / self.decay_steps
         if self.cycle:
@@ -232,7 +232,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         step = _float32(step)
         if self.warmup_target is None:
             return self._decayed(self.initial_learning_rate, step)
@@ -283,7 +283,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.alpha = alpha
         self.name = name
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: object) -> jax.Array:
         step = _float32(step)
         if self.t_mul == 1.0:
             restarts = _whole(step, self.first_decay_steps)
@@ -322,5 +322,5 @@ def _positive(value: float, name: str, owner: LearningRateSchedule) -> float:
     return value
 
 
-def _float32(value: Any) -> jax.Array:
+def _float32(value: object) -> jax.Array:
     return jnp.asarray(value.value if isinstance(value, Variable) else value, jnp.float32)

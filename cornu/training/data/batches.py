@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Data
 from cornu.training.data.arrays import ArraySource
 from cornu.training.data.class_weight import weigh_classes
 from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
@@ -157,9 +158,9 @@ class Batches:
 
 
 def make_batches(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: Data,
+    y: Data = None,
+    sample_weight: Data = None,
     *,
     batch_size: int | None = None,
     steps: int | None = None,
@@ -197,7 +198,7 @@ def make_batches(
     return Batches(ArraySource(data, length, size, shuffle, seed), steps, None, owner)
 
 
-def is_source_of_batches(x: Any) -> bool:
+def is_source_of_batches(x: Data) -> bool:
     """Whether `x` makes batches itself, rather than being arrays to cut batches from."""
     if is_py_dataset(x) or hasattr(x, "__next__"):
         return True
@@ -205,7 +206,7 @@ def is_source_of_batches(x: Any) -> bool:
     return not is_data and hasattr(x, "__iter__") and not hasattr(x, "__array__")
 
 
-def _open_source(x: Any, steps: int | None, shuffle: bool | str, seed: int, keep: bool, owner: str) -> Any:
+def _open_source(x: Data, steps: int | None, shuffle: bool | str, seed: int, keep: bool, owner: str) -> Any:
     if not is_py_dataset(x):
         return IterableSource(x, owner, keep)
     source = PyDatasetSource(x, shuffle, seed, owner)
@@ -217,7 +218,7 @@ def _open_source(x: Any, steps: int | None, shuffle: bool | str, seed: int, keep
     return source
 
 
-def _refuse_extras(x: Any, extras: dict[str, Any], owner: str) -> None:
+def _refuse_extras(x: Data, extras: dict[str, Any], owner: str) -> None:
     given = [name for name, value in extras.items() if value is not None]
     if given:
         raise ValueError(
@@ -226,7 +227,7 @@ def _refuse_extras(x: Any, extras: dict[str, Any], owner: str) -> None:
         )
 
 
-def _aligned(x: Any, y: Any, sample_weight: Any, owner: str) -> tuple[tuple, int]:
+def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[tuple, int]:
     if x is None:
         raise ValueError(f"{owner}: x must be data. Received: x=None.")
     data = convert(x, "x", owner), convert(y, "y", owner), convert_weights(sample_weight, owner)

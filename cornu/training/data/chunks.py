@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.core.typing import Data
 from cornu.data.prefetch import prefetch
 from cornu.kernels import platform
 from cornu.training.data.batches import Batches
@@ -102,7 +103,7 @@ def array_chunks(batches: Batches, number: int, size: int, full: int | None, fix
         yield tree.map_structure(lambda leaf: None if leaf is None else leaf[order[done * rows :]], data), None
 
 
-def _gathered(data: Any, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
+def _gathered(data: Data, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
     def leaf_of(leaf: np.ndarray | None) -> np.ndarray | None:
         if leaf is None:
             return None
@@ -164,14 +165,14 @@ def _room() -> int:
     return (memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)) // _SHARE
 
 
-def _gathered_on_device(data: Any, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
+def _gathered_on_device(data: Data, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
     places = np.full((size, rows), order[(steps - 1) * rows], "int32")  # extra rows, which count for nothing
     places.reshape(-1)[: len(order)] = order
     return Chunk(_rows_of(data, places), _counts(order, rows, steps, size, full), steps)
 
 
 @jax.jit
-def _rows_of(data: Any, places: jax.Array) -> Any:
+def _rows_of(data: Data, places: jax.Array) -> Any:
     return jax.tree.map(lambda leaf: jnp.take(leaf, places, axis=0, mode="clip"), data)
 
 
@@ -196,19 +197,19 @@ def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Ite
         yield Chunk(*memory, steps)
 
 
-def _room_for(size: int, leaf: Any) -> np.ndarray:
+def _room_for(size: int, leaf: object) -> np.ndarray:
     leaf = np.asarray(leaf)
     return _empty((size, *leaf.shape), leaf.dtype)
 
 
-def _write(index: int, stacked: np.ndarray, leaf: Any) -> None:
+def _write(index: int, stacked: np.ndarray, leaf: object) -> None:
     stacked[index] = leaf
 
 
-def _own(data: Any) -> Any:
+def _own(data: Data) -> Any:
     """A batch on the device, in memory that nobody else writes to."""
 
-    def copy(leaf: Any) -> Any:
+    def copy(leaf: object) -> Any:
         if np.asarray(leaf).dtype.kind in "OUS":
             return leaf
         owned = _room_for(1, leaf)

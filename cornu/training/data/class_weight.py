@@ -1,15 +1,15 @@
 """Weights of classes, turned into weights of samples."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from cornu import settings
+from cornu.core.typing import Data
 from cornu.training.data.convert import named_leaves
 
 
-def class_labels(y: Any, owner: str) -> np.ndarray:
+def class_labels(y: Data, owner: str) -> np.ndarray:
     """The class of each sample from integer labels, shape (n,) or (n, 1), or one-hot rows, shape (n, classes)."""
     leaves = [leaf for _, leaf in named_leaves(y, "y")]
     if len(leaves) != 1:
@@ -26,7 +26,7 @@ def class_labels(y: Any, owner: str) -> np.ndarray:
     return labels.argmax(1) if is_one_hot else labels.reshape(-1).astype("int64")
 
 
-def weigh_classes(y: Any, sample_weight: Any, class_weight: Mapping, owner: str) -> np.ndarray:
+def weigh_classes(y: Data, sample_weight: Data, class_weight: Mapping, owner: str) -> np.ndarray:
     """The weight of each sample: that of its class (1 for a class that is not named) times its own."""
     classes, where = np.unique(class_labels(y, owner), return_inverse=True)
     table = np.array([class_weight.get(int(c), 1.0) for c in classes], settings.floatx())

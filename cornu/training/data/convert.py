@@ -14,16 +14,17 @@ from cornu import settings
 from cornu.core import border
 from cornu.core.border import comes_from
 from cornu.core.dtypes import FLOATS
+from cornu.core.typing import Data
 
 _MOST_LISTED = 6  # arrays in a message
 
 
-def is_sparse(value: Any) -> bool:
+def is_sparse(value: object) -> bool:
     """Whether `value` is a SciPy sparse matrix; it stays one until a batch is cut from it."""
     return comes_from(value, "scipy") and hasattr(value, "tocsr")
 
 
-def has_shape(value: Any) -> bool:
+def has_shape(value: object) -> bool:
     """Whether `value` is an array of at least one axis, of whatever library."""
     return not isinstance(value, type) and len(getattr(value, "shape", ())) > 0
 
@@ -35,7 +36,7 @@ def _holds_arrays(values: list | tuple) -> bool:
     )
 
 
-def convert(data: Any, name: str, owner: str) -> Any:
+def convert(data: Data, name: str, owner: str) -> Any:
     """`data` as a tree of arrays: lists, tuples and dictionaries of arrays keep their nesting."""
     if data is None:
         return None
@@ -59,7 +60,7 @@ def as_array(value: Any, name: str, owner: str) -> Any:
     return border.narrowed(array, owner, name)
 
 
-def _as_numpy(value: Any, name: str, owner: str) -> np.ndarray:
+def _as_numpy(value: object, name: str, owner: str) -> np.ndarray:
     if isinstance(value, str) or not border.can_read(value):
         raise ValueError(
             f"{owner}: {name} must be an array, a list of numbers, a (nested) list, tuple or dict of arrays, or a "
@@ -71,7 +72,7 @@ def _as_numpy(value: Any, name: str, owner: str) -> np.ndarray:
     return array.reshape(-1, 1) if is_column else array
 
 
-def named_leaves(data: Any, name: str) -> Iterator[tuple[str, Any]]:
+def named_leaves(data: Data, name: str) -> Iterator[tuple[str, Any]]:
     """Pairs of a readable name, such as `x["left"][0]`, and an array; None is left out."""
     if isinstance(data, dict):
         for key, value in data.items():
@@ -83,7 +84,7 @@ def named_leaves(data: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, data
 
 
-def common_length(x: Any, y: Any, sample_weight: Any, owner: str) -> int:
+def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
     """The number of samples that all arrays share, which must be at least one."""
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     lengths = {key: leaf.shape[0] for name, part in parts.items() for key, leaf in named_leaves(part, name)}
@@ -115,7 +116,7 @@ def _about_lists(parts: dict[str, Any]) -> str:
     return ""
 
 
-def convert_weights(sample_weight: Any, owner: str) -> Any:
+def convert_weights(sample_weight: Data, owner: str) -> Any:
     """Sample weights as floats; a table of one column counts as one weight a sample."""
     weights = convert(sample_weight, "sample_weight", owner)
     return _map(weights, lambda leaf: leaf.astype(settings.floatx(), copy=False).reshape(_without_column(leaf.shape)))
@@ -125,7 +126,7 @@ def _without_column(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1] if shape[1:] == (1,) else shape
 
 
-def _map(data: Any, function: Callable) -> Any:
+def _map(data: Data, function: Callable) -> Any:
     if isinstance(data, dict):
         return {key: _map(value, function) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -133,6 +134,6 @@ def _map(data: Any, function: Callable) -> Any:
     return None if data is None else function(data)
 
 
-def take(data: Any, rows: slice | np.ndarray) -> Any:
+def take(data: Data, rows: slice | np.ndarray) -> Any:
     """The chosen rows of every array of a tree; sparse matrices become dense here."""
     return _map(data, lambda leaf: leaf[rows].toarray() if is_sparse(leaf) else leaf[rows])

@@ -35,7 +35,7 @@ class Replayed:
             yield self._kept[index]
 
 
-def _copy(leaf: Any) -> Any:
+def _copy(leaf: object) -> Any:
     """A copy of an array: an iterator may write the next batch into the same memory."""
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 

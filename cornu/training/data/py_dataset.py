@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+from cornu.core.typing import Data
 from cornu.training.data.arrays import permutation
 from cornu.training.data.unpack import unpack_batch
 
@@ -90,7 +91,7 @@ class PyDataset:
         """Called after each epoch; a place to shuffle or to augment anew."""
 
 
-def is_py_dataset(data: Any) -> bool:
+def is_py_dataset(data: Data) -> bool:
     """Whether `data` is a `PyDataset`, or walks like one."""
     wanted = ("__getitem__", "num_batches", "on_epoch_end")
     return isinstance(data, PyDataset) or all(hasattr(type(data), name) for name in wanted)
@@ -99,7 +100,7 @@ def is_py_dataset(data: Any) -> bool:
 _of_process: dict[str, Any] = {}
 
 
-def _receive(dataset: Any) -> None:
+def _receive(dataset: object) -> None:
     """Runs in a new worker process, once."""
     _of_process["dataset"] = dataset
 

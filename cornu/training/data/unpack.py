@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from cornu.core.typing import Data
 from cornu.training.data.convert import common_length, convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
 
 
-def unpack_batch(item: Any, source: str, owner: str, lists_are_tuples: bool) -> tuple:
+def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) -> tuple:
     """(x, y, sample_weight) as trees of NumPy arrays from one item of a source of batches."""
     if isinstance(item, list):
         if not lists_are_tuples:
@@ -31,7 +32,7 @@ def _kinds(item: tuple) -> str:
     return ", ".join(type(part).__name__ for part in item)
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) -> Any:
     """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` understands.
 
     Example:
@@ -42,7 +43,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+def unpack_x_y_sample_weight(data: Data) -> tuple[Any, Any, Any]:
     """(x, y, sample_weight) from a batch of any form, None for what it lacks.
 
     Example:
