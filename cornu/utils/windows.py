@@ -14,8 +14,8 @@ _OWNER = "timeseries_dataset_from_array"
 
 
 def timeseries_dataset_from_array(
-    data: object,
-    targets: object,
+    data: Any,
+    targets: Any,
     sequence_length: int,
     sequence_stride: int = 1,
     sampling_rate: int = 1,
