@@ -19,7 +19,7 @@ from cornu.core import context
 from cornu.core.typing import Data, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
-from cornu.training.data.batches import unpack_x_y_sample_weight
+from cornu.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from cornu.training.outputs import batch_rows
 
 Parts = tuple[tuple[Variable, ...], ...]  # variables by kind: trainable, non-trainable, optimizer's, metrics'
@@ -227,6 +227,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     method = getattr(model, f"{stage}_step")
 
     def step(state: tuple, data: Data, rows: object) -> tuple[Any, tuple]:
+        data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is no tuple, as in Keras
         with _rows(data, rows):
             result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)
         if stage == "predict":

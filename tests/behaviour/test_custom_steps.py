@@ -323,3 +323,14 @@ def test_an_error_in_a_step_of_ones_own_is_shown_and_changes_nothing():
     with pytest.raises(RuntimeError, match="not today"):
         model.fit(X, Y, verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_a_step_for_inputs_alone_is_given_them_and_no_tuple():
+    class Autoencoder(cornu.Sequential):
+        def train_step(self, data):
+            self.optimizer.apply([v * 0 for v in self.trainable_variables], self.trainable_variables)
+            return {"loss": cornu.ops.mean(mse(data, self(data)))}
+
+    model = Autoencoder([cornu.Input((4,)), layers.Dense(4)])
+    model.compile("sgd")
+    assert np.isfinite(model.fit(X, epochs=1, batch_size=11, verbose=0).history["loss"][0])
