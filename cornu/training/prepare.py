@@ -52,16 +52,17 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
         stage: "train", "test" or "predict".
         whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
     """
-    prepared, key = model._computations[stage].prepared, signature(data)
-    is_new = key not in prepared
+    key = signature(data)
+    is_new = key not in model._computations[stage].prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
             if whole is not None and model.built:  # shapes as the user knows them, before they were cut into batches
                 x, y, _ = unpack_x_y_sample_weight(whole)
                 _expect_labels(model, x, y, stage)
                 model._check_inputs(x)
-            prepared[key] = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
-        known = prepared[key]
+            known = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
+            model._computations[stage].prepared[key] = known  # which building the model may have made anew
+        known = model._computations[stage].prepared[key]
         known.check(model, whole if whole is not None else data)
         if stage == "train":
             _make_optimizer_ready(model)

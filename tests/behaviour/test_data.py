@@ -547,3 +547,10 @@ def test_a_warning_in_the_thread_is_an_error_when_warnings_are():
             batches = make_batches(pairs(1))
             list(batches.epoch(0))
             list(prefetch(batches.epoch(1), 2))
+
+
+def test_a_model_that_is_not_built_is_fitted_to_a_stream():
+    model = cornu.Sequential([cornu.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(iter([(np.ones((4, 3)), np.ones((4, 2)))] * 2), verbose=0)
+    assert model.built
