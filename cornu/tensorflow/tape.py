@@ -223,7 +223,8 @@ class GradientTape:
         for each in tree.flatten(tensor):
             if isinstance(each, Variable):
                 self._hold([each])
-                each = self._values_of(each)[0]
+                self._watched |= {at: value for at, (value, variable) in self._held.items() if variable is each}
+                continue
             if not isinstance(each, jax.Array):
                 raise ValueError(
                     f"GradientTape.watch: expected tensors. Received: {type(each).__name__}; use tf.constant(x)."
@@ -240,12 +241,13 @@ class GradientTape:
         return at in self._watched or (self._by_itself and variable.trainable)
 
     def _values_of(self, source: Any) -> list:
-        """The arrays that a source was while the tape was open."""
+        """The arrays that a source was while the tape was open; none for a variable that nobody watched."""
         if isinstance(source, jax.Array):
             return [source]
         if not isinstance(source, Variable):
             raise ValueError(f"GradientTape: sources must be tensors or variables. Received: {type(source).__name__}.")
-        return [value for value, variable in self._held.values() if variable is source]
+        held = [(at, value) for at, (value, variable) in self._held.items() if variable is source]
+        return [value for at, value in held if self._is_watched(source, at)]
 
     # ------------------------------------------------------------ gradients
 
@@ -326,12 +328,7 @@ class GradientTape:
         self._check_use()
         self._hold([source for source in sources if isinstance(source, Variable)])
         self._part({id(source) for source in sources})
-        roots = {at for at, (_, variable) in self._held.items() if self._is_watched(variable, at)} | set(self._watched)
-        known = roots | {id(output) for step in self._after(roots) for output in step.outputs}
-        places = [
-            [value for value in self._values_of(each) if _is_smooth(value) and id(value) in known] for each in sources
-        ]
-        values = {id(value): value for row in places for value in row}
+        values = {id(value): value for source in sources for value in self._values_of(source) if _is_smooth(value)}
         steps = self._between(set(values), {id(target) for target in targets})
         reached = set(values) | {id(output) for step in steps for output in step.outputs}
         needed = {id(value) for step in steps for value in step.inputs} | {id(target) for target in targets}
@@ -344,7 +341,9 @@ class GradientTape:
 
         outputs, back = jax.vjp(run, starts)
         found = dict(zip(map(id, starts), pull(outputs, lambda weights: back(weights)[0]), strict=True))
-        return [_summed([found[id(value)] for value in row if id(value) in found]) for row in places]
+        return [
+            _summed([found[id(value)] for value in self._values_of(source) if id(value) in found]) for source in sources
+        ]
 
     def _check_use(self) -> None:
         if self._spent and not self._persistent:
@@ -365,23 +364,25 @@ class GradientTape:
             steps += _in_parts(step) if found else [step]
         self._steps = steps
 
-    def _after(self, starts: set[int]) -> list[Step]:
-        """The steps that come of certain arrays."""
-        reached, found = set(starts), []
-        for step in self._steps:
-            if any(id(value) in reached for value in step.inputs):
-                found.append(step)
-                reached.update(id(output) for output in step.outputs if _is_smooth(output))
-        return found
-
     def _between(self, starts: set[int], ends: set[int]) -> list[Step]:
-        """The steps that lead from certain arrays to certain others."""
+        """The steps that lead from certain arrays to certain others, of those that come of what is watched."""
+        roots = {at for at, (_, variable) in self._held.items() if self._is_watched(variable, at)} | set(self._watched)
         needed, found = set(ends), []
-        for step in reversed(self._after(starts)):
+        for step in reversed(_after(starts, _after(roots, self._steps))):
             if any(id(output) in needed for output in step.outputs):
                 found.append(step)
                 needed.update(map(id, step.inputs))
         return found[::-1]
+
+
+def _after(starts: set[int], steps: list[Step]) -> list[Step]:
+    """The steps that come of certain arrays."""
+    reached, found = set(starts), []
+    for step in steps:
+        if any(id(value) in reached for value in step.inputs):
+            found.append(step)
+            reached.update(id(output) for output in step.outputs if _is_smooth(output))
+    return found
 
 
 def _in_parts(step: Step) -> list[Step]:

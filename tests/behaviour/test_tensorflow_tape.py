@@ -57,6 +57,10 @@ def test_what_leads_nowhere_has_no_gradient():
             z = line(w1, w2)
         z = z + w1
     assert tape.gradient(z, [w1, w2]) == [1, None]
+    beside, outside = tf.constant(2.0), w1 + 0.0
+    with tf.GradientTape() as tape:
+        z = w1 * beside + outside**2  # what comes of nothing watched is not recorded
+    assert tape.gradient(z, [w1, beside, outside]) == [2, 5, None]
     with pytest.raises(ValueError, match=r"tf\.constant"), tf.GradientTape() as tape:
         tape.watch(X)
 
