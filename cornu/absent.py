@@ -1,4 +1,4 @@
-"""Names that Keras has, or once had, and cornu has not: what becomes of them, and what to use meanwhile.
+"""Names and arguments that Keras has, or once had, and cornu has not: what becomes of them, and what to use meanwhile.
 
 One table serves everyone who asks: `module.__getattr__`, `from module import name`, `cornu run`, and the README, whose
 list is made by `for_readme` (a test holds the two together). A test against Keras's own names keeps the table whole.
@@ -10,9 +10,11 @@ import functools
 import importlib
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from cornu import validate
 
 PLANNED, NEVER, GONE = "planned", "not planned", "gone"
 
@@ -84,6 +86,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "layers.experimental": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
     "layers.preprocessing": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
     "layers.wrappers": (GONE, "Import from keras.layers directly: Bidirectional, TimeDistributed."),
+    "losses.Reduction": (GONE, 'Write the name: reduction="sum_over_batch_size", "sum" or "none".'),
     "losses.cosine_proximity": (GONE, "Use cosine_similarity."),
     "models.model_from_yaml": (GONE, "Use model.to_json() and models.model_from_json()."),
     "optimizers.experimental": (GONE, "Use the optimizers of keras.optimizers directly."),
@@ -150,6 +153,77 @@ def for_readme() -> str:
         paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == status]
         lines.append(textwrap.fill(f"{opening}: {', '.join(paths)}.", 118, break_long_words=False))
     return "\n\n".join(lines)
+
+
+# ---------------------------------------------------------------- arguments of calls
+
+_OWN_WORKERS = "it goes to the PyDataset that makes the batches"
+_BY_ITSELF = "leave it out: the fast form is chosen by itself"
+
+_ARGUMENTS = {
+    "W_constraint": "kernel_constraint",
+    "W_regularizer": "kernel_regularizer",
+    "b_constraint": "bias_constraint",
+    "b_regularizer": "bias_regularizer",
+    "batch_input_shape": "batch_shape",
+    "bias": "use_bias",
+    "border_mode": "padding",
+    "class_mode": "loss and metrics, which say of what kind the labels are",
+    "consume_less": _BY_ITSELF,
+    "dim_ordering": 'data_format="channels_last" or "channels_first"',
+    "dropout_U": "recurrent_dropout",
+    "dropout_W": "dropout",
+    "dynamic": "compile(run_eagerly=True)",
+    "filter_length": "kernel_size",
+    "fused": _BY_ITSELF,
+    "init": "kernel_initializer",
+    "inner_activation": "recurrent_activation",
+    "inner_init": "recurrent_initializer",
+    "input": "inputs",
+    "lr": "learning_rate",
+    "max_q_size": _OWN_WORKERS,
+    "max_queue_size": _OWN_WORKERS,
+    "nb_classes": "num_classes",
+    "nb_col": "kernel_size=(rows, columns)",
+    "nb_epoch": "epochs",
+    "nb_feature": "num_features",
+    "nb_filter": "filters",
+    "nb_row": "kernel_size=(rows, columns)",
+    "nb_val_samples": "validation_steps, in batches",
+    "nb_worker": _OWN_WORKERS,
+    "output": "outputs",
+    "output_dim": "units",
+    "p": "rate",
+    "period": "save_freq, in batches: period times the batches of an epoch",
+    "pickle_safe": _OWN_WORKERS,
+    "pool_length": "pool_size",
+    "sample_weight_mode": "sample_weight of shape (batch, steps), which needs no mode",
+    "samples_per_epoch": "steps_per_epoch, in batches",
+    "save_format": "the ending of the file's name: .keras, .h5 or .weights.h5",
+    "schedule_decay": "a schedule as learning_rate, such as schedules.ExponentialDecay",
+    "show_accuracy": 'compile(metrics=["accuracy"])',
+    "subsample": "strides",
+    "target_tensors": "y of fit",
+    "time_major": "ops.swapaxes(x, 0, 1) before the layer and after it",
+    "use_multiprocessing": _OWN_WORKERS,
+    "virtual_batch_size": "GroupNormalization, or batches of that size",
+    "weights": "layer.set_weights(...) once the layer is built",
+    "workers": _OWN_WORKERS,
+}  # of older Keras, and what to write
+
+
+def unknown_argument(name: str, known: Iterable[str]) -> str:
+    """What to write in the place of an argument that a call does not know, as a sentence.
+
+    Args:
+        name: the unknown argument.
+        known: the names of the arguments that the call has.
+    """
+    known = list(known)
+    advice = _ARGUMENTS.get(name, "")
+    if advice and (advice in known or not advice.isidentifier()):
+        return f"In Keras 3 it is {advice}." if advice in known else f"It is of older Keras. Now: {advice}."
+    return f"Closest: {validate.closest(name, known)}."
 
 
 # ---------------------------------------------------------------- attributes of objects

@@ -8,10 +8,13 @@ import difflib
 import importlib
 import importlib.metadata
 import numbers
+import operator
 import re
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypeGuard
+
+import numpy as np
 
 from cornu import settings
 from cornu.errors import MissingPackageError
@@ -59,16 +62,29 @@ def is_real(value: object) -> TypeGuard[float]:
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether `value` is a whole number, Python's, NumPy's or another's; True and False are not."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    """Whether `value` is an integer of Python's or NumPy's, or an array of one without axes: no bool and no float."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:  # an array of several numbers, or of floats
+        return False
+    return True
 
 
 def _integer(value: object, minimum: int, wanted: str, name: str, owner: object) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not is_integer(value) or value < minimum:
-        raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.")
-    return int(value)
+    if not is_integer(value) or operator.index(value) < minimum:
+        whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1
+        cure = f" Write {int(value)}." if whole and value >= minimum else ""
+        raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.{cure}")
+    return operator.index(value)
+
+
+def integer(value: object, name: str, owner: object) -> int:
+    """`value` as an int."""
+    if not is_integer(value):
+        raise ValueError(f"{describe(owner)}: {name} must be an integer. Received: {name}={value!r}.")
+    return operator.index(value)
 
 
 def positive_int(value: object, name: str, owner: object) -> int:
@@ -85,13 +101,13 @@ def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1)
     """`value` as a tuple of `rank` ints, where one int stands for all of them."""
     values = (value,) * rank if is_integer(value) else value
     good = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
-    values = tuple(values) if good else ()
+    values = tuple(values) if good and getattr(values, "ndim", 1) == 1 else ()
     if len(values) != rank or not all(is_integer(v) and v >= minimum for v in values):
-        plural = "integer" if rank == 1 else f"tuple of {rank} integers, or one integer"
+        wanted = "an integer" if rank == 1 else f"a tuple of {rank} integers, or one integer, each"
         raise ValueError(
-            f"{describe(owner)}: {name} must be a {plural}, each at least {minimum}. Received: {name}={value!r}."
+            f"{describe(owner)}: {name} must be {wanted} of at least {minimum}. Received: {name}={value!r}."
         )
-    return tuple(int(v) for v in values)
+    return tuple(map(operator.index, values))
 
 
 def one_of(value: object, choices: Sequence, name: str, owner: object) -> Any:
@@ -123,7 +139,16 @@ def axis(value: object, rank: int, owner: object, name: str = "axis") -> int:
             f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, for there are {rank} axes. "
             f"Received: {name}={value!r}."
         )
-    return int(value) % rank
+    return operator.index(value) % rank
+
+
+def axes(value: Any, owner: object, name: str = "axis") -> int | list[int]:
+    """One axis as an int, several as a list."""
+    if is_integer(value):
+        return operator.index(value)
+    if isinstance(value, (list, tuple)) and value and all(map(is_integer, value)):
+        return [operator.index(one) for one in value]
+    raise TypeError(f"{describe(owner)}: {name} must be an int or a list of ints. Received: {name}={value!r}.")
 
 
 def fraction(value: object, name: str, owner: object) -> float:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from cornu import registry
+from cornu.core.tracebacks import filter_methods
+
 HOOKS = (
     "on_epoch_begin",
     "on_epoch_end",
@@ -39,6 +42,11 @@ class Callback:
     idle_hooks: frozenset[str] = frozenset()
     """Hooks that are defined but do nothing with these arguments: `fit` is faster where nobody looks at each batch."""
     _model = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if registry.is_builtin(cls):
+            filter_methods(cls, ["__init__"])
 
     def __init__(self):
         self.params = None

@@ -21,7 +21,7 @@ import numpy as np
 
 from cornu import registry, validate
 from cornu.core import context, dtypes, function_code
-from cornu.core.tracebacks import filtered
+from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
 
@@ -58,8 +58,7 @@ class Configurable:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if registry.is_builtin(cls):
-            for name in _DOORS & cls.__dict__.keys():
-                setattr(cls, name, filtered(cls.__dict__[name]))
+            filter_methods(cls, _DOORS)
 
     def get_config(self) -> ConfigDict:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
@@ -139,6 +138,8 @@ def _config_value(value: object) -> Any:
         return serialize_keras_object(value)
     if isinstance(value, dict):
         return {key: _config_value(item) for key, item in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return type(value)(_config_value(item) for item in value)
     return value

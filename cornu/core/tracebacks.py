@@ -18,14 +18,14 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 import jax
 import jaxlib
 import numpy as np
 
-from cornu import settings, validate
+from cornu import absent, settings, validate
 
 Door = TypeVar("Door", bound=Callable)
 
@@ -53,6 +53,12 @@ def filtered(function: Door) -> Door:
             raise told from error
 
     return cast(Door, door)
+
+
+def filter_methods(cls: type, names: Iterable[str]) -> None:
+    """Make doors of those methods that a class defines itself."""
+    for name in cls.__dict__.keys() & set(names):
+        setattr(cls, name, filtered(cls.__dict__[name]))
 
 
 def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
@@ -135,7 +141,12 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
         return error
     error._cornu_told = True  # type: ignore[union-attr]
     inside = list(_steps(error.__traceback__))[1:]  # the first is the door
-    if any(map(_is_users, inside)) or not inside or _raises(inside[-1]):
+    if any(map(_is_users, inside)) or (inside and _raises(inside[-1])):
+        return error
+    if not _fits(function, args, kwargs):
+        error.args = (_of_the_call_itself(error, function, args, kwargs),)
+        return error
+    if not inside:
         return error
     said = str(error) if type(error) in (ValueError, TypeError) else f"{type(error).__name__} {error}".strip()
     for raw, plain in _PLAINER:
@@ -148,6 +159,32 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
     told = ValueError(message)
     told._cornu_told = True  # type: ignore[attr-defined]
     return told
+
+
+def _fits(function: Callable, args: tuple, kwargs: dict) -> bool:
+    """Whether a function can be called with these arguments."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _of_the_call_itself(error: Exception, function: Callable, args: tuple, kwargs: dict) -> str:
+    """What is wrong with a call that Python refuses: an argument that is not known, or one that is missing."""
+    owner, given = _call(function, args, kwargs)
+    parameters = inspect.signature(function).parameters
+    known = [name for name, p in parameters.items() if name != "self" and p.kind is not p.VAR_KEYWORD]
+    unknown = [name for name in kwargs if name not in known]
+    passed = {*list(parameters)[: len(args)], *kwargs}
+    missing = [
+        name
+        for name, p in parameters.items()
+        if p.default is p.empty and p.kind < p.VAR_POSITIONAL and name not in passed
+    ]
+    told = [f"unknown argument {name!r}. {absent.unknown_argument(name, known)}" for name in unknown[:1]]
+    told += [f"{' and '.join(missing)} must be given."] if missing else []
+    return f"{owner}: {' '.join(told)} Received: {given}." if told else str(error)
 
 
 def _is_users(step: types.TracebackType) -> bool:

@@ -1,7 +1,7 @@
 """Activation layers: a function of each entry, as a layer."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -142,8 +142,9 @@ class PReLU(_ActivationLayer):
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
         self.built = False
-        axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        self.shared_axes = None if axes is None else [validate.positive_int(a, "shared_axes", self) for a in axes]
+        axes = shared_axes if isinstance(shared_axes, Iterable) else [shared_axes]
+        several = [validate.positive_int(axis, "shared_axes", self) for axis in axes if shared_axes is not None]
+        self.shared_axes = None if shared_axes is None else several
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the slopes."""
@@ -211,7 +212,7 @@ class Softmax(_ActivationLayer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = None if axis is None else validate.axes(axis, self)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """The probabilities."""

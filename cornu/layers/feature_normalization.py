@@ -156,10 +156,12 @@ class Normalization(Layer):
 
 
 def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
-    axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = () if axis is None else (axis,) if validate.is_integer(axis) else tuple(axis)
+    if not all(map(validate.is_integer, axes)):
+        raise ValueError(f"{validate.describe(owner)}: axis must be an integer or several. Received: axis={axis!r}.")
     if 0 in axes:
         raise ValueError(f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={axis}.")
-    return axes
+    return tuple(map(int, axes))
 
 
 def _plain(value: object, axes: tuple[int, ...], owner: object) -> Any:

@@ -127,7 +127,7 @@ def checked_salt(salt: Any, owner: object) -> list[int] | None:
     if salt is None:
         return None
     parts = list(salt) if isinstance(salt, (list, tuple)) else [salt, salt]
-    if len(parts) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in parts):
+    if len(parts) != 2 or not all(map(validate.is_integer, parts)):
         raise ValueError(f"{validate.describe(owner)}: salt must be one or two integers. Received: salt={salt!r}.")
     return parts
 

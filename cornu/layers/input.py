@@ -6,6 +6,7 @@ from typing import Any
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor, Node
+from cornu.core.tracebacks import filtered
 from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.layers.layer import Layer
 
@@ -69,7 +70,7 @@ class InputLayer(Layer):
         if shape is None and batch_shape is None:
             raise ValueError(f"{validate.describe(self)}: shape or batch_shape is needed, for example shape=(28, 28).")
         full = batch_shape if batch_shape is not None else shape
-        if isinstance(full, int):
+        if validate.is_integer(full):
             raise ValueError(f"{validate.describe(self)}: shape must be a tuple, such as ({full},). Received: {full}.")
         full = tuple(full) if batch_shape is not None else (batch_size, *full)
         for d in full:
@@ -93,6 +94,7 @@ class InputLayer(Layer):
         }  # fmt: skip
 
 
+@filtered
 def Input(  # noqa: N802 - Keras's public name
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,

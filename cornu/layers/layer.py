@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import constraints, initializers, regularizers, tree, validate
+from cornu import absent, constraints, initializers, regularizers, tree, validate
 from cornu.core import border, context, dtypes, parts, policy
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
@@ -152,7 +152,7 @@ class Layer(Operation):
         if kwargs:
             raise UnknownArgumentError(
                 f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, kwargs))}. "
-                f"Closest: {'; '.join(validate.closest(k, constructor_parameters(type(self))) for k in kwargs)}."
+                + " ".join(absent.unknown_argument(name, constructor_parameters(type(self))) for name in kwargs)
             )
 
     # ------------------------------------------------------------ calling

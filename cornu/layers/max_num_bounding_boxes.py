@@ -39,7 +39,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_number = validate.positive_int(max_number, "max_number", self)
-        self.fill_value = fill_value
+        self.fill_value = validate.integer(fill_value, "fill_value", self)
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return images

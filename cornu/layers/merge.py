@@ -293,7 +293,7 @@ class Concatenate(_Joining):
 
     def __init__(self, axis: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = validate.integer(axis, "axis", self)
 
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
         rank = len(shapes[0])
@@ -363,11 +363,11 @@ class Dot(_Joining):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        pair = (axes, axes) if isinstance(axes, int) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
-        if len(pair) != 2 or not all(isinstance(axis, int) for axis in pair):
+        pair = (axes, axes) if validate.is_integer(axes) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
+        if len(pair) != 2 or not all(map(validate.is_integer, pair)):
             kind = ValueError if isinstance(axes, (int, list, tuple)) else TypeError
             raise kind(f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}.")
-        self.axes = axes
+        self.axes = int(axes) if validate.is_integer(axes) else type(axes)(map(int, pair))
         self.normalize = normalize
 
     def _axis_pair(self, ranks: Sequence[int], shapes: object) -> tuple[int, int]:

@@ -30,17 +30,10 @@ __all__ = [
 _RENORM_KEYS = ("rmax", "rmin", "dmax")
 
 
-def _integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _axes(value: Any, owner: object) -> int | list[int]:
-    """One axis as an int, several as a list."""
-    if _integer(value):
-        return value
-    if isinstance(value, (list, tuple)) and value and all(map(_integer, value)):
-        return list(value)
-    raise TypeError(f"{validate.describe(owner)}: axis must be an int or a list of ints. Received: axis={value!r}.")
+def _axis(value: Any, owner: object) -> int:
+    if not validate.is_integer(value):
+        raise TypeError(f"{validate.describe(owner)}: axis must be an int. Received: axis={value!r}.")
+    return int(value)
 
 
 def _checked_axes(axis: int | Sequence[int], rank: int, owner: object) -> list[int]:
@@ -172,9 +165,7 @@ class BatchNormalization(_Scaled):
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
         )  # fmt: skip
-        if not _integer(axis):
-            raise TypeError(f"{validate.describe(self)}: axis must be an int. Received: axis={axis!r}.")
-        self.axis = axis
+        self.axis = _axis(axis, self)
         self.momentum = momentum
         self.epsilon = epsilon
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -343,7 +334,7 @@ class LayerNormalization(_Scaled):
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
         )  # fmt: skip
-        self.axis = _axes(axis, self)
+        self.axis = validate.axes(axis, self)
         self.epsilon = epsilon
         self.rms_scaling = rms_scaling
 
@@ -413,10 +404,8 @@ class GroupNormalization(_Scaled):
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
         )  # fmt: skip
-        if not _integer(axis):
-            raise TypeError(f"{validate.describe(self)}: axis must be an int. Received: axis={axis!r}.")
+        self.axis = _axis(axis, self)
         self.groups = groups if groups == -1 else validate.positive_int(groups, "groups", self)
-        self.axis = axis
         self.epsilon = epsilon
 
     def build(self, input_shape: NestedShapes) -> None:
@@ -467,8 +456,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
-        _axes(axis, self)
-        self.axis = axis
+        self.axis = validate.axes(axis, self)
         self.epsilon = epsilon
         self.supports_masking = True
 
@@ -508,7 +496,7 @@ class UnitNormalization(Layer):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         self._without_weights()
-        self.axis = _axes(axis, self)
+        self.axis = validate.axes(axis, self)
         self.supports_masking = True
 
     def call(self, inputs: jax.Array) -> jax.Array:

@@ -1,7 +1,6 @@
 """Layers that rearrange entries and compute nothing: the batch axis stays where it is."""
 
 import math
-import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,8 +64,7 @@ class Reshape(Layer):
     def _checked(self, target_shape: object) -> tuple[int | None, ...]:
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (-2,)
         known = [size for size in sizes if size not in (-1, None)]
-        whole = all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in known)
-        if not whole or len(sizes) - len(known) > 1:
+        if not all(validate.is_integer(size) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
             raise ValueError(
                 f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, one of which may be "
                 f"-1. Received: target_shape={target_shape!r}."
@@ -118,11 +116,12 @@ class Permute(Layer):
     def __init__(self, dims: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+        if not all(map(validate.is_integer, dims)) or sorted(dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
                 f"{validate.describe(self)}: dims must hold each axis from 1 to {len(self.dims)} once. "
                 f"Received: dims={dims!r}."
             )
+        self.dims = tuple(map(int, dims))
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -149,7 +148,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(n, numbers.Integral):
+        if not validate.is_integer(n):
             raise TypeError(f"{validate.describe(self)}: n must be an integer. Received: n={n!r}.")
         self.n = validate.positive_int(n, "n", self)
         self.input_spec = InputSpec(ndim=2)

@@ -308,7 +308,7 @@ def _named_or_callable(value: object, table: Mapping[str, Any], name: str, owner
 
 
 def _checked_ngrams(ngrams: object, owner: object) -> int | tuple[int, ...] | None:
-    if ngrams is None or isinstance(ngrams, int):
+    if ngrams is None or validate.is_integer(ngrams):
         return ngrams if ngrams is None else validate.positive_int(ngrams, "ngrams", owner)
     if not isinstance(ngrams, (list, tuple)) or not ngrams:
         raise ValueError(

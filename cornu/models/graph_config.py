@@ -49,7 +49,8 @@ def _write_operation(operation: Operation, kept: set[int]) -> dict[str, Any]:
 
 def _layer_call(node: Node) -> tuple[tuple, dict]:
     """A call's arguments, with the default mode and the missing mask that Keras notes in calls on one tensor alone."""
-    alone = len(node.args) == 1 and (set(node.kwargs) <= {"mask"} or getattr(node.operation, "_graph", None))
+    on_one_tensor = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and set(node.kwargs) <= {"mask"}
+    alone = on_one_tensor or (len(node.args) == 1 and getattr(node.operation, "_graph", None) is not None)
     noted = _unsaid(inspect.signature(node.operation.call)) if alone else {}
     return node.args, noted | node.kwargs
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import initializers, settings, validate
+from cornu import absent, initializers, settings, validate
 from cornu.absent import Explained
 from cornu.core import context, parts
 from cornu.core.configurable import (
@@ -123,9 +123,9 @@ class Optimizer(Explained, Configurable):
             )
         for name, value in unknown.items():
             cls: type = type(self)
-            likely = "'learning_rate'" if name == "lr" else validate.closest(name, constructor_parameters(cls))
+            likely = absent.unknown_argument(name, constructor_parameters(cls))
             raise ValueError(
-                f"{validate.describe(self)}: unknown argument {name!r}. Likely: {likely}. Received: {name}={value!r}."
+                f"{validate.describe(self)}: unknown argument {name!r}. {likely} Received: {name}={value!r}."
             )
 
     def _check_arguments(self) -> None:

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from cornu.core.tracebacks import filtered
 
+
+@filtered
 def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
     """Class numbers as one-hot rows.
 

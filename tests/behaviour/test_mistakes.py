@@ -120,6 +120,23 @@ MISTAKES = {
     "a loss's name": (lambda: line(loss="sparse_crossentropy"), "'sparse_categorical_crossentropy'"),
     "an activation's name": (lambda: layers.Dense(3, "relo"), "'relu'"),
     "an argument's name": (lambda: layers.Dense(3, activations="relu"), "'activations'.*'activation'"),
+    "an argument's older name": (
+        lambda: layers.Conv2D(3, 3, border_mode="same"), "'border_mode'. In Keras 3 .* padding"),
+    "an older name of what is needed": (
+        lambda: layers.Dense(output_dim=3), "'output_dim'. In Keras 3 it is units. units must be given"),
+    "an argument that is gone": (lambda: layers.BatchNormalization(fused=True), "'fused'.*older Keras.*leave it out"),
+    "an older argument of a callback": (
+        lambda: cornu.callbacks.ModelCheckpoint("m.keras", period=2), "'period'.*save_freq, in batches"),
+    "a callback's argument": (lambda: cornu.callbacks.EarlyStopping(monitr="loss"), "'monitr'. Closest: 'monitor'"),
+    "an older argument of fit": (lambda: line().fit(X, Y, nb_epoch=3), "fit.*'nb_epoch'. In Keras 3 it is epochs"),
+    "an older argument of an optimizer": (lambda: cornu.optimizers.SGD(lr=0.1), "'lr'. In Keras 3 it is learning_rate"),
+    "an older argument of a function": (
+        lambda: cornu.Input(batch_input_shape=(2, 3)), "'batch_input_shape'.*batch_shape"),
+    "an argument too few": (lambda: layers.Dense(activation="relu"), "Dense: units must be given"),
+    "a float for a number of units": (
+        lambda: layers.Dense(3.0), "units must be a positive integer.*units=3.0.*Write 3"),
+    "a fraction for a number of epochs": (
+        lambda: line().fit(X, Y, epochs=2.5), "epochs must be an integer.*epochs=2.5"),
     "a layer's name": (lambda: line().get_layer("dens"), "'dens'.*'dense"),
     "a rate in percent": (lambda: layers.Dropout(50), "from 0 to 1"),
     "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).fit(X, Y), r"call compile\(\) before fit"),

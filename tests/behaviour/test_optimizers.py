@@ -548,7 +548,7 @@ def test_variables_of_ones_own_making():
         ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be 2 or more"),
         ({"momentum": 1.5}, "momentum must be from 0 to 1"),
         ({"lr": 0.1}, "unknown argument 'lr'"),
-        ({"clip_norm": 0.1}, "unknown argument 'clip_norm'. Likely: 'clipnorm'"),
+        ({"clip_norm": 0.1}, "unknown argument 'clip_norm'. Closest: 'clipnorm'"),
         ({"learning_rate": "fast"}, "learning_rate must be a number"),
         ({"learning_rate": None}, "learning_rate must be a number"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number"),

@@ -72,7 +72,7 @@ def test_a_function_gives_the_value_of_keras_2(case):
 
 
 def test_all_names_are_there():
-    assert len(K.__all__) == 137 and all(callable(getattr(K, name)) for name in K.__all__)
+    assert len(K.__all__) == 140 and all(callable(getattr(K, name)) for name in K.__all__)
 
 
 def test_a_step_goes_along_the_time_and_stays_where_the_mask_says():
@@ -103,6 +103,21 @@ def test_variables_are_set_read_and_updated():
     assert K.batch_get_value([v, w])[0].tolist() == [1.5, 1.5] and K.eval(w) == 6.0
     with pytest.raises(RuntimeError, match=r"jax\.grad"):
         K.gradients(v, w)
+
+
+def test_a_function_reaches_into_a_model():
+    model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dropout(0.5), cornu.layers.Dense(2), cornu.layers.ReLU()])
+    x = np.ones((4, 3), "float32")
+    inner, last = K.function([model.input], [model.layers[1].output, model.output])([x])
+    np.testing.assert_allclose(last, np.maximum(inner, 0))
+    np.testing.assert_allclose(K.function(model.input, model.output)(x), model.predict(x, verbose=0), rtol=1e-6)
+    by_mode = K.function([model.input, K.learning_phase()], [model.layers[0].output])
+    assert (by_mode([x, 0])[0] == 1).all() and not (by_mode([x, 1])[0] == 1).any()
+    K.set_learning_phase(0)
+    with pytest.raises(RuntimeError, match="training=True"):
+        K.set_learning_phase(1)
+    with pytest.raises(ValueError, match="assign to variables"):
+        K.function([model.input], [model.output], updates=[(x, x)])
 
 
 def test_functions_serve_symbolic_tensors_and_compiled_losses():

@@ -1,6 +1,7 @@
 """What holds of every layer, whatever it computes."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import jax
@@ -166,3 +167,38 @@ def memory(what):
     """Bytes that the process takes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+
+
+# Arguments that are integers in the examples, and may be something else.
+ALSO_OTHERS = {"factor", "fill_value", "oov_token", "seed", "value_range", "vocabulary", "vocabulary_size"}
+
+
+def integers(config):
+    """The arguments that are integers, or several."""
+    several = {key: value if isinstance(value, (list, tuple)) and value else [value] for key, value in config.items()}
+    return [key for key in several.keys() - ALSO_OTHERS if all(type(part) is int for part in several[key])]
+
+
+def with_each(value, change):
+    return type(value)(map(change, value)) if isinstance(value, (list, tuple)) else change(value)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_integer_may_be_numpys_but_no_other_number(name):
+    layer = MADE[name][0]()
+    config = layer.get_config()
+    wrong = []
+    for argument in integers(config):
+        value = config[argument]
+        for good in (np.int64, np.int16):
+            again = type(layer).from_config(config | {argument: with_each(value, good)})
+            assert json.dumps(again.get_config()[argument]) == json.dumps(value)
+        for bad in (float, np.float32, str, lambda n: n + 0.5, lambda n: True, lambda n: float("nan")):
+            given = with_each(value, bad)
+            try:
+                type(layer).from_config(config | {argument: given})
+            except (ValueError, TypeError) as error:
+                wrong += [] if argument in str(error) else [f"{argument}={given}: {error}"]
+            else:
+                wrong.append(f"{argument}={given} is taken")
+    assert not wrong

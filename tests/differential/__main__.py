@@ -8,6 +8,10 @@ python -m tests.differential edges --values 2000                          # oper
 import argparse
 import importlib
 import sys
+from pathlib import Path
+
+# As for pytest, see pyproject.toml: modules of these folders import one another by name.
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("contracts", "parity")]
 
 SEARCHES = {
     "programs": "tests.differential.programs",

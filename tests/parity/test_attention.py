@@ -185,6 +185,19 @@ def test_configs_before_building(arguments):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
+def test_a_call_on_a_list_notes_what_was_given_alone(name):
+    def question(library):
+        library.utils.clear_session(free_memory=False)
+        pair = [library.Input((3, 4)), library.Input((3, 4))]
+        layer = getattr(library.layers, name)()
+        model = library.Model(pair, [layer(pair), layer(pair, training=True)])
+        return [node["kwargs"] for node in model.get_config()["layers"][2]["inbound_nodes"]]
+
+    ours, theirs = both(question)
+    assert ours == theirs == [{}, {"training": True}]
+
+
 def test_group_query_attention_is_named_as_in_keras():
     def question(library):
         library.utils.clear_session(free_memory=False)

@@ -74,21 +74,22 @@ from cornu.ops import (
 from cornu.tree import flatten as _leaves, map_structure as _map_structure
 
 __all__ = [
-    "abs", "all", "any", "arange", "argmax", "argmin", "backend", "batch_dot", "batch_flatten", "batch_get_value",
-    "batch_normalization", "batch_set_value", "bias_add", "binary_crossentropy", "binary_focal_crossentropy",
-    "cast", "cast_to_floatx", "categorical_crossentropy", "categorical_focal_crossentropy", "clear_session",
-    "clip", "concatenate", "constant", "conv1d", "conv2d", "conv2d_transpose", "conv3d", "cos", "count_params",
-    "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "cumprod", "cumsum", "depthwise_conv2d", "dot",
-    "dropout", "dtype", "elu", "epsilon", "equal", "eval", "exp", "expand_dims", "eye", "flatten", "floatx",
-    "foldl", "foldr", "gather", "get_uid", "get_value", "gradients", "greater", "greater_equal", "hard_sigmoid",
+    "abs", "all", "any", "arange", "argmax", "argmin", "backend", "batch_dot", "batch_flatten",
+    "batch_get_value", "batch_normalization", "batch_set_value", "bias_add", "binary_crossentropy",
+    "binary_focal_crossentropy", "cast", "cast_to_floatx", "categorical_crossentropy",
+    "categorical_focal_crossentropy", "clear_session", "clip", "concatenate", "constant", "conv1d", "conv2d",
+    "conv2d_transpose", "conv3d", "cos", "count_params", "ctc_batch_cost", "ctc_decode",
+    "ctc_label_dense_to_sparse", "cumprod", "cumsum", "depthwise_conv2d", "dot", "dropout", "dtype", "elu",
+    "epsilon", "equal", "eval", "exp", "expand_dims", "eye", "flatten", "floatx", "foldl", "foldr", "function",
+    "gather", "get_uid", "get_value", "gradients", "greater", "greater_equal", "hard_sigmoid",
     "image_data_format", "in_top_k", "int_shape", "is_float_dtype", "is_int_dtype", "is_keras_tensor",
-    "is_sparse", "l2_normalize", "less", "less_equal", "log", "map_fn", "max", "maximum", "mean", "min",
-    "minimum", "moving_average_update", "name_scope", "ndim", "not_equal", "one_hot", "ones", "ones_like",
-    "permute_dimensions", "pool2d", "pool3d", "pow", "prod", "random_bernoulli", "random_normal",
+    "is_sparse", "l2_normalize", "learning_phase", "less", "less_equal", "log", "map_fn", "max", "maximum",
+    "mean", "min", "minimum", "moving_average_update", "name_scope", "ndim", "not_equal", "one_hot", "ones",
+    "ones_like", "permute_dimensions", "pool2d", "pool3d", "pow", "prod", "random_bernoulli", "random_normal",
     "random_normal_variable", "random_uniform", "random_uniform_variable", "relu", "repeat", "repeat_elements",
     "reshape", "resize_images", "resize_volumes", "result_type", "reverse", "rnn", "round", "separable_conv2d",
-    "set_epsilon", "set_floatx", "set_image_data_format", "set_value", "shape", "sigmoid", "sign", "sin",
-    "softmax", "softplus", "softsign", "sparse_categorical_crossentropy", "spatial_2d_padding",
+    "set_epsilon", "set_floatx", "set_image_data_format", "set_learning_phase", "set_value", "shape", "sigmoid",
+    "sign", "sin", "softmax", "softplus", "softsign", "sparse_categorical_crossentropy", "spatial_2d_padding",
     "spatial_3d_padding", "sqrt", "square", "squeeze", "stack", "standardize_dtype", "std", "stop_gradient",
     "sum", "switch", "tanh", "temporal_padding", "tile", "to_dense", "transpose", "truncated_normal", "update",
     "update_add", "update_sub", "var", "variable", "zeros", "zeros_like",
@@ -241,6 +242,61 @@ def gradients(loss: Any, variables: Any) -> NoReturn:
         "K.gradients asks a finished tensor for its gradients, which only TensorFlow 1's graphs could tell. Write the "
         "loss as a function and use jax.grad(function)(values)."
     )
+
+
+def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = None) -> Callable:
+    """A function from arrays to what tensors of a functional model are for them, as NumPy arrays.
+
+    Args:
+        inputs: a symbolic tensor, or several; `learning_phase()` at the end stands for the mode, 0 or 1.
+        outputs: a symbolic tensor, or several.
+        updates: must be left out: layers keep what they update themselves.
+        name: the name of the model that computes it.
+
+    Raises:
+        ValueError: if `updates` are given.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2), cornu.layers.Dense(1)])
+        features = K.function([model.input], [model.layers[0].output])
+        print(features([np.ones((5, 3))])[0].shape)  # (5, 2)
+    """
+    if updates:
+        raise ValueError(
+            f"K.function: updates of tensors are of TensorFlow 1; assign to variables. Received: {updates}."
+        )
+    given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    has_mode = not is_keras_tensor(given[-1])
+    model = cornu.Model(given[:-1] if has_mode else given, outputs, name=name)
+
+    def run(values: Any) -> Any:
+        values = list(values) if isinstance(values, (list, tuple)) else [values]
+        training = builtins.bool(values.pop()) if has_mode else None
+        return _map_structure(ops.convert_to_numpy, model(values, training=training))
+
+    return run
+
+
+def learning_phase() -> int:
+    """0, the mode of a call that names none. `training=` of a call says another."""
+    return 0
+
+
+def set_learning_phase(value: int) -> None:
+    """Take 0, which is how it always is; a mode belongs to a call here.
+
+    Args:
+        value: 0.
+
+    Raises:
+        RuntimeError: for any other value, with what to write.
+    """
+    if value != 0:
+        raise RuntimeError(
+            "K.set_learning_phase(1) changed every later call at once. Say it in the call: model(x, training=True). "
+            f"Received: value={value!r}."
+        )
 
 
 # ---------------------------------------------------------------- elementwise
