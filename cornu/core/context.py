@@ -20,7 +20,7 @@ class Context:
     """The ambient values; None everywhere means "nobody said"."""
 
     training: bool | None = None  # the mode of the nearest layer call that named one
-    in_call: bool = False  # whether a layer's call is running
+    callers: tuple = ()  # the layers whose calls are running, outermost first
     autocast: str | None = None  # the dtype in which float variables are read
     path: tuple[str, ...] = ()  # names of the layers and scopes around, outermost first
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first

@@ -28,7 +28,7 @@ class HostLayer(Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         outputs = super().__call__(*args, **kwargs)
-        inside = context.current().in_call or forks.is_forked()
+        inside = bool(context.current().callers) or forks.is_forked()
         return outputs if inside else tree.map_structure(_on_device, outputs)
 
     def _arrays(self, value: object) -> Nested:

@@ -150,6 +150,11 @@ def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
         return " For one sample, add the axis of the batch: x[None]."
     if _fits(shape, wanted[:-1]):
         return f" The last axis, of size {wanted[-1]}, is missing: x[..., None] adds one of size 1."
+    if _fits(shape[:-1], wanted[:-1]) and shape[-1] is not None:
+        return (
+            f" The last axis holds {shape[-1]} values, where {wanted[-1]} were declared: give those, or make the "
+            f"model for {shape[-1]}."
+        )
     if len(shape) == len(wanted) > 2 and wanted != shape and _fits((shape[0], *shape[2:], shape[1]), wanted):
         order = (0, *range(2, len(shape)), 1)
         return f" The axes come in another order: give np.transpose(x, {order})."

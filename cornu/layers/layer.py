@@ -19,13 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import absent, constraints, initializers, regularizers, tree, validate
+from cornu import absent, constraints, initializers, registry, regularizers, tree, validate
 from cornu.core import border, context, dtypes, parts, policy
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
-from cornu.core.tracebacks import explain
+from cornu.core.tracebacks import explain, warn
 from cornu.core.typing import (
     Config,
     ConfigDict,
@@ -263,7 +263,9 @@ class Layer(Operation):
     def _call_scope(self, training: bool | None, symbolic: bool) -> Iterator[None]:
         """The ambient values inside this layer's call, and a note on errors that says where they happened."""
         ambient = context.current()
-        values: dict[str, Any] = {"training": training, "in_call": True, "path": (*ambient.path, self.name)}
+        values: dict[str, Any] = {
+            "training": training, "callers": (*ambient.callers, self), "path": (*ambient.path, self.name),
+        }  # fmt: skip
         values["autocast"] = self._reading_dtype()
         outermost = not symbolic and ambient.losses is None
         if symbolic:
@@ -500,6 +502,7 @@ class Layer(Operation):
         matching = {name: shapes[name] for name in signature.names if name in shapes}
         if len(signature.names) != 1 and matching:
             self.build(**matching)
+            self._tell_of_strangers()
             return
         needed = [p.name for p in signature.parameters.parameters.values() if p.default is p.empty and p.kind < 2]
         if len(needed) > 1:
@@ -508,6 +511,19 @@ class Layer(Operation):
                 f"shape of: name them as some of {', '.join(shapes)}, or take one argument, input_shape."
             )
         self.build(next(iter(shapes.values()), None))
+        self._tell_of_strangers()
+
+    def _tell_of_strangers(self) -> None:
+        """Warn if this layer has weights, and is called by a user's layer that it is no part of."""
+        callers = context.current().callers
+        if not callers or registry.is_builtin(type(callers[-1])) or not self._variables:
+            return
+        if not any(part is self for caller in callers for part in caller._flatten_layers()):
+            warn(
+                f"{validate.describe(self)} is no part of {validate.describe(callers[-1])}, whose call() calls it: its "
+                "weights are neither trained nor saved, and new each time if call() makes it. Make it in __init__(): "
+                f"self.{self.name} = {type(self).__name__}(...)."
+            )
 
     def get_build_config(self) -> ConfigDict | None:
         """The shapes this layer was built with, as Keras writes them."""

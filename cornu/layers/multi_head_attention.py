@@ -321,9 +321,21 @@ class MultiHeadAttention(_HeadedAttention):
         if positions is not None:  # several attended axes are counted through in order
             masks.append(positions.reshape(*targets, *sources))
         if attention_mask is not None:
+            self._check_pairs(attention_mask, targets, sources)
             masks.append(attention_mask.astype(bool))
         rank = query.ndim + count
         return _all_of([_spread(m, rank, 2 * count) for m in masks])
+
+    def _check_pairs(self, mask: jax.Array, targets: list, sources: list) -> None:
+        """Refuse a mask that is not one of pairs of positions."""
+        wanted = (*targets, *sources)
+        sizes = zip(reversed(mask.shape), reversed(wanted), strict=False)
+        if any(isinstance(a, int) and isinstance(b, int) and a not in (1, b) for a, b in sizes):
+            raise ValueError(
+                f"{validate.describe(self)}: attention_mask says for each pair of a query and a value whether it "
+                f"counts, so its shape must end in {wanted}. Received: shape={mask.shape}. One value for each "
+                "step, of shape (batch, steps), is a query_mask or a value_mask."
+            )
 
     def _side_mask(self, mask: jax.Array, count: int, name: str, before: int = 0, after: int = 0) -> jax.Array:
         """(B, positions...) with axes of size 1 before or after the positions."""

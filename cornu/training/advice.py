@@ -197,7 +197,7 @@ def loss_that_is_no_number(case: Case) -> str | None:
             kind = "NaN" if np.isnan(leaf[~np.isfinite(leaf)][0]) else "infinity"
             return (
                 f"{start} {name} holds {kind} (first in {place}). Leave such rows out or fill them in, for example "
-                "x = np.nan_to_num(x), and make a new model, since its weights are NaN now."
+                f"{name} = np.nan_to_num({name}), and make a new model, since its weights are NaN now."
             )
     return f"{start} {_of_masked_rows(case) or _of_large_steps(case)}"
 

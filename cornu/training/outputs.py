@@ -54,7 +54,9 @@ def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
     if isinstance(given, (list, tuple)) and len(given) == 1 and what != "metrics":
         return given[0]
     if isinstance(given, (list, tuple)) and what in ("loss", "loss_weights"):
-        raise ValueError(f"The model has one output, but {what} is a list of {len(given)}. Received: {what}={given!r}.")
+        raise ValueError(
+            f"The model has one output, but {what} is a list of {len(given)}. Give one. Received: {what}={given!r}."
+        )
     return given
 
 

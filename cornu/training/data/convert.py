@@ -95,7 +95,7 @@ def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
         more = f", and so on, {len(lengths)} arrays in all" if len(lengths) > len(few) else ""
         raise ValueError(
             f"{owner}: all arrays must have the same number of samples. Received: {', '.join(few)}{more}."
-            + _about_lists(parts)
+            + (_about_lists(parts) or " Look for rows that were left out of one of them alone.")
         )
     length = next(iter(lengths.values()))
     if length == 0:
