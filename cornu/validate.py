@@ -97,6 +97,11 @@ def non_negative_int(value: object, name: str, owner: object) -> int:
     return _integer(value, 0, "an integer of zero or more", name, owner)
 
 
+def one_or_several(value: Any) -> tuple[Any, ...]:
+    """An integer, or several things in a sequence, as a tuple."""
+    return (operator.index(value),) if is_integer(value) else tuple(value)
+
+
 def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1) -> tuple[int, ...]:
     """`value` as a tuple of `rank` ints, where one int stands for all of them."""
     values = (value,) * rank if is_integer(value) else value

@@ -156,7 +156,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         refuse_quantization(quantization_config or gptq_unpacked_column_size, self)
         _parse(equation, self)
         self.equation = equation
-        self.output_shape = (int(output_shape),) if validate.is_integer(output_shape) else tuple(output_shape)
+        self.output_shape = validate.one_or_several(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
         self.kernel_initializer = initializers.get(kernel_initializer)

@@ -156,7 +156,7 @@ class Normalization(Layer):
 
 
 def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
-    axes = () if axis is None else (axis,) if validate.is_integer(axis) else tuple(axis)
+    axes = () if axis is None else validate.one_or_several(axis)
     if not all(map(validate.is_integer, axes)):
         raise ValueError(f"{validate.describe(owner)}: axis must be an integer or several. Received: axis={axis!r}.")
     if 0 in axes:

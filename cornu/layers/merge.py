@@ -367,7 +367,9 @@ class Dot(_Joining):
         if len(pair) != 2 or not all(map(validate.is_integer, pair)):
             kind = ValueError if isinstance(axes, (int, list, tuple)) else TypeError
             raise kind(f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}.")
-        self.axes = int(axes) if validate.is_integer(axes) else type(axes)(map(int, pair))
+        self.axes: int | Sequence[int] = list(map(int, pair)) if isinstance(axes, list) else tuple(map(int, pair))
+        if validate.is_integer(axes):
+            self.axes = int(axes)
         self.normalize = normalize
 
     def _axis_pair(self, ranks: Sequence[int], shapes: object) -> tuple[int, int]:

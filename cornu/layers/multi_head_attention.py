@@ -212,9 +212,8 @@ class MultiHeadAttention(_HeadedAttention):
         self.num_heads = validate.positive_int(num_heads, "num_heads", self)
         self.key_dim = validate.positive_int(key_dim, "key_dim", self)
         self.value_dim = self.key_dim if value_dim is None else validate.positive_int(value_dim, "value_dim", self)
-        self.output_shape = (int(output_shape),) if validate.is_integer(output_shape) else output_shape
-        self.output_shape = None if self.output_shape is None else tuple(self.output_shape)
-        self.attention_axes = (int(attention_axes),) if validate.is_integer(attention_axes) else attention_axes
+        self.output_shape = None if output_shape is None else validate.one_or_several(output_shape)
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
         self._activity_regularizer = regularizers.get(activity_regularizer)
 
     def get_config(self) -> ConfigDict:

@@ -50,7 +50,7 @@ def _fit_text(source=None, hooks=False, validation=None, callbacks=(), **argumen
         arguments["callbacks"] = callbacks
     checks = {
         "arrays": "(inputs(4, 8), labels(4, 9))",
-        "weighted": "(inputs(4, 8), labels(4, 9), weights_of_rows(4))",
+        "weighted": "(inputs(7, 8), labels(7, 9), weights_of_rows(7))",
         "generator": "generator(inputs(4, 8), labels(4, 9), rows=4)",
         "dataset": "dataset(inputs(4, 8), labels(4, 9), rows=4)",
     }
@@ -76,6 +76,7 @@ def _evaluate(source=None, hooks=False, **arguments: Any) -> str:
 
 
 def _on_batch(verb: str, rows: int = 3, sample_weight: bool = False) -> str:
+    rows = 7 if sample_weight else rows  # more than there are steps, on which Keras lays weights of as many rows
     weights = f", sample_weight=weights_of_rows({rows})" if sample_weight else ""
     return f"see('{verb}', model.{verb}(inputs({rows}), labels({rows}){weights}, return_dict=True))"
 

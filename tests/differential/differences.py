@@ -96,7 +96,7 @@ TABLE = [
     ),
     Row(
         "Weights of rows go with masks of time steps:",
-        "in Keras they do not fit together.",
+        "in Keras they do not fit together, or fall on the steps where there are as many of those.",
         lambda f: f.theirs_refuse("Incompatible shapes for broadcasting"),
     ),
     Row(
