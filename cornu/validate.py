@@ -74,8 +74,8 @@ def is_integer(value: object) -> TypeGuard[int]:
 
 def _integer(value: object, minimum: int, wanted: str, name: str, owner: object) -> int:
     if not is_integer(value) or operator.index(value) < minimum:
-        whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1
-        cure = f" Write {int(value)}." if whole and value >= minimum else ""
+        whole = isinstance(value, (float, np.floating)) and value >= minimum and value.is_integer()
+        cure = f" Write {value:.0f}." if whole else ""
         raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.{cure}")
     return operator.index(value)
 
