@@ -7,7 +7,7 @@ the kernel does not widen, as in TensorFlow's `tf.image.resize` without antialia
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -52,18 +52,22 @@ def resized(image: np.ndarray, height: int, width: int, interpolation: str) -> n
         width: columns of the result.
         interpolation: one of `INTERPOLATIONS`.
     """
-    rows = _along(image, taps(image.shape[0], height, interpolation), 0)
-    return _along(rows, taps(image.shape[1], width, interpolation), 1)
+    columns, channels = image.shape[1:]
+    down, across = taps(image.shape[0], height, interpolation), taps(columns, width, interpolation)
+    rows = _sum(
+        np.multiply(image[places].reshape(height, -1), weights[:, None], dtype="float32", casting="same_kind")
+        for places, weights in zip(down.places.T, down.weights.T, strict=True)
+    ).reshape(height, columns, channels)
+    return _sum(
+        np.take(rows, places, 1).reshape(height, -1) * np.repeat(weights, channels)
+        for places, weights in zip(across.places.T, across.weights.T, strict=True)
+    ).reshape(height, width, channels)
 
 
-def _along(image: np.ndarray, taken: Taps, axis: int) -> np.ndarray:
-    """The weighted sums along one axis."""
-    shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-    total: np.ndarray | None = None
-    for places, weights in zip(taken.places.T, taken.weights.T, strict=True):
-        part = np.multiply(np.take(image, places, axis), weights.reshape(shape), dtype="float32", casting="same_kind")
-        total = part if total is None else np.add(total, part, out=total)
-    assert total is not None
+def _sum(parts: Iterator[np.ndarray]) -> np.ndarray:
+    total = next(parts)
+    for part in parts:
+        total += part
     return total
 
 
