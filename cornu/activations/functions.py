@@ -3,8 +3,6 @@
 Every other name of this namespace is the operation itself, imported in `__init__`.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -12,7 +10,7 @@ from cornu import ops
 from cornu.core.operation import Tensor, op
 
 
-def linear(x: object) -> Any:
+def linear(x: object) -> Tensor:
     """The identity: returns `x` as it is.
 
     Example:
@@ -22,7 +20,7 @@ def linear(x: object) -> Any:
     return x
 
 
-def exponential(x: object) -> Any:
+def exponential(x: object) -> Tensor:
     """`exp(x)`.
 
     Example:
@@ -32,7 +30,7 @@ def exponential(x: object) -> Any:
     return ops.exp(x)
 
 
-def gelu(x: object, approximate: bool = False) -> Any:
+def gelu(x: object, approximate: bool = False) -> Tensor:
     """Gaussian error linear unit, `x * P(X <= x)` for a standard normal `X` (Hendrycks and Gimpel, 2016).
 
     Args:
@@ -47,7 +45,7 @@ def gelu(x: object, approximate: bool = False) -> Any:
 
 
 @op
-def mish(x: Tensor) -> Any:
+def mish(x: Tensor) -> Tensor:
     """`x * tanh(softplus(x))` (Misra, 2019, https://arxiv.org/abs/1908.08681).
 
     Example:
@@ -58,7 +56,7 @@ def mish(x: Tensor) -> Any:
 
 
 @op(class_name="ReLU")  # Keras's files tell it from the operation of the same name
-def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
     """Rectified linear unit: `max(x, 0)`, or its general form.
 
     `f(x) = max_value` where `x >= max_value`, `x` where `threshold < x < max_value`, and

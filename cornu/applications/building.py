@@ -7,12 +7,12 @@ public function of a member from the two; members with arguments of their own ca
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from cornu import activations, layers, settings, validate
 from cornu.applications import pretrained
 from cornu.core.symbolic import KerasTensor, is_keras_tensor, node_of
-from cornu.core.typing import ActivationLike
+from cornu.core.typing import ActivationLike, Function
 from cornu.models import Model
 
 Body = Callable[[KerasTensor], KerasTensor]
@@ -67,6 +67,22 @@ def application(plan: Plan, body: Body, top: Callable, bottom: Callable) -> Mode
     return model
 
 
+class Application(Protocol):
+    """A public function that makes models of one kind, with the arguments that all of them take."""
+
+    def __call__(
+        self,
+        include_top: bool = True,
+        weights: str | os.PathLike | None = "imagenet",
+        input_tensor: KerasTensor | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: ActivationLike = "softmax",
+        name: str = ...,
+    ) -> Model: ...
+
+
 def constructor(
     kind: str,
     body: Body,
@@ -78,7 +94,7 @@ def constructor(
     before: Callable | None = None,
     top: Callable | None = None,
     bottom: Callable | None = None,
-) -> Callable[..., Model]:
+) -> Application:
     """The public function that makes models of one kind.
 
     Args:
@@ -128,7 +144,7 @@ Returns:
 """
 
 
-def named(build: Callable, kind: str, paper: str, home: Callable, more: str = "") -> Callable:
+def named(build: Function, kind: str, paper: str, home: Callable, more: str = "") -> Function:
     """`build` under its public name, with a docstring, as a function of the module that `home` is from."""
     build.__name__ = build.__qualname__ = kind
     build.__module__ = getattr(home, "func", home).__module__

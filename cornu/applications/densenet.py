@@ -1,13 +1,12 @@
 """DenseNet: each block adds 32 channels to all that came before (Huang et al., 2016, arXiv 1608.06993, table 1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cornu import layers
-from cornu.applications.building import channel_axis, channels_of, constructor
+from cornu.applications.building import Application, channel_axis, channels_of, constructor
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.resnet import normalized, rectified
 from cornu.core.symbolic import KerasTensor
-from cornu.models import Model
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
 
@@ -30,7 +29,7 @@ def _transition(x: KerasTensor, name: str) -> KerasTensor:
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 
-def _densenet(kind: str, depths: Sequence[int]) -> Callable[..., Model]:
+def _densenet(kind: str, depths: Sequence[int]) -> Application:
     """The constructor of the DenseNet with these numbers of blocks in its four stacks."""
 
     def body(x: KerasTensor) -> KerasTensor:

@@ -6,10 +6,18 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cornu import layers
-from cornu.applications.building import Plan, channel_axis, channels_of, classifier, constructor, same_padding, whole
+from cornu.applications.building import (
+    Application,
+    Plan,
+    channel_axis,
+    channels_of,
+    classifier,
+    constructor,
+    same_padding,
+    whole,
+)
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
-from cornu.models import Model
 
 __all__ = [
     "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5",
@@ -133,7 +141,7 @@ def _scaled(image: KerasTensor, plan: Plan) -> KerasTensor:
     return layers.Rescaling([1.0 / math.sqrt(d) for d in _DEVIATION])(x) if plan.published else x
 
 
-def _efficientnet(kind: str, width: float, depth: float, size: int, dropout: float) -> Callable[..., Model]:
+def _efficientnet(kind: str, width: float, depth: float, size: int, dropout: float) -> Application:
     """The constructor of one scale."""
     stages = [s._replace(filters=whole(s.filters * width), repeats=math.ceil(s.repeats * depth)) for s in _STAGES]
     blocks = sum(stage.repeats for stage in stages)

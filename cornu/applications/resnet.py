@@ -1,12 +1,11 @@
 """ResNet: blocks of three convolutions around a shortcut (He et al., 2015, arXiv 1512.03385, table 1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cornu import layers
-from cornu.applications.building import channel_axis, constructor
+from cornu.applications.building import Application, channel_axis, constructor
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
-from cornu.models import Model
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
@@ -44,7 +43,7 @@ def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -
     return rectified(x, f"{name}_out")
 
 
-def _resnet(kind: str, depths: Sequence[int]) -> Callable[..., Model]:
+def _resnet(kind: str, depths: Sequence[int]) -> Application:
     """The constructor of the ResNet with these numbers of blocks in its four stacks."""
 
     def body(x: KerasTensor) -> KerasTensor:

@@ -1,13 +1,12 @@
 """ResNet V2: normalization and ReLU come before each convolution (He et al., 2016, arXiv 1603.05027)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cornu import layers
-from cornu.applications.building import constructor
+from cornu.applications.building import Application, constructor
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.resnet import WIDTHS, normalized, padded, rectified
 from cornu.core.symbolic import KerasTensor
-from cornu.models import Model
 
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
 
@@ -28,7 +27,7 @@ def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -
     return layers.Add(name=f"{name}_out")([around, x])
 
 
-def _resnet(kind: str, depths: Sequence[int]) -> Callable[..., Model]:
+def _resnet(kind: str, depths: Sequence[int]) -> Application:
     """The constructor of the ResNet V2 with these numbers of blocks in its four stacks."""
 
     def body(x: KerasTensor) -> KerasTensor:

@@ -1,12 +1,11 @@
 """VGG: stacks of 3 × 3 convolutions, each stack halved by a maximum (Simonyan & Zisserman, 2014, arXiv 1409.1556)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cornu import layers
-from cornu.applications.building import Plan, constructor, pooled_unnamed, predictions
+from cornu.applications.building import Application, Plan, constructor, pooled_unnamed, predictions
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
-from cornu.models import Model
 
 __all__ = ["VGG16", "decode_predictions", "preprocess_input"]
 
@@ -20,7 +19,7 @@ def _top(x: KerasTensor, plan: Plan) -> KerasTensor:
     return predictions(x, plan)
 
 
-def vgg(kind: str, depths: Sequence[int]) -> Callable[..., Model]:
+def vgg(kind: str, depths: Sequence[int]) -> Application:
     """The constructor of the VGG with these numbers of convolutions in its five blocks."""
 
     def body(x: KerasTensor) -> KerasTensor:

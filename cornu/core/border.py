@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree
-from cornu.core.typing import recently_cached
+from cornu.core.typing import Tensor, recently_cached
 
 _WATCHED = 2e-4  # seconds
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
@@ -26,7 +26,7 @@ _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex1
 AS_THEY_ARE: set[type] = {bool, int, float, complex, type(None)}
 
 
-def to_tensor(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> Any:
+def to_tensor(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> Tensor:
     """`value` as a JAX array; Python numbers, NumPy's scalars and None are left as they are.
 
     Args:

@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import jax
 import numpy as np
@@ -51,9 +51,7 @@ class Configurable:
 
     config_optional: tuple[str, ...] = ()  # left out of the config while None
     config_skip: tuple[str, ...] = ()  # never in the config
-    _noted_arguments: Mapping[str, Any] = types.MappingProxyType(
-        {}
-    )  # arguments that are plain data, of classes that note them
+    _noted_arguments: Config = types.MappingProxyType({})  # arguments that are plain data, of classes that note them
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -82,7 +80,7 @@ class Configurable:
         return config
 
     @classmethod
-    def from_config(cls, config: Config) -> Any:
+    def from_config(cls, config: Config) -> Self:
         """An object equal to the one whose `get_config` gave `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
 
@@ -100,7 +98,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
-def plain_arguments(cls: type, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def plain_arguments(cls: type, args: tuple, kwargs: Config) -> ConfigDict:
     """The arguments of a call of the constructor, its defaults included, that are plain data."""
     try:
         bound = _constructor(cls).bind(None, *args, **kwargs)
@@ -323,7 +321,7 @@ def deserialize_keras_object(
     config: object,
     custom_objects: CustomObjects | None = None,
     safe_mode: bool = True,
-    module_objects: Mapping[str, Any] | None = None,
+    module_objects: Config | None = None,
 ) -> Any:
     """The object that `serialize_keras_object` wrote down as `config`.
 
@@ -467,7 +465,7 @@ class Catalogue:
         objects: dictionary from every accepted name to a class or a function.
     """
 
-    def __init__(self, kind: str, objects: Mapping[str, Any]):
+    def __init__(self, kind: str, objects: Config):
         self.kind = kind
         self.objects = dict(objects)
 

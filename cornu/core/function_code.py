@@ -21,6 +21,7 @@ import numpy as np
 import cornu
 from cornu import registry, settings
 from cornu.core import allocation, context, tracebacks
+from cornu.core.typing import ConfigDict
 
 CLASS_NAME = "__lambda__"
 _PYTHON = ".".join(map(str, sys.version_info[:2]))
@@ -99,7 +100,7 @@ def _made(config: Any, values: Callable[[Any], Any]) -> types.FunctionType:
     return types.FunctionType(code, _known_names(), code.co_name, defaults, cells)
 
 
-def _known_names() -> dict[str, Any]:
+def _known_names() -> ConfigDict:
     """The names that a function from a file finds: Python's own, the libraries that models use, custom objects."""
     libraries = {"keras": cornu, "cornu": cornu, "ops": cornu.ops, "np": np, "numpy": np, "jnp": jnp}
     return {"__builtins__": builtins, **libraries, **registry.custom_objects_in_scope()}

@@ -7,10 +7,12 @@ their masks live in one table keyed by the identity of the tracer, and an entry 
 import weakref
 from typing import Any
 
+from cornu.core.typing import Nested, Tensor
+
 _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
-def get_mask(x: object) -> Any:
+def get_mask(x: object) -> Tensor:
     """The mask that belongs to `x`, or None."""
     mask = getattr(x, "_keras_mask", None)
     if mask is not None or not _masks:
@@ -19,7 +21,7 @@ def get_mask(x: object) -> Any:
     return entry[1] if entry is not None and entry[0]() is x else None
 
 
-def set_mask(x: Any, mask: Any) -> None:
+def set_mask(x: Nested, mask: Nested) -> None:
     """Make `mask` the mask of `x`; None takes the mask away."""
     if mask is None and get_mask(x) is None:
         return
@@ -41,7 +43,7 @@ def _set_in_table(x: object, mask: object) -> None:
     _masks[key] = (reference, mask)
 
 
-def require_steps(mask: Any, steps: tuple, owner: str) -> None:
+def require_steps(mask: Nested, steps: tuple, owner: str) -> None:
     """Raise ValueError unless `mask` has the shape `steps`, (batch, time)."""
     shape = tuple(mask.shape)
     if len(shape) != len(steps) or any(size not in (1, wanted) for size, wanted in zip(shape, steps, strict=True)):

@@ -57,34 +57,34 @@ class Operation(Explained, Configurable):
         """The calls on symbolic tensors recorded so far."""
         return self.__dict__.setdefault("_nodes", [])
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         return self.call(*args, **kwargs)
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Nested:
         """The computation on arrays; subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} must define call().")
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Infer the outputs and record a node."""
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
 
-    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Any:
+    def unrecorded_call(self, *args: Any, **kwargs: Any) -> Nested:
         """The outputs of a call on symbolic tensors that becomes no part of a graph."""
         return self.compute_output_spec(*args, **kwargs)
 
-    def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+    def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Nested:
         """Run `fn` so that its intermediate values are computed again for the gradient."""
         return jax.checkpoint(fn)(*args, **kwargs)
 
-    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Refuse: cornu computes with floating-point numbers."""
         raise ValueError(f'{type(self).__name__} "{self.name}" has no quantized form.')
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
         """The symbolic outputs for symbolic inputs, found by running `call` abstractly."""
         return output_spec(self.call, *args, **kwargs)
 
@@ -96,13 +96,13 @@ class Operation(Explained, Configurable):
         return self.nodes[0]
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Nested:
         """The symbolic input of the first call."""
         tensors = self._first_node("input").input_tensors
         return tensors[0] if len(tensors) == 1 else tensors
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Nested:
         """The symbolic output of the first call."""
         return self._first_node("output").outputs
 
@@ -120,7 +120,7 @@ class OpFunction(Protocol):
     spec: Callable | None
     flow: "_Flow"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Nested: ...
 
 
 class FunctionOperation(Operation):
@@ -136,11 +136,11 @@ class FunctionOperation(Operation):
         """The name in files: `Mean` for `mean`."""
         return self.function.class_name
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Nested:
         """Run the function on arrays."""
         return self.function(*args, **kwargs, **self.settings)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
         """Infer the outputs by the function's own spec, else abstractly."""
         spec = self.function.spec
         if spec is not None:
@@ -185,7 +185,7 @@ class _Flow:
             if any_symbolic(value):
                 raise TypeError(f"{self.owner}: {name} needs values, which a symbolic tensor lacks. Received: {value}.")
 
-    def convert(self, name: str, value: Any) -> Any:
+    def convert(self, name: str, value: Any) -> Nested:
         """The value for parameter `name`, as a JAX array where a tensor is expected."""
         kind = self.kinds.get(name)
         if kind is None:

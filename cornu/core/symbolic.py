@@ -22,6 +22,7 @@ from jax import export
 
 from cornu import registry, tree, validate
 from cornu.core import context, dtypes
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable, functional
 
 
@@ -270,7 +271,7 @@ def _unknown_size() -> Any:
     return export.symbolic_shape("n")[0]
 
 
-def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
+def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Nested:
     """What `fn` would return, with a `KerasTensor` in the place of each array.
 
     `fn` runs abstractly: nothing is computed, and whatever it assigns to variables is dropped.
@@ -334,7 +335,7 @@ def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
                 yield dict(zip(places, chosen, strict=True))
 
 
-def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | None = None) -> Any:
+def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | None = None) -> Nested:
     """Run `fn` abstractly with `size` in the place of every unknown dimension that is not `told`."""
     leaves = tree.flatten((args, kwargs))
     statics: list = []  # what fn returned, arrays taken out
@@ -362,15 +363,15 @@ def _abstract(x: KerasTensor, place: int, size: Any, told: dict) -> jax.ShapeDty
     return jax.ShapeDtypeStruct(tuple(shape), dtypes.as_computed(x.dtype))
 
 
-def _merge(a: Any, b: Any) -> Any:
+def _merge(a: Any, b: Any) -> Nested:
     """The common spec of one output at two sizes: dimensions that differ are unknown."""
     if not isinstance(a, jax.ShapeDtypeStruct):
         return a
     return KerasTensor([p if p == q else None for p, q in zip(a.shape, b.shape, strict=True)], a.dtype)
 
 
-def _to_spec(structure: Any) -> Any:
-    def convert(x: Any) -> Any:
+def _to_spec(structure: Any) -> Nested:
+    def convert(x: Any) -> Nested:
         if not isinstance(x, jax.ShapeDtypeStruct):
             return x
         return KerasTensor([d if isinstance(d, int) else None for d in x.shape], x.dtype)

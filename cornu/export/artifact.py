@@ -21,7 +21,7 @@ from jax import export
 
 from cornu import validate
 from cornu.core import budget, dtypes
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Nested
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
@@ -95,7 +95,7 @@ class Artifact:
         """The other tracked variables."""
         return [v for v in self.variables if not v.trainable]
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any) -> Nested:
         return next(iter(self.endpoints.values()))(*args)
 
     def __getattr__(self, name: str) -> Any:
@@ -128,7 +128,7 @@ class Endpoint:
         self._call: Callable = exported.call
         self._compiled: Callable = jax.jit(exported.call, compiler_options=xla.compiler_options() or None)
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any) -> Nested:
         given = self._checked(args)
         weights = {name: stablehlo.to_bits(v._own()) for name, v in self._variables.items()}
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((weights, given)))
@@ -154,7 +154,7 @@ class Endpoint:
         arrays = zip(values, leaves, self.inputs, strict=True)
         return jax.tree.unflatten(structure, [self._array(x, leaf, entry) for x, leaf, entry in arrays])
 
-    def _array(self, x: Any, wanted: Any, entry: ConfigDict) -> jax.Array:
+    def _array(self, x: Nested, wanted: Any, entry: ConfigDict) -> jax.Array:
         x = x.value if isinstance(x, Variable) else x if hasattr(x, "shape") else np.asarray(x)
         fits = len(x.shape) == len(wanted.shape) and all(
             not isinstance(size, int) or size == given for size, given in zip(wanted.shape, x.shape, strict=True)
@@ -167,7 +167,7 @@ class Endpoint:
         return jnp.asarray(x, wanted.dtype)
 
 
-def _in_order(given: Any, expected: Any) -> list:
+def _in_order(given: Nested, expected: Any) -> list:
     """The arrays of `given` in JAX's order; TypeError unless it has the structure of `expected`."""
     keys: Sequence
     if isinstance(expected, dict):
@@ -284,7 +284,7 @@ _SCHEMA = {
 }
 
 
-def _fits(value: Any, form: Any) -> bool:
+def _fits(value: Nested, form: Any) -> bool:
     """Whether plain data have a form: a type, a tuple of them, `[form of each]`, `{str: form of each}` or keys."""
     if isinstance(form, list):
         return isinstance(value, list) and all(_fits(item, form[0]) for item in value)

@@ -12,6 +12,7 @@ import jax
 from cornu import settings, tree, validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Nested
 
 Signature = tuple[Any, ...]
 
@@ -32,7 +33,7 @@ def given(signature: Any, owner: object, names: Sequence[str] = ()) -> Signature
     return jax.tree.unflatten(structure, [_described(x, n, owner) for x, n in zip(leaves, names, strict=True)])
 
 
-def _described(x: Any, name: str, owner: object) -> KerasTensor:
+def _described(x: Nested, name: str, owner: object) -> KerasTensor:
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if shape is None or isinstance(x, type):
         raise ValueError(
@@ -68,7 +69,7 @@ def for_layer(layer: Any, signature: Any = None) -> Signature:
     return arguments
 
 
-def _checked_text(structure: Any, owner: object) -> Any:
+def _checked_text(structure: Nested, owner: object) -> Any:
     return jax.tree.map(lambda x: _numeric(x, owner), structure)
 
 
@@ -97,7 +98,7 @@ def input_names(signature: Signature) -> list[str]:
     return names
 
 
-def named(structure: Any, names: Sequence[str] | None, otherwise: str) -> list[str]:
+def named(structure: Nested, names: Sequence[str] | None, otherwise: str) -> list[str]:
     """A name for each array of a structure: those given, else its keys and positions after `otherwise`."""
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(structure)[0]]
     if names is not None and len(set(names)) == len(names) == len(paths):

@@ -18,7 +18,7 @@ from jax import export, lax
 
 from cornu import validate
 from cornu.core import context
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable, functional, values_of
 from cornu.export import sizes
 from cornu.export.signature import Signature
@@ -162,12 +162,12 @@ def is_foreign(dtype: DTypeLike) -> bool:
     return np.dtype(dtype).isbuiltin != 1
 
 
-def to_bits(x: Any) -> Any:
+def to_bits(x: Nested) -> Tensor:
     """An array as files and exported functions hold it."""
     return lax.bitcast_convert_type(x, _BITS[x.dtype.itemsize]) if is_foreign(x.dtype) else x
 
 
-def from_bits(x: Any, dtype: DTypeLike) -> Any:
+def from_bits(x: Nested, dtype: DTypeLike) -> Tensor:
     """The opposite of `to_bits`."""
     return lax.bitcast_convert_type(x, dtype) if is_foreign(jnp.dtype(dtype)) else x
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import Tensor
 
 # Each format by how its four numbers become left, top, right, bottom, and how those become its own four again.
 _FORMS: dict[str, tuple[Callable, Callable]] = {
@@ -105,6 +106,6 @@ def _times(corners: tuple, height: object, width: object) -> tuple[jax.Array, ..
     return left * width, top * height, right * width, bottom * height
 
 
-def _inside(corners: tuple, height: Any, width: Any) -> tuple[jax.Array, ...]:
+def _inside(corners: tuple, height: Tensor, width: Tensor) -> tuple[jax.Array, ...]:
     left, top, right, bottom = corners
     return jnp.clip(left, 0, width), jnp.clip(top, 0, height), jnp.clip(right, 0, width), jnp.clip(bottom, 0, height)

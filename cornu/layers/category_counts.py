@@ -3,19 +3,18 @@
 A category outside of the vector counts nowhere. The one body serves NumPy and JAX arrays.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import dtypes
+from cornu.core.typing import Tensor
 from cornu.layers.host import numpy_for
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
+def encode(indices: Tensor, mode: str, depth: int, dtype: str, weights: Tensor = None) -> Tensor:
     """Integer categories in one of the output modes of preprocessing layers.
 
     Args:
@@ -42,7 +41,7 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
     return (counts > 0 if mode == "multi_hot" else counts).astype(kept)
 
 
-def count_rows(rows: np.ndarray, indices: np.ndarray, shape: tuple[int, int], weights: Any = None) -> np.ndarray:
+def count_rows(rows: np.ndarray, indices: np.ndarray, shape: tuple[int, int], weights: Tensor = None) -> np.ndarray:
     """How often (or with what sum of weights) each integer occurs in each row: an array of `shape` (rows, depth)."""
     inside = (indices >= 0) & (indices < shape[1])
     weights = None if weights is None else weights[inside]
@@ -50,7 +49,7 @@ def count_rows(rows: np.ndarray, indices: np.ndarray, shape: tuple[int, int], we
     return np.bincount(places, weights, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _count_numpy(indices: np.ndarray, depth: int, weights: Any) -> np.ndarray:
+def _count_numpy(indices: np.ndarray, depth: int, weights: Tensor) -> np.ndarray:
     outer, length = indices.shape[:-1], indices.shape[-1]
     number = int(np.prod(outer))
     rows = np.repeat(np.arange(number), length)
@@ -58,7 +57,7 @@ def _count_numpy(indices: np.ndarray, depth: int, weights: Any) -> np.ndarray:
     return count_rows(rows, indices.ravel(), (number, depth), flat).reshape(*outer, depth)
 
 
-def _count_jax(indices: jax.Array, depth: int, weights: Any) -> jax.Array:
+def _count_jax(indices: jax.Array, depth: int, weights: Tensor) -> jax.Array:
     weights = jnp.ones(indices.shape, "float32") if weights is None else jnp.broadcast_to(weights, indices.shape)
     places = jnp.where(indices < 0, depth, indices)  # beyond the end, where it is dropped
 

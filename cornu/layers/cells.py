@@ -15,7 +15,15 @@ import jax.numpy as jnp
 
 from cornu import activations, constraints, initializers, random, regularizers, tree, validate
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ActivationLike, ConstraintLike, DTypeLike, InitializerLike, Nested, RegularizerLike
+from cornu.core.typing import (
+    ActivationLike,
+    ConstraintLike,
+    DTypeLike,
+    InitializerLike,
+    Nested,
+    RegularizerLike,
+    Tensor,
+)
 from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
@@ -120,20 +128,20 @@ class DropoutRNNCell:
     _dropout_mask: Any = None
     _recurrent_dropout_mask: Any = None
 
-    def _draw_mask(self, rate: float, like: jax.Array) -> Any:
+    def _draw_mask(self, rate: float, like: jax.Array) -> Tensor:
         if rate == 0:
             return None
         count = self.gate_count if self.implementation == 1 else 1
         masks = [random.dropout(jnp.ones_like(like), rate, seed=self.seed_generator) for _ in range(count)]
         return masks[0] if count == 1 else masks
 
-    def get_dropout_mask(self, step_input: jax.Array) -> Any:
+    def get_dropout_mask(self, step_input: jax.Array) -> Tensor:
         """The mask of the inputs: an array, a list with one a gate, or None without dropout."""
         if self._dropout_mask is None:
             self._dropout_mask = self._draw_mask(self.dropout, step_input)
         return self._dropout_mask
 
-    def get_recurrent_dropout_mask(self, step_input: jax.Array) -> Any:
+    def get_recurrent_dropout_mask(self, step_input: jax.Array) -> Tensor:
         """The mask of the hidden state, in the same form."""
         if self._recurrent_dropout_mask is None:
             self._recurrent_dropout_mask = self._draw_mask(self.recurrent_dropout, step_input)
@@ -217,7 +225,7 @@ class GatedCell(DropoutRNNCell, Layer):
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.gate_count * self.units,)
 
-    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Any:
+    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Tensor:
         return self.bias_initializer(shape, dtype=dtype)
 
     def biases(self) -> tuple[Any, Any]:
@@ -253,7 +261,7 @@ def _hidden(states: Nested) -> jax.Array:
     return states[0] if isinstance(states, (list, tuple)) else states
 
 
-def _like(states: Nested, hidden: jax.Array) -> Any:
+def _like(states: Nested, hidden: jax.Array) -> Tensor:
     return [hidden] if isinstance(states, (list, tuple)) else hidden
 
 
@@ -371,7 +379,7 @@ class LSTMCell(GatedCell):
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
 
-    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Any:
+    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Tensor:
         if not self.unit_forget_bias:
             return self.bias_initializer(shape, dtype=dtype)
         gate = (self.units,)

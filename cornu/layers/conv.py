@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from cornu import activations, constraints, initializers, ops, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike, Sizes
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import dense, half_precision
 from cornu.layers.input_spec import InputSpec
@@ -156,7 +156,7 @@ class _Conv(LowRankAdaptation, _Windowed):
             )
 
     @property
-    def kernel(self) -> Any:
+    def kernel(self) -> Tensor:
         """Weights, (*kernel_size, channels / groups, filters), low-rank correction included; None before `build`."""
         return self._adapted_weight()
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike, Tensor
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -77,7 +77,7 @@ class Dense(LowRankAdaptation, Layer):
         self.supports_masking = True
 
     @property
-    def kernel(self) -> Any:
+    def kernel(self) -> Tensor:
         """The weights of shape (features, units), any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from cornu import validate
 from cornu.core import context
-from cornu.core.typing import Config, ConfigDict, CustomObjects, Data, Nested
+from cornu.core.typing import Config, ConfigDict, CustomObjects, Data, Nested, Tensor
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
 
@@ -155,7 +154,7 @@ class Discretization(HostLayer):
         return layer
 
 
-def _boundaries(values: Any, owner: object) -> list[float]:
+def _boundaries(values: Tensor, owner: object) -> list[float]:
     boundaries = [float(value) for value in values]
     if not all(a <= b for a, b in pairwise(boundaries)):
         raise ValueError(f"{validate.describe(owner)}: bin_boundaries must be in rising order. Received: {boundaries}.")

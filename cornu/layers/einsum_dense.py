@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike
+from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike, Tensor
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -176,7 +176,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         return ellipsis == "left" or (source[:1] == target[:1] and source[:1] not in weight)
 
     @property
-    def kernel(self) -> Any:
+    def kernel(self) -> Tensor:
         """The weights, any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from cornu import constraints, initializers, ops, regularizers, validate
 from cornu.core import dtypes
-from cornu.core.typing import ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike
+from cornu.core.typing import ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike, Tensor
 from cornu.kernels import dense
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation, refuse_quantization
@@ -80,7 +80,7 @@ class Embedding(LowRankAdaptation, Layer):
             self._embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     @property
-    def embeddings(self) -> Any:
+    def embeddings(self) -> Tensor:
         """The table of shape (input_dim, output_dim), any low-rank correction added; None before `build`."""
         return self._adapted_weight()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import dtypes
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Tensor
 from cornu.layers import text_hash
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_texts, refuse_sparse
@@ -97,7 +97,7 @@ def checked_bins(number: Any, owner: object) -> int:
     return int(number)
 
 
-def as_integers(inputs: Nested) -> Any:
+def as_integers(inputs: Nested) -> Tensor:
     """A symbolic tensor of texts as one of integers of its shape; others as they are."""
     return type(inputs)(inputs.shape, "int32") if inputs.dtype == "string" else inputs
 

@@ -16,7 +16,7 @@ import numpy as np
 from cornu import tree, validate
 from cornu.core import border, context, forks
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.layer import Layer
 
 
@@ -42,7 +42,7 @@ class HostLayer(Layer):
         return weight
 
 
-def _on_device(x: object) -> Any:
+def _on_device(x: object) -> Tensor:
     return border.to_tensor(x) if isinstance(x, np.ndarray) and not border.is_text(x) else x
 
 

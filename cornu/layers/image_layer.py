@@ -80,7 +80,7 @@ class ImageLayer(Layer):
             )
         return data
 
-    def _ranked(self, images: Tensor) -> Any:
+    def _ranked(self, images: Tensor) -> Tensor:
         if not hasattr(images, "ndim") or images.ndim not in (3, 4):
             shape = getattr(images, "shape", None)
             raise ValueError(
@@ -107,7 +107,7 @@ class ImageLayer(Layer):
         batch, _ = self._as_batch(self._checked(data)["images"])
         return {"input_shape": batch.shape, **self._draw(batch.shape, seed, training)}
 
-    def _draw(self, shape: tuple, seed: object, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: object, training: bool) -> Drawn:
         return {}
 
     # ------------------------------------------------------------ doing it
@@ -121,7 +121,7 @@ class ImageLayer(Layer):
             images = images.astype(self.compute_dtype)
         return self._with_channels_last(images, lambda batch: self._changed(batch, transformation), transformation)
 
-    def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Any:
+    def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Tensor:
         """The labels, as they are: a changed image shows the same."""
         return labels
 
@@ -133,7 +133,9 @@ class ImageLayer(Layer):
             jnp.asarray(segmentation_masks), lambda batch: self._changed_masks(batch, transformation), transformation
         )
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Drawn | None, training: bool = True) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Tensor, transformation: Drawn | None, training: bool = True
+    ) -> Nested:
         """The boxes, which go where the pixels inside them go."""
         if not self._moves_pixels or transformation is None:
             return bounding_boxes
@@ -143,19 +145,19 @@ class ImageLayer(Layer):
         """One changed image."""
         return self.transform_images(image, transformation, training)
 
-    def transform_single_label(self, label: Tensor, transformation: Drawn | None, training: bool = True) -> Any:
+    def transform_single_label(self, label: Tensor, transformation: Drawn | None, training: bool = True) -> Tensor:
         """The label of one image."""
         return self.transform_labels(label, transformation, training)
 
     def transform_single_bounding_box(
         self, bounding_box: object, transformation: Drawn | None, training: bool = True
-    ) -> Any:
+    ) -> Nested:
         """The boxes of one image."""
         return self.transform_bounding_boxes(bounding_box, transformation, training)
 
     def transform_single_segmentation_mask(
         self, segmentation_mask: Tensor, transformation: Drawn | None, training: bool = True
-    ) -> Any:
+    ) -> Tensor:
         """The mask of one image."""
         return self.transform_segmentation_masks(segmentation_mask, transformation, training)
 
@@ -265,7 +267,7 @@ class FactorLayer(RandomValueLayer):
         self.factor = factor_range(factor, "factor", self, lowest=self._lowest)
 
 
-def each(values: jax.Array, like: Any) -> jax.Array:
+def each(values: jax.Array, like: Tensor) -> jax.Array:
     """One number for each image, `(batch,)`, with axes of size 1 behind it so that it broadcasts to `like`."""
     return values.reshape((-1, *(1,) * (like.ndim - 1)))
 

@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import Config, ConfigDict, Data, Nested
+from cornu.core.typing import Config, ConfigDict, Data, Nested, Tensor
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.hashing import checked_salt
 from cornu.layers.host import HostLayer, as_numpy, as_objects, batches, numpy_for, refuse_sparse
@@ -149,7 +149,7 @@ class IndexLookup(HostLayer):
             return "int64"
         return "float32" if self.compute_dtype == "string" else self.compute_dtype
 
-    def indices(self, values: Any) -> Any:
+    def indices(self, values: Tensor) -> Tensor:
         """The index of each token; -1 for the mask token where masks have no index."""
         self._require_vocabulary()
         xp = numpy_for(values)
@@ -176,7 +176,7 @@ class IndexLookup(HostLayer):
             )
         found[unknown] = self._spread(values[unknown]) + (len(self._special_tokens()) - self.num_oov_indices)
 
-    def encoded(self, indices: object) -> Any:
+    def encoded(self, indices: object) -> Tensor:
         """Indices in the layer's output mode."""
         if self.output_mode != "tf_idf":
             depth = 0 if self.output_mode == "int" else self.depth()
@@ -197,7 +197,7 @@ class IndexLookup(HostLayer):
             self._require_vocabulary()
         return cast(int, size)
 
-    def _tokens_at(self, indices: Any) -> Any:
+    def _tokens_at(self, indices: Tensor) -> Tensor:
         xp = numpy_for(indices)
         table = self._vocabulary.table(self._special_tokens(), self.oov_token, xp)
         inside = (indices >= 0) & (indices < len(table) - 1)
@@ -373,7 +373,7 @@ class IndexLookup(HostLayer):
         return self._declared_size if self._vocabulary is None else self.vocabulary_size()
 
     @classmethod
-    def from_config(cls, config: Config) -> Any:
+    def from_config(cls, config: Config) -> Self:
         """The layer that `get_config` described.
 
         Raises:
@@ -402,12 +402,12 @@ class IndexLookup(HostLayer):
             self._replace(tokens, None)
             self._check_idf()
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Put the idf weights into `store`, where there are any."""
         if self._idf is not None:
             store["idf_weights"] = self._idf
 
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Take the idf weights from `store`."""
         if self.output_mode != "tf_idf" or "idf_weights" not in store:
             if store:
@@ -484,7 +484,7 @@ class IntegerVocabulary:
         self.tokens = np.array(tokens, "int64")
         self._order = np.argsort(self.tokens)
 
-    def find(self, values: Any) -> Any:
+    def find(self, values: Tensor) -> Tensor:
         """The number of each integer; -1 where it has none."""
         xp = numpy_for(values)
         order = self._order
@@ -498,7 +498,7 @@ class IntegerVocabulary:
         order = xp.asarray(order.astype("int32"))
         return xp.where(tokens[places] == values, order[places], -1)
 
-    def table(self, special: list, last: int, xp: Any) -> Any:
+    def table(self, special: list, last: int, xp: Any) -> Tensor:
         """The tokens after `special` ones and before `last`."""
         table = np.array([*special, *self.tokens, last], "int64")
         narrow = table.astype(dtypes.storage_dtype("int64"))

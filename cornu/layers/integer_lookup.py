@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.hashing import decimal_texts, hashed, whole_numbers
 from cornu.layers.host import as_numpy, numpy_for
 from cornu.layers.index_lookup import IndexLookup, IntegerVocabulary
@@ -84,16 +84,16 @@ class IntegerLookup(IndexLookup):
             pad_to_max_tokens, salt, name=name, **kwargs,
         )  # fmt: skip
 
-    def _tokens(self, values: Any) -> list[int]:
+    def _tokens(self, values: Tensor) -> list[int]:
         try:
             return as_numpy(list(values), self).astype("int64").tolist()
         except (TypeError, ValueError) as error:
             raise ValueError(f"{validate.describe(self)}: the vocabulary must hold integers: {error}.") from error
 
-    def _values(self, inputs: Nested) -> Any:
+    def _values(self, inputs: Nested) -> Tensor:
         return whole_numbers(inputs, self) if numpy_for(inputs) is np else inputs.astype("int32")
 
-    def _spread(self, values: Any) -> Any:
+    def _spread(self, values: Tensor) -> Tensor:
         if self.oov_method == "floormod":
             return values % self.num_oov_indices
         if numpy_for(values) is np:

@@ -13,7 +13,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ from cornu.core.typing import (
     Nested,
     NestedShapes,
     RegularizerLike,
+    Tensor,
 )
 from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
 from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
@@ -312,7 +313,7 @@ class Layer(Operation):
 
     def rematerialized_call(  # type: ignore[override]  # as Keras names the argument of layers
         self, layer_call: Callable, *args: Any, **kwargs: Any
-    ) -> Any:
+    ) -> Nested:
         """Run `layer_call` so that its intermediate values are computed again for the gradient."""
         with context.scope(remat=None):
             variables = self.variables
@@ -757,12 +758,12 @@ class Layer(Operation):
             )
         return sum(v.size for v in self.weights)
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Put the layer's own weights into `store`, a dictionary of arrays."""
         for index, variable in enumerate(self._own_variables()):
             store[str(index)] = variable.numpy()
 
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Take the layer's own weights from `store`."""
         own = self._own_variables()
         if len(store) != len(own):
@@ -815,7 +816,8 @@ class Layer(Operation):
         return [*collected, *self._regularization_losses()]
 
     def _regularization_losses(self) -> list:
-        return [v.regularizer(v._own()) for v in self.trainable_weights if v.regularizer is not None]
+        regularized = ((v.regularizer, v) for v in self.trainable_weights)
+        return [cast(Callable, regularizer)(v._own()) for regularizer, v in regularized if regularizer is not None]
 
     # ------------------------------------------------------------ pure calls
 
@@ -992,11 +994,11 @@ def _holds_tensor(value: object) -> bool:
     return _is_tensor(value) or (tree.is_nested(value) and any(_is_tensor(x) for x in tree.flatten(value)))
 
 
-def _shapes(value: object) -> Any:
+def _shapes(value: object) -> NestedShapes:
     return tree.map_structure(specs.shape_of, value)
 
 
-def _tuple_shape(value: object) -> Any:
+def _tuple_shape(value: object) -> NestedShapes:
     return tree.map_shape_structure(tuple, value) if value is not None else None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
-from cornu.core.typing import InitializerLike
+from cornu.core.typing import InitializerLike, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import dense
 
@@ -111,14 +111,14 @@ class LowRankAdaptation:
         hidden = {id(kernel), *map(id, self._factors() if self.lora_enabled else ())}
         return [v for v in (kernel,) if v is not None] + [v for v in self._own_variables() if id(v) not in hidden]
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Put the layer's own weights into `store`, the correction added to the kernel."""
         for index, variable in enumerate(self._saved_variables()):
             store[str(index)] = variable.numpy()
         if self.lora_enabled:
             store["0"] = np.asarray(self._sum())
 
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Take the layer's own weights from `store`; a correction starts again at zero."""
         variables = self._saved_variables()
         if len(store) != len(variables):

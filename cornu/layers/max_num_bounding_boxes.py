@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.image_layer import Drawn, ImageLayer
 
 
@@ -44,7 +45,9 @@ class MaxNumBoundingBoxes(ImageLayer):
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         return images
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Tensor, transformation: Drawn | None = None, training: bool = True
+    ) -> Nested:
         """The boxes, cut or padded; entries beside "boxes" and "labels" are handed on."""
         given = {name: jnp.asarray(bounding_boxes[name]) for name in ("boxes", "labels")}
         sized = {"boxes": self._sized(given["boxes"], -2), "labels": self._sized(given["labels"], -1)}

@@ -17,7 +17,7 @@ from cornu import ops, validate
 from cornu.core import dtypes
 from cornu.core.masks import get_mask
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import DTypeLike, Nested
+from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.layers.layer import Layer
 
 Shape = tuple[int | None, ...]
@@ -145,7 +145,7 @@ def _aligned(x: jax.Array, rank: int) -> jax.Array:
     return jnp.expand_dims(x, tuple(range(1, 1 + rank - x.ndim)))
 
 
-def _aligned_mask(mask: Nested, rank: int) -> Any:
+def _aligned_mask(mask: Nested, rank: int) -> Tensor:
     """`mask`, which may be symbolic, with axes of size 1 put in after the batch up to `rank`."""
     for _ in range(rank - len(mask.shape)):
         mask = ops.expand_dims(mask, 1)
@@ -227,7 +227,7 @@ class _Extreme(_Elementwise):
     def _leaves_masked_out(self) -> bool:
         return True
 
-    def _worst(self, dtype: DTypeLike) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Tensor:
         """A value that never wins."""
         raise NotImplementedError
 
@@ -252,7 +252,7 @@ class Maximum(_Extreme):
         print(cornu.layers.Maximum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[3.]]
     """
 
-    def _worst(self, dtype: DTypeLike) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Tensor:
         return _limits(dtype)[0]
 
     def _merge(self, arrays: list[jax.Array]) -> jax.Array:
@@ -267,7 +267,7 @@ class Minimum(_Extreme):
         print(cornu.layers.Minimum()([np.array([[3.0]]), np.array([[2.0]])]))  # [[2.]]
     """
 
-    def _worst(self, dtype: DTypeLike) -> Any:
+    def _worst(self, dtype: DTypeLike) -> Tensor:
         return _limits(dtype)[1]
 
     def _merge(self, arrays: list[jax.Array]) -> jax.Array:
@@ -330,7 +330,7 @@ class Concatenate(_Joining):
         return ops.any(ops.concatenate(entries, axis=self.axis), axis=-1 if len(axes) == 1 else axes)
 
 
-def _mask_of_entries(mask: Nested, x: Any) -> Any:
+def _mask_of_entries(mask: Nested, x: Tensor) -> Tensor:
     """`mask` in the shape of `x`; all True where there is none."""
     if mask is None:
         return ops.ones_like(x, dtype="bool")
@@ -415,7 +415,7 @@ def _unit_length(x: jax.Array, axis: int) -> jax.Array:
 # ---------------------------------------------------------------- as functions
 
 
-def add(inputs: Sequence, **kwargs: Any) -> Any:
+def add(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The sum of a list of tensors: `Add(**kwargs)(inputs)`.
 
     Example:
@@ -425,37 +425,37 @@ def add(inputs: Sequence, **kwargs: Any) -> Any:
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs: Sequence, **kwargs: Any) -> Any:
+def subtract(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`."""
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs: Sequence, **kwargs: Any) -> Any:
+def multiply(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The product of a list of tensors, entry by entry: `Multiply(**kwargs)(inputs)`."""
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs: Sequence, **kwargs: Any) -> Any:
+def average(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The mean of a list of tensors: `Average(**kwargs)(inputs)`."""
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs: Sequence, **kwargs: Any) -> Any:
+def maximum(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The largest of a list of tensors, entry by entry: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs: Sequence, **kwargs: Any) -> Any:
+def minimum(inputs: Sequence, **kwargs: Any) -> Tensor:
     """The smallest of a list of tensors, entry by entry: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Any) -> Tensor:
     """A list of tensors one after the other along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Any) -> Tensor:
     """The product of two tensors, summed over `axes`: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.core.typing import Tensor
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.image_layer import Drawn, RandomImageLayer, each, factor_range
 from cornu.layers.random_erasing import window
 from cornu.random.seed_generator import SeedLike
@@ -23,7 +23,7 @@ class _Mixing(RandomImageLayer):
     def _partners(self, count: object, seed: SeedLike) -> jax.Array:
         return random.shuffle(jnp.arange(count), seed=self.generator if seed is None else seed)
 
-    def transform_labels(self, labels: Tensor, transformation: Any = None, training: bool = True) -> Any:
+    def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Tensor:
         """The labels, mixed as the images are: floats, so that labels of classes must be one-hot."""
         if transformation is None:
             return labels
@@ -81,7 +81,7 @@ class MixUp(_Mixing):
             raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
         self.alpha = alpha
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         order = self._partners(shape[0], seed)
         weight = random.beta((shape[0],), self.alpha, self.alpha, dtype="float32", seed=source)
@@ -91,14 +91,16 @@ class MixUp(_Mixing):
         return _mixed(images, drawn)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Tensor, transformation: Any, training: bool = True
-    ) -> Any:
+        self, segmentation_masks: Tensor, transformation: Drawn | None, training: bool = True
+    ) -> Tensor:
         """The masks, mixed as the images are, in the compute dtype."""
         if transformation is None:
             return segmentation_masks
         return _mixed(jnp.asarray(segmentation_masks, self.compute_dtype), transformation)
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Tensor, transformation: Drawn | None, training: bool = True
+    ) -> Nested:
         """The boxes of each image and those of its partner."""
         if transformation is None or jnp.ndim(bounding_boxes["boxes"]) < 3:
             return bounding_boxes
@@ -142,7 +144,7 @@ class CutMix(_Mixing):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         alpha = jnp.maximum(self._uniform((), *self.factor, seed), 1e-3)  # one for the whole batch
         weight = random.beta((shape[0],), alpha, alpha, dtype="float32", seed=source)

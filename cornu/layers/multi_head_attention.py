@@ -13,7 +13,15 @@ import jax
 import jax.numpy as jnp
 
 from cornu import constraints, initializers, random, regularizers, settings, validate
-from cornu.core.typing import ConfigDict, ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike
+from cornu.core.typing import (
+    ConfigDict,
+    ConstraintLike,
+    InitializerLike,
+    Nested,
+    NestedShapes,
+    RegularizerLike,
+    Tensor,
+)
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
@@ -308,7 +316,7 @@ class MultiHeadAttention(_HeadedAttention):
 
     def _mask(
         self, query: Any, value: Any, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
-    ) -> Any:
+    ) -> Tensor:
         """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
         axes = self._attended()
         count = len(axes)
@@ -488,7 +496,7 @@ class GroupedQueryAttention(_HeadedAttention):
 GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
 
 
-def _copy(initializer: Any) -> Any:
+def _copy(initializer: Any) -> Nested:
     """An equal initializer that draws for itself; plain functions have no state to share."""
     if not hasattr(initializer, "get_config"):
         return initializer

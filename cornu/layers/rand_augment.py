@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import Tensor
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, factor_range
 from cornu.layers.intensity import AutoContrast, Equalization, RandomPosterization, Solarization
@@ -108,7 +109,7 @@ class RandAugment(_Choosing):
         self.num_ops = validate.non_negative_int(num_ops, "num_ops", self)
         self._layers = self._operations()
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chosen = random.randint((self.num_ops,), 0, len(self._layers), seed=source)
         return {"layer_idxes": chosen, "transforms": self._draw_steps(self.num_ops, shape, seed)}
@@ -123,11 +124,11 @@ class RandAugment(_Choosing):
         typed = {**boxes, "boxes": jnp.asarray(boxes["boxes"], "float32"), "labels": jnp.asarray(boxes["labels"])}
         return self._done(typed, drawn, lambda op, x, d: op._changed_boxes(x, d) if op._moves_pixels else x)
 
-    def _done(self, x: Any, drawn: Drawn, change: Any) -> Any:
+    def _done(self, x: Tensor, drawn: Drawn, change: Any) -> Any:
         """`x` after one drawn operation after another."""
         shape = drawn["input_shape"]
 
-        def step(x: Any, given: tuple) -> tuple[Any, None]:
+        def step(x: Tensor, given: tuple) -> tuple[Any, None]:
             index, values = given
             branches = [
                 lambda x, op=op, d=d: change(op, x, {"input_shape": shape, **d})
@@ -187,7 +188,7 @@ class AugMix(_Choosing):
         self.all_ops = bool(all_ops)
         self._layers = self._operations(colours=self.all_ops)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chains, depth = self.num_chains, self.chain_depth
         shares = random.gamma((chains,), self.alpha, dtype="float32", seed=source)

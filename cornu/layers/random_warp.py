@@ -57,7 +57,7 @@ class RandomPerspective(RandomAffine):
             raise ValueError(f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={scale!r}.")
         self.scale = scale
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         count, height, width, _ = shape
         right, bottom = width - 1.0, height - 1.0
         corners = jnp.asarray([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]], "float32")  # (x, y)
@@ -125,7 +125,7 @@ class RandomElasticTransform(RandomValueLayer):
         """How far pixels move and how smoothly, in pixels, at a strength of `factor`."""
         return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> dict[str, Any]:
+    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
         count, height, width, _ = shape
         source = self.generator if seed is None else seed
         return {

@@ -15,7 +15,7 @@ from jax import lax
 from cornu import tree, validate
 from cornu.core import allocation, context
 from cornu.core.masks import require_steps
-from cornu.core.typing import Nested, NestedShapes
+from cornu.core.typing import Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable, functional
 from cornu.layers.cells import (
     StackedRNNCells,
@@ -170,7 +170,7 @@ class RNN(OuterLayer):
         given = [a.astype(b.dtype) for a, b in zip(given, wanted, strict=True)]
         return tree.pack_sequence_as(structure, given)
 
-    def _kept(self, batch_size: int) -> Any:
+    def _kept(self, batch_size: int) -> Nested:
         expected = tree.flatten(self.states)[0].shape[0]
         if batch_size != expected:
             raise ValueError(
@@ -199,7 +199,7 @@ class RNN(OuterLayer):
         output = self._padded(last, outputs, mask)
         return (output, *states) if self.return_state else output
 
-    def _padded(self, last: object, outputs: Nested, mask: Nested) -> Any:
+    def _padded(self, last: object, outputs: Nested, mask: Nested) -> Nested:
         """The output that was asked for, with zeros at masked steps where they were."""
         output = outputs if self.return_sequences else last
         if mask is None or not self.zero_output_for_mask:
@@ -224,7 +224,7 @@ class RNN(OuterLayer):
 
         pure = functional(call, variables)
 
-        def step(carry: Any, inputs: Nested) -> Any:
+        def step(carry: Any, inputs: Nested) -> Nested:
             assigned, states, held = carry
             x, valid = inputs
             (output, new, losses), assigned = pure(assigned, x, states)
@@ -261,7 +261,7 @@ class RNN(OuterLayer):
         return [mask, *(None for _ in tree.flatten(self.state_size))] if self.return_state else mask
 
 
-def where_valid(valid: jax.Array | None, new: object, old: object) -> Any:
+def where_valid(valid: jax.Array | None, new: object, old: object) -> Tensor:
     """`new` where `valid` is True, else `old` (None: zeros), for structures of arrays with `valid`'s leading axes."""
     if valid is None:
         return new
@@ -283,7 +283,7 @@ def _plain_mask(mask: Nested, sequences: jax.Array, owner: Layer) -> jax.Array |
     return mask.astype(bool)
 
 
-def _output_before(output: object, states: Sequence) -> Any:
+def _output_before(output: object, states: Sequence) -> Tensor:
     """What a masked first step puts out: the last cell's hidden state where the cell puts that out, else zeros."""
     shapes = tree.flatten(output)
     last = states[-1] if isinstance(states[-1], (list, tuple)) else states

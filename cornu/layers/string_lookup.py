@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.core.typing import Config, ConfigDict, Nested
+from cornu.core.typing import Config, ConfigDict, Nested, Tensor
 from cornu.layers.hashing import hashed
 from cornu.layers.host import as_texts
 from cornu.layers.index_lookup import IndexLookup, TextVocabulary
@@ -75,7 +75,7 @@ class StringLookup(IndexLookup):
             pad_to_max_tokens, salt, name=name, **kwargs,
         )  # fmt: skip
 
-    def _tokens(self, values: Any) -> list[str]:
+    def _tokens(self, values: Tensor) -> list[str]:
         return as_texts(list(values), self.encoding, self).tolist()
 
     def _values(self, inputs: Nested) -> np.ndarray:

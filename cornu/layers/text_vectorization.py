@@ -11,7 +11,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ArrayLike, Config, ConfigDict, Data, Nested, NestedShapes
+from cornu.core.typing import ArrayLike, Config, ConfigDict, Data, Nested, NestedShapes, Tensor
 from cornu.layers.category_counts import count_rows
 from cornu.layers.host import HostLayer, as_numpy, as_objects, as_texts, batches, refuse_sparse
 from cornu.layers.index_lookup import LOOKUP_MODES, without_path
@@ -291,11 +291,11 @@ class TextVectorization(HostLayer):
         """Read what `save_assets` wrote."""
         self._lookup_layer.load_assets(dir_path)
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Put the idf weights into `store`, where there are any."""
         self._lookup_layer.save_own_variables(store)
 
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Take the idf weights from `store`."""
         self._lookup_layer.load_own_variables(store)
 

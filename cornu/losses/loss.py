@@ -138,7 +138,7 @@ class LossFunctionWrapper(Loss):
             setattr(self, option, value)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> ConfigDict:
         """The function's arguments beside `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
 
@@ -163,7 +163,7 @@ class LossFunctionWrapper(Loss):
 # ---------------------------------------------------------------- arrays, ranks, weights
 
 
-def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) -> Any:
+def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) -> Tensor:
     """`x`, or each array in the structure `x`, as a jax array of `dtype`; a list of plain numbers is one array.
 
     Args:
@@ -182,7 +182,7 @@ def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) 
     return tree.map_structure(convert, x) if is_structure else convert(x)
 
 
-def same_rank(x: Any, y: Any) -> tuple[Any, Any]:
+def same_rank(x: Tensor, y: Tensor) -> tuple[Any, Any]:
     """Both arrays at one rank, where they differ by a last axis of size 1: `(n, 1)` meets `(n,)`.
 
     A vector gets the axis; otherwise the axis goes. Structures and all other pairs come back unchanged.
@@ -227,7 +227,7 @@ def _with_trailing_axes(x: jax.Array, like: jax.Array) -> jax.Array:
     return x.reshape(x.shape + (1,) * missing)
 
 
-def both_masks(mask: Nested, other: object) -> Any:
+def both_masks(mask: Nested, other: object) -> Tensor:
     """The elements that both masks keep; None keeps all."""
     if mask is None or other is None:
         return other if mask is None else mask
@@ -250,7 +250,7 @@ def masked_weights(weights: jax.Array | None, mask: Nested, reduction: str | Non
 
 
 def reduce_weighted(
-    values: Any,
+    values: Tensor,
     sample_weight: ArrayLike | None = None,
     mask: Nested = None,
     reduction: str | None = "sum_over_batch_size",
@@ -275,7 +275,7 @@ def reduce_weighted(
     return total / jnp.asarray(values.size, dtype)
 
 
-def returned(values: object, owner: object) -> Any:
+def returned(values: object, owner: object) -> Tensor:
     """What the function of a loss or metric gave; None means that it forgot to return."""
     if values is None:
         raise ValueError(f"{validate.describe(owner)}: its function returned None. It must end with `return`.")

@@ -6,7 +6,6 @@ built-in loss which shapes and values belong together, and name the likely fix. 
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -137,7 +136,7 @@ def takes_logits(loss: object) -> bool | None:
     return bool(getattr(loss, "from_logits", False))
 
 
-def _function(loss: Any) -> Callable | None:
+def _function(loss: Tensor) -> Callable | None:
     """The function of arrays behind a loss."""
     found = loss.fn if isinstance(loss, LossFunctionWrapper) else loss
     return found if hasattr(found, "__name__") and not isinstance(found, type) else None

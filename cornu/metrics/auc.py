@@ -1,7 +1,6 @@
 """The area under the ROC, precision-recall or precision-recall-gain curve."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -201,9 +200,9 @@ class AUC(_Counts):
         return config
 
 
-def _upper(value: object) -> Any:
+def _upper(value: object) -> Tensor:
     return value.upper() if isinstance(value, str) else value
 
 
-def _lower(value: object) -> Any:
+def _lower(value: object) -> Tensor:
     return value.lower() if isinstance(value, str) else value

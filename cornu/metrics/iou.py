@@ -64,7 +64,7 @@ class _FromConfusionMatrix(Metric):
         matrix = counts.reshape(self.num_classes, self.num_classes)
         self.total_confusion_matrix.assign(self.total_confusion_matrix + matrix)
 
-    def _classes(self, y: Any, sparse: bool) -> jax.Array:
+    def _classes(self, y: Tensor, sparse: bool) -> jax.Array:
         y = as_arrays(y)
         return (y if sparse else jnp.argmax(y, axis=self.axis)).astype("int32")
 

@@ -114,7 +114,7 @@ class Metric(Configurable):
         """Take a batch into account; subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} must define update_state().")
 
-    def result(self) -> Any:
+    def result(self) -> Nested:
         """The metric's value, a scalar or a dictionary of scalars; subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} must define result().")
 
@@ -132,7 +132,7 @@ class Metric(Configurable):
         """The variables' values after `update_state`, from the values before; nothing is assigned."""
         return self._stateless(self.update_state, metric_variables, *args, **kwargs)[1]
 
-    def stateless_result(self, metric_variables: Sequence) -> Any:
+    def stateless_result(self, metric_variables: Sequence) -> Nested:
         """The result for these values of the variables."""
         return self._stateless(self.result, metric_variables)[0]
 

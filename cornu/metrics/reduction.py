@@ -22,7 +22,7 @@ from cornu.metrics.metric import Metric
 
 
 def one_value_a_sample(
-    values: Any, sample_weight: Any, reduce: Callable, dtype: str
+    values: Tensor, sample_weight: Any, reduce: Callable, dtype: str
 ) -> tuple[jax.Array, jax.Array | None]:
     """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number a sample.
 
@@ -145,7 +145,7 @@ class MeanMetricWrapper(Mean):
             setattr(self, option, value)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> ConfigDict:
         """The function's arguments beside `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
 

@@ -7,6 +7,7 @@ from cornu import tree, validate
 from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, history_of
+from cornu.core.typing import Nested
 from cornu.layers.input import InputLayer
 from cornu.layers.layer import Layer
 from cornu.models.function import Function, unused
@@ -105,7 +106,7 @@ def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_func
         inputs = tree.pack_sequence_as(graph._inputs_struct, tree.flatten(input_tensors))
     copies = {id(o): clone(o) for o in graph.operations if not isinstance(o, InputLayer)}
 
-    def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
+    def call(operation: Operation, args: tuple, kwargs: dict) -> Nested:
         copy = copies[id(operation)]
         return call_function(copy, *args, **kwargs) if call_function else copy(*args, **kwargs)
 

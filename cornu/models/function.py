@@ -38,7 +38,7 @@ class Function(Operation):
 
     volatile_attributes = frozenset({"_told"})
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+    def __init__(self, inputs: Nested, outputs: Nested, name: str | None = None):
         super().__init__(name=name)
         self._inputs_struct = _checked(inputs, "inputs")
         self._outputs_struct = _checked(outputs, "outputs")
@@ -63,7 +63,7 @@ class Function(Operation):
                     known.setdefault(id(tensor), value)
         return tree.map_structure(lambda tensor: known[id(tensor)], self._outputs_struct)
 
-    def spec(self, tensors: list[KerasTensor]) -> Any:
+    def spec(self, tensors: list[KerasTensor]) -> Nested:
         """The symbolic outputs for flat symbolic inputs: the graph's own where they are like its own inputs."""
         if all(x.shape == own.shape for x, own in zip(tensors, self.inputs, strict=True)):
             return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), self._outputs_struct)
@@ -157,7 +157,7 @@ class Function(Operation):
             self._told.add(message)
 
 
-def _sketch(structure: Any) -> str:
+def _sketch(structure: Nested) -> str:
     """A structure of inputs as text, with shapes in the place of arrays."""
     text = str(tree.map_structure(lambda x: _Bare(getattr(x, "shape", None) or x), structure))
     return text if len(text) < 300 else f"{text[:300]}..."
@@ -173,14 +173,14 @@ class _Bare(str):
         return str(self)
 
 
-def _is_ordered(structure: Any) -> bool:
+def _is_ordered(structure: Nested) -> bool:
     """Whether every dictionary in it was written in the order of its sorted keys."""
     if isinstance(structure, Mapping):
         return list(structure) == sorted(structure) and all(map(_is_ordered, structure.values()))
     return not isinstance(structure, (list, tuple)) or all(map(_is_ordered, structure))
 
 
-def _all_optional(structure: Any) -> bool:
+def _all_optional(structure: Nested) -> bool:
     return all(map(is_optional, tree.flatten(structure)))
 
 
@@ -189,7 +189,7 @@ def is_optional(tensor: KerasTensor) -> bool:
     return bool(getattr(tensor.history.operation, "optional", False)) if tensor.history else False
 
 
-def _adjusted(x: Any, tensor: KerasTensor) -> Any:
+def _adjusted(x: Nested, tensor: KerasTensor) -> Nested:
     """`x` with the rank and dtype of `tensor`: a last axis of size 1 may be missing or extra."""
     if x is None or not hasattr(x, "shape"):
         return x
@@ -215,7 +215,7 @@ def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> Any:
     return jnp.asarray(x, dtype)
 
 
-def _checked(structure: Any, what: str) -> Any:
+def _checked(structure: Nested, what: str) -> Nested:
     for x in tree.flatten(structure):
         if not isinstance(x, KerasTensor):
             hint = " Symbolic tensors come from cornu.Input(...)."

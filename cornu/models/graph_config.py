@@ -14,18 +14,18 @@ from cornu import registry, tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
-from cornu.core.typing import Config, Data
+from cornu.core.typing import Config, ConfigDict, Data, Nested
 from cornu.models import graph_ops
 
 # ---------------------------------------------------------------- writing
 
 
-def write(model: object) -> dict[str, Any]:
+def write(model: object) -> ConfigDict:
     """The config of a functional model."""
     return with_shared_ids(lambda: _write(model))
 
 
-def _write(model: Any) -> dict[str, Any]:
+def _write(model: Any) -> ConfigDict:
     graph = model._graph
     kept = {id(node) for node in graph.nodes_in_order}
     return {
@@ -37,7 +37,7 @@ def _write(model: Any) -> dict[str, Any]:
     }
 
 
-def _write_operation(operation: Operation, kept: set[int]) -> dict[str, Any]:
+def _write_operation(operation: Operation, kept: set[int]) -> ConfigDict:
     if isinstance(operation, FunctionOperation):
         entry, call = graph_ops.write(operation)
         calls: list[tuple[Sequence, dict]] = [call]
@@ -55,14 +55,14 @@ def _layer_call(node: Node) -> tuple[tuple, dict]:
     return node.args, noted | node.kwargs
 
 
-def _unsaid(signature: inspect.Signature) -> dict[str, Any]:
+def _unsaid(signature: inspect.Signature) -> ConfigDict:
     """What `training` and `mask` are in Keras's files when the caller did not give them."""
     mode = getattr(signature.parameters.get("training"), "default", None)
     noted = {"training": mode} if isinstance(mode, bool) else {}
     return noted | {"mask": None} if "mask" in signature.parameters else noted
 
 
-def _write_call(args: Any, kwargs: dict, kept: set[int]) -> dict[str, Any]:
+def _write_call(args: Any, kwargs: dict, kept: set[int]) -> ConfigDict:
     def write_value(x: Data) -> Any:
         return _Reference(x, kept) if isinstance(x, KerasTensor) else x
 
@@ -76,7 +76,7 @@ class _Reference:
     def __init__(self, tensor: KerasTensor, kept: set[int]):
         self.tensor, self.kept = tensor, kept
 
-    def as_plain_data(self) -> dict[str, Any]:
+    def as_plain_data(self) -> ConfigDict:
         """Shape, dtype and origin."""
         origin = _origin(self.tensor, self.kept)
         config = {"shape": self.tensor.shape, "dtype": self.tensor.dtype, "keras_history": origin}
@@ -106,7 +106,7 @@ def _first_number(operation: Operation | None) -> int:
 # ---------------------------------------------------------------- reading
 
 
-def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, Any, dict[str, Any]]:
+def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, Any, ConfigDict]:
     """(inputs, outputs, other constructor arguments) of the functional model that `config` describes."""
     with registry.custom_objects(custom_objects), shared_objects():
         graph = _Graph(config["layers"])
@@ -119,7 +119,7 @@ def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, An
 class _Call:
     """One call that a config tells of: its arguments, and the symbolic tensors in them that were found so far."""
 
-    def __init__(self, name: str, call: Mapping[str, Any]):
+    def __init__(self, name: str, call: Config):
         self.args, self.kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
         self.references = _references((self.args, self.kwargs))
         self.tensors: dict[int, KerasTensor] = {}
@@ -242,7 +242,7 @@ def _is_reference(x: Data) -> bool:
     return isinstance(x, dict) and x.get("class_name") == "__keras_tensor__"
 
 
-def _references(x: Any) -> list[dict]:
+def _references(x: Nested) -> list[dict]:
     if _is_reference(x):
         return [x]
     children = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()

@@ -4,13 +4,13 @@ Keras has a class for each operation: some arguments go to its constructor and a
 Tensors are the call's and the rest the constructor's, but for the operations in `_CALLS`.
 """
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import cornu.ops
 from cornu import activations, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.operation import FunctionOperation, OpFunction
+from cornu.core.typing import Config, ConfigDict
 
 _MODULES = ("keras.src.ops.", "keras.src.activations.")
 
@@ -55,12 +55,12 @@ _CALLS = {
 }
 
 
-def is_written(entry: Mapping[str, Any]) -> bool:
+def is_written(entry: Config) -> bool:
     """Whether a layer's entry in a graph's config is one of these operations."""
     return str(entry.get("module", "")).startswith(_MODULES)
 
 
-def write(operation: FunctionOperation) -> tuple[dict[str, Any], tuple[list, dict]]:
+def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[list, dict]]:
     """(entry for the operation, arguments of its one call), in Keras's form."""
     args, kwargs, config = _form(operation, list(operation.nodes[0].args), dict(operation.nodes[0].kwargs))
     entry = {
@@ -96,7 +96,7 @@ def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list,
     return [given.pop(n) for n in positional], {n: given.pop(n) for n in keyword}, given
 
 
-def read(entry: Mapping[str, Any], args: list, kwargs: dict) -> FunctionOperation:
+def read(entry: Config, args: list, kwargs: dict) -> FunctionOperation:
     """Repeat the call of a written operation on symbolic tensors; returns the operation made for it."""
     function = _function(entry["class_name"])
     config = tree.lists_to_tuples(deserialize_keras_object(entry["config"]))  # a file has lists alone
@@ -118,7 +118,7 @@ def _function(class_name: str) -> Any:
     return found
 
 
-def _by_class_name() -> dict[str, Any]:
+def _by_class_name() -> ConfigDict:
     named = {
         name: getattr(space, name)
         for space in (cornu.ops.image, cornu.ops)

@@ -19,7 +19,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic, history_of
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config, ConfigDict, Nested
+from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes
 from cornu.core.variable import Variable, deferred_values
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
@@ -169,22 +169,22 @@ class Model(Trainer, Layer):
         return self._graph.outputs if self._graph is not None else None
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Nested:
         """The symbolic input, in the structure it was given in."""
         return self._graph._inputs_struct if self._graph is not None else super().input
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Nested:
         """The symbolic output, in the structure it was given in."""
         return self._graph._outputs_struct if self._graph is not None else super().output
 
     @property
-    def input_shape(self) -> Any:
+    def input_shape(self) -> NestedShapes:
         """The shape of the input; a list of shapes where there are several."""
         return _one_or_list([x.shape for x in tree.flatten(self.input)])
 
     @property
-    def output_shape(self) -> Any:
+    def output_shape(self) -> NestedShapes:
         """The shape of the output; a list of shapes where there are several."""
         return _one_or_list([x.shape for x in tree.flatten(self.output)])
 
@@ -370,7 +370,7 @@ class Functional(Model):
         super().__init__(inputs, outputs, name=name, **kwargs)
 
 
-def _without_lists_of_one(outputs: Nested) -> Any:
+def _without_lists_of_one(outputs: Nested) -> Nested:
     """What a list of one output holds: Keras's models hand out arrays so, while symbolic outputs keep their list."""
     is_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
     return outputs[0] if is_list and not any_symbolic(outputs) else outputs
@@ -390,7 +390,7 @@ def _masked(inputs: Nested, mask: Nested) -> Iterator[None]:
             set_mask(x, m)
 
 
-def _written_out(value: object, owner: str) -> Any:
+def _written_out(value: object, owner: str) -> Nested:
     """`value` with an array in the place of each (nested) list of numbers or text."""
     if isinstance(value, Mapping):
         return {key: _written_out(item, owner) for key, item in value.items()}

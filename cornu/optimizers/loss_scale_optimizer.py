@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import constructor_parameters
-from cornu.core.typing import Config, CustomObjects
+from cornu.core.typing import Config, CustomObjects, Tensor
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer, update_where
 
@@ -106,7 +106,7 @@ class LossScaleOptimizer(Optimizer):
         checks = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
 
-    def scale_loss(self, loss: object) -> Any:
+    def scale_loss(self, loss: object) -> Tensor:
         """The loss times the present factor."""
         return self.inner_optimizer.scale_loss(loss) * self.dynamic_scale.value
 

@@ -27,7 +27,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.typing import Config, InitializerLike
+from cornu.core.typing import Config, InitializerLike, Tensor
 from cornu.core.variable import Variable, assigned_together, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
@@ -378,7 +378,7 @@ class Optimizer(Explained, Configurable):
         kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         return [g for g, _ in kept], [v for _, v in kept]
 
-    def _own_gradient(self, gradient: Any, variable: Variable) -> jax.Array:
+    def _own_gradient(self, gradient: Tensor, variable: Variable) -> jax.Array:
         """The gradient in the variable's dtype, without the scale of the loss."""
         gradient = jnp.asarray(gradient).astype(variable.dtype)
         if self.loss_scale_factor is None or variable.overwrite_with_gradient:
@@ -516,7 +516,7 @@ class Optimizer(Explained, Configurable):
                 if variable in self._averages:
                     variable.assign(self._averages[variable].value)
 
-    def scale_loss(self, loss: Any) -> Any:
+    def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss times `loss_scale_factor`."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
@@ -607,7 +607,7 @@ class Optimizer(Explained, Configurable):
         """An optimizer with the settings that `get_config` gave."""
         return cls(**{k: deserialize_keras_object(v, custom_objects) for k, v in config.items()})
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Write the state into `store` under "0", "1", ..."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()

@@ -20,7 +20,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Tensor
 from cornu.core.variable import Variable
 
 _STEP = np.array([0, 1], np.uint32)
@@ -62,11 +62,11 @@ class SeedGenerator(Configurable):
             self.state.assign(seed + _STEP)
         return seed
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
         """Put the state into `store`, a dictionary of arrays."""
         store["0"] = self.state.numpy()
 
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Take the state from `store`."""
         self.state.assign(store["0"])
 

@@ -23,6 +23,7 @@ from cornu import lazy, registry
 from cornu._version import __version__
 from cornu.core import budget, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import legacy_arrays, legacy_config, legacy_training, plain_h5, plain_json, plain_zip, weights_h5
 from cornu.saving.atomic import replacing, replacing_folder
@@ -126,7 +127,7 @@ def version(members: _Zip | _Folder) -> str | None:
         return None
 
 
-def _compile_as_of_old(model: Any, training: dict[str, Any], file: h5py.File) -> list[str]:
+def _compile_as_of_old(model: Any, training: ConfigDict, file: h5py.File) -> list[str]:
     """Compile a model of Keras 2.12 to 2.15 as it was; a line for each change that a person should know of."""
     arguments, lines = legacy_training.read(training, old=True)
     model.compile(**arguments)
@@ -186,7 +187,7 @@ class _Zip:
         """The files by name, with the bytes that each claims to be."""
         return {member.filename: member.file_size for member in self._archive.infolist() if not member.is_dir()}
 
-    def json(self, name: str) -> dict[str, Any]:
+    def json(self, name: str) -> ConfigDict:
         content = plain_zip.content(self._archive, self._member(name), repr(self.path))
         return plain_json.parsed(content, f"{name} in {self.path!r}")
 
@@ -236,7 +237,7 @@ class _Folder:
         plain = [file for file in files if file.is_file() and not file.is_symlink()]
         return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in plain}
 
-    def json(self, name: str) -> dict[str, Any]:
+    def json(self, name: str) -> ConfigDict:
         return plain_json.parsed(self._content(name), f"{name} in {self.path!r}")
 
     @contextmanager

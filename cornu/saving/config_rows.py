@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cornu import settings
 from cornu.core.configurable import find_object
 from cornu.core.operation import snake_case
+from cornu.core.typing import ConfigDict
 from cornu.saving.contents import Finding
 from cornu.saving.options import LoadOptions
 
@@ -182,7 +183,7 @@ def _settings(entry: dict, config: dict) -> str:
     )
 
 
-def _defaults(entry: dict) -> dict[str, Any]:
+def _defaults(entry: dict) -> ConfigDict:
     """The arguments that a class of cornu's takes where none are given, those of its base classes included."""
     try:
         cls = find_object(entry.get("module"), entry["class_name"])

@@ -64,8 +64,8 @@ class Contents:
     """What lies in a file. `fit(model)` compares the arrays with a model's weights."""
 
     format: str = "unknown"
-    metadata: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] | None = None
+    metadata: ConfigDict = field(default_factory=dict)
+    config: ConfigDict | None = None
     arrays: list[StoredArray] = field(default_factory=list)
     assets: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -181,7 +181,7 @@ def _older_config(file: h5py.File) -> ConfigDict:
     return config | {_TRAINING: {"optimizer": optimizer, **training} if training or optimizer else {}}
 
 
-def _parsed(file: h5py.File, attribute: str) -> dict[str, Any]:
+def _parsed(file: h5py.File, attribute: str) -> ConfigDict:
     return plain_json.parsed(_text(file, attribute).encode(), f"{attribute} in {file.filename!r}")
 
 

@@ -102,7 +102,7 @@ _ARGUMENTS_OF = {
 # Sizes that Keras 1 gave one by one.
 _SIZES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
-_VALUES: dict[str, dict[str, Any]] = {
+_VALUES: dict[str, ConfigDict] = {
     "data_format": {"tf": "channels_last", "th": "channels_first", "default": None},
     "unit_forget_bias": {"one": True, "ones": True, "zero": False, "zeros": False},
 }
@@ -166,7 +166,7 @@ _OLD_HARD_SIGMOID = {
 }  # fmt: skip
 
 
-def upgrade(config: Config, version: str | None = None) -> tuple[dict[str, Any], list[str]]:
+def upgrade(config: Config, version: str | None = None) -> tuple[ConfigDict, list[str]]:
     """The config of a model or layer in the form of Keras 3, and a line for each change that a person should know of.
 
     Args:
@@ -250,7 +250,7 @@ class _Upgrader:
         self.data_format = data_format
         self.lines: list[str] = []
 
-    def entry(self, entry: object) -> dict[str, Any]:
+    def entry(self, entry: object) -> ConfigDict:
         """A model or layer."""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str) or "config" not in entry:
             raise DamagedFileError(f"The config is damaged: it has no layer here, but {str(entry)[:80]!r}.")
@@ -267,7 +267,7 @@ class _Upgrader:
 
     # ------------------------------------------------------------ models
 
-    def _sequential(self, entry: Config, config: Config) -> dict[str, Any]:
+    def _sequential(self, entry: Config, config: Config) -> ConfigDict:
         layers = _list(config.get("layers", []), "layers")
         upgraded = [self.entry(layer) for layer in layers]
         if layers and self.old:
@@ -280,7 +280,7 @@ class _Upgrader:
             rest["dtype"] = _dtype(rest["dtype"])
         return _built(entry, {**rest, "layers": upgraded}, "keras")
 
-    def _functional(self, entry: Config, config: Config) -> dict[str, Any]:
+    def _functional(self, entry: Config, config: Config) -> ConfigDict:
         layers = [_checked_node(layer) for layer in _list(config.get("layers"), "layers")]
         kind = "Functional" if entry["class_name"] in _MODELS else entry["class_name"]
         if not self.old:
@@ -298,13 +298,13 @@ class _Upgrader:
         rest = {key: value for key, value in config.items() if value is not None}
         return _built({**entry, "class_name": kind}, {**rest, "layers": upgraded, **ends}, "keras")
 
-    def _node(self, layer: Config) -> dict[str, Any]:
+    def _node(self, layer: Config) -> ConfigDict:
         """A layer of a graph, under the name that the graph has for it."""
         return {**self.entry(layer), "name": layer["name"]}
 
     # ------------------------------------------------------------ layers
 
-    def _layer(self, kind: str, config: ConfigDict, entry: Config) -> dict[str, Any]:
+    def _layer(self, kind: str, config: ConfigDict, entry: Config) -> ConfigDict:
         if not self.old:
             module = entry.get("module")
             if module is None and "registered_name" not in entry:
@@ -325,11 +325,11 @@ class _Upgrader:
         kind = _CLASSES.get(kind, kind)
         return _built({"class_name": kind}, self._fitting(kind, known, self._renamed(kind, known, config)), _LAYERS)
 
-    def _renamed(self, kind: str, known: type, config: ConfigDict) -> dict[str, Any]:
+    def _renamed(self, kind: str, known: type, config: ConfigDict) -> ConfigDict:
         """Arguments under their names and with their values of today."""
         parameters = constructor_parameters(known)
         renames = _ARGUMENTS | _ARGUMENTS_OF.get(kind, {})
-        result: dict[str, Any] = {}
+        result: ConfigDict = {}
         for key, value in _joined_sizes(config).items():
             new = key if key in parameters or renames.get(key) not in parameters else renames[key]
             result[new] = self._value(kind, new, value)
@@ -366,7 +366,7 @@ class _Upgrader:
         is_layer = _known_class(_CLASSES.get(value["class_name"], value["class_name"])) is not None
         return self.entry(value) if is_layer or value["class_name"] in _GONE else dict(value)
 
-    def _fitting(self, kind: str, known: type, config: ConfigDict) -> dict[str, Any]:
+    def _fitting(self, kind: str, known: type, config: ConfigDict) -> ConfigDict:
         """The arguments that the class of today has; those that it lacks must mean nothing."""
         parameters = constructor_parameters(known)
         for key, value in config.items():
@@ -385,36 +385,36 @@ class _Upgrader:
 # ---------------------------------------------------------------- classes with rules of their own
 
 
-def _batch_normalization(config: ConfigDict) -> dict[str, Any]:
+def _batch_normalization(config: ConfigDict) -> ConfigDict:
     axis = config.get("axis")
     if isinstance(axis, (list, tuple)) and len(axis) == 1:
         return config | {"axis": axis[0]}
     return config
 
 
-def _synchronized(config: ConfigDict) -> dict[str, Any]:
+def _synchronized(config: ConfigDict) -> ConfigDict:
     return _batch_normalization(config) | {"synchronized": True}
 
 
-def _gru(config: ConfigDict) -> dict[str, Any]:
+def _gru(config: ConfigDict) -> ConfigDict:
     return {"reset_after": False} | config
 
 
-def _cudnn_gru(config: ConfigDict) -> dict[str, Any]:
+def _cudnn_gru(config: ConfigDict) -> ConfigDict:
     return {"recurrent_activation": "sigmoid"} | config | {"reset_after": True}
 
 
-def _cudnn_lstm(config: ConfigDict) -> dict[str, Any]:
+def _cudnn_lstm(config: ConfigDict) -> ConfigDict:
     return {"recurrent_activation": "sigmoid"} | config
 
 
-def _input_layer(config: ConfigDict) -> dict[str, Any]:
+def _input_layer(config: ConfigDict) -> ConfigDict:
     kept = {key: value for key, value in config.items() if key not in ("batch_input_shape", "input_dtype")}
     shape = config.get("batch_input_shape", config.get("batch_shape"))
     return kept | {"batch_shape": shape, "dtype": config.get("input_dtype", config.get("dtype"))}
 
 
-_SPECIAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+_SPECIAL: dict[str, Callable[[ConfigDict], ConfigDict]] = {
     "BatchNormalization": _batch_normalization,
     "BatchNormalizationV1": _batch_normalization,
     "BatchNormalizationV2": _batch_normalization,
@@ -431,7 +431,7 @@ _SPECIAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-def _merge(config: Config) -> tuple[str, dict[str, Any]]:
+def _merge(config: Config) -> tuple[str, ConfigDict]:
     """(class, config) of today for Keras 1's `Merge` layer."""
     mode, name = config.get("mode"), config.get("name")
     if mode not in _MERGES or config.get("mode_type", "raw") != "raw" or "layers" in config:
@@ -446,7 +446,7 @@ def _no_equal(layer: str) -> ValueError:
     return ValueError(f"The layer {layer} has no equal in Keras 3, so it cannot be loaded.")
 
 
-def _joined_sizes(config: Config) -> dict[str, Any]:
+def _joined_sizes(config: Config) -> ConfigDict:
     """`config` with the sizes of kernels as one argument."""
     result = dict(config)
     for names in _SIZES:
@@ -461,7 +461,7 @@ def _joined_sizes(config: Config) -> dict[str, Any]:
 _KEPT = ("build_config", "shared_object_id")
 
 
-def _built(entry: Config, config: object, module: str | None) -> dict[str, Any]:
+def _built(entry: Config, config: object, module: str | None) -> ConfigDict:
     """An entry in the form of today."""
     known = module is not None and registry.find_builtin(module, entry["class_name"]) is not None
     return {key: entry[key] for key in _KEPT if key in entry} | {
@@ -492,7 +492,7 @@ def _module_of(kind: str, config: Config) -> str | None:
     return _LAYERS if is_layer else None
 
 
-def _input_for(layer: Config, shape: object) -> dict[str, Any]:
+def _input_for(layer: Config, shape: object) -> ConfigDict:
     """The input that the first layer of an old Sequential model stands for."""
     config = layer["config"]
     dtype = "int32" if layer["class_name"] == "Embedding" else None
@@ -518,7 +518,7 @@ def _initializer(value: object) -> Any:
     return _built(value, config, "keras.initializers")
 
 
-def _without_dtype(config: object) -> dict[str, Any]:
+def _without_dtype(config: object) -> ConfigDict:
     if not isinstance(config, Mapping):
         raise DamagedFileError(f"The config is damaged: {str(config)[:80]!r} are not arguments.")
     return {key: value for key, value in config.items() if key != "dtype"}
@@ -530,7 +530,7 @@ def _list(value: object, name: str) -> list:
     return value
 
 
-def _checked_node(layer: Any) -> Mapping[str, Any]:
+def _checked_node(layer: Any) -> Config:
     fine = isinstance(layer, Mapping) and isinstance(layer.get("config"), (Mapping, list))
     if not fine or not isinstance(layer.get("class_name"), str) or not isinstance(layer.get("inbound_nodes"), list):
         raise DamagedFileError(f"The config is damaged: {str(layer)[:80]!r} is not a layer of a graph.")

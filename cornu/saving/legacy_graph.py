@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict
 from cornu.errors import DamagedFileError
 
 OPERATIONS = "keras.src.ops.numpy"  # what marks an entry as an operation
@@ -27,12 +27,12 @@ class Graph:
         ends: the model's inputs and outputs.
     """
 
-    def __init__(self, layers: list[Mapping[str, Any]], ends: object):
+    def __init__(self, layers: list[Config], ends: object):
         self.names = {layer["name"] for layer in layers}
         self._functional = {layer["name"] for layer in layers if "input_layers" in layer["config"]}
         self._first = self._first_calls(layers, ends)
 
-    def _first_calls(self, layers: list[Mapping[str, Any]], ends: object) -> dict[str, int]:
+    def _first_calls(self, layers: list[Config], ends: object) -> dict[str, int]:
         """The number that each model inside gives its first call: it counted the call that made it, too."""
         models = {layer["name"] for layer in layers if _is_model(layer["config"])}
         used: dict[str, int] = {}
@@ -62,7 +62,7 @@ class Graph:
 
     # ------------------------------------------------------------ calls
 
-    def calls(self, layer: Config, recurrent: bool) -> list[dict[str, Any]]:
+    def calls(self, layer: Config, recurrent: bool) -> list[ConfigDict]:
         """The calls of a layer: positional and keyword arguments each.
 
         Args:
@@ -71,8 +71,8 @@ class Graph:
         """
         return [self._call(node, layer["name"], recurrent) for node in layer["inbound_nodes"]]
 
-    def _call(self, node: object, name: str, recurrent: bool) -> dict[str, Any]:
-        kwargs: dict[str, Any] = {}
+    def _call(self, node: object, name: str, recurrent: bool) -> ConfigDict:
+        kwargs: ConfigDict = {}
         inputs = self._inputs(node, kwargs, name)
         if isinstance(inputs, list) and len(inputs) == 1:
             inputs = inputs[0]
@@ -81,7 +81,7 @@ class Graph:
             inputs, given = inputs[0], {"initial_state": inputs[1:]} | given
         return {"args": [inputs], "kwargs": given}
 
-    def _inputs(self, node: Any, kwargs: dict[str, Any], name: str) -> Any:
+    def _inputs(self, node: Any, kwargs: ConfigDict, name: str) -> Any:
         """The first argument of a call; the others are added to `kwargs`."""
         if self._is_leaf(node):
             if len(node) == 4 and isinstance(node[3], Mapping):
@@ -106,7 +106,7 @@ class Graph:
         name, call, output = tensor[:3]
         return [name, call - self._first.get(name, 0), output]
 
-    def _reference(self, tensor: list) -> dict[str, Any]:
+    def _reference(self, tensor: list) -> ConfigDict:
         return {"class_name": "__keras_tensor__", "config": {"keras_history": self._origin(tensor)}}
 
     def ends(self, ends: Any) -> Any:
@@ -151,7 +151,7 @@ _ACTIVATIONS = {
     "selu": "selu", "sigmoid": "sigmoid", "silu": "silu", "softmax": "softmax", "softplus": "softplus",
     "softsign": "softsign", "swish": "silu", "tanh": "tanh",
 }  # fmt: skip
-_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+_FORMS: dict[str, tuple[str, ConfigDict]] = {
     "cast": ("cast", {"dtype": "dtype"}),
     "clip_by_value": ("clip", {"clip_value_min": "x_min", "clip_value_max": "x_max"}),
     "concat": ("concatenate", {"axis": "axis"}),
@@ -167,7 +167,7 @@ _FORMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 # TensorFlow's function -> (function of cornu.ops, its arguments: the name of a setting, or a position among tensors).
-_FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+_FUNCTIONS: dict[str, tuple[str, ConfigDict]] = {
     **{f"math.{name}": (op, {}) for name, op in _UNARY.items()},
     **{f"math.{name}": (op, {"y": 1}) for name, op in _BINARY.items()},
     **{f"math.{name}": (op, {"axis": "axis", "keepdims": "keepdims"}) for name, op in _REDUCTIONS.items()},
@@ -189,7 +189,7 @@ _NODES = {
 }  # fmt: skip
 
 
-def operation(layer: Config, calls: list[dict[str, Any]]) -> dict[str, Any] | None:
+def operation(layer: Config, calls: list[ConfigDict]) -> ConfigDict | None:
     """The entry of the operation that a layer of TensorFlow's stands for; None for any other layer.
 
     Raises:
@@ -208,7 +208,7 @@ def operation(layer: Config, calls: list[dict[str, Any]]) -> dict[str, Any] | No
     }  # fmt: skip
 
 
-def _function(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _function(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
     name = layer["config"].get("function")
     if name == "__operators__.getitem":
         return _slicing(layer, call)
@@ -232,7 +232,7 @@ def _dtype_name(value: object) -> Any:
     return value.get("config", {}).get("name") if isinstance(value, Mapping) else value
 
 
-def _slicing(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _slicing(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
     key = call["kwargs"].get("slice_spec")
     parts = key if isinstance(key, list) else [key]
     return "get_item", {}, [*call["args"], [_index(part, layer) for part in parts]]
@@ -250,7 +250,7 @@ def _index(part: Any, layer: Config) -> Any:
     raise _unknown(f"a slice by {str(part)[:60]}", layer)
 
 
-def _node(layer: Config, call: dict[str, Any]) -> tuple[str, dict[str, Any], list]:
+def _node(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
     """An operation of `TensorFlowOpLayer`, with its constants by position."""
     config = layer["config"]
     name = _node_name(config.get("node_def"))

@@ -127,7 +127,7 @@ def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptio
     return model, lines
 
 
-def _compile(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -> list[str]:
+def _compile(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list[str]:
     arguments, lines = legacy_training.read(training, old)
     model.compile(**arguments)
     if model.optimizer is None or not model.built:
@@ -142,7 +142,7 @@ def _compile(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -
     return lines
 
 
-def _state(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -> list | None:
+def _state(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list | None:
     """Variables of the optimizer with their arrays, or None where the arrays are not those of this optimizer."""
     stored = legacy_h5.arrays(file, _STATE)
     if (legacy_h5.text_of(file, legacy_h5.VERSION) or "1").startswith("1"):
@@ -152,7 +152,7 @@ def _state(model: Any, file: h5py.File, training: dict[str, Any], old: bool) -> 
     return legacy_training.arranged(stored, model.optimizer, old and legacy_training.is_slot_by_slot(training))
 
 
-def _json(file: h5py.File, attribute: str) -> dict[str, Any] | None:
+def _json(file: h5py.File, attribute: str) -> ConfigDict | None:
     text = legacy_h5.text_of(file, attribute)
     return (
         None

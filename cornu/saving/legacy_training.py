@@ -10,7 +10,7 @@ import numpy as np
 from cornu import losses, metrics, optimizers, registry
 from cornu.core import allocation
 from cornu.core.configurable import Configurable, constructor_parameters, serialize_keras_object
-from cornu.core.typing import Config
+from cornu.core.typing import Config, ConfigDict
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
 from cornu.optimizers.schedules import InverseTimeDecay
@@ -46,7 +46,7 @@ _CHANGED = {
 # ---------------------------------------------------------------- writing
 
 
-def write(model: Any) -> dict[str, Any]:
+def write(model: Any) -> ConfigDict:
     """The arguments of `compile` as plain data."""
     config = {key: _named(value) for key, value in model.get_compile_config().items() if key != "optimizer"}
     config["loss"] = _in_full(config["loss"])
@@ -75,7 +75,7 @@ def _in_full(loss: object) -> Any:
     return found.__name__ if found is not None and not isinstance(found, type) else loss
 
 
-def _bare(entry: Config) -> dict[str, Any]:
+def _bare(entry: Config) -> ConfigDict:
     """An entry with no more than a class, under its registered name, and its arguments."""
     return {"class_name": entry.get("registered_name") or entry["class_name"], "config": entry["config"]}
 
@@ -83,7 +83,7 @@ def _bare(entry: Config) -> dict[str, Any]:
 # ---------------------------------------------------------------- reading
 
 
-def read(config: Config, old: bool) -> tuple[dict[str, Any], list[str]]:
+def read(config: Config, old: bool) -> tuple[ConfigDict, list[str]]:
     """(arguments of `compile`, a line for each change that a person should know of).
 
     Args:
@@ -151,7 +151,7 @@ def _each(value: object, namespace: object) -> Any:
     return _one(value, namespace)
 
 
-def _one(value: Mapping[str, Any], namespace: Any) -> Any:
+def _one(value: Config, namespace: Any) -> Any:
     kind, config = value["class_name"], value.get("config")
     if not isinstance(config, Mapping):
         return namespace.deserialize(dict(value))
@@ -169,7 +169,7 @@ def _one(value: Mapping[str, Any], namespace: Any) -> Any:
     return cast(type[Configurable], found).from_config(fitting)
 
 
-def _fitting(found: type, config: Config, dropped: Sequence[str], name: str) -> dict[str, Any]:
+def _fitting(found: type, config: Config, dropped: Sequence[str], name: str) -> ConfigDict:
     """The arguments that a class has; others must be among those that may be left out."""
     if not registry.is_builtin(found):
         return dict(config)
@@ -200,7 +200,7 @@ def _optimizer(entry: object, old: bool, lines: list[str]) -> Any:
     return found(**_optimizer_arguments(found, entry["config"], lines))
 
 
-def _optimizer_arguments(found: type, config: Config, lines: list[str]) -> dict[str, Any]:
+def _optimizer_arguments(found: type, config: Config, lines: list[str]) -> ConfigDict:
     """The constructor's arguments for the config of Keras 1 or 2."""
     renamed = {_ARGUMENTS.get(key, key): value for key, value in config.items() if key != "schedule_decay"}
     arguments = {

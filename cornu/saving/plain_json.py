@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from cornu.core import budget
+from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
 
 
-def parsed(text: bytes, name: str) -> dict[str, Any]:
+def parsed(text: bytes, name: str) -> ConfigDict:
     """The object that `text` holds; `name` is what messages call it.
 
     Raises:
@@ -26,8 +27,8 @@ def parsed(text: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value: dict[str, Any] = {}
+def _once(pairs: list[tuple[str, Any]]) -> ConfigDict:
+    value: ConfigDict = {}
     for name, item in pairs:
         if name in value:
             raise DamagedFileError(f"it names {name!r} twice.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
@@ -21,7 +21,7 @@ from cornu import registry, tree
 from cornu.core import budget, context
 from cornu.core.allocation import without_values
 from cornu.core.configurable import deserialize_keras_object
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import Config, ConfigDict
 from cornu.saving import config_rows, contents, legacy_config, report_table
 from cornu.saving.config_rows import ClassRow, LayerRow, said
 from cornu.saving.contents import Contents, Finding, StoredArray
@@ -60,7 +60,7 @@ class FileReport:
     bytes: int = 0
     loads: bool = True
     written_by: dict[str, str] = field(default_factory=dict)
-    model: dict[str, Any] | None = None
+    model: ConfigDict | None = None
     layers: list[LayerRow] = field(default_factory=list)
     classes: list[ClassRow] = field(default_factory=list)
     compiled: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class FileReport:
     assets: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ConfigDict:
         """The report as plain data, with the attributes as keys."""
         rows = ("layers", "classes", "weights", "findings")
         return asdict(self) | {key: [row._asdict() for row in getattr(self, key)] for key in rows}
@@ -228,7 +228,7 @@ def _facts(model: object, path: tuple[str, ...] = ()) -> Facts:
     return found
 
 
-def _fact(layer: object) -> dict[str, Any]:
+def _fact(layer: object) -> ConfigDict:
     weights = {id(v): v for v in getattr(layer, "weights", ())}
     trained = {id(v): v for v in getattr(layer, "trainable_weights", ())}
     return {
@@ -246,7 +246,7 @@ def _output_shape(layer: Any) -> Any:
     return seen[0] if seen else None
 
 
-def _model(config: dict, fact: Mapping[str, Any]) -> dict[str, Any]:
+def _model(config: dict, fact: Config) -> ConfigDict:
     inner = config.get("config")
     return {
         "class_name": str(config.get("class_name")),

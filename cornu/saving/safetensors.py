@@ -25,6 +25,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import budget, parts
 from cornu.core.operation import snake_case
+from cornu.core.typing import Config, ConfigDict
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import plain_json, weights_h5
@@ -99,12 +100,12 @@ def load_weights(
     return problems
 
 
-def _translated(named: Mapping[str, Any], name_map: NameMap | None, owner: str) -> dict[str, Any]:
+def _translated(named: Config, name_map: NameMap | None, owner: str) -> ConfigDict:
     """What is named, under the names that `name_map` gives."""
     if name_map is None:
         return dict(named)
     translate = (lambda name: name_map.get(name, name)) if isinstance(name_map, Mapping) else name_map
-    found: dict[str, Any] = {}
+    found: ConfigDict = {}
     for old, value in named.items():
         given = translate(old)
         if given is None:
@@ -226,7 +227,7 @@ class Place(NamedTuple):
     end: int
 
 
-def write(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+def write(path: str, arrays: Config, metadata: Mapping[str, str]) -> None:
     """Write arrays, one at a time, those with the widest numbers first.
 
     Args:
@@ -248,8 +249,8 @@ def write(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> 
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
-def _header(arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> bytes:
-    entries: dict[str, Any] = {_METADATA: dict(metadata)}
+def _header(arrays: Config, metadata: Mapping[str, str]) -> bytes:
+    entries: ConfigDict = {_METADATA: dict(metadata)}
     end = 0
     for name, array in arrays.items():
         dtype, shape, begin = _dtype(name, array), list(array.shape), end

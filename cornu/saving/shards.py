@@ -25,6 +25,7 @@ import numpy as np
 
 from cornu import lazy, validate
 from cornu.core import budget
+from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing_set
@@ -144,7 +145,7 @@ def _bytes(value: Any) -> int:
     return jnp.dtype(value.dtype).itemsize * math.prod(value.shape)
 
 
-def _table(shards: list[Contents], names: list[str]) -> dict[str, Any]:
+def _table(shards: list[Contents], names: list[str]) -> ConfigDict:
     """The table of contents. As Keras has it, a group with one array names its file, one with more lists them."""
     where: dict[str, list[str]] = {}
     for name, shard in zip(names, shards, strict=True):

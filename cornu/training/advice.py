@@ -266,7 +266,8 @@ def before_training(model: object, data: tuple, pairs: list[tuple]) -> None:
         data: (x, y, sample_weight) of a first batch.
         pairs: (name, loss, labels, predictions) for each output that has a loss.
     """
-    case = Case(model, *data, list(_outputs(model, pairs)))
+    x, y, sample_weight = data
+    case = Case(model, x, y, sample_weight, list(_outputs(model, pairs)))
     for check in BEFORE_TRAINING:
         _say(model, check.__name__, check, case)
 
@@ -289,7 +290,8 @@ def after_epoch(model: object, logs: dict[str, Any], epoch: int, arrays: tuple |
     """
     if all(_is_finite(value) for name, value in logs.items() if name.endswith("loss")):
         return
-    case = Case(model, *(arrays or (None, None, None)), [], logs, epoch)
+    x, y, sample_weight = arrays or (None, None, None)
+    case = Case(model, x, y, sample_weight, [], logs, epoch)
     _say(model, "loss_that_is_no_number", loss_that_is_no_number, case)
 
 
@@ -320,7 +322,7 @@ def _fraction_of(labels: np.ndarray) -> float:
 
 
 def _name(loss: object) -> str:
-    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))
 
 
 def _is_finite(value: object) -> bool:

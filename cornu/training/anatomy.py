@@ -10,7 +10,7 @@ import numpy as np
 
 from cornu import layers, registry, tree
 from cornu.core.operation import FunctionOperation
-from cornu.core.symbolic import KerasTensor
+from cornu.core.symbolic import KerasTensor, history_of
 from cornu.core.typing import Data
 
 LINEAR_MAPS = (
@@ -34,7 +34,7 @@ def endings(model: object) -> list[str | None]:
 
 
 def _ending(tensor: KerasTensor) -> str | None:
-    operation, index, position = tensor.history
+    operation, index, position = history_of(tensor)
     if getattr(operation, "_graph", None) is not None:
         return _ending(operation.outputs[position])
     if _keeps_values(operation):

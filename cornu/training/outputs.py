@@ -92,11 +92,10 @@ def _brief(x: Data) -> str:
 def output_labels(outputs: Nested, names: Sequence[str] | None, paths: bool = False) -> list[str]:
     """A name for each flat output: its own, or where outputs are nested and `paths` is set, the way to it."""
     found = [path for path, _ in tree.flatten_with_path(outputs)]
-    fits = names and len(names) == len(found)
-    if fits and not (paths and any(len(path) > 1 for path in found)):
-        return list(names)
-    if not fits:
+    if not names or len(names) != len(found):
         return ["_".join(map(str, path)) or "output" for path in found]
+    if not (paths and any(len(path) > 1 for path in found)):
+        return list(names)
     return [
         "/".join(map(str, path if isinstance(path[-1], str) else (*path[:-1], name)))
         for path, name in zip(found, names, strict=True)
@@ -116,7 +115,7 @@ class Part:
         self.outputs = outputs
 
 
-def _parted(outputs: Nested, loss: object, top: bool = True) -> Any:
+def _parted(outputs: Nested, loss: object, top: bool = True) -> Nested:
     """`outputs`, in which what one loss of the user's covers is a `Part`. At the top a loss stands for each output."""
     if not tree.is_nested(outputs):
         return outputs
@@ -135,7 +134,7 @@ def _is_elementwise(loss: object) -> bool:
     return isinstance(loss, str) or registry.is_builtin(function if hasattr(function, "__name__") else type(function))
 
 
-def _filled(y: Data, outputs: Nested, wanted: Sequence[bool]) -> Any:
+def _filled(y: Data, outputs: Nested, wanted: Sequence[bool]) -> Nested:
     """Labels that were given for the wanted outputs alone, with None for the others."""
     if y is None or isinstance(y, Mapping):
         return y
@@ -233,7 +232,7 @@ class CompiledLoss:
         return total
 
 
-def _check_scalar(value: Any, loss: Loss) -> None:
+def _check_scalar(value: Nested, loss: Loss) -> None:
     if value.ndim:
         raise ValueError(
             f'The loss "{loss.name}" gives an array of shape {value.shape}, but training needs one number. '
@@ -241,7 +240,7 @@ def _check_scalar(value: Any, loss: Loss) -> None:
         )
 
 
-def _resolved(loss: object) -> Any:
+def _resolved(loss: object) -> Nested:
     """Strings, configs and functions in `loss` as losses, so that a wrong name fails in `compile`."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _resolved(value) for key, value in loss.items()}
@@ -261,13 +260,13 @@ def _name(function: object) -> str:
     return "lambda" if name == "<lambda>" else name
 
 
-def batch_rows(x: Any) -> Any:
+def batch_rows(x: Nested) -> Nested:
     """How many rows of the batch are real."""
     rows, x = context.current().rows, tree.flatten(x)[0]
     return jnp.asarray(x.shape[0] if x.shape else 1, "float32") if rows is None else jnp.sum(rows, dtype="float32")
 
 
-def _masked_rows(y_pred: Tensor) -> Any:
+def _masked_rows(y_pred: Tensor) -> Nested:
     """`y_pred` with a mask that leaves out the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None or not hasattr(y_pred, "shape"):
@@ -387,7 +386,7 @@ def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
     return found
 
 
-def _row_weight(weight: object) -> Any:
+def _row_weight(weight: object) -> Tensor:
     """A sample weight that is zero for the rows with which a last batch was padded."""
     rows = context.current().rows
     if rows is None:
@@ -443,7 +442,7 @@ def _as_metric(one: Any, y: Data, y_pred: Tensor) -> Metric:
     return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=_name(found))
 
 
-def _by_shape(kinds: Sequence[type], y: Any, y_pred: Tensor) -> Any:
+def _by_shape(kinds: Sequence[type], y: Nested, y_pred: Tensor) -> Any:
     """The form of accuracy or crossentropy that fits the shapes of labels and predictions."""
     binary, one_hot, sparse = kinds
     if y_pred.shape[-1:] == (1,) or len(y_pred.shape) < 2:

@@ -98,7 +98,7 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
     return check
 
 
-def _fitted_together(model: object, data: Data, stage: str) -> Any:
+def _fitted_together(model: object, data: Data, stage: str) -> Nested:
     """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
     x, *labels = unpack_x_y_sample_weight(data)
     _refuse_text(model, x, stage)
@@ -110,7 +110,7 @@ def _fitted_together(model: object, data: Data, stage: str) -> Any:
     return None
 
 
-def _lined_up(model: Any, data: Data, stage: str) -> Any:
+def _lined_up(model: Any, data: Data, stage: str) -> Nested:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
@@ -161,7 +161,7 @@ def _pairs(model: Any, y: Data, outputs: Nested) -> Iterator[tuple]:
         yield f"{validate.describe(model)}, output {label!r}", one, target, output
 
 
-def _check_rows(layer: Any, values: Any, model: Any) -> None:
+def _check_rows(layer: Any, values: Nested, model: Any) -> None:
     if anatomy.is_numeric(values) and values.max() >= layer.input_dim:
         highest = int(values.max())
         raise ValueError(
@@ -182,7 +182,7 @@ def _names(loss: Any, metrics: Any) -> str:
 # ---------------------------------------------------------------- running the model on shapes
 
 
-def _outputs(model: Any, x: Data, training: bool) -> Any:
+def _outputs(model: Any, x: Data, training: bool) -> Nested:
     """The model's symbolic outputs for a batch; a model that is not built is built for any number of rows."""
     if not model.built:
         _run_on_shapes(model, x, training, any_rows=True)
@@ -190,7 +190,7 @@ def _outputs(model: Any, x: Data, training: bool) -> Any:
     return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> Any:
+def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> Nested:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
@@ -204,7 +204,7 @@ def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) 
     return outputs
 
 
-def _symbolic(x: Any, any_rows: bool = False) -> Any:
+def _symbolic(x: Nested, any_rows: bool = False) -> Nested:
     """A symbolic tensor like an array of a batch."""
     if x is None or _is_text(x):
         return x
@@ -212,7 +212,7 @@ def _symbolic(x: Any, any_rows: bool = False) -> Any:
     return KerasTensor((rows, *x.shape[1:]), narrowed(x[:0]).dtype)
 
 
-def _is_text(x: Any) -> bool:
+def _is_text(x: Nested) -> bool:
     return x.dtype.kind in "OUS"
 
 

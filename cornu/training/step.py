@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from cornu import settings, tree
 from cornu.core import context
-from cornu.core.typing import Data, Tensor
+from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -44,7 +44,7 @@ class Steps:
         y_pred: Tensor = None,
         sample_weight: Data = None,
         training: bool = True,
-    ) -> Any:
+    ) -> Nested:
         """The total loss of a batch: the loss of `compile`, plus what layers and regularizers add.
 
         Args:
@@ -139,7 +139,7 @@ class Steps:
         )
         return loss, tuple(after)
 
-    def _loss_of(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data, training: bool) -> Any:
+    def _loss_of(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data, training: bool) -> Nested:
         """`compute_loss`, which in older scripts takes no `training`."""
         takes_mode = "training" in inspect.signature(self.compute_loss).parameters
         kwargs = {"training": training} if takes_mode else {}
@@ -272,11 +272,11 @@ def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:
             yield str(name), jnp.asarray(_array(value))
 
 
-def _array(x: Data) -> Any:
+def _array(x: Data) -> Tensor:
     return x.value if isinstance(x, Variable) else x
 
 
-def _rows(data: Data, rows: Any) -> Any:
+def _rows(data: Data, rows: Any) -> Tensor:
     """Scope that says which rows of the batch are real."""
     if rows is None:
         return context.scope(rows=None)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cornu import ops, settings, validate
+from cornu.core.typing import Tensor
 
 _MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -156,7 +157,7 @@ def smart_resize(
     interpolation: str = "bilinear",
     data_format: str = "channels_last",
     **kwargs: Any,
-) -> Any:
+) -> Tensor:
     """Images resized without distortion: the largest central part with the proportions of `size`, at that size.
 
     Args:

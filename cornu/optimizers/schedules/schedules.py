@@ -6,13 +6,13 @@ compiled training step.
 
 import abc
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import Configurable
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 
 __all__ = [
@@ -44,7 +44,7 @@ class LearningRateSchedule(Configurable, abc.ABC):
     """
 
     @abc.abstractmethod
-    def __call__(self, step: object) -> Any:
+    def __call__(self, step: object) -> Nested:
         """The learning rate after `step` updates."""
 
 

@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class Batches:
 
     def _walk_by_number(self, number: int) -> Iterator[tuple]:
         """A source that finds any batch: where an epoch starts follows from its number."""
-        size, steps = self.source.num_batches, self.num_batches
+        size, steps = self.source.num_batches, cast(int, self.num_batches)  # it finds any batch by number
         if size is None:
             yield from islice(self.source.batches(0, number * steps), steps)
             return

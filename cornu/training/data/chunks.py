@@ -14,14 +14,14 @@ import contextlib
 import functools
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Nested
 from cornu.data.prefetch import prefetch
 from cornu.kernels import platform
 from cornu.training.data.batches import Batches
@@ -91,7 +91,7 @@ def array_chunks(batches: Batches, number: int, size: int, full: int | None, fix
     """The batches of an epoch of arrays as chunks; a last batch that is short and not padded comes as a pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
-        data, gathered, first = packed(batches.arrays), _gathered, size if fixed else FIRST_STEPS
+        data, gathered, first = packed(cast(tuple, batches.arrays)), _gathered, size if fixed else FIRST_STEPS
     order, rows = batches.order(number), batches.batch_size
     whole = -(-len(order) // rows) if full else len(order) // rows
     done, steps = 0, min(first, size)
@@ -172,7 +172,7 @@ def _gathered_on_device(data: Data, order: np.ndarray, rows: int, steps: int, si
 
 
 @jax.jit
-def _rows_of(data: Data, places: jax.Array) -> Any:
+def _rows_of(data: Data, places: jax.Array) -> Nested:
     return jax.tree.map(lambda leaf: jnp.take(leaf, places, axis=0, mode="clip"), data)
 
 
@@ -181,20 +181,21 @@ def _rows_of(data: Data, places: jax.Array) -> Any:
 
 def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Iterator[Chunk]:
     """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
-    memory, steps, shapes = None, 0, None
+    data: Any = None
+    rows, steps, shapes = None, 0, None
     for pair in pairs:
         if steps and signature(pair) != shapes:
-            yield Chunk(*memory, steps)
+            yield Chunk(data, rows, steps)
             steps = 0
         if not steps:
-            shapes, memory = signature(pair), jax.tree.map(functools.partial(_room_for, size), pair)
-        jax.tree.map(functools.partial(_write, steps), memory, pair)
+            shapes, (data, rows) = signature(pair), jax.tree.map(functools.partial(_room_for, size), pair)
+        jax.tree.map(functools.partial(_write, steps), (data, rows), pair)
         steps += 1
         if steps >= min(size, pace.steps):
-            yield Chunk(*memory, steps)
+            yield Chunk(data, rows, steps)
             steps = 0
     if steps:
-        yield Chunk(*memory, steps)
+        yield Chunk(data, rows, steps)
 
 
 def _room_for(size: int, leaf: object) -> np.ndarray:
@@ -206,7 +207,7 @@ def _write(index: int, stacked: np.ndarray, leaf: object) -> None:
     stacked[index] = leaf
 
 
-def _own(data: Data) -> Any:
+def _own(data: Data) -> Nested:
     """A batch on the device, in memory that nobody else writes to."""
 
     def copy(leaf: object) -> Any:

@@ -14,7 +14,7 @@ from cornu import settings
 from cornu.core import border
 from cornu.core.border import comes_from
 from cornu.core.dtypes import FLOATS
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Nested
 
 _MOST_LISTED = 6  # arrays in a message
 
@@ -36,7 +36,7 @@ def _holds_arrays(values: list | tuple) -> bool:
     )
 
 
-def convert(data: Data, name: str, owner: str) -> Any:
+def convert(data: Data, name: str, owner: str) -> Nested:
     """`data` as a tree of arrays: lists, tuples and dictionaries of arrays keep their nesting."""
     if data is None:
         return None
@@ -48,7 +48,7 @@ def convert(data: Data, name: str, owner: str) -> Any:
     return as_array(data, name, owner)
 
 
-def as_array(value: Any, name: str, owner: str) -> Any:
+def as_array(value: Nested, name: str, owner: str) -> Nested:
     """One array in a type that JAX computes with; text and SciPy sparse matrices stay what they are."""
     if is_sparse(value):
         return value.tocsr().astype(settings.floatx())
@@ -116,7 +116,7 @@ def _about_lists(parts: dict[str, Any]) -> str:
     return ""
 
 
-def convert_weights(sample_weight: Data, owner: str) -> Any:
+def convert_weights(sample_weight: Data, owner: str) -> Nested:
     """Sample weights as floats; a table of one column counts as one weight a sample."""
     weights = convert(sample_weight, "sample_weight", owner)
     return _map(weights, lambda leaf: leaf.astype(settings.floatx(), copy=False).reshape(_without_column(leaf.shape)))
@@ -134,6 +134,6 @@ def _map(data: Data, function: Callable) -> Any:
     return None if data is None else function(data)
 
 
-def take(data: Data, rows: slice | np.ndarray) -> Any:
+def take(data: Data, rows: slice | np.ndarray) -> Nested:
     """The chosen rows of every array of a tree; sparse matrices become dense here."""
     return _map(data, lambda leaf: leaf[rows].toarray() if is_sparse(leaf) else leaf[rows])

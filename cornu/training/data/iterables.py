@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from cornu import tree
-from cornu.training.data.convert import comes_from
+from cornu.core.border import comes_from
+from cornu.core.typing import Nested
 from cornu.training.data.unpack import unpack_batch
 
 
-def _length(data: Any) -> int | None:
+def _length(data: Nested) -> int | None:
     try:
         return len(data)
     except (TypeError, NotImplementedError):  # no `__len__`, or one that cannot tell (endless, unknown)
@@ -35,7 +36,7 @@ class Replayed:
             yield self._kept[index]
 
 
-def _copy(leaf: object) -> Any:
+def _copy(leaf: object) -> Nested:
     """A copy of an array: an iterator may write the next batch into the same memory."""
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
@@ -56,7 +57,7 @@ class IterableSource:
     batch_size = None
     num_samples = None
 
-    def __init__(self, data: Any, owner: str, keep: bool = False):
+    def __init__(self, data: Nested, owner: str, keep: bool = False):
         self.kind = type(data).__name__
         self.reads_iterator = hasattr(data, "__next__")
         self.data = Replayed(data) if keep and self.reads_iterator else data

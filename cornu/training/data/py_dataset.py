@@ -4,7 +4,7 @@ import contextvars
 import multiprocessing
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -132,13 +132,14 @@ def _submit(executor: Executor, dataset: Any, index: int) -> Future:
     return executor.submit(contextvars.copy_context().run, dataset.__getitem__, index)
 
 
-def items_in_order(dataset: Any, indices: Iterable[int]) -> Iterator[Any]:
+def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[Any, None, None]:
     """The items of `dataset` at `indices`, made ahead by its workers; all workers are gone when this ends."""
     if dataset.workers <= 1 and not dataset.use_multiprocessing:
         yield from (dataset[index] for index in indices)
         return
     ahead = max(dataset.max_queue_size, dataset.workers, 1)
-    executor, waiting = _executor(dataset), deque()
+    executor = _executor(dataset)
+    waiting: deque[Future] = deque()
     try:
         for index in indices:
             waiting.append(_submit(executor, dataset, index))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Nested
 from cornu.training.data.convert import common_length, convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
@@ -32,7 +32,7 @@ def _kinds(item: tuple) -> str:
     return ", ".join(type(part).__name__ for part in item)
 
 
-def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) -> Any:
+def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) -> Nested:
     """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` understands.
 
     Example:

@@ -155,7 +155,7 @@ class Tokenizer:
 
     def texts_to_sequences_generator(self, texts: Iterable) -> Iterator[list[int]]:
         """What `texts_to_sequences` returns, one after the other."""
-        unknown = self.word_index.get(self.oov_token)
+        unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
             numbers = (self._within(self.word_index.get(word), unknown) for word in self._words(text))
             yield [number for number in numbers if number is not None]
