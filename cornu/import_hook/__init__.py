@@ -2,7 +2,8 @@
 
 A finder at the front of `sys.meta_path` answers for the names `keras`, `tf_keras`, `tensorflow` and everything below
 them with cornu's modules themselves, so `keras.layers.Dense is cornu.layers.Dense`. What the old names have besides is
-in `cornu.tensorflow`, and what libraries take from Keras's private modules in `private`.
+in `cornu.tensorflow`, and what libraries take from Keras's private modules in `private`. Where TensorFlow is installed,
+`tensorflow` is TensorFlow, and only its `keras` is cornu's.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+from functools import cache
 from types import ModuleType
 from typing import cast
 
@@ -19,6 +21,8 @@ from cornu.import_hook.empty import Empty, is_empty
 
 # The module of each served name, and where those below it are looked for, the first that has it.
 _ROOTS = {
+    "keras._tf_keras.keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),  # TensorFlow's own way
+    "keras._tf_keras": ("cornu.import_hook.keras", ()),
     "keras": ("cornu.import_hook.keras", ("cornu",)),
     "tf_keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
     "tensorflow.keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),
@@ -54,7 +58,14 @@ def _is_private(name: str) -> bool:
 
 def _root(name: str) -> str | None:
     """The served name that `name` is or is below of."""
-    return next((root for root in _ROOTS if name == root or name.startswith(f"{root}.")), None)
+    found = next((root for root in _ROOTS if name == root or name.startswith(f"{root}.")), None)
+    return None if found == "tensorflow" and _has_tensorflow() else found
+
+
+@cache
+def _has_tensorflow() -> bool:
+    """Whether TensorFlow is installed."""
+    return importlib.machinery.PathFinder.find_spec("tensorflow") is not None
 
 
 def _own_module(name: str) -> ModuleType:
@@ -62,7 +73,10 @@ def _own_module(name: str) -> ModuleType:
     root = cast(str, _root(name))  # no other name comes here
     face, homes = _ROOTS[root]
     if name == root:
-        return importlib.import_module(face)
+        module = importlib.import_module(face)
+        if root == "tensorflow":
+            module.attach()
+        return module
     below = name[len(root) :]
     if is_empty(below[1:]):
         return Empty(name)
@@ -100,7 +114,7 @@ def install() -> None:
     """Serve Keras's names from now on. Doing it twice does nothing; if real Keras was imported before, it says so."""
     if _finder in sys.meta_path:
         return
-    for root in _ROOTS:
+    for root in filter(_root, _ROOTS):
         loaded = sys.modules.get(root)
         if loaded is not None and not loaded.__name__.startswith("cornu"):
             raise ImportError(

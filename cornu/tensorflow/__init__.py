@@ -26,7 +26,7 @@ _MODULES = ("data", "image", "io", "keras", "linalg", "math", "nn", "random", "s
 _OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
 _IN_MATH_ALONE = ("erf", "in_top_k", "is_nan", "l2_normalize", "log", "log1p", "log_softmax", "softmax", "top_k")
 
-_types.attach()
+attach = _types.attach
 
 globals().update({name: served for name, served in _math.TABLE.items() if name not in _IN_MATH_ALONE})
 globals().update(_tensors.TABLE)

@@ -5,7 +5,7 @@ attributes of JAX's class.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -204,6 +204,7 @@ METHODS: dict[str, Callable] = {
 }
 
 
+@cache
 def attach() -> None:
     """Give arrays TensorFlow's methods, and keep count of variables, which tapes and compiled functions look for."""
     array = type(jax.numpy.zeros(()))

@@ -83,6 +83,42 @@ def test_a_program_for_keras_and_libraries_that_reach_into_it_find_their_names()
     assert done.returncode == 0, done.stderr
 
 
+INSTALLED = """
+import importlib
+
+__version__ = "9.9"
+
+
+def __getattr__(name):
+    if name == "keras":  # as TensorFlow finds Keras 3
+        return importlib.import_module("keras._tf_keras.keras")
+    raise AttributeError(name)
+"""
+
+BESIDE_IT = """
+import tensorflow as tf  # before cornu is asked to serve Keras, as in many notebooks
+import cornu.as_keras
+from tensorflow import keras
+from tensorflow.keras.layers import Dense
+import tensorflow.keras.backend as K, tensorflow.math, cornu
+assert tf.__version__ == "9.9" and tensorflow.math.here
+assert tf.keras is keras and Dense is cornu.layers.Dense and K.square and not hasattr(cornu.ops.ones(1), "numpy")
+import keras as plain
+assert plain.layers.Dense is Dense and plain.__version__.startswith("3.")
+"""
+
+
+def test_where_tensorflow_is_installed_only_its_keras_is_served(tmp_path):
+    (tmp_path / "tensorflow" / "math").mkdir(parents=True)
+    (tmp_path / "tensorflow" / "__init__.py").write_text(INSTALLED)
+    (tmp_path / "tensorflow" / "math" / "__init__.py").write_text("here = True")
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_IT], check=False, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_private_functions_that_libraries_call_give_what_keras_gives():
     base = private.Private("keras.src.layers")
     assert base._build_proj_equation(3, 2, 2) == ("abcde,defg->abcfg", "fg", 5)

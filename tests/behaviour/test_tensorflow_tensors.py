@@ -8,6 +8,7 @@ import cornu
 from cornu import tensorflow as tf
 from cornu.data import elements
 
+tf.attach()
 T = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
 PICTURE = np.arange(96, dtype="uint8").reshape(8, 4, 3)
 
