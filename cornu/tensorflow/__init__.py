@@ -22,8 +22,15 @@ from cornu.tensorflow.served import refuse as _refuse
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
 
-_MODULES = ("data", "image", "io", "keras", "linalg", "math", "nn", "random", "strings")
+_MODULES = ("data", "image", "io", "keras", "linalg", "math", "nn", "random", "signal", "strings", "train")
 _OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
+_INITIALIZERS = {
+    "constant_initializer": "Constant",
+    "ones_initializer": "Ones",
+    "random_normal_initializer": "RandomNormal",
+    "random_uniform_initializer": "RandomUniform",
+    "zeros_initializer": "Zeros",
+}
 _IN_MATH_ALONE = ("erf", "in_top_k", "is_nan", "l2_normalize", "log", "log1p", "log_softmax", "softmax", "top_k")
 
 attach = _types.attach
@@ -42,4 +49,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cornu.tensorflow.{name}")
     if name in _OF_KERAS:
         return getattr(importlib.import_module("cornu"), name)
+    if name in _INITIALIZERS:
+        return getattr(importlib.import_module("cornu.initializers"), _INITIALIZERS[name])
+    if name == "audio":
+        return importlib.import_module("cornu.tensorflow.signal").audio
     return _refuse(name, globals())

@@ -168,6 +168,23 @@ def _crop_and_resize(image: Any, boxes: Any, box_indices: Any, crop_size: Any, m
 # ---------------------------------------------------------------- turning
 
 
+def _non_max_suppression(
+    boxes: Any, scores: Any, max_output_size: int, iou_threshold: float = 0.5, score_threshold: float = -np.inf
+) -> jax.Array:
+    boxes, scores = np.asarray(boxes), np.asarray(scores)
+    areas = np.prod(np.abs(boxes[:, 2:] - boxes[:, :2]), axis=1)
+    left = [at for at in np.argsort(-scores, kind="stable") if scores[at] > score_threshold]
+    kept: list[int] = []
+    while left and len(kept) < int(max_output_size):
+        best, *rest = left
+        kept.append(best)
+        low = np.maximum(boxes[rest, :2], boxes[best, :2])
+        shared = np.prod(np.maximum(0, np.minimum(boxes[rest, 2:], boxes[best, 2:]) - low), axis=1)
+        overlap = shared / (areas[rest] + areas[best] - shared)
+        left = [at for at, share in zip(rest, overlap, strict=True) if share <= iou_threshold]
+    return jnp.asarray(kept, "int32")
+
+
 def _flip_left_right(image: Any) -> jax.Array:
     return jnp.flip(jnp.asarray(image), -2)
 
@@ -339,6 +356,7 @@ globals().update(
         grayscale_to_rgb          _grayscale_to_rgb images
         hsv_to_rgb                _hsv_to_rgb     images
         image_gradients           _gradients      image
+        non_max_suppression       _non_max_suppression boxes scores max_output_size iou_threshold score_threshold
         pad_to_bounding_box       _pad_to_box     image offset_height offset_width target_height target_width
         per_image_standardization _standardized   image
         psnr                      _psnr           a b max_val

@@ -31,8 +31,6 @@ TABLE = {
     "train.Features": _RECORDS,
     "train.Feature": _RECORDS,
     "data.TFRecordDataset": _RECORDS,
-    "train.Checkpoint": "Use model.save_weights(path) and load_weights(path), or callbacks.ModelCheckpoint.",
-    "train.CheckpointManager": "Use callbacks.ModelCheckpoint.",
     "estimator": "Use tf.keras.Model and fit.",
     "feature_column": "Use the layers StringLookup, IntegerLookup, Discretization, Hashing, Normalization.",
     "tpu": "Run it where JAX sees the TPU; leave the line out.",
@@ -42,6 +40,5 @@ TABLE = {
     "graph_util": _SESSIONS,
     "profiler": "Use jax.profiler.",
     "python": "It is private to TensorFlow. Use public names.",
-    "TensorShape.as_list": "A shape is a tuple: list(x.shape).",
 }
 """Path below `tensorflow` -> advice; a path stands for all below it."""

@@ -3,22 +3,24 @@
 import contextlib
 import logging as python_logging
 from collections.abc import Callable, Iterator
+from time import time as timestamp
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import ops, optimizers
+from cornu import ops
 from cornu.core.dtypes import result_type
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
 from cornu.tensorflow.served import Namespace, nothing
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
 
 __all__ = [
-    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "config", "debugging",
+    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "config",
+    "control_dependencies", "debugging",
     "device", "distribute", "dtypes", "errors", "executing_eagerly", "experimental", "get_logger", "logging",
-    "name_scope", "nest", "signal", "summary", "sysconfig", "test", "train", "version",
+    "name_scope", "nest", "no_op", "summary", "sysconfig", "test", "timestamp", "version",
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- devices
@@ -52,7 +54,8 @@ def device(name: Any) -> Iterator[None]:
     yield
 
 
-name_scope = device
+name_scope = control_dependencies = device
+no_op = nothing
 
 _devices_named = {"list_physical_devices": _devices, "list_logical_devices": _devices}
 _settings = dict.fromkeys(
@@ -269,11 +272,7 @@ dtypes = Namespace(
     "dtypes", **DTYPES, DType=DType, as_dtype=as_dtype, cast=ops.cast, saturate_cast=ops.saturate_cast,
     experimental_result_type=result_type,
 )  # fmt: skip
-train = Namespace(
-    "train", **{name: getattr(optimizers, name) for name in ("Adam", "SGD", "RMSprop", "Adagrad")},
-)  # fmt: skip
 experimental = Namespace("experimental", numpy=jnp, register_filesystem_plugin=nothing)
-signal = Namespace("signal", fft=jnp.fft.fft, ifft=jnp.fft.ifft, rfft=jnp.fft.rfft, irfft=jnp.fft.irfft)
 version = Namespace("version", VERSION="2.21.0", GIT_VERSION="unknown", COMPILER_VERSION="none")
 nest = Namespace("nest", flatten=jax.tree.leaves, map_structure=jax.tree.map)
 UnconnectedGradients = Namespace("UnconnectedGradients", NONE="none", ZERO="zero")

@@ -15,9 +15,10 @@ from cornu.tensorflow.served import functions, sizes
 from cornu.tensorflow.strings import is_text, text
 
 __all__ = [
-    "TensorArray", "case", "clip_by_global_norm", "cond", "constant", "convert_to_tensor", "custom_gradient", "einsum",
-    "foldl", "global_norm", "group", "map_fn", "meshgrid", "newaxis", "numpy_function", "ones_like", "py_function",
-    "recompute_grad", "scan", "switch_case", "vectorized_map", "while_loop", "zeros_like",
+    "TensorArray", "case", "clip_by_global_norm", "cond", "constant", "convert_to_tensor", "custom_gradient",
+    "einsum", "ensure_shape", "foldl", "global_norm", "group", "map_fn", "meshgrid", "newaxis", "numpy_function",
+    "ones_like", "py_function", "recompute_grad", "scan", "switch_case", "vectorized_map", "while_loop",
+    "zeros_like",
 ]  # fmt: skip
 
 newaxis = None
@@ -444,6 +445,12 @@ def custom_gradient(f: Callable) -> Callable:
 def recompute_grad(f: Callable) -> Callable:
     """`f`, of which the gradient computes the values in between again."""
     return jax.checkpoint(f)
+
+
+def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
+    """The tensor itself, if it has this shape."""
+    x.set_shape(shape)
+    return x
 
 
 def group(*inputs: Any, **kwargs: Any) -> None:

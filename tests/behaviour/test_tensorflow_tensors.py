@@ -1,5 +1,7 @@
 """Functions of tensors that scripts call on TensorFlow; values as TensorFlow's documentation gives them."""
 
+import wave
+
 import jax
 import numpy as np
 import pytest
@@ -82,6 +84,10 @@ VALUES = {
     "contrast": (lambda: tf.image.adjust_contrast(T[..., None], 2.0)[..., 0], [[-0.5, 1.5], [3.5, 5.5]]),
     "a picture in a file": (lambda: tf.io.decode_png(tf.io.encode_png(PICTURE)), PICTURE),
     "psnr": (lambda: tf.image.psnr(PICTURE, PICTURE + 1, 255), 48.1308),
+    "boxes that overlap little": (
+        lambda: tf.image.non_max_suppression([[0, 0, 2, 2], [0, 0, 2, 1.9], [3, 3, 4, 4]], [0.5, 0.9, 0.1], 3), [1, 2],
+    ),
+    "spectra": (lambda: tf.abs(tf.signal.stft(np.ones(8, "float32"), 4, 2))[:, 0], [2, 2, 2]),
     "cond": (lambda: tf.cond(tf.reduce_sum(T) > 3, lambda: 1, lambda: 2), 1),
     "case": (lambda: tf.case([(tf.constant(False), lambda: 1)], default=lambda: 2), 2),
     "switch_case": (lambda: tf.switch_case(1, [lambda: 1, lambda: 2]), 2),
@@ -178,6 +184,33 @@ def test_a_module_finds_its_variables():
     line = Line()
     line.dense(T)
     assert len(line.variables) == 4 and len(line.trainable_variables) == 3 and line.name == "line"
+
+
+def test_models_and_optimizers_are_kept_in_checkpoints(tmp_path):
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+    optimizer, step = cornu.optimizers.Adam(), tf.Variable(1)
+    optimizer.build(model.trainable_variables)
+    checkpoint = tf.train.Checkpoint(step=step, optimizer=optimizer, net=model)
+    manager = tf.train.CheckpointManager(checkpoint, tmp_path / "kept", max_to_keep=2)
+    assert manager.restore_or_initialize() is None
+    before = model.get_weights()
+    for _ in range(3):
+        manager.save()
+        checkpoint.step.assign_add(1)
+    model.set_weights([weights + 1 for weights in before])
+    checkpoint.restore(tf.train.latest_checkpoint(str(tmp_path / "kept"))).expect_partial()
+    assert step.numpy() == 3 and np.array_equal(model.get_weights()[0], before[0])
+    assert sorted(path.name for path in (tmp_path / "kept").glob("*.npz")) == ["ckpt-2.npz", "ckpt-3.npz"]
+    with pytest.raises(ValueError, match="Build the models"):
+        tf.train.Checkpoint(step=step).restore(manager.latest_checkpoint)
+
+
+def test_sounds_are_read(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(np.array([0, 16384, -32768], "<i2").tobytes())
+    sound, rate = tf.audio.decode_wav(tf.io.read_file(str(tmp_path / "a.wav")), desired_samples=4)
+    assert sound.numpy()[:, 0].tolist() == [0, 0.5, -1, 0] and rate.numpy() == 8000
 
 
 def test_draws_follow_from_the_seed():
