@@ -7,17 +7,17 @@ step by step. Memory costs as much as arithmetic here: the loop that is to be di
 gates over the projected inputs, and the backward loop gradients over their factors. Biases are added inside the loop.
 
 A loop of small operations keeps one core of a CPU busy. So where the product of a step is large, the rows of a batch
-are halved, and one loop runs both sides. XLA's CPU runtime (seen in jaxlib 0.10 and 0.11) executes the operations of a
-loop's body from a list of those that are ready, and hands the second half of the list to another thread when more than
-eight wait. What decides that both sides do not land in one half:
+are halved, and one loop runs both groups of rows. XLA's CPU runtime (seen in jaxlib 0.10 and 0.11) executes the
+operations of a loop's body from a list of those that are ready, and hands the second half of the list to another thread
+when more than eight wait. What decides that both groups do not land in one half:
 
 - The ready list has `xla.READY` multiplications of single numbers besides, which do nothing.
-- The operand of the early side's product is carried through the loop with one axis more. Taking the axis off puts the
+- The operand of one group's product is carried through the loop with one axis more. Taking the axis off puts the
   product at the end of the list: it goes to the other thread.
-- The late side reads its operand from where the last step was stored, for which it needs the counter, which is the
+- The other group reads its operand from where the last step was stored, for which it needs the counter, which is the
   first of the list. Its product comes up when the list has been halved, and stays.
 
-Were any of this no longer so, both sides would run one after the other, as they did before.
+Were any of this no longer so, both groups would run one after the other, as they did before.
 
 A masked step holds the state: it passes both the state and its gradient on unchanged.
 
@@ -37,7 +37,7 @@ from jax import lax
 from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Gates
 
-_LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two sides pay
+_LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
 
 
 @half_precision.in_float32
@@ -106,13 +106,13 @@ def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, k
 
 
 def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
-    """(hidden states, last states), and what the gradient needs of each side."""
+    """(hidden states, last states), and what the gradient needs of each group."""
     steps = inputs.shape[0]
-    sides = _sides(inputs.shape[1], kernel, unroll)
-    hidden_once = gates.hidden_is_gate and len(sides) == 1
+    groups = _row_groups(inputs.shape[1], kernel, unroll)
+    hidden_once = gates.hidden_is_gate and len(groups) == 1
 
-    def first(side):
-        start, x = tuple(s[side.rows] for s in states), inputs[:, side.rows]
+    def first(group):
+        start, x = tuple(s[group.rows] for s in states), inputs[:, group.rows]
         if input_kernel is None:
             projected = gates.parted(x)
         else:
@@ -121,20 +121,20 @@ def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, ke
         shapes = jax.eval_shape(lambda x, p: gates.forward(x, p, start, _keep(None))[2], _read(projected, 0), p)
         besides = jax.tree.map(lambda a: jnp.zeros((steps, *a.shape), a.dtype), shapes)
         history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in start[hidden_once:])
-        return history, start[0][None] if side.early else None, start, projected, besides
+        return history, start[0][None] if group.carries_operand else None, start, projected, besides
 
-    def advance(t, side, carry):
+    def advance(t, group, carry):
         history, hidden, states, each, besides = carry
-        hidden = _read(history[0], t) if side.late else hidden[0] if side.early else states[0]
-        x, valid = _read((each, side.of(mask)), t)
+        hidden = _read(history[0], t) if group.reads_stored else hidden[0] if group.carries_operand else states[0]
+        x, valid = _read((each, group.of(mask)), t)
         x = x if input_bias is None else jax.tree.map(jnp.add, x, gates.parted(input_bias))
         p = _plus(product(hidden, kernel), bias)
         states, new, others = gates.forward(x, p, states, _keep(valid))
         each, besides = _write((each, besides), (new, others), t)
         history = _write(history, states[hidden_once:], t + 1)
-        return history, states[0][None] if side.early else None, states, each, besides
+        return history, states[0][None] if group.carries_operand else None, states, each, besides
 
-    done = _run(steps, unroll, sides, first, advance)
+    done = _run(steps, unroll, groups, first, advance)
     last = tuple(_joined(parts, 0) for parts in zip(*(states for _, _, states, _, _ in done), strict=True))
     if hidden_once:
         done = [((jnp.concatenate([states[0][None], each[0]]),), None, last, each, ()) for *_, each, _ in done]
@@ -147,33 +147,33 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
     steps, transposed = x.shape[0], kernel.T
-    sides = _sides(x.shape[1], kernel, unroll)
-    factors = [_factors(gates, side.of(mask), *kept) for side, kept in zip(sides, saved, strict=True)]
+    groups = _row_groups(x.shape[1], kernel, unroll)
+    factors = [_factors(gates, group.of(mask), *kept) for group, kept in zip(groups, saved, strict=True)]
     passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
     in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
 
-    def first(side):
-        own, d_states = factors[side.number], tuple(d[side.rows] for d in d_last)
+    def first(group):
+        own, d_states = factors[group.number], tuple(d[group.rows] for d in d_last)
         d_products = own.products if in_place else jnp.zeros_like(own.products)
         d_hiddens = None if own.inputs is None else jnp.zeros((steps, *d_states[0].shape), d_states[0].dtype)
-        return d_products, None if side.late else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
+        return d_products, None if group.reads_stored else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
 
-    def advance(n, side, carry):
+    def advance(n, group, carry):
         d_products, dp, d_states, d_hiddens = carry
-        own, t = factors[side.number], np.uint32(steps - 1) - n
-        dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if side.late else dp
+        own, t = factors[group.number], np.uint32(steps - 1) - n
+        dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if group.reads_stored else dp
         d_states = tuple(d * a for d, a in zip(d_states, _read(own.states[passed], t + 1), strict=True))
         if passed.start:
-            d_states = jnp.where(n == 0, d_last[0][side.rows], 0), *d_states
+            d_states = jnp.where(n == 0, d_last[0][group.rows], 0), *d_states
         products = d_products if in_place else own.products
-        d_output, products, cell = _read((side.of(d_hidden), products, own.cell), t)
+        d_output, products, cell = _read((group.of(d_hidden), products, own.cell), t)
         dh = _plus(d_states[0] + product(_flat(dp), transposed), d_output)
         d_states = (dh, *d_states[1:]) if cell is None else (dh, d_states[1] + dh * cell)
         dp = gates.spread(d_states) * products
         d_products, d_hiddens = _write((d_products, d_hiddens), (dp, None if d_hiddens is None else dh), t)
-        return d_products, None if side.late else dp, d_states[passed], d_hiddens
+        return d_products, None if group.reads_stored else dp, d_states[passed], d_hiddens
 
-    def last(side, own, carry, kept):
+    def last(group, own, carry, kept):
         """The gradients of: first states; recurrent kernel, biases and kernel of the inputs; inputs."""
         d_products, _, d_states, d_hiddens = carry
         d_states = tuple(d * a[0] for d, a in zip(d_states, own.states[passed], strict=True))
@@ -185,17 +185,17 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
         d_weights = _outer(kept[1][0][:-1], dp), _over_rows(dp, bias), _over_rows(dx, input_bias)
         if input_kernel is None:
             return d_states, (*d_weights, None), dx
-        return d_states, (*d_weights, _outer(x[:, side.rows], dx)), product(dx, input_kernel.T)
+        return d_states, (*d_weights, _outer(x[:, group.rows], dx)), product(dx, input_kernel.T)
 
-    done = _run(steps, unroll, sides, first, advance)
-    d_states, d_weights, d_inputs = zip(*map(last, sides, factors, done, saved), strict=True)
+    done = _run(steps, unroll, groups, first, advance)
+    d_states, d_weights, d_inputs = zip(*map(last, groups, factors, done, saved), strict=True)
     d_kernel, d_bias, d_input_bias, d_input_kernel = functools.reduce(_added, d_weights)
     d_states = tuple(_joined(parts, 0) for parts in zip(*d_states, strict=True))
     return _joined(d_inputs, 1), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
 
 
 def _factors(gates: Gates, valid, each, history, besides):
-    """The factors of all steps of a side; those of states for one step more, behind the last, which passes all on."""
+    """The factors of all steps of a group; those of states for one step more, behind the last, which passes all on."""
     before, after = (tuple(a[cut] for a in history) for cut in (slice(None, -1), slice(1, None)))
     factors = gates.factors(each, besides, before, after)
     factors = factors if valid is None else factors.masked(valid)
@@ -204,15 +204,15 @@ def _factors(gates: Gates, valid, each, history, besides):
     return factors._replace(states=closed)
 
 
-def _run(steps, unroll, sides, first, advance):
-    """The loop over all steps: for each side of the batch what `advance` makes of `first`."""
+def _run(steps, unroll, groups, first, advance):
+    """The loop over all steps: for each group of the batch what `advance` makes of `first`."""
 
     def step(carry):
         idle, done, n = carry
-        return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(sides, done, strict=True)], n + 1
+        return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(groups, done, strict=True)], n + 1
 
-    idle = [jnp.float32(n + 1) for n in range(xla.READY if len(sides) > 1 else 0)]
-    carry = idle, list(map(first, sides)), np.uint32(0)
+    idle = [jnp.float32(n + 1) for n in range(xla.READY if len(groups) > 1 else 0)]
+    carry = idle, list(map(first, groups)), np.uint32(0)
     if unroll:
         for _ in range(steps):
             carry = step(carry)
@@ -229,25 +229,28 @@ def _added_to_first(array, number):
     return lax.dynamic_update_slice(array, lax.slice(array, at, (1,) * array.ndim) + number.astype(array.dtype), at)
 
 
-class _Side(NamedTuple):
-    """The rows of a batch that belong to one side of a loop, and when their product is started, if there are two."""
+class _RowGroup(NamedTuple):
+    """Rows of a batch that a loop computes together, and where their product's operand comes from, if there are two."""
 
     number: int
     rows: slice
-    late: bool = False
-    early: bool = False
+    reads_stored: bool = False
+    carries_operand: bool = False
 
     def of(self, array: jax.Array | None) -> jax.Array | None:
         """The rows of an array of all steps."""
         return None if array is None else array[:, self.rows]
 
 
-def _sides(batch: int, kernel: jax.Array, unroll: bool) -> list[_Side]:
-    """Two halves of a batch where that pays, else one side."""
+def _row_groups(batch: int, kernel: jax.Array, unroll: bool) -> list[_RowGroup]:
+    """Two halves of a batch where that pays, else all rows as one group."""
     large = isinstance(batch, int) and batch > 1 and batch * kernel.size >= _LARGE_STEP
     if not large or unroll or platform.name() != "cpu" or (os.cpu_count() or 1) == 1:
-        return [_Side(0, slice(None))]
-    return [_Side(0, slice(batch // 2), late=True), _Side(1, slice(batch // 2, None), early=True)]
+        return [_RowGroup(0, slice(None))]
+    return [
+        _RowGroup(0, slice(batch // 2), reads_stored=True),
+        _RowGroup(1, slice(batch // 2, None), carries_operand=True),
+    ]
 
 
 # ---------------------------------------------------------------- their derivatives

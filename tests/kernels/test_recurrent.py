@@ -176,7 +176,7 @@ def test_the_last_states_alone_and_the_plain_form(name, masked):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", CELLS)
-def test_two_sides_of_a_batch_and_the_projection_of_their_inputs(name, masked, dtype, monkeypatch):
+def test_two_groups_of_rows_and_the_projection_of_their_inputs(name, masked, dtype, monkeypatch):
     monkeypatch.setattr(recurrent, "_LARGE_STEP", 1)
     step, gates, gate_count, state_count = CELLS[name]
     _, states, kernel, bias = arguments(gate_count, state_count, dtype)
@@ -208,7 +208,7 @@ def test_two_sides_of_a_batch_and_the_projection_of_their_inputs(name, masked, d
     close(value / 10, right / 10, 10 * tolerance)
 
 
-def test_second_derivatives_of_two_sides(monkeypatch):
+def test_second_derivatives_of_two_groups_of_rows(monkeypatch):
     monkeypatch.setattr(recurrent, "_LARGE_STEP", 1)
     step, gates, gate_count, state_count = CELLS["lstm"]
     _, states, kernel, bias = arguments(gate_count, state_count)
@@ -228,14 +228,14 @@ def test_second_derivatives_of_two_sides(monkeypatch):
 )
 def test_both_cores_share_the_rows_of_a_long_batch_on_a_cpu(batch, unroll, wanted, monkeypatch):
     monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 2)
-    sides = recurrent._sides(batch, jnp.zeros((64, 256)), unroll)
-    rows = [len(range(batch)[side.rows]) for side in sides]
+    groups = recurrent._row_groups(batch, jnp.zeros((64, 256)), unroll)
+    rows = [len(range(batch)[group.rows]) for group in groups]
     assert rows == (wanted if platform.name() == "cpu" else [batch])
 
 
 def test_one_core_takes_the_rows_of_a_batch_together(monkeypatch):
     monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 1)
-    assert len(recurrent._sides(32, jnp.zeros((64, 256)), unroll=False)) == 1
+    assert len(recurrent._row_groups(32, jnp.zeros((64, 256)), unroll=False)) == 1
 
 
 def test_the_written_out_loop_is_the_same():
