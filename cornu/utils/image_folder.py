@@ -40,7 +40,8 @@ def image_dataset_from_directory(
 ) -> Dataset | list[Dataset]:
     """A data set of the pictures of a folder, whose subfolders are the classes.
 
-    The pictures (BMP, GIF, JPEG, PNG; of a moving one the first frame) are read by Pillow while the data set is.
+    The pictures (BMP, GIF, JPEG, PNG; of a moving one the first frame) are read by Pillow while the data set is. They
+    are scaled as by TensorFlow, whose decoder of JPEG differs from Pillow's by up to 4 of 255 steps.
 
     Args:
         directory: the folder.
