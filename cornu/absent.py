@@ -32,13 +32,8 @@ _JAX_CALLED = "call the function in a layer's call(), with its parameters from a
 # path below cornu -> (what becomes of it, what to use)
 TABLE: dict[str, tuple[str, str]] = {
     "Quantizer": (PLANNED, _OWN_QUANTIZED),
-    "callbacks.BackupAndRestore": (PLANNED, "ModelCheckpoint, and fit(initial_epoch=...) on the model that it saved."),
     "callbacks.OrbaxCheckpoint": (PLANNED, "ModelCheckpoint."),
     "callbacks.RemoteMonitor": (PLANNED, "a LambdaCallback whose on_epoch_end sends the logs."),
-    "callbacks.SwapEMAWeights": (
-        PLANNED,
-        "use_ema=True in the optimizer: fit takes the averages at its end.",
-    ),
     "callbacks.TensorBoard": (PLANNED, "CSVLogger, which writes the same numbers to a table."),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),

@@ -13,6 +13,8 @@
 Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
 are built-in ones: a `ValueError` or `TypeError` for an argument, a `KeyError` or `AttributeError` for a name.
 
+`TrainingStopped`, a `KeyboardInterrupt`, is how a signal ends a training that has a backup.
+
 Example:
 
     try:
@@ -25,7 +27,7 @@ Example:
 
 __all__ = [
     "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
-    "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
+    "TrainingStopped", "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
 ]  # fmt: skip
 
 
@@ -39,6 +41,10 @@ class DamagedFileError(CornuError, ValueError):
 
 class DataError(CornuError, RuntimeError):
     """A step of a data set failed at an element; the error that it met is the cause."""
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """A signal ended a training, after a backup from which the same `fit` goes on."""
 
 
 class LoadLimitError(CornuError, ValueError):

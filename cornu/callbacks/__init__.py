@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
+from cornu.callbacks.backup_and_restore import BackupAndRestore
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.callback_list import CallbackList
 from cornu.callbacks.csv_logger import CSVLogger
@@ -13,9 +14,11 @@ from cornu.callbacks.learning_rate_scheduler import LearningRateScheduler
 from cornu.callbacks.model_checkpoint import ModelCheckpoint
 from cornu.callbacks.progbar_logger import ProgbarLogger
 from cornu.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from cornu.callbacks.swap_ema_weights import SwapEMAWeights
 from cornu.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -26,6 +29,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]
 

@@ -39,6 +39,8 @@ class Callback:
     """
 
     params: dict[str, Any] | None = None
+    state_attributes: tuple[str, ...] = ()
+    """The attributes that a training depends on, which `get_state` returns for a backup."""
     idle_hooks: frozenset[str] = frozenset()
     """Hooks that are defined but do nothing with these arguments: `fit` is faster where nobody looks at each batch."""
     _model = None
@@ -64,6 +66,15 @@ class Callback:
     def set_model(self, model):
         """Receive the model."""
         self._model = model
+
+    def get_state(self) -> dict[str, Any]:
+        """What `BackupAndRestore` keeps of this callback: a dictionary of plain data and arrays."""
+        return {name: getattr(self, name) for name in self.state_attributes}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned, after `on_train_begin`."""
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def on_batch_begin(self, batch, logs=None):
         """Same as `on_train_batch_begin`."""

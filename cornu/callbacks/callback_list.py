@@ -77,6 +77,25 @@ class CallbackList(Callback):
             if overrides(callback, hook):
                 self._listeners[hook].append(getattr(callback, hook))
 
+    def get_state(self) -> dict[str, Any]:
+        """The state of each callback that has one, by its place and class."""
+        named = self._named()
+        return {name: callback.get_state() for name, callback in named.items() if hasattr(callback, "get_state")}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Give the callbacks their states; those of callbacks that are not here any more are left out."""
+        for name, callback in self._named().items():
+            if name in state:
+                callback.set_state(state[name])
+
+    def _named(self) -> dict[str, Any]:
+        """The callbacks by the names of their classes, counted where there are several of one."""
+        found: dict[str, Any] = {}
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            found[f"{name} {sum(known.startswith(name + ' ') for known in found) + 1}"] = callback
+        return found
+
     def set_params(self, params: dict[str, Any]):
         """Hand the parameters of the run to every callback."""
         self.params = params

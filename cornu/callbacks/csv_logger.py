@@ -4,7 +4,7 @@ import csv
 import os
 import warnings
 from collections.abc import Iterable
-from typing import TextIO, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,13 +40,24 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.append = append
         self.keys: list[str] | None = None
-        self.csv_file: TextIO | None = None
-        self.writer: csv.DictWriter | None = None
+        self._goes_on = append  # behind the lines that the file has
+        self._has_header = False
 
     def on_train_begin(self, logs=None):
+        self._goes_on = self.append
         self.keys = self._read_header() if self.append else None
-        self.writer = None
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._has_header = False
+
+    def get_state(self) -> dict[str, Any]:
+        """How long the file is, and its columns."""
+        has_lines = self._goes_on and os.path.exists(self.filename)
+        return {"size": os.path.getsize(self.filename) if has_lines else None, "keys": self.keys}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on behind the lines of the run that was stopped; what it wrote after its backup is cut off."""
+        if state["size"] is not None and os.path.exists(self.filename):
+            self._goes_on, self.keys = True, state["keys"]
+            os.truncate(self.filename, min(state["size"], os.path.getsize(self.filename)))
 
     def _read_header(self) -> list[str] | None:
         if not os.path.exists(self.filename):
@@ -57,37 +68,29 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        file = self._opened()
-        writer = self.writer or self._open_table(file, logs)
-        cells = {name: _cell(logs[name]) if name in logs else "NA" for name in self.keys or ()}
-        writer.writerow({"epoch": epoch} | cells)
-        file.flush()
+        if not self._has_header and self.keys is not None:
+            self._warn_of_lost(logs)
+        self._has_header = self.keys is not None
+        self.keys = self.keys or self._columns(logs)
+        with open(self.filename, "a" if self._goes_on else "w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, ["epoch", *self.keys], delimiter=self.sep)
+            if not self._has_header:
+                table.writeheader()
+            cells = {name: _cell(logs[name]) if name in logs else "NA" for name in self.keys}
+            table.writerow({"epoch": epoch} | cells)
+        self._goes_on = self._has_header = True
 
-    def _opened(self) -> TextIO:
-        return cast(TextIO, self.csv_file)  # by `on_train_begin`
-
-    def _open_table(self, file: TextIO, logs) -> csv.DictWriter:
-        found = self.keys
-        self.keys = found or self._columns(logs)
-        self.writer = csv.DictWriter(file, ["epoch", *self.keys], delimiter=self.sep)
-        if found is None:
-            self.writer.writeheader()
-            return self.writer
-        lost = [name for name in logs if name not in found]
+    def _warn_of_lost(self, logs) -> None:
+        lost = [name for name in logs if name not in (self.keys or ())]
         if lost:
             warnings.warn(
                 f"CSVLogger: {self.filename!r} has no column for {', '.join(lost)}, which will not be written. "
                 "Append to a file with the same columns, or start a new one.",
                 stacklevel=2,
             )
-        return self.writer
 
     @staticmethod
     def _columns(logs) -> list[str]:
         names = sorted(logs)
         validated = any(name.startswith("val_") for name in names)
         return names if validated else names + [f"val_{name}" for name in names]
-
-    def on_train_end(self, logs=None):
-        self._opened().close()
-        self.writer = None

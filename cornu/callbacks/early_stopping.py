@@ -21,6 +21,8 @@ class EarlyStopping(MonitorCallback):
         stop = cornu.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)
     """
 
+    state_attributes = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
+
     def __init__(
         self,
         monitor: str = "val_loss",

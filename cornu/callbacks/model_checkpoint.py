@@ -13,16 +13,16 @@ class BatchCounter:
 
     def __init__(self, interval: int):
         self.interval = interval
-        self._since = 0
-        self._last: int | None = None
+        self.since = 0
+        self.last: int | None = None
 
     def is_due(self, batch: int) -> bool:
         """Count up to batch number `batch` of the epoch; whether the interval is full."""
-        self._since += batch + 1 if self._last is None or batch <= self._last else batch - self._last
-        self._last = batch
-        if self._since < self.interval:
+        self.since += batch + 1 if self.last is None or batch <= self.last else batch - self.last
+        self.last = batch
+        if self.since < self.interval:
             return False
-        self._since = 0
+        self.since = 0
         return True
 
 
@@ -44,6 +44,7 @@ class ModelCheckpoint(MonitorCallback):
         checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
     """
 
+    state_attributes = ("best", "batches_since")
     _without_value = " The model is saved, best or not."
 
     def __init__(
@@ -69,6 +70,16 @@ class ModelCheckpoint(MonitorCallback):
         self._counter = None if isinstance(save_freq, str) else BatchCounter(save_freq)
         if self._counter is None and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end:
             self.idle_hooks = frozenset({"on_train_batch_end"})
+
+    @property
+    def batches_since(self) -> list | None:
+        """The place of a count of batches: how many since it was last full, and the last of them."""
+        return None if self._counter is None else [self._counter.since, self._counter.last]
+
+    @batches_since.setter
+    def batches_since(self, value: list | None) -> None:
+        if self._counter is not None and value is not None:
+            self._counter.since, self._counter.last = value
 
     def _check(self) -> None:
         freq = self.save_freq

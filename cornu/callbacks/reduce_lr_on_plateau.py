@@ -24,6 +24,8 @@ class ReduceLROnPlateau(MonitorCallback):
         reduce = cornu.callbacks.ReduceLROnPlateau(factor=0.2, patience=5, min_lr=1e-5)
     """
 
+    state_attributes = ("best", "cooldown_counter", "wait")
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -12,6 +12,7 @@ The last batch is often smaller. Where no layer, loss or metric mixes rows, it i
 out exactly (`execution/padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
 """
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +26,7 @@ from cornu.callbacks import CallbackList
 from cornu.core import interrupts
 from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
-from cornu.core.variable import Variable, give_values
+from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
 from cornu.training import advice, state_tree
 from cornu.training.compile import Compilable
@@ -43,6 +44,7 @@ from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.signature import signature
 from cornu.training.execution.steps_per_call import DelayedReports
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
+from cornu.training.resume import Run
 from cornu.training.step import Steps
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
@@ -139,16 +141,19 @@ class Trainer(Compilable, Steps):
         self.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, Any] = {}
-        with self._compilations.during_fit(verbose):
-            for epoch in range(initial_epoch, epochs):
+        run = Run(self, batches, callbacks, initial_epoch)
+        with self._compilations.during_fit(verbose), run.under_way():
+            while run.epoch < epochs and run.goes_on:
+                epoch = run.epoch
                 callbacks.on_epoch_begin(epoch)
-                logs = self._epoch("train", batches, callbacks, epoch)
+                run.on_epoch_begin()
+                logs = self._epoch("train", batches, callbacks, epoch, run)
                 batches.on_epoch_end()
                 if checks is not None and validates(epoch + 1):
                     logs |= {f"val_{name}": value for name, value in self._evaluate(checks, callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
-                if self.stop_training or (epoch + 1 < epochs and not batches.has_next_epoch()):
-                    break
+                run.on_epoch_end()
+                run.goes_on = not self.stop_training and (run.epoch == epochs or batches.has_next_epoch())
         if self.optimizer is not None and epochs > initial_epoch:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
@@ -222,49 +227,61 @@ class Trainer(Compilable, Steps):
 
     # ------------------------------------------------------------ epochs
 
-    def _epoch(self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0) -> dict[str, Any]:
-        """One epoch of training ("train") or evaluation ("test"); the logs of its end."""
+    def _epoch(
+        self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0, run: Run | None = None
+    ) -> dict[str, Any]:
+        """One epoch of training ("train"), in a `run`, or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
         if not self._computations[stage].prepared:  # a callback has called compile()
             self._look_at(batches, stage)
         logs = self._run_calls(
-            stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs)
+            stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs), run
         )
         logs = _numbers(logs or {})
         advice.after_epoch(self, logs, number, batches.arrays)
         return logs
 
     def _run_calls(
-        self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable
-    ) -> Any:
+        self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable,
+        run: Run | None = None,
+    ) -> Any:  # fmt: skip
         """Run the steps of one epoch; the result of the last call.
 
         Args:
             watched: whether a callback looks at each batch, so that a step is reported before the next one starts.
             begin: called before each call with the number of its first step.
             report: called after each call with the call, the number of its last step, and its result.
+            run: the training that these steps belong to; it may have done some of them before.
         """
         known = self._computations[stage]
         pace = known.steps_per_call(self, watched)
         full = padding.size(self, batches, stage)
         parts = 1 if stage == "predict" else 3
         grouped = self.steps_per_execution != 1
-        starts = None if stage == "predict" else self._fresh_metrics()
+        done, interval = (run.step, run.interval) if run else (0, None)
+        starts = None if stage == "predict" else values_of(self.metrics_variables) if done else self._fresh_metrics()
         with (
-            feed(batches, number, pace, full=full, parts=parts, grouped=grouped, jit=self.jit_compile) as items,
+            feed(
+                batches, number, pace, start=done, full=full, parts=parts, grouped=grouped, jit=self.jit_compile
+            ) as items,
             InFlight() as under_way,
         ):
-            runner = multi_step.Runner(stage, pace, lambda several: known.compiled(self, several), under_way, starts)
+            runner = multi_step.Runner(
+                stage, pace, functools.partial(known.compiled, self), under_way, starts, done, interval
+            )
             if watched:
                 begin, report = runner.heeding(begin), runner.heeding(report)
             late = DelayedReports(report, pace, at_once=watched)
-            result, done = None, 0
+            result = run.logs if run and done else None
             for call in runner.calls(items):
                 begin(done)
                 began = time.perf_counter()
                 result = call.run()
                 done += call.steps
                 late(call, done - 1, result, began)
+                if run and run.on_steps(call.steps, result):
+                    late.finish()
+                    run.back_up()
                 interrupts.raise_forgotten()
                 if getattr(self, _STOPS[stage]):
                     break

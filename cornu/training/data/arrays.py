@@ -1,6 +1,7 @@
 """Batches cut from arrays in memory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,14 @@ class ArraySource:
     def example(self) -> tuple:
         """The first rows as they were given."""
         return take(self.data, slice(0, min(self.batch_size, self.num_samples)))
+
+    def place(self) -> dict[str, Any]:
+        """The seed behind the orders."""
+        return {"seed": self.seed}
+
+    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
+        """Take the seed; the rest follows from the number of the epoch."""
+        self.seed = place["seed"]
 
     def on_epoch_begin(self) -> None:
         """Arrays need no preparation."""

@@ -29,6 +29,8 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
+_PLACES = 1024  # more than batches are made ahead
+
 
 class Batches:
     """Batches of (x, y, sample_weight), epoch by epoch.
@@ -52,6 +54,7 @@ class Batches:
         self.exhausted = False
         self._class_weight = class_weight
         self._has_warned = False
+        self._places: dict[int, dict[str, Any]] = {}  # of a source that only goes forward, behind its last batches
         self.check: Callable[[tuple, int], None] | None = None
 
     @property
@@ -78,11 +81,31 @@ class Batches:
         """A first batch, for building a model; it is not lost for training."""
         return self._weighed(self.source.example())
 
-    def epoch(self, number: int) -> Iterator[tuple]:
-        """The batches of epoch `number`, counted from 0 over the whole life of the training."""
+    def place(self, step: int) -> dict[str, Any]:
+        """What `resume` needs to go on behind that many steps of the epoch in another process: plain data."""
+        found = self.source.place() if self.source.seekable else self._places[step]
+        return found | {"exhausted": self.exhausted}
+
+    def resume(self, place: dict[str, Any], epoch: int, step: int) -> None:
+        """Be where another training stood before a step of an epoch, when `place` was asked for.
+
+        Args:
+            place: the place then.
+            epoch: number of the epoch that comes next, or is under way.
+            step: number of steps of it that were done.
+        """
+        self.exhausted = place.get("exhausted", False)
+        self.source.resume(place, epoch, within_pass=step > 0 or self.steps is not None)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[tuple]:
+        """The batches of epoch `number`, counted from 0 over the whole life of the training, from batch `start` on."""
         self.source.on_epoch_begin()
         walk = self._walk_by_number if self.source.seekable else self._walk_onwards
-        for position, batch in enumerate(walk(number), 1):
+        self._places = {start: self.source.place()}
+        for position, batch in enumerate(walk(number, start), start + 1):
+            if not self.source.seekable:  # those made ahead are not done yet, so there is more than one place
+                self._places[position] = self.source.place()
+                self._places.pop(position - _PLACES, None)
             weighed = self._weighed(batch)
             if self.check is not None:
                 self.check(weighed, position)
@@ -106,26 +129,26 @@ class Batches:
         x, y, sample_weight = batch
         return x, y, weigh_classes(y, sample_weight, self._class_weight, self.owner)
 
-    def _walk_by_number(self, number: int) -> Iterator[tuple]:
+    def _walk_by_number(self, number: int, start: int) -> Iterator[tuple]:
         """A source that finds any batch: where an epoch starts follows from its number."""
         size, steps = self.source.num_batches, cast(int, self.num_batches)  # it finds any batch by number
         if size is None:
-            yield from islice(self.source.batches(0, number * steps), steps)
+            yield from islice(self.source.batches(0, number * steps + start), steps - start)
             return
         if self.steps is not None and self.steps > size:
             self._warn_short(size)
-        position, left = number * steps, steps
-        while left:
-            passes, start = divmod(position, size)
-            taken = min(left, size - start)
-            yield from islice(self.source.batches(passes, start), taken)
+        position, left = number * steps + start, steps - start
+        while left > 0:
+            passes, first = divmod(position, size)
+            taken = min(left, size - first)
+            yield from islice(self.source.batches(passes, first), taken)
             position, left = position + taken, left - taken
 
-    def _walk_onwards(self, number: int) -> Iterator[tuple]:
+    def _walk_onwards(self, number: int, start: int) -> Iterator[tuple]:
         """A source that only goes forward: an epoch goes on where the last one stopped."""
-        if self.steps is None or number == 0:
+        if not start and (self.steps is None or number == 0):
             self.source.restart()
-        whole_pass, done = self.source.is_fresh, 0
+        whole_pass, done = self.source.is_fresh, start
         while self.steps is None or done < self.steps:
             batch = self.source.take()
             if batch is not None:

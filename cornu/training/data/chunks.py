@@ -49,7 +49,7 @@ class Chunk(NamedTuple):
 
 @contextlib.contextmanager
 def feed(
-    batches: Batches, number: int, pace: Any, *, full: int | None, parts: int, grouped: bool, jit: bool
+    batches: Batches, number: int, pace: Any, *, start: int, full: int | None, parts: int, grouped: bool, jit: bool
 ) -> Iterator:
     """The batches of an epoch as an iterable of chunks and of lone (batch, number of real rows) pairs.
 
@@ -57,6 +57,7 @@ def feed(
         batches: the data.
         number: which epoch.
         pace: how many steps a call takes, and whether several can be one.
+        start: the first step.
         full: number of rows to which batches are padded; None where they are not.
         parts: how much of (x, y, sample_weight) the step takes.
         grouped: whether batches that a source yields wait for each other to make a chunk.
@@ -64,9 +65,9 @@ def feed(
     """
     size = chunk_size(batches, pace)
     if size > 1 and batches.arrays is not None:
-        yield array_chunks(batches, number, size, full, pace.fixed)
+        yield array_chunks(batches, number, start, size, full, pace.fixed)
         return
-    items = (padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number))
+    items = (padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number, start))
     if size > 1 and grouped:
         items = stacked_chunks(items, size, pace)
     elif jit and batches.num_samples is None:
@@ -87,12 +88,15 @@ def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
     return max(1, min(CHUNK_STEPS, max(limit // size, min(FEW_STEPS, FEW_STEPS_BYTES // size))))
 
 
-def array_chunks(batches: Batches, number: int, size: int, full: int | None, fixed: bool) -> Iterator[Chunk | tuple]:
+def array_chunks(
+    batches: Batches, number: int, start: int, size: int, full: int | None, fixed: bool
+) -> Iterator[Chunk | tuple]:
     """The batches of an epoch of arrays as chunks; a last batch that is short and not padded comes as a pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
         data, gathered, first = packed(cast(tuple, batches.arrays)), _gathered, size if fixed else FIRST_STEPS
-    order, rows = batches.order(number), batches.batch_size
+    rows = batches.batch_size
+    order = batches.order(number)[start * rows :]
     whole = -(-len(order) // rows) if full else len(order) // rows
     done, steps = 0, min(first, size)
     while done < whole:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from cornu import tree
+from cornu.callbacks.messages import say
 from cornu.core.border import comes_from
 from cornu.core.typing import Nested
+from cornu.training.data.places import restored, state_of
 from cornu.training.data.unpack import unpack_batch
 
 
@@ -65,10 +67,40 @@ class IterableSource:
         self.repeats = keep or not self.reads_iterator
         self.num_batches = None if self.reads_iterator else _length(data)
         self._is_torch = comes_from(data, "torch")
-        self._iterator: Iterator = iter(self.data)
-        self._ahead: list = []
-        self._is_fresh = True
+        self._open()
         self._example = self._peek()
+
+    def _open(self) -> None:
+        """Start a pass."""
+        self._holder = self.data if state_of(self.data) is not None else None  # what tells a place in the data
+        self._start = state_of(self.data)
+        self._iterator: Iterator = iter(self.data)
+        if self._start is None:
+            self._start = state_of(self._iterator)
+        self._ahead: list = []
+        self._taken, self._is_fresh = 0, True
+
+    def place(self) -> dict[str, Any]:
+        """The state at the start of the pass, where the data tell one, and how many batches were taken since."""
+        return {"start": self._start, "taken": self._taken}
+
+    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
+        """Be where another pass stood; what comes before is gone through."""
+        self.restart()
+        if place["start"] is not None and self._holder is not None:
+            restored(self.data, place["start"])
+            self._iterator, self._ahead = iter(self.data), []
+        elif place["start"] is not None:
+            restored(self._iterator, place["start"])
+            self._ahead = []
+        if self.reads_iterator or within_pass:
+            if self.reads_iterator and place["start"] is None and place["taken"]:
+                say(
+                    f"{self.owner}: going through the {self.kind} again, for {place['taken']} batches, to where it was."
+                )
+            for _ in range(place["taken"]):
+                self.take()
+        self._is_fresh, self._taken = place["taken"] == 0, place["taken"]
 
     def _peek(self) -> tuple:
         if not self.has_next():
@@ -89,7 +121,7 @@ class IterableSource:
     def restart(self) -> None:
         """Go back to the first batch, if that is possible and not where this stands."""
         if self.repeats and not self._is_fresh:
-            self._iterator, self._ahead, self._is_fresh = iter(self.data), [], True
+            self._open()
 
     @property
     def is_fresh(self) -> bool:
@@ -100,7 +132,7 @@ class IterableSource:
         """The next batch; None at the end of the pass."""
         if not self.has_next():
             return None
-        self._is_fresh = False
+        self._is_fresh, self._taken = False, self._taken + 1
         return self._unpack(self._ahead.pop())
 
     def example(self) -> tuple:

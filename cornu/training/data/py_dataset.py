@@ -12,6 +12,7 @@ from typing import Any
 
 from cornu.core.typing import Data
 from cornu.training.data.arrays import permutation
+from cornu.training.data.places import restored, state_of
 from cornu.training.data.unpack import unpack_batch
 
 
@@ -167,6 +168,7 @@ class PyDatasetSource:
         self.seed = seed
         self.owner = owner
         self._example: tuple | None = None
+        self._state: Any = None  # of the data set, before the epoch began
         self._in_epoch = False  # whether the data set was told of an epoch that has not ended
         if self.num_batches == 0:
             raise ValueError(f"{owner}: the data set is empty: {type(dataset).__name__} has 0 batches.")
@@ -201,10 +203,25 @@ class PyDatasetSource:
             self._example = self._unpack(self.dataset[0])
         return self._example
 
+    def place(self) -> dict[str, Any]:
+        """The seed behind the orders, and the data set's own state before the epoch, where it tells one."""
+        return {"seed": self.seed, "state": self._state}
+
+    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
+        """Put the data set where it was; one that tells no state sees the epochs before end and begin."""
+        self.seed = place["seed"]
+        if place["state"] is not None:
+            restored(self.dataset, place["state"])
+            self._in_epoch = False
+            return
+        for _ in range(epoch):
+            self.on_epoch_end()
+            self.on_epoch_begin()
+
     def on_epoch_begin(self) -> None:
         """Tell the data set that an epoch begins, once."""
         if not self._in_epoch:
-            self._in_epoch = True
+            self._in_epoch, self._state = True, state_of(self.dataset)
             getattr(self.dataset, "on_epoch_begin", lambda: None)()
 
     def on_epoch_end(self) -> None:

@@ -127,6 +127,8 @@ class Runner:
         function: gives the compiled step: for one batch (False) or for a span of a chunk (True).
         under_way: runs it.
         metrics: the values of the metrics' variables from which they start.
+        start: how many steps were done before.
+        interval: after how many steps a call ends at the latest.
     """
 
     def __init__(
@@ -136,10 +138,13 @@ class Runner:
         function: Callable[[bool], Callable],
         under_way: InFlight,
         metrics: list | None,
+        start: int = 0,
+        interval: int | None = None,
     ):
         self.stacks = stage == "predict"
         self.pace = pace
         self.metrics = metrics
+        self._done, self._interval = start, interval
         self._function = functools.cache(function)
         self._under_way = under_way
 
@@ -200,6 +205,7 @@ class Runner:
             if isinstance(item, Chunk):
                 yield from self._spans(item)
             else:
+                self._done += 1
                 yield self._single(*item)
 
     def _single(self, data: Any, rows: int | None) -> Call:
@@ -209,7 +215,9 @@ class Runner:
     def _spans(self, chunk: Chunk) -> Iterator[Call]:
         start, data = 0, jax.device_put(chunk.data) if self.pace.loops else None
         while start < chunk.steps:
-            steps = range(start, min(start + self.pace.steps, chunk.steps))
+            most = self.pace.steps if self._interval is None else self._interval - self._done % self._interval
+            steps = range(start, min(start + self.pace.steps, start + most, chunk.steps))
+            self._done += len(steps)
             span = Span(self, chunk, data, steps)
             yield Call(len(steps), span.run, span.real)
             start = steps.stop

@@ -1,0 +1,126 @@
+"""A training that goes on where it was killed.
+
+`fit` writes everything that the rest of the training depends on: the values of all variables, the place in the data,
+and what each callback knows (`training/resume.py`). The same call of `fit`, in a new process, goes on from there and
+ends with the same bits as one that was never stopped.
+
+A backup is one file, written by a thread beside the training; it appears whole or not at all.
+"""
+
+import os
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from cornu import validate
+from cornu.callbacks.callback import Callback
+from cornu.errors import DamagedFileError
+from cornu.saving import plain_state
+
+_NAME, _BEFORE = "training.npz", "training.before.npz"
+
+
+class BackupAndRestore(Callback):
+    """Write backups of a training, and go on from the last one when the same `fit` is called again.
+
+    What is kept: the values of all variables (weights, optimizer, metrics within the epoch, seeds), the place in the
+    data and their order, and the state of each callback. A callback of your own takes part through `get_state()`, which
+    returns plain data and arrays, and `set_state(state)`. Arrays, `PyDataset`s and `cornu.data.Dataset`s are taken up
+    at their place, other iterables at the start of their pass; a generator is replayed from its start.
+
+    With backups, the first Ctrl-C or SIGTERM ends the training after the running call, with a backup of its last step;
+    a second one ends it at once.
+
+    Args:
+        backup_dir: folder of the backup; one training has one folder.
+        save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one.
+        double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged.
+        delete_checkpoint: whether the backup is deleted once the training has come to its end.
+
+    Raises:
+        ValueError: from `fit`, when the model, the optimizer or the data are not those of the backup.
+
+    Example:
+
+        import numpy as np
+        model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+        model.compile("adam", "mse")
+        backup = cornu.callbacks.BackupAndRestore("backup")
+        model.fit(np.ones((8, 2)), np.ones(8), epochs=3, callbacks=[backup], verbose=0)
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike,
+        save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ):
+        super().__init__()
+        if not str(os.fspath(backup_dir)):
+            raise ValueError("BackupAndRestore: backup_dir must name a folder. Received: ''.")
+        if save_freq != "epoch":
+            save_freq = validate.positive_int(save_freq, 'save_freq, unless it is "epoch",', "BackupAndRestore")
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: Future | None = None
+
+    @property
+    def interval(self) -> int | None:
+        """After how many batches there is a backup; None where that is for each epoch."""
+        return self.save_freq if isinstance(self.save_freq, int) else None
+
+    # ------------------------------------------------------------ files
+
+    def load(self) -> dict[str, Any] | None:
+        """The state in the last whole backup; None where there is none."""
+        found = [path for path in map(self._path, (_NAME, _BEFORE)) if path.exists()]
+        for path in found:
+            try:
+                return plain_state.load(path)
+            except DamagedFileError as error:
+                warnings.warn(f"BackupAndRestore: {error} It is left out.", stacklevel=2)
+        if found:
+            raise ValueError(
+                f"BackupAndRestore: no backup in {self.backup_dir!r} can be read. Delete the folder to start afresh."
+            )
+        return None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a state, as it is now, beside the training, once the one before it is written."""
+        packed = plain_state.packed(state)
+        self.wait()
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="cornu-backup")
+        self._writing = self._writer.submit(self._write, packed)
+
+    def wait(self) -> None:
+        """Wait until the last backup is written, and raise what kept it from that."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def close(self, done: bool) -> None:
+        """Finish writing; `done` says whether the training has come to its end."""
+        try:
+            self.wait()
+        finally:
+            if self._writer is not None:
+                self._writer.shutdown()
+                self._writer = None
+        if done and self.delete_checkpoint:
+            for name in (_NAME, _BEFORE):
+                self._path(name).unlink(missing_ok=True)
+
+    def _write(self, state: plain_state.Packed) -> None:
+        path = self._path(_NAME)
+        if self.double_checkpoint and path.exists():
+            os.replace(path, self._path(_BEFORE))  # until the new one is there, this one is the last
+        plain_state.save(path, state)
+
+    def _path(self, name: str) -> Path:
+        return Path(self.backup_dir) / name

@@ -1,0 +1,98 @@
+"""Plain data with arrays in it (dictionaries, lists, numbers, texts, None) as an `.npz` file, and back.
+
+The arrays are members of the file; everything else is JSON, which says where each array belongs. Floats that NumPy has
+no name for (bfloat16, float8) are stored as the integers of their bits.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import ml_dtypes
+import numpy as np
+
+from cornu.errors import DamagedFileError
+from cornu.saving import atomic, plain_npz
+
+_STRUCTURE, _ARRAY = "structure", "__array__"
+
+
+class Packed(NamedTuple):
+    """A state as it was at one moment, ready to be written.
+
+    Attributes:
+        text: its structure, as JSON.
+        arrays: its arrays: those of JAX, which do not change, and copies of NumPy's.
+    """
+
+    text: str
+    arrays: list[np.ndarray | jax.Array]
+
+
+def packed(state: Any) -> Packed:
+    """A state, whatever becomes afterwards of the objects in it.
+
+    Raises:
+        TypeError: when something in it is not plain data.
+    """
+    arrays: list[np.ndarray | jax.Array] = []
+    return Packed(json.dumps(_flat(state, arrays, "state")), arrays)
+
+
+def save(path: str | os.PathLike, state: Packed) -> None:
+    """Write a state to a file, which appears whole or not at all."""
+    members = {str(index): _bits(np.asarray(array)) for index, array in enumerate(state.arrays)}
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(state.text.encode(), np.uint8)}, **members)
+
+
+def load(path: str | os.PathLike) -> Any:
+    """The state in a file.
+
+    Raises:
+        DamagedFileError: when the file is not one that `save` wrote, or not whole.
+    """
+    name = Path(path).name
+    members = plain_npz.load(path)
+    try:
+        return _nested(json.loads(members.pop(_STRUCTURE).tobytes()), members)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{name} is damaged, or is not a backup: {error!r}.") from None
+
+
+def _flat(value: Any, arrays: list[np.ndarray | jax.Array], where: str) -> Any:
+    """`value` as JSON takes it, its arrays in `arrays`."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {_key(key, where): _flat(item, arrays, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_flat(item, arrays, f"{where}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        raise TypeError(f"{where} must be plain data or an array. Received: {value!r} of type {type(value).__name__}.")
+    arrays.append(value if isinstance(value, jax.Array) else np.array(value))
+    return {_ARRAY: [len(arrays) - 1, value.dtype.name]}
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
+
+
+def _key(key: Any, where: str) -> str:
+    if not isinstance(key, str) or key == _ARRAY:
+        raise TypeError(f"{where}: keys must be texts. Received: {key!r}.")
+    return key
+
+
+def _nested(value: Any, members: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_nested(item, members) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _ARRAY not in value:
+        return {key: _nested(item, members) for key, item in value.items()}
+    index, dtype = value[_ARRAY]
+    return members[str(index)].view(getattr(ml_dtypes, dtype, dtype))

@@ -1,0 +1,316 @@
+"""A training that is killed and started again ends as one that was never stopped, to the bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import cornu
+from cornu import layers
+from cornu.callbacks import BackupAndRestore, Callback
+from cornu.errors import TrainingStopped
+
+ROWS = 24
+X = np.random.default_rng(0).normal(size=(ROWS, 5, 3)).astype("float32")
+Y = X.sum((1, 2), keepdims=False)[:, None]
+
+
+class Power(Exception):
+    """What goes out."""
+
+
+class Break(Callback):
+    """Ends a training before a batch of an epoch, or at its end; or never.
+
+    It looks at each batch, so that all trainings here take their steps one by one: a loop of several rounds otherwise.
+    """
+
+    def __init__(self, epoch=None, batch=None):
+        super().__init__()
+        self.at, self.epoch = (epoch, batch), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise Power
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch, None) == self.at:
+            raise Power
+
+
+class Tells(Callback):
+    """A callback of the user's own that a training depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(round(logs["loss"], 3))
+        self.model.optimizer.learning_rate = 0.01 + 0.001 * len(self.seen)
+
+    def get_state(self):
+        return {"seen": self.seen}
+
+    def set_state(self, state):
+        self.seen = state["seen"]
+
+
+def mixed():
+    return cornu.Sequential([
+        cornu.Input((5, 3)), layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.5), layers.Flatten(),
+        layers.Dense(1),
+    ])  # fmt: skip
+
+
+def stateful():
+    return cornu.Sequential([
+        cornu.Input(batch_shape=(4, 5, 3)), layers.SimpleRNN(3, stateful=True), layers.Dense(1)
+    ])  # fmt: skip
+
+
+def half():
+    return cornu.Sequential([
+        cornu.Input((5, 3)), layers.Flatten(dtype="mixed_float16"), layers.Dense(4, "relu", dtype="mixed_float16"),
+        layers.Dropout(0.3), layers.Dense(1, dtype="float32"),
+    ])  # fmt: skip
+
+
+MODELS = {"mixed": mixed, "stateful": stateful, "half": half}
+
+
+class Shuffled(cornu.utils.PyDataset):
+    """Batches whose order the data set itself draws anew after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.draws = np.random.default_rng(3)
+        self.order = np.arange(ROWS)
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        rows = self.order[4 * index : 4 * index + 4]
+        return X[rows], Y[rows]
+
+    def on_epoch_end(self):
+        self.draws.shuffle(self.order)
+
+
+def endless():
+    draws = np.random.default_rng(5)
+    while True:
+        rows = draws.permutation(ROWS)[:4]
+        yield X[rows], Y[rows]
+
+
+def dataset():
+    return cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(10, seed=4).batch(4)
+
+
+DATA = {
+    "arrays": lambda: {"x": X, "y": Y, "batch_size": 4},
+    "arrays in part": lambda: {"x": X, "y": Y, "batch_size": 4, "steps_per_epoch": 4},
+    "PyDataset": lambda: {"x": Shuffled()},
+    "generator": lambda: {"x": endless(), "steps_per_epoch": 6},
+    "Dataset": lambda: {"x": dataset()},
+    "Dataset in part": lambda: {"x": dataset().repeat(), "steps_per_epoch": 4},
+}
+
+
+def trained(make, data, callbacks, epochs=4):
+    """(weights, what fit says at its end) of a training from its start, in a new program's state."""
+    cornu.utils.set_random_seed(7)
+    cornu.utils.clear_session(free_memory=False)
+    model = make()
+    optimizer = cornu.optimizers.Adam(0.01, use_ema=True, gradient_accumulation_steps=2)
+    model.compile(optimizer, "mse", metrics=["mae"])
+    history = model.fit(**data, epochs=epochs, verbose=0, callbacks=callbacks)
+    return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)], history
+
+
+def interrupted_and_resumed(make, kind, backup, at):
+    with pytest.raises(Power):
+        trained(make, DATA[kind](), [Tells(), backup(), Break(*at)])
+    return trained(make, DATA[kind](), [Tells(), backup(), Break()])
+
+
+@pytest.mark.parametrize("kind", DATA)
+@pytest.mark.parametrize("at", [(2, 3), (1, None)], ids=["within an epoch", "at its end"])
+def test_a_resumed_training_ends_with_the_same_bits(kind, at, tmp_path, capsys):
+    whole, _ = trained(mixed, DATA[kind](), [Tells(), Break()])
+    resumed, _ = interrupted_and_resumed(mixed, kind, lambda: BackupAndRestore(tmp_path, save_freq=2), at)
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert ("going through the generator again" in capsys.readouterr().out) == (kind == "generator")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["stateful", "half"])
+def test_states_of_layers_and_scales_of_losses_are_kept(name, tmp_path):
+    whole, _ = trained(MODELS[name], DATA["arrays"](), [Tells(), Break()])
+    resumed, _ = interrupted_and_resumed(
+        MODELS[name], "arrays", lambda: BackupAndRestore(tmp_path, save_freq=3), (2, 4)
+    )
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_history_has_the_epochs_of_this_run_and_those_before(tmp_path):
+    _, whole = trained(mixed, DATA["arrays"](), [Tells(), Break()])
+    _, history = interrupted_and_resumed(mixed, "arrays", lambda: BackupAndRestore(tmp_path), (2, 0))
+    assert history.epoch == [2, 3]
+    assert history.resumed["epoch"] == [0, 1]
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal([*history.resumed["history"][name], *history.history[name]], values)
+
+
+def test_callbacks_go_on_where_they_were(tmp_path):
+    def callbacks(*more):
+        return [
+            cornu.callbacks.EarlyStopping("loss", patience=3, min_delta=10.0, restore_best_weights=True),
+            cornu.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10.0, factor=0.5),
+            cornu.callbacks.ModelCheckpoint(tmp_path / "best.keras", "loss", save_best_only=True),
+            cornu.callbacks.CSVLogger(tmp_path / "log.csv"),
+            *more,
+        ]
+
+    whole, told = trained(mixed, DATA["arrays"](), callbacks(Break()), epochs=9)
+    table = (tmp_path / "log.csv").read_text()
+    with pytest.raises(Power):
+        trained(mixed, DATA["arrays"](), callbacks(BackupAndRestore(tmp_path / "b"), Break(2, 3)), epochs=9)
+    resumed, history = trained(mixed, DATA["arrays"](), callbacks(BackupAndRestore(tmp_path / "b"), Break()), epochs=9)
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (tmp_path / "log.csv").read_text() == table
+    assert len(told.epoch) < 9  # it was stopped early
+    assert history.epoch == told.epoch[2:]
+
+
+def test_a_training_that_is_over_leaves_no_backup_unless_it_is_to_be_kept(tmp_path):
+    trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path, delete_checkpoint=False)], epochs=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["training.npz"]
+    _, history = trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path)], epochs=2)
+    assert history.epoch == []
+    assert not [*tmp_path.iterdir()]
+
+
+def test_of_two_backups_the_one_before_serves_where_the_last_is_damaged(tmp_path):
+    def backup():
+        return BackupAndRestore(tmp_path, double_checkpoint=True)
+
+    with pytest.raises(Power):
+        trained(mixed, DATA["arrays"](), [backup(), Break(3, 0)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["training.before.npz", "training.npz"]
+    last = tmp_path / "training.npz"
+    last.write_bytes(last.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="training.npz"):
+        _, history = trained(mixed, DATA["arrays"](), [backup()])
+    assert history.epoch == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"x": X[:20], "y": Y[:20]}, "Number of rows then: 24; now: 20"),
+        ({"x": X[::-1]}, "Sample of the rows then: "),
+        ({"y": Y.astype("int32")}, r"1 float32\[1\].* now: .*1 int32\[1\]"),
+        ({"batch_size": 8}, "Batch size then: 4; now: 8"),
+    ],
+)
+def test_other_data_than_those_of_the_backup_are_refused(change, told, tmp_path):
+    with pytest.raises(Power):
+        trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Break(2, 0)])
+    with pytest.raises(ValueError, match=told):
+        trained(mixed, DATA["arrays"]() | change, [BackupAndRestore(tmp_path)])
+    assert [*tmp_path.iterdir()]  # nothing is lost
+
+
+def test_another_model_than_that_of_the_backup_is_refused(tmp_path):
+    with pytest.raises(Power):
+        trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Break(2, 0)])
+    with pytest.raises(ValueError, match=r"another model or optimizer.*first that differs is .*dense"):
+        trained(half, DATA["arrays"](), [BackupAndRestore(tmp_path)])
+
+
+def test_what_a_callback_tells_must_be_plain_data(tmp_path):
+    class Odd(Callback):
+        def get_state(self):
+            return {"file": open}
+
+    with pytest.raises(TypeError, match=r"state\['callbacks'\]\['Odd 1'\]\['file'\] must be plain data"):
+        trained(mixed, DATA["arrays"](), [Odd(), BackupAndRestore(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [({"save_freq": 0}, "save_freq"), ({"save_freq": "batch"}, "save_freq"), ({"backup_dir": ""}, "folder")],
+)
+def test_wrong_arguments_are_refused(arguments, told, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=told):
+        BackupAndRestore(**{"backup_dir": tmp_path, **arguments})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_training_with_a_backup_of_its_last_step(number, tmp_path):
+    class Signals(Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 8 and not tells:
+                tells.append(signal.raise_signal(number))
+
+    tells = []
+    whole, _ = trained(mixed, DATA["arrays"](), [Break()])
+    with pytest.raises(TrainingStopped, match=r"epoch 3, step 6.*same arguments"):
+        trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Signals()])
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    resumed, history = trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Signals()])
+    assert history.epoch == [2, 3]
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+KILLED = """
+    import sys
+    import numpy as np
+    import cornu
+
+    folder, epochs = sys.argv[1], 60
+    cornu.utils.set_random_seed(3)
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    model = cornu.Sequential([
+        cornu.Input((6,)), cornu.layers.Dense(8, "relu"), cornu.layers.BatchNormalization(), cornu.layers.Dropout(0.4),
+        cornu.layers.Dense(1),
+    ])
+    model.compile("adam", "mse")
+    callbacks = [cornu.callbacks.BackupAndRestore(folder, save_freq=5)] if folder else []
+    model.fit(x, x[:, :1], batch_size=8, epochs=epochs, verbose=0, callbacks=callbacks)
+    print("end", [w.astype("float64").sum() for w in model.get_weights()])
+"""
+
+
+def test_a_process_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(textwrap.dedent(KILLED))
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, script, folder], stdout=subprocess.PIPE, text=True, env=os.environ)
+
+    whole, _ = start("").communicate(timeout=300)
+    backup = tmp_path / "backup" / "training.npz"
+    for written in (2, 3, 5):  # so often
+        process, seen = start(str(backup.parent)), set()
+        while len(seen) < written and process.poll() is None:
+            seen |= {path.stat().st_mtime_ns for path in backup.parent.glob("training.npz")}
+        process.kill()
+        process.communicate()
+        assert backup.exists()
+    resumed, _ = start(str(backup.parent)).communicate(timeout=300)
+    assert resumed == whole
