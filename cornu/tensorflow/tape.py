@@ -7,10 +7,10 @@ model is one operation, and in functions that are being compiled, where the comp
 was there before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from threading import local
 from typing import Any
 from weakref import ref
@@ -23,6 +23,7 @@ from jax.extend.core import jaxpr_as_fun, set_current_trace, take_current_trace
 from cornu import tree
 from cornu.core import context
 from cornu.core.variable import Variable
+from cornu.tensorflow.program import Program, Step
 
 __all__ = ["GradientTape"]
 
@@ -47,16 +48,6 @@ VARIABLES = _Variables()
 """Tapes find out which of them were read, compiled functions which they need."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An operation that ran: `run(*inputs)` gave `outputs`; `parts` is the same as a function of smaller ones."""
-
-    run: Callable
-    inputs: tuple
-    outputs: tuple
-    parts: Callable | None = None
-
-
 class _Recorder(Trace):
     """Runs operations in the trace `below`, and notes them on the tapes that are open."""
 
@@ -77,7 +68,8 @@ class _Recorder(Trace):
             return primitive.bind(*values, **params)
 
         parts = jaxpr_as_fun(params["jaxpr"]) if primitive.name in ("jit", "pjit") else None
-        return self._note(primitive, args, run, partial(run, params=params), parts)
+        key = primitive, tuple(sorted(inner.items(), key=itemgetter(0)))
+        return self._note(primitive, args, run, partial(run, params=params), parts, key)
 
     def process_call(self, primitive: Any, function: Any, args: Sequence, params: dict, /) -> Any:
         return self._custom(primitive, (function,), args, params)
@@ -103,8 +95,9 @@ class _Recorder(Trace):
         return self._note(primitive, args, run, run)
 
     def _note(
-        self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None
-    ) -> Any:
+        self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None,
+        key: Hashable = None,
+    ) -> Any:  # fmt: skip
         """What `first` gives, noted as what `run` gives again."""
         with set_current_trace(self.below):
             outputs = first(*args)
@@ -114,7 +107,7 @@ class _Recorder(Trace):
                 made = tuple(jnp.array(output, copy=True) for output in made)  # to be told from the input
         if primitive.name == "stop_gradient":  # from here on a constant
             return made[0]
-        step = Step(run if several else lambda *values: (run(*values),), tuple(args), made, parts)
+        step = Step(run if several else lambda *values: (run(*values),), tuple(args), made, parts, key)
         for tape in self.tapes:
             tape._steps.append(step)
         return list(made) if several else made[0]
@@ -125,11 +118,17 @@ _kept = local()
 
 def _recorder(below: Trace) -> _Recorder:
     """What records over a trace. Over JAX's own for plain values it is kept, since JAX remembers calls by traces."""
-    if type(below).__name__ != "EvalTrace":
+    if not _is_plain(below):
         return _Recorder(below)
     if not hasattr(_kept, "recorder"):
         _kept.recorder = _Recorder(below)
     return _kept.recorder
+
+
+def _is_plain(trace: Trace) -> bool:
+    """Whether operations run at once, with tapes open or without."""
+    below = trace.below if isinstance(trace, _Recorder) else trace
+    return type(below).__name__ == "EvalTrace"
 
 
 def _current() -> Trace:
@@ -273,11 +272,9 @@ class GradientTape:
         targets = [_as_array(each) for each in tree.flatten(target)]
         weights = _weights_of(target, output_gradients)
         pairs = [pair for pair in zip(targets, weights, strict=True) if _is_smooth(pair[0])]
-
-        def pull(outputs: list, back: Callable) -> list:
-            return back([_weights(output, weight) for output, (_, weight) in zip(outputs, pairs, strict=True)])
-
-        found = self._pulled([target for target, _ in pairs], tree.flatten(sources), pull)
+        found = self._pulled(
+            [target for target, _ in pairs], tree.flatten(sources), _gradient, [weight for _, weight in pairs]
+        )
         if unconnected == "zero":
             arrays = [_as_array(source) for source in tree.flatten(sources)]
             found = [jnp.zeros_like(array) if one is None else one for one, array in zip(found, arrays, strict=True)]
@@ -292,13 +289,7 @@ class GradientTape:
         Their shapes are those of the target and the source behind one another.
         """
 
-        def pull(outputs: list, back: Callable) -> list:
-            (output,) = outputs
-            units = jnp.eye(output.size, dtype=output.dtype).reshape(-1, *output.shape)
-            rows = jax.vmap(lambda unit: back([unit]))(units)
-            return [row if row is None else row.reshape(*output.shape, *row.shape[1:]) for row in rows]
-
-        return tree.pack_sequence_as(sources, self._pulled([_as_array(target)], tree.flatten(sources), pull))
+        return tree.pack_sequence_as(sources, self._pulled([_as_array(target)], tree.flatten(sources), _jacobian))
 
     def batch_jacobian(
         self, target: Any, source: Any, unconnected_gradients: str = "none", parallel_iterations: int | None = None,
@@ -309,21 +300,12 @@ class GradientTape:
         Shapes: target (batch, *m), source (batch, *n), result (batch, *m, *n).
         """
 
-        def pull(outputs: list, back: Callable) -> list:
-            (output,) = outputs
-            one = output[0]
-            units = jnp.eye(one.size, dtype=one.dtype).reshape(-1, *one.shape)
-            (rows,) = jax.vmap(lambda unit: back([jnp.broadcast_to(unit, output.shape)]))(units)
-            rows = jnp.moveaxis(rows, 0, 1)  # (batch, size of a row of the target, *n)
-            return [rows.reshape(output.shape[0], *one.shape, *rows.shape[2:])]
+        return self._pulled([_as_array(target)], [source], _batch_jacobian)[0]
 
-        (found,) = self._pulled([_as_array(target)], [source], pull)
-        return found
+    def _pulled(self, targets: list, sources: list, pull: Callable, weights: list | None = None) -> list:
+        """What `pull(targets, back, weights)` gives for each source, None where no target comes from it.
 
-    def _pulled(self, targets: list, sources: list, pull: Callable[[list, Callable], list]) -> list:
-        """What `pull(outputs, back)` gives for each source, None where no target comes from it.
-
-        `back` takes a weight for each of the `outputs` (the targets that come from a source), and gives gradients.
+        `back` takes a weight for each element of the targets, and gives gradients.
         """
         self._check_use()
         self._hold([source for source in sources if isinstance(source, Variable)])
@@ -336,14 +318,14 @@ class GradientTape:
         if not starts or not any(id(target) in reached for target in targets):
             return [None] * len(sources)
 
-        def run(given: list) -> list:
-            return _run_again(steps, starts, given, targets)
-
-        outputs, back = jax.vjp(run, starts)
-        found = dict(zip(map(id, starts), pull(outputs, lambda weights: back(weights)[0]), strict=True))
-        return [
+        made = Program(steps, starts, targets).pulled(pull, starts, weights, compiled=_is_plain(_current()))
+        found = dict(zip(map(id, starts), made, strict=True))
+        gradients = [
             _summed([found[id(value)] for value in self._values_of(source) if id(value) in found]) for source in sources
         ]
+        if not self._persistent:
+            self._steps = []
+        return gradients
 
     def _check_use(self) -> None:
         if self._spent and not self._persistent:
@@ -403,20 +385,33 @@ def _in_parts(step: Step) -> list[Step]:
             tuple(own.get(id(value), value) for value in each.inputs),
             tuple(own.get(id(value), value) for value in each.outputs),
             each.parts,
+            each.key,
         )
         for each in steps
     ]
 
 
-def _run_again(steps: list[Step], starts: list, given: list, targets: list) -> list:
-    """The targets, computed from other values of `starts`; those that the steps compute themselves get the change."""
-    known = {id(start): value for start, value in zip(starts, given, strict=True)}
-    for step in steps:
-        outputs = step.run(*(known.get(id(value), value) for value in step.inputs))
-        for before, output in zip(step.outputs, outputs, strict=True):
-            change = known.get(id(before))
-            known[id(before)] = output if change is None else output + (change - jax.lax.stop_gradient(change))
-    return [known.get(id(target), target) for target in targets]
+def _gradient(outputs: list, back: Callable, weights: list) -> list:
+    """The gradients of the weighted sum of all elements."""
+    return back([_weights(output, weight) for output, weight in zip(outputs, weights, strict=True)])
+
+
+def _jacobian(outputs: list, back: Callable, weights: None) -> list:
+    """The gradients of each element, in the shape of the target and that of the source."""
+    (output,) = outputs
+    units = jnp.eye(output.size, dtype=output.dtype).reshape(-1, *output.shape)
+    rows = jax.vmap(lambda unit: back([unit]))(units)
+    return [row.reshape(*output.shape, *row.shape[1:]) for row in rows]
+
+
+def _batch_jacobian(outputs: list, back: Callable, weights: None) -> list:
+    """The gradients of each element with respect to the same row of the source."""
+    (output,) = outputs
+    one = output[0]
+    units = jnp.eye(one.size, dtype=one.dtype).reshape(-1, *one.shape)
+    (rows,) = jax.vmap(lambda unit: back([jnp.broadcast_to(unit, output.shape)]))(units)
+    rows = jnp.moveaxis(rows, 0, 1)  # (batch, size of a row of the target, *n)
+    return [rows.reshape(output.shape[0], *one.shape, *rows.shape[2:])]
 
 
 def _weights_of(target: Any, weights: Any) -> list:
