@@ -93,7 +93,7 @@ class name_scope:  # noqa: N801 - Keras's public name
         print(v.path)  # encoder/scale
     """
 
-    def __init__(self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None):
+    def __init__(self, name: str, caller: object = None, deduplicate: bool = True, override_parent: str | None = None):
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f'name_scope: name must be a string without "/". Received: name={name!r}.')
         self.name = name

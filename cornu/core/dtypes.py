@@ -19,7 +19,7 @@ NAMES = (*FLOATS, *INTEGERS, *COMPLEX, "bool", "string")
 _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string", complex: "complex64"}
 
 
-def standardize_dtype(dtype: Any) -> str:
+def standardize_dtype(dtype: object) -> str:
     """The name of `dtype`: None is floatx, Python's `float`, `int` and `bool` are float32 (floatx), int32 and bool."""
     if dtype is None or dtype is float:
         return settings.floatx()
@@ -50,12 +50,12 @@ def _foreign_name(dtype: Any) -> str:
     return "string" if name.startswith(("str", "bytes")) or name == "object" else name
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: object) -> bool:
     """Whether `dtype` is a floating-point type."""
     return standardize_dtype(dtype) in FLOATS
 
 
-def is_int(dtype: Any) -> bool:
+def is_int(dtype: object) -> bool:
     """Whether `dtype` is an integer type."""
     return standardize_dtype(dtype) in INTEGERS
 
@@ -88,7 +88,7 @@ def _example(dtype: Any) -> Any:
     return jnp.dtype(storage_dtype(name))
 
 
-def dtype_of(x: Any) -> str:
+def dtype_of(x: object) -> str:
     """The dtype of an array, tensor, variable or Python number."""
     dtype = getattr(x, "dtype", None)
     return standardize_dtype(dtype) if dtype is not None else standardize_dtype(np.asarray(x).dtype)
@@ -97,7 +97,7 @@ def dtype_of(x: Any) -> str:
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 
 
-def storage_dtype(dtype: Any = None) -> str:
+def storage_dtype(dtype: object = None) -> str:
     """The name of the type in which JAX keeps `dtype` (None is floatx): 64-bit types only in JAX's 64-bit mode."""
     name = standardize_dtype(dtype)
     return name if jax.config.jax_enable_x64 else _NARROW.get(name, name)  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ _NAMED_CONTAINER = (dict, list, tuple)  # what Keras's files call a container; t
 Named: TypeAlias = list[tuple[str, Any]]
 
 
-def find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
+def find(value: object, kind: type | tuple[type, ...]) -> Iterator[Any]:
     """The objects of `kind` in a value and in all containers in it."""
     if isinstance(value, kind):
         yield value
@@ -30,7 +30,7 @@ def find(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
         yield from _find_within(value, kind, {})
 
 
-def _find_within(container: Any, kind: type | tuple[type, ...], seen: dict[int, Any]) -> Iterator[Any]:
+def _find_within(container: object, kind: type | tuple[type, ...], seen: dict[int, Any]) -> Iterator[Any]:
     seen[id(container)] = container
     for item in contents(container):
         if isinstance(item, kind):
@@ -46,7 +46,7 @@ def contents(container: Any) -> list:
     return sorted(container, key=_name_in_order) if isinstance(container, _SETS) else list(container)
 
 
-def _name_in_order(item: Any) -> str:
+def _name_in_order(item: object) -> str:
     return in_order(str(getattr(item, "name", "")))
 
 
@@ -58,12 +58,12 @@ def in_order(name: str) -> str:
 # ---------------------------------------------------------------- parts under the names that files give them
 
 
-def keeps_variables(value: Any) -> bool:
+def keeps_variables(value: object) -> bool:
     """Whether a value is a part that has something to save."""
     return hasattr(value, "save_own_variables") and not isinstance(value, type)
 
 
-def _kind(item: Any) -> str | None:
+def _kind(item: object) -> str | None:
     """What Keras's files call an item of a container: its class, or None where it holds nothing to save."""
     if keeps_variables(item):
         return snake_case(type(item).__name__)
@@ -72,7 +72,7 @@ def _kind(item: Any) -> str | None:
     return type(item).__name__ if isinstance(item, CONTAINERS) else None
 
 
-def _items(container: Any) -> Named:
+def _items(container: object) -> Named:
     """What is in a container, each item under its kind, numbered where a kind comes again."""
     used: dict[str, int] = {}
     named = []
@@ -97,7 +97,7 @@ def attributes(part: Any) -> Named:
     return sorted(found.items(), key=lambda item: (item[0].startswith("__"), item[0].startswith("_"), item[0]))
 
 
-def _of_classes(part: Any) -> dict[str, Any]:
+def _of_classes(part: object) -> dict[str, Any]:
     found = {}
     cls: type = type(part)
     for name in _given_by_classes(cls):
@@ -124,12 +124,12 @@ class Naming(NamedTuple):
     of_items: Callable[[Any], Named] = _items
 
 
-def walk(root: Any, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]:  # noqa: B008 - nothing changes it
+def walk(root: object, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]:  # noqa: B008 - nothing changes it
     """(path, part) for `root` and everything inside it that keeps variables, each once."""
     return _walk(root, "", naming, {})
 
 
-def _walk(value: Any, path: str, naming: Naming, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+def _walk(value: object, path: str, naming: Naming, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
     if id(value) in seen:
         return
     if naming.enters(value):

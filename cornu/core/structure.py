@@ -31,7 +31,7 @@ class Structure:
         left_out: classes whose objects' attributes are not, though `entered` has a base of them.
     """
 
-    def __init__(self, root: Any, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
+    def __init__(self, root: object, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
         self._attributes: list[tuple] = []  # object, the names and values of its attributes
         self._entries: list[tuple] = []  # container that changes, its keys, what it holds
         self._flags: list[tuple[Variable, bool]] = []
@@ -96,7 +96,7 @@ class Structure:
         return type(None), ()
 
 
-def _reachable(root: Any, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[Any]:
+def _reachable(root: object, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[Any]:
     """The containers, variables and objects with attributes behind `root`, each once."""
     followed = (*parts.CONTAINERS, Variable, *entered)
     stack, seen = [root], {id(root)}
@@ -110,7 +110,7 @@ def _reachable(root: Any, entered: tuple[type, ...], left_out: tuple[type, ...])
                 stack.append(part)
 
 
-def _children(item: Any) -> Iterable[Any]:
+def _children(item: object) -> Iterable[Any]:
     if isinstance(item, Variable):
         return ()
     if isinstance(item, dict):
@@ -121,7 +121,7 @@ def _children(item: Any) -> Iterable[Any]:
     return [value for name, value in item.__dict__.items() if name not in volatile]
 
 
-def _volatile(part: Any) -> Iterable[str]:
+def _volatile(part: object) -> Iterable[str]:
     """The names of the attributes that come and go while an object is used."""
     return getattr(type(part), "volatile_attributes", ())
 

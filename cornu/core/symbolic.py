@@ -47,10 +47,10 @@ class KerasTensor:
 
     if TYPE_CHECKING:  # the operators, which are made from tables below
 
-        def __add__(self, other: Any) -> "KerasTensor": ...
+        def __add__(self, other: object) -> "KerasTensor": ...
         def __neg__(self) -> "KerasTensor": ...
         def __round__(self, digits: int = 0) -> "KerasTensor": ...
-        def __getitem__(self, key: Any) -> "KerasTensor": ...
+        def __getitem__(self, key: object) -> "KerasTensor": ...
 
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
         __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
@@ -60,7 +60,7 @@ class KerasTensor:
     def __init__(
         self,
         shape: Sequence[int | None],
-        dtype: Any = "float32",
+        dtype: object = "float32",
         sparse: bool = False,
         ragged: bool = False,
         record_history: bool = True,
@@ -97,7 +97,7 @@ class KerasTensor:
         """The same values without dimensions of size 1."""
         return registry.public("ops", "squeeze")(self, axis)
 
-    def astype(self, dtype: Any) -> "KerasTensor":
+    def astype(self, dtype: object) -> "KerasTensor":
         """The same values in another dtype."""
         return registry.public("ops", "cast")(self, dtype)
 
@@ -189,7 +189,7 @@ def _forward(name: str) -> Callable:
 
 
 def _reflected(name: str) -> Callable:
-    def method(self: KerasTensor, other: Any) -> Any:
+    def method(self: KerasTensor, other: object) -> Any:
         return registry.public("ops", name)(other, self)
 
     return method
@@ -201,12 +201,12 @@ for _python, _name in _BINARY.items():
     setattr(KerasTensor, f"__r{_python}__", _reflected(_name))
 
 
-def is_keras_tensor(x: Any) -> bool:
+def is_keras_tensor(x: object) -> bool:
     """Whether `x` is a symbolic tensor."""
     return isinstance(x, KerasTensor)
 
 
-def any_symbolic(args: Any, kwargs: Any = ()) -> bool:
+def any_symbolic(args: object, kwargs: object = ()) -> bool:
     """Whether any leaf of the arguments is a symbolic tensor."""
     return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten((args, kwargs)))
 
@@ -246,7 +246,7 @@ class Node:
     def fill(self, values: dict[int, Any]) -> tuple[tuple, dict]:
         """The arguments with each symbolic tensor replaced by `values[id(tensor)]`."""
 
-        def place(x: Any) -> Any:
+        def place(x: object) -> Any:
             return values[id(x)] if isinstance(x, KerasTensor) else x
 
         return tree.map_structure(place, self.args), tree.map_structure(place, self.kwargs)
@@ -335,7 +335,7 @@ def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
                 yield dict(zip(places, chosen, strict=True))
 
 
-def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | None = None) -> Nested:
+def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict | None = None) -> Nested:
     """Run `fn` abstractly with `size` in the place of every unknown dimension that is not `told`."""
     leaves = tree.flatten((args, kwargs))
     statics: list = []  # what fn returned, arrays taken out
@@ -358,7 +358,7 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: Any, told: dict | N
     )
 
 
-def _abstract(x: KerasTensor, place: int, size: Any, told: dict) -> jax.ShapeDtypeStruct:
+def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.ShapeDtypeStruct:
     shape = (told.get((place, axis), size) if d is None else d for axis, d in enumerate(x.shape))
     return jax.ShapeDtypeStruct(tuple(shape), dtypes.as_computed(x.dtype))
 
@@ -370,7 +370,7 @@ def _merge(a: Any, b: Any) -> Nested:
     return KerasTensor([p if p == q else None for p, q in zip(a.shape, b.shape, strict=True)], a.dtype)
 
 
-def _to_spec(structure: Any) -> Nested:
+def _to_spec(structure: object) -> Nested:
     def convert(x: Any) -> Nested:
         if not isinstance(x, jax.ShapeDtypeStruct):
             return x

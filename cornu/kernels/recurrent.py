@@ -220,7 +220,7 @@ def _run(steps, unroll, groups, first, advance):
     idle, done, _ = lax.while_loop(lambda carry: carry[2] < steps, step, carry)
     if idle:  # none is negative, so this adds nothing; but only what has a use is carried
         (used, *others), tree = jax.tree.flatten(done)
-        done = tree.unflatten([_added_to_first(used, jnp.minimum(sum(idle), 0)), *others])
+        done = jax.tree.unflatten(tree, [_added_to_first(used, jnp.minimum(sum(idle), 0)), *others])
     return done
 
 
@@ -291,7 +291,8 @@ def _gradient_backward(gates, unroll, sequences, residuals, cotangents):
     (*inputs, mask), saved, gradients = residuals
 
     def plain_gradient(inputs, gradients):
-        return jax.vjp(lambda *a: _plain(gates, unroll, sequences, *a, mask), *inputs)[1](gradients)
+        plain = functools.partial(_plain, gates, unroll, sequences, mask=mask)
+        return jax.vjp(plain, *inputs)[1](gradients)
 
     d_inputs, d_gradients = jax.vjp(plain_gradient, tuple(inputs), gradients)[1](tuple(cotangents[:-1]))
     return (*d_inputs, None), jax.tree.map(jnp.zeros_like, saved), d_gradients

@@ -63,7 +63,7 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
     return calls(model, given, leaves, (treedef, orders, *facts, *settings.for_computing(), platform.plain_forced()))
 
 
-def _fact(leaf: Any) -> Any:
+def _fact(leaf: object) -> Any:
     """What a compiled call takes for granted of an argument: an array's shape and dtype, a flag's value; None: no."""
     if isinstance(leaf, np.ndarray):
         return of_array(leaf) if leaf.dtype in _PLAIN else None
@@ -89,7 +89,7 @@ class Calls:
         """Whether all that the code takes from outside is as it was."""
         return all(each.holds() for each in self._watched)
 
-    def __call__(self, model: Any, given: tuple[tuple, dict], leaves: list, key: tuple) -> Any:
+    def __call__(self, model: object, given: tuple[tuple, dict], leaves: list, key: tuple) -> Any:
         """The outputs for the arguments, of which the leaves are given as well."""
         call = self.known.get(key)
         if call is None and (key in self.known or len(self.known) >= MOST_SHAPES):
@@ -132,7 +132,7 @@ class Call:
         options = xla.compiler_options() or None
         self._function = jax.jit(self._pure, compiler_options=options)
 
-    def run(self, model: Any, leaves: list) -> tuple:
+    def run(self, model: object, leaves: list) -> tuple:
         """Compute; nothing is done to the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
@@ -177,12 +177,12 @@ class _Closed(dict):
             raise LookupError(f"{variable.path} is not a variable of the model.")
         return True
 
-    def __setitem__(self, variable: Any, value: Any) -> None:
+    def __setitem__(self, variable: object, value: object) -> None:
         if variable in self:
             super().__setitem__(variable, value)
 
 
-def _packer(result: Any) -> Callable[[list], Any]:
+def _packer(result: object) -> Callable[[list], Any]:
     """What puts flat outputs into the structure of `result`."""
     if not tree.is_nested(result):
         return lambda outputs: outputs[0]
@@ -206,7 +206,7 @@ def _calls_of(model: Any) -> Calls | None:
         return None
 
 
-def _say_why(model: Any, reason: str) -> None:
+def _say_why(model: object, reason: str) -> None:
     _log.info("%s: model(x) runs operation by operation, because %s.", validate.describe(model), reason)
 
 

@@ -22,8 +22,8 @@ def floating(x):
 
 def floats(*tensors):
     """Tensors in the float type that they make together: whole numbers take that of the others, else the default."""
-    kind = jnp.result_type(*tensors)
-    kind = kind if jnp.issubdtype(kind, jnp.inexact) else settings.floatx()
+    together = jnp.result_type(*tensors)
+    kind = together if jnp.issubdtype(together, jnp.inexact) else settings.floatx()
     return [jnp.asarray(x, kind) for x in tensors]
 
 

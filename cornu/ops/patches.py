@@ -184,7 +184,7 @@ def _sides(pattern, rank):
     ellipsis = [f"...{i}" for i in range(extra)]
 
     def groups(tokens):
-        spelled = []
+        spelled: list[list[str]] = []
         for token in tokens:
             names = [] if token == "1" else token.strip("()").split()
             spelled += [[name] for name in ellipsis] if token == "..." else [names]

@@ -165,7 +165,7 @@ class Optimizer(Explained, Configurable):
         """
         return rate
 
-    def step(self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, *slots: Any) -> tuple:
+    def step(self, gradient: jax.Array, weight: jax.Array, rate: object, t: jax.Array, *slots: Any) -> tuple:
         """The new weight, followed by the new value of each slot.
 
         Args:
@@ -194,11 +194,11 @@ class Optimizer(Explained, Configurable):
             self._note(name, value)
         return list(self._variables)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self._note(name, value)
         super().__setattr__(name, value)
 
-    def _note(self, name: str, value: Any) -> None:
+    def _note(self, name: str, value: object) -> None:
         """Count the variables in an attribute, and in all containers there, among the state."""
         if name not in self._hidden:
             for variable in parts.find(value, Variable):
@@ -228,9 +228,9 @@ class Optimizer(Explained, Configurable):
         self,
         shape: Sequence[int],
         initializer: InitializerLike | float = "zeros",
-        dtype: Any = None,
+        dtype: object = None,
         aggregation: str = "none",
-        layout: Any = None,
+        layout: object = None,
         name: str | None = None,
     ) -> Variable:
         """Make a variable that belongs to the optimizer's state.
@@ -264,9 +264,9 @@ class Optimizer(Explained, Configurable):
         name: str,
         shape: Sequence,
         initializer: InitializerLike | float,
-        dtype: Any,
+        dtype: object,
         aggregation: str,
-        layout: Any,
+        layout: object,
     ) -> Variable:
         if isinstance(initializer, str):
             initializer = initializers.get(initializer)
@@ -415,7 +415,7 @@ class Optimizer(Explained, Configurable):
         for gradient, variable in zip(grads, variables, strict=True):
             self.update_step(gradient, variable, rate)
 
-    def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
+    def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: object) -> None:
         """Update one variable; a subclass written as in Keras overrides this and assigns variables itself."""
         self._step_all([gradient], [variable], jnp.asarray(learning_rate, _scalar_dtype()))
 
@@ -524,11 +524,11 @@ class Optimizer(Explained, Configurable):
         """Give `variable` the value."""
         variable.assign(value)
 
-    def assign_add(self, variable: Variable, value: Any) -> None:
+    def assign_add(self, variable: Variable, value: object) -> None:
         """Add the value to `variable`."""
         variable.assign_add(value)
 
-    def assign_sub(self, variable: Variable, value: Any) -> None:
+    def assign_sub(self, variable: Variable, value: object) -> None:
         """Subtract the value from `variable`."""
         variable.assign_sub(value)
 
@@ -552,7 +552,7 @@ class Optimizer(Explained, Configurable):
         return self._learning_rate if isinstance(self._learning_rate, Variable) else self._learning_rate()
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: object) -> None:
         old = self._learning_rate
         if callable(value):
             if isinstance(old, Variable):
@@ -566,7 +566,7 @@ class Optimizer(Explained, Configurable):
                 "assigned to it. Make the optimizer with a number as learning_rate to change it while training."
             )
 
-    def _new_learning_rate(self, value: Any) -> Variable | Callable:
+    def _new_learning_rate(self, value: object) -> Variable | Callable:
         if callable(value):
             return value
         if not isinstance(value, (numbers.Real, np.ndarray, jax.Array, Variable)) or not math.isfinite(float(value)):

@@ -53,7 +53,7 @@ _METADATA = "__metadata__"
 
 
 def save_weights(
-    model: Any, path: str, *, metadata: Mapping[str, str] | None = None, name_map: NameMap | None = None
+    model: object, path: str, *, metadata: Mapping[str, str] | None = None, name_map: NameMap | None = None
 ) -> None:
     """Write the weights of a model, without its optimizer.
 
@@ -68,7 +68,7 @@ def save_weights(
 
 
 def load_weights(
-    model: Any, path: str, skip_mismatch: bool, by_name: bool, *, name_map: NameMap | None = None
+    model: object, path: str, skip_mismatch: bool, by_name: bool, *, name_map: NameMap | None = None
 ) -> list[str]:
     """Give a model the weights of a file; returns a line for each that was skipped.
 
@@ -137,7 +137,7 @@ def _kind(dtype: np.dtype) -> str:
     return next((kind for kind, of in kinds.items() if jnp.issubdtype(dtype, of)), dtype.name)
 
 
-def _differing(model: Any, wanted: Iterable[str], stored: Iterable[str]) -> str:
+def _differing(model: object, wanted: Iterable[str], stored: Iterable[str]) -> str:
     """Which names the file or the model has alone."""
     alone = [name for name in stored if name not in wanted], [name for name in wanted if name not in stored]
     in_file, in_model = alone
@@ -182,11 +182,11 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return free
 
 
-def _has_weights(value: Any) -> bool:
+def _has_weights(value: object) -> bool:
     return parts.keeps_variables(value) and hasattr(value, "_own_variables")
 
 
-def _attributes(part: Any) -> parts.Named:
+def _attributes(part: object) -> parts.Named:
     """What is in the attributes of a part; a model's layers come last, and under their own names."""
     if not hasattr(part, "_graph"):
         return parts.attributes(part)
@@ -195,7 +195,7 @@ def _attributes(part: Any) -> parts.Named:
     return [*attributes.items(), *_items(layers)]
 
 
-def _items(container: Any) -> parts.Named:
+def _items(container: object) -> parts.Named:
     """What is in a list or dictionary, under its key, or its own name, or, where it was given none, its kind's."""
     if isinstance(container, dict):
         return [(str(key), item) for key, item in container.items()]
@@ -289,12 +289,12 @@ def read(path: str) -> dict[str, np.ndarray]:
     return {name: found[name] for name in entries}
 
 
-def _check_metadata(metadata: Any, path: str) -> None:
+def _check_metadata(metadata: object, path: str) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise DamagedFileError(f"The header of {path!r} is damaged: its metadata are not strings by name.")
 
 
-def _place(name: str, entry: Any, path: str) -> Place:
+def _place(name: str, entry: object, path: str) -> Place:
     """One entry of the header, when it agrees with itself."""
     damaged = f"The header of {path!r} is damaged: the tensor {name!r}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
@@ -314,7 +314,7 @@ def _place(name: str, entry: Any, path: str) -> Place:
     return Place(name, _DTYPES[code], tuple(shape), begin, end)
 
 
-def _are_counts(values: Any) -> bool:
+def _are_counts(values: object) -> bool:
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**63 for value in values)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from cornu.core import border, context
+from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import xla
 from cornu.tensorflow.tape import VARIABLES
@@ -55,7 +56,7 @@ def functions_run_eagerly() -> bool:
 class _State(dict):
     """Values of variables while a function is traced, and a note of those that it touches."""
 
-    def __init__(self, values: Any):
+    def __init__(self, values: Tensor):
         super().__init__(values)
         self.touched: dict[Variable, None] = {}
         self.unknown: list[Variable] = []
@@ -70,7 +71,7 @@ class _State(dict):
         self.touched[variable] = None
         return super().__getitem__(variable)
 
-    def __setitem__(self, variable: Variable, value: Any) -> None:
+    def __setitem__(self, variable: Variable, value: Tensor) -> None:
         self.touched[variable] = None
         super().__setitem__(variable, value)
 
@@ -84,7 +85,7 @@ class _Compiled:
         treedef: their structure.
     """
 
-    def __init__(self, function: Callable, leaves: list, treedef: Any):
+    def __init__(self, function: Callable, leaves: list, treedef: object):
         self._function = function
         self._treedef = treedef
         self._fixed = [None if _flows(leaf) else leaf for leaf in leaves]
@@ -152,11 +153,11 @@ class _Compiled:
         return jax.tree.unflatten(self._made, leaves)
 
 
-def _is_leaf(value: Any) -> bool:
+def _is_leaf(value: Tensor) -> bool:
     return value is None or isinstance(value, Variable)
 
 
-def _flows(value: Any) -> bool:
+def _flows(value: Tensor) -> bool:
     return isinstance(value, (jax.Array, np.ndarray, np.generic)) and value.dtype.kind not in "OSUT"
 
 
@@ -198,7 +199,7 @@ class Function:
             return self.python_function(*args, **kwargs)
         return compiled([leaf for leaf in leaves if _flows(leaf)])
 
-    def _compile(self, leaves: list, treedef: Any) -> _Compiled | None:
+    def _compile(self, leaves: list, treedef: object) -> _Compiled | None:
         if len(self._compiled) >= MOST_KINDS or any(map(_is_data, leaves)):
             return None
         try:
@@ -223,7 +224,7 @@ class Function:
         return self
 
 
-def _fact(value: Any) -> Any:
+def _fact(value: Tensor) -> Any:
     """What a compiled function takes for granted of an argument."""
     if _flows(value):
         return value.shape, value.dtype, getattr(value, "weak_type", False)
@@ -232,7 +233,7 @@ def _fact(value: Any) -> Any:
     return id(value)
 
 
-def _is_data(value: Any) -> bool:
+def _is_data(value: Tensor) -> bool:
     """Whether an argument is a data set, whose elements would all be laid out in the compiled function."""
     return hasattr(value, "element_spec") or hasattr(value, "__next__")
 

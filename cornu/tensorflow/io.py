@@ -28,28 +28,28 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _path(filename: Any) -> str:
+def _path(filename: object) -> str:
     return os.fspath(text(filename)) if not isinstance(filename, os.PathLike) else os.fspath(filename)
 
 
-def read_file(filename: Any, name: str | None = None) -> Text:
+def read_file(filename: object, name: str | None = None) -> Text:
     """What is in a file."""
     return text(Path(_path(filename)).read_bytes())
 
 
-def write_file(filename: Any, contents: Any, name: str | None = None) -> None:
+def write_file(filename: object, contents: object, name: str | None = None) -> None:
     """Write text or bytes to a file; its folder is made where it is missing."""
     path = Path(_path(filename))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text(contents).item())
 
 
-def matching_files(pattern: Any, name: str | None = None) -> Text:
+def matching_files(pattern: object, name: str | None = None) -> Text:
     """The names of the files that fit a pattern, in order."""
     return text(sorted(globbing.glob(_path(pattern))))
 
 
-def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, name: str | None = None) -> jax.Array:
+def decode_raw(input_bytes: object, out_type: object, little_endian: bool = True, name: str | None = None) -> jax.Array:
     """The numbers that bytes hold."""
     dtype = np.dtype(str(out_type)).newbyteorder("<" if little_endian else ">")
     return jnp.asarray(np.frombuffer(text(input_bytes).item(), dtype))
@@ -58,11 +58,11 @@ def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, name
 class _File:
     """`tf.io.gfile.GFile`: a file, opened as `open` does it."""
 
-    def __new__(cls, name: Any, mode: str = "r") -> Any:
+    def __new__(cls, name: object, mode: str = "r") -> Any:
         return open(_path(name), mode)
 
 
-def _remove(path: Any) -> None:
+def _remove(path: object) -> None:
     os.remove(_path(path))
 
 

@@ -5,13 +5,14 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import ops
+from cornu.core.typing import Tensor
 from cornu.tensorflow.math import l2_normalize  # noqa: F401
 from cornu.tensorflow.served import functions, within
 
 
 def matmul(
-    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
-    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: Any = None,
+    a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
+    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: object = None,
     name: str | None = None,
 ) -> Any:  # fmt: skip
     """The product of matrices, or of batches of them."""
@@ -20,39 +21,39 @@ def matmul(
     return ops.matmul(a, b)
 
 
-def _band_part(input: Any, num_lower: int, num_upper: int) -> Any:
+def _band_part(input: Tensor, num_lower: int, num_upper: int) -> Any:
     input = jnp.asarray(input)
     low = input if num_lower < 0 else jnp.triu(input, -num_lower)
     return low if num_upper < 0 else jnp.tril(low, num_upper)
 
 
-def _svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True) -> Any:
+def _svd(tensor: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> Any:
     if not compute_uv:
         return ops.svd(tensor, full_matrices, False)
     u, s, v = ops.svd(tensor, full_matrices)
     return s, u, ops.swapaxes(v, -1, -2)
 
 
-def _solve(matrix: Any, rhs: Any, adjoint: bool = False) -> Any:
+def _solve(matrix: Tensor, rhs: object, adjoint: bool = False) -> Any:
     return ops.solve(ops.conj(ops.swapaxes(matrix, -1, -2)) if adjoint else matrix, rhs)
 
 
-def _diag(diagonal: Any) -> Any:
+def _diag(diagonal: object) -> Any:
     diagonal = jnp.asarray(diagonal)
     return diagonal[..., None] * jnp.eye(diagonal.shape[-1], dtype=diagonal.dtype)
 
 
-def _diag_part(input: Any) -> Any:
+def _diag_part(input: Tensor) -> Any:
     return jnp.diagonal(jnp.asarray(input), axis1=-2, axis2=-1)
 
 
-def _set_diag(input: Any, diagonal: Any) -> Any:
+def _set_diag(input: Tensor, diagonal: object) -> Any:
     input = jnp.asarray(input)
     rows = jnp.arange(min(input.shape[-2:]))
     return input.at[..., rows, rows].set(diagonal)
 
 
-def _trace(x: Any) -> Any:
+def _trace(x: Tensor) -> Any:
     return ops.trace(x, 0, -2, -1)
 
 
@@ -61,11 +62,11 @@ def _normalize(tensor: Any, ord: Any = None, axis: Any = None) -> Any:
     return ops.divide(tensor, norm), norm
 
 
-def _transpose(a: Any) -> Any:
+def _transpose(a: Tensor) -> Any:
     return ops.swapaxes(a, -1, -2)
 
 
-def _matvec(a: Any, b: Any) -> Any:
+def _matvec(a: Tensor, b: Tensor) -> Any:
     return jnp.einsum("...ij,...j->...i", jnp.asarray(a), jnp.asarray(b))
 
 

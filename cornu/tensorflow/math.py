@@ -9,6 +9,7 @@ from jax.scipy import special
 
 from cornu import ops
 from cornu.core.dtypes import is_int
+from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import functions, within
 
 
@@ -16,12 +17,12 @@ def _sum_of(tensors: Any) -> Any:
     return sum(tensors[1:], jnp.asarray(tensors[0]))
 
 
-def _mean(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Any:
     mean, dtype = ops.mean(input_tensor, axis, keepdims), ops.dtype(input_tensor)
     return ops.cast(mean, dtype) if is_int(dtype) else mean
 
 
-def _running(function: Callable, x: Any, axis: int, exclusive: bool, reverse: bool, first: float) -> Any:
+def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> Any:
     x = jnp.asarray(x)
     x = jnp.flip(x, axis) if reverse else x
     if exclusive:
@@ -31,11 +32,11 @@ def _running(function: Callable, x: Any, axis: int, exclusive: bool, reverse: bo
     return jnp.flip(found, axis) if reverse else found
 
 
-def _cumsum(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def _cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
     return _running(ops.cumsum, x, axis, exclusive, reverse, 0)
 
 
-def _cumprod(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
     return _running(ops.cumprod, x, axis, exclusive, reverse, 1)
 
 
@@ -48,7 +49,11 @@ def _bincount(
 
 
 def _confusion(
-    labels: Any, predictions: Any, num_classes: Any = None, weights: Any = None, dtype: Any = "int32"
+    labels: Tensor,
+    predictions: object,
+    num_classes: object = None,
+    weights: Tensor = None,
+    dtype: DTypeLike | None = "int32",
 ) -> Any:
     labels, predictions = jnp.ravel(jnp.asarray(labels)), jnp.ravel(jnp.asarray(predictions))
     count = num_classes or int(max(labels.max(), predictions.max())) + 1
@@ -56,30 +61,30 @@ def _confusion(
     return ops.cast(jnp.zeros((count, count)).at[labels.astype(int), predictions.astype(int)].add(amounts), dtype)
 
 
-def _count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = "int32") -> Any:
+def _count_nonzero(input: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = "int32") -> Any:
     return ops.cast(ops.sum(ops.cast(ops.not_equal(input, 0), "int32"), axis, keepdims), dtype)
 
 
-def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
+def _l2_normalize(x: Tensor, axis: Axes = None, epsilon: float = 1e-12) -> Any:
     return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), epsilon)))
 
 
-def _multiply_no_nan(x: Any, y: Any) -> Any:
+def _multiply_no_nan(x: Tensor, y: Tensor) -> Any:
     return ops.where(ops.equal(y, 0), 0.0, ops.multiply(x, y))
 
 
-def _reciprocal(x: Any) -> Any:
+def _reciprocal(x: Tensor) -> Any:
     return ops.divide_no_nan(1.0, x)
 
 
-def _segment_mean(data: Any, segment_ids: Any, num_segments: int | None = None) -> Any:
+def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = None) -> Any:
     data = jnp.asarray(data)
     total = ops.segment_sum(data, segment_ids, num_segments)
     count = ops.segment_sum(jnp.ones(data.shape[:1], data.dtype), segment_ids, num_segments)
     return ops.divide_no_nan(total, count.reshape(-1, *[1] * (data.ndim - 1)))
 
 
-def _squared_difference(x: Any, y: Any) -> Any:
+def _squared_difference(x: Tensor, y: Tensor) -> Any:
     return ops.square(ops.subtract(x, y))
 
 
@@ -90,27 +95,27 @@ class TopK(NamedTuple):
     indices: Any
 
 
-def _top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
+def _top_k(input: Tensor, k: int = 1, sorted: bool = True) -> TopK:
     return TopK(*ops.top_k(input, k, sorted))
 
 
-def _xlogy(x: Any, y: Any) -> Any:
+def _xlogy(x: Tensor, y: Tensor) -> Any:
     return special.xlogy(jnp.asarray(x), jnp.asarray(y))
 
 
-def _lgamma(x: Any) -> Any:
+def _lgamma(x: Tensor) -> Any:
     return jax.lax.lgamma(jnp.asarray(x))
 
 
-def _digamma(x: Any) -> Any:
+def _digamma(x: Tensor) -> Any:
     return jax.lax.digamma(jnp.asarray(x))
 
 
-def _zero_fraction(value: Any) -> Any:
+def _zero_fraction(value: Tensor) -> Any:
     return ops.mean(ops.cast(ops.equal(value, 0), "float32"))
 
 
-def polyval(coeffs: Any, x: Any, name: str | None = None) -> Any:
+def polyval(coeffs: object, x: Tensor, name: str | None = None) -> Any:
     """The polynomial with these coefficients, the highest power first."""
     return jnp.polyval(jnp.asarray(coeffs), x)
 

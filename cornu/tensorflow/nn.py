@@ -6,12 +6,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import ops, random
+from cornu.core.typing import Tensor
 from cornu.tensorflow import math as tf_math
 from cornu.tensorflow.random import seeded
 from cornu.tensorflow.served import functions, refuse, within
 
 
-def _space(values: Any, rank: int, data_format: str | None) -> Any:
+def _space(values: Tensor, rank: int, data_format: str | None) -> Any:
     """A number for each axis of space, from one, from as many, or from those of all axes."""
     if values is None or isinstance(values, int):
         return values or 1
@@ -33,8 +34,8 @@ def _padded(x: Any, padding: Any, data_format: str | None) -> tuple[Any, str]:
 
 
 def _conv(
-    input: Any, filters: Any, strides: Any = 1, padding: Any = "VALID", data_format: str | None = None,
-    dilations: Any = None,
+    input: Tensor, filters: Tensor, strides: object = 1, padding: object = "VALID", data_format: str | None = None,
+    dilations: object = None,
 ) -> Any:  # fmt: skip
     rank = len(ops.shape(filters)) - 2
     input, padding = _padded(input, padding, data_format)
@@ -43,8 +44,8 @@ def _conv(
 
 
 def _depthwise(
-    input: Any, filter: Any, strides: Any = 1, padding: Any = "VALID", data_format: str | None = None,
-    dilations: Any = None,
+    input: Tensor, filter: Tensor, strides: object = 1, padding: object = "VALID", data_format: str | None = None,
+    dilations: object = None,
 ) -> Any:  # fmt: skip
     input, padding = _padded(input, padding, data_format)
     steps, gaps = _space(strides, 2, data_format), _space(dilations, 2, data_format)
@@ -52,8 +53,8 @@ def _depthwise(
 
 
 def _conv_transpose(
-    input: Any, filters: Any, output_shape: Sequence[int], strides: Any = 1, padding: str = "SAME",
-    data_format: str | None = None, dilations: Any = None,
+    input: Tensor, filters: Tensor, output_shape: Sequence[int], strides: object = 1, padding: str = "SAME",
+    data_format: str | None = None, dilations: object = None,
 ) -> Any:  # fmt: skip
     rank = len(ops.shape(filters)) - 2
     steps, gaps = _space(strides, rank, data_format), _space(dilations, rank, data_format)
@@ -66,7 +67,9 @@ def _conv_transpose(
 
 
 def _pool(kind: str) -> Any:
-    def pool(input: Any, ksize: Any, strides: Any, padding: str = "VALID", data_format: str | None = None) -> Any:
+    def pool(
+        input: Tensor, ksize: object, strides: object, padding: str = "VALID", data_format: str | None = None
+    ) -> Any:
         rank = len(ops.shape(input)) - 2
         size, steps = _space(ksize, rank, data_format), _space(strides, rank, data_format)
         return getattr(ops, kind)(input, size, steps, padding.lower(), _first(data_format))
@@ -77,32 +80,34 @@ def _pool(kind: str) -> Any:
 _max_pool, _avg_pool = _pool("max_pool"), _pool("average_pool")
 
 
-def _bias_add(value: Any, bias: Any, data_format: str | None = None) -> Any:
+def _bias_add(value: Tensor, bias: Tensor, data_format: str | None = None) -> Any:
     if _first(data_format) == "channels_last":
         return ops.add(value, bias)
     return ops.add(value, ops.reshape(bias, (1, -1, *[1] * (len(ops.shape(value)) - 2))))
 
 
-def _batch_normalization(x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float) -> Any:
+def _batch_normalization(
+    x: Tensor, mean: Tensor, variance: Tensor, offset: object, scale: object, variance_epsilon: float
+) -> Any:
     factor = ops.rsqrt(ops.add(variance, variance_epsilon))
     factor = factor if scale is None else ops.multiply(factor, scale)
     found = ops.multiply(ops.subtract(x, mean), factor)
     return found if offset is None else ops.add(found, offset)
 
 
-def _dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:
+def _dropout(x: Tensor, rate: float, noise_shape: object = None, seed: object = None) -> Any:
     return random.dropout(x, rate, noise_shape, seeded(seed))
 
 
-def _softmax_loss(labels: Any, logits: Any, axis: int = -1) -> Any:
+def _softmax_loss(labels: Tensor, logits: Tensor, axis: int = -1) -> Any:
     return ops.negative(ops.sum(ops.multiply(labels, ops.log_softmax(logits, axis)), axis))
 
 
-def _sparse_softmax_loss(labels: Any, logits: Any) -> Any:
+def _sparse_softmax_loss(labels: Tensor, logits: Tensor) -> Any:
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _sigmoid_loss(labels: Any, logits: Any) -> Any:
+def _sigmoid_loss(labels: Tensor, logits: Tensor) -> Any:
     logits = ops.convert_to_tensor(logits)
     return ops.subtract(ops.softplus(logits), ops.multiply(ops.cast(labels, logits.dtype), logits))
 
@@ -111,7 +116,7 @@ def _weighted_sigmoid_loss(labels: Any, logits: Any, pos_weight: Any) -> Any:
     return (1 - labels) * logits + (1 + (pos_weight - 1) * labels) * ops.softplus(-logits)
 
 
-def _embedding_lookup(params: Any, ids: Any, max_norm: Any = None) -> Any:
+def _embedding_lookup(params: Tensor, ids: object, max_norm: object = None) -> Any:
     if max_norm is not None:
         refuse("nn.embedding_lookup(max_norm=...)")
     return ops.take(params, ids, axis=0)
@@ -123,15 +128,15 @@ def _average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch
     return jnp.sum(losses) / (losses.size if global_batch_size is None else global_batch_size)
 
 
-def _l2_loss(t: Any) -> Any:
+def _l2_loss(t: object) -> Any:
     return ops.sum(ops.square(t)) / 2
 
 
-def _crelu(features: Any, axis: int = -1) -> Any:
+def _crelu(features: object, axis: int = -1) -> Any:
     return ops.relu(ops.concatenate([features, ops.negative(features)], axis))
 
 
-def _identity(x: Any) -> Any:
+def _identity(x: Tensor) -> Any:
     return x
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cornu import ops, random
 from cornu.core.dtypes import is_int
+from cornu.core.typing import DTypeLike, Tensor
 from cornu.random import SeedGenerator, set_random_seed
 from cornu.random.seed_generator import draw_key, global_seed
 from cornu.tensorflow.served import functions, sizes, within
@@ -26,7 +27,7 @@ def set_seed(seed: int) -> None:
         generator.state.assign([seed if number is None else number, 0])
 
 
-def seeded(seed: Any) -> SeedGenerator:
+def seeded(seed: object) -> SeedGenerator:
     """The generator of an operation's own seed, or of those without one, which compiled functions carry too."""
     number = None if seed is None else int(np.asarray(seed).ravel()[0]) % 2**32
     if number not in _generators:
@@ -34,20 +35,24 @@ def seeded(seed: Any) -> SeedGenerator:
     return _generators[number]
 
 
-def _stateless(seed: Any) -> Any:
+def _stateless(seed: object) -> Any:
     """A seed of two numbers as a draw takes it: the same numbers each time."""
     return jnp.asarray(seed).astype("uint32").reshape(2)
 
 
-def _normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def _normal(
+    shape: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None, seed: object = None
+) -> Any:
     return random.normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
-def _truncated(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def _truncated(
+    shape: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None, seed: object = None
+) -> Any:
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
-def _draw_uniform(shape: Any, minval: Any, maxval: Any, dtype: Any, seed: Any) -> Any:
+def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: object) -> Any:
     if dtype is not None and is_int(dtype):
         if maxval is None:
             raise ValueError("tf.random.uniform: whole numbers need maxval=.")
@@ -55,15 +60,17 @@ def _draw_uniform(shape: Any, minval: Any, maxval: Any, dtype: Any, seed: Any) -
     return random.uniform(sizes(shape), minval, 1.0 if maxval is None else maxval, dtype, seed)
 
 
-def _uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, seed: Any = None) -> Any:
+def _uniform(
+    shape: object, minval: object = 0, maxval: object = None, dtype: DTypeLike | None = None, seed: object = None
+) -> Any:
     return _draw_uniform(shape, minval, maxval, dtype, seeded(seed))
 
 
-def _shuffle(value: Any, seed: Any = None) -> Any:
+def _shuffle(value: Tensor, seed: object = None) -> Any:
     return random.shuffle(value, 0, seeded(seed))
 
 
-def _categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
+def _categorical(logits: Tensor, num_samples: int, dtype: DTypeLike | None = "int32", seed: object = None) -> Any:
     return random.categorical(logits, int(num_samples), dtype or "int32", seeded(seed))
 
 
@@ -77,19 +84,25 @@ def _poisson(shape: Any, lam: Any, dtype: Any = "float32", seed: Any = None) -> 
     return ops.cast(jax.random.poisson(key, jnp.asarray(lam, "float32"), (*sizes(shape), *np.shape(lam))), dtype)
 
 
-def _stateless_normal(shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None) -> Any:
+def _stateless_normal(
+    shape: object, seed: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None
+) -> Any:
     return random.normal(sizes(shape), mean, stddev, dtype, _stateless(seed))
 
 
-def _stateless_truncated(shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None) -> Any:
+def _stateless_truncated(
+    shape: object, seed: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None
+) -> Any:
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, _stateless(seed))
 
 
-def _stateless_uniform(shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None) -> Any:
+def _stateless_uniform(
+    shape: object, seed: object, minval: object = 0, maxval: object = None, dtype: DTypeLike | None = None
+) -> Any:
     return _draw_uniform(shape, minval, maxval, dtype, _stateless(seed))
 
 
-def _stateless_categorical(logits: Any, num_samples: int, seed: Any, dtype: Any = "int32") -> Any:
+def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype: DTypeLike | None = "int32") -> Any:
     return random.categorical(logits, num_samples, dtype, _stateless(seed))
 
 
@@ -104,16 +117,23 @@ class Generator:
         self._seeds = SeedGenerator(seed)
 
     @classmethod
-    def from_seed(cls, seed: int, alg: Any = None) -> "Generator":
+    def from_seed(cls, seed: int, alg: object = None) -> "Generator":
         """A generator whose draws follow from `seed`."""
         return cls(int(seed))
 
     @classmethod
-    def from_non_deterministic_state(cls, alg: Any = None) -> "Generator":
+    def from_non_deterministic_state(cls, alg: object = None) -> "Generator":
         """A generator whose draws are others in each run."""
         return cls()
 
-    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, name: Any = None) -> jax.Array:
+    def normal(
+        self,
+        shape: object,
+        mean: Tensor = 0.0,
+        stddev: object = 1.0,
+        dtype: DTypeLike | None = None,
+        name: object = None,
+    ) -> jax.Array:
         """Draws from a normal distribution."""
         return random.normal(sizes(shape), mean, stddev, dtype, self._seeds)
 

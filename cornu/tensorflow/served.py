@@ -64,7 +64,7 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
     return served
 
 
-def sizes(shape: Any) -> tuple:
+def sizes(shape: object) -> tuple:
     """A shape that is given as a number, a tensor, or a sequence of these, as a tuple of numbers."""
     if isinstance(shape, (tuple, list)):
         return tuple(each if each is None else int(each) for each in shape)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cornu import ops
 from cornu.core.dtypes import result_type
+from cornu.core.typing import Axes, Tensor
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
 from cornu.tensorflow.served import Namespace, nothing
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
@@ -49,7 +50,7 @@ def _gpu_name() -> str:
 
 
 @contextlib.contextmanager
-def device(name: Any) -> Iterator[None]:
+def device(name: object) -> Iterator[None]:
     """Scope that names a device; JAX chooses its own."""
     yield
 
@@ -124,7 +125,7 @@ class _Writer:
     """A writer of TensorBoard's files, which writes none."""
 
     @contextlib.contextmanager
-    def as_default(self, step: Any = None) -> Iterator["_Writer"]:
+    def as_default(self, step: object = None) -> Iterator["_Writer"]:
         """Scope in which summaries go to this writer."""
         yield self
 
@@ -170,7 +171,7 @@ errors = Namespace(
 
 def _checked(holds: Callable, what: str) -> Callable:
     def check(
-        *values: Any, message: str | None = None, summarize: Any = None, name: str | None = None, **more: Any
+        *values: Any, message: str | None = None, summarize: object = None, name: str | None = None, **more: Any
     ) -> None:
         """Raise InvalidArgumentError unless it holds; in a compiled function nothing is checked."""
         arrays = [*values, *more.values()]
@@ -185,7 +186,7 @@ def _checked(holds: Callable, what: str) -> Callable:
     return check
 
 
-def assert_that(condition: Any, data: Any = None, summarize: Any = None, name: str | None = None) -> None:
+def assert_that(condition: Tensor, data: Tensor = None, summarize: object = None, name: str | None = None) -> None:
     """Raise InvalidArgumentError unless a condition holds."""
     _checked(lambda held: held, "true")(condition, message=None if data is None else str(data))
 
@@ -207,7 +208,7 @@ CHECKS = {
 }
 
 
-def _check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
+def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> Any:
     if not isinstance(tensor, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(tensor))):
         raise InvalidArgumentError(f"{message}: the tensor holds numbers that are not finite.")
     return tensor
@@ -238,21 +239,21 @@ class Strategy:
         """Scope in which models are built."""
         yield self
 
-    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: Any = None) -> Any:
+    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: object = None) -> Any:
         """What `fn(*args, **kwargs)` gives."""
         return fn(*args, **(kwargs or {}))
 
-    def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
+    def reduce(self, reduce_op: object, value: Tensor, axis: Axes = None) -> Any:
         """The value of the one replica, or its sum or mean along `axis`."""
         if axis is None:
             return value
         return (ops.mean if "MEAN" in str(reduce_op).upper() else ops.sum)(value, axis)
 
-    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+    def experimental_distribute_dataset(self, dataset: object, options: object = None) -> Any:
         """The data set itself."""
         return dataset
 
-    def experimental_local_results(self, value: Any) -> tuple:
+    def experimental_local_results(self, value: Tensor) -> tuple:
         """The value of the one replica."""
         return (value,)
 

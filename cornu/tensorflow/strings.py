@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu.core.typing import Axes, Tensor
 from cornu.tensorflow.served import functions, within
 
 
@@ -31,10 +32,10 @@ class Text(np.ndarray):
     def __iter__(self) -> Iterator:
         return (self[at] for at in range(len(self)))
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: object) -> Any:
         return join([self, other])
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: object) -> Any:
         return join([other, self])
 
     def __eq__(self, other: object) -> Any:
@@ -50,7 +51,7 @@ class Text(np.ndarray):
         return self.item().decode()
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Tensor) -> bool:
     """Whether a value is text, or a list or array of it."""
     if isinstance(value, (str, bytes, Text)):
         return True
@@ -59,7 +60,7 @@ def is_text(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and is_text(value[0])
 
 
-def text(value: Any) -> Text:
+def text(value: Tensor) -> Text:
     """Text of any kind as an array of bytes."""
     if isinstance(value, Text):
         return value
@@ -74,7 +75,7 @@ def text(value: Any) -> Text:
     return made.view(Text)
 
 
-def _each(function: Callable[[bytes], Any], input: Any) -> Text:
+def _each(function: Callable[[bytes], Any], input: Tensor) -> Text:
     source = text(input)
     made = np.empty(source.shape, object)
     for at, item in np.ndenumerate(np.asarray(source)):
@@ -82,12 +83,12 @@ def _each(function: Callable[[bytes], Any], input: Any) -> Text:
     return made.view(Text)
 
 
-def _numbers(function: Callable[[bytes], Any], input: Any, dtype: str) -> jax.Array:
+def _numbers(function: Callable[[bytes], Any], input: Tensor, dtype: str) -> jax.Array:
     found = np.asarray(_each(function, input))
     return jnp.asarray(found.astype(dtype))
 
 
-def _rows(function: Callable[[bytes], list], input: Any, name: str) -> Text:
+def _rows(function: Callable[[bytes], list], input: Tensor, name: str) -> Text:
     """The pieces of one text, or of several with as many each."""
     source = text(input)
     rows = [function(item) for item in np.asarray(source).ravel()]
@@ -101,7 +102,7 @@ def _rows(function: Callable[[bytes], list], input: Any, name: str) -> Text:
     return made.reshape(*source.shape, -1).view(Text)
 
 
-def join(inputs: Any, separator: str = "", name: str | None = None) -> Text:
+def join(inputs: Tensor, separator: str = "", name: str | None = None) -> Text:
     """Texts, element by element, behind one another."""
     arrays = np.broadcast_arrays(*(np.asarray(text(each)) for each in inputs))
     made = np.empty(arrays[0].shape, object)
@@ -111,7 +112,7 @@ def join(inputs: Any, separator: str = "", name: str | None = None) -> Text:
 
 
 def _cased(how: str) -> Callable:
-    def cased(input: Any, encoding: str = "") -> Text:
+    def cased(input: Tensor, encoding: str = "") -> Text:
         if encoding:
             return _each(lambda item: getattr(item.decode(encoding), how)().encode(encoding), input)
         return _each(lambda item: getattr(item, how)(), input)
@@ -122,38 +123,38 @@ def _cased(how: str) -> Callable:
 _lower, _upper = _cased("lower"), _cased("upper")
 
 
-def _regex_replace(input: Any, pattern: str, rewrite: str, replace_global: bool = True) -> Text:
+def _regex_replace(input: Tensor, pattern: str, rewrite: str, replace_global: bool = True) -> Text:
     found = re.compile(_bytes(pattern))
     return _each(lambda item: found.sub(_bytes(rewrite), item, count=0 if replace_global else 1), input)
 
 
-def _regex_full_match(input: Any, pattern: str) -> jax.Array:
+def _regex_full_match(input: Tensor, pattern: str) -> jax.Array:
     found = re.compile(_bytes(pattern))
     return _numbers(lambda item: found.fullmatch(item) is not None, input, "bool")
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: Tensor) -> bytes:
     return text(value).item()
 
 
-def _split(input: Any, sep: Any = None, maxsplit: int = -1) -> Text:
+def _split(input: Tensor, sep: object = None, maxsplit: int = -1) -> Text:
     by = None if sep is None or _bytes(sep) == b"" else _bytes(sep)
     return _rows(lambda item: item.split(by, maxsplit), input, "split")
 
 
-def _characters(input: Any, input_encoding: str = "UTF-8", errors: str = "replace") -> Text:
+def _characters(input: Tensor, input_encoding: str = "UTF-8", errors: str = "replace") -> Text:
     return _rows(lambda item: [each.encode() for each in item.decode(input_encoding, errors)], input, "unicode_split")
 
 
-def _bytes_split(input: Any) -> Text:
+def _bytes_split(input: Tensor) -> Text:
     return _rows(lambda item: [item[at : at + 1] for at in range(len(item))], input, "bytes_split")
 
 
-def _length(input: Any, unit: str = "BYTE") -> jax.Array:
+def _length(input: Tensor, unit: str = "BYTE") -> jax.Array:
     return _numbers(lambda item: len(item if unit == "BYTE" else item.decode()), input, "int32")
 
 
-def _substr(input: Any, pos: int, len: int, unit: str = "BYTE") -> Text:
+def _substr(input: Tensor, pos: int, len: int, unit: str = "BYTE") -> Text:
     def cut(item: bytes) -> bytes:
         whole: Any = item if unit == "BYTE" else item.decode()
         start = int(pos) if pos >= 0 else max(0, whole.__len__() + int(pos))
@@ -167,14 +168,14 @@ def _to_number(input: Any, out_type: Any = "float32") -> jax.Array:
     return _numbers(float, input, out_type)
 
 
-def _as_string(input: Any, precision: int = -1) -> Text:
+def _as_string(input: Tensor, precision: int = -1) -> Text:
     array = np.asarray(input)
     if array.dtype.kind == "f":
         return text(np.vectorize(lambda x: f"{x:.{6 if precision < 0 else precision}f}", otypes=[object])(array))
     return text(np.vectorize(lambda x: str(x).lower() if array.dtype.kind == "b" else str(x), otypes=[object])(array))
 
 
-def _reduce_join(inputs: Any, axis: Any = None, keepdims: bool = False, separator: str = "") -> Text:
+def _reduce_join(inputs: Tensor, axis: Axes = None, keepdims: bool = False, separator: str = "") -> Text:
     array = np.asarray(text(inputs))
     array = array.reshape(-1) if axis is None else np.moveaxis(array, axis, -1)
     made = np.empty(array.shape[:-1], object)
@@ -183,15 +184,15 @@ def _reduce_join(inputs: Any, axis: Any = None, keepdims: bool = False, separato
     return (np.expand_dims(made, -1 if axis is None else axis) if keepdims else made).view(Text)
 
 
-def _strip(input: Any) -> Text:
+def _strip(input: Tensor) -> Text:
     return _each(bytes.strip, input)
 
 
-def _unicode_decode(input: Any, input_encoding: str = "UTF-8") -> jax.Array:
+def _unicode_decode(input: Tensor, input_encoding: str = "UTF-8") -> jax.Array:
     return jnp.asarray([ord(each) for each in _bytes(input).decode(input_encoding)])
 
 
-def _unicode_encode(input: Any, output_encoding: str = "UTF-8") -> Text:
+def _unicode_encode(input: Tensor, output_encoding: str = "UTF-8") -> Text:
     return text("".join(map(chr, np.asarray(input).tolist())).encode(output_encoding))
 
 

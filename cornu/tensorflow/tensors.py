@@ -9,6 +9,7 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.linalg import einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
@@ -26,7 +27,7 @@ newaxis = None
 # ---------------------------------------------------------------- making
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const") -> Any:
+def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const") -> Any:
     """A tensor with this value; one number fills `shape`."""
     made = convert_to_tensor(value, dtype)
     if shape is None:
@@ -34,7 +35,9 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     return ops.broadcast_to(made, sizes(shape)) if np.size(made) == 1 else ops.reshape(made, sizes(shape))
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
+def convert_to_tensor(
+    value: Tensor, dtype: DTypeLike | None = None, dtype_hint: object = None, name: str | None = None
+) -> Any:
     """A number, a nested list, an array or text as a tensor."""
     if is_text(value) or dtype == "string":
         return text(value)
@@ -43,40 +46,42 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     return ops.convert_to_tensor(value, dtype)
 
 
-def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+def zeros_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None) -> Any:
     """Zeros in the shape of a tensor."""
     return ops.zeros_like(input, dtype)
 
 
-def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+def ones_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None) -> Any:
     """Ones in the shape of a tensor."""
     return ops.ones_like(input, dtype)
 
 
-def _cast(x: Any, dtype: Any) -> Any:
+def _cast(x: Tensor, dtype: DTypeLike | None) -> Any:
     if is_text(x):
         raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
     return ops.cast(x, dtype)
 
 
-def _fill(dims: Any, value: Any) -> Any:
+def _fill(dims: object, value: Tensor) -> Any:
     return text(np.full(sizes(dims), value)) if is_text(value) else jnp.full(sizes(dims), jnp.asarray(value))
 
 
-def _linspace(start: Any, stop: Any, num: int, axis: int = 0) -> Any:
+def _linspace(start: object, stop: object, num: int, axis: int = 0) -> Any:
     return ops.linspace(start, stop, int(num), axis=axis)
 
 
-def _range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Any:
+def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeLike | None = None) -> Any:
     start, limit = (0, start) if limit is None else (start, limit)
     return ops.arange(_plain(start), _plain(limit), _plain(delta), dtype)
 
 
-def _plain(number: Any) -> Any:
+def _plain(number: object) -> Any:
     return number.item() if hasattr(number, "item") else number
 
 
-def _eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = "float32") -> Any:
+def _eye(
+    num_rows: int, num_columns: int | None = None, batch_shape: object = None, dtype: DTypeLike | None = "float32"
+) -> Any:
     made = ops.eye(int(num_rows), None if num_columns is None else int(num_columns), dtype=dtype)
     return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
 
@@ -90,13 +95,13 @@ def _concat(values: Any, axis: Any) -> Any:
     return ops.concatenate(list(values), int(axis))
 
 
-def _stack(values: Any, axis: int = 0) -> Any:
+def _stack(values: Tensor, axis: int = 0) -> Any:
     if any(map(is_text, values)):
         return text(np.stack([np.asarray(text(each)) for each in values], axis))
     return ops.stack(list(values), axis)
 
 
-def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None) -> Any:
+def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | None = None) -> Any:
     count = np.asarray(num_or_size_splits)
     if count.ndim == 0:
         return list(ops.split(value, int(count), axis))
@@ -110,11 +115,11 @@ def _expand_dims(input: Any, axis: Any) -> Any:
     return text(np.expand_dims(np.asarray(text(input)), axis)) if is_text(input) else ops.expand_dims(input, int(axis))
 
 
-def _reshape(tensor: Any, shape: Any) -> Any:
+def _reshape(tensor: Tensor, shape: object) -> Any:
     return text(np.reshape(np.asarray(tensor), sizes(shape))) if is_text(tensor) else ops.reshape(tensor, sizes(shape))
 
 
-def _tile(input: Any, multiples: Any) -> Any:
+def _tile(input: Tensor, multiples: object) -> Any:
     return ops.tile(input, sizes(multiples))
 
 
@@ -137,7 +142,7 @@ def _reverse(tensor: Any, axis: Any) -> Any:
     return ops.flip(tensor, tuple(np.atleast_1d(axis).tolist()))
 
 
-def _repeat(input: Any, repeats: Any, axis: int | None = None) -> Any:
+def _repeat(input: Tensor, repeats: object, axis: int | None = None) -> Any:
     return ops.repeat(input, repeats, axis)
 
 
@@ -162,7 +167,7 @@ def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any =
     return take(params, jnp.asarray(indices), axis % params.ndim - batch_dims)
 
 
-def _gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
+def _gather_nd(params: Tensor, indices: Tensor, batch_dims: int = 0) -> Any:
     def one(values: jax.Array, places: jax.Array) -> jax.Array:
         return values[tuple(jnp.moveaxis(places, -1, 0))]
 
@@ -171,7 +176,7 @@ def _gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
     return one(jnp.asarray(params), jnp.asarray(indices))
 
 
-def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+def _where(condition: Tensor, x: Tensor = None, y: Tensor = None) -> Any:
     if x is None:
         return jnp.stack(jnp.nonzero(jnp.asarray(condition)), -1).astype("int32")
     if is_text(x):
@@ -179,7 +184,7 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     return ops.where(condition, x, y)
 
 
-def _boolean_mask(tensor: Any, mask: Any, axis: int | None = None) -> Any:
+def _boolean_mask(tensor: Tensor, mask: Tensor, axis: int | None = None) -> Any:
     mask = np.asarray(mask)
     rows = np.nonzero(mask.ravel())[0]
     axis = axis or 0
@@ -198,21 +203,21 @@ def _one_hot(
     return found if dtype is None else ops.cast(found, dtype)
 
 
-def _ordered(function: Callable, values: Any, axis: int, direction: str) -> Any:
+def _ordered(function: Callable, values: Tensor, axis: int, direction: str) -> Any:
     if direction == "ASCENDING":
         return function(values, axis)
     return ops.flip(function(values, axis), axis) if function is ops.sort else function(ops.negative(values), axis)
 
 
-def _sort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Any:
+def _sort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> Any:
     return _ordered(ops.sort, values, axis, direction)
 
 
-def _argsort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Any:
+def _argsort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> Any:
     return _ordered(ops.argsort, values, axis, direction)
 
 
-def _unique(x: Any, out_idx: Any = "int32") -> Any:
+def _unique(x: Tensor, out_idx: object = "int32") -> Any:
     values, first, places = np.unique(np.asarray(x), return_index=True, return_inverse=True)
     order = np.argsort(first)
     back = np.argsort(order)[places.ravel()]
@@ -225,7 +230,7 @@ def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any
     return (jnp.arange(longest) < lengths[..., None]).astype(dtype)
 
 
-def _scatter_nd(indices: Any, updates: Any, shape: Any) -> Any:
+def _scatter_nd(indices: Tensor, updates: object, shape: object) -> Any:
     return ops.scatter(indices, updates, sizes(shape))
 
 
@@ -249,14 +254,14 @@ def global_norm(t_list: Sequence, name: str | None = None) -> Any:
     return ops.sqrt(sum(ops.sum(ops.square(each)) for each in t_list if each is not None))
 
 
-def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: Any = None, name: str | None = None) -> tuple:
+def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: object = None, name: str | None = None) -> tuple:
     """Tensors scaled together so that their `global_norm` is at most `clip_norm`, and the norm before."""
     norm = global_norm(t_list) if use_norm is None else use_norm
     factor = clip_norm / ops.maximum(norm, clip_norm)
     return [each if each is None else ops.multiply(each, factor) for each in t_list], norm
 
 
-def _equal(x: Any, y: Any) -> Any:
+def _equal(x: Tensor, y: Tensor) -> Any:
     return text(x) == y if is_text(x) else text(y) == x if is_text(y) else ops.equal(x, y)
 
 
@@ -264,23 +269,23 @@ def _size(input: Any, out_type: Any = "int32") -> Any:
     return ops.size(input)
 
 
-def _rank(input: Any) -> int:
+def _rank(input: Tensor) -> int:
     return ops.ndim(input)
 
 
-def _identity(input: Any) -> Any:
+def _identity(input: Tensor) -> Any:
     return ops.copy(input) if not is_text(input) else input
 
 
-def _squeeze(input: Any, axis: Any = None) -> Any:
+def _squeeze(input: Tensor, axis: Axes = None) -> Any:
     return ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis)
 
 
-def _transpose(a: Any, perm: Any = None) -> Any:
+def _transpose(a: Tensor, perm: object = None) -> Any:
     return ops.transpose(a, None if perm is None else sizes(perm))
 
 
-def _complex(real: Any, imag: Any) -> Any:
+def _complex(real: object, imag: object) -> Any:
     return jax.lax.complex(jnp.asarray(real), jnp.asarray(imag))
 
 
@@ -347,12 +352,12 @@ TABLE = functions(
 # ---------------------------------------------------------------- control
 
 
-def is_concrete(value: Any) -> bool:
+def is_concrete(value: Tensor) -> bool:
     """Whether a value is known, as everything is that is not being compiled."""
     return not isinstance(value, (jax.core.Tracer, KerasTensor))
 
 
-def cond(pred: Any, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Any:
+def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Any:
     """What `true_fn()` gives if `pred` holds, else what `false_fn()` gives."""
     pred = pred.value if isinstance(pred, Variable) else pred
     if is_concrete(pred):
@@ -398,11 +403,11 @@ def while_loop(
     return ops.while_loop(cond, lambda *now: _tuple(body(*now)), values, left)
 
 
-def _tuple(values: Any) -> tuple:
+def _tuple(values: Tensor) -> tuple:
     return tuple(values) if isinstance(values, (list, tuple)) else (values,)
 
 
-def map_fn(fn: Callable, elems: Any, *ignored: Any, **kwargs: Any) -> Any:
+def map_fn(fn: Callable, elems: Tensor, *ignored: Any, **kwargs: Any) -> Any:
     """`fn` of each element along the first axis, stacked."""
     leaves = tree.flatten(elems)
     count = len(leaves[0])
@@ -410,12 +415,14 @@ def map_fn(fn: Callable, elems: Any, *ignored: Any, **kwargs: Any) -> Any:
     return tree.map_structure(lambda *each: _stack(each), *found)
 
 
-def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
+def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
     """`fn` of each element along the first axis, all at once."""
     return jax.vmap(fn)(tree.map_structure(jnp.asarray, elems))
 
 
-def scan(fn: Callable, elems: Any, initializer: Any = None, *ignored: Any, reverse: bool = False, **kwargs: Any) -> Any:
+def scan(
+    fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, reverse: bool = False, **kwargs: Any
+) -> Any:
     """All values of `total = fn(total, element)` along the first axis, stacked."""
     leaves = tree.flatten(elems)
     order = list(range(len(leaves[0])))[:: -1 if reverse else 1]
@@ -428,7 +435,7 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, *ignored: Any, rever
     return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
 
 
-def foldl(fn: Callable, elems: Any, initializer: Any = None, *ignored: Any, **kwargs: Any) -> Any:
+def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Any:
     """The last value of `total = fn(total, element)` along the first axis."""
     rows = list(elems)
     total = rows.pop(0) if initializer is None else initializer
@@ -457,12 +464,12 @@ def group(*inputs: Any, **kwargs: Any) -> None:
     """Do nothing: what is in a group has run already."""
 
 
-def numpy_function(func: Callable, inp: Sequence, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
+def numpy_function(func: Callable, inp: Sequence, Tout: object, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
     """What a function of NumPy arrays gives."""
     return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
 
 
-def py_function(func: Callable, inp: Sequence, Tout: Any, name: str | None = None) -> Any:  # noqa: N803
+def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Any:  # noqa: N803
     """What a Python function of tensors gives."""
     return _on_host(func, inp, Tout)
 
@@ -482,7 +489,7 @@ def _on_host(func: Callable, inp: Sequence, types: Any) -> Any:
 
 
 def print_tensors(
-    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
+    *inputs: Any, output_stream: object = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: object = None
 ) -> None:
     """Print values, also out of compiled functions."""
     if all(map(is_concrete, inputs)):
@@ -530,7 +537,7 @@ class TensorArray:
         """All tensors in one, along their first axis."""
         return ops.concatenate(self._values)
 
-    def unstack(self, value: Any, name: str | None = None) -> "TensorArray":
+    def unstack(self, value: Tensor, name: str | None = None) -> "TensorArray":
         """Take the rows of a tensor."""
         self._values = list(value)
         return self

@@ -247,6 +247,6 @@ def _lists_parts_itself(model: Compilable) -> bool:
     return any(map(_lists_parts, model._structure().objects))
 
 
-def _lists_parts(part: Any) -> bool:
+def _lists_parts(part: object) -> bool:
     own = [base for base in type(part).__mro__ if base is not object and not registry.is_builtin(base)]
     return any(name in base.__dict__ for base in own for name in _LISTS)

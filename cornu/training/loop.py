@@ -163,13 +163,13 @@ class Trainer(Compilable, Steps):
     @interrupts.kept()
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         verbose: str | int = "auto",
-        sample_weight: Any = None,
+        sample_weight: object = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
@@ -198,8 +198,8 @@ class Trainer(Compilable, Steps):
     @filtered
     @interrupts.kept()
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
-        callbacks: Any = None,
+        self, x: object, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
+        callbacks: object = None,
     ) -> Any:  # fmt: skip
         """The model's outputs for all rows of `x`, as NumPy arrays.
 
@@ -213,7 +213,7 @@ class Trainer(Compilable, Steps):
         callbacks = self._callback_list(callbacks, verbose, 1, batches.num_batches)
         outputs: list = []
 
-        def keep(call: multi_step.Call, last: int, result: Any) -> None:
+        def keep(call: multi_step.Call, last: int, result: object) -> None:
             outputs.append(call.real(result))
             callbacks.on_predict_batch_end(last, {"outputs": outputs[-1]} if watched else None)
 
@@ -341,7 +341,7 @@ class Trainer(Compilable, Steps):
         self._trainings += initial_epoch == 0
         return global_seed() + (max(self._trainings, 1) << 32)
 
-    def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> Batches | None:
+    def _validation(self, data: object, batch_size: int | None, steps: int | None) -> Batches | None:
         """The validation data as batches, checked against the model before training starts."""
         if data is None:
             return None
@@ -367,7 +367,12 @@ class Trainer(Compilable, Steps):
 
     @filtered
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+        self,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        class_weight: object = None,
+        return_dict: bool = False,
     ) -> Any:
         """One step of training on one batch.
 
@@ -377,16 +382,18 @@ class Trainer(Compilable, Steps):
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
     @filtered
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: object, y: object = None, sample_weight: object = None, return_dict: bool = False
+    ) -> Any:
         """One step of evaluation on one batch; the result is as for `train_on_batch`."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     @filtered
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: object) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return self._predict_one_batch(x, "predict_on_batch")
 
-    def _predict_one_batch(self, x: Any, owner: str) -> Any:
+    def _predict_one_batch(self, x: object, owner: str) -> Any:
         """The outputs; an array like one before goes straight to the compiled step."""
         known = self._computations["predict"]
         data = (as_array(x, "x", owner),) if type(x) is np.ndarray and x.ndim else None
@@ -398,7 +405,9 @@ class Trainer(Compilable, Steps):
         with InFlight() as under_way:
             return _on_host(under_way.run(known.compiled(self), data).result)
 
-    def _on_batch(self, stage: str, x: Any, y: Any, weight: Any, class_weight: Any, return_dict: bool) -> Any:
+    def _on_batch(
+        self, stage: str, x: object, y: object, weight: object, class_weight: object, return_dict: bool
+    ) -> Any:
         self._require_compiled(f"{stage}_on_batch")
         data = self._one_batch(stage, x, y, weight, class_weight)
         function, starts = self._computations[stage].compiled(self), self._metrics_at_start()
@@ -443,7 +452,7 @@ def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}
 
 
-def _is_one_batch(x: Any, batch_size: Any) -> bool:
+def _is_one_batch(x: object, batch_size: object) -> bool:
     """Whether `x` is one array of no more rows than a batch has."""
     most = 32 if batch_size is None else batch_size
     return isinstance(x, (np.ndarray, jax.Array)) and x.ndim > 0 and isinstance(most, int) and len(x) <= most
@@ -455,7 +464,7 @@ def _listed(logs: dict[str, Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _on_host(outputs: Any) -> Any:
+def _on_host(outputs: object) -> Any:
     return tree.map_structure(lambda a: to_host(a) if isinstance(a, (jax.Array, Variable)) else a, outputs)
 
 
@@ -472,7 +481,7 @@ def _validation_epochs(frequency: int | Sequence[int]) -> Callable[[int], bool]:
     return lambda epoch: epoch % every == 0
 
 
-def _validation_parts(data: Any) -> tuple:
+def _validation_parts(data: object) -> tuple:
     """(x, y, sample_weight) of validation data; what makes its own batches is x alone."""
     if is_source_of_batches(data):
         return data, None, None

@@ -28,7 +28,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
-from cornu.core.typing import ConstraintLike, InitializerLike
+from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, Tensor
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -99,7 +99,7 @@ __all__ = [
 
 
 def variable(
-    value: Any, dtype: Any = None, name: str | None = None, constraint: ConstraintLike | None = None
+    value: Tensor, dtype: DTypeLike | None = None, name: str | None = None, constraint: ConstraintLike | None = None
 ) -> Variable:
     """A variable with this first value."""
     made = Variable(value, dtype=dtype or floatx(), name=_plain(name))
@@ -123,23 +123,23 @@ def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
     return variable(ops.ones(shape, dtype or floatx()), dtype, name)
 
 
-def eye(size: Any, dtype: Any = None, name: str | None = None) -> Variable:
+def eye(size: object, dtype: DTypeLike | None = None, name: str | None = None) -> Variable:
     """A variable with ones on the diagonal; `size` is the number of rows, or of rows and columns."""
     rows, columns = size if isinstance(size, (list, tuple)) else (size, size)
     return variable(ops.eye(rows, columns, dtype=dtype or floatx()), dtype, name)
 
 
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> Any:
     """Zeros in the shape of `x`."""
     return ops.zeros_like(x, dtype=dtype)
 
 
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+def ones_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> Any:
     """Ones in the shape of `x`."""
     return ops.ones_like(x, dtype=dtype)
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") -> Any:
+def arange(start: object, stop: object = None, step: object = 1, dtype: str = "int32") -> Any:
     """Numbers from `start` to before `stop`; from 0 to before `start` without `stop`."""
     return ops.arange(start, stop, step, dtype=dtype)
 
@@ -148,7 +148,7 @@ def _plain(name: str | None) -> str | None:
     return None if name is None else name.replace("/", "_")
 
 
-def get_value(x: Any) -> Any:
+def get_value(x: Tensor) -> Any:
     """The value of a variable or tensor as a NumPy array, or as a number."""
     return x if isinstance(x, (int, float)) else ops.convert_to_numpy(x)
 
@@ -161,7 +161,7 @@ def batch_get_value(tensors: Sequence) -> list:
     return [get_value(each) for each in tensors]
 
 
-def set_value(x: Variable, value: Any) -> None:
+def set_value(x: Variable, value: Tensor) -> None:
     """Give a variable a new value."""
     x.assign(value)
 
@@ -177,27 +177,27 @@ def update(x: Variable, new_x: Any) -> Any:
     return x.assign(new_x)
 
 
-def update_add(x: Variable, increment: Any) -> Any:
+def update_add(x: Variable, increment: object) -> Any:
     """Add to a variable."""
     return x.assign_add(increment)
 
 
-def update_sub(x: Variable, decrement: Any) -> Any:
+def update_sub(x: Variable, decrement: object) -> Any:
     """Subtract from a variable."""
     return x.assign_sub(decrement)
 
 
-def moving_average_update(x: Variable, value: Any, momentum: float) -> Any:
+def moving_average_update(x: Variable, value: Tensor, momentum: float) -> Any:
     """Assign `momentum * x + (1 - momentum) * value` to a variable."""
     return x.assign(x * momentum + ops.cast(value, x.dtype) * (1.0 - momentum))
 
 
-def int_shape(x: Any) -> tuple:
+def int_shape(x: Tensor) -> tuple:
     """The shape as a tuple of ints, with None for sizes that are not known."""
     return tuple(x.shape)
 
 
-def count_params(x: Any) -> int:
+def count_params(x: Tensor) -> int:
     """The number of elements."""
     return math.prod(x.shape)
 
@@ -207,32 +207,32 @@ def dtype(x: Any) -> str:
     return standardize_dtype(x.dtype)
 
 
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: Tensor, dtype: DTypeLike | None) -> Any:
     """`x` in another dtype."""
     return ops.cast(x, dtype)
 
 
-def cast_to_floatx(x: Any) -> Any:
+def cast_to_floatx(x: Tensor) -> Any:
     """`x` in the default float type."""
     return ops.cast(x, floatx())
 
 
-def is_sparse(tensor: Any) -> bool:
+def is_sparse(tensor: Tensor) -> bool:
     """Whether a tensor is sparse: never."""
     return False
 
 
-def to_dense(tensor: Any) -> Any:
+def to_dense(tensor: Tensor) -> Any:
     """The tensor, which is dense already."""
     return tensor
 
 
-def stop_gradient(variables: Any) -> Any:
+def stop_gradient(variables: object) -> Any:
     """The same values, as constants for gradients; of one tensor or of several."""
     return _map_structure(ops.stop_gradient, variables)
 
 
-def gradients(loss: Any, variables: Any) -> NoReturn:
+def gradients(loss: object, variables: object) -> NoReturn:
     """Gradients belong to functions here, not to tensors.
 
     Raises:
@@ -270,7 +270,7 @@ def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = 
     has_mode = not is_keras_tensor(given[-1])
     model = cornu.Model(given[:-1] if has_mode else given, outputs, name=name)
 
-    def run(values: Any) -> Any:
+    def run(values: Tensor) -> Any:
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         training = builtins.bool(values.pop()) if has_mode else None
         return _map_structure(ops.convert_to_numpy, model(values, training=training))
@@ -302,17 +302,17 @@ def set_learning_phase(value: int) -> None:
 # ---------------------------------------------------------------- elementwise
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Tensor) -> Any:
     """The square root; 0 of negative numbers."""
     return ops.sqrt(maximum(x, 0.0))
 
 
-def pow(x: Any, a: Any) -> Any:
+def pow(x: Tensor, a: Tensor) -> Any:
     """`x` to the power `a`."""
     return ops.power(x, a)
 
 
-def clip(x: Any, min_value: Any, max_value: Any) -> Any:
+def clip(x: Tensor, min_value: object, max_value: object) -> Any:
     """`x` within two bounds, of which None is no bound; the upper one is never below the lower one."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
         max_value = builtins.max(min_value, max_value)
@@ -320,22 +320,22 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     return ops.clip(x, low, math.inf if max_value is None else max_value)
 
 
-def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+def relu(x: Tensor, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """`x` above `threshold` and up to `max_value`; below it, `alpha` times the distance."""
     return cornu.activations.relu(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Tensor) -> Any:
     """`0.2 x + 0.5` from 0 to 1: Keras 2's, which is steeper than `ops.hard_sigmoid`."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def l2_normalize(x: Any, axis: Any = None) -> Any:
+def l2_normalize(x: Tensor, axis: Axes = None) -> Any:
     """`x` divided by its Euclidean norm along `axis`, or by that of all elements."""
     return x * ops.rsqrt(maximum(sum(square(x), axis=axis, keepdims=True), 1e-12))
 
 
-def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+def switch(condition: Tensor, then_expression: object, else_expression: object) -> Any:
     """One of two results by a condition: tensors, or functions without arguments that make them."""
     if ndim(condition) == 0 and callable(then_expression) and callable(else_expression):
         return ops.cond(condition, then_expression, else_expression)
@@ -347,12 +347,12 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     return ops.where(ops.cast(condition, "bool"), first, second)
 
 
-def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
+def in_top_k(predictions: object, targets: object, k: int) -> Any:
     """Whether each row's target is among the `k` largest predictions."""
     return ops.in_top_k(targets, predictions, k)
 
 
-def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
+def bias_add(x: Tensor, bias: Tensor, data_format: str | None = None) -> Any:
     """`x` plus a bias for each channel, or plus one with all axes of `x` but the first."""
     if ndim(bias) == 1 and _channels_first(data_format):
         return x + reshape(bias, (1, -1) + (1,) * (ndim(x) - 2))
@@ -361,22 +361,22 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     return x + bias
 
 
-def argmax(x: Any, axis: int = -1) -> Any:
+def argmax(x: Tensor, axis: int = -1) -> Any:
     """Where the largest element along an axis is."""
     return ops.argmax(x, axis=axis)
 
 
-def argmin(x: Any, axis: int = -1) -> Any:
+def argmin(x: Tensor, axis: int = -1) -> Any:
     """Where the smallest element along an axis is."""
     return ops.argmin(x, axis=axis)
 
 
-def cumsum(x: Any, axis: int = 0) -> Any:
+def cumsum(x: Tensor, axis: int = 0) -> Any:
     """Running sum along an axis."""
     return ops.cumsum(x, axis=axis)
 
 
-def cumprod(x: Any, axis: int = 0) -> Any:
+def cumprod(x: Tensor, axis: int = 0) -> Any:
     """Running product along an axis."""
     return ops.cumprod(x, axis=axis)
 
@@ -384,22 +384,22 @@ def cumprod(x: Any, axis: int = 0) -> Any:
 # ---------------------------------------------------------------- shapes
 
 
-def expand_dims(x: Any, axis: int = -1) -> Any:
+def expand_dims(x: Tensor, axis: int = -1) -> Any:
     """`x` with one more axis, of size 1."""
     return ops.expand_dims(x, axis)
 
 
-def flatten(x: Any) -> Any:
+def flatten(x: Tensor) -> Any:
     """All elements in one row."""
     return reshape(x, (-1,))
 
 
-def batch_flatten(x: Any) -> Any:
+def batch_flatten(x: Tensor) -> Any:
     """A matrix with one row for each element of the first axis."""
     return reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
+def permute_dimensions(x: Tensor, pattern: Sequence[int]) -> Any:
     """The axes in another order."""
     return transpose(x, tuple(pattern))
 
@@ -409,14 +409,14 @@ def concatenate(tensors: Sequence, axis: int = -1) -> Any:
     return ops.concatenate(list(tensors), axis=axis)
 
 
-def repeat(x: Any, n: int) -> Any:
+def repeat(x: Tensor, n: int) -> Any:
     """A matrix `n` times: shape `(rows, n, columns)`."""
     if ndim(x) != 2:
         raise ValueError(f"K.repeat: x must be a matrix. Received: shape={x.shape}.")
     return ops.repeat(expand_dims(x, 1), n, axis=1)
 
 
-def repeat_elements(x: Any, rep: int, axis: int) -> Any:
+def repeat_elements(x: Tensor, rep: int, axis: int) -> Any:
     """Each element `rep` times along an axis."""
     return ops.repeat(x, rep, axis=axis)
 
@@ -431,22 +431,22 @@ def reverse(x: Any, axes: Any) -> Any:
     return ops.flip(x, axis=axes)
 
 
-def gather(reference: Any, indices: Any) -> Any:
+def gather(reference: object, indices: Tensor) -> Any:
     """Rows of `reference` by their numbers."""
     return ops.take(reference, indices, axis=0)
 
 
-def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
+def temporal_padding(x: Tensor, padding: Sequence[int] = (1, 1)) -> Any:
     """Zeros before and after the second of three axes."""
     return ops.pad(x, ((0, 0), tuple(padding), (0, 0)))
 
 
-def spatial_2d_padding(x: Any, padding: Any = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
+def spatial_2d_padding(x: Tensor, padding: object = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
     """Zeros around the rows and columns of images."""
     return ops.pad(x, _around_channels(padding, data_format))
 
 
-def spatial_3d_padding(x: Any, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
+def spatial_3d_padding(x: Tensor, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
     """Zeros around the three spatial axes of volumes."""
     return ops.pad(x, _around_channels(padding, data_format))
 
@@ -463,14 +463,14 @@ def _channels_first(data_format: str | None) -> bool:
     return found == "channels_first"
 
 
-def resize_images(x: Any, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"):
+def resize_images(x: Tensor, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"):
     """Images made larger by whole factors."""
     first = 2 if _channels_first(data_format) else 1
     size = (x.shape[first] * height_factor, x.shape[first + 1] * width_factor)
     return ops.image.resize(x, size, interpolation=interpolation, data_format=data_format)
 
 
-def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
+def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
     """Volumes made larger by whole factors, each value repeated."""
     first = 2 if _channels_first(data_format) else 1
     for axis, factor in enumerate((depth_factor, height_factor, width_factor), start=first):
@@ -512,18 +512,18 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
 # ---------------------------------------------------------------- losses
 
 
-def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Any:
     """Crossentropy of each element with two classes."""
     return ops.binary_crossentropy(target, output, from_logits=from_logits)
 
 
-def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> Any:
     """Crossentropy with targets that are probabilities."""
     return ops.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
 def sparse_categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
 ) -> Any:
     """Crossentropy with targets that are numbers of classes; 0 where the target is `ignore_class`."""
     return cornu.losses.sparse_categorical_crossentropy(
@@ -532,8 +532,8 @@ def sparse_categorical_crossentropy(
 
 
 def binary_focal_crossentropy(
-    target: Any,
-    output: Any,
+    target: Tensor,
+    output: Tensor,
     apply_class_balancing: bool = False,
     alpha: float = 0.25,
     gamma: float = 2.0,
@@ -555,7 +555,7 @@ def categorical_focal_crossentropy(
     )
 
 
-def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
+def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_length: object) -> Any:
     """The CTC loss of each row, from probabilities of which the last class is the blank; shape `(batch, 1)`.
 
     Args:
@@ -570,7 +570,7 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
 
 
 def ctc_decode(
-    y_pred: Any, input_length: Any, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
+    y_pred: Tensor, input_length: object, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
 ) -> tuple[list, Any]:
     """The likeliest labels, from probabilities of which the last class is the blank.
 
@@ -584,7 +584,7 @@ def ctc_decode(
     return [labels[number] for number in range(labels.shape[0])], scores
 
 
-def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> NoReturn:
+def ctc_label_dense_to_sparse(labels: Tensor, label_lengths: object) -> NoReturn:
     """Sparse tensors are not here.
 
     Raises:
@@ -598,7 +598,9 @@ def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> NoReturn:
 # ---------------------------------------------------------------- layers' arithmetic
 
 
-def batch_normalization(x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3):
+def batch_normalization(
+    x: Tensor, mean: Tensor, var: object, beta: object, gamma: object, axis: int = -1, epsilon: float = 1e-3
+):
     """`gamma * (x - mean) / sqrt(var + epsilon) + beta`."""
     mean, var, beta, gamma = (None if each is None else reshape(each, (-1,)) for each in (mean, var, beta, gamma))
     return ops.batch_normalization(x, mean, var, axis=axis, offset=beta, scale=gamma, epsilon=epsilon)
@@ -668,7 +670,7 @@ def conv2d_transpose(
     return ops.conv_transpose(x, kernel, strides, padding, tuple(extra), data_format, dilation_rate)
 
 
-def _each(value: Any, axis: int) -> int:
+def _each(value: Tensor, axis: int) -> int:
     return value if isinstance(value, int) else value[axis]
 
 
@@ -698,11 +700,11 @@ def separable_conv2d(
 
 
 def pool2d(
-    x: Any,
-    pool_size: Any,
-    strides: Any = (1, 1),
+    x: Tensor,
+    pool_size: object,
+    strides: object = (1, 1),
     padding: str = "valid",
-    data_format: Any = None,
+    data_format: object = None,
     pool_mode: str = "max",
 ):
     """Pooling of images: "max" or "avg"."""
@@ -710,11 +712,11 @@ def pool2d(
 
 
 def pool3d(
-    x: Any,
-    pool_size: Any,
-    strides: Any = (1, 1, 1),
+    x: Tensor,
+    pool_size: object,
+    strides: object = (1, 1, 1),
     padding: str = "valid",
-    data_format: Any = None,
+    data_format: object = None,
     pool_mode: str = "max",
 ):
     """Pooling of volumes: "max" or "avg"."""
@@ -727,7 +729,7 @@ def _pooling(mode: str) -> Callable:
     return ops.max_pool if mode == "max" else ops.average_pool
 
 
-def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = None) -> Any:
+def dropout(x: Tensor, level: float, noise_shape: object = None, seed: int | None = None) -> Any:
     """A share of `level` of the elements set to zero, the others made larger to keep the sum."""
     return random.dropout(x, level, noise_shape, seed=seed)
 
@@ -735,23 +737,23 @@ def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = No
 # ---------------------------------------------------------------- loops
 
 
-def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None) -> Any:
+def map_fn(fn: Callable, elems: Tensor, name: str | None = None, dtype: DTypeLike | None = None) -> Any:
     """`fn` of each element along the first axis, stacked."""
     found = ops.map(fn, elems)
     return found if dtype is None else _map_structure(lambda each: ops.cast(each, dtype), found)
 
 
-def foldl(fn: Callable, elems: Any, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
+def foldl(fn: Callable, elems: Tensor, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
     """`fn(so far, element)` along the first axis from its start; the first element begins without `initializer`."""
     return _folded(fn, elems, initializer)
 
 
-def foldr(fn: Callable, elems: Any, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
+def foldr(fn: Callable, elems: Tensor, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
     """`fn(so far, element)` along the first axis from its end; the last element begins without `initializer`."""
     return _folded(fn, ops.flip(elems, axis=0), initializer)
 
 
-def _folded(fn: Callable, elems: Any, start: Any) -> Any:
+def _folded(fn: Callable, elems: Tensor, start: object) -> Any:
     if start is None:
         start, elems = elems[0], elems[1:]
     return ops.scan(lambda so_far, element: (fn(so_far, element), None), start, elems)[0]
@@ -759,13 +761,13 @@ def _folded(fn: Callable, elems: Any, start: Any) -> Any:
 
 def rnn(
     step_function: Callable,
-    inputs: Any,
+    inputs: Tensor,
     initial_states: Sequence,
     go_backwards: bool = False,
-    mask: Any = None,
+    mask: Tensor = None,
     constants: Sequence | None = None,
     unroll: bool = False,
-    input_length: Any = None,
+    input_length: object = None,
     time_major: bool = False,
     zero_output_for_mask: bool = False,
     return_all_outputs: bool = True,
@@ -818,7 +820,7 @@ def rnn(
     return last, _map_structure(turn, outputs), states
 
 
-def _chosen(kept: Any, new: Any, old: Any) -> Any:
+def _chosen(kept: object, new: object, old: object) -> Any:
     """`new` in the rows that are kept, `old` in the others."""
     return ops.where(reshape(kept, (-1,) + (1,) * (ndim(new) - 1)), new, old)
 
@@ -826,35 +828,51 @@ def _chosen(kept: Any, new: Any, old: Any) -> Any:
 # ---------------------------------------------------------------- random numbers
 
 
-def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None):
+def random_normal(
+    shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
+):
     """Draws from a normal distribution."""
     return random.normal(shape, mean, stddev, dtype, seed)
 
 
-def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: int | None = None):
+def random_uniform(
+    shape: object, minval: float = 0.0, maxval: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
+):
     """Draws from a uniform distribution."""
     return random.uniform(shape, minval, maxval, dtype, seed)
 
 
-def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
+def random_bernoulli(shape: object, p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None) -> Any:
     """1 with probability `p`, else 0."""
     return ops.cast(random.uniform(shape, seed=seed) <= p, dtype or floatx())
 
 
-def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None):
+def truncated_normal(
+    shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
+):
     """Draws from a normal distribution, none of them further than two standard deviations from its mean."""
     return random.truncated_normal(shape, mean, stddev, dtype, seed)
 
 
 def random_normal_variable(
-    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+    shape: object,
+    mean: float,
+    scale: float,
+    dtype: DTypeLike | None = None,
+    name: str | None = None,
+    seed: int | None = None,
 ) -> Variable:
     """A variable with draws from a normal distribution."""
     return variable(random.normal(shape, mean, scale, dtype, seed), dtype, name)
 
 
 def random_uniform_variable(
-    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+    shape: object,
+    low: float,
+    high: float,
+    dtype: DTypeLike | None = None,
+    name: str | None = None,
+    seed: int | None = None,
 ) -> Variable:
     """A variable with draws from a uniform distribution."""
     return variable(random.uniform(shape, low, high, dtype, seed), dtype, name)

@@ -9,7 +9,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class Compilations:
             self._shapes, self._has_warned, self._shows = before
 
     @contextmanager
-    def counted(self, stage: str, data: Any, stacked: bool = False) -> Iterator[None]:
+    def counted(self, stage: str, data: object, stacked: bool = False) -> Iterator[None]:
         """Scope of the first run of a step on data of new shapes; `stacked` batches have an axis more."""
         with _shown(f"Compiling the {_STEPS[stage]}...") if self._shows else nullcontext():
             yield
@@ -71,7 +70,7 @@ class Compilations:
             warnings.warn(f"{self._owner}: {_advice(stage, seen)}", stacklevel=2)
 
 
-def shapes_of(data: Any, stacked: bool = False) -> dict[str, tuple[int, ...]]:
+def shapes_of(data: object, stacked: bool = False) -> dict[str, tuple[int, ...]]:
     """The shapes of a batch by name: `x`, `x['tokens']`, `y`, ..."""
     named = {}
     for (part, *path), leaf in tree.flatten_with_path(data):

@@ -102,7 +102,7 @@ class Compiled:
             state[-1] = list(metrics) if self.jit else list(map(jnp.asarray, metrics))
         return TrainState(*state) if self._writes_all else tuple(state)
 
-    def _stored(self, state: tuple, after: Sequence, result: Any) -> Outcome:
+    def _stored(self, state: tuple, after: Sequence, result: object) -> Outcome:
         """Give the variables their new values."""
         if self._writes_all:
             changed, new = self._variables, [value for part in after for value in part]
@@ -136,7 +136,7 @@ def _same(some: Sequence, others: Sequence) -> bool:
     return some is others or (len(some) == len(others) and all(map(is_, some, others)))
 
 
-def _schedules(model: Any) -> tuple:
+def _schedules(model: object) -> tuple:
     return tuple(rate for optimizer in optimizers_of(model) for rate in _rates(optimizer))
 
 

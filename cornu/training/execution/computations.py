@@ -31,7 +31,7 @@ class Computations:
         self._compiled: dict[bool, Compiled] = {}
         self._steps_per_call: dict[tuple, StepsPerCall] = {}
 
-    def compiled(self, model: Any, several: bool = False) -> Compiled:
+    def compiled(self, model: object, several: bool = False) -> Compiled:
         """The compiled step for one batch, or for a span of several, of the model as it is now."""
         made_of = composition(model, self.stage)
         known = self._compiled.get(several)

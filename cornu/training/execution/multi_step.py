@@ -57,13 +57,13 @@ class Repeated:
         self._step = jax.jit(only_changes(step))  # traced once, although the loop asks for its shapes first
         self.__name__ = "repeated"
 
-    def __call__(self, state: tuple, data: Any, span: tuple) -> tuple[Any, tuple]:
+    def __call__(self, state: tuple, data: object, span: tuple) -> tuple[Any, tuple]:
         rows, start, stop = span
 
-        def batch(index: Any) -> tuple:
+        def batch(index: object) -> tuple:
             return jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index, keepdims=False), (data, rows))
 
-        def body(index: Any, carry: tuple) -> tuple:
+        def body(index: object, carry: tuple) -> tuple:
             values, results = carry
             result, values = self._step(_replaced(state, values), *batch(index))
             return values, self._kept(results, result, index)
@@ -78,7 +78,7 @@ class Repeated:
         values, results = jax.lax.fori_loop(start, stop, body, (values, results))
         return results, _replaced(state, values)
 
-    def _kept(self, results: Any, result: Any, index: Any) -> Any:
+    def _kept(self, results: object, result: object, index: object) -> Any:
         if not self.stacks:
             return result
         return jax.tree.map(lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), results, result)
@@ -111,7 +111,7 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
                 yield from _equations(getattr(inner, "jaxpr", inner))
 
 
-def _is_jaxpr(value: Any) -> bool:
+def _is_jaxpr(value: object) -> bool:
     return hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns")
 
 
@@ -148,7 +148,7 @@ class Runner:
         self._function = functools.cache(function)
         self._under_way = under_way
 
-    def run(self, several: bool, data: Any, rows: Any) -> Any:
+    def run(self, several: bool, data: object, rows: object) -> Any:
         """Run the step for one batch, or for a span of a chunk, and return its result.
 
         The metrics go on from where this runner left them, whatever another thread does with the same model.
@@ -208,7 +208,7 @@ class Runner:
                 self._done += 1
                 yield self._single(*item)
 
-    def _single(self, data: Any, rows: int | None) -> Call:
+    def _single(self, data: object, rows: int | None) -> Call:
         real = functools.partial(_on_host, cut=lambda a: a if rows is None else a[:rows])
         return Call(1, lambda: self.run(False, data, rows), real)
 
@@ -226,7 +226,7 @@ class Runner:
 class Span:
     """Some steps of a chunk, whose data on the device is `data`."""
 
-    def __init__(self, runner: Runner, chunk: Chunk, data: Any, steps: range):
+    def __init__(self, runner: Runner, chunk: Chunk, data: object, steps: range):
         self.runner, self.chunk, self.data, self.steps = runner, chunk, data, steps
         self.first = steps.start  # where in the stacked results those of this span begin
 
@@ -245,13 +245,13 @@ class Span:
     def _batch(self, index: int) -> tuple:
         return jax.tree.map(lambda leaf: leaf[index], (self.chunk.data, self.chunk.rows))
 
-    def real(self, result: Any) -> Any:
+    def real(self, result: object) -> Any:
         """The stacked predictions laid out row by row, without the rows with which batches were padded."""
         counts = [None if self.chunk.rows is None else self.chunk.rows[index] for index in self.steps]
         parts = list(enumerate(counts, self.first))
         return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))
 
 
-def _on_host(outputs: Any, cut: Callable) -> Any:
+def _on_host(outputs: object, cut: Callable) -> Any:
     """Outputs as NumPy arrays of their own, cut."""
     return tree.map_structure(lambda a: np.array(cut(np.asarray(a))) if hasattr(a, "dtype") else a, outputs)

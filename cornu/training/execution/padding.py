@@ -89,7 +89,7 @@ def size(model: Any, batches: Any, stage: str) -> int | None:
     return full if is_exact(model, stage) else None
 
 
-def pad(data: Any, size: int | None) -> tuple[Any, int | None]:
+def pad(data: object, size: int | None) -> tuple[Any, int | None]:
     """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not padded.
 
     The number is given for full batches too, so that all batches go through one compiled function.
@@ -102,7 +102,7 @@ def pad(data: Any, size: int | None) -> tuple[Any, int | None]:
     return tree.map_structure(lambda leaf: _padded(leaf, size), data), rows
 
 
-def _padded(leaf: Any, size: int) -> Any:
+def _padded(leaf: object, size: int) -> Any:
     if leaf is None:
         return None
     array = np.asarray(leaf)

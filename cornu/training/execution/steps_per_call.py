@@ -9,7 +9,6 @@ device waiting.
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
@@ -57,7 +56,7 @@ class DelayedReports:
         self._waiting: list[tuple] = []
         self._ready = time.perf_counter()
 
-    def __call__(self, call: Any, last: int, result: Any, began: float) -> None:
+    def __call__(self, call: object, last: int, result: object, began: float) -> None:
         """Take a call's result; `began` is when it was asked for."""
         if self._at_once:
             self._report(call, last, result)

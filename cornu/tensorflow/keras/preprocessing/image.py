@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cornu import lazy, settings, validate
+from cornu.core.typing import DTypeLike, Tensor
 from cornu.training.data.batches import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
@@ -252,18 +253,18 @@ class NumpyArrayIterator(Iterator):
 
     def __init__(
         self,
-        x: Any,
-        y: Any,
+        x: Tensor,
+        y: Tensor,
         image_data_generator: "ImageDataGenerator",
         batch_size: int = 32,
         shuffle: bool = False,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         seed: int | None = None,
         save_to_dir: str | os.PathLike | None = None,
         save_prefix: str = "",
         save_format: str = "png",
         subset: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ):
         self.keeping = Keeping(save_to_dir, save_prefix, save_format, below=10_000)
         arrays = [None if each is None else np.asarray(each) for each in (x, y, sample_weight)]
@@ -353,7 +354,7 @@ class DirectoryIterator(_FileIterator):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ):
         validate.one_of(
             class_mode, ("categorical", "binary", "sparse", "input", None), "class_mode", "flow_from_directory"
@@ -517,7 +518,7 @@ class DataFrameIterator(_FileIterator):
         return self._of_classes(index_array, pictures)
 
 
-def _as_list(cell: Any) -> list:
+def _as_list(cell: object) -> list:
     return list(cell) if isinstance(cell, (list, tuple)) else [cell]
 
 
@@ -615,11 +616,11 @@ class ImageDataGenerator:
 
     def flow(
         self,
-        x: Any,
-        y: Any = None,
+        x: Tensor,
+        y: Tensor = None,
         batch_size: int = 32,
         shuffle: bool = True,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         seed: int | None = None,
         save_to_dir: str | os.PathLike | None = None,
         save_prefix: str = "",
@@ -657,7 +658,7 @@ class ImageDataGenerator:
         """
         return DirectoryIterator(directory, self, *args, dtype=self.dtype, **kwargs)
 
-    def flow_from_dataframe(self, dataframe: Any, *args: Any, **kwargs: Any) -> DataFrameIterator:
+    def flow_from_dataframe(self, dataframe: object, *args: Any, **kwargs: Any) -> DataFrameIterator:
         """Batches from files that a frame of pandas names, with targets from its columns.
 
         Args:
@@ -743,7 +744,7 @@ class ImageDataGenerator:
         x = x / (self.std + 1e-6) if self.featurewise_std_normalization else x
         return (x.reshape(-1, x.size) @ self.zca_whitening_matrix).reshape(x.shape) if self.zca_whitening else x
 
-    def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
+    def fit(self, x: Tensor, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Compute the statistics that `featurewise_*` and `zca_whitening` need.
 
         Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cornu.core.typing import Tensor
 from cornu.training.data.batches import PyDataset
 from cornu.utils.sequences import pad_sequences
 
@@ -91,7 +92,7 @@ class TimeseriesGenerator(PyDataset):
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
 
-def _json(data: Any) -> str:
+def _json(data: Tensor) -> str:
     return json.dumps(data.tolist() if isinstance(data, np.ndarray) else data)
 
 
