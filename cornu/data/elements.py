@@ -106,7 +106,12 @@ def _from_python(value: Any) -> np.ndarray:
         first = first[0]
     if isinstance(first, bytes):
         return np.array(value, object)
-    array = border.to_numpy([as_array(item) for item in value] if _holds_arrays(value) else value, "Dataset", "a list")
+    if _holds_arrays(value):
+        value = [as_array(item) for item in value]
+        shapes = {item.shape for item in value}
+        if len(shapes) > 1:
+            raise ValueError(f"a list is one array, but holds shapes {sorted(shapes)}. Make it a tuple: (x, y).")
+    array = border.to_numpy(value, "Dataset", "a list")
     if not isinstance(first, (int, float)):
         return array
     if array.dtype == "float64":

@@ -147,7 +147,7 @@ class Map(Pass):
 
 def mapped(function: Callable, element: Element, owner: str, index: int) -> Element:
     """`function(element)` as an element; an error says which element of which step it was."""
-    return as_element(called(function, element, owner, index))
+    return called(lambda *parts: as_element(function(*parts)), element, owner, index)
 
 
 def called(function: Callable, element: Element, owner: str, index: int) -> Any:

@@ -230,14 +230,10 @@ def is_source_of_batches(x: Data) -> bool:
 
 
 def _open_source(x: Data, steps: int | None, shuffle: bool | str, seed: int, keep: bool, owner: str) -> Any:
-    if not is_py_dataset(x):
-        return IterableSource(x, owner, keep)
-    source = PyDatasetSource(x, shuffle, seed, owner)
-    if source.num_batches is None and steps is None:
+    source: Any = PyDatasetSource(x, shuffle, seed, owner) if is_py_dataset(x) else IterableSource(x, owner, keep)
+    if source.has_no_end and steps is None:
         name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(owner, "steps")
-        raise ValueError(
-            f"{owner}: {type(x).__name__} has no end (no `__len__`), so {name} must say how many batches make an epoch."
-        )
+        raise ValueError(f"{owner}: {type(x).__name__} has no end, so {name} must say how many batches make an epoch.")
     return source
 
 

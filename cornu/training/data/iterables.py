@@ -1,4 +1,4 @@
-"""Batches from any iterable: generators, torch `DataLoader`, `tf.data.Dataset`, lists of files, ..."""
+"""Batches from any iterable: generators, data sets of cornu's, grain's and TensorFlow's, torch's `DataLoader`, ..."""
 
 from collections.abc import Iterator
 from itertools import count, islice
@@ -10,6 +10,8 @@ from cornu import tree
 from cornu.callbacks.messages import say
 from cornu.core.border import comes_from
 from cornu.core.typing import Nested
+from cornu.data import INFINITE_CARDINALITY, Dataset
+from cornu.data.elements import leaves
 from cornu.training.data.places import restored, state_of
 from cornu.training.data.unpack import unpack_batch
 
@@ -19,6 +21,11 @@ def _length(data: Nested) -> int | None:
         return len(data)
     except (TypeError, NotImplementedError):  # no `__len__`, or one that cannot tell (endless, unknown)
         return None
+
+
+def _started(data: Any) -> Iterator:
+    """A new pass; data sets that can give NumPy arrays rather than their own tensors do so."""
+    return data.as_numpy_iterator() if hasattr(data, "as_numpy_iterator") else iter(data)
 
 
 class Replayed:
@@ -60,7 +67,7 @@ class IterableSource:
     num_samples = None
 
     def __init__(self, data: Nested, owner: str, keep: bool = False):
-        self.kind = type(data).__name__
+        self.kind = repr(data).strip("<>") if isinstance(data, Dataset) else type(data).__name__
         self.reads_iterator = hasattr(data, "__next__")
         self.data = Replayed(data) if keep and self.reads_iterator else data
         self.owner = owner
@@ -74,7 +81,7 @@ class IterableSource:
         """Start a pass."""
         self._holder = self.data if state_of(self.data) is not None else None  # what tells a place in the data
         self._start = state_of(self.data)
-        self._iterator: Iterator = iter(self.data)
+        self._iterator: Iterator = _started(self.data)
         if self._start is None:
             self._start = state_of(self._iterator)
         self._ahead: list = []
@@ -89,7 +96,7 @@ class IterableSource:
         self.restart()
         if place["start"] is not None and self._holder is not None:
             restored(self.data, place["start"])
-            self._iterator, self._ahead = iter(self.data), []
+            self._iterator, self._ahead = _started(self.data), []
         elif place["start"] is not None:
             restored(self._iterator, place["start"])
             self._ahead = []
@@ -107,7 +114,18 @@ class IterableSource:
             reason = "is empty" if self.repeats else "is used up, or never yields anything"
             advice = "" if self.repeats else " Create it anew for each call."
             raise ValueError(f"{self.owner}: the {self.kind} given as x {reason}: it yields no batch.{advice}")
-        return self._unpack(self._ahead[0])
+        first = self._ahead[0]
+        if isinstance(self.data, Dataset) and any(np.ndim(leaf) == 0 for leaf in leaves(first)):
+            raise ValueError(
+                f"{self.owner}: the {self.kind} given as x yields single samples, where batches are needed. Give "
+                "data.batch(32)."
+            )
+        return self._unpack(first)
+
+    @property
+    def has_no_end(self) -> bool:
+        """Whether a data set says of itself that it never ends."""
+        return hasattr(self.data, "cardinality") and int(self.data.cardinality()) == INFINITE_CARDINALITY
 
     def has_next(self) -> bool:
         """Whether this pass has another batch; it is taken ahead to find out."""

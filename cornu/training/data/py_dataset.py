@@ -178,6 +178,11 @@ class PyDatasetSource:
         """Number of batches now; a data set may change it between epochs."""
         return self.dataset.num_batches
 
+    @property
+    def has_no_end(self) -> bool:
+        """Whether there is no last batch."""
+        return self.num_batches is None
+
     def _indices(self, number: int, start: int) -> Iterable[int]:
         if self.num_batches is None:
             return count(start)
