@@ -136,6 +136,11 @@ def _from_frame(value: object) -> np.ndarray:
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
 
 
+def _from_arrow(value: object) -> np.ndarray:
+    columns = getattr(value, "columns", None)
+    return np.asarray(value) if columns is None else np.column_stack([np.asarray(column) for column in columns])
+
+
 def _from_jax(value: object) -> np.ndarray:
     return np.asarray(value.todense() if hasattr(value, "todense") else value)
 
@@ -159,6 +164,7 @@ _READERS: dict[str, Callable[[Any], np.ndarray]] = {
     "tensorflow": _from_tensorflow,
     "pandas": _from_frame,
     "polars": _from_frame,
+    "pyarrow": _from_arrow,
     "scipy": _from_scipy,
     "cupy": _from_cupy,
     "jax": _from_jax,

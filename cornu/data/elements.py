@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cornu.core import border
+from cornu.core import border, host_programs
 
 Element: TypeAlias = Any
 """An array, or tuples and dictionaries of such."""
@@ -157,7 +157,8 @@ def _present(leaf: Any) -> Any:
 def call(function: Callable, element: Element) -> Any:
     """Call a user's function with an element; a tuple is spread over its arguments."""
     element = given(element)
-    return function(*element) if type(element) is tuple else function(element)
+    with host_programs.preferred():
+        return function(*element) if type(element) is tuple else function(element)
 
 
 # ---------------------------------------------------------------- what is known beforehand

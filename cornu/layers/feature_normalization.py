@@ -38,7 +38,7 @@ class Normalization(Layer):
         print(layer(np.array([[1.0, 30.0]])))  # [[-1. 1.]]
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = changes_images = True
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class ImageLayer(Layer):
         bounding_box_format: how boxes are given, such as `"xyxy"` or `"rel_xywh"`; needed where there are boxes.
     """
 
-    pure_call = True
+    pure_call = changes_images = True
     rowwise: bool | str = True
     hooks = frozenset({"_changed", "_changed_boxes", "_changed_masks", "_draw", "_map", "_transform"})
     config_optional: tuple[str, ...] = (*Layer.config_optional, "bounding_box_format")

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import absent, constraints, initializers, registry, regularizers, tree, validate
-from cornu.core import border, context, dtypes, parts, policy
+from cornu.core import border, context, dtypes, host_programs, parts, policy, promises
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -106,6 +106,8 @@ class Layer(Operation):
     """Promise that a call does nothing but compute with its arguments, the layer's attributes and variables."""
     rowwise: bool | str
     """Promise that each row of the output is computed from the same row of the input; "inference": not in training."""
+    changes_images: bool
+    """Promise that the layer prepares images, one or a batch: one by one they run on NumPy in a data set's map."""
     config_skip: tuple[str, ...] = ("autocast",)
     config_optional: tuple[str, ...] = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: what it is made of does not depend on them.
@@ -160,6 +162,10 @@ class Layer(Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         self._require_initialised()
+        if host_programs.fits(args) and promises.kept(self, "changes_images"):
+            if not self.built:
+                self._build_for(self._bind(args, kwargs))
+            return host_programs.call(self, type(self).__call__, args, kwargs)
         arguments = self._bind(args, kwargs)
         inputs = next(iter(arguments.values()), None)
         self._check_inputs(inputs)

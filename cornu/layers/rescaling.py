@@ -31,7 +31,7 @@ class Rescaling(Layer):
         print(layer(np.array([[0, 255]], "uint8")))  # [[-1. 1.]]
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = changes_images = True
 
     def __init__(self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Any):
         super().__init__(**kwargs)

@@ -173,7 +173,7 @@ class CenterCrop(_Crop, ImageLayer):
         print(cornu.layers.CenterCrop(4, 6)(np.ones((1, 8, 8, 3))).shape)  # (1, 4, 6, 3)
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = changes_images = True
     _always = True
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
@@ -209,7 +209,7 @@ class RandomCrop(_Crop, RandomImageLayer):
         print(crop(np.ones((1, 8, 8, 3)), training=True).shape)  # (1, 4, 6, 3)
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = changes_images = True
 
     def __init__(
         self,

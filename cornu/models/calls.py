@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree, validate
-from cornu.core import border, context
+from cornu.core import border, context, host_programs, promises
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.variable import Variable, assign_values, changed_values, values_of
@@ -42,6 +42,8 @@ _PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint
 def run(model: Any, args: tuple, kwargs: dict) -> Any:
     """The outputs of a compiled call, or NOT_COMPILED where the call must run operation by operation."""
     if not context.is_clear() or not model.built or not model.jit_compile:
+        return NOT_COMPILED
+    if host_programs.fits(args) and all(promises.kept(layer, "changes_images") for layer in model.layers):
         return NOT_COMPILED
     try:
         leaves, treedef = jax.tree.flatten((args, kwargs))
