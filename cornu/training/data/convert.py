@@ -41,7 +41,8 @@ def convert(data: Data, name: str, owner: str) -> Nested:
     if data is None:
         return None
     if comes_from(data, "datasets") and hasattr(data, "column_names"):  # Hugging Face's tables
-        data = {column: data[column] for column in data.column_names}
+        table: Any = data
+        data = {column: table[column] for column in table.column_names}
     if isinstance(data, Mapping):
         return {key: convert(value, f"{name}[{key!r}]", owner) for key, value in data.items()}
     if isinstance(data, (list, tuple)) and _holds_arrays(data):
