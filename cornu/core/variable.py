@@ -275,6 +275,13 @@ def assigned_together() -> Iterator[None]:
     assign_values(list(new), list(new.values()))
 
 
+def assign_all(variables: Sequence[Variable], values: Sequence) -> None:
+    """Assign values that a caller gives, all at one moment; none where one does not fit."""
+    with assigned_together():
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(jnp.array(value) if isinstance(value, jax.Array) else value)  # the caller may donate it
+
+
 @contextmanager
 def unchanged_on_error(variables: Iterable[Variable]) -> Iterator[None]:
     """Scope after whose failure the variables have the values that they had at its start."""

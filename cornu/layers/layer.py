@@ -37,7 +37,7 @@ from cornu.core.typing import (
     RegularizerLike,
     Tensor,
 )
-from cornu.core.variable import Variable, assigned_together, functional, reading_one_state
+from cornu.core.variable import Variable, assign_all, functional, reading_one_state
 from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
 from cornu.layers import input_spec as specs
 from cornu.metrics import Metric
@@ -751,9 +751,7 @@ class Layer(Operation):
                     f'{validate.describe(self)}: weight "{variable.path}" has shape {variable.shape}. '
                     f"Received: shape={np.shape(value)}. Nothing was changed."
                 )
-        with assigned_together():
-            for variable, value in zip(variables, weights, strict=True):
-                variable.assign(value)
+        assign_all(variables, weights)
 
     def count_params(self) -> int:
         """Total number of scalar weights."""

@@ -28,7 +28,7 @@ from cornu.core.configurable import (
 )
 from cornu.core.operation import snake_case
 from cornu.core.typing import Config, InitializerLike, Tensor
-from cornu.core.variable import Variable, assigned_together, functional
+from cornu.core.variable import Variable, assign_all, assigned_together, functional
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
 __all__ = ["Optimizer"]
@@ -633,9 +633,7 @@ class Optimizer(Explained, Configurable):
                 f"{validate.describe(self)}: there must be {len(variables)} values, one a variable. "
                 f"Received: {len(weights)}."
             )
-        with assigned_together():
-            for variable, value in zip(variables, weights, strict=True):
-                variable.assign(value)
+        assign_all(variables, weights)
 
 
 def update_where(condition: jax.Array, variables: Iterable[Variable], update: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import tree, validate
-from cornu.core.variable import Variable, assigned_together
+from cornu.core.variable import Variable, assign_all
 
 
 def _variables(model: Any) -> dict[str, list[Variable]]:
@@ -35,7 +35,7 @@ def read(model: object, value_format: str) -> dict[str, Any]:
 def write(model: object, state_tree: dict[str, Any]) -> None:
     """Give the variables of `model` the values that `read` gave; nothing changes if one does not fit."""
     parts = _variables(model)
-    found = []
+    variables, values = [], []
     for key, branch in state_tree.items():
         validate.one_of(key, tuple(parts), "each key of state_tree", model)
         by_path = {variable.path: variable for variable in parts[key]}
@@ -46,7 +46,6 @@ def write(model: object, state_tree: dict[str, Any]) -> None:
                     f"{validate.describe(model)}: no variable is called {joined!r}. "
                     f"Closest: {validate.closest(joined, by_path)}."
                 )
-            found.append((by_path[joined], value))
-    with assigned_together():
-        for variable, value in found:
-            variable.assign(value)
+            variables.append(by_path[joined])
+            values.append(value)
+    assign_all(variables, values)

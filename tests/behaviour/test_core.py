@@ -61,6 +61,20 @@ def test_a_variable_stays_on_the_device_that_it_was_laid_out_for():
     assert variable.value.devices() == {device}
 
 
+@pytest.mark.parametrize(
+    "give",
+    [lambda layer, array: layer.kernel.assign(array), lambda layer, array: layer.set_weights([array])],
+    ids=["assigned", "set_weights"],
+)
+def test_an_array_that_is_donated_later_is_still_the_variables(give):
+    layer = layers.Dense(2, use_bias=False)
+    layer.build((None, 3))
+    array = jnp.ones((3, 2))
+    give(layer, array)
+    array.delete()  # as a compiled function does with what is donated to it
+    np.testing.assert_array_equal(layer.get_weights()[0], np.ones((3, 2)))
+
+
 def test_functional_makes_assignments_pure():
     v = cornu.Variable(1.0)
     pure = functional(lambda x: v.assign_add(x) * 2, [v])
