@@ -8,6 +8,7 @@ there Keras counts the calls of a functional model from 1.
 import inspect
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence, Set
+from itertools import zip_longest
 from typing import Any
 
 from cornu import registry, tree, validate
@@ -51,15 +52,20 @@ def _layer_call(node: Node) -> tuple[tuple, dict]:
     """A call's arguments, with the default mode and the missing mask that Keras notes in calls on one tensor alone."""
     on_one_tensor = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and set(node.kwargs) <= {"mask"}
     alone = on_one_tensor or (len(node.args) == 1 and getattr(node.operation, "_graph", None) is not None)
-    noted = _unsaid(inspect.signature(node.operation.call)) if alone else {}
+    noted = _unsaid(inspect.signature(node.operation.call), node.args[0]) if alone else {}
     return node.args, noted | node.kwargs
 
 
-def _unsaid(signature: inspect.Signature) -> ConfigDict:
+def _unsaid(signature: inspect.Signature, inputs: Any) -> ConfigDict:
     """What `training` and `mask` are in Keras's files when the caller did not give them."""
     mode = getattr(signature.parameters.get("training"), "default", None)
     noted = {"training": mode} if isinstance(mode, bool) else {}
-    return noted | {"mask": None} if "mask" in signature.parameters else noted
+    return noted | {"mask": tree.map_structure(lambda _: None, inputs)} if "mask" in signature.parameters else noted
+
+
+def _differs(said: Any, unsaid: Any) -> bool:
+    """Whether an argument in a file is more than what stands there for one that was left out."""
+    return any(a is not b for a, b in zip_longest(tree.flatten(said), tree.flatten(unsaid)))
 
 
 def _write_call(args: Any, kwargs: dict, kept: set[int]) -> ConfigDict:
@@ -196,8 +202,8 @@ class _Graph:
             self.made[name] = graph_ops.read(self.entries[name], args, kwargs)
             return
         operation = self.made[name]
-        unsaid = _unsaid(inspect.signature(operation.call))
-        operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not unsaid[k]})
+        unsaid = _unsaid(inspect.signature(operation.call), next(iter(args), None))
+        operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or _differs(v, unsaid[k])})
 
     def _node_count(self, name: str) -> int:
         """How many nodes an operation has of those that the config counts."""

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from cornu import registry
-from cornu.core import parts, promises
+from cornu.core import context, parts, promises
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.variable import Variable
 
@@ -293,7 +293,7 @@ def _computes(value: object) -> bool:
     if isinstance(value, np.ufunc) or home == "math" or (hasattr(value, "flow") and home.startswith("cornu.")):
         return True
     if isinstance(value, type):
-        return value.__name__ in _BUILTINS or issubclass(value, np.generic)
+        return value.__name__ in _BUILTINS or issubclass(value, np.generic) or value is context.name_scope
     if home.startswith("numpy"):
         return getattr(value, "__name__", "") in _NUMPY
     return callable(value) and any(home == name or home.startswith(f"{name}.") for name in _OF_COMPUTING)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import settings, tree, validate
+from cornu import registry, settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.core import interrupts
 from cornu.core.border import to_host
@@ -53,17 +53,15 @@ _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 def _function_of(stage: str) -> property:
     def read(self: "Trainer") -> Callable | None:
-        return self._computations[stage].function
+        return self._computations[stage].function(self)
 
-    def write(self: "Trainer", function: None) -> None:
-        if function is not None:
-            raise ValueError(
-                f"{validate.describe(self)}: {stage}_function can only be set to None, which makes the model compile "
-                f"its step anew. To change what a step does, write {stage}_step() in a subclass."
-            )
+    def write(self: "Trainer", function: Callable | None) -> None:
         self._computations[stage].forget()
+        self._computations[stage].made = function
 
-    return property(read, write, doc=f"The compiled step of `{stage}`; None where there is none yet, or to forget it.")
+    return property(
+        read, write, doc=f"The step of `{stage}`, `(state, batches) -> (result, state)`; None where there is none yet."
+    )
 
 
 class Trainer(Compilable, Steps):
@@ -303,22 +301,29 @@ class Trainer(Compilable, Steps):
         callbacks.on_test_end(logs)
         return logs
 
-    def make_train_function(self, force: bool = False) -> Callable:
-        """The compiled training step, `(state, data, rows) -> (logs, state)`."""
-        return self._made_function("train", force)
+    def make_train_function(self, force: bool = False) -> Callable | None:
+        """Make `train_function`, which takes a batch from an iterator: `(state, batches) -> (logs, state)`.
 
-    def make_test_function(self, force: bool = False) -> Callable:
-        """The compiled evaluation step."""
-        return self._made_function("test", force)
+        A subclass may wrap or replace it: set `self.train_function`, which is then called for each batch, uncompiled.
 
-    def make_predict_function(self, force: bool = False) -> Callable:
-        """The compiled prediction step."""
-        return self._made_function("predict", force)
+        Args:
+            force: whether to make it anew where it is there already.
 
-    def _made_function(self, stage: str, force: bool) -> Callable:
-        if force:
-            self._computations[stage].forget()
-        return self._computations[stage].compiled(self).function
+        Returns:
+            `train_function`.
+        """
+        self._computations["train"].make(self, force)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable | None:
+        """Make `test_function`, as `make_train_function` does for training."""
+        self._computations["test"].make(self, force)
+        return self.test_function
+
+    def make_predict_function(self, force: bool = False) -> Callable | None:
+        """Make `predict_function`, as `make_train_function` does for training."""
+        self._computations["predict"].make(self, force)
+        return self.predict_function
 
     train_function = _function_of("train")
     test_function = _function_of("test")
@@ -329,9 +334,15 @@ class Trainer(Compilable, Steps):
     def _look_at(self, batches: Batches, stage: str) -> None:
         first = packed(batches.example())
         prepare(self, first, stage, batches.arrays)
+        self._have_function_made(stage)
         if batches.arrays is None:
             check = check_of_later_batches(self, first, stage, batches.owner)
             batches.check = lambda batch, number: check(packed(batch), number)
+
+    def _have_function_made(self, stage: str) -> None:
+        """Call a subclass's own `make_train_function` or its like."""
+        if not registry.is_builtin(getattr(type(self), f"make_{stage}_function")):
+            getattr(self, f"make_{stage}_function")()
 
     def _data_seed(self, initial_epoch: int) -> int:
         """What the order of batches depends on: the global seed and how many trainings began at epoch 0 before.
@@ -422,6 +433,7 @@ class Trainer(Compilable, Steps):
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
         data = packed(batches.example())
         prepare(self, data, stage)
+        self._have_function_made(stage)
         return data
 
     # ------------------------------------------------------------ state

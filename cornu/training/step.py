@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cornu import settings, tree
+from cornu import registry, settings, tree
 from cornu.core import context
 from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
@@ -164,6 +164,9 @@ def mode(model: Any, training: bool) -> dict[str, bool]:
 
 def is_default(model: object, stage: str) -> bool:
     """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
+    by_user = not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
+    if by_user or model._computations[stage].made is not None:
+        return False
     names = {"predict": ("predict_step",)}.get(stage, (f"{stage}_step", "compute_loss", "compute_metrics"))
     return all(getattr(type(model), name) is getattr(Steps, name) for name in names)
 

@@ -793,3 +793,20 @@ def test_a_layer_in_a_graph_gets_a_dictionary_in_the_order_it_was_given():
     model = cornu.Model(named, joined)
     for _ in range(2):
         np.testing.assert_array_equal(model({"a": np.ones((1, 1)), "z": np.zeros((1, 1))}), [[0, 1]])
+
+
+class Scoped(cornu.Model):
+    def __init__(self):
+        super().__init__()
+        self.inside = layers.Dense(2)
+
+    def call(self, x):
+        with cornu.name_scope("encoder"):
+            return self.inside(x)
+
+
+def test_a_scope_of_names_does_not_keep_a_call_from_being_compiled():
+    model = Scoped()
+    model(data(3, 6))  # builds it
+    model(data(3, 6))
+    assert is_compiled(model) and model.weights[0].path.endswith("encoder/dense/kernel")

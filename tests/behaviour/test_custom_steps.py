@@ -334,3 +334,73 @@ def test_a_step_for_inputs_alone_is_given_them_and_no_tuple():
     model = Autoencoder([cornu.Input((4,)), layers.Dense(4)])
     model.compile("sgd")
     assert np.isfinite(model.fit(X, epochs=1, batch_size=11, verbose=0).history["loss"][0])
+
+
+class Wrapping(cornu.Model):
+    """A model that looks at each of its steps from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1, kernel_initializer="ones")
+        self.seen = []
+
+    def call(self, x):
+        return self.dense(x)
+
+    def _wrap(self, stage):
+        inner = getattr(self, f"{stage}_function")
+
+        def wrapped(state, batches):
+            result, state = inner(state, batches)
+            self.seen.append((stage, len(state)))
+            return result, state
+
+        setattr(self, f"{stage}_function", wrapped)
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self._wrap("train")
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self._wrap("test")
+
+    def make_predict_function(self, force=False):
+        if self.predict_function is None or force:
+            super().make_predict_function(force)
+            self._wrap("predict")
+
+
+def test_functions_that_a_subclass_makes_are_called_for_each_batch():
+    x, y = np.ones((5, 2), "float32"), np.zeros((5, 1), "float32")
+    model, plain = Wrapping(), cornu.Sequential([cornu.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    for one in (model, plain):
+        one.compile("sgd", "mse", metrics=["mae"])
+    histories = [m.fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0).history for m in (model, plain)]
+    assert model.seen == [("train", 4)] * 6
+    for name in histories[1]:
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-5)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(plain.evaluate(x, y, verbose=0), rel=1e-5)
+    np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=1e-5)
+    model.train_on_batch(x, y)
+    assert model.seen[6:] == [("test", 3), ("predict", 2), ("train", 4)]
+    model.compile("sgd", "mse")  # which makes them anew
+    assert model.train_function is None
+
+
+def test_a_train_function_of_ones_own_is_called_in_the_place_of_the_step():
+    class Own(cornu.Model):
+        def call(self, x):
+            return x
+
+        def make_train_function(self, force=False):
+            self.train_function = lambda state, batches: ({"loss": next(batches)[0].sum()}, state)
+
+    model = Own()
+    model.compile("sgd", "mse")
+    assert model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=4, verbose=0).history == {"loss": [4.0]}
+    Own.make_train_function = lambda self, force=False: setattr(self, "train_function", lambda state, batches: {})
+    with pytest.raises(ValueError, match=r"train_function\(state, batches\) must return \(result, state\).*dict"):
+        model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)

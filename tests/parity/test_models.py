@@ -425,3 +425,23 @@ def test_pure_calls_give_what_keras_gives(name):
         return [rounded(outputs), len(losses)]
 
     assert_alike(*both(question))
+
+
+def test_a_call_of_a_nested_model_notes_a_mask_for_each_input():
+    def question(library):
+        library.utils.clear_session(free_memory=False)
+        a, b = library.Input((3,), name="a"), library.Input((3,), name="b")
+        inner = [
+            (library.Model([a, b], a + b, name="listed"), [a, b]),
+            (library.Model({"a": a, "b": b}, a + b, name="named"), {"a": a, "b": b}),
+            (library.Model(a, a * 2.0, name="single"), a),
+        ]
+        model = library.Model([a, b], [part(inputs) for part, inputs in inner])
+        config = model.get_config()
+        return [
+            {layer["name"]: layer["inbound_nodes"][0]["kwargs"] for layer in one.get_config()["layers"][2:]}
+            for one in (model, type(model).from_config(config))
+        ]
+
+    ours, theirs = both(question)
+    assert ours == theirs

@@ -6,13 +6,15 @@ interrupted call leaves behind can be undone (`in_flight`), at the price of one 
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from operator import is_
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from cornu import validate
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
@@ -76,7 +78,7 @@ class Compiled:
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
         options = xla.compiler_options() or None
-        self.function = jax.jit(step, compiler_options=options) if self.jit else step
+        self.function: Callable = jax.jit(step, compiler_options=options) if self.jit else step
 
     def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
         """Run the step on a batch and give the variables their new values, which may still be under way.
@@ -93,6 +95,19 @@ class Compiled:
             result, after = self.function(state, jax.tree.map(jnp.asarray, data), rows)
         result = {name: result[name] for name in self.names} if self.names else result
         return self._stored(state, after, result)
+
+    def on_state(self, state: Sequence, data: Any) -> tuple[Any, tuple]:
+        """The result of a step on a batch, and the state after it; nothing is given to the variables."""
+        state = self._parted(state)
+        result, after = self.function(state, data, None)
+        result = {name: result[name] for name in self.names} if self.names else result
+        if self._writes_all:
+            return result, after
+        pairs = zip(state, after, strict=True)
+        return result, tuple([new.get(i, value) for i, value in enumerate(part)] for part, new in pairs)
+
+    def _parted(self, state: Sequence) -> tuple:
+        return TrainState(*state) if self._writes_all else tuple(map(list, state))
 
     def _state(self, metrics: Sequence | None) -> tuple:
         """The variables' values by part, all of one moment; the metrics' where they were given."""
@@ -129,6 +144,36 @@ class Compiled:
     def __reduce__(self) -> tuple:
         """A copy of the model compiles its own."""
         return type(None), ()
+
+
+class MadeByUser(Compiled):
+    """The step as a function of the user's, `(state, batches) -> (result, state)`, which is called for each batch.
+
+    Args:
+        model, stage, made_of: as for `Compiled`.
+        function: the function.
+    """
+
+    def __init__(self, model: Any, stage: str, made_of: Composition, function: Callable):
+        super().__init__(model, stage, made_of)
+        self._name = f"{validate.describe(model)}: {stage}_function(state, batches)"
+        self._made = function
+
+    def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
+        """Run the function on a batch, whose rows are all real, and give the variables their new values."""
+        made = self._made(self._state(metrics), iter([data]))
+        if not isinstance(made, tuple) or len(made) != 2 or len(made[1]) != len(self.parts):
+            raise ValueError(
+                f"{self._name} must return (result, state), the state with {len(self.parts)} parts as it was given. "
+                f"Received: {type(made).__name__}."
+            )
+        result, after = made
+        new = [
+            jnp.asarray(value, variable.dtype) for value, variable in zip(chain(*after), self._variables, strict=True)
+        ]
+        before = values_of(self._variables)
+        give_values(self._variables, new)
+        return Outcome(result, list(after[-1]) if self._has_metrics else None, self._variables, before, new)
 
 
 def _same(some: Sequence, others: Sequence) -> bool:
