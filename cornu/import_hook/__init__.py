@@ -75,7 +75,7 @@ def _own_module(name: str) -> ModuleType:
     if name == root:
         module = importlib.import_module(face)
         if root == "tensorflow":
-            module.attach()
+            module.serve()
         return module
     below = name[len(root) :]
     if is_empty(below[1:]):

@@ -5,7 +5,7 @@ data set, nothing touches a device and all of it stays NumPy. Layers of numbers 
 not, and so inside a model; text has no place in compiled code.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -42,8 +42,18 @@ class HostLayer(Layer):
         return weight
 
 
+def _as_it_is(text: Any) -> Any:
+    return text
+
+
+present_text: Callable[[Any], Any] = _as_it_is
+"""What text goes through on its way out; the stand-in for TensorFlow puts a function of its own here."""
+
+
 def _on_device(x: object) -> Tensor:
-    return border.to_tensor(x) if isinstance(x, np.ndarray) and not border.is_text(x) else x
+    if isinstance(x, np.ndarray) and not border.is_text(x):
+        return border.to_tensor(x)
+    return present_text(x) if isinstance(x, (np.ndarray, str)) else x
 
 
 def _holds_arrays(value: object) -> bool:

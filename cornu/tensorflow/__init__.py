@@ -9,6 +9,7 @@ in the package imports this folder.
 import importlib
 from typing import Any
 
+from cornu.layers import host as _host
 from cornu.tensorflow import (
     function as _function,
     math as _math,
@@ -18,6 +19,7 @@ from cornu.tensorflow import (
     types as _types,
 )
 from cornu.tensorflow.served import refuse as _refuse
+from cornu.tensorflow.strings import text as _text
 
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
@@ -42,6 +44,12 @@ globals().update(_spaces.CHECKS)
 for _home in (_function, _spaces, _tape, _tensors, _types):
     globals().update({_name: getattr(_home, _name) for _name in _home.__all__})
 globals()["print"] = _tensors.print_tensors
+
+
+def serve() -> None:
+    """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package."""
+    attach()
+    _host.present_text = _text
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """The functions at the top of TensorFlow that make, join, cut and look up tensors, and those that control a program."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -115,8 +116,18 @@ def _expand_dims(input: Any, axis: Any) -> Any:
     return text(np.expand_dims(np.asarray(text(input)), axis)) if is_text(input) else ops.expand_dims(input, int(axis))
 
 
-def _reshape(tensor: Tensor, shape: object) -> Any:
-    return text(np.reshape(np.asarray(tensor), sizes(shape))) if is_text(tensor) else ops.reshape(tensor, sizes(shape))
+def _reshape(tensor: Any, shape: Any) -> Any:
+    if is_text(tensor):
+        return text(np.reshape(np.asarray(tensor), sizes(shape)))
+    return ops.reshape(tensor, _known(sizes(shape), ops.shape(tensor)))
+
+
+def _known(shape: tuple, given: tuple) -> tuple:
+    """A shape with one size to work out, where another one is that of the batch, which nobody knows."""
+    if None not in shape or -1 not in shape:
+        return shape
+    rest = math.prod(n for n in given if n is not None) // math.prod(n for n in shape if n not in (None, -1))
+    return tuple(rest if n == -1 else n for n in shape)
 
 
 def _tile(input: Tensor, multiples: object) -> Any:

@@ -75,4 +75,7 @@ own = keras.Sequential(
 own.compile(loss=huber, optimizer="nadam", metrics=[MeanHuber(), "mae"])
 history = own.fit(x, y, epochs=4, verbose=0).history
 assert history["loss"][-1] < history["loss"][0] and "mean_huber" in history
+rows = keras.Input((2, 3))
+flat = tf.reduce_sum(tf.reshape(rows, (tf.shape(rows)[0], -1))[:, tf.newaxis], axis=1)
+assert keras.Model(rows, flat)(np.ones((4, 2, 3))).shape == (4, 6)
 assert own.layers[-1].kernel.numpy().min() >= 0

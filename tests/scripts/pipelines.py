@@ -54,6 +54,12 @@ judge = Sequential([layers.Embedding(20, 3), layers.GlobalAveragePooling1D(), la
 judge.compile("adam", "binary_crossentropy", metrics=["accuracy"])
 assert np.isfinite(judge.fit(reviews, epochs=2, verbose=0).history["loss"]).all()
 
+letters = tf.strings.unicode_split("banana", "UTF-8")
+to_numbers = layers.StringLookup(vocabulary=sorted(set("banana")), mask_token=None)
+to_letters = layers.StringLookup(vocabulary=to_numbers.get_vocabulary(), invert=True, mask_token=None)
+assert to_numbers(letters).numpy().tolist() == [2, 1, 3, 1, 3, 1]
+assert tf.strings.reduce_join(to_letters(to_numbers(letters)), axis=-1).numpy().decode() == "banana"
+
 numbers = tf.data.Dataset.from_tensor_slices(tf.expand_dims(tf.range(12, dtype=tf.float32), axis=-1))
 windows = numbers.window(4, shift=1, drop_remainder=True).flat_map(lambda window: window.batch(4))
 windows = windows.map(lambda window: (window[:-1], window[-1])).batch(3)
