@@ -130,6 +130,10 @@ TABLE = [
         "and what comes after it in the model does as the model was told; Keras lets it reach on.",
     ),
     Row(
+        "A `validation_split` of a folder that leaves no file to validate with is refused;",
+        "Keras then validates with all.",
+    ),
+    Row(
         "A generator that has run out ends the training,",
         "with a warning; Keras goes on with its very first batch alone, epoch after epoch.",
     ),
@@ -146,6 +150,20 @@ TABLE = [
         "Symbolic tensors of whole numbers keep their type",
         "through `ReLU`, pooling, `Dropout` and their like, as the numbers do; Keras says float32 of them.",
         lambda f: f.place.endswith(".dtype") and f.theirs == "float32" and "int" in str(f.ours),
+    ),
+    Row(
+        "Attributes stay the objects that they are:",
+        "Keras puts copies in the place of lists and dictionaries, in which a later change of the original does not "
+        "show.",
+    ),
+    Row(
+        "Configs hold every argument,",
+        "`RandomGrayscale`'s `seed` and `MaxNumBoundingBoxes`' `fill_value` too, and `RandomShear`'s factors as the "
+        "class takes them.",
+    ),
+    Row(
+        "NumPy's integers are taken wherever an integer is,",
+        "and True and False nowhere; Keras refuses the one as `units` and takes the other.",
     ),
 ]
 

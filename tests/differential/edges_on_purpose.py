@@ -66,7 +66,7 @@ TABLE = [
     Row("What an integer cannot hold has no right value.", ("cast",), lambda found: found.what == "values"),
     Row(
         "NaN and infinity stay where they are instead of spreading to the whole block.",
-        ("fold",),
+        ("fold", "image.extract_patches"),
         lambda found: found.what == "values",
     ),
     Row("A size that is said must be the size.", ("unstack", "image.rgb_to_grayscale")),
