@@ -13,7 +13,7 @@ program of the user's that may well look at the model, so it runs in the main th
 import contextlib
 import functools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -67,7 +67,9 @@ def feed(
     if size > 1 and batches.arrays is not None:
         yield array_chunks(batches, number, start, size, full, pace.fixed)
         return
-    items = (padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number, start))
+    items: Generator[Any, None, None] = (
+        padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number, start)
+    )
     if size > 1 and grouped:
         items = stacked_chunks(items, size, pace)
     elif jit and batches.num_samples is None:
@@ -183,7 +185,7 @@ def _rows_of(data: Data, places: jax.Array) -> Nested:
 # ---------------------------------------------------------------- batches that a source yields
 
 
-def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Iterator[Chunk]:
+def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Generator[Chunk, None, None]:
     """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
     data: Any = None
     rows, steps, shapes = None, 0, None

@@ -4,11 +4,11 @@ import contextvars
 import multiprocessing
 import warnings
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from cornu.core.typing import Data
 from cornu.training.data.arrays import permutation
@@ -83,7 +83,8 @@ class PyDataset:
 
     def __iter__(self) -> Iterator[Any]:
         """The batches in order, each once; without end where the data set has none."""
-        return (self[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
+        batches = cast(Mapping[int, Any], self)  # subclasses write __getitem__
+        return (batches[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
 
     def on_epoch_begin(self):
         """Called before each epoch."""
