@@ -95,9 +95,15 @@ def refuse(name: str, known: Mapping[str, Any] | None = None) -> NoReturn:
         raise AttributeError(last)
     advice = next((TABLE[path] for path in _upwards(name) if path in TABLE), None)
     if advice is None:
-        close = validate.closest(last, [each for each in known or () if not each.startswith("_")])
+        close = validate.closest(last, [each for each, value in (known or {}).items() if _is_ours(each, value)])
         advice = f"The closest names that are: {close}. Or look for the operation in keras.ops."
     raise AttributeError(f"tensorflow.{name} is not here: this script runs on cornu, without TensorFlow. {advice}")
+
+
+def _is_ours(name: str, value: Any) -> bool:
+    """Whether a name in a module is one that scripts find there, not one that the module itself imports."""
+    place = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    return not name.startswith("_") and str(place).startswith(("cornu.ops", "cornu.tensorflow", "tensorflow"))
 
 
 def _upwards(name: str) -> list[str]:
