@@ -158,6 +158,17 @@ def called(function: Callable, element: Element, owner: str, index: int) -> Any:
         raise DataError(f"{owner} failed at element {index}: {type(error).__name__}: {error}") from error
 
 
+class Rows(Pass):
+    """The rows of arrays whose places are read."""
+
+    def __init__(self, upstream: Pass, row: Callable[[int], Element]):
+        super().__init__(upstream)
+        self.row = row
+
+    def __next__(self) -> Element:
+        return self.row(next(self.upstream))
+
+
 class Filter(Pass):
     """The elements for which a user's function is true."""
 
