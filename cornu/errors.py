@@ -13,7 +13,7 @@
 Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
 are built-in ones: a `ValueError` or `TypeError` for an argument, a `KeyError` or `AttributeError` for a name.
 
-`TrainingStopped`, a `KeyboardInterrupt`, is how a signal ends a training that has a backup.
+TrainingStopped (KeyboardInterrupt) is not an error: a signal ended a training that has a backup.
 
 Example:
 

@@ -806,6 +806,7 @@ class Scoped(cornu.Model):
 
 
 def test_a_scope_of_names_does_not_keep_a_call_from_being_compiled():
+    cornu.utils.clear_session(free_memory=False)
     model = Scoped()
     model(data(3, 6))  # builds it
     model(data(3, 6))
