@@ -8,6 +8,7 @@ A backup is one file, written by a thread beside the training; it appears whole 
 """
 
 import os
+import tempfile
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -25,21 +26,29 @@ class BackupAndRestore(Callback):
     """Write backups of a training, and go on from the last one when the same `fit` is called again.
 
     What is kept: the values of all variables (weights, optimizer, metrics within the epoch, seeds), the place in the
-    data and their order, and the state of each callback. A callback of your own takes part through `get_state()`, which
-    returns plain data and arrays, and `set_state(state)`. Arrays, `PyDataset`s and `cornu.data.Dataset`s are taken up
-    at their place, other iterables at the start of their pass; a generator is replayed from its start.
+    data and their order, also of those to validate on, and the state of each callback. A callback of your own takes
+    part through `get_state()`, which returns plain data and arrays, and `set_state(state)`.
+
+    Arrays and `PyDataset`s are taken up at their place. `cornu.data.Dataset`s, and iterables with `get_state` and
+    `set_state` or `state_dict` and `load_state_dict`, are put where their epoch began and gone through from there;
+    other iterables begin their pass again, and a generator is replayed from its start. A `PyDataset` that draws at
+    random in `__getitem__` must make its draws a function of the index and of what it did between epochs.
+
+    Where a backup cannot be written, for want of room, there is a warning, and the one before stays.
 
     With backups, the first Ctrl-C or SIGTERM ends the training after the running call, with a backup of its last step;
     a second one ends it at once.
 
     Args:
         backup_dir: folder of the backup; one training has one folder.
-        save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one.
+        save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one, counted over all
+            epochs.
         double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged.
         delete_checkpoint: whether the backup is deleted once the training has come to its end.
 
     Raises:
         ValueError: from `fit`, when the model, the optimizer or the data are not those of the backup.
+        OSError: from `fit`, before training, when the folder is not one that can be written to.
 
     Example:
 
@@ -77,7 +86,12 @@ class BackupAndRestore(Callback):
     # ------------------------------------------------------------ files
 
     def load(self) -> dict[str, Any] | None:
-        """The state in the last whole backup; None where there is none."""
+        """The state in the last whole backup; None where there is none.
+
+        Raises:
+            OSError: when the folder is none, or nothing can be written there.
+        """
+        self._prepare()
         found = [path for path in map(self._path, (_NAME, _BEFORE)) if path.exists()]
         for path in found:
             try:
@@ -99,10 +113,17 @@ class BackupAndRestore(Callback):
         self._writing = self._writer.submit(self._write, packed)
 
     def wait(self) -> None:
-        """Wait until the last backup is written, and raise what kept it from that."""
+        """Wait until the last backup is written; one that there was no room for is left out."""
         writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        try:
+            if writing is not None:
+                writing.result()
+        except OSError as error:
+            warnings.warn(
+                f"BackupAndRestore: no backup in {self.backup_dir!r}: {error}. The training goes on; until there is "
+                "another, the one before serves.",
+                stacklevel=2,
+            )
 
     def close(self, done: bool) -> None:
         """Finish writing; `done` says whether the training has come to its end."""
@@ -115,6 +136,16 @@ class BackupAndRestore(Callback):
         if done and self.delete_checkpoint:
             for name in (_NAME, _BEFORE):
                 self._path(name).unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        """Make the folder, and try to write there."""
+        try:
+            os.makedirs(self.backup_dir, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.backup_dir):
+                pass
+        except OSError as error:
+            message = f"BackupAndRestore: backups cannot be written to the folder ({error.strerror})"
+            raise type(error)(error.errno, message, self.backup_dir) from error
 
     def _write(self, state: plain_state.Packed) -> None:
         path = self._path(_NAME)

@@ -131,6 +131,11 @@ def global_seed() -> int:
     return _chosen["seed"]
 
 
+def go_on_with_global_seed(seed: int) -> None:
+    """Take the global seed of another process, with whose training this one goes on."""
+    _chosen["seed"] = seed
+
+
 def number_of_use() -> int:
     """How many have asked for this since the global seed was set: what sets those apart who take that seed."""
     _chosen["uses"] = _chosen.get("uses", -1) + 1

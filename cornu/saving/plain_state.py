@@ -1,7 +1,8 @@
-"""Plain data with arrays in it (dictionaries, lists, numbers, texts, None) as an `.npz` file, and back.
+"""Plain data with arrays in it (dictionaries, lists, tuples, numbers, texts, bytes, None) as an `.npz` file, and back.
 
 The arrays are members of the file; everything else is JSON, which says where each array belongs. Floats that NumPy has
-no name for (bfloat16, float8) are stored as the integers of their bits.
+no name for (bfloat16, float8) are stored as the integers of their bits. What JSON does not know is a dictionary of one
+key: a tuple is `{"__tuple__": [...]}`, and a dictionary with other keys than texts is `{"__items__": [[key, value]]}`.
 """
 
 import json
@@ -17,7 +18,8 @@ import numpy as np
 from cornu.errors import DamagedFileError
 from cornu.saving import atomic, plain_npz
 
-_STRUCTURE, _ARRAY = "structure", "__array__"
+_STRUCTURE = "structure"
+_ARRAY, _TUPLE, _BYTES, _ITEMS = _TAGS = "__array__", "__tuple__", "__bytes__", "__items__"
 
 
 class Packed(NamedTuple):
@@ -68,9 +70,15 @@ def _flat(value: Any, arrays: list[np.ndarray | jax.Array], where: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
-        return {_key(key, where): _flat(item, arrays, f"{where}[{key!r}]") for key, item in value.items()}
+        items = [(key, _flat(item, arrays, f"{where}[{key!r}]")) for key, item in value.items()]
+        if all(isinstance(key, str) and key not in _TAGS for key in value):
+            return dict(items)
+        return {_ITEMS: [[_flat(key, arrays, f"a key of {where}"), item] for key, item in items]}
     if isinstance(value, (list, tuple)):
-        return [_flat(item, arrays, f"{where}[{index}]") for index, item in enumerate(value)]
+        parts = [_flat(item, arrays, f"{where}[{index}]") for index, item in enumerate(value)]
+        return {_TUPLE: parts} if isinstance(value, tuple) else parts
+    if isinstance(value, bytes):
+        return {_BYTES: value.hex()}
     if not isinstance(value, (np.ndarray, np.generic, jax.Array)):
         raise TypeError(f"{where} must be plain data or an array. Received: {value!r} of type {type(value).__name__}.")
     arrays.append(value if isinstance(value, jax.Array) else np.array(value))
@@ -81,17 +89,17 @@ def _bits(array: np.ndarray) -> np.ndarray:
     return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
 
 
-def _key(key: Any, where: str) -> str:
-    if not isinstance(key, str) or key == _ARRAY:
-        raise TypeError(f"{where}: keys must be texts. Received: {key!r}.")
-    return key
-
-
 def _nested(value: Any, members: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_nested(item, members) for item in value]
     if not isinstance(value, dict):
         return value
+    if _TUPLE in value:
+        return tuple(_nested(item, members) for item in value[_TUPLE])
+    if _BYTES in value:
+        return bytes.fromhex(value[_BYTES])
+    if _ITEMS in value:
+        return {_nested(key, members): _nested(item, members) for key, item in value[_ITEMS]}
     if _ARRAY not in value:
         return {key: _nested(item, members) for key, item in value.items()}
     index, dtype = value[_ARRAY]

@@ -139,7 +139,7 @@ class Trainer(Compilable, Steps):
         self.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, Any] = {}
-        run = Run(self, batches, callbacks, initial_epoch)
+        run = Run(self, batches, checks, callbacks, initial_epoch, epochs)
         with self._compilations.during_fit(verbose), run.under_way():
             while run.epoch < epochs and run.goes_on:
                 epoch = run.epoch
@@ -152,9 +152,9 @@ class Trainer(Compilable, Steps):
                 callbacks.on_epoch_end(epoch, logs)
                 run.on_epoch_end()
                 run.goes_on = not self.stop_training and (run.epoch == epochs or batches.has_next_epoch())
-        if self.optimizer is not None and epochs > initial_epoch:
-            self.optimizer.finalize_variable_values(self.trainable_variables)
-        callbacks.on_train_end(logs)
+            if self.optimizer is not None and epochs > initial_epoch:
+                self.optimizer.finalize_variable_values(self.trainable_variables)
+            callbacks.on_train_end(logs)
         return self.history
 
     @filtered
@@ -256,7 +256,7 @@ class Trainer(Compilable, Steps):
         full = padding.size(self, batches, stage)
         parts = 1 if stage == "predict" else 3
         grouped = self.steps_per_execution != 1
-        done, interval = (run.step, run.interval) if run else (0, None)
+        done, total, interval = (run.step, run.total, run.interval) if run else (0, 0, None)
         starts = None if stage == "predict" else values_of(self.metrics_variables) if done else self._fresh_metrics()
         with (
             feed(
@@ -265,13 +265,20 @@ class Trainer(Compilable, Steps):
             InFlight() as under_way,
         ):
             runner = multi_step.Runner(
-                stage, pace, functools.partial(known.compiled, self), under_way, starts, done, interval
+                stage,
+                pace,
+                functools.partial(known.compiled, self),
+                under_way,
+                starts,
+                total,
+                interval,
             )
             if watched:
                 begin, report = runner.heeding(begin), runner.heeding(report)
             late = DelayedReports(report, pace, at_once=watched)
             result = run.logs if run and done else None
-            for call in runner.calls(items):
+            was_stopped = done > 0 and getattr(self, _STOPS[stage])  # by a callback, before it was resumed
+            for call in () if was_stopped else runner.calls(items):
                 begin(done)
                 began = time.perf_counter()
                 result = call.run()

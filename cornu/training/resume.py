@@ -5,14 +5,15 @@ it the state after every so many steps, and puts the state of the last backup ba
 it are arrays that nobody writes to, so taking a state costs nothing: the thread that writes the file fetches them.
 
 The order of rows is a function of a seed and the epoch, so arrays need no more than these. Other data are taken up at
-the start of the pass in which they were, if they can be put there, and gone through up to the step.
+at the start of the pass in which they were, if they can be put there, and gone through up to the step. The same holds
+for the data that a training is validated on, between two validations.
 """
 
 import hashlib
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,12 +21,16 @@ import numpy as np
 
 from cornu import random, tree
 from cornu.callbacks import BackupAndRestore, CallbackList
+from cornu.callbacks.messages import say
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
+from cornu.random.seed_generator import go_on_with_global_seed
 from cornu.training.data.batches import Batches
 from cornu.training.step import optimizers_of
 
 _SAMPLE = 16  # rows of arrays that are compared with those of the backup
+_COUNTS = ("epoch", "step", "total", "trainings", "seed")
+_KINDS = {"stop": bool, "paths": list, "values": list, "data": dict, "place": dict, "callbacks": dict}
 
 
 class Run:
@@ -34,22 +39,29 @@ class Run:
     Args:
         model: what is trained.
         batches: the data.
+        checks: the data that it is validated on, if there are any.
         callbacks: those of this training, with `History`.
         epoch: number of the first epoch.
+        epochs: number of the epoch after the last.
 
     Attributes:
         epoch, step: the epoch and its step that come next.
+        total: number of steps done, in all epochs.
         goes_on: whether there is another epoch.
         logs: those of the last step, which are the epoch's where no step is left of it.
         backup: the callback that keeps backups, if there is one.
     """
 
-    def __init__(self, model: Any, batches: Batches, callbacks: CallbackList, epoch: int):
-        self.epoch, self.step = epoch, 0
+    def __init__(
+        self, model: Any, batches: Batches, checks: Batches | None, callbacks: CallbackList, epoch: int, epochs: int
+    ):
+        self.epoch, self.step, self.total = epoch, 0, 0
         self.goes_on = True
         self.logs: Any = None
-        self.backup = next((one for one in callbacks.callbacks if isinstance(one, BackupAndRestore)), None)
-        self._model, self._batches, self._callbacks = model, batches, callbacks
+        self.backup = _backup_among(callbacks.callbacks)
+        self._facts = _facts(batches) if self.backup else {}
+        self._model, self._batches, self._checks, self._callbacks = model, batches, checks, callbacks
+        self._epochs = epochs
         self._restored: dict[str, Any] | None = None
         self._asked: int | None = None  # the signal that asked for an end
 
@@ -60,18 +72,20 @@ class Run:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Scope of the training, which begins after `on_train_begin`."""
+        """Scope of the training, from behind `on_train_begin` to behind `on_train_end`."""
         if self.backup is None:
             yield
             return
-        done = False
         try:
             with _asked_to_stop(self._note):
                 self._restore(self.backup.load())
                 yield
-                done = True
-        finally:
-            self.backup.close(done)
+                self._leave_if_asked()
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to tell
+                self.backup.close(done=False)
+            raise
+        self.backup.close(done=True)
 
     def on_epoch_begin(self) -> None:
         """Undo what callbacks did at the begin of an epoch that is gone on with, and had begun before."""
@@ -82,8 +96,8 @@ class Run:
     def on_steps(self, steps: int, logs: Any) -> bool:
         """Take note of `steps` more; whether there must be a backup of the state after them before others start."""
         self.logs = logs
-        before, self.step = self.step, self.step + steps
-        due = self.interval is not None and before // self.interval < self.step // self.interval
+        before, self.step, self.total = self.total, self.step + steps, self.total + steps
+        due = self.interval is not None and before // self.interval < self.total // self.interval
         return due or self._asked is not None
 
     def back_up(self) -> None:
@@ -104,9 +118,9 @@ class Run:
 
     def on_epoch_end(self) -> None:
         """Take note of the end of an epoch, callbacks and validation included."""
-        done, self.epoch, self.step = self.step, self.epoch + 1, 0
+        self.epoch, self.step = self.epoch + 1, 0
         if self.backup is not None and (self.interval is None or self._asked is not None):
-            self.backup.save(self.state(self._batches.place(done)))
+            self.backup.save(self.state(self._batches.place()))
         self._leave_if_asked()
 
     def _note(self, number: int) -> None:
@@ -120,12 +134,15 @@ class Run:
         return {
             "epoch": self.epoch,
             "step": self.step,
+            "total": self.total,
             "trainings": self._model._trainings,
+            "seed": random.global_seed(),
             "stop": self._model.stop_training,
             "paths": [variable.path for variable in variables],
             "values": values_of(variables),
-            "data": _facts(self._batches),
+            "data": self._facts,
             "place": place,
+            "checks": self._checks.place() if self._checks is not None else None,
             "logs": self.logs,
             "callbacks": self._callbacks.get_state(),
         }
@@ -144,12 +161,17 @@ class Run:
         if state is None:
             return
         self._check(state)
-        self.epoch, self.step = state["epoch"], state["step"]
+        self.epoch, self.step, self.total = state["epoch"], state["step"], state["total"]
         self._model._trainings = state["trainings"]
-        self._batches.resume(state["place"], self.epoch, self.step)
-        self.goes_on, self.logs = not state["stop"], state["logs"]
+        go_on_with_global_seed(state["seed"])
+        self._batches.resume(state["place"], self.step)
+        if self._checks is not None and state["checks"] is not None:
+            self._checks.resume(state["checks"])
+        self.goes_on, self.logs = self.step > 0 or not state["stop"], state["logs"]
         self._restored = state
         self._put_back(state)
+        if self.epoch >= self._epochs or not self.goes_on:
+            say(f"fit: the training of the backup in {self.backup and self.backup.backup_dir!r} has come to its end.")
 
     def _put_back(self, state: dict[str, Any]) -> None:
         variables = self._variables()
@@ -160,6 +182,12 @@ class Run:
     def _check(self, state: dict[str, Any]) -> None:
         owner = f"BackupAndRestore({self.backup and self.backup.backup_dir!r})"
         cure = "Go on with what the training began with, or delete the folder to start afresh."
+        odd = [name for name in _COUNTS if not (isinstance(state.get(name), int) and state[name] >= 0)]
+        odd += [name for name, kind in _KINDS.items() if not isinstance(state.get(name), kind)]
+        if odd or len(state["paths"]) != len(state["values"]):
+            raise ValueError(
+                f"{owner}: the backup is none of a training, for what it has as {', '.join(odd) or 'values'}. {cure}"
+            )
         now = [(variable.path, tuple(variable.shape)) for variable in self._variables()]
         then = [(path, np.shape(value)) for path, value in zip(state["paths"], state["values"], strict=True)]
         if [shape for _, shape in now] != [shape for _, shape in then]:
@@ -168,12 +196,20 @@ class Run:
                 f"{owner}: the backup is of another model or optimizer. It has {len(then)} variables, this training "
                 f"{len(now)}; the first that differs is {_shown(there)} there, {_shown(here)} here. {cure}"
             )
-        for name, fact in _facts(self._batches).items():
+        for name, fact in self._facts.items():
             if state["data"].get(name) != fact:
                 raise ValueError(
                     f"{owner}: the backup is of a training on other data. {name.capitalize()} then: "
                     f"{state['data'].get(name)}; now: {fact}. {cure}"
                 )
+
+
+def _backup_among(callbacks: list) -> BackupAndRestore | None:
+    found = [one for one in callbacks if isinstance(one, BackupAndRestore)]
+    if len(found) > 1:
+        folders = " and ".join(repr(one.backup_dir) for one in found)
+        raise ValueError(f"fit: a training has one BackupAndRestore. Received: {len(found)} of them, in {folders}.")
+    return found[0] if found else None
 
 
 def _aligned(some: list, others: list) -> Iterator[tuple]:
@@ -192,10 +228,13 @@ def _facts(batches: Batches) -> dict[str, Any]:
         f"{'/'.join(map(str, path))} {np.asarray(leaf).dtype}{list(np.shape(leaf)[1:])}"
         for path, leaf in tree.flatten_with_path(batches.example()) if leaf is not None
     ]  # fmt: skip
-    facts = {"arrays": ", ".join(named), "batch size": batches.batch_size, "number of rows": batches.num_samples}
-    if batches.arrays is None:
+    facts = {
+        "arrays": ", ".join(named), "batch size": batches.batch_size, "number of rows": batches.num_samples,
+        "number of batches": batches.num_batches,
+    }  # fmt: skip
+    if batches.source.arrays is None:
         return facts
-    leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.arrays) if leaf is not None]
+    leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.source.arrays) if leaf is not None]
     rows = np.linspace(0, len(leaves[0]) - 1, min(_SAMPLE, len(leaves[0]))).astype(int)
     digest = hashlib.sha256()
     for leaf in leaves:

@@ -1,6 +1,7 @@
 """A training that is killed and started again ends as one that was never stopped, to the bit."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,10 +51,11 @@ class Tells(Callback):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.seen = {}
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seen.append(round(logs["loss"], 3))
+        self.seen[epoch] = (epoch - 1, logs["loss"])
+        assert self.seen.get(epoch - 1, (epoch - 2,))[0] == epoch - 2
         self.model.optimizer.learning_rate = 0.01 + 0.001 * len(self.seen)
 
     def get_state(self):
@@ -126,9 +128,9 @@ DATA = {
 }
 
 
-def trained(make, data, callbacks, epochs=4):
+def trained(make, data, callbacks, epochs=4, seed=7):
     """(weights, what fit says at its end) of a training from its start, in a new program's state."""
-    cornu.utils.set_random_seed(7)
+    cornu.utils.set_random_seed(seed)
     cornu.utils.clear_session(free_memory=False)
     model = make()
     optimizer = cornu.optimizers.Adam(0.01, use_ema=True, gradient_accumulation_steps=2)
@@ -137,10 +139,21 @@ def trained(make, data, callbacks, epochs=4):
     return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)], history
 
 
-def interrupted_and_resumed(make, kind, backup, at):
+def interrupted_and_resumed(make, kind, backup, at, **later):
     with pytest.raises(Power):
         trained(make, DATA[kind](), [Tells(), backup(), Break(*at)])
-    return trained(make, DATA[kind](), [Tells(), backup(), Break()])
+    return trained(make, DATA[kind](), [Tells(), backup(), Break()], **later)
+
+
+def assert_same_end(whole, resumed):
+    """That weights and the values of all epochs are the same bits."""
+    for a, b in zip(resumed[0], whole[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    before = resumed[1].resumed
+    assert [*before["epoch"], *resumed[1].epoch] == whole[1].epoch
+    for name, values in whole[1].history.items():
+        both = [*before["history"].get(name, []), *resumed[1].history.get(name, [])]
+        np.testing.assert_array_equal(both, values, name)
 
 
 @pytest.mark.parametrize("kind", DATA)
@@ -162,6 +175,126 @@ def test_states_of_layers_and_scales_of_losses_are_kept(name, tmp_path):
     )
     for a, b in zip(resumed, whole, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Loader:
+    """Batches in a new order each pass, and a state as loaders tell it: bytes, tuples, numbers as keys."""
+
+    def __init__(self):
+        self.draws, self.order, self.place, self.read = np.random.default_rng(1), None, 0, 0
+
+    def __iter__(self):
+        if self.order is None:
+            self.order, self.place = self.draws.permutation(ROWS), 0
+        while self.place < 6:
+            rows = self.order[4 * self.place : 4 * self.place + 4]
+            self.place, self.read = self.place + 1, self.read + 1
+            yield X[rows], Y[rows]
+        self.order = None
+
+    def state_dict(self):
+        order = None if self.order is None else self.order.tobytes()
+        return {0: (order, self.place), "draws": self.draws.bit_generator.state}
+
+    def load_state_dict(self, state):
+        order, self.place = state[0]
+        self.order = None if order is None else np.frombuffer(order, int)
+        self.draws.bit_generator.state = state["draws"]
+
+
+class Numbers:
+    """An endless iterator that tells its place."""
+
+    def __init__(self):
+        self.place, self.read = 0, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.place, self.read = self.place + 1, self.read + 1
+        rows = np.random.default_rng(self.place).permutation(ROWS)[:4]
+        return X[rows], Y[rows]
+
+    def get_state(self):
+        return str(self.place).encode()
+
+    def set_state(self, state):
+        self.place = int(state)
+
+
+class Remembers(Shuffled):
+    """A data set that tells its state instead of being told of all epochs before."""
+
+    def get_state(self):
+        return {"order": self.order, "draws": self.draws.bit_generator.state}
+
+    def set_state(self, state):
+        self.order, self.draws.bit_generator.state = state["order"].copy(), state["draws"]
+
+
+ARRAYS = {"x": X, "y": Y, "batch_size": 4}
+MORE = {
+    "a loader": lambda: {"x": Loader()},
+    "a loader in part": lambda: {"x": Loader(), "steps_per_epoch": 4},
+    "an endless iterator": lambda: {"x": Numbers(), "steps_per_epoch": 6},
+    "a PyDataset with a state": lambda: {"x": Remembers()},
+    "a PyDataset from a later epoch on": lambda: {"x": Shuffled(), "initial_epoch": 1},
+    "validation on a PyDataset": lambda: ARRAYS | {"validation_data": Shuffled(), "validation_steps": 2},
+    "validation on a Dataset": lambda: ARRAYS | {"validation_data": dataset(), "validation_steps": 2},
+    "validation on a loader": lambda: ARRAYS | {"validation_data": Loader(), "validation_freq": 2},
+    "validation on a generator": lambda: ARRAYS | {"validation_data": endless(), "validation_steps": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "save_freq"), [*((kind, 4) for kind in MORE), ("a loader", "epoch"), ("a PyDataset with a state", "epoch")]
+)
+def test_data_go_on_at_their_place(kind, save_freq, tmp_path, capsys):
+    def end(*callbacks):
+        return trained(mixed, MORE[kind](), [*callbacks, Break()])
+
+    whole = end()
+    with pytest.raises(Power):
+        trained(mixed, MORE[kind](), [BackupAndRestore(tmp_path, save_freq=save_freq), Break(3, 2)])
+    assert_same_end(whole, end(BackupAndRestore(tmp_path, save_freq=save_freq)))
+    assert not capsys.readouterr().out
+
+
+def test_endless_data_with_a_state_are_read_again_for_an_epoch_at_most(tmp_path):
+    backup, data = BackupAndRestore(tmp_path, save_freq=1), Numbers()
+    with pytest.raises(Power):
+        trained(mixed, {"x": Numbers(), "steps_per_epoch": 6}, [backup, Break(9, 2)], epochs=10)
+    trained(mixed, {"x": data, "steps_per_epoch": 6}, [backup, Break()], epochs=10)
+    assert data.read < 2 * 6
+
+
+def test_backups_are_counted_over_all_epochs(tmp_path):
+    whole = trained(mixed, ARRAYS, [Tells(), Break()])
+    resumed = interrupted_and_resumed(mixed, "arrays", lambda: BackupAndRestore(tmp_path, save_freq=14), (3, 1))
+    assert resumed[1].epoch == [2, 3]
+    assert_same_end(whole, resumed)
+
+
+def test_the_order_of_data_without_a_seed_is_that_of_the_process_before(tmp_path):
+    def data():
+        return {"x": cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(24).batch(4)}
+
+    whole = trained(mixed, data(), [Break()])
+    with pytest.raises(Power):
+        trained(mixed, data(), [BackupAndRestore(tmp_path, save_freq=2), Break(2, 3)])
+    assert_same_end(whole, trained(mixed, data(), [BackupAndRestore(tmp_path, save_freq=2), Break()], seed=8))
+
+
+def test_an_epoch_that_a_callback_stopped_is_ended(tmp_path):
+    class Stops(Break):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training |= (self.epoch, batch) == (2, 3)
+
+    whole = trained(mixed, ARRAYS, [Stops()])
+    with pytest.raises(Power):
+        trained(mixed, ARRAYS, [Stops(2), BackupAndRestore(tmp_path, save_freq=2)])
+    assert_same_end(whole, trained(mixed, ARRAYS, [Stops(), BackupAndRestore(tmp_path, save_freq=2)]))
 
 
 def test_history_has_the_epochs_of_this_run_and_those_before(tmp_path):
@@ -234,6 +367,17 @@ def test_other_data_than_those_of_the_backup_are_refused(change, told, tmp_path)
     assert [*tmp_path.iterdir()]  # nothing is lost
 
 
+def test_a_data_set_that_has_another_length_by_now_is_refused(tmp_path):
+    class Shorter(Shuffled):
+        def __len__(self):
+            return 5
+
+    with pytest.raises(Power):
+        trained(mixed, {"x": Shuffled()}, [BackupAndRestore(tmp_path), Break(2, 0)])
+    with pytest.raises(ValueError, match="Number of batches then: 6; now: 5"):
+        trained(mixed, {"x": Shorter()}, [BackupAndRestore(tmp_path)])
+
+
 def test_another_model_than_that_of_the_backup_is_refused(tmp_path):
     with pytest.raises(Power):
         trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Break(2, 0)])
@@ -248,6 +392,54 @@ def test_what_a_callback_tells_must_be_plain_data(tmp_path):
 
     with pytest.raises(TypeError, match=r"state\['callbacks'\]\['Odd 1'\]\['file'\] must be plain data"):
         trained(mixed, DATA["arrays"](), [Odd(), BackupAndRestore(tmp_path)])
+
+
+def test_a_file_that_is_no_backup_is_refused(tmp_path):
+    np.savez(tmp_path / "training.npz", structure=np.frombuffer(b'{"epoch": -1, "step": 0}', "uint8"))
+    with pytest.raises(ValueError, match=r"none of a training, for what it has as epoch, total.* delete the folder"):
+        trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)])
+
+
+def test_a_training_has_one_backup(tmp_path):
+    with pytest.raises(ValueError, match=r"one BackupAndRestore.*'a' and 'b'"):
+        trained(mixed, ARRAYS, [BackupAndRestore("a"), BackupAndRestore("b")])
+
+
+def test_a_folder_that_is_a_file_is_refused_before_training(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot be written.*file"):
+        trained(mixed, ARRAYS, [BackupAndRestore(tmp_path / "file"), Break(0, 0)])
+
+
+def test_a_training_goes_on_where_the_disk_is_full(tmp_path):
+    whole, _ = trained(mixed, ARRAYS, [Break()])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # no file may grow beyond this
+    try:
+        with pytest.warns(UserWarning, match=r"no backup in .*The training goes on"):
+            filled, _ = trained(mixed, ARRAYS, [BackupAndRestore(tmp_path), Break()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for a, b in zip(filled, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_backup_is_there_until_the_last_callback_is_done(tmp_path):
+    class Fails(Callback):
+        def on_train_end(self, logs=None):
+            raise Power
+
+    with pytest.raises(Power):
+        trained(mixed, ARRAYS, [BackupAndRestore(tmp_path), Fails()])
+    _, history = trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)])
+    assert history.epoch == []
+
+
+def test_fit_says_that_a_training_has_come_to_its_end(tmp_path, capsys):
+    for _ in range(2):
+        assert not capsys.readouterr().out
+        trained(mixed, ARRAYS, [BackupAndRestore(tmp_path, delete_checkpoint=False)])
+    assert "has come to its end" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

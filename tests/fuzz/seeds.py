@@ -19,7 +19,7 @@ import numpy as np
 import cornu
 from cornu import layers
 from cornu.core import budget
-from cornu.saving import plain_npz, plain_pickle
+from cornu.saving import plain_npz, plain_pickle, plain_state
 from cornu.utils import archives
 
 _OLD = Path(__file__).parents[1] / "files" / "legacy_h5.zip"  # of Keras 1 and 2
@@ -167,6 +167,12 @@ def _npz(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _backup(folder: Path) -> dict[str, Path]:
+    state = {"epoch": 3, "values": [np.ones((4, 4), "float32"), np.arange(3)], "logs": {0: (1.5, None, b"ab")}}
+    plain_state.save(folder / "training.npz", plain_state.packed(state))
+    return {"": folder / "training.npz"}
+
+
 def _unpickle(path: Path, name: str) -> None:
     with budget.load(path.stat().st_size):
         plain_pickle.load(path.read_bytes(), path.name, encoding="bytes")
@@ -250,6 +256,7 @@ FORMATS = {
     "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _load_model, "h5"),
     "h5 of Keras 1, 2": Format(_old, _load_model, "h5"),
     "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
+    "backup": Format(_backup, lambda path, name: plain_state.load(path), "zip"),
     "npz": Format(_npz, lambda path, name: plain_npz.load(path, objects=True), "zip"),
     "pickle": Format(_pickle, _unpickle, "bytes"),
     "tar": Format(_tar, _unpack, "tar"),

@@ -65,7 +65,7 @@ class ArraySource:
         """The seed behind the orders."""
         return {"seed": self.seed}
 
-    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
+    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
         """Take the seed; the rest follows from the number of the epoch."""
         self.seed = place["seed"]
 

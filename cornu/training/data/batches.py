@@ -81,21 +81,18 @@ class Batches:
         """A first batch, for building a model; it is not lost for training."""
         return self._weighed(self.source.example())
 
-    def place(self, step: int) -> dict[str, Any]:
-        """What `resume` needs to go on behind that many steps of the epoch in another process: plain data."""
-        found = self.source.place() if self.source.seekable else self._places[step]
-        return found | {"exhausted": self.exhausted}
+    def place(self, step: int = 0) -> dict[str, Any]:
+        """What `resume` needs to go on behind that many steps of the epoch in another process: plain data.
 
-    def resume(self, place: dict[str, Any], epoch: int, step: int) -> None:
-        """Be where another training stood before a step of an epoch, when `place` was asked for.
-
-        Args:
-            place: the place then.
-            epoch: number of the epoch that comes next, or is under way.
-            step: number of steps of it that were done.
+        After step 0 is between two epochs.
         """
-        self.exhausted = place.get("exhausted", False)
-        self.source.resume(place, epoch, within_pass=step > 0 or self.steps is not None)
+        is_ahead = step > 0 and not self.source.seekable
+        return (self._places[step] if is_ahead else self.source.place()) | {"exhausted": self.exhausted}
+
+    def resume(self, place: dict[str, Any], step: int = 0) -> None:
+        """Be where another training stood behind that many steps of an epoch, when `place` was asked for."""
+        self.exhausted = place["exhausted"]
+        self.source.resume(place, within_pass=step > 0 or self.steps is not None)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple]:
         """The batches of epoch `number`, counted from 0 over the whole life of the training, from batch `start` on."""

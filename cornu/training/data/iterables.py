@@ -79,35 +79,34 @@ class IterableSource:
 
     def _open(self) -> None:
         """Start a pass."""
-        self._holder = self.data if state_of(self.data) is not None else None  # what tells a place in the data
-        self._start = state_of(self.data)
+        self._start = state_of(self.data)  # a state that was told, and how many batches were taken since
+        self._taken = 0
         self._iterator: Iterator = _started(self.data)
+        self._teller: Any = self._iterator if self._start is None else self.data
         if self._start is None:
             self._start = state_of(self._iterator)
         self._ahead: list = []
-        self._taken, self._is_fresh = 0, True
+        self._is_fresh, self._is_over, self._asks = True, False, False
 
     def place(self) -> dict[str, Any]:
-        """The state at the start of the pass, where the data tell one, and how many batches were taken since."""
-        return {"start": self._start, "taken": self._taken}
+        """A state that the data told, where they tell one, and how many batches were taken since."""
+        return {"start": self._start, "taken": self._taken, "fresh": self._is_fresh, "over": self._is_over}
 
-    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
-        """Be where another pass stood; what comes before is gone through."""
+    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
+        """Be where another pass stood; what comes before, as far as no state says it, is gone through."""
         self.restart()
-        if place["start"] is not None and self._holder is not None:
-            restored(self.data, place["start"])
-            self._iterator, self._ahead = _started(self.data), []
-        elif place["start"] is not None:
-            restored(self._iterator, place["start"])
+        if place["start"] is not None:
+            restored(self._teller, place["start"])
             self._ahead = []
-        if self.reads_iterator or within_pass:
-            if self.reads_iterator and place["start"] is None and place["taken"]:
-                say(
-                    f"{self.owner}: going through the {self.kind} again, for {place['taken']} batches, to where it was."
-                )
+            if self._teller is self.data:
+                self._iterator = _started(self.data)
+        if not self.repeats and place["start"] is None and place["taken"]:
+            say(f"{self.owner}: going through the {self.kind} again, for {place['taken']} batches, to where it was.")
+        if within_pass or not self.repeats:
             for _ in range(place["taken"]):
                 self.take()
-        self._is_fresh, self._taken = place["taken"] == 0, place["taken"]
+        self._start, self._taken = place["start"], place["taken"]
+        self._is_fresh = place["fresh"] or (place["over"] and self._teller is self.data)  # which began its next pass
 
     def _peek(self) -> tuple:
         if not self.has_next():
@@ -130,8 +129,16 @@ class IterableSource:
     def has_next(self) -> bool:
         """Whether this pass has another batch; it is taken ahead to find out."""
         if not self._ahead:
+            self._ask()
             self._ahead = list(islice(self._iterator, 1))
+            self._is_over = not self._ahead
         return bool(self._ahead)
+
+    def _ask(self) -> None:
+        """Take the state of an epoch's begin within a pass, so that no more than an epoch is gone through again."""
+        if self._asks and self._start is not None:
+            self._start, self._taken = state_of(self._teller), 0
+        self._asks = False
 
     def _unpack(self, item: Any) -> tuple:
         return unpack_batch(item, f"the {self.kind}", self.owner, lists_are_tuples=self._is_torch)
@@ -161,4 +168,9 @@ class IterableSource:
         """Iterables are told nothing."""
 
     def on_epoch_end(self) -> None:
-        """Iterables are told nothing."""
+        """Iterables are told nothing; what comes next counts from a state of its own."""
+        if (
+            self._is_over and self._start is not None and self._teller is self.data
+        ):  # it tells where the next pass begins
+            self._start, self._taken = state_of(self.data), 0
+        self._asks = not self._is_over

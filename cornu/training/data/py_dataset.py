@@ -171,6 +171,7 @@ class PyDatasetSource:
         self._example: tuple | None = None
         self._state: Any = None  # of the data set, before the epoch began
         self._in_epoch = False  # whether the data set was told of an epoch that has not ended
+        self._ended = 0  # of how many ends it was told
         if self.num_batches == 0:
             raise ValueError(f"{owner}: the data set is empty: {type(dataset).__name__} has 0 batches.")
 
@@ -210,19 +211,19 @@ class PyDatasetSource:
         return self._example
 
     def place(self) -> dict[str, Any]:
-        """The seed behind the orders, and the data set's own state before the epoch, where it tells one."""
-        return {"seed": self.seed, "state": self._state}
+        """The seed behind the orders, the epochs that ended, and the data set's own state outside of an epoch."""
+        state = self._state if self._in_epoch else state_of(self.dataset)
+        return {"seed": self.seed, "ended": self._ended, "state": state}
 
-    def resume(self, place: dict[str, Any], epoch: int, within_pass: bool) -> None:
-        """Put the data set where it was; one that tells no state sees the epochs before end and begin."""
+    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
+        """Put the data set where it was; one that tells no state sees the epochs before begin and end."""
         self.seed = place["seed"]
         if place["state"] is not None:
             restored(self.dataset, place["state"])
-            self._in_epoch = False
-            return
-        for _ in range(epoch):
-            self.on_epoch_end()
+            self._in_epoch, self._ended = False, place["ended"]
+        while self._ended < place["ended"]:
             self.on_epoch_begin()
+            self.on_epoch_end()
 
     def on_epoch_begin(self) -> None:
         """Tell the data set that an epoch begins, once."""
@@ -232,5 +233,5 @@ class PyDatasetSource:
 
     def on_epoch_end(self) -> None:
         """Tell the data set that an epoch has ended."""
-        self._in_epoch = False
+        self._in_epoch, self._ended = False, self._ended + 1
         self.dataset.on_epoch_end()

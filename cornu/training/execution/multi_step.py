@@ -127,7 +127,7 @@ class Runner:
         function: gives the compiled step: for one batch (False) or for a span of a chunk (True).
         under_way: runs it.
         metrics: the values of the metrics' variables from which they start.
-        start: how many steps were done before.
+        start: how many steps were done before, in all epochs.
         interval: after how many steps a call ends at the latest.
     """
 
