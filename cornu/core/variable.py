@@ -223,10 +223,12 @@ class Variable:
 # Both walk over the variables in C: no signal handler and no other thread gets a turn in between, so a reader sees one
 # whole state and a writer is never stopped half-way.
 
+_value_slot, _layout_slot = vars(Variable)["_value"], vars(Variable)["_layout"]
+
 
 def values_of(variables: Iterable[Variable]) -> list:
     """The variables' own values, all of the same moment."""
-    return list(map(Variable._value.__get__, variables))
+    return list(map(_value_slot.__get__, variables))
 
 
 def give_values(variables: Sequence[Variable], values: Sequence) -> None:
@@ -234,10 +236,10 @@ def give_values(variables: Sequence[Variable], values: Sequence) -> None:
 
     Every value that a variable has after its first one came through here.
     """
-    if any(map(Variable._layout.__get__, variables)):
+    if any(map(_layout_slot.__get__, variables)):
         values = list(map(_placed, variables, values))
     before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
-    deque(map(Variable._value.__set__, variables, values), maxlen=0)
+    deque(map(_value_slot.__set__, variables, values), maxlen=0)
     del before
 
 

@@ -107,7 +107,7 @@ class ImageLayer(Layer):
         batch, _ = self._as_batch(self._checked(data)["images"])
         return {"input_shape": batch.shape, **self._draw(batch.shape, seed, training)}
 
-    def _draw(self, shape: tuple, seed: object, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {}
 
     # ------------------------------------------------------------ doing it

@@ -139,7 +139,7 @@ class RandomPosterization(RandomValueLayer):
         fewest, most = self.factor
         self.factor = int(fewest), int(most)
 
-    def _draw(self, shape: tuple, seed: object, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         bits = random.randint((shape[0],), *self.factor, seed=self.generator if seed is None else seed)
         return {"shift_factor": (8 - bits).astype("uint8")}
 
@@ -178,7 +178,7 @@ class RandomInvert(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {"apply_inversion": self._chosen(shape[0], self.factor, seed)}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -215,7 +215,7 @@ class Solarization(RandomValueLayer):
         self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0, strict=True)
         self.threshold_factor = factor_range(threshold_factor, "threshold_factor", self, lowest=0, strict=True)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         one_each = (shape[0], 1, 1, 1)
         return {
             "additions": self._uniform(one_each, *self.addition_factor, seed) * self._span,

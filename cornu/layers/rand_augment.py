@@ -109,7 +109,7 @@ class RandAugment(_Choosing):
         self.num_ops = validate.non_negative_int(num_ops, "num_ops", self)
         self._layers = self._operations()
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chosen = random.randint((self.num_ops,), 0, len(self._layers), seed=source)
         return {"layer_idxes": chosen, "transforms": self._draw_steps(self.num_ops, shape, seed)}
@@ -188,7 +188,7 @@ class AugMix(_Choosing):
         self.all_ops = bool(all_ops)
         self._layers = self._operations(colours=self.all_ops)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chains, depth = self.num_chains, self.chain_depth
         shares = random.gamma((chains,), self.alpha, dtype="float32", seed=source)

@@ -53,7 +53,7 @@ class RandomContrast(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         low, high = self.factor
         return {"contrast_factor": 1 + self._uniform((shape[0], 1, 1, 1), -low, high, seed)}
 
@@ -92,7 +92,7 @@ class RandomBrightness(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {"rgb_delta": self._uniform((shape[0], 1, 1, 1), *self.factor, seed) * self._span}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -125,7 +125,7 @@ class RandomGrayscale(RandomImageLayer):
         factor_range(factor, "factor", self, lowest=0)
         self.factor = factor
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {"grayscale": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < self.factor}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -151,7 +151,7 @@ class RandomColorDegeneration(FactorLayer):
         y = cornu.layers.RandomColorDegeneration((0, 1), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {"factor": self._uniform((shape[0], 1, 1, 1), *self.factor, seed)}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -181,7 +181,7 @@ class RandomHue(FactorLayer):
 
     _lowest = 0.0
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         sign = self._signs((shape[0],), seed)
         return {"factor": sign * self._uniform((shape[0],), *self.factor, seed) * 0.5}
 
@@ -210,7 +210,7 @@ class RandomSaturation(FactorLayer):
         y = cornu.layers.RandomSaturation((0.4, 0.6), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         draw = self._uniform((shape[0],), *self.factor, seed)
         return {"factor": draw / (1 - draw + 1e-7)}
 
@@ -267,7 +267,7 @@ class RandomColorJitter(RandomValueLayer):
         common = {"value_range": self.value_range, "seed": self.generator, "dtype": self.dtype_policy}
         self._steps = [kind(factor, **common) for kind, factor in kinds.items() if factor is not None]
 
-    def _draw(self, shape: tuple, seed: object, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         drawn = {step.name: step._draw(shape, seed, training) for step in self._steps}
         source = self.generator if seed is None else seed
         return {"transforms": drawn, "order": random.shuffle(jnp.arange(len(self._steps)), seed=source)}

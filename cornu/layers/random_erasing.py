@@ -58,7 +58,7 @@ class RandomErasing(RandomValueLayer):
             )
         self.fill_value = fill_value
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         inside = window(shape, self._uniform((shape[0], 2), *self.scale, seed), lambda: self._unit(shape[0], seed))
         chosen = self._chosen(shape[0], self.factor, seed)
         return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._fill(shape, seed)}

@@ -57,7 +57,7 @@ class RandomPerspective(RandomAffine):
             raise ValueError(f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={scale!r}.")
         self.scale = scale
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         count, height, width, _ = shape
         right, bottom = width - 1.0, height - 1.0
         corners = jnp.asarray([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]], "float32")  # (x, y)
@@ -125,7 +125,7 @@ class RandomElasticTransform(RandomValueLayer):
         """How far pixels move and how smoothly, in pixels, at a strength of `factor`."""
         return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         count, height, width, _ = shape
         source = self.generator if seed is None else seed
         return {
@@ -142,7 +142,7 @@ class RandomElasticTransform(RandomValueLayer):
         bent = self._bent(masks, drawn, "nearest", 0)
         return jnp.where(each(drawn["apply_transform"], masks), bent, masks)
 
-    def _bent(self, images: jax.Array, drawn: Drawn, interpolation: str, fill_value: object) -> jax.Array:
+    def _bent(self, images: jax.Array, drawn: Drawn, interpolation: str, fill_value: float) -> jax.Array:
         height, width = drawn["input_shape"][1:3]
         far, smooth = self.get_elastic_transform_params(height, width, drawn["distortion_factor"])
         shift = far * smoothed(drawn["noise"], jnp.maximum(smooth, 1e-3))

@@ -181,7 +181,7 @@ class CenterCrop(_Crop, ImageLayer):
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)
 
-    def _draw(self, shape: tuple, seed: object, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         if not self._fits(shape):
             return {}
         return {"top": (shape[1] - self.height) // 2, "left": (shape[2] - self.width) // 2}
@@ -224,7 +224,7 @@ class RandomCrop(_Crop, RandomImageLayer):
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)
 
-    def _draw(self, shape: tuple, seed: Any, training: bool) -> Drawn:
+    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         if not self._fits(shape):
             return {}
         free = {"top": shape[1] - self.height, "left": shape[2] - self.width}

@@ -139,7 +139,7 @@ def soft_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
 
 
 @op
-def threshold(x: Tensor, threshold, default_value) -> jax.Array:
+def threshold(x: Tensor, threshold: float, default_value: float) -> jax.Array:
     """`x` where it is above `threshold`, else `default_value`."""
     x = floating(x)
     return jnp.where(x > threshold, x, jnp.full_like(x, default_value))
@@ -205,5 +205,5 @@ def sparsemax(x: Tensor, axis: int = -1) -> jax.Array:
     return jnp.moveaxis(jnp.maximum(x - excess, 0), -1, axis)
 
 
-def _axes(axis):
+def _axes(axis: Axes) -> Axes:
     return tuple(axis) if isinstance(axis, list) else axis

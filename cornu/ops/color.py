@@ -1,5 +1,6 @@
 """Conversions between colour spaces."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,7 +10,7 @@ from cornu.core.operation import Tensor, op
 _LUMA = np.array([0.2989, 0.5870, 0.1140])  # how bright red, green and blue look (ITU-R BT.601)
 
 
-def _channel_axis(images, data_format, name):
+def _channel_axis(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, int]:
     images = jnp.asarray(images)
     if images.ndim not in (3, 4):
         raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
@@ -19,20 +20,20 @@ def _channel_axis(images, data_format, name):
     return images, axis
 
 
-def _floating_channels(images, data_format, name):
+def _floating_channels(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, int]:
     images, axis = _channel_axis(images, data_format, name)
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(f"{name}: images must be floats from 0 to 1. Received: images.dtype={images.dtype}.")
     return images, axis
 
 
-def _wrapped(turns):
+def _wrapped(turns: Tensor) -> jax.Array:
     """What is left of a number of turns without the whole ones; `%` on floats is many times as slow on a CPU."""
     return turns - jnp.floor(turns)
 
 
 @op(class_name="RGBToGrayscale")
-def rgb_to_grayscale(images: Tensor, data_format=None):
+def rgb_to_grayscale(images: Tensor, data_format: str | None = None) -> jax.Array:
     """Brightness of colour images, `0.2989 R + 0.587 G + 0.114 B`.
 
     Args:
@@ -53,7 +54,7 @@ def rgb_to_grayscale(images: Tensor, data_format=None):
 
 
 @op(class_name="RGBToHSV")
-def rgb_to_hsv(images: Tensor, data_format=None):
+def rgb_to_hsv(images: Tensor, data_format: str | None = None) -> jax.Array:
     """Red, green, blue as hue, saturation, value, all from 0 to 1.
 
     Args:
@@ -76,13 +77,13 @@ def rgb_to_hsv(images: Tensor, data_format=None):
 
 
 @op(class_name="HSVToRGB")
-def hsv_to_rgb(images: Tensor, data_format=None):
+def hsv_to_rgb(images: Tensor, data_format: str | None = None) -> jax.Array:
     """Hue, saturation, value (all from 0 to 1) as red, green, blue: the inverse of `rgb_to_hsv`."""
     images, axis = _floating_channels(images, data_format, "hsv_to_rgb")
     hue, saturation, value = jnp.moveaxis(images, axis, 0)
     turn = hue * 6
 
-    def channel(offset):  # piecewise linear in the hue: how far this primary is from its own sixth
+    def channel(offset: int) -> jax.Array:  # piecewise linear in the hue: how far this primary is from its own sixth
         k = 6 * _wrapped((offset + turn) / 6)
         return value - value * saturation * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
 

@@ -63,13 +63,13 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterat
         print(cornu.ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0))  # 12
     """
 
-    def as_tuple(values):
+    def as_tuple(values: Nested) -> tuple[Any, ...]:
         return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
-    def proceed(state):
+    def proceed(state: tuple[Any, ...]) -> jax.Array:
         return (True if maximum_iterations is None else state[0] < maximum_iterations) & cond(*state[1])
 
-    def advance(state):
+    def advance(state: tuple[Any, ...]) -> tuple[Any, ...]:
         return state[0] + 1, as_tuple(body(*state[1]))
 
     _, result = lax.while_loop(proceed, advance, (jnp.int32(0), as_tuple(loop_vars)))
@@ -162,7 +162,7 @@ def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = No
     run = jnp.vectorize(pyfunc, excluded=frozenset(excluded or ()), signature=signature)
 
     @op
-    def vectorized(*arguments: Tensor):
+    def vectorized(*arguments: Tensor) -> Tensor:
         return run(*arguments)
 
     return vectorized

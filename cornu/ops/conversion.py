@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cornu.core import border
 from cornu.core.dtypes import standardize_dtype, storage_dtype
@@ -54,7 +55,9 @@ def copy(x: Tensor) -> jax.Array:
     return jnp.array(x, copy=True)
 
 
-def convert_to_tensor(x, dtype: DTypeLike | None = None, sparse: bool | None = None, ragged: bool | None = None):
+def convert_to_tensor(
+    x: Tensor, dtype: DTypeLike | None = None, sparse: bool | None = None, ragged: bool | None = None
+) -> Tensor:
     """An array, number, nested list or Variable as a tensor.
 
     Args:
@@ -80,7 +83,7 @@ def convert_to_tensor(x, dtype: DTypeLike | None = None, sparse: bool | None = N
     return jnp.array(x if type(x) in border.AS_THEY_ARE else border.to_numpy(x), target)
 
 
-def convert_to_numpy(x):
+def convert_to_numpy(x: Tensor) -> np.ndarray:
     """A tensor as a NumPy array of your own, which may be written to."""
     if isinstance(x, KerasTensor):
         raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
@@ -93,41 +96,41 @@ def array(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
     return jnp.asarray(x, dtype=None if dtype is None else storage_dtype(dtype))
 
 
-def is_tensor(x) -> bool:
+def is_tensor(x: object) -> bool:
     """Whether `x` is a tensor with values: symbolic tensors, NumPy arrays, numbers and lists are not."""
     return isinstance(x, jax.Array)
 
 
-def dtype(x) -> str:
+def dtype(x: Tensor) -> str:
     """The name of the type of `x`."""
     return standardize_dtype(_described(x).dtype)
 
 
-def shape(x) -> tuple:
+def shape(x: Tensor) -> tuple:
     """The shape of `x`, with None where a symbolic tensor leaves a size open."""
     return tuple(_described(x).shape)
 
 
-def ndim(x) -> int:
+def ndim(x: Tensor) -> int:
     """The number of axes of `x`."""
     return len(shape(x))
 
 
-def size(x) -> Any:
+def size(x: Tensor) -> Any:
     """The number of elements of `x`; a symbolic scalar where a symbolic tensor leaves a size open."""
     sizes = shape(x)
     return _open_size(x) if None in sizes else math.prod(sizes)
 
 
 @op(spec=lambda x: KerasTensor((), "int32"))
-def _open_size(x: Tensor):
+def _open_size(x: Tensor) -> jax.Array:
     return jnp.asarray(math.prod(x.shape), "int32")
 
 
-def _described(x):
+def _described(x: Tensor) -> Tensor:
     return x if hasattr(x, "shape") and hasattr(x, "dtype") else jnp.asarray(x)
 
 
-def _limits(kind):
+def _limits(kind: DTypeLike) -> tuple[Any, Any]:
     info = jnp.iinfo(kind) if jnp.issubdtype(kind, jnp.integer) else jnp.finfo(kind)
     return info.min, info.max

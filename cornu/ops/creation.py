@@ -65,7 +65,9 @@ def full_like(x: Tensor, fill_value: Tensor, dtype: DTypeLike | None = None) -> 
 
 
 @filtered
-def arange(start, stop=None, step=None, dtype: DTypeLike | None = None) -> jax.Array:
+def arange(
+    start: Tensor | None, stop: Tensor | None = None, step: Tensor | None = None, dtype: DTypeLike | None = None
+) -> jax.Array:
     """Numbers from `start` up to, but not including, `stop`, at a distance of `step`.
 
     With one argument the range starts at 0. The type is that of the arguments, unless `dtype` says another.
@@ -94,7 +96,7 @@ def linspace(
     retstep: bool = False,
     dtype: DTypeLike | None = None,
     axis: int = 0,
-):
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """`num` numbers from `start` to `stop` at equal distances.
 
     Args:
@@ -151,7 +153,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
 
 
 @filtered
-def identity(n, dtype: DTypeLike | None = None) -> jax.Array:
+def identity(n: int, dtype: DTypeLike | None = None) -> jax.Array:
     """The square matrix of `n` rows with ones on the main diagonal."""
     return jnp.eye(n, dtype=storage_dtype(dtype))
 
@@ -172,34 +174,34 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> jax.Arr
 
 
 @filtered
-def bartlett(x) -> jax.Array:
+def bartlett(x: int) -> jax.Array:
     """The triangular window of `x` points."""
     return jnp.asarray(np.bartlett(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def blackman(x) -> jax.Array:
+def blackman(x: int) -> jax.Array:
     """Blackman's window of `x` points."""
     return jnp.asarray(np.blackman(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def hamming(x) -> jax.Array:
+def hamming(x: int) -> jax.Array:
     """Hamming's window of `x` points."""
     return jnp.asarray(np.hamming(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def hanning(x) -> jax.Array:
+def hanning(x: int) -> jax.Array:
     """Hann's window of `x` points."""
     return jnp.asarray(np.hanning(int(x)), dtype=storage_dtype())
 
 
 @filtered
-def kaiser(x, beta: float) -> jax.Array:
+def kaiser(x: int, beta: float) -> jax.Array:
     """Kaiser's window of `x` points with the shape parameter `beta`."""
     return jnp.asarray(np.kaiser(int(x), float(beta)), dtype=storage_dtype())
 
 
-def _optional(dtype):
+def _optional(dtype: DTypeLike | None) -> str | None:
     return None if dtype is None else storage_dtype(dtype)

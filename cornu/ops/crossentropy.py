@@ -85,22 +85,22 @@ def sparse_categorical_crossentropy(
     return -jnp.sum(hot * _log_probabilities(output, from_logits, axis), axis=axis)
 
 
-def _inside(probability):
+def _inside(probability: Tensor) -> jax.Array:
     margin = settings.epsilon()
     return jnp.clip(probability, margin, 1 - margin)
 
 
-def _log_probabilities(output, from_logits, axis):
+def _log_probabilities(output: Tensor, from_logits: bool, axis: int) -> jax.Array:
     if from_logits:
         return jax.nn.log_softmax(output, axis=axis)
     return jnp.log(_inside(output / jnp.sum(output, axis=axis, keepdims=True)))
 
 
-def _differ(a, b):
+def _differ(a: object, b: object) -> bool:
     return isinstance(a, int) and isinstance(b, int) and a != b
 
 
-def _same_shape(name, target, output):
+def _same_shape(name: str, target: Tensor, output: Tensor) -> None:
     if target.ndim < 1 and name != "binary_crossentropy":
         raise ValueError(f"{name}: target and output must have at least one axis.")
     if target.ndim != output.ndim or any(_differ(a, b) for a, b in zip(target.shape, output.shape, strict=True)):

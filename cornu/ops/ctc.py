@@ -4,6 +4,9 @@ A network gives each time step scores of the classes, one of which (`mask_index`
 labelling is read off by joining equal neighbours and dropping blanks, so many paths spell the same labels.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -45,7 +48,7 @@ def ctc_loss(
     logs = jax.nn.log_softmax(output, axis=-1)
     emitted = jnp.take_along_axis(logs, path[:, None, :], axis=2)  # (batch, time, path)
 
-    def step(alpha, now):
+    def step(alpha: Tensor, now: Tensor) -> tuple[Any, None]:
         emit, time = now
         skipped = jnp.where(may_skip, _shifted(alpha, 2, _NEVER), _NEVER)
         moved = jnp.logaddexp(jnp.logaddexp(alpha, _shifted(alpha, 1, _NEVER)), skipped) + emit
@@ -69,7 +72,7 @@ def ctc_decode(
     top_paths: int = 1,
     merge_repeated: bool = True,
     mask_index: int = 0,
-):
+) -> tuple[jax.Array, jax.Array]:
     """The likeliest labels behind the predictions of a network trained with `ctc_loss`.
 
     Args:
@@ -105,11 +108,11 @@ def ctc_decode(
     return jnp.moveaxis(labels, 0, 1), scores
 
 
-def _shifted(x, places, fill):
+def _shifted(x: Tensor, places: int, fill: float) -> jax.Array:
     return jnp.pad(x, ((0, 0), (places, 0)), constant_values=fill)[:, :-places]
 
 
-def _greedy(inputs, lengths, merge_repeated, blank):
+def _greedy(inputs: Tensor, lengths: Tensor, merge_repeated: bool, blank: int) -> tuple[jax.Array, jax.Array]:
     steps = inputs.shape[1]
     valid = jnp.arange(steps, dtype="int32")[None, :] < lengths[:, None]
     best = jnp.argmax(inputs, axis=-1).astype("int32")  # (batch, time)
@@ -122,7 +125,7 @@ def _greedy(inputs, lengths, merge_repeated, blank):
     return labels[None], score.astype(inputs.dtype)
 
 
-def _beam_search(logits, length, width, top_paths, blank):
+def _beam_search(logits: Tensor, length: Tensor, width: int, top_paths: int, blank: int) -> tuple[jax.Array, jax.Array]:
     """Prefix beam search over one sequence, `(time, classes)` -> labels `(top_paths, time)` and their scores.
 
     Each beam is a labelling with two log-probabilities: of the paths that spell it and end in a blank, and of those
@@ -137,7 +140,7 @@ def _beam_search(logits, length, width, top_paths, blank):
         jnp.full((width,), _NEVER, "float32"),  # ends in its last label
     )
 
-    def step(beams, now):
+    def step(beams: Sequence[Tensor], now: Tensor) -> tuple[Any, None]:
         log, time = now
         candidates = _merged(*_candidates(beams, log, blank))
         best = lax.top_k(jnp.logaddexp(candidates[2], candidates[3]), width)[1]
@@ -149,7 +152,7 @@ def _beam_search(logits, length, width, top_paths, blank):
     return labels[best], scores
 
 
-def _candidates(beams, log, blank):
+def _candidates(beams: Sequence[Tensor], log: Tensor, blank: int) -> tuple[jax.Array, ...]:
     """All continuations of the beams by one step, flat: the beams themselves, then each with each class appended."""
     labels, counts, at_blank, at_label = beams
     width, steps = labels.shape
@@ -171,14 +174,14 @@ def _candidates(beams, log, blank):
     )
 
 
-def _merged(labels, counts, at_blank, at_label):
+def _merged(labels: Tensor, counts: Tensor, at_blank: Tensor, at_label: Tensor) -> tuple[jax.Array, ...]:
     """Candidates that spell the same labels joined into the first of them."""
     order = jnp.lexsort((*labels.T[::-1], counts))
     labels, counts, at_blank, at_label = (x[order] for x in (labels, counts, at_blank, at_label))
     new = jnp.any(labels[1:] != labels[:-1], axis=1) | (counts[1:] != counts[:-1])
     group = jnp.concatenate([jnp.zeros((1,), "int32"), jnp.cumsum(new, dtype="int32")])
 
-    def joined(x):
+    def joined(x: Tensor) -> jax.Array:
         peak = jax.ops.segment_max(x, group, x.shape[0], indices_are_sorted=True)
         total = jax.ops.segment_sum(jnp.exp(x - peak[group]), group, x.shape[0], indices_are_sorted=True)
         value = (peak + jnp.log(total))[group]

@@ -14,20 +14,20 @@ from cornu.core.dtypes import standardize_dtype
 from cornu.core.operation import Tensor, op
 
 
-def floating(x):
+def floating(x: Tensor) -> jax.Array:
     """`x` as an array of floats: integers and booleans take the default float type."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
 
 
-def floats(*tensors):
+def floats(*tensors: Tensor) -> list[jax.Array]:
     """Tensors in the float type that they make together: whole numbers take that of the others, else the default."""
     together = jnp.result_type(*tensors)
     kind = together if jnp.issubdtype(together, jnp.inexact) else settings.floatx()
     return [jnp.asarray(x, kind) for x in tensors]
 
 
-def strong(x):
+def strong(x: Tensor) -> jax.Array:
     """`x` as an array; a Python number takes its own type, whatever stands beside it."""
     return jnp.asarray(x, standardize_dtype(type(x)) if isinstance(x, (bool, int, float)) else None)
 

@@ -36,7 +36,7 @@ def multi_hot(
     axis: int = -1,
     dtype: DTypeLike | None = None,
     sparse: bool = False,
-    **kwargs,
+    **kwargs: int,
 ) -> jax.Array:
     """One vector for each set of class indices: 1 at every index that occurs, 0 elsewhere.
 
@@ -65,6 +65,6 @@ def multi_hot(
     return jnp.moveaxis(hot, -1, axis)
 
 
-def _dense(name, sparse):
+def _dense(name: str, sparse: bool) -> None:
     if sparse:
         raise ValueError(f"{name}: sparse must be False, since JAX arrays are dense. Received: sparse=True.")

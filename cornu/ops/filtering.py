@@ -1,7 +1,10 @@
 """Images under small windows: patches, blurs, edges and the structural similarity built on a blur."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -9,11 +12,19 @@ from jax import lax
 from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Sizes
 from cornu.ops.elementwise import floating
 
 
 @op
-def extract_patches(images: Tensor, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def extract_patches(
+    images: Tensor,
+    size: Sizes,
+    strides: Sizes | None = None,
+    dilation_rate: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
     """The patches of images, each flattened into channels.
 
     Args:
@@ -35,30 +46,46 @@ def extract_patches(images: Tensor, size, strides=None, dilation_rate=1, padding
 
 
 @op(class_name="ExtractPatches")
-def extract_patches_3d(volumes: Tensor, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def extract_patches_3d(
+    volumes: Tensor,
+    size: Sizes,
+    strides: Sizes | None = None,
+    dilation_rate: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
     """`extract_patches` for volumes of shape `(batch, depth, height, width, channels)`."""
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
 
 
-def keeping_integers(move, x, *args):
+def keeping_integers(move: Callable[..., Any], x: Tensor, *args: Any) -> jax.Array:
     """`move` a tensor's elements about in a type that windows work in, and give them back in their own."""
     x = jnp.asarray(x)
     wide = x if x.dtype.itemsize == 4 or jnp.issubdtype(x.dtype, jnp.floating) else x.astype("int32")
     return move(wide, *args).astype(x.dtype)
 
 
-def windows(x, *args, **kwargs):
+def windows(x: Tensor, *args: Any, **kwargs: Any) -> jax.Array:
     """The pixels under each place of a window, as channels; of no images none, where JAX divides by their number."""
     if x.shape[0] == 0:
         return lax.conv_general_dilated_patches(jnp.zeros((1, *x.shape[1:]), x.dtype), *args, **kwargs)[:0]
     return lax.conv_general_dilated_patches(x, *args, **kwargs)
 
 
-def _patches(images, *args):
+def _patches(images: Tensor, *args: Any) -> jax.Array:
     return keeping_integers(_moved_patches, images, *args)
 
 
-def _moved_patches(images, rank, size, strides, dilation_rate, padding, data_format, name):
+def _moved_patches(
+    images: Tensor,
+    rank: int,
+    size: Sizes,
+    strides: Sizes | None,
+    dilation_rate: Sizes,
+    padding: str,
+    data_format: str | None,
+    name: str,
+) -> jax.Array:
     size = validate.int_tuple(size, rank, "size", name)
     strides = size if strides is None else validate.int_tuple(strides, rank, "strides", name)
     dilation = validate.int_tuple(dilation_rate, rank, "dilation_rate", name)
@@ -77,7 +104,7 @@ def _moved_patches(images, rank, size, strides, dilation_rate, padding, data_for
     return patches if images.ndim == rank + 2 else patches[0]
 
 
-def _each_channel(images, kernels, padding):
+def _each_channel(images: Tensor, kernels: np.ndarray, padding: str) -> jax.Array:
     """Correlate every channel of `(batch, height, width, channels)` with each kernel `(height, width, n)`."""
     n, h, w, c = images.shape
     flat = jnp.moveaxis(images, -1, 1).reshape(n * c, h, w, 1)
@@ -86,13 +113,13 @@ def _each_channel(images, kernels, padding):
     return jnp.moveaxis(result.reshape(n, c, *result.shape[1:]), 1, 3)  # (batch, height, width, channels, n)
 
 
-def _gaussian(size, sigma):
+def _gaussian(size: int, sigma: float) -> np.ndarray:
     place = np.arange(size) - (size - 1) / 2
     weights = np.exp(-0.5 * np.square(place / sigma))
     return weights / weights.sum()
 
 
-def _as_batch(images, data_format, name):
+def _as_batch(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, bool, bool]:
     images = floating(images)
     if images.ndim not in (3, 4):
         raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
@@ -101,13 +128,18 @@ def _as_batch(images, data_format, name):
     return (batch if last else jnp.moveaxis(batch, 1, -1)), last, images.ndim == 4
 
 
-def _restored(batch, last, batched, channels=-1):
+def _restored(batch: Tensor, last: bool, batched: bool, channels: int = -1) -> jax.Array:
     batch = batch if last else jnp.moveaxis(batch, channels, 1)
     return batch if batched else batch[0]
 
 
 @op
-def gaussian_blur(images: Tensor, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+def gaussian_blur(
+    images: Tensor,
+    kernel_size: Sizes = (3, 3),
+    sigma: float | Sequence[float] = (1.0, 1.0),
+    data_format: str | None = None,
+) -> jax.Array:
     """Every pixel replaced by an average of its surroundings with Gaussian weights.
 
     Args:
@@ -132,7 +164,7 @@ _SOBEL = np.array([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]])
 
 
 @op
-def sobel_edges(images: Tensor, data_format=None):
+def sobel_edges(images: Tensor, data_format: str | None = None) -> jax.Array:
     """How fast the brightness changes downwards and to the right, by Sobel's filters.
 
     Args:
@@ -151,13 +183,13 @@ def sobel_edges(images: Tensor, data_format=None):
 def ssim(
     image1: Tensor,
     image2: Tensor,
-    max_val=1.0,
-    filter_size=11,
-    filter_sigma=1.5,
-    k1=0.01,
-    k2=0.03,
-    data_format=None,
-):
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: str | None = None,
+) -> jax.Array:
     """Structural similarity of images: means, variances and covariances in small windows compared (Wang et al., 2004).
 
     Args:
@@ -178,7 +210,7 @@ def ssim(
     weights = _gaussian(filter_size, filter_sigma)
     kernel = np.outer(weights, weights)[..., None]
 
-    def local(x):
+    def local(x: Tensor) -> jax.Array:
         return _each_channel(x, kernel, "VALID")[..., 0]
 
     mean1, mean2 = local(one), local(two)

@@ -14,7 +14,7 @@ from cornu.core.typing import ShapeLike
 
 
 @op
-def get_item(x: Tensor, key) -> jax.Array:
+def get_item(x: Tensor, key: Any) -> jax.Array:
     """`x[key]`."""
     return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
 
@@ -38,15 +38,15 @@ def take_along_axis(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.
     return jnp.take_along_axis(x, jnp.asarray(indices), axis=axis)
 
 
-def _nonzero_spec(x):
+def _nonzero_spec(x: Tensor) -> tuple[KerasTensor, ...]:
     return tuple(KerasTensor((None,), dtype="int32") for _ in x.shape)
 
 
-def _where(condition, x1=None, x2=None):
+def _where(condition: Tensor, x1: Tensor = None, x2: Tensor = None) -> jax.Array:
     return jnp.where(condition, x1, x2)
 
 
-def _where_spec(condition, x1=None, x2=None):
+def _where_spec(condition: Tensor, x1: Tensor = None, x2: Tensor = None) -> Any:
     return _nonzero_spec(condition) if x1 is None else output_spec(_where, condition, x1, x2)
 
 
@@ -149,7 +149,7 @@ def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
 
 
 @op
-def top_k(x: Tensor, k: int, sorted: bool = True):
+def top_k(x: Tensor, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]:
     """The `k` largest elements along the last axis, and their indices.
 
     With `sorted` they come in falling order, else in the order in which they stand in `x`.
@@ -216,21 +216,21 @@ def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = Fal
 
 
 @op
-def unravel_index(indices: Tensor, shape: ShapeLike):
+def unravel_index(indices: Tensor, shape: ShapeLike) -> tuple[jax.Array, ...]:
     """Indices into the flat array as indices into an array of `shape`, one tensor an axis."""
     return jnp.unravel_index(jnp.asarray(indices), tuple(shape))
 
 
 def _unique_spec(
-    x,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
-    fill_value=None,
-):
+    x: Tensor,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Tensor = None,
+) -> KerasTensor | tuple[KerasTensor, ...]:
     kept = (size,) if axis is None else tuple(size if i == axis % x.ndim else n for i, n in enumerate(x.shape))
     along = (None,) if axis is None else (x.shape[axis],)
     outputs = [KerasTensor(kept, x.dtype)]
@@ -249,7 +249,7 @@ def unique(
     return_counts: bool = False,
     axis: int | None = None,
     size: int | None = None,
-    fill_value=None,
+    fill_value: float | None = None,
 ) -> Any:
     """The distinct elements.
 
@@ -279,7 +279,7 @@ def unique(
     )
 
 
-def _places(name, indices):
+def _places(name: str, indices: Tensor) -> tuple[jax.Array, ...]:
     if jnp.ndim(indices) < 1:
         raise ValueError(f"{name}: indices must have the shape (n, k). Received: indices.shape=().")
     """Indices in rows, `(n, k)`, as `k` arrays for `x.at[...]`."""

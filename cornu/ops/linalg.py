@@ -1,6 +1,7 @@
 """Linear algebra on matrices in the last two axes; leading axes are a batch."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -83,14 +84,14 @@ def logdet(x: Tensor) -> jax.Array:
 
 
 @op
-def eig(x: Tensor):
+def eig(x: Tensor) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; on the CPU only."""
     values, vectors = jnp.linalg.eig(_square("eig", x))
     return values, vectors
 
 
 @op
-def eigh(x: Tensor):
+def eigh(x: Tensor) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues, rising, and eigenvectors (in columns) of a symmetric or Hermitian matrix."""
     values, vectors = jnp.linalg.eigh(_square("eigh", x))
     return values, vectors
@@ -150,14 +151,16 @@ def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
 
 
 @op(class_name="SVD")
-def svd(x: Tensor, full_matrices: bool = True, compute_uv: bool = True):
+def svd(
+    x: Tensor, full_matrices: bool = True, compute_uv: bool = True
+) -> jax.Array | tuple[jax.Array, jax.Array, jax.Array]:
     """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or `s` alone without `compute_uv`."""
     result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
     return tuple(result) if compute_uv else result
 
 
 @op
-def lu_factor(x: Tensor):
+def lu_factor(x: Tensor) -> tuple[jax.Array, jax.Array]:
     """The LU decomposition with pivots: both triangles in one matrix, and the row exchanges."""
     lu, pivots = scipy_linalg.lu_factor(_matrix("lu_factor", x))
     return lu, pivots
@@ -195,7 +198,7 @@ def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
-def jvp(fun, primals, tangents, has_aux: bool = False) -> tuple:
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple:
     """The value of `fun` at `primals`, and its derivative in the direction `tangents`.
 
     Args:
@@ -210,7 +213,7 @@ def jvp(fun, primals, tangents, has_aux: bool = False) -> tuple:
         print(value, slope)  # 9.0 6.0
     """
 
-    def run(primals, tangents):
+    def run(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)
 
     if any_symbolic((primals, tangents)):
@@ -218,14 +221,14 @@ def jvp(fun, primals, tangents, has_aux: bool = False) -> tuple:
     return run([floating(p) for p in primals], [floating(t) for t in tangents])
 
 
-def _matrix(name, x):
+def _matrix(name: str, x: Tensor) -> jax.Array:
     x = floating(x)
     if x.ndim < 2:
         raise ValueError(f"{name}: a matrix must have at least 2 axes. Received: x.shape={x.shape}.")
     return x
 
 
-def _square(name, x):
+def _square(name: str, x: Tensor) -> jax.Array:
     x = _matrix(name, x)
     if x.shape[-1] != x.shape[-2]:
         raise ValueError(f"{name}: the last two axes must have the same size. Received: x.shape={x.shape}.")

@@ -8,7 +8,7 @@ from cornu.ops.elementwise import floating, floats
 
 
 @op(class_name="PSNR")
-def psnr(x1: Tensor, x2: Tensor, max_val) -> jax.Array:
+def psnr(x1: Tensor, x2: Tensor, max_val: float) -> jax.Array:
     """Peak signal-to-noise ratio in decibels, `20 log10(max_val) - 10 log10(mean((x1 - x2)²))`."""
     x1, x2 = floats(x1, x2)
     if x1.shape != x2.shape:

@@ -14,7 +14,7 @@ from cornu.ops.elementwise import floating
 
 
 @op
-def moments(x: Tensor, axes, keepdims: bool = False, synchronized: bool = False):
+def moments(x: Tensor, axes: Axes, keepdims: bool = False, synchronized: bool = False) -> tuple[jax.Array, jax.Array]:
     """Mean and variance over `axes`.
 
     Args:
@@ -53,7 +53,7 @@ def batch_normalization(
     """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors that lie along `axis`."""
     x = floating(x)
 
-    def along(vector):
+    def along(vector: Tensor) -> jax.Array:
         return jnp.reshape(vector, tuple(x.shape[axis] if i == axis % x.ndim else 1 for i in range(x.ndim)))
 
     factor = lax.rsqrt(along(variance) + epsilon)
@@ -122,7 +122,9 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
     return x / jnp.maximum(norm, epsilon)
 
 
-def _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling):
+def _layer_normalization(
+    x: Tensor, gamma: Tensor, beta: Tensor, axis: Axes, epsilon: float | None, rms_scaling: bool
+) -> jax.Array:
     x = floating(x)
     epsilon = settings.epsilon() if epsilon is None else epsilon
     wide = x.astype("float32") if x.dtype.itemsize == 2 else x
@@ -137,7 +139,7 @@ def _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling):
     return (wide if beta is None else wide + _beside(beta, x, axes)).astype(x.dtype)
 
 
-def _beside(weights, x, axes):
+def _beside(weights: Tensor, x: Tensor, axes: Sequence[int]) -> jax.Array:
     """`weights`, which lie along `axes`, shaped to be multiplied with `x`."""
     chosen = {a % x.ndim for a in axes}
     return jnp.reshape(weights, tuple(n if i in chosen else 1 for i, n in enumerate(x.shape)))

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +14,13 @@ from cornu.ops.elementwise import floating
 from cornu.ops.filtering import keeping_integers, windows
 
 
-def _pair(value, name, owner, minimum=1):
+def _pair(value: Sizes, name: str, owner: str, minimum: int = 1) -> tuple[int, ...]:
     return validate.int_tuple(value, 2, name, owner, minimum=minimum)
 
 
-def _columns(x, kernel_size, dilation, padding, stride):
+def _columns(
+    x: Tensor, kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
+) -> jax.Array:
     pads = [(p, p) for p in padding]
     patches = windows(x, kernel_size, stride, pads, rhs_dilation=dilation)
     return patches.reshape(*patches.shape[:2], math.prod(patches.shape[2:]))  # (batch, channels * kernel, places)
@@ -77,7 +80,7 @@ def fold(
         )
     channels = x.shape[1] // math.prod(kernel)
 
-    def back(columns):  # one image: (channels * kernel, blocks) -> (channels, height, width)
+    def back(columns: Tensor) -> jax.Array:  # one image: (channels * kernel, blocks) -> (channels, height, width)
         image = jax.ShapeDtypeStruct((1, channels, *size), x.dtype)
         transpose = jax.linear_transpose(lambda i: _columns(i, kernel, apart, border, step), image)
         return transpose(columns[None])[0][0]
@@ -131,7 +134,7 @@ def space_to_depth(x: Tensor, block_size: int, data_format: str = "channels_last
     return x.reshape(n, h // b, w // b, b * b * c)
 
 
-def _blocks(name, x, block_size, data_format):
+def _blocks(name: str, x: Tensor, block_size: int, data_format: str | None) -> tuple[jax.Array, int, bool]:
     x = jnp.asarray(x)
     block_size = validate.positive_int(block_size, "block_size", name)
     if x.ndim != 4 or block_size < 2:
@@ -142,7 +145,7 @@ def _blocks(name, x, block_size, data_format):
     return x, block_size, validate.data_format(data_format, name) == "channels_last"
 
 
-def _check_multiple(name, what, size, divisor):
+def _check_multiple(name: str, what: str, size: int, divisor: int) -> None:
     if size % divisor:
         raise ValueError(f"{name}: {what} must be a multiple of {divisor}. Received: {size}.")
 
@@ -151,7 +154,7 @@ def _check_multiple(name, what, size, divisor):
 
 
 @op
-def rearrange(tensor: Tensor, pattern: str, **axes_lengths) -> jax.Array:
+def rearrange(tensor: Tensor, pattern: str, **axes_lengths: int) -> jax.Array:
     """Reshape and transpose by names of axes.
 
     Args:
@@ -175,7 +178,7 @@ def rearrange(tensor: Tensor, pattern: str, **axes_lengths) -> jax.Array:
     return x.reshape([math.prod([sizes[n] for n in group]) for group in after])
 
 
-def _sides(pattern, rank):
+def _sides(pattern: str, rank: int) -> tuple[list[list[str]], list[list[str]]]:
     """`"b (h w) ... -> ..."` as two lists of groups of names, an ellipsis spelled out."""
     sides = [re.findall(r"\([^()]*\)|\S+", side) for side in pattern.split("->")]
     if len(sides) != 2:
@@ -183,7 +186,7 @@ def _sides(pattern, rank):
     extra = rank - sum(token != "..." for token in sides[0])
     ellipsis = [f"...{i}" for i in range(extra)]
 
-    def groups(tokens):
+    def groups(tokens: list[str]) -> list[list[str]]:
         spelled: list[list[str]] = []
         for token in tokens:
             names = [] if token == "1" else token.strip("()").split()
@@ -193,7 +196,9 @@ def _sides(pattern, rank):
     return groups(sides[0]), groups(sides[1])
 
 
-def _axis_sizes(groups, shape, known, pattern):
+def _axis_sizes(
+    groups: list[list[str]], shape: Sequence[int], known: Mapping[str, int], pattern: str
+) -> dict[str, int]:
     if len(groups) != len(shape):
         raise ValueError(f'rearrange: the pattern "{pattern}" does not fit a tensor of shape {shape}.')
     sizes = dict(known)

@@ -14,7 +14,7 @@ from cornu.core.operation import Tensor, op
 from cornu.ops.elementwise import floats
 
 
-def _accumulator(*values):
+def _accumulator(*values: Tensor) -> str | None:
     """`int32` when every value is an 8-bit integer, else None."""
     kinds = {str(jnp.result_type(v)) for v in values}
     return "int32" if kinds == {"int8"} else None
@@ -76,7 +76,7 @@ def tensordot(x1: Tensor, x2: Tensor, axes: int | Sequence[Any] = 2) -> jax.Arra
 
 
 @op
-def einsum(subscripts: str, *operands: Tensor, **kwargs) -> jax.Array:
+def einsum(subscripts: str, *operands: Tensor, **kwargs: Any) -> jax.Array:
     """Products and sums in Einstein's notation.
 
     Args:

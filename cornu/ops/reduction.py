@@ -6,6 +6,7 @@ The `nan...` forms skip NaN.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,13 +51,13 @@ def prod(x: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike 
 
 
 @op
-def max(x: Tensor, axis: Axes = None, keepdims: bool = False, initial=None) -> jax.Array:
+def max(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Largest value over `axis`, and at least `initial`."""
     return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op
-def min(x: Tensor, axis: Axes = None, keepdims: bool = False, initial=None) -> jax.Array:
+def min(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Smallest value over `axis`, and at most `initial`."""
     return jnp.min(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
@@ -287,7 +288,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1.0, axis: int = -
 # ---- counting ----
 
 
-def _bincount_spec(x, weights=None, minlength=0, sparse=False):
+def _bincount_spec(x: Tensor, weights: Tensor = None, minlength: int = 0, sparse: bool = False) -> KerasTensor:
     return KerasTensor((*x.shape[:-1], None), "int32" if weights is None else dtype_of(weights))
 
 
@@ -314,13 +315,13 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0, spars
     x, length = jnp.maximum(x, 0), _bins(x, minlength)
     weights = jnp.ones(x.shape, "int32") if weights is None else jnp.asarray(weights)
 
-    def count(row, amount):
+    def count(row: Tensor, amount: Tensor) -> jax.Array:
         return jnp.zeros((length,), amount.dtype).at[row].add(amount, mode="drop")
 
     return (count if x.ndim == 1 else jax.vmap(count))(x, weights)
 
 
-def _bins(x, minlength):
+def _bins(x: Tensor, minlength: int) -> int:
     if not isinstance(x, jax.core.Tracer):
         needed = int(jnp.max(x)) + 1 if x.size else 0
         return needed if needed > minlength else minlength
@@ -330,7 +331,7 @@ def _bins(x, minlength):
 
 
 @op
-def histogram(x: Tensor, bins: int = 10, range: Sequence[float] | None = None):
+def histogram(x: Tensor, bins: int = 10, range: Sequence[float] | None = None) -> tuple[jax.Array, jax.Array]:
     """Counts of `x` in `bins` equal intervals, and the `bins + 1` edges between them.
 
     `range` is the pair of the outer edges, by default the smallest and the largest value.
@@ -357,13 +358,13 @@ def corrcoef(x: Tensor) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2), static_argnames="largest")
-def _index_of_extreme(x, axis, keepdims, largest):
+def _index_of_extreme(x: Tensor, axis: int | None, keepdims: bool, largest: bool) -> jax.Array:
     x = jnp.asarray(x)
     ordered = _ordered(x, largest) if jnp.issubdtype(x.dtype, jnp.floating) else x
     return (jnp.argmax if largest else jnp.argmin)(ordered, axis=axis, keepdims=keepdims)
 
 
-def _ordered(x, nan_is_largest):
+def _ordered(x: Tensor, nan_is_largest: bool) -> jax.Array:
     """Integers in the order of the floats in `x`: XLA's comparisons take numbers below the normal range for 0."""
     kind = jnp.iinfo(f"int{8 * x.dtype.itemsize}")
     bits = lax.bitcast_convert_type(x, kind.dtype)
@@ -371,15 +372,15 @@ def _ordered(x, nan_is_largest):
     return jnp.where(jnp.isnan(x), kind.max if nan_is_largest else kind.min, ordered)
 
 
-def _axes(axis):
+def _axes(axis: Axes) -> Any:
     return tuple(axis) if isinstance(axis, list) else axis
 
 
-def _optional(dtype):
+def _optional(dtype: DTypeLike | None) -> str | None:
     return None if dtype is None else storage_dtype(dtype)
 
 
-def _running_dtype(x, dtype):
+def _running_dtype(x: Tensor, dtype: DTypeLike | None) -> str | None:
     if dtype is None and jnp.result_type(x).name == "bool":
         return "int32"
     return _optional(dtype)

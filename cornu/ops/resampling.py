@@ -1,15 +1,17 @@
 """Images sampled at other places: resized, cropped, padded, moved, turned, bent."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from cornu import lazy, validate
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Sizes
 from cornu.ops.elementwise import floating
 from cornu.random.draws import normal
-from cornu.random.seed_generator import draw_seed
+from cornu.random.seed_generator import SeedLike, draw_seed
 
 if TYPE_CHECKING:
     import jax.scipy.ndimage as ndimage
@@ -27,7 +29,7 @@ _ORDERS = {"nearest": 0, "bilinear": 1}
 _FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
-def _as_batch(images, data_format, name):
+def _as_batch(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
     """Images as `(batch, height, width, channels)`, and the function that gives them their own form back."""
     images = jnp.asarray(images)
     if images.ndim not in (3, 4):
@@ -36,14 +38,14 @@ def _as_batch(images, data_format, name):
     batched = images.ndim == 4
     batch = images if batched else images[None]
 
-    def restore(result):
+    def restore(result: Tensor) -> jax.Array:
         result = result if last else jnp.moveaxis(result, -1, 1)
         return result if batched else result[0]
 
     return (batch if last else jnp.moveaxis(batch, 1, -1)), restore
 
 
-def _like(result, images):
+def _like(result: Tensor, images: Tensor) -> jax.Array:
     """`result` in the type of `images`, rounded and limited where that is an integer type."""
     if jnp.issubdtype(images.dtype, jnp.integer):
         limits = jnp.iinfo(images.dtype)
@@ -58,15 +60,15 @@ def _like(result, images):
 @op
 def resize(
     images: Tensor,
-    size,
-    interpolation="bilinear",
-    antialias=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    fill_mode="constant",
-    fill_value=0.0,
-    data_format=None,
-):
+    size: Sizes,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images scaled to another height and width.
 
     Args:
@@ -97,12 +99,12 @@ def resize(
     return restore(_like(jax.image.resize(wide, shape, method, antialias=antialias), batch))
 
 
-def _proportional(height, width, size):
+def _proportional(height: int, width: int, size: Sequence[int]) -> tuple[int, int]:
     """The height that goes with this width, and the width that goes with this height."""
     return max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
 
 
-def _cropped_to(images, size):
+def _cropped_to(images: Tensor, size: Sequence[int]) -> jax.Array:
     height, width = images.shape[1:3]
     wanted = _proportional(height, width, size)
     h, w = min(height, wanted[0]), min(width, wanted[1])
@@ -110,7 +112,7 @@ def _cropped_to(images, size):
     return images[:, top : top + h, left : left + w]
 
 
-def _padded_to(images, size, fill_value):
+def _padded_to(images: Tensor, size: Sequence[int], fill_value: float) -> jax.Array:
     height, width = images.shape[1:3]
     wanted = _proportional(height, width, size)
     rows, columns = max(wanted[0] - height, 0), max(wanted[1] - width, 0)
@@ -119,8 +121,15 @@ def _padded_to(images, size, fill_value):
 
 
 @op
-def scale_and_translate(images: Tensor, output_shape, scale: Tensor, translation: Tensor, spatial_dims, method,
-                        antialias=True):  # fmt: skip
+def scale_and_translate(
+    images: Tensor,
+    output_shape: Sequence[int],
+    scale: Tensor,
+    translation: Tensor,
+    spatial_dims: Sequence[int],
+    method: str,
+    antialias: bool = True,
+) -> jax.Array:
     """Axes of a tensor stretched and moved.
 
     Args:
@@ -143,7 +152,7 @@ def scale_and_translate(images: Tensor, output_shape, scale: Tensor, translation
     )
 
 
-def _margins(name, size, before, after, target, grow):
+def _margins(name: str, size: int, before: Any, after: Any, target: int | None, grow: bool) -> tuple[int, int]:
     """What to add (or take off) before and after an axis of `size`, from exactly two of three arguments."""
     if sum(value is None for value in (before, after, target)) != 1:
         raise ValueError(
@@ -162,14 +171,14 @@ def _margins(name, size, before, after, target, grow):
 @op
 def crop_images(
     images: Tensor,
-    top_cropping=None,
-    left_cropping=None,
-    bottom_cropping=None,
-    right_cropping=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    top_cropping: int | None = None,
+    left_cropping: int | None = None,
+    bottom_cropping: int | None = None,
+    right_cropping: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images without some rows and columns at their borders.
 
     Args:
@@ -194,14 +203,14 @@ def crop_images(
 @op
 def pad_images(
     images: Tensor,
-    top_padding=None,
-    left_padding=None,
-    bottom_padding=None,
-    right_padding=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    top_padding: int | None = None,
+    left_padding: int | None = None,
+    bottom_padding: int | None = None,
+    right_padding: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images with rows and columns of zeros around them.
 
     Args:
@@ -220,7 +229,9 @@ def pad_images(
 
 
 @op
-def map_coordinates(inputs: Tensor, coordinates: Tensor, order, fill_mode="constant", fill_value=0):
+def map_coordinates(
+    inputs: Tensor, coordinates: Tensor, order: int, fill_mode: str = "constant", fill_value: float = 0
+) -> jax.Array:
     """Values of a tensor at places between its elements.
 
     Args:
@@ -245,17 +256,19 @@ def map_coordinates(inputs: Tensor, coordinates: Tensor, order, fill_mode="const
     return ndimage.map_coordinates(inputs, list(coordinates), order, fill_mode, fill_value)
 
 
-def _sampled(images, rows, columns, interpolation, fill_mode, fill_value):
+def _sampled(
+    images: Tensor, rows: Tensor, columns: Tensor, interpolation: str, fill_mode: str, fill_value: float
+) -> jax.Array:
     """Each image of `(batch, height, width, channels)` looked up at its own `rows` and `columns`, one per pixel."""
 
-    def channel(image, y, x):
+    def channel(image: Tensor, y: Tensor, x: Tensor) -> jax.Array:
         return ndimage.map_coordinates(image, [y, x], _ORDERS[interpolation], fill_mode, fill_value)
 
     per_image = jax.vmap(channel, in_axes=(-1, None, None), out_axes=-1)
     return _like(jax.vmap(per_image)(floating(images), rows, columns), images)
 
 
-def _pixel_grid(images):
+def _pixel_grid(images: Tensor) -> list[jax.Array]:
     height, width = images.shape[1:3]
     return jnp.meshgrid(
         jnp.arange(height, dtype="float32"), jnp.arange(width, dtype="float32"), indexing="ij"
@@ -266,11 +279,11 @@ def _pixel_grid(images):
 def affine_transform(
     images: Tensor,
     transform: Tensor,
-    interpolation="bilinear",
-    fill_mode="constant",
-    fill_value=0,
-    data_format=None,
-):
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images moved, turned, stretched and sheared.
 
     Args:
@@ -295,10 +308,10 @@ def perspective_transform(
     images: Tensor,
     start_points: Tensor,
     end_points: Tensor,
-    interpolation="bilinear",
-    fill_value=0,
-    data_format=None,
-):
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images seen from another side: four points move to four others, and straight lines stay straight.
 
     Args:
@@ -316,7 +329,7 @@ def perspective_transform(
     return restore(_projected(batch, homography(end, start), interpolation, "constant", fill_value))
 
 
-def _projected(images, transform, interpolation, fill_mode, fill_value):
+def _projected(images: Tensor, transform: Tensor, interpolation: str, fill_mode: str, fill_value: float) -> jax.Array:
     """Each image looked up where its row of `transform`, the 8 numbers of a projective map, sends every pixel."""
     rows, columns = _pixel_grid(images)
     a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(transform, 1, 0)[..., None, None]
@@ -325,7 +338,7 @@ def _projected(images, transform, interpolation, fill_mode, fill_value):
     return _sampled(images, y, x, interpolation, fill_mode, fill_value)
 
 
-def _per_image(values, batch, shape, name):
+def _per_image(values: Tensor, batch: Tensor, shape: int | tuple[int, ...], name: str) -> jax.Array:
     """Parameters of one kind, given for all images at once or one for each, as one for each."""
     shape = shape if isinstance(shape, tuple) else (shape,)
     values = floating(values)
@@ -334,7 +347,7 @@ def _per_image(values, batch, shape, name):
     return jnp.broadcast_to(values, (batch.shape[0], *shape))
 
 
-def homography(source, target):
+def homography(source: Tensor, target: Tensor) -> jax.Array:
     """The 8 numbers of the projective map that takes each of four points to its target; shapes `(batch, 4, 2)`."""
     x, y = source[..., 0], source[..., 1]
     u, v = target[..., 0], target[..., 1]
@@ -348,14 +361,14 @@ def homography(source, target):
 @op
 def elastic_transform(
     images: Tensor,
-    alpha=20.0,
-    sigma=5.0,
-    interpolation="bilinear",
-    fill_mode="reflect",
-    fill_value=0.0,
-    seed=None,
-    data_format=None,
-):
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: SeedLike = None,
+    data_format: str | None = None,
+) -> jax.Array:
     """Images bent at random, as if printed on rubber (Simard et al., 2003).
 
     Args:
@@ -376,16 +389,16 @@ def elastic_transform(
     return restore(displaced(batch, alpha * smoothed(noise, sigma), interpolation, fill_mode, fill_value))
 
 
-def displaced(images, shift, interpolation, fill_mode, fill_value):
+def displaced(images: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_value: float) -> jax.Array:
     """Each pixel of `(batch, height, width, channels)` looked up `shift`, `(2, batch, height, width)`, away from it."""
     rows, columns = _pixel_grid(images)
     return _sampled(images, rows + shift[0], columns + shift[1], interpolation, fill_mode, fill_value)
 
 
-def smoothed(noise, sigma):
+def smoothed(noise: Tensor, sigma: Tensor) -> jax.Array:
     """Gaussian average over the last two axes, by a product with a matrix of weights along each."""
 
-    def weights(size):
+    def weights(size: int) -> jax.Array:
         place = jnp.arange(size, dtype=noise.dtype)
         bell = jnp.exp(-0.5 * jnp.square((place[:, None] - place[None, :]) / sigma))
         return bell / bell.sum(axis=1, keepdims=True)

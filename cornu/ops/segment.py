@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from cornu.core.operation import Tensor, op
 
 
-def _segments(data, segment_ids, num_segments):
+def _segments(data: Tensor, segment_ids: Tensor, num_segments: int | None) -> tuple[jax.Array, jax.Array, int]:
     data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
     if segment_ids.ndim != 1:
         raise ValueError(f"segment_ids must have one axis. Received: segment_ids.shape={segment_ids.shape}.")

@@ -17,7 +17,7 @@ from cornu.core.typing import ArrayLike, Axes, ShapeLike
 # ---- one tensor, another arrangement ----
 
 
-def _reshape_spec(x, newshape):
+def _reshape_spec(x: Tensor, newshape: ShapeLike) -> KerasTensor:
     target = _as_tuple(newshape)
     if -1 not in target:
         return KerasTensor(target, dtype=x.dtype)
@@ -82,9 +82,9 @@ def expand_dims(x: Tensor, axis: int | Sequence[int]) -> jax.Array:
     return jnp.expand_dims(x, axis)
 
 
-def _squeeze_spec(x, axis=None):
-    chosen = _as_tuple(axis) if axis is not None else [i for i, n in enumerate(x.shape) if n == 1]
-    chosen = {validate.axis(a, len(x.shape), "squeeze") for a in chosen}
+def _squeeze_spec(x: Tensor, axis: Axes = None) -> KerasTensor:
+    given = _as_tuple(axis) if axis is not None else [i for i, n in enumerate(x.shape) if n == 1]
+    chosen = {validate.axis(a, len(x.shape), "squeeze") for a in given}
     for a in chosen:
         if x.shape[a] not in (1, None):
             raise ValueError(f"squeeze: axis {a} must have size 1. Received: x.shape={tuple(x.shape)}, axis={axis}.")
@@ -143,7 +143,7 @@ def tile(x: Tensor, repeats: ArrayLike) -> jax.Array:
 
 
 @op
-def repeat(x: Tensor, repeats, axis: int | None = None) -> jax.Array:
+def repeat(x: Tensor, repeats: jax.typing.ArrayLike, axis: int | None = None) -> jax.Array:
     """Repeat each element along `axis`, the same number of times or each its own number.
 
     Example:
@@ -221,7 +221,7 @@ def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
 
 
 @op
-def meshgrid(*x: Tensor, indexing: str = "xy"):
+def meshgrid(*x: Tensor, indexing: str = "xy") -> list[jax.Array]:
     """The coordinates of every point of a grid over vectors, one tensor a vector.
 
     `indexing` is `"xy"`, where the first vector runs along axis 1, or `"ij"`, where it runs along axis 0.
@@ -233,7 +233,7 @@ def meshgrid(*x: Tensor, indexing: str = "xy"):
 
 
 @op
-def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0):
+def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[jax.Array]:
     """Cut along `axis` into so many equal parts, or before each of the given indices.
 
     Example:
@@ -245,7 +245,7 @@ def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0):
 
 
 @op
-def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0):
+def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[jax.Array]:
     """`split` into parts that need not be equal: the first ones are longer by one."""
     cuts = _cuts(indices_or_sections)
     budget.take("calls", cuts if isinstance(cuts, int) else len(cuts), "array_split")
@@ -253,31 +253,31 @@ def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int =
 
 
 @op
-def hsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
+def hsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
     """`split` along axis 1, along axis 0 for vectors."""
     return list(jnp.hsplit(x, _cuts(indices_or_sections)))
 
 
 @op
-def vsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
+def vsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
     """`split` along axis 0."""
     return list(jnp.vsplit(x, _cuts(indices_or_sections)))
 
 
 @op
-def dsplit(x: Tensor, indices_or_sections: int | Sequence[int]):
+def dsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
     """`split` along axis 2."""
     return list(jnp.dsplit(x, _cuts(indices_or_sections)))
 
 
-def _unstack_spec(x, num=None, axis=0):
+def _unstack_spec(x: Tensor, num: int | None = None, axis: int = 0) -> list[KerasTensor]:
     count = _slices(x.shape, num, axis)
     rest = tuple(n for i, n in enumerate(x.shape) if i != validate.axis(axis, len(x.shape), "unstack"))
     return [KerasTensor(rest, dtype=x.dtype) for _ in range(count)]
 
 
 @op(spec=_unstack_spec)
-def unstack(x: Tensor, num: int | None = None, axis: int = 0):
+def unstack(x: Tensor, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     """The slices along `axis` as a list; `num` is their number, where the size is not known.
 
     Example:
@@ -289,8 +289,8 @@ def unstack(x: Tensor, num: int | None = None, axis: int = 0):
     return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(_slices(x.shape, num, axis))]
 
 
-def _slices(shape, num, axis):
-    size = shape[axis]
+def _slices(shape: ShapeLike, num: int | None, axis: int) -> int:
+    size: Any = shape[axis]
     if num is None and size is None:
         raise ValueError(f"unstack: axis {axis} has no fixed size; say it with num=. Received: x.shape={shape}.")
     if num is not None and size is not None and num != size:
@@ -350,9 +350,9 @@ def view_as_real(x: Tensor) -> jax.Array:
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 
 
-def _as_tuple(sizes):
+def _as_tuple(sizes: Any) -> tuple[Any, ...]:
     return tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
 
 
-def _cuts(indices_or_sections):
+def _cuts(indices_or_sections: int | Sequence[int]) -> Any:
     return indices_or_sections if isinstance(indices_or_sections, int) else [int(i) for i in indices_or_sections]

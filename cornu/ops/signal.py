@@ -3,6 +3,9 @@
 Complex tensors are pairs (real part, imaginary part), as in Keras.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +13,11 @@ import numpy as np
 from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
-from cornu.core.typing import ArrayLike
+from cornu.core.typing import ArrayLike, DTypeLike
 from cornu.ops.elementwise import floating
 
 
-def _join(pair):
+def _join(pair: Sequence[Tensor]) -> jax.Array:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise ValueError(f"A complex tensor must be a pair (real, imaginary). Received: {pair!r}.")
     real, imaginary = (floating(part) for part in pair)
@@ -25,7 +28,7 @@ def _join(pair):
     return real + 1j * imaginary
 
 
-def _part(x):
+def _part(x: Tensor) -> tuple[jax.Array, jax.Array]:
     return jnp.real(x), jnp.imag(x)
 
 
@@ -145,21 +148,21 @@ def istft(
     return signal[..., start:end]
 
 
-def _frames(x, length, stride):
+def _frames(x: Tensor, length: int, stride: int) -> jax.Array:
     count = (x.shape[-1] - length) // stride + 1
     budget.take("numbers", 8 * length, "extract_sequences")
     index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride  # (frames, length)
     return x[..., index]
 
 
-def _overlap_add(frames, stride):
+def _overlap_add(frames: Tensor, stride: int) -> jax.Array:
     count, length = frames.shape[-2:]
     index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride
     total = jnp.zeros((*frames.shape[:-2], length + (count - 1) * stride), frames.dtype)
     return total.at[..., index].add(frames)
 
 
-def _window(window, length, fft_length, dtype):
+def _window(window: str | ArrayLike | None, length: int, fft_length: int, dtype: DTypeLike) -> jax.Array:
     if length > fft_length:
         raise ValueError(
             "stft: fft_length must be at least sequence_length. "
@@ -167,7 +170,7 @@ def _window(window, length, fft_length, dtype):
         )
     budget.take("numbers", 8 * length, "stft")
     if window is None:
-        factors = np.ones(length)
+        factors: Any = np.ones(length)
     elif isinstance(window, str):
         validate.one_of(window, ("hann", "hamming"), "window", "stft")
         angle = 2 * np.pi * np.arange(length) / length  # periodic, so that shifted windows add up evenly

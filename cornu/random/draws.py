@@ -5,18 +5,27 @@ from the global seed, see `set_random_seed`; not inside compiled code). Equal se
 on JAX, save for dropout, whose bits come from a faster counter hash (see `cornu.kernels.dropout`).
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
 from cornu import settings, validate
 from cornu.core.dtypes import is_float, is_int, storage_dtype
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import DTypeLike, ShapeLike
 from cornu.kernels import dropout as dropout_kernel
-from cornu.random.seed_generator import draw_key, draw_seed
+from cornu.random.seed_generator import SeedLike, draw_key, draw_seed
 
 
 @op
-def normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None, seed=None):
+def normal(
+    shape: int | Sequence[int],
+    mean: Tensor = 0.0,
+    stddev: Tensor = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: SeedLike = None,
+) -> jax.Array:
     """Draws from a normal distribution.
 
     Args:
@@ -36,7 +45,13 @@ def normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None, seed=Non
 
 
 @op
-def truncated_normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None, seed=None):
+def truncated_normal(
+    shape: int | Sequence[int],
+    mean: Tensor = 0.0,
+    stddev: Tensor = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: SeedLike = None,
+) -> jax.Array:
     """Draws from a normal distribution cut off at two standard deviations from the mean; arguments as in `normal`."""
     dtype = _float_type(dtype, "truncated_normal")
     draw = jax.random.truncated_normal(draw_key(seed), -2.0, 2.0, _sizes(shape), dtype)
@@ -44,7 +59,13 @@ def truncated_normal(shape, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype=None
 
 
 @op
-def uniform(shape, minval: Tensor = 0.0, maxval: Tensor = 1.0, dtype=None, seed=None):
+def uniform(
+    shape: int | Sequence[int],
+    minval: Tensor = 0.0,
+    maxval: Tensor = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: SeedLike = None,
+) -> jax.Array:
     """Draws from the uniform distribution over `minval` (included) to `maxval` (excluded).
 
     Args:
@@ -63,7 +84,9 @@ def uniform(shape, minval: Tensor = 0.0, maxval: Tensor = 1.0, dtype=None, seed=
 
 
 @op
-def randint(shape, minval: Tensor, maxval: Tensor, dtype="int32", seed=None):
+def randint(
+    shape: int | Sequence[int], minval: Tensor, maxval: Tensor, dtype: DTypeLike = "int32", seed: SeedLike = None
+) -> jax.Array:
     """Draws integers from `minval` (included) to `maxval` (excluded), each as likely.
 
     Args:
@@ -83,7 +106,7 @@ def randint(shape, minval: Tensor, maxval: Tensor, dtype="int32", seed=None):
 
 
 @op
-def categorical(logits: Tensor, num_samples, dtype="int32", seed=None):
+def categorical(logits: Tensor, num_samples: int, dtype: DTypeLike = "int32", seed: SeedLike = None) -> jax.Array:
     """Draws class indices with probabilities `softmax(logits)`.
 
     Args:
@@ -108,7 +131,7 @@ def categorical(logits: Tensor, num_samples, dtype="int32", seed=None):
 
 
 @op
-def shuffle(x: Tensor, axis=0, seed=None):
+def shuffle(x: Tensor, axis: int = 0, seed: SeedLike = None) -> jax.Array:
     """The elements along `axis` in random order, every line along it in an order of its own.
 
     Example:
@@ -119,7 +142,9 @@ def shuffle(x: Tensor, axis=0, seed=None):
 
 
 @op
-def gamma(shape, alpha: Tensor, dtype=None, seed=None):
+def gamma(
+    shape: int | Sequence[int], alpha: Tensor, dtype: DTypeLike | None = None, seed: SeedLike = None
+) -> jax.Array:
     """Draws from the gamma distribution with shape parameter `alpha` and scale 1.
 
     Args:
@@ -133,7 +158,9 @@ def gamma(shape, alpha: Tensor, dtype=None, seed=None):
 
 
 @op
-def beta(shape, alpha: Tensor, beta: Tensor, dtype=None, seed=None):
+def beta(
+    shape: int | Sequence[int], alpha: Tensor, beta: Tensor, dtype: DTypeLike | None = None, seed: SeedLike = None
+) -> jax.Array:
     """Draws from the beta distribution, numbers from 0 to 1.
 
     Args:
@@ -148,7 +175,13 @@ def beta(shape, alpha: Tensor, beta: Tensor, dtype=None, seed=None):
 
 
 @op
-def binomial(shape, counts: Tensor, probabilities: Tensor, dtype=None, seed=None):
+def binomial(
+    shape: int | Sequence[int],
+    counts: Tensor,
+    probabilities: Tensor,
+    dtype: DTypeLike | None = None,
+    seed: SeedLike = None,
+) -> jax.Array:
     """Draws how many of `counts` trials succeed, each with probability `probabilities`.
 
     Args:
@@ -164,7 +197,7 @@ def binomial(shape, counts: Tensor, probabilities: Tensor, dtype=None, seed=None
 
 
 @op
-def dropout(inputs: Tensor, rate, noise_shape=None, seed=None):
+def dropout(inputs: Tensor, rate: float, noise_shape: ShapeLike | None = None, seed: SeedLike = None) -> jax.Array:
     """Zero with probability `rate`, else `inputs / (1 - rate)`, which keeps the mean (Srivastava et al., 2014).
 
     Args:
@@ -185,11 +218,11 @@ def dropout(inputs: Tensor, rate, noise_shape=None, seed=None):
     return dropout_kernel.dropout(inputs, float(rate), draw_seed(seed), noise_shape)
 
 
-def _sizes(shape):
+def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(shape) if hasattr(shape, "__iter__") else (validate.non_negative_int(shape, "shape", "A random draw"),)
 
 
-def _float_type(dtype, name):
+def _float_type(dtype: DTypeLike | None, name: str) -> str:
     if dtype is not None and not is_float(dtype):
         raise ValueError(f'{name}: dtype must be a float type. Received: dtype="{dtype}".')
     return storage_dtype(dtype)

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import ops, random
-from cornu.core.typing import Tensor
+from cornu.core.typing import ShapeLike, Tensor
 from cornu.tensorflow import math as tf_math
 from cornu.tensorflow.random import seeded
 from cornu.tensorflow.served import functions, refuse, within
@@ -95,7 +95,7 @@ def _batch_normalization(
     return found if offset is None else ops.add(found, offset)
 
 
-def _dropout(x: Tensor, rate: float, noise_shape: object = None, seed: object = None) -> Any:
+def _dropout(x: Tensor, rate: float, noise_shape: ShapeLike | None = None, seed: object = None) -> Any:
     return random.dropout(x, rate, noise_shape, seeded(seed))
 
 

@@ -52,7 +52,7 @@ def _truncated(
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
-def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: object) -> Any:
+def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Any) -> Any:
     if dtype is not None and is_int(dtype):
         if maxval is None:
             raise ValueError("tf.random.uniform: whole numbers need maxval=.")
@@ -102,7 +102,7 @@ def _stateless_uniform(
     return _draw_uniform(shape, minval, maxval, dtype, _stateless(seed))
 
 
-def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype: DTypeLike | None = "int32") -> Any:
+def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype: DTypeLike = "int32") -> Any:
     return random.categorical(logits, num_samples, dtype, _stateless(seed))
 
 

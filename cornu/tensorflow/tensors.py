@@ -153,7 +153,7 @@ def _reverse(tensor: Any, axis: Any) -> Any:
     return ops.flip(tensor, tuple(np.atleast_1d(axis).tolist()))
 
 
-def _repeat(input: Tensor, repeats: object, axis: int | None = None) -> Any:
+def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> Any:
     return ops.repeat(input, repeats, axis)
 
 

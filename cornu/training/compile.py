@@ -1,7 +1,7 @@
 """`compile`: how a model is trained, and the metrics that say how it goes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +17,18 @@ from cornu.training.execution.compilations import Compilations
 from cornu.training.execution.computations import STAGES, Computations
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, results
 
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer as _Half  # the other half of a model, whose attributes are used here
+else:
+    _Half = object
 
-class Compilable:
+
+class Compilable(_Half):
     """The half of a trainer that `compile` sets up: optimizer, loss, metrics."""
 
     def _start_training_state(self) -> None:
-        self.optimizer = None
-        self.loss = None
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: Any = None
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
@@ -31,7 +36,7 @@ class Compilable:
         self.compiled = False
         self._run_eagerly = False
         self._jit_compile = True
-        self.steps_per_execution = 1
+        self.steps_per_execution: int | str = 1
         self._compile_loss: CompiledLoss | None = None
         self._compile_metrics: CompiledMetrics | None = None
         self._loss_tracker: Mean | None = None

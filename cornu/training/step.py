@@ -9,7 +9,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,13 @@ from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from cornu.training.outputs import batch_rows
+from cornu.training.outputs import CompiledLoss, CompiledMetrics, batch_rows
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer as _Half  # the other half of a model, whose attributes are used here
+    from cornu.metrics import Mean
+else:
+    _Half = object
 
 Parts = tuple[tuple[Variable, ...], ...]  # variables by kind: trainable, non-trainable, optimizer's, metrics'
 
@@ -34,8 +40,16 @@ class TrainState(NamedTuple):
     metrics_variables: list
 
 
-class Steps:
+class Steps(_Half):
     """What a model computes for one batch: loss, gradients, metrics, predictions."""
+
+    if TYPE_CHECKING:  # what `Compilable` sets up
+        optimizer: Any  # an `Optimizer`, or None where none was given
+        _compile_loss: CompiledLoss | None
+        _compile_metrics: CompiledMetrics | None
+        _loss_tracker: Mean | None
+
+        def get_metrics_result(self) -> dict[str, Any]: ...
 
     def compute_loss(
         self,
@@ -162,7 +176,7 @@ def mode(model: Any, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_accepts("training") else {}
 
 
-def is_default(model: object, stage: str) -> bool:
+def is_default(model: Any, stage: str) -> bool:
     """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
     by_user = not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
     if by_user or model._computations[stage].made is not None:
@@ -207,7 +221,8 @@ def _model_variables(model: Any, with_metrics: bool) -> Parts:
     trainable = model.trainable_variables
     known = {id(variable) for variable in trainable}
     rest = [variable for variable in model.variables if id(variable) not in known]
-    return tuple(trainable), tuple(rest), *((tuple(model.metrics_variables),) if with_metrics else ())
+    metrics = [tuple(model.metrics_variables)] if with_metrics else []
+    return tuple(trainable), tuple(rest), *metrics
 
 
 def _optimizer_variables(model: object) -> tuple[Variable, ...]:
@@ -229,7 +244,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     """
     method = getattr(model, f"{stage}_step")
 
-    def step(state: tuple, data: Data, rows: object) -> tuple[Any, tuple]:
+    def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
         data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is no tuple, as in Keras
         with _rows(data, rows):
             result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)

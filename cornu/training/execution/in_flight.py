@@ -91,7 +91,7 @@ class InFlight:
         return False
 
 
-def _signs(call: Outcome) -> list[jax.Array]:
+def _signs(call: Outcome) -> list[Any]:
     """An array that is there when the call is done: all of its arrays come at one time."""
     return [leaf for leaf in (*call.after[:1], *jax.tree.leaves(call.result)[:1]) if isinstance(leaf, jax.Array)]
 

@@ -10,7 +10,7 @@ another shape (the last one, unless it can be padded), where it is large, and wh
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from operator import is_
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,9 @@ from cornu.training.data.chunks import Chunk
 from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.steps_per_call import StepsPerCall
 from cornu.training.step import TrainState, only_changes
+
+if TYPE_CHECKING:
+    from cornu.training.execution.compiled import Compiled
 
 STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
 
@@ -135,7 +138,7 @@ class Runner:
         self,
         stage: str,
         pace: StepsPerCall,
-        function: Callable[[bool], Callable],
+        function: "Callable[[bool], Compiled]",
         under_way: InFlight,
         metrics: list | None,
         start: int = 0,

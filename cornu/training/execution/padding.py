@@ -59,7 +59,7 @@ def _keeps_rows(operation: Operation) -> bool:
     """Whether a function in a model's graph is arithmetic on tensors of one rank, number by number."""
     ranks = {len(x.shape) for node in operation.nodes for x in (*node.input_tensors, *node.output_tensors)}
     function = getattr(operation, "function", None)
-    return registry.is_builtin(function) and function.__name__ in _ELEMENTWISE and len(ranks) == 1
+    return registry.is_builtin(function) and getattr(function, "__name__", None) in _ELEMENTWISE and len(ranks) == 1
 
 
 def _losses_skip_rows(model: Any) -> bool:
