@@ -1,0 +1,67 @@
+"""The metrics of every epoch sent to a web server."""
+
+import json
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from cornu.callbacks.callback import Callback
+
+_SECONDS = 10.0  # without an answer, after which training goes on
+
+
+class RemoteMonitor(Callback):
+    """Send the metrics of each epoch to a web server, as `{"epoch": 0, "loss": ...}`.
+
+    A server that cannot be reached, refuses the request or takes more than 10 seconds is warned of; training goes on.
+
+    Args:
+        root: Address of the server, with `http://` or `https://`. Defaults to `"http://localhost:9000"`.
+        path: Path below `root`, to which the requests go. Defaults to `"/publish/epoch/end/"`.
+        field: Field of the form that holds the metrics as JSON, unless `send_as_json`. Defaults to `"data"`.
+        headers: Further HTTP headers, by name. None by default.
+        send_as_json: Whether the body of the request is the JSON itself, rather than a form. Defaults to False.
+
+    Raises:
+        ValueError: if `root` is no address of a web server.
+
+    Example:
+        monitor = cornu.callbacks.RemoteMonitor("http://localhost:9000", send_as_json=True)
+    """
+
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: Mapping[str, str] | None = None,
+        send_as_json: bool = False,
+    ):
+        super().__init__()
+        if not root.lower().startswith(("http://", "https://")):
+            raise ValueError(f"RemoteMonitor: root must begin with http:// or https://. Received: root={root!r}.")
+        self.root = root
+        self.path = path
+        self.field = field
+        self.headers = headers
+        self.send_as_json = send_as_json
+
+    def on_epoch_end(self, epoch, logs=None):
+        values = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
+        try:
+            urllib.request.urlopen(self._request({"epoch": epoch} | values), timeout=_SECONDS).close()
+        except OSError as error:
+            warnings.warn(
+                f"RemoteMonitor: {self.root!r} did not take the metrics of epoch {epoch + 1}: {error}", stacklevel=2
+            )
+
+    def _request(self, values: dict[str, object]) -> urllib.request.Request:
+        body = json.dumps(values)
+        if not self.send_as_json:
+            body = urllib.parse.urlencode({self.field: body})
+        kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
+        headers = {"Content-Type": kind} | dict(self.headers or {})
+        return urllib.request.Request(self.root + self.path, body.encode(), headers)
