@@ -469,6 +469,14 @@ def test_a_signal_ends_the_training_with_a_backup_of_its_last_step(number, tmp_p
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_signal_behind_the_last_step_is_not_lost(tmp_path):
+    last = cornu.callbacks.LambdaCallback(on_train_end=lambda logs: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(TrainingStopped, match="epoch 5, step 1"):
+        trained(mixed, ARRAYS, [last, BackupAndRestore(tmp_path)])
+    _, history = trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)])
+    assert history.resumed["epoch"] == [0, 1, 2, 3]
+
+
 KILLED = """
     import sys
     import numpy as np
