@@ -30,6 +30,7 @@ from cornu.layers.conv import (
     SeparableConvolution1D,
     SeparableConvolution2D,
 )
+from cornu.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from cornu.layers.core import Identity, Lambda
 from cornu.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from cornu.layers.dense import Dense
@@ -197,6 +198,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",

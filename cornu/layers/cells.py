@@ -234,7 +234,7 @@ class GatedCell(DropoutRNNCell, Layer):
 
     def project(self, inputs: jax.Array, mask: Nested = None) -> jax.Array:
         """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
-        return _product(inputs, mask, self.kernel.value, self.biases()[0])
+        return gate_products(inputs, mask, self.kernel.value, self.biases()[0])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """Zeros for each state."""
@@ -246,7 +246,13 @@ class GatedCell(DropoutRNNCell, Layer):
         return self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(hidden)
 
 
-def _product(x: jax.Array, mask: Nested, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+def gate_products(
+    x: jax.Array,
+    mask: Nested,
+    kernel: jax.Array,
+    bias: jax.Array | None = None,
+    product: Callable[[jax.Array, jax.Array], jax.Array] = product,
+) -> jax.Array:
     """(x * mask) @ kernel + bias, where a list of masks has one for each of the gates that the kernel holds."""
     if isinstance(mask, list):
         columns = jnp.split(kernel, len(mask), axis=-1)
@@ -296,7 +302,7 @@ class SimpleRNNCell(GatedCell):
         hidden = _hidden(states)
         drop, drop_hidden = self._masks(sequence, hidden, training)
         output = self.activation(
-            self.project(sequence, drop) + _product(hidden, drop_hidden, self.recurrent_kernel.value)
+            self.project(sequence, drop) + gate_products(hidden, drop_hidden, self.recurrent_kernel.value)
         )
         return output, _like(states, output)
 
@@ -394,7 +400,11 @@ class LSTMCell(GatedCell):
         """One step."""
         hidden, memory = states
         drop, drop_hidden = self._masks(inputs, hidden, training)
-        z = self.project(inputs, drop) + _product(hidden, drop_hidden, self.recurrent_kernel.value)
+        z = self.project(inputs, drop) + gate_products(hidden, drop_hidden, self.recurrent_kernel.value)
+        return self.through_gates(z, memory)
+
+    def through_gates(self, z: jax.Array, memory: jax.Array) -> tuple:
+        """The output and the new states from the four gates, which lie side by side on the last axis."""
         i, f, g, o = jnp.split(z, 4, axis=-1)
         gate = self.recurrent_activation
         memory = gate(f) * memory + gate(i) * self.activation(g)
@@ -498,7 +508,7 @@ class GRUCell(GatedCell):
         return output, _like(states, output)
 
     def _reset_after(self, x: Sequence[jax.Array], hidden: jax.Array, drop: object) -> tuple[jax.Array, jax.Array]:
-        product_ = _product(hidden, drop, self.recurrent_kernel.value, self.biases()[1])
+        product_ = gate_products(hidden, drop, self.recurrent_kernel.value, self.biases()[1])
         p = jnp.split(product_, 3, axis=-1)
         update, reset = (self.recurrent_activation(x[i] + p[i]) for i in (0, 1))
         return update, self.activation(x[2] + reset * p[2])
@@ -506,9 +516,9 @@ class GRUCell(GatedCell):
     def _reset_before(self, x: Sequence[jax.Array], hidden: jax.Array, drop: object) -> tuple[jax.Array, jax.Array]:
         kernel = self.recurrent_kernel.value
         gates, last = (drop[:2], drop[2]) if isinstance(drop, list) else (drop, drop)
-        p = jnp.split(_product(hidden, gates, kernel[:, : 2 * self.units]), 2, axis=-1)
+        p = jnp.split(gate_products(hidden, gates, kernel[:, : 2 * self.units]), 2, axis=-1)
         update, reset = (self.recurrent_activation(x[i] + p[i]) for i in (0, 1))
-        return update, self.activation(x[2] + _product(reset * hidden, last, kernel[:, 2 * self.units :]))
+        return update, self.activation(x[2] + gate_products(reset * hidden, last, kernel[:, 2 * self.units :]))
 
 
 class StackedRNNCells(OuterLayer):

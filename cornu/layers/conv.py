@@ -1,6 +1,6 @@
 """Convolution layers: weights, bias and activation around the operations of `cornu.ops`.
 
-Four families share one body: a window that slides (`_Windowed`). They differ in the weights they make and in the
+Four families share one body: a window that slides (`_Convolving`). They differ in the weights they make and in the
 operation they call; the classes of a family differ in the number of axes of space (`rank`) alone.
 """
 
@@ -13,30 +13,16 @@ from cornu import activations, constraints, initializers, ops, regularizers, val
 from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import dense, half_precision
-from cornu.layers.input_spec import InputSpec
-from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation
-from cornu.ops.convolution import check_window_fits
+from cornu.layers.windowed import Windowed
 
 
-class _Windowed(Layer):
+class _Convolving(Windowed):
     """What all convolution layers share: a sliding window, weights in named roles, bias and activation."""
 
-    rank: int  # the number of axes of space
-    paddings: tuple[str, ...] = ("valid", "same")
     config_optional: tuple[str, ...] = ()
     use_bias: bool
     activation: Callable[[jax.Array], jax.Array]
-
-    def _set_window(
-        self, kernel_size: Sizes, strides: Sizes, padding: str, data_format: str | None, dilation_rate: Sizes
-    ) -> None:
-        self.kernel_size = validate.int_tuple(kernel_size, self.rank, "kernel_size", self)
-        self.strides = validate.int_tuple(strides, self.rank, "strides", self)
-        self.padding = validate.padding(padding, self, self.paddings)
-        self.data_format = validate.data_format(data_format, self)
-        self.dilation_rate = validate.int_tuple(dilation_rate, self.rank, "dilation_rate", self)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _set_role(
         self,
@@ -63,30 +49,6 @@ class _Windowed(Layer):
     def _add_bias(self, channels: int) -> None:
         self.bias = self._add("bias", (channels,)) if self.use_bias else None
 
-    def _channels(self, input_shape: Sequence[int | None]) -> int:
-        """The number of input channels, which from now on every input must have."""
-        axis = self.rank + 1 if self.data_format == "channels_last" else 1
-        channels = input_shape[axis]
-        if channels is None:
-            raise ValueError(
-                f"{validate.describe(self)}: the number of channels, axis {axis} of the input, must be known. "
-                f"Received: input_shape={tuple(input_shape)}. Give the axis a size, for example in Input(shape=...)."
-            )
-        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
-        return channels
-
-    def _check_fits(self, input_shape: Sequence[int | None]) -> None:
-        first = 1 if self.data_format == "channels_last" else 2
-        space = input_shape[first : first + self.rank]
-        check_window_fits(space, self.kernel_size, self.dilation_rate, self.padding, self)
-
-    def _check_steps(self) -> None:
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{validate.describe(self)}: strides and dilation_rate cannot both be greater than 1. "
-                f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}."
-            )
-
     def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
         """`activation(convolve(*arrays) + bias)`; of 16-bit floats, the sum is rounded once (see `half_precision`)."""
         if self.bias is None:
@@ -108,7 +70,7 @@ _rounded_once = half_precision.in_float32(_biased)
 # ---------------------------------------------------------------- convolutions
 
 
-class _Conv(LowRankAdaptation, _Windowed):
+class _Conv(LowRankAdaptation, _Convolving):
     """The body of the convolution layers."""
 
     pure_call = rowwise = True
@@ -375,7 +337,7 @@ class Conv3D(_Conv):
 # ---------------------------------------------------------------- transposed convolutions
 
 
-class _ConvTranspose(_Windowed):
+class _ConvTranspose(_Convolving):
     """The body of the transposed convolution layers."""
 
     pure_call = rowwise = True
@@ -615,7 +577,7 @@ class Conv3DTranspose(_ConvTranspose):
 # ---------------------------------------------------------------- depthwise convolutions
 
 
-class _DepthwiseConv(_Windowed):
+class _DepthwiseConv(_Convolving):
     """The body of the depthwise convolution layers."""
 
     pure_call = rowwise = True
@@ -765,7 +727,7 @@ class DepthwiseConv2D(_DepthwiseConv):
 # ---------------------------------------------------------------- separable convolutions
 
 
-class _SeparableConv(_Windowed):
+class _SeparableConv(_Convolving):
     """The body of the separable convolution layers."""
 
     pure_call = rowwise = True

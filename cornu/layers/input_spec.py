@@ -127,7 +127,12 @@ _AXES = (
      "(batch, height, width, channels)", "x[..., None]"),
     (("Conv3D", "Conv3DTranspose"), "(batch, depth, height, width, channels)", "x[..., None]"),
 )  # fmt: skip
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "RNN", "ConvLSTM2D")
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "RNN")
+_RECURRENT_WITH_SPACE = {
+    "ConvLSTM1D": "(batch, time, steps, channels)",
+    "ConvLSTM2D": "(batch, time, height, width, channels)",
+    "ConvLSTM3D": "(batch, time, depth, height, width, channels)",
+}
 
 
 def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
@@ -138,6 +143,11 @@ def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
         return (
             " It reads (batch, time, features): a recurrent layer before it needs return_sequences=True, and numbers "
             "one after another an axis of features, x[..., None] or Reshape((steps, 1))."
+        )
+    if kind in _RECURRENT_WITH_SPACE and len(shape) == rank - 1:
+        return (
+            f" It reads {_RECURRENT_WITH_SPACE[kind]}: a recurrent layer before it needs return_sequences=True, and "
+            "data of one channel the axis of channels, x[..., None]."
         )
     for kinds, axes, channel in _AXES:
         if kind in kinds and len(shape) == rank - 1:

@@ -5,7 +5,7 @@ does no dropout of the state; everything else runs cell by cell, as `use_cudnn=F
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,12 @@ from cornu.layers.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
+Cell = TypeVar("Cell", bound=GatedCell)
+
 _FAST_ACTIVATIONS = {getattr(activations, name): name for name in gates.ACTIVATIONS}
 
-_CELL_ARGUMENTS = (
-    "units", "activation", "use_bias",
+CELL_ARGUMENTS = (
+    "activation", "use_bias",
     "kernel_initializer", "recurrent_initializer", "bias_initializer",
     "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
     "kernel_constraint", "recurrent_constraint", "bias_constraint",
@@ -31,17 +33,21 @@ _CELL_ARGUMENTS = (
 )  # fmt: skip
 
 
-def _cell(kind: type[GatedCell], arguments: dict[str, Any], *others: str) -> GatedCell:
-    """A cell from the local variables of a layer's constructor; what the cell takes by keyword leaves `kwargs`."""
-    given = {name: arguments[name] for name in (*_CELL_ARGUMENTS, *others)}
-    keywords = arguments["kwargs"]
-    if "implementation" in keywords:
-        given["implementation"] = keywords.pop("implementation")
-    inherited = {name: keywords[name] for name in ("dtype", "trainable") if name in keywords}
+def make_cell(kind: type[Cell], arguments: dict[str, Any], *others: str, **given: Any) -> Cell:
+    """A cell from the local variables of a layer's constructor."""
+    given |= {name: arguments[name] for name in (*CELL_ARGUMENTS, *others)}
+    inherited = {name: arguments["kwargs"][name] for name in ("dtype", "trainable") if name in arguments["kwargs"]}
     return kind(**given, **inherited, name=snake_case(kind.__name__))
 
 
-def _of_cell(*names: str) -> dict[str, property]:
+def _cell(kind: type[Cell], arguments: dict[str, Any], *others: str) -> Cell:
+    """The same for a cell of `units`; what it alone takes by keyword leaves `kwargs`."""
+    keywords = arguments["kwargs"]
+    given = {"implementation": keywords.pop("implementation")} if "implementation" in keywords else {}
+    return make_cell(kind, arguments, "units", *others, **given)
+
+
+def of_cell(*names: str) -> dict[str, property]:
     """Properties that read the arguments kept by the cell."""
 
     def reader(name: str) -> property:
@@ -64,7 +70,7 @@ class GatedRNN(RNN):
         super().__init__(cell, **kwargs)
         self.input_spec = InputSpec(ndim=3)
 
-    locals().update(_of_cell(*_CELL_ARGUMENTS))
+    locals().update(of_cell("units", *CELL_ARGUMENTS))
 
     def _gates(self, training: bool) -> gates.Gates | None:
         """The arithmetic for the fast loop, or None where that does not apply."""
@@ -261,7 +267,7 @@ class LSTM(GatedRNN):
         )
         self.use_cudnn = validate.one_of(use_cudnn, ("auto", True, False), "use_cudnn", self)
 
-    locals().update(_of_cell("recurrent_activation", "unit_forget_bias"))
+    locals().update(of_cell("recurrent_activation", "unit_forget_bias"))
 
     _make_gates = staticmethod(gates.lstm_gates)
 
@@ -342,7 +348,7 @@ class GRU(GatedRNN):
         )
         self.use_cudnn = validate.one_of(use_cudnn, ("auto", True, False), "use_cudnn", self)
 
-    locals().update(_of_cell("recurrent_activation", "reset_after"))
+    locals().update(of_cell("recurrent_activation", "reset_after"))
 
     _make_gates = staticmethod(gates.gru_gates)
 

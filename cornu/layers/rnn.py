@@ -151,14 +151,18 @@ class RNN(OuterLayer):
         """The old name of `reset_state`."""
         self.reset_state()
 
+    def _state_before(self, sequences: jax.Array) -> list:
+        """The states before the first step of these sequences."""
+        return self.get_initial_state(sequences.shape[0])
+
     def _first_state(self, sequences: jax.Array, initial_state: Nested) -> list:
         """The states to start from, in the cell's structure."""
         batch_size = sequences.shape[0]
         if initial_state is None and self.stateful:
             initial_state = self._kept(batch_size)
         if initial_state is None:
-            return self.get_initial_state(batch_size)
-        structure = jax.eval_shape(lambda: self.get_initial_state(2))
+            return self._state_before(sequences)
+        structure = jax.eval_shape(lambda: self._state_before(sequences))
         given = tree.flatten(initial_state)
         wanted = tree.flatten(structure)
         if len(given) != len(wanted) or any(a.shape[1:] != b.shape[1:] for a, b in zip(given, wanted, strict=True)):

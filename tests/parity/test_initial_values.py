@@ -16,6 +16,7 @@ TABLE = {
     "Conv2D": (lambda n: {"filters": n, "kernel_size": 3, "groups": 2}, lambda n: ((None, 9, 9, 2 * n),)),
     "Conv2DTranspose": (lambda n: {"filters": n, "kernel_size": 3}, lambda n: ((None, 9, 9, 3 * n),)),
     "Conv3D": (lambda n: {"filters": n, "kernel_size": 2}, lambda n: ((None, 9, 9, 9, n),)),
+    "ConvLSTM2D": (lambda n: {"filters": n, "kernel_size": 3}, lambda n: ((None, 3, 9, 9, 2 * n),)),
     "Dense": (lambda n: {"units": 2 * n, "kernel_initializer": "he_normal"}, lambda n: ((None, 3 * n),)),
     "DepthwiseConv1D": (lambda n: {"kernel_size": 30, "depth_multiplier": 2}, lambda n: ((None, 99, n),)),
     "DepthwiseConv2D": (lambda n: {"kernel_size": 5, "depth_multiplier": 2}, lambda n: ((None, 9, 9, 2 * n),)),
