@@ -1,6 +1,6 @@
 """Many callbacks behind the face of one: each hook is passed on to those that listen to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from cornu import tree
@@ -40,7 +40,7 @@ class CallbackList(Callback):
         add_history: bool = False,
         add_progbar: bool = False,
         model: object = None,
-        **params,
+        **params: Any,
     ):
         super().__init__()
         self.callbacks: list = []
@@ -96,13 +96,13 @@ class CallbackList(Callback):
             found[f"{name} {sum(known.startswith(name + ' ') for known in found) + 1}"] = callback
         return found
 
-    def set_params(self, params: dict[str, Any]):
+    def set_params(self, params: dict[str, Any]) -> None:
         """Hand the parameters of the run to every callback."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         """Hand the model to every callback; `model.history` becomes the history of this list."""
         super().set_model(model)
         if self._history is not None:
@@ -128,8 +128,8 @@ def _seen(hook: str, logs: Any) -> Any:
     return logs or {} if "predict" in hook else as_logs(logs)
 
 
-def _relay(hook: str):
-    def relay(self, logs=None):
+def _relay(hook: str) -> Callable[..., None]:
+    def relay(self: Any, logs: dict[str, Any] | None = None) -> None:
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:
@@ -138,8 +138,8 @@ def _relay(hook: str):
     return relay
 
 
-def _relay_counted(hook: str):
-    def relay(self, number, logs=None):
+def _relay_counted(hook: str) -> Callable[..., None]:
+    def relay(self: Any, number: int, logs: dict[str, Any] | None = None) -> None:
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:

@@ -3,7 +3,7 @@
 import csv
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -43,7 +43,7 @@ class CSVLogger(Callback):
         self._goes_on = append  # behind the lines that the file has
         self._has_header = False
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._goes_on = self.append
         self.keys = self._read_header() if self.append else None
         self._has_header = False
@@ -66,7 +66,7 @@ class CSVLogger(Callback):
             header = next(csv.reader(file, delimiter=self.sep), None)
         return header and [name for name in header if name != "epoch"]
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
         if not self._has_header and self.keys is not None:
             self._warn_of_lost(logs)
@@ -80,7 +80,7 @@ class CSVLogger(Callback):
             table.writerow({"epoch": epoch} | cells)
         self._goes_on = self._has_header = True
 
-    def _warn_of_lost(self, logs) -> None:
+    def _warn_of_lost(self, logs: Mapping[str, Any]) -> None:
         lost = [name for name in logs if name not in (self.keys or ())]
         if lost:
             warnings.warn(
@@ -90,7 +90,7 @@ class CSVLogger(Callback):
             )
 
     @staticmethod
-    def _columns(logs) -> list[str]:
+    def _columns(logs: Mapping[str, Any]) -> list[str]:
         names = sorted(logs)
         validated = any(name.startswith("val_") for name in names)
         return names if validated else names + [f"val_{name}" for name in names]

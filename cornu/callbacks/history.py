@@ -18,12 +18,12 @@ class History(Callback):
         history.on_epoch_end(0, {"loss": 0.5})
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list] = {}
         self.resumed: dict[str, Any] | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class History(Callback):
         """Take the epochs of the run that this one goes on with."""
         self.resumed = state
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

@@ -4,7 +4,7 @@ A training loop hands over scalars that may still be computed. Turning them into
 so `Logs` does it only when somebody reads, and then once for all values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -42,15 +42,15 @@ class Logs(dict):
             fetched = jax.device_get(dict(super().items()))
             super().update({name: _plain(value) for name, value in fetched.items()})
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         self.settle()
         return dict, (dict(super().items()),)
 
 
-def _settled_first(name: str):
+def _settled_first(name: str) -> Callable[..., Any]:
     plain_method = getattr(dict, name)
 
-    def method(self, *args, **kwargs):
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         self.settle()
         return plain_method(self, *args, **kwargs)
 

@@ -86,7 +86,9 @@ class Progbar:
         self._last_drawn = 0.0
         self._redraws = is_terminal() or "posix" in sys.modules
 
-    def update(self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None):
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
         """Tell that `current` steps are done.
 
         Args:
@@ -107,7 +109,7 @@ class Progbar:
         elif finalize and self.target and self.verbose in (1, 2):
             self._write_line(current, now)
 
-    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None):
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Tell that `n` more steps are done."""
         self.update(self._seen + n, values)
 

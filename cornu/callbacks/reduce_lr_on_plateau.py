@@ -1,5 +1,7 @@
 """A learning rate that falls when a value no longer gets better."""
 
+from typing import Any
+
 import numpy as np
 
 from cornu.callbacks.learning_rate import read_rate, write_rate
@@ -36,7 +38,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         if "epsilon" in kwargs:  # the older name
             min_delta = kwargs.pop("epsilon")
@@ -53,7 +55,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
         self.wait = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.best = None
         self.cooldown_counter = 0
         self.wait = 0
@@ -62,7 +64,7 @@ class ReduceLROnPlateau(MonitorCallback):
         """Whether a change is so recent that epochs do not count yet."""
         return self.cooldown_counter > 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._set_monitor_op(logs)
         if logs is not None:
             logs["learning_rate"] = read_rate(self)

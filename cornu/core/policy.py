@@ -3,7 +3,7 @@
 `mixed_bfloat16` computes in bfloat16 on weights kept in float32; every other name computes and keeps in one type.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
@@ -144,7 +144,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
     def __len__(self) -> int:
         return len(self._policy_map)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._policy_map)
 
     def get_config(self) -> dict:

@@ -13,7 +13,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import jax
 import jax.numpy as jnp
@@ -109,7 +109,7 @@ class KerasTensor:
     def __len__(self) -> int:
         raise TypeError(f"A symbolic tensor has no length: {self}. Use its shape, or cornu.ops.shape(x).")
 
-    def __iter__(self):
+    def __iter__(self) -> NoReturn:
         raise TypeError(f"Cannot iterate over a symbolic tensor: {self}. Use cornu.ops.unstack(x).")
 
     def __bool__(self) -> bool:

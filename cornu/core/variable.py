@@ -211,7 +211,7 @@ class Variable:
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[jax.Array]:
         return iter(self.value)
 
     __hash__ = object.__hash__

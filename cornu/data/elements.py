@@ -182,7 +182,7 @@ class TensorSpec:
     dtype: Any = "float32"
     name: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = None if self.shape is None or getattr(self.shape, "rank", 0) is None else tuple(self.shape)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "dtype", as_dtype(self.dtype))

@@ -73,7 +73,16 @@ def _why_not_fused(query: jax.Array, value: jax.Array, soft_cap: float | None) -
 
 
 @half_precision.in_float32
-def _plain_attention(query, key, value, bias, mask, scale, is_causal, soft_cap):
+def _plain_attention(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    bias: jax.Array | None,
+    mask: jax.Array | None,
+    scale: float | None,
+    is_causal: bool,
+    soft_cap: float | None,
+) -> jax.Array:
     """Heads before time, which products on a CPU need, and divided by the softmax's sum after the last product."""
     repeats = query.shape[2] // key.shape[2]
     key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))

@@ -19,6 +19,7 @@ Products of float16 and bfloat16 numbers are summed in float32.
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -152,14 +153,26 @@ def _layout(rank: int) -> tuple[str, str, str]:
     return f"N{space}C", f"{space}IO", f"N{space}C"
 
 
-def _plain_conv(x, kernel, strides, padding, dilation, groups) -> jax.Array:
+def _plain_conv(
+    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str, dilation: Sequence[int], groups: int
+) -> jax.Array:
     pads: str | list = padding.upper()
     if padding == "causal":
         pads = [(window.extent(k, d) - 1, 0) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
     return _plain(x, kernel, strides, pads, dilation, groups=groups)
 
 
-def _plain(x, kernel, strides, pads, dilation, *, spacing=None, groups=1, sum_dtype=None) -> jax.Array:
+def _plain(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    pads: str | Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+    *,
+    spacing: Sequence[int] | None = None,
+    groups: int = 1,
+    sum_dtype: jnp.dtype | None = None,
+) -> jax.Array:
     """XLA's convolution with channels last; `spacing` spreads the image."""
     return lax.conv_general_dilated(
         x,
@@ -458,7 +471,14 @@ def _dot(a: jax.Array, b: jax.Array, contracted: tuple) -> jax.Array:
     return product.astype(a.dtype)
 
 
-def _xla(x, kernel, strides, pads, dilation, spacing=None) -> jax.Array:
+def _xla(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    pads: str | Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+    spacing: Sequence[int] | None = None,
+) -> jax.Array:
     return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(x.dtype)
 
 

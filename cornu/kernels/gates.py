@@ -127,11 +127,13 @@ def simple_gates(activation: str = "tanh") -> Gates:
     """h' = f(x + p)."""
     act = ACTIVATIONS[activation]
 
-    def forward(x, p, states, keep):
+    def forward(
+        x: Arrays, p: jax.Array, states: Arrays, keep: Callable[..., jax.Array]
+    ) -> tuple[Arrays, Arrays, Arrays]:
         hidden = keep(act.function(x[0] + p), states[0])
         return (hidden,), (hidden,), ()
 
-    def factors(gates, besides, before, after):
+    def factors(gates: Arrays, besides: Arrays, before: Arrays, after: Arrays) -> Factors:
         products = jnp.broadcast_to(act.slope(gates[0]), gates[0].shape)
         return Factors(products[..., None, :], None, (None,))
 
@@ -144,13 +146,15 @@ def lstm_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") 
     act, gate = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation]
     each = (gate, gate, act, gate)
 
-    def forward(x, p, states, keep):
+    def forward(
+        x: Arrays, p: jax.Array, states: Arrays, keep: Callable[..., jax.Array]
+    ) -> tuple[Arrays, Arrays, Arrays]:
         gates = activate(x[0] + p, each)
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = keep(f * states[1] + i * g, states[1])
         return (keep(o * act.function(c), states[0]), c), (gates,), ()
 
-    def factors(gates, besides, before, after):
+    def factors(gates: Arrays, besides: Arrays, before: Arrays, after: Arrays) -> Factors:
         i, f, g, o = jnp.split(gates[0], 4, axis=-1)
         y = act.function(after[1])
         by_others = jnp.stack((g, before[1], i, y), axis=-2)
@@ -168,14 +172,16 @@ def gru_gates(activation: str = "tanh", recurrent_activation: str = "sigmoid") -
     """
     act, gate = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation]
 
-    def forward(x, p, states, keep):
+    def forward(
+        x: Arrays, p: jax.Array, states: Arrays, keep: Callable[..., jax.Array]
+    ) -> tuple[Arrays, Arrays, Arrays]:
         pzr, pg = jnp.split(p, [x[0].shape[-1]], axis=-1)
         zr = activate(x[0] + pzr, (gate, gate))
         z, r = jnp.split(zr, 2, axis=-1)
         g = act.function(x[1] + r * pg)
         return (keep(z * states[0] + (1 - z) * g, states[0]),), (zr, g), (pg,)
 
-    def factors(gates, besides, before, after):
+    def factors(gates: Arrays, besides: Arrays, before: Arrays, after: Arrays) -> Factors:
         (z, r), g = jnp.split(gates[0], 2, axis=-1), gates[1]
         dg = (1 - z) * act.slope(g)
         outer = (before[0] - g) * gate.slope(z), dg * besides[0] * gate.slope(r)

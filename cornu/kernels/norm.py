@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from cornu.kernels.gates import Arrays
+
 Axes = Sequence[int]
 
 
@@ -82,13 +84,17 @@ def batch_normalize(
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def _batch_normalize(x, gamma, beta, axis, epsilon):
+def _batch_normalize(
+    x: jax.Array, gamma: jax.Array, beta: jax.Array, axis: int, epsilon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     mean, variance = batch_moments(x, axis)
     return normalize(x, mean, variance, gamma, beta, (axis,), epsilon), mean, variance
 
 
 @_batch_normalize.defjvp
-def _batch_normalize_jvp(axis, epsilon, primals, tangents):
+def _batch_normalize_jvp(
+    axis: int, epsilon: float, primals: Arrays, tangents: Arrays
+) -> tuple[tuple[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
     """The tangent, arranged so that its transpose, the gradient, sums `dy` and `dy * z` once each over `x`."""
     x, gamma, beta = primals
     dx, dgamma, dbeta = tangents

@@ -10,7 +10,8 @@ Windows that tile the image need no padding and no overlapping sums: there, goin
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -115,7 +116,14 @@ def _sum_dtype(x: jax.Array) -> jnp.dtype:
     return jnp.promote_types(x.dtype, jnp.float32)
 
 
-def _reduce_window(x, initial, function, size, strides, padding):
+def _reduce_window(
+    x: jax.Array,
+    initial: float | np.number | np.bool_,
+    function: Callable[..., Any],
+    size: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+) -> jax.Array:
     initial = x.dtype.type(initial)  # a constant, by which JAX knows the maximum and the sum and their gradients
     return lax.reduce_window(x, initial, function, (1, *size, 1), (1, *strides, 1), padding.upper())
 

@@ -27,7 +27,8 @@ order run the loops below, those of higher order differentiate the plain scan.
 
 import functools
 import os
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +36,9 @@ import numpy as np
 from jax import lax
 
 from cornu.kernels import half_precision, platform, xla
-from cornu.kernels.gates import Arrays, Gates
+from cornu.kernels.gates import Arrays, Factors, Gates
+
+Saved = list[tuple[Any, ...]]  # of each group of rows: its gates, its states, and what their gradient needs besides
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
 
@@ -87,10 +90,21 @@ def recur(
 # ---------------------------------------------------------------- the loops
 
 
-def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
+def _plain(
+    gates: Gates,
+    unroll: bool,
+    sequences: bool,
+    inputs: jax.Array,
+    input_kernel: jax.Array | None,
+    input_bias: jax.Array | None,
+    states: Arrays,
+    kernel: jax.Array,
+    bias: jax.Array | None,
+    mask: jax.Array | None,
+) -> tuple[jax.Array | None, Arrays]:
     """(hidden states, last states) by a scan that JAX can differentiate."""
 
-    def step(carry, inputs):
+    def step(carry: tuple[Any, ...], inputs: tuple[Any, Any]) -> tuple[Any, ...]:
         x, valid = inputs
         p = _plus(product(carry[0][0], kernel), bias)
         new, each, _ = gates.forward(gates.parted(_plus(x, input_bias)), p, carry[0], _keep(valid))
@@ -98,6 +112,7 @@ def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, k
 
     projected = _projected(inputs, input_kernel)
     shown = tuple(jnp.zeros_like(x[0]) for x in gates.parted(projected)[: gates.shown])
+    hidden: jax.Array | None
     (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=unroll)
     for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
         unused = gate[..., : last[0].shape[-1]]
@@ -105,13 +120,24 @@ def _plain(gates, unroll, sequences, inputs, input_kernel, input_bias, states, k
     return hidden, last
 
 
-def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask):
+def _loop(
+    gates: Gates,
+    unroll: bool,
+    sequences: bool,
+    inputs: jax.Array,
+    input_kernel: jax.Array | None,
+    input_bias: jax.Array | None,
+    states: Arrays,
+    kernel: jax.Array,
+    bias: jax.Array | None,
+    mask: jax.Array | None,
+) -> tuple[Any, Saved]:
     """(hidden states, last states), and what the gradient needs of each group."""
     steps = inputs.shape[0]
     groups = _row_groups(inputs.shape[1], kernel, unroll)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
 
-    def first(group):
+    def first(group: "_RowGroup") -> tuple[Any, ...]:
         start, x = tuple(s[group.rows] for s in states), inputs[:, group.rows]
         if input_kernel is None:
             projected = gates.parted(x)
@@ -123,7 +149,7 @@ def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, ke
         history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in start[hidden_once:])
         return history, start[0][None] if group.carries_operand else None, start, projected, besides
 
-    def advance(t, group, carry):
+    def advance(t: Any, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
         history, hidden, states, each, besides = carry
         hidden = _read(history[0], t) if group.reads_stored else hidden[0] if group.carries_operand else states[0]
         x, valid = _read((each, group.of(mask)), t)
@@ -142,7 +168,9 @@ def _loop(gates, unroll, sequences, inputs, input_kernel, input_bias, states, ke
     return (hidden, last), [(each, history, besides) for history, _, _, each, besides in done]
 
 
-def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
+def _loop_back(
+    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
+) -> tuple[Any, ...]:
     """The gradients of what `_loop` takes."""
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
@@ -152,13 +180,13 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
     passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
     in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
 
-    def first(group):
+    def first(group: "_RowGroup") -> tuple[Any, ...]:
         own, d_states = factors[group.number], tuple(d[group.rows] for d in d_last)
         d_products = own.products if in_place else jnp.zeros_like(own.products)
         d_hiddens = None if own.inputs is None else jnp.zeros((steps, *d_states[0].shape), d_states[0].dtype)
         return d_products, None if group.reads_stored else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
 
-    def advance(n, group, carry):
+    def advance(n: Any, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
         d_products, dp, d_states, d_hiddens = carry
         own, t = factors[group.number], np.uint32(steps - 1) - n
         dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if group.reads_stored else dp
@@ -173,7 +201,7 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
         d_products, d_hiddens = _write((d_products, d_hiddens), (dp, None if d_hiddens is None else dh), t)
         return d_products, None if group.reads_stored else dp, d_states[passed], d_hiddens
 
-    def last(group, own, carry, kept):
+    def last(group: "_RowGroup", own: Any, carry: tuple[Any, ...], kept: tuple[Any, ...]) -> tuple[Any, ...]:
         """The gradients of: first states; recurrent kernel, biases and kernel of the inputs; inputs."""
         d_products, _, d_states, d_hiddens = carry
         d_states = tuple(d * a[0] for d, a in zip(d_states, own.states[passed], strict=True))
@@ -194,7 +222,7 @@ def _loop_back(gates, unroll, sequences, inputs, saved, gradients):
     return _joined(d_inputs, 1), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
 
 
-def _factors(gates: Gates, valid, each, history, besides):
+def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Arrays, besides: Arrays) -> Factors:
     """The factors of all steps of a group; those of states for one step more, behind the last, which passes all on."""
     before, after = (tuple(a[cut] for a in history) for cut in (slice(None, -1), slice(1, None)))
     factors = gates.factors(each, besides, before, after)
@@ -204,10 +232,12 @@ def _factors(gates: Gates, valid, each, history, besides):
     return factors._replace(states=closed)
 
 
-def _run(steps, unroll, groups, first, advance):
+def _run(
+    steps: int, unroll: bool, groups: "list[_RowGroup]", first: Callable[..., Any], advance: Callable[..., Any]
+) -> list[Any]:
     """The loop over all steps: for each group of the batch what `advance` makes of `first`."""
 
-    def step(carry):
+    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         idle, done, n = carry
         return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(groups, done, strict=True)], n + 1
 
@@ -224,7 +254,7 @@ def _run(steps, unroll, groups, first, advance):
     return done
 
 
-def _added_to_first(array, number):
+def _added_to_first(array: jax.Array, number: jax.Array) -> jax.Array:
     at = (0,) * array.ndim
     return lax.dynamic_update_slice(array, lax.slice(array, at, (1,) * array.ndim) + number.astype(array.dtype), at)
 
@@ -258,39 +288,45 @@ def _row_groups(batch: int, kernel: jax.Array, unroll: bool) -> list[_RowGroup]:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur(gates, unroll, sequences, *inputs):
+def _recur(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[jax.Array | None, Arrays]:
     return _plain(gates, unroll, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur_saving(gates, unroll, sequences, *inputs):
+def _recur_saving(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Saved]:
     return _loop(gates, unroll, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _gradient(gates, unroll, sequences, inputs, saved, gradients):
+def _gradient(
+    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
+) -> tuple[Any, ...]:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients)
 
 
-def _recur_forward(gates, unroll, sequences, *inputs):
+def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Any]:
     outputs, saved = _recur_saving(gates, unroll, sequences, *inputs)
     return outputs, (inputs, saved)
 
 
-def _recur_saving_forward(gates, unroll, sequences, *inputs):
+def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Any]:
     outputs, saved = _loop(gates, unroll, sequences, *inputs)
     return (outputs, saved), (inputs, saved)
 
 
-def _gradient_forward(gates, unroll, sequences, inputs, saved, gradients):
+def _gradient_forward(
+    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
+) -> tuple[Any, Any]:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients), (inputs, saved, gradients)
 
 
-def _gradient_backward(gates, unroll, sequences, residuals, cotangents):
+def _gradient_backward(
+    gates: Gates, unroll: bool, sequences: bool, residuals: tuple[Any, ...], cotangents: tuple[Any, ...]
+) -> tuple[Any, ...]:
     """The derivative of the gradient, by way of the plain scan; what was saved follows from the inputs."""
     (*inputs, mask), saved, gradients = residuals
 
-    def plain_gradient(inputs, gradients):
+    def plain_gradient(inputs: tuple[Any, ...], gradients: tuple[Any, Arrays]) -> tuple[Any, ...]:
         plain = functools.partial(_plain, gates, unroll, sequences, mask=mask)
         return jax.vjp(plain, *inputs)[1](gradients)
 
@@ -310,35 +346,35 @@ _gradient.defvjp(_gradient_forward, _gradient_backward)
 # ---------------------------------------------------------------- parts
 
 
-def _read(arrays, t):
+def _read(arrays: Any, t: Any) -> Any:
     return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, 0, keepdims=False), arrays)
 
 
-def _write(arrays, rows, t):
+def _write(arrays: Any, rows: Any, t: Any) -> Any:
     return jax.tree.map(lambda a, row: lax.dynamic_update_index_in_dim(a, row, t, 0), arrays, rows)
 
 
-def _joined(parts, axis):
+def _joined(parts: Sequence[jax.Array], axis: int) -> jax.Array:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
 
 
-def _flat(gates):
+def _flat(gates: jax.Array) -> jax.Array:
     """(.., G, U) -> (.., G U)."""
     return gates.reshape(*gates.shape[:-2], gates.shape[-2] * gates.shape[-1])
 
 
-def _added(a, b):
+def _added(a: Any, b: Any) -> Any:
     return jax.tree.map(jnp.add, a, b)
 
 
-def _keep(valid):
+def _keep(valid: jax.Array | None) -> Callable[..., jax.Array]:
     """(new, old) -> new, but old in the rows of the batch that are not valid."""
     if valid is None:
         return lambda new, old: new
     return lambda new, old: jnp.where(valid[:, None], new, old)
 
 
-def _plus(a, b):
+def _plus(a: jax.Array, b: jax.Array | None) -> jax.Array:
     return a if b is None else a + b
 
 

@@ -71,7 +71,7 @@ def _signature(function: Callable) -> Signature:
 class LossesOfCall(list):
     """The losses that layers add in one call, and which layer added each."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.owners: list[Layer] = []
 

@@ -63,7 +63,7 @@ class RandomFlip(RandomImageLayer):
         flips = drawn["flips"].reshape((-1, 1) if given.ndim == 3 else ())
         across, down = (flips & (axis in _MODES[self.mode]) for axis in (2, 1))
 
-        def move(left, top, right, bottom):
+        def move(left: jax.Array, top: jax.Array, right: jax.Array, bottom: jax.Array) -> tuple[jax.Array, ...]:
             return (
                 jnp.where(across, width - right, left),
                 jnp.where(down, height - bottom, top),

@@ -84,10 +84,19 @@ class Adafactor(Optimizer):
         shape = (*batch, rows if name == "row" else columns)
         return self.add_variable(shape, dtype=variable.dtype, name=variable.name)
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         return jnp.minimum(rate, 1 / jnp.sqrt(t)), 1 - jnp.power(t, self.beta_2_decay)
 
-    def step(self, gradient, weight, rate, t, row, column, velocity):
+    def step(
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Any,
+        t: jax.Array,
+        row: jax.Array,
+        column: jax.Array,
+        velocity: jax.Array,
+    ) -> tuple[Any, ...]:
         rate, keep = rate
         squares = jnp.square(gradient) + self.epsilon_1
         if weight.ndim >= 2:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from cornu import validate
@@ -68,7 +69,9 @@ class Adagrad(Optimizer):
     def new_slot(self, name: str, variable: Variable) -> Variable:
         return _filled(self, name, variable, self.initial_accumulator_value)
 
-    def step(self, gradient, weight, rate, t, accumulator):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, accumulator: jax.Array
+    ) -> tuple[Any, ...]:
         accumulator = accumulator + jnp.square(gradient)
         return weight - rate * gradient / jnp.sqrt(accumulator + self.epsilon), accumulator
 
@@ -126,7 +129,15 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def step(self, gradient, weight, rate, t, accumulated_grad, accumulated_delta_var):
+    def step(
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Any,
+        t: jax.Array,
+        accumulated_grad: jax.Array,
+        accumulated_delta_var: jax.Array,
+    ) -> tuple[Any, ...]:
         grads = self.rho * accumulated_grad + (1 - self.rho) * jnp.square(gradient)
         move = -jnp.sqrt(accumulated_delta_var + self.epsilon) * gradient / jnp.sqrt(grads + self.epsilon)
         moves = self.rho * accumulated_delta_var + (1 - self.rho) * jnp.square(move)
@@ -197,7 +208,16 @@ class RMSprop(Optimizer):
         wanted = {"velocity": True, "momentum": self.momentum > 0, "average_gradient": self.centered}
         return super().new_slot(name, variable) if wanted[name] else None
 
-    def step(self, gradient, weight, rate, t, velocity, momentum, average_gradient):
+    def step(
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Any,
+        t: jax.Array,
+        velocity: jax.Array,
+        momentum: jax.Array,
+        average_gradient: jax.Array | None,
+    ) -> tuple[Any, ...]:
         velocity = self.rho * velocity + (1 - self.rho) * jnp.square(gradient)
         divisor = velocity + self.epsilon
         if average_gradient is not None:
@@ -287,7 +307,9 @@ class Ftrl(Optimizer):
     def new_slot(self, name: str, variable: Variable) -> Variable:
         return _filled(self, name, variable, self.initial_accumulator_value if name == "accumulator" else 0.0)
 
-    def step(self, gradient, weight, rate, t, accumulator, linear):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, accumulator: jax.Array, linear: jax.Array
+    ) -> tuple[Any, ...]:
         shrunk = gradient + 2 * self.l2_shrinkage_regularization_strength * weight
         total = accumulator + jnp.square(gradient)
         stiffness = total**-self.learning_rate_power / rate

@@ -1,5 +1,6 @@
 """Adam and its kin: steps scaled by running means of the gradient and of its square."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -127,10 +128,19 @@ class Adam(_TwoMoments):
             return None
         return super().new_slot(name, variable)
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         return rate * jnp.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
 
-    def step(self, gradient, weight, rate, t, momentum, velocity, velocity_hat):
+    def step(
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Any,
+        t: jax.Array,
+        momentum: jax.Array,
+        velocity: jax.Array,
+        velocity_hat: jax.Array | None,
+    ) -> tuple[Any, ...]:
         momentum, velocity = self.moments(gradient, momentum, velocity)
         if velocity_hat is not None:
             velocity_hat = jnp.maximum(velocity_hat, velocity)
@@ -225,10 +235,12 @@ class Adamax(_TwoMoments):
 
     slots = ("momentum", "norm")
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         return rate / (1 - self.beta_1**t)
 
-    def step(self, gradient, weight, rate, t, momentum, norm):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, norm: jax.Array
+    ) -> tuple[Any, ...]:
         momentum = momentum + (gradient - momentum) * (1 - self.beta_1)
         norm = jnp.maximum(self.beta_2 * norm, jnp.abs(gradient))
         return weight - rate * momentum / (norm + self.epsilon), momentum, norm
@@ -252,20 +264,22 @@ class Nadam(_TwoMoments):
     Paper: Dozat 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
     """
 
-    def build(self, variables):
+    def build(self, variables: Iterable[Variable]) -> None:
         if self.built:
             return
         super().build(variables)
         self._product = self.add_variable((), "ones", name="u_product")
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         now = self.beta_1 * (1 - 0.5 * 0.96**t)
         then = self.beta_1 * (1 - 0.5 * 0.96 ** (t + 1))
         product = self._product.value * now
         self._product.assign(product)
         return rate, (1 - now) / (1 - product), then / (1 - product * then), 1 - self.beta_2**t
 
-    def step(self, gradient, weight, rate, t, momentum, velocity):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
+    ) -> tuple[Any, ...]:
         rate, gradient_share, momentum_share, correction = rate
         momentum, velocity = self.moments(gradient, momentum, velocity)
         ahead = momentum_share * momentum + gradient_share * gradient
@@ -292,10 +306,12 @@ class Lamb(_TwoMoments):
     Paper: You et al. 2019, https://arxiv.org/abs/1904.00962
     """
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         return rate, 1 - self.beta_1**t, 1 - self.beta_2**t
 
-    def step(self, gradient, weight, rate, t, momentum, velocity):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
+    ) -> tuple[Any, ...]:
         rate, correction_1, correction_2 = rate
         momentum, velocity = self.moments(gradient, momentum, velocity)
         move = momentum / correction_1 / (jnp.sqrt(velocity / correction_2) + self.epsilon)
@@ -368,12 +384,14 @@ class ScheduleFreeAdamW(_TwoMoments):
         first = variable.value if name == "momentum" else "zeros"
         return self.add_variable_from_reference(variable, name, first)
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         if self.warmup_steps:
             rate = rate * jnp.minimum(1, t / self.warmup_steps)
         return rate, 1 - self.beta_2**t
 
-    def step(self, gradient, weight, rate, t, momentum, velocity):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
+    ) -> tuple[Any, ...]:
         rate, correction = rate
         velocity = velocity + (jnp.square(gradient) - velocity) * (1 - self.beta_2)
         z, y = momentum, weight

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from cornu import validate
@@ -70,6 +71,8 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def step(self, gradient, weight, rate, t, momentum):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array
+    ) -> tuple[Any, ...]:
         direction = jnp.sign(self.beta_1 * momentum + (1 - self.beta_1) * gradient)
         return weight - rate * direction, self.beta_2 * momentum + (1 - self.beta_2) * gradient

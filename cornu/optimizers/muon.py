@@ -122,11 +122,13 @@ class Muon(Optimizer):
     def weight_decay_of(self, variable: Variable) -> float | None:
         return self.adam_weight_decay if self._by_adam(variable) else self.weight_decay
 
-    def prepare(self, rate, t):
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
         correction = jnp.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
         return rate, self.adam_lr_ratio * rate * correction
 
-    def step(self, gradient, weight, rate, t, momentum, velocity):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
+    ) -> tuple[Any, ...]:
         muon_rate, adam_rate = rate
         if velocity is None:
             momentum = self.momentum * momentum + gradient

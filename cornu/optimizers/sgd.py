@@ -67,7 +67,9 @@ class SGD(Optimizer):
     def new_slot(self, name: str, variable: Variable) -> Variable | None:
         return super().new_slot(name, variable) if self.momentum else None
 
-    def step(self, gradient, weight, rate, t, momentum):
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array
+    ) -> tuple[Any, ...]:
         move = rate * gradient
         if momentum is None:
             return weight - move, None

@@ -6,7 +6,7 @@ attributes of JAX's class.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -81,7 +81,7 @@ class TensorShape(tuple):
 
     __slots__ = ()
 
-    def __new__(cls, dims: Iterable):
+    def __new__(cls, dims: Iterable) -> Self:
         return super().__new__(cls, sizes(dims))
 
     @property

@@ -46,10 +46,10 @@ def transformer(keras: Any, time: int = 128, width: int = 128, depth: int = 2, h
     class Positions(layers.Layer):
         """Adds a learned vector to each place."""
 
-        def build(self, input_shape):
+        def build(self, input_shape: Any) -> None:
             self.table = self.add_weight(shape=(time, width), initializer="uniform", name="table")
 
-        def call(self, x):
+        def call(self, x: Any) -> Any:
             return x + self.table
 
     words = keras.Input((time,), dtype="int32")

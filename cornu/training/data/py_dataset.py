@@ -54,7 +54,7 @@ class PyDataset:
         return self._workers
 
     @workers.setter
-    def workers(self, value: int):
+    def workers(self, value: int) -> None:
         self._workers = value
 
     @property
@@ -63,7 +63,7 @@ class PyDataset:
         return self._use_multiprocessing
 
     @use_multiprocessing.setter
-    def use_multiprocessing(self, value: bool):
+    def use_multiprocessing(self, value: bool) -> None:
         self._use_multiprocessing = value
 
     @property
@@ -72,7 +72,7 @@ class PyDataset:
         return self._max_queue_size
 
     @max_queue_size.setter
-    def max_queue_size(self, value: int):
+    def max_queue_size(self, value: int) -> None:
         self._max_queue_size = value
 
     @property
@@ -86,10 +86,10 @@ class PyDataset:
         batches = cast(Mapping[int, Any], self)  # subclasses write __getitem__
         return (batches[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Called before each epoch."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Called after each epoch; a place to shuffle or to augment anew."""
 
 
