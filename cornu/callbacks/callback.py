@@ -4,6 +4,7 @@ from typing import Any
 
 from cornu import registry
 from cornu.core.tracebacks import filter_methods
+from cornu.core.typing import HookLogs
 
 HOOKS = (
     "on_epoch_begin",
@@ -76,54 +77,54 @@ class Callback:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Same as `on_train_batch_begin`."""
 
-    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         """Same as `on_train_batch_end`."""
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         """Called in `fit` before epoch number `epoch`, counted from 0."""
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         """Called in `fit` after an epoch; `logs` has the metrics, those of the validation as `val_...`."""
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Called in `fit` before batch number `batch` of the epoch, counted from 0."""
         self.on_batch_begin(batch, logs)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         """Called in `fit` after a batch; `logs` has the metrics of the epoch so far."""
         self.on_batch_end(batch, logs)
 
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_test_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Called before a batch of `evaluate`, and of the validation in `fit`."""
 
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         """Called after a batch of `evaluate`, and of the validation in `fit`."""
 
-    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Called before a batch of `predict`."""
 
-    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         """Called after a batch of `predict`; `logs["outputs"]` are its predictions."""
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         """Called when `fit` starts."""
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: HookLogs = None) -> None:
         """Called when `fit` ends; `logs` is that of the last epoch."""
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: HookLogs = None) -> None:
         """Called when an evaluation or validation starts."""
 
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: HookLogs = None) -> None:
         """Called when an evaluation or validation ends; `logs` has its metrics."""
 
-    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: HookLogs = None) -> None:
         """Called when `predict` starts."""
 
-    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: HookLogs = None) -> None:
         """Called when `predict` ends."""
 
 

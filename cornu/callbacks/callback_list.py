@@ -8,6 +8,7 @@ from cornu.callbacks.callback import HOOKS, Callback, overrides
 from cornu.callbacks.history import History
 from cornu.callbacks.logs import as_logs
 from cornu.callbacks.progbar_logger import ProgbarLogger
+from cornu.core.typing import HookLogs
 
 Default = TypeVar("Default", bound=Callback)
 _NEEDED = ("set_model", "set_params")
@@ -129,7 +130,7 @@ def _seen(hook: str, logs: Any) -> Any:
 
 
 def _relay(hook: str) -> Callable[..., None]:
-    def relay(self: Any, logs: dict[str, Any] | None = None) -> None:
+    def relay(self: Any, logs: HookLogs = None) -> None:
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:
@@ -139,7 +140,7 @@ def _relay(hook: str) -> Callable[..., None]:
 
 
 def _relay_counted(hook: str) -> Callable[..., None]:
-    def relay(self: Any, number: int, logs: dict[str, Any] | None = None) -> None:
+    def relay(self: Any, number: int, logs: HookLogs = None) -> None:
         listeners = self._listeners[hook]
         logs = _seen(hook, logs) if listeners else logs
         for listener in listeners:

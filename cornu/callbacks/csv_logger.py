@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cornu.callbacks.callback import Callback
+from cornu.core.typing import HookLogs
 
 
 def _cell(value: object) -> object:
@@ -43,7 +44,7 @@ class CSVLogger(Callback):
         self._goes_on = append  # behind the lines that the file has
         self._has_header = False
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self._goes_on = self.append
         self.keys = self._read_header() if self.append else None
         self._has_header = False
@@ -66,7 +67,7 @@ class CSVLogger(Callback):
             header = next(csv.reader(file, delimiter=self.sep), None)
         return header and [name for name in header if name != "epoch"]
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         logs = logs or {}
         if not self._has_header and self.keys is not None:
             self._warn_of_lost(logs)

@@ -1,9 +1,8 @@
 """Stop when a value no longer gets better."""
 
-from typing import Any
-
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
+from cornu.core.typing import HookLogs
 
 
 class EarlyStopping(MonitorCallback):
@@ -47,14 +46,14 @@ class EarlyStopping(MonitorCallback):
         self.best_epoch = 0
         self.start_from_epoch = start_from_epoch
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self.wait = 0
         self.stopped_epoch = 0
         self.best = None
         self.best_weights = None
         self.best_epoch = 0
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         self._set_monitor_op(logs)
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
@@ -80,7 +79,7 @@ class EarlyStopping(MonitorCallback):
         self.best_weights = self.model.get_weights()
         self.best_epoch = epoch
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: HookLogs = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
             say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:

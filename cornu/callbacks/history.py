@@ -3,6 +3,7 @@
 from typing import Any
 
 from cornu.callbacks.callback import Callback
+from cornu.core.typing import HookLogs
 
 
 class History(Callback):
@@ -23,7 +24,7 @@ class History(Callback):
         self.history: dict[str, list] = {}
         self.resumed: dict[str, Any] | None = None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, Any]:
@@ -38,7 +39,7 @@ class History(Callback):
         """Take the epochs of the run that this one goes on with."""
         self.resumed = state
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.learning_rate import read_rate, write_rate
 from cornu.callbacks.messages import say
+from cornu.core.typing import HookLogs
 
 
 class LearningRateScheduler(Callback):
@@ -28,13 +28,13 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = verbose
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         rate = self._next_rate(epoch, read_rate(self))
         write_rate(self, rate)
         if self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         if logs is not None:
             logs["learning_rate"] = read_rate(self)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
+from cornu.core.typing import HookLogs
 
 _ENDINGS = {False: (".keras", ".h5"), True: (".weights.h5",)}
 
@@ -96,21 +97,21 @@ class ModelCheckpoint(MonitorCallback):
                 f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
             )
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self._current_epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         if self._should_save_on_batch(batch):
             self._save_model(self._current_epoch, batch, logs)
 
     def _should_save_on_batch(self, batch: int) -> bool:
         return self._counter is not None and self._counter.is_due(batch)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         if self._counter is None:
             self._save_model(epoch, None, logs)
 
-    def _save_model(self, epoch: int, batch: int | None, logs: dict[str, Any] | None) -> None:
+    def _save_model(self, epoch: int, batch: int | None, logs: HookLogs) -> None:
         logs = logs or {}
         where = f"\nEpoch {epoch + 1}:"
         news = self._news(logs) if self.save_best_only else "saving model to"
@@ -122,7 +123,7 @@ class ModelCheckpoint(MonitorCallback):
         self._save(path)
         self._say(f"{where} finished saving model to {path}")
 
-    def _news(self, logs: dict[str, Any] | None) -> str | None:
+    def _news(self, logs: HookLogs) -> str | None:
         """What is new if the model is the best so far, else None; `self.best` follows."""
         self._set_monitor_op(logs)
         value = self.get_monitor_value(logs)

@@ -5,6 +5,7 @@ from typing import Any, cast
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.progbar import Progbar
+from cornu.core.typing import HookLogs
 
 
 class ProgbarLogger(Callback):
@@ -36,42 +37,42 @@ class ProgbarLogger(Callback):
         self.epochs = params.get("epochs", 1)
         self.target = params.get("steps")
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self._in_fit = True
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: HookLogs = None) -> None:
         self._in_fit = False
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: HookLogs = None) -> None:
         if not self._in_fit:
             self._start()
 
-    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: HookLogs = None) -> None:
         self._start()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self._start()
         if self.verbose and self.epochs > 1:
             say(f"Epoch {epoch + 1}/{self.epochs}")
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         self._advance(batch, logs)
 
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         if not self._in_fit:
             self._advance(batch, logs)
 
-    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         self._advance(batch, None)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         self._finish(logs)
 
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: HookLogs = None) -> None:
         if not self._in_fit:
             self._finish(logs)
 
-    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: HookLogs = None) -> None:
         self._finish(None)
 
     def _start(self) -> None:
@@ -81,14 +82,14 @@ class ProgbarLogger(Callback):
     def _started(self) -> Progbar:
         return cast(Progbar, self.progbar)  # made by `_start`, before any batch
 
-    def _advance(self, batch: int, logs: dict[str, Any] | None) -> None:
+    def _advance(self, batch: int, logs: HookLogs) -> None:
         self.seen = batch + 1
         if self.verbose == 1:
             progbar = self._started()
             values = logs.items() if logs and progbar.is_due() else None
             progbar.update(self.seen, values, finalize=False)
 
-    def _finish(self, logs: dict[str, Any] | None) -> None:
+    def _finish(self, logs: HookLogs) -> None:
         progbar = self._started()
         if self.target is None:
             self.target = progbar.target = self.seen

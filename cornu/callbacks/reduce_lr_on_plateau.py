@@ -7,6 +7,7 @@ import numpy as np
 from cornu.callbacks.learning_rate import read_rate, write_rate
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
+from cornu.core.typing import HookLogs
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -55,7 +56,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
         self.wait = 0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self.best = None
         self.cooldown_counter = 0
         self.wait = 0
@@ -64,7 +65,7 @@ class ReduceLROnPlateau(MonitorCallback):
         """Whether a change is so recent that epochs do not count yet."""
         return self.cooldown_counter > 0
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         self._set_monitor_op(logs)
         if logs is not None:
             logs["learning_rate"] = read_rate(self)

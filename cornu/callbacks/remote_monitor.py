@@ -5,11 +5,11 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from cornu.callbacks.callback import Callback
+from cornu.core.typing import HookLogs
 
 _SECONDS = 10.0  # without an answer, after which training goes on
 
@@ -50,7 +50,7 @@ class RemoteMonitor(Callback):
         self.headers = headers
         self.send_as_json = send_as_json
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         values = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
         try:
             urllib.request.urlopen(self._request({"epoch": epoch} | values), timeout=_SECONDS).close()

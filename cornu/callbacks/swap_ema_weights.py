@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.callbacks.callback import Callback
+from cornu.core.typing import HookLogs
 from cornu.core.variable import Variable, give_values, values_of
 
 
@@ -63,27 +64,27 @@ class SwapEMAWeights(Callback):
         """Go on from the state of `get_state`."""
         self._trained = state["trained"] and list(map(jnp.asarray, state["trained"]))
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self._averages()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self._use_trained()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         if self.swap_on_epoch:
             self._use_averages()
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: HookLogs = None) -> None:
         self._use_averages()
 
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: HookLogs = None) -> None:
         self._use_trained()
 
-    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: HookLogs = None) -> None:
         self._use_averages()
 
-    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: HookLogs = None) -> None:
         self._use_trained()
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: HookLogs = None) -> None:
         self._use_trained()

@@ -1,10 +1,10 @@
 """Stop as soon as the loss is not a number."""
 
 import math
-from typing import Any
 
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.messages import say
+from cornu.core.typing import HookLogs
 
 
 class TerminateOnNaN(Callback):
@@ -21,7 +21,7 @@ class TerminateOnNaN(Callback):
         super().__init__()
         self.raise_error = raise_error
 
-    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is None or math.isfinite(loss):
             return

@@ -50,6 +50,9 @@ Config: TypeAlias = Mapping[str, Any]
 ConfigDict: TypeAlias = dict[str, Any]
 """The same as `get_config` makes it, which may be added to."""
 
+HookLogs: TypeAlias = dict[str, Any] | None
+"""What a hook of a callback is told: values by their names."""
+
 CustomObjects: TypeAlias = Mapping[str, Callable[..., Any]]
 """Classes and functions by the names that a config has for them."""
 
