@@ -86,7 +86,7 @@ class Variable:
         self.synchronization = synchronization or "none"
         self.autocast = autocast
         self.regularizer = None
-        self.constraint = None
+        self.constraint: Any = None
         self.overwrite_with_gradient = False
         self._layout = layout
         self._trainable = self.made_trainable = bool(trainable)

@@ -28,7 +28,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
-from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, Tensor
+from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, ShapeLike, Tensor
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -463,7 +463,9 @@ def _channels_first(data_format: str | None) -> bool:
     return found == "channels_first"
 
 
-def resize_images(x: Tensor, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"):
+def resize_images(
+    x: Tensor, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
+) -> Any:
     """Images made larger by whole factors."""
     first = 2 if _channels_first(data_format) else 1
     size = (x.shape[first] * height_factor, x.shape[first + 1] * width_factor)
@@ -564,9 +566,10 @@ def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_l
         input_length: number of time steps of each row, shape `(batch, 1)`.
         label_length: number of labels of each row, shape `(batch, 1)`.
     """
-    lengths = [ops.cast(reshape(each, (-1,)), "int32") for each in (label_length, input_length)]
+    labels, steps = (ops.cast(reshape(each, (-1,)), "int32") for each in (label_length, input_length))
     logits = log(y_pred + epsilon())
-    return expand_dims(ops.ctc_loss(ops.cast(y_true, "int32"), logits, *lengths, mask_index=y_pred.shape[-1] - 1), 1)
+    loss = ops.ctc_loss(ops.cast(y_true, "int32"), logits, labels, steps, mask_index=y_pred.shape[-1] - 1)
+    return expand_dims(loss, 1)
 
 
 def ctc_decode(
@@ -600,7 +603,7 @@ def ctc_label_dense_to_sparse(labels: Tensor, label_lengths: object) -> NoReturn
 
 def batch_normalization(
     x: Tensor, mean: Tensor, var: object, beta: object, gamma: object, axis: int = -1, epsilon: float = 1e-3
-):
+) -> Any:
     """`gamma * (x - mean) / sqrt(var + epsilon) + beta`."""
     mean, var, beta, gamma = (None if each is None else reshape(each, (-1,)) for each in (mean, var, beta, gamma))
     return ops.batch_normalization(x, mean, var, axis=axis, offset=beta, scale=gamma, epsilon=epsilon)
@@ -608,7 +611,7 @@ def batch_normalization(
 
 def conv1d(
     x: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Any = 1
-):
+) -> Any:
     """Convolution along one axis; `padding="causal"` looks back only."""
     if padding == "causal":
         before = (kernel.shape[0] - 1) * (dilation_rate if isinstance(dilation_rate, int) else dilation_rate[0])
@@ -623,7 +626,7 @@ def conv2d(
     padding: str = "valid",
     data_format: Any = None,
     dilation_rate: Any = (1, 1),
-):
+) -> Any:
     """Convolution of images."""
     return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
 
@@ -635,7 +638,7 @@ def conv3d(
     padding: str = "valid",
     data_format: Any = None,
     dilation_rate: Any = (1, 1, 1),
-):
+) -> Any:
     """Convolution of volumes."""
     return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
 
@@ -681,7 +684,7 @@ def depthwise_conv2d(
     padding: str = "valid",
     data_format: Any = None,
     dilation_rate: Any = (1, 1),
-):
+) -> Any:
     """Convolution of each channel by itself."""
     return ops.depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
 
@@ -706,7 +709,7 @@ def pool2d(
     padding: str = "valid",
     data_format: object = None,
     pool_mode: str = "max",
-):
+) -> Any:
     """Pooling of images: "max" or "avg"."""
     return _pooling(pool_mode)(x, pool_size, strides, padding, data_format)
 
@@ -718,7 +721,7 @@ def pool3d(
     padding: str = "valid",
     data_format: object = None,
     pool_mode: str = "max",
-):
+) -> Any:
     """Pooling of volumes: "max" or "avg"."""
     return _pooling(pool_mode)(x, pool_size, strides, padding, data_format)
 
@@ -729,7 +732,7 @@ def _pooling(mode: str) -> Callable:
     return ops.max_pool if mode == "max" else ops.average_pool
 
 
-def dropout(x: Tensor, level: float, noise_shape: object = None, seed: int | None = None) -> Any:
+def dropout(x: Tensor, level: float, noise_shape: ShapeLike | None = None, seed: int | None = None) -> Any:
     """A share of `level` of the elements set to zero, the others made larger to keep the sum."""
     return random.dropout(x, level, noise_shape, seed=seed)
 
@@ -829,33 +832,47 @@ def _chosen(kept: object, new: object, old: object) -> Any:
 
 
 def random_normal(
-    shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
-):
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
+) -> Any:
     """Draws from a normal distribution."""
     return random.normal(shape, mean, stddev, dtype, seed)
 
 
 def random_uniform(
-    shape: object, minval: float = 0.0, maxval: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
-):
+    shape: Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
+) -> Any:
     """Draws from a uniform distribution."""
     return random.uniform(shape, minval, maxval, dtype, seed)
 
 
-def random_bernoulli(shape: object, p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None) -> Any:
+def random_bernoulli(
+    shape: Sequence[int], p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None
+) -> Any:
     """1 with probability `p`, else 0."""
     return ops.cast(random.uniform(shape, seed=seed) <= p, dtype or floatx())
 
 
 def truncated_normal(
-    shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike | None = None, seed: int | None = None
-):
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
+) -> Any:
     """Draws from a normal distribution, none of them further than two standard deviations from its mean."""
     return random.truncated_normal(shape, mean, stddev, dtype, seed)
 
 
 def random_normal_variable(
-    shape: object,
+    shape: Sequence[int],
     mean: float,
     scale: float,
     dtype: DTypeLike | None = None,
@@ -867,7 +884,7 @@ def random_normal_variable(
 
 
 def random_uniform_variable(
-    shape: object,
+    shape: Sequence[int],
     low: float,
     high: float,
     dtype: DTypeLike | None = None,
