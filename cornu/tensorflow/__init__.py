@@ -4,6 +4,11 @@ What published scripts use of TensorFlow, over NumPy and JAX, each name doing wh
 cornu's own under other names of arguments (`served`); `tape` records operations for gradients, `function` compiles, and
 `types` gives arrays the methods that scripts call. What is not here says what to use instead (`refusals`). Nothing else
 in the package imports this folder.
+
+What it gives is held beside TensorFlow's stored answers to some 1,500 calls (`tests/parity/test_tensorflow.py`). On
+purpose these differ: numbers have 32 bits, and types mix as in JAX, where TensorFlow refuses; a tensor's dtype is
+NumPy's; text is NumPy's bytes, and no `tf.Tensor`; a variable's name has no `:0`; gradients at kinks and of ties are
+JAX's; pictures are resized by JAX. `tests/parity/tensorflow_differences.py` has them call by call.
 """
 
 import importlib
@@ -43,7 +48,7 @@ globals().update(_types.DTYPES)
 globals().update(_spaces.CHECKS)
 for _home in (_function, _spaces, _tape, _tensors, _types):
     globals().update({_name: getattr(_home, _name) for _name in _home.__all__})
-globals()["print"] = _tensors.print_tensors
+globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 
 
 def serve() -> None:

@@ -79,7 +79,8 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
         scaled = image * (most + 0.5)
         return (jnp.clip(scaled, 0, most) if saturate else scaled).astype(dtype)
     if whole:
-        shift = 8 * (jnp.dtype(str(dtype)).itemsize - image.dtype.itemsize)
+        bits = [int(jnp.iinfo(str(kind)).max).bit_length() for kind in (dtype, image.dtype)]
+        shift = bits[0] - bits[1]
         return image.astype(dtype) << shift if shift > 0 else (image >> -shift).astype(dtype)
     return image.astype(dtype)
 
@@ -94,10 +95,20 @@ def _resize(
         height, width = round(high * scale), round(wide * scale)
     method = str(method).lower()
     if method == "area":
-        method, antialias = "bilinear", True
+        return _area(_area(images.astype("float32"), height, -3), width, -2)
     if method == "nearest":
         return ops.image.resize(images, (height, width), "nearest")
     return ops.image.resize(images.astype("float32"), (height, width), method, antialias)
+
+
+def _area(images: jax.Array, size: int, axis: int) -> jax.Array:
+    """Each new row the mean of what it covers of the old ones."""
+    count = images.shape[axis]
+    edges = np.arange(size + 1) * (count / size)
+    old = np.arange(count)
+    covered = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
+    weights = jnp.asarray(np.maximum(covered, 0) * (size / count), images.dtype)
+    return jnp.moveaxis(jnp.tensordot(images, weights, (axis, 1)), -1, axis)
 
 
 def _resize_with_pad(
@@ -150,17 +161,25 @@ def _random_crop(value: Any, size: Any, seed: Any = None, draw: Any = None) -> j
     return jax.lax.dynamic_slice(value, tuple(starts), size)
 
 
-def _crop_and_resize(image: Any, boxes: Any, box_indices: Any, crop_size: Any, method: str = "bilinear") -> jax.Array:
+def _crop_and_resize(
+    image: Any, boxes: Any, box_indices: Any, crop_size: Any, method: str = "bilinear", extrapolation_value: float = 0.0
+) -> jax.Array:
     image, boxes = jnp.asarray(image, "float32"), jnp.asarray(boxes)
     (height, width), (high, wide) = sizes(crop_size), image.shape[1:3]
 
+    def between(low: jax.Array, high: jax.Array, size: int, count: int) -> jax.Array:
+        """Places from one edge to the other; the middle where there is one place only."""
+        low, high = (low, high) if count > 1 else ((low + high) / 2, high)
+        return jnp.linspace(low * (size - 1), high * (size - 1), count)
+
     def one(box: jax.Array, index: jax.Array) -> jax.Array:
-        y = jnp.linspace(box[0] * (high - 1), box[2] * (high - 1), height)
-        x = jnp.linspace(box[1] * (wide - 1), box[3] * (wide - 1), width)
+        y, x = between(box[0], box[2], high, height), between(box[1], box[3], wide, width)
         grid = jnp.stack(jnp.meshgrid(y, x, indexing="ij"))
         channels = jnp.moveaxis(image[index], -1, 0)
         order = 0 if method == "nearest" else 1
-        return jnp.moveaxis(jax.vmap(lambda c: ops.image.map_coordinates(c, grid, order))(channels), 0, -1)
+        found = jnp.moveaxis(jax.vmap(lambda c: ops.image.map_coordinates(c, grid, order))(channels), 0, -1)
+        inside = (grid[0] >= 0) & (grid[0] <= high - 1) & (grid[1] >= 0) & (grid[1] <= wide - 1)
+        return jnp.where(inside[..., None], found, extrapolation_value)
 
     return jax.vmap(one)(boxes, jnp.asarray(box_indices))
 
@@ -172,6 +191,7 @@ def _non_max_suppression(
     boxes: Any, scores: Any, max_output_size: int, iou_threshold: float = 0.5, score_threshold: float = -np.inf
 ) -> jax.Array:
     boxes, scores = np.asarray(boxes), np.asarray(scores)
+    boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
     areas = np.prod(np.abs(boxes[:, 2:] - boxes[:, :2]), axis=1)
     left = [at for at in np.argsort(-scores, kind="stable") if scores[at] > score_threshold]
     kept: list[int] = []
@@ -290,6 +310,26 @@ def _last(function: Any) -> Any:
 _rgb_to_hsv, _hsv_to_rgb = _last(ops.image.rgb_to_hsv), _last(ops.image.hsv_to_rgb)
 
 
+_YUV = np.array([[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]])
+_YIQ = np.array([[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]])
+
+
+def _by_matrix(matrix: np.ndarray) -> Any:
+    """A change of colours that is linear, as PAL and NTSC have them."""
+    return lambda images: jnp.asarray(images) @ jnp.asarray(matrix, jnp.asarray(images).dtype)
+
+
+_rgb_to_yuv, _yuv_to_rgb, _rgb_to_yiq, _yiq_to_rgb = map(
+    _by_matrix, (_YUV, np.linalg.inv(_YUV), _YIQ, np.linalg.inv(_YIQ))
+)
+
+
+def _jpeg_quality(image: Any, jpeg_quality: Any) -> jax.Array:
+    image = jnp.asarray(image)
+    seen = _decode(encode_jpeg(convert_image_dtype(image, "uint8", saturate=True), quality=int(jpeg_quality)))
+    return convert_image_dtype(seen, image.dtype)
+
+
 def _psnr(a: Any, b: Any, max_val: Any) -> jax.Array:
     top = max_val / 255 if dtypes.is_int(dtypes.dtype_of(a)) else max_val
     error = convert_image_dtype(a, "float32") - convert_image_dtype(b, "float32")
@@ -342,9 +382,10 @@ globals().update(
         adjust_contrast           _adjust_contrast images contrast_factor
         adjust_gamma              _adjust_gamma   image gamma gain
         adjust_hue                _adjust_hue     image delta
+        adjust_jpeg_quality       _jpeg_quality   image jpeg_quality
         adjust_saturation         _adjust_saturation image saturation_factor
         central_crop              _central_crop   image central_fraction
-        crop_and_resize           _crop_and_resize image boxes box_indices crop_size method
+        crop_and_resize           _crop_and_resize image boxes box_indices crop_size method extrapolation_value
         crop_to_bounding_box      _crop_to_box    image offset_height offset_width target_height target_width
         decode_bmp                _decode         contents channels
         decode_image              _decode         contents channels dtype -expand_animations
@@ -372,6 +413,8 @@ globals().update(
         resize_with_pad           _resize_with_pad image target_height target_width method antialias
         rgb_to_grayscale          _rgb_to_grayscale images
         rgb_to_hsv                _rgb_to_hsv     images
+        rgb_to_yiq                _rgb_to_yiq     images
+        rgb_to_yuv                _rgb_to_yuv     images
         rot90                     _rot90          image k
         sobel_edges               _sobel          image
         ssim                      _ssim           img1=image1 img2=image2 max_val filter_size filter_sigma k1 k2
@@ -383,6 +426,8 @@ globals().update(
         stateless_random_hue      _stateless_random_hue image max_delta=most seed
         stateless_random_saturation _stateless_random_saturation image lower upper seed
         total_variation           _total_variation images
+        yiq_to_rgb                _yiq_to_rgb     images
+        yuv_to_rgb                _yuv_to_rgb     images
         transpose                 _transpose      image
         """,
         globals(),

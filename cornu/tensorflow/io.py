@@ -52,7 +52,9 @@ def matching_files(pattern: object, name: str | None = None) -> Text:
 def decode_raw(input_bytes: object, out_type: object, little_endian: bool = True, name: str | None = None) -> jax.Array:
     """The numbers that bytes hold."""
     dtype = np.dtype(str(out_type)).newbyteorder("<" if little_endian else ">")
-    return jnp.asarray(np.frombuffer(text(input_bytes).item(), dtype))
+    rows = [np.frombuffer(each, dtype) for each in np.asarray(text(input_bytes)).ravel()]
+    values = np.stack(rows).astype(dtype.newbyteorder("="))
+    return jnp.asarray(values.reshape(*np.shape(text(input_bytes)), -1))
 
 
 class _File:

@@ -1,13 +1,15 @@
 """`tensorflow.linalg`: matrices."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
+from jax.scipy import linalg
 
 from cornu import ops
-from cornu.core.typing import Tensor
+from cornu.core.typing import DTypeLike, Tensor
 from cornu.tensorflow.math import l2_normalize  # noqa: F401
-from cornu.tensorflow.served import functions, within
+from cornu.tensorflow.served import functions, sizes, within
 
 
 def matmul(
@@ -38,13 +40,13 @@ def _solve(matrix: Tensor, rhs: object, adjoint: bool = False) -> Any:
     return ops.solve(ops.conj(ops.swapaxes(matrix, -1, -2)) if adjoint else matrix, rhs)
 
 
-def _diag(diagonal: object) -> Any:
+def _diag(diagonal: Tensor, k: int = 0) -> Any:
     diagonal = jnp.asarray(diagonal)
-    return diagonal[..., None] * jnp.eye(diagonal.shape[-1], dtype=diagonal.dtype)
+    return jnp.vectorize(lambda row: jnp.diag(row, k), signature="(n)->(m,m)")(diagonal)
 
 
-def _diag_part(input: Tensor) -> Any:
-    return jnp.diagonal(jnp.asarray(input), axis1=-2, axis2=-1)
+def _diag_part(input: Tensor, k: int = 0) -> Any:
+    return jnp.diagonal(jnp.asarray(input), k, axis1=-2, axis2=-1)
 
 
 def _set_diag(input: Tensor, diagonal: object) -> Any:
@@ -58,7 +60,7 @@ def _trace(x: Tensor) -> Any:
 
 
 def _normalize(tensor: Any, ord: Any = None, axis: Any = None) -> Any:
-    norm = ops.norm(tensor, None if ord == "euclidean" else ord, axis, True)
+    norm = _norm(tensor, ord, axis, True)
     return ops.divide(tensor, norm), norm
 
 
@@ -66,8 +68,70 @@ def _transpose(a: Tensor) -> Any:
     return ops.swapaxes(a, -1, -2)
 
 
-def _matvec(a: Tensor, b: Tensor) -> Any:
-    return jnp.einsum("...ij,...j->...i", jnp.asarray(a), jnp.asarray(b))
+def _matvec(a: Tensor, b: Tensor, transpose_a: bool = False, adjoint_a: bool = False) -> Any:
+    return matmul(a, jnp.asarray(b)[..., None], transpose_a, adjoint_a=adjoint_a)[..., 0]
+
+
+def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    ord = None if ord == "euclidean" else ord
+    if axis is not None:
+        return ops.norm(tensor, ord, tuple(axis) if isinstance(axis, list) else axis, keepdims)
+    found = ops.norm(ops.reshape(tensor, (-1,)), None if ord == "fro" else ord)
+    return ops.reshape(found, (1,) * len(ops.shape(tensor))) if keepdims else found
+
+
+def _adjoint(matrix: Tensor) -> Any:
+    return jnp.conj(jnp.swapaxes(jnp.asarray(matrix), -1, -2))
+
+
+def _qr(input: Tensor, full_matrices: bool = False) -> Any:
+    return ops.qr(input, "complete" if full_matrices else "reduced")
+
+
+def _cholesky(input: Tensor) -> Any:
+    return jnp.linalg.cholesky(jnp.asarray(input))
+
+
+def _cholesky_solve(chol: Tensor, rhs: Tensor) -> Any:
+    return linalg.cho_solve((jnp.asarray(chol), True), jnp.asarray(rhs))
+
+
+def _triangular_solve(matrix: Tensor, rhs: Tensor, lower: bool = True, adjoint: bool = False) -> Any:
+    return linalg.solve_triangular(jnp.asarray(matrix), jnp.asarray(rhs), trans=2 if adjoint else 0, lower=lower)
+
+
+def _lstsq(matrix: Tensor, rhs: Tensor, l2_regularizer: float = 0.0, fast: bool = True) -> Any:
+    if not l2_regularizer:
+        return ops.lstsq(matrix, rhs)
+    a = jnp.asarray(matrix)
+    squares = _adjoint(a) @ a + l2_regularizer * jnp.eye(a.shape[-1], dtype=a.dtype)
+    return jnp.linalg.solve(squares, _adjoint(a) @ jnp.asarray(rhs))
+
+
+def _eigvalsh(tensor: Tensor) -> Any:
+    return jnp.linalg.eigvalsh(jnp.asarray(tensor))
+
+
+def _expm(input: Tensor) -> Any:
+    return linalg.expm(jnp.asarray(input))
+
+
+def _tensor_diag(diagonal: Tensor) -> Any:
+    diagonal = jnp.asarray(diagonal)
+    return jnp.diag(diagonal.ravel()).reshape(*diagonal.shape, *diagonal.shape)
+
+
+def _tensor_diag_part(input: Tensor) -> Any:
+    input = jnp.asarray(input)
+    half = input.shape[: input.ndim // 2]
+    return jnp.diagonal(input.reshape(math.prod(half), -1)).reshape(half)
+
+
+def _eye(
+    num_rows: int, num_columns: int | None = None, batch_shape: object = None, dtype: DTypeLike | None = "float32"
+) -> Any:
+    made = ops.eye(int(num_rows), None if num_columns is None else int(num_columns), dtype=dtype)
+    return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
 
 
 def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -79,30 +143,36 @@ globals().update(
     functions(
         """
         band_part          _band_part   input num_lower num_upper
-        cholesky           cholesky     input=x
+        adjoint            _adjoint     matrix
+        cholesky           _cholesky    input
+        cholesky_solve     _cholesky_solve chol rhs
         cross              cross        a=x1 b=x2
         det                det          input=x
-        diag               _diag        diagonal
-        diag_part          _diag_part   input
+        diag               _diag        diagonal k
+        diag_part          _diag_part   input k
         eigh               eigh         tensor=x
-        eye                eye          num_rows=N num_columns=M -batch_shape dtype:"float32"
+        eigvalsh           _eigvalsh    tensor
+        expm               _expm        input
+        eye                _eye         num_rows num_columns batch_shape dtype
         inv                inv          input=x
         logdet             logdet       matrix=x
-        lstsq              lstsq        matrix=a rhs=b -l2_regularizer
+        lstsq              _lstsq       matrix rhs l2_regularizer -fast
         matrix_rank        matrix_rank  a=x tol
         matrix_transpose   _transpose   a
-        matvec             _matvec      a b
-        norm               norm         tensor=x ord axis keepdims
+        matvec             _matvec      a b transpose_a adjoint_a
+        norm               _norm        tensor ord axis keepdims
         normalize          _normalize   tensor ord axis
         pinv               pinv         a=x rcond
-        qr                 qr           input=x
+        qr                 _qr          input full_matrices
         set_diag           _set_diag    input diagonal
         slogdet            slogdet      input=x
         solve              _solve       matrix rhs adjoint
         svd                _svd         tensor full_matrices compute_uv
+        tensor_diag        _tensor_diag diagonal
+        tensor_diag_part   _tensor_diag_part input
         tensordot          tensordot    a=x1 b=x2 axes
         trace              _trace       x
-        triangular_solve   solve_triangular matrix=a rhs=b lower:True
+        triangular_solve   _triangular_solve matrix rhs lower adjoint
         """,
         {**vars(ops), **globals()},
         "linalg.",

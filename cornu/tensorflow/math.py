@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy import special
 
 from cornu import ops
@@ -14,12 +15,31 @@ from cornu.tensorflow.served import functions, within
 
 
 def _sum_of(tensors: Any) -> Any:
-    return sum(tensors[1:], jnp.asarray(tensors[0]))
+    first, *others = map(jnp.asarray, tensors)
+    return sum(others, first)
 
 
 def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Any:
     mean, dtype = ops.mean(input_tensor, axis, keepdims), ops.dtype(input_tensor)
     return ops.cast(mean, dtype) if is_int(dtype) else mean
+
+
+def _same_type(function: Callable) -> Callable:
+    """A reduction whose result has the type of the numbers."""
+
+    def reduce(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Any:
+        dtype = ops.dtype(input_tensor)
+        found = function(input_tensor, axis, keepdims)
+        return ops.cast(found, dtype) if is_int(dtype) else found
+
+    return reduce
+
+
+def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> Any:
+    return ops.sqrt(ops.sum(ops.square(x), axis, keepdims))
+
+
+_total, _product, _euclidean = map(_same_type, (ops.sum, ops.prod, _root_of_squares))
 
 
 def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> Any:
@@ -41,10 +61,13 @@ def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = 
 
 
 def _bincount(
-    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", axis: Any = None
-) -> Any:
-    counts = ops.bincount(arr if axis == -1 else jnp.ravel(jnp.asarray(arr)), weights, minlength or 0)
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", axis: Any = None,
+    binary_output: bool = False,
+) -> Any:  # fmt: skip
+    arr = jnp.asarray(arr) if np.size(arr) else jnp.zeros(np.shape(arr), "int32")
+    counts = ops.bincount(arr if axis == -1 else jnp.ravel(arr), weights, minlength or 0)
     counts = counts if maxlength is None else counts[..., :maxlength]
+    counts = ops.minimum(counts, 1) if binary_output else counts
     return counts if weights is not None else ops.cast(counts, dtype)
 
 
@@ -81,7 +104,65 @@ def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = 
     data = jnp.asarray(data)
     total = ops.segment_sum(data, segment_ids, num_segments)
     count = ops.segment_sum(jnp.ones(data.shape[:1], data.dtype), segment_ids, num_segments)
-    return ops.divide_no_nan(total, count.reshape(-1, *[1] * (data.ndim - 1)))
+    mean = ops.divide_no_nan(total, count.reshape(-1, *[1] * (data.ndim - 1)))
+    return ops.cast(mean, data.dtype)
+
+
+def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> Callable:
+    """A reduction of segments, with the value that `empty` gives for a type where there is no element: 0 by default."""
+
+    def reduce(data: Tensor, segment_ids: Tensor, num_segments: int | None = None) -> Any:
+        data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
+        found = function(data, ids, num_segments)
+        count = jax.ops.segment_sum(jnp.ones(ids.shape, int), ids, num_segments).reshape(-1, *[1] * (found.ndim - 1))
+        return jnp.where(count == 0, 0 if empty is None else empty(data.dtype), found).astype(data.dtype)
+
+    return reduce
+
+
+def _limits(dtype: Any) -> Any:
+    return jnp.iinfo(dtype) if is_int(dtype) else jnp.finfo(dtype)
+
+
+_segment_max, _segment_min = _segments(jax.ops.segment_max), _segments(jax.ops.segment_min)
+_unsorted_max = _segments(jax.ops.segment_max, lambda dtype: _limits(dtype).min)
+_unsorted_min = _segments(jax.ops.segment_min, lambda dtype: _limits(dtype).max)
+_unsorted_prod = _segments(jax.ops.segment_prod, lambda dtype: 1)
+
+
+def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> Any:
+    data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
+    count = jax.ops.segment_sum(jnp.ones(ids.shape, data.dtype), ids, num_segments)
+    total = jax.ops.segment_sum(data, ids, num_segments)
+    return total / jnp.sqrt(jnp.maximum(count, 1)).reshape(-1, *[1] * (data.ndim - 1))
+
+
+def _special(name: str) -> Callable:
+    """A function of `jax.scipy.special` that takes lists too."""
+    function = getattr(special, name)
+    return lambda *args, **named: function(*map(jnp.asarray, (*args, *named.values())))
+
+
+_betainc, _igamma, _igammac, _ndtri, _xlog1py, _i0, _i1 = map(
+    _special, ("betainc", "gammainc", "gammaincc", "ndtri", "xlog1py", "i0", "i1")
+)
+
+
+def _lbeta(x: Tensor) -> Any:
+    x = jnp.asarray(x)
+    return jnp.sum(jax.lax.lgamma(x), -1) - jax.lax.lgamma(jnp.sum(x, -1))
+
+
+def _running_logsumexp(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+    return _running(jax.lax.cumlogsumexp, x, axis, exclusive, reverse, -jnp.inf)
+
+
+def _truncated_quotient(x: Tensor, y: Tensor) -> Any:
+    return jax.lax.div(*jnp.broadcast_arrays(jnp.asarray(x), jnp.asarray(y)))
+
+
+def _truncated_remainder(x: Tensor, y: Tensor) -> Any:
+    return jax.lax.rem(*jnp.broadcast_arrays(jnp.asarray(x), jnp.asarray(y)))
 
 
 def _squared_difference(x: Tensor, y: Tensor) -> Any:
@@ -136,7 +217,10 @@ TABLE = functions(
     atan                  arctan         x
     atan2                 arctan2        y=x1 x=x2
     atanh                 arctanh        x
-    bincount              _bincount      arr weights minlength maxlength dtype axis -binary_output
+    bessel_i0             _i0            x
+    bessel_i1             _i1            x
+    betainc               _betainc       a b x
+    bincount              _bincount      arr weights minlength maxlength dtype axis binary_output
     ceil                  ceil           x
     confusion_matrix      _confusion     labels predictions num_classes weights dtype
     conj                  conj           x
@@ -145,6 +229,7 @@ TABLE = functions(
     count_nonzero         _count_nonzero input axis keepdims dtype
     cumprod               _cumprod       x axis exclusive reverse
     cumsum                _cumsum        x axis exclusive reverse
+    cumulative_logsumexp  _running_logsumexp x axis exclusive reverse
     digamma               _digamma       x
     divide                divide         x=x1 y=x2
     divide_no_nan         divide_no_nan  x=x1 y=x2
@@ -159,6 +244,8 @@ TABLE = functions(
     floormod              mod            x=x1 y=x2
     greater               greater        x=x1 y=x2
     greater_equal         greater_equal  x=x1 y=x2
+    igamma                _igamma        a x
+    igammac               _igammac       a x
     imag                  imag           input=x
     in_top_k              in_top_k       targets predictions k
     invert_permutation    argsort        x
@@ -166,6 +253,7 @@ TABLE = functions(
     is_inf                isinf          x
     is_nan                isnan          x
     l2_normalize          _l2_normalize  x axis epsilon
+    lbeta                 _lbeta         x
     less                  less           x=x1 y=x2
     less_equal            less_equal     x=x1 y=x2
     lgamma                _lgamma        x
@@ -182,6 +270,7 @@ TABLE = functions(
     mod                   mod            x=x1 y=x2
     multiply              multiply       x=x1 y=x2
     multiply_no_nan       _multiply_no_nan x y
+    ndtri                 _ndtri         x
     negative              negative       x
     not_equal             not_equal      x=x1 y=x2
     pow                   power          x=x1 y=x2
@@ -190,22 +279,22 @@ TABLE = functions(
     reciprocal_no_nan     _reciprocal    x
     reduce_all            all            input_tensor=x axis keepdims
     reduce_any            any            input_tensor=x axis keepdims
-    reduce_euclidean_norm norm           input_tensor=x axis keepdims
+    reduce_euclidean_norm _euclidean     input_tensor axis keepdims
     reduce_logsumexp      logsumexp      input_tensor=x axis keepdims
     reduce_max            max            input_tensor=x axis keepdims
     reduce_mean           _mean          input_tensor axis keepdims
     reduce_min            min            input_tensor=x axis keepdims
-    reduce_prod           prod           input_tensor=x axis keepdims
+    reduce_prod           _product       input_tensor axis keepdims
     reduce_std            std            input_tensor=x axis keepdims
-    reduce_sum            sum            input_tensor=x axis keepdims
+    reduce_sum            _total         input_tensor axis keepdims
     reduce_variance       var            input_tensor=x axis keepdims
     rint                  round          x
     round                 round          x
     rsqrt                 rsqrt          x
     scalar_mul            multiply       scalar=x1 x=x2
-    segment_max           segment_max    data segment_ids
+    segment_max           _segment_max   data segment_ids
     segment_mean          _segment_mean  data segment_ids
-    segment_min           segment_min    data segment_ids
+    segment_min           _segment_min   data segment_ids
     segment_prod          segment_prod   data segment_ids
     segment_sum           segment_sum    data segment_ids
     sigmoid               sigmoid        x
@@ -223,11 +312,16 @@ TABLE = functions(
     tanh                  tanh           x
     top_k                 _top_k         input k sorted
     truediv               true_divide    x=x1 y=x2
-    unsorted_segment_max  segment_max    data segment_ids num_segments
+    truncatediv           _truncated_quotient x y
+    truncatemod           _truncated_remainder x y
+    unsorted_segment_max  _unsorted_max   data segment_ids num_segments
     unsorted_segment_mean _segment_mean  data segment_ids num_segments
-    unsorted_segment_min  segment_min    data segment_ids num_segments
+    unsorted_segment_min  _unsorted_min   data segment_ids num_segments
+    unsorted_segment_prod _unsorted_prod data segment_ids num_segments
+    unsorted_segment_sqrt_n _unsorted_root data segment_ids num_segments
     unsorted_segment_sum  segment_sum    data segment_ids num_segments
     xdivy                 divide_no_nan  x=x1 y=x2
+    xlog1py               _xlog1py       x y
     xlogy                 _xlogy         x y
     zero_fraction         _zero_fraction value
     """,

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from cornu import ops, random
-from cornu.core.typing import ShapeLike, Tensor
+from cornu.core.typing import Axes, ShapeLike, Tensor
 from cornu.tensorflow import math as tf_math
 from cornu.tensorflow.random import seeded
-from cornu.tensorflow.served import functions, refuse, within
+from cornu.tensorflow.served import functions, refuse, sizes, within
 
 
 def _space(values: Tensor, rank: int, data_format: str | None) -> Any:
@@ -61,9 +62,65 @@ def _conv_transpose(
     first = _first(data_format)
     found = ops.conv_transpose(input, filters, steps, padding.lower(), None, first, gaps)
     expected, shape = tuple(int(n) for n in output_shape)[-rank - 2 :], ops.shape(found)
-    if shape[1:] != expected[1:]:
-        raise ValueError(f"tf.nn.conv2d_transpose: output_shape must be {shape}. Received: {expected}.")
-    return found
+    return found if shape[1:] == expected[1:] else _gradient_of_conv(input, filters, output_shape, steps, padding)
+
+
+def _gradient_of_conv(input: Tensor, filters: Tensor, shape: Sequence[int], strides: object, padding: str) -> Any:
+    """What comes of `input` on the way back through a convolution of a tensor of this shape, channels last."""
+    input = jnp.asarray(input)
+    start = jnp.zeros(sizes(shape), input.dtype)
+    made, back = jax.vjp(lambda x: _conv(x, filters, strides, padding), start)
+    if made.shape != input.shape:
+        raise ValueError(
+            f"tf.nn.conv2d_transpose: a convolution must take output_shape to the input's shape {input.shape}. "
+            f"Received: output_shape={tuple(sizes(shape))}, which goes to {made.shape}."
+        )
+    return back(input)[0]
+
+
+def _separable(
+    input: Tensor, depthwise_filter: Tensor, pointwise_filter: Tensor, strides: object, padding: str,
+    data_format: str | None = None, dilations: object = None,
+) -> Any:  # fmt: skip
+    along = _depthwise(input, depthwise_filter, strides, padding, data_format, dilations)
+    return _conv(along, pointwise_filter, 1, "VALID", data_format)
+
+
+def _any_pool(
+    input: Tensor, window_shape: Sequence[int], pooling_type: str, strides: object = None, padding: str = "VALID",
+    data_format: str | None = None,
+) -> Any:  # fmt: skip
+    pool = _max_pool if pooling_type == "MAX" else _avg_pool
+    return pool(input, window_shape, 1 if strides is None else strides, padding, data_format)
+
+
+def _silu(features: Tensor, beta: float = 1.0) -> Any:
+    return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
+
+
+def _weighted_moments(x: Tensor, axes: Axes, frequency_weights: Tensor, keepdims: bool = False) -> tuple:
+    x = jnp.asarray(x)
+    weights = jnp.broadcast_to(jnp.asarray(frequency_weights, x.dtype), x.shape)
+    axes = tuple(sizes(axes))
+    mean = jnp.average(x, axes, weights, keepdims=True)
+    variance = jnp.average((x - mean) ** 2, axes, weights, keepdims=True)
+    return (mean, variance) if keepdims else (jnp.squeeze(mean, axes), jnp.squeeze(variance, axes))
+
+
+def _poisson_loss(targets: Tensor, log_input: Tensor, compute_full_loss: bool = False) -> Any:
+    targets, log_input = jnp.asarray(targets), jnp.asarray(log_input)
+    loss = jnp.exp(log_input) - log_input * targets
+    if not compute_full_loss:
+        return loss
+    stirling = targets * jnp.log(targets) - targets + 0.5 * jnp.log(2 * jnp.pi * targets)
+    return loss + jnp.where(targets <= 1, 0, stirling)
+
+
+def _over_channels(ksize: Any, rank: int, data_format: str | None) -> bool:
+    """Whether a window goes over several channels, as one of TensorFlow may."""
+    if isinstance(ksize, int) or len(ksize) != rank + 2:
+        return False
+    return ksize[1 if _first(data_format) == "channels_first" else -1] != 1
 
 
 def _pool(kind: str) -> Any:
@@ -71,6 +128,9 @@ def _pool(kind: str) -> Any:
         input: Tensor, ksize: object, strides: object, padding: str = "VALID", data_format: str | None = None
     ) -> Any:
         rank = len(ops.shape(input)) - 2
+        if kind == "max_pool" and _over_channels(ksize, rank, data_format):
+            window, steps = tuple(sizes(ksize)), tuple(sizes(strides))
+            return jax.lax.reduce_window(jnp.asarray(input), -jnp.inf, jax.lax.max, window, steps, padding.upper())
         size, steps = _space(ksize, rank, data_format), _space(strides, rank, data_format)
         return getattr(ops, kind)(input, size, steps, padding.lower(), _first(data_format))
 
@@ -113,6 +173,7 @@ def _sigmoid_loss(labels: Tensor, logits: Tensor) -> Any:
 
 
 def _weighted_sigmoid_loss(labels: Any, logits: Any, pos_weight: Any) -> Any:
+    labels, logits = jnp.asarray(labels), jnp.asarray(logits)
     return (1 - labels) * logits + (1 + (pos_weight - 1) * labels) * ops.softplus(-logits)
 
 
@@ -136,8 +197,8 @@ def _crelu(features: object, axis: int = -1) -> Any:
     return ops.relu(ops.concatenate([features, ops.negative(features)], axis))
 
 
-def _identity(x: Tensor) -> Any:
-    return x
+def _scaled_loss(regularization_loss: Tensor) -> Any:
+    return ops.convert_to_tensor(regularization_loss)
 
 
 globals().update(
@@ -164,21 +225,25 @@ globals().update(
         gelu                  gelu          features=x approximate:False
         l2_loss               _l2_loss      t
         leaky_relu            leaky_relu    features=x alpha=negative_slope
+        log_poisson_loss      _poisson_loss targets log_input compute_full_loss
         max_pool              _max_pool     input ksize strides padding data_format
         max_pool1d            _max_pool     input ksize strides padding data_format
         max_pool2d            _max_pool     input ksize strides padding data_format
         max_pool3d            _max_pool     input ksize strides padding data_format
         moments               moments       x axes -shift keepdims
+        pool                  _any_pool     input window_shape pooling_type strides padding data_format
         relu                  relu          features=x
         relu6                 relu6         features=x
-        scale_regularization_loss _identity regularization_loss=x
+        scale_regularization_loss _scaled_loss regularization_loss
         selu                  selu          features=x
+        separable_conv2d      _separable input depthwise_filter pointwise_filter strides padding data_format dilations
         sigmoid_cross_entropy_with_logits _sigmoid_loss labels logits
-        silu                  silu          features=x
+        silu                  _silu         features beta
         softmax_cross_entropy_with_logits _softmax_loss labels logits axis
         space_to_depth        space_to_depth input=x block_size -data_format
         sparse_softmax_cross_entropy_with_logits _sparse_softmax_loss labels logits
-        swish                 silu          features=x
+        swish                 _silu         features beta
+        weighted_moments      _weighted_moments x axes frequency_weights keepdims
         weighted_cross_entropy_with_logits _weighted_sigmoid_loss labels logits pos_weight
         """,
         {**vars(ops), **globals()},

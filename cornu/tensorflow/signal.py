@@ -8,39 +8,47 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.fft import dct as scipy_dct
 
-from cornu.tensorflow.served import Namespace, within
-from cornu.tensorflow.strings import text
+from cornu.tensorflow.served import Namespace, sizes, within
+from cornu.tensorflow.strings import Text, text
+
+
+def _raised_cosine(length: int, periodic: bool, share: float, dtype: Any) -> jax.Array:
+    """`share - (1 - share) cos`; as in TensorFlow a window of odd length is never periodic."""
+    if length == 1:
+        return jnp.ones(1, dtype)
+    period = length if periodic and length % 2 == 0 else length - 1
+    return jnp.asarray(share - (1 - share) * np.cos(2 * np.pi * np.arange(length) / period), dtype)
 
 
 def hann_window(
     window_length: int, periodic: bool = True, dtype: Any = "float32", name: str | None = None
 ) -> jax.Array:
     """Hann's window: half a cosine up, half a cosine down."""
-    angles = 2 * np.pi * np.arange(window_length) / (window_length if periodic else window_length - 1)
-    return jnp.asarray(0.5 - 0.5 * np.cos(angles), dtype)
+    return _raised_cosine(window_length, periodic, 0.5, dtype)
 
 
 def hamming_window(
     window_length: int, periodic: bool = True, dtype: Any = "float32", name: str | None = None
 ) -> jax.Array:
     """Hamming's window."""
-    angles = 2 * np.pi * np.arange(window_length) / (window_length if periodic else window_length - 1)
-    return jnp.asarray(0.54 - 0.46 * np.cos(angles), dtype)
+    return _raised_cosine(window_length, periodic, 0.54, dtype)
 
 
 def frame(
     signal: Any, frame_length: int, frame_step: int, pad_end: bool = False, pad_value: float = 0, axis: int = -1,
     name: str | None = None,
 ) -> jax.Array:  # fmt: skip
-    """Pieces of `frame_length`, `frame_step` apart, along a new axis before the last one."""
+    """Pieces of `frame_length`, `frame_step` apart, along a new axis before `axis`."""
+    place = axis % jnp.ndim(jnp.asarray(signal))
     signal = jnp.moveaxis(jnp.asarray(signal), axis, -1)
     samples = signal.shape[-1]
     count = -(-samples // frame_step) if pad_end else max(0, 1 + (samples - frame_length) // frame_step)
     missing = max(0, (count - 1) * frame_step + frame_length - samples) if pad_end else 0
     signal = jnp.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(0, missing)], constant_values=pad_value)
     places = np.arange(count)[:, None] * frame_step + np.arange(frame_length)
-    return signal[..., places]
+    return jnp.moveaxis(signal[..., places], (-2, -1), (place, place + 1))
 
 
 def stft(
@@ -69,9 +77,65 @@ def linear_to_mel_weight_matrix(
     return jnp.asarray(np.pad(weights, [(1, 0), (0, 0)]), dtype)
 
 
-fft, ifft, rfft, irfft, fft2d, ifft2d = (
-    jnp.fft.fft, jnp.fft.ifft, jnp.fft.rfft, jnp.fft.irfft, jnp.fft.fft2, jnp.fft.ifft2,
-)  # fmt: skip
+def overlap_and_add(signal: Any, frame_step: int, name: str | None = None) -> jax.Array:
+    """Frames, shape (..., frames, length), laid `frame_step` apart and added where they overlap."""
+    signal = jnp.asarray(signal)
+    count, length = signal.shape[-2:]
+    places = np.arange(count)[:, None] * frame_step + np.arange(length)
+    whole = jnp.zeros((*signal.shape[:-2], (count - 1) * frame_step + length), signal.dtype)
+    return whole.at[..., places].add(signal)
+
+
+def inverse_stft(
+    stfts: Any, frame_length: int, frame_step: int, fft_length: int | None = None,
+    window_fn: Callable | None = hann_window, name: str | None = None,
+) -> jax.Array:  # fmt: skip
+    """The sound of a short-time Fourier transform, each frame times the window, and added."""
+    pieces = jnp.fft.irfft(jnp.asarray(stfts), fft_length or 2 ** (frame_length - 1).bit_length())
+    pieces = jnp.pad(pieces, [(0, 0)] * (pieces.ndim - 1) + [(0, max(0, frame_length - pieces.shape[-1]))])
+    pieces = pieces[..., :frame_length]
+    return overlap_and_add(pieces if window_fn is None else pieces * window_fn(frame_length), frame_step)
+
+
+def dct(input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
+    """The discrete cosine transform of the second kind along the last axis."""
+    if type != 2:
+        raise ValueError(f"tf.signal.dct: type must be 2. Received: type={type}.")
+    return scipy_dct(jnp.asarray(input), 2, n, axis, norm)
+
+
+def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None = None) -> jax.Array:
+    """The mel-frequency cepstral coefficients: a cosine transform, divided by the root of twice the number of bins."""
+    spectrograms = jnp.asarray(log_mel_spectrograms)
+    return dct(spectrograms) / np.sqrt(2.0 * spectrograms.shape[-1])
+
+
+def _transform(function: Callable, axes: int, given: str) -> Callable:
+    """One of JAX's Fourier transforms with TensorFlow's arguments: lists are taken, lengths come in a list."""
+
+    def transform(input: Any, fft_length: Any = None, name: str | None = None) -> jax.Array:
+        lengths = None if fft_length is None else tuple(sizes(fft_length))
+        return function(jnp.asarray(input), lengths if axes > 1 or lengths is None else lengths[0])
+
+    transform.__name__ = given
+    return transform
+
+
+fft, ifft, rfft, irfft, fft2d, ifft2d, rfft2d, irfft2d = (
+    _transform(getattr(jnp.fft, name + ("2" if axes == 2 else "")), axes, name + ("2d" if axes == 2 else ""))
+    for axes in (1, 2)
+    for name in ("fft", "ifft", "rfft", "irfft")
+)
+
+
+def fftshift(x: Any, axes: Any = None, name: str | None = None) -> jax.Array:
+    """The spectrum with the frequency 0 in the middle."""
+    return jnp.fft.fftshift(jnp.asarray(x), axes)
+
+
+def ifftshift(x: Any, axes: Any = None, name: str | None = None) -> jax.Array:
+    """What `fftshift` changed, changed back."""
+    return jnp.fft.ifftshift(jnp.asarray(x), axes)
 
 
 class Sound(NamedTuple):
@@ -96,5 +160,17 @@ def _decode_wav(contents: Any, desired_channels: int = -1, desired_samples: int 
     return Sound(jnp.asarray(values / np.float32(32768), "float32"), jnp.asarray(rate))
 
 
-audio = Namespace("audio", decode_wav=_decode_wav)
+def _encode_wav(audio: Any, sample_rate: Any, name: str | None = None) -> Text:
+    """Samples from -1 to 1, shape (samples, channels), as the bytes of a WAV file of 16 bits."""
+    samples = np.asarray(audio)
+    target = bytes_io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(int(sample_rate))
+        file.writeframes(np.clip(samples * 32767.5, -32768, 32767).astype("<i2").tobytes())
+    return text(target.getvalue())
+
+
+audio = Namespace("audio", decode_wav=_decode_wav, encode_wav=_encode_wav)
 __getattr__ = within(__name__)

@@ -10,15 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import ops
+from cornu import ops, tree
 from cornu.core.dtypes import result_type
 from cornu.core.typing import Axes, Tensor
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
-from cornu.tensorflow.served import Namespace, nothing
+from cornu.tensorflow.random import set_seed
+from cornu.tensorflow.served import Namespace, functions, nothing
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
 
 __all__ = [
-    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "config",
+    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "bitwise", "compat",
+    "config",
     "control_dependencies", "debugging",
     "device", "distribute", "dtypes", "errors", "executing_eagerly", "experimental", "get_logger", "logging",
     "name_scope", "nest", "no_op", "summary", "sysconfig", "test", "timestamp", "version",
@@ -148,6 +150,22 @@ class InvalidArgumentError(ValueError):
     """What TensorFlow raises for a value that does not fit."""
 
 
+class AlreadyExistsError(FileExistsError):
+    """What TensorFlow raises for a file that is there already."""
+
+
+class DataLossError(ValueError):
+    """What TensorFlow raises for a broken file."""
+
+
+class FailedPreconditionError(RuntimeError):
+    """What TensorFlow raises where something was not ready."""
+
+
+class UnimplementedError(NotImplementedError):
+    """What TensorFlow raises for what it does not have."""
+
+
 class OutOfRangeError(IndexError):
     """What TensorFlow raises at the end of a data set."""
 
@@ -162,10 +180,15 @@ class ResourceExhaustedError(MemoryError):
 
 errors = Namespace(
     "errors",
+    AlreadyExistsError=AlreadyExistsError,
+    DataLossError=DataLossError,
+    FailedPreconditionError=FailedPreconditionError,
     InvalidArgumentError=InvalidArgumentError,
     NotFoundError=NotFoundError,
     OutOfRangeError=OutOfRangeError,
+    OpError=Exception,
     ResourceExhaustedError=ResourceExhaustedError,
+    UnimplementedError=UnimplementedError,
 )
 
 
@@ -191,6 +214,34 @@ def assert_that(condition: Tensor, data: Tensor = None, summarize: object = None
     _checked(lambda held: held, "true")(condition, message=None if data is None else str(data))
 
 
+def _assert_near(
+    x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-5, message: str | None = None, summarize: object = None,
+    name: str | None = None,
+) -> None:  # fmt: skip
+    near = _checked(lambda x, y: np.abs(x - y) <= atol + rtol * np.abs(y), "near values")
+    near(x, y, message=message)
+
+
+def _assert_type(tensor: Tensor, tf_type: DType, message: str | None = None, name: str | None = None) -> None:
+    found = as_dtype(jnp.asarray(tensor).dtype)
+    if found != tf_type:
+        raise TypeError(f"{message or 'assert_type'}: expected {tf_type!r}. Received: {found!r}.")
+
+
+def _assert_shapes(
+    shapes: Any, data: object = None, summarize: object = None, message: str | None = None, name: str | None = None
+) -> None:
+    known: dict[Any, int] = {}
+    for tensor, expected in shapes.items() if isinstance(shapes, dict) else shapes:
+        found = np.shape(tensor)
+        fits = len(found) == len(expected)
+        for size, wanted in zip(found, expected, strict=False):
+            wanted = size if wanted is None else known.setdefault(wanted, size) if isinstance(wanted, str) else wanted
+            fits = fits and size == wanted
+        if not fits:
+            raise ValueError(f"{message or 'assert_shapes'}: expected {tuple(expected)}. Received: {tuple(found)}.")
+
+
 CHECKS = {
     "assert_equal": _checked(lambda x, y: x == y, "equal values"),
     "assert_none_equal": _checked(lambda x, y: x != y, "different values"),
@@ -201,9 +252,15 @@ CHECKS = {
     "assert_positive": _checked(lambda x: x > 0, "positive values"),
     "assert_non_negative": _checked(lambda x: x >= 0, "no negative values"),
     "assert_negative": _checked(lambda x: x < 0, "negative values"),
-    "assert_near": _checked(lambda x, y: np.abs(x - y) <= 1e-5 + 1e-5 * np.abs(y), "near values"),
+    "assert_near": _assert_near,
+    "assert_integer": _checked(lambda x: x.dtype.kind in "iu", "whole numbers"),
+    "assert_non_positive": _checked(lambda x: x <= 0, "no positive values"),
     "assert_rank": _checked(lambda x, rank: x.ndim == rank, "this rank"),
-    "assert_shapes": nothing,
+    "assert_rank_at_least": _checked(lambda x, rank: x.ndim >= rank, "at least this rank"),
+    "assert_rank_in": _checked(lambda x, ranks: x.ndim in ranks, "one of these ranks"),
+    "assert_scalar": _checked(lambda x: x.ndim == 0, "no axes"),
+    "assert_shapes": _assert_shapes,
+    "assert_type": _assert_type,
     "Assert": assert_that,
 }
 
@@ -275,7 +332,36 @@ dtypes = Namespace(
 )  # fmt: skip
 experimental = Namespace("experimental", numpy=jnp, register_filesystem_plugin=nothing)
 version = Namespace("version", VERSION="2.21.0", GIT_VERSION="unknown", COMPILER_VERSION="none")
-nest = Namespace("nest", flatten=jax.tree.leaves, map_structure=jax.tree.map)
+nest = Namespace(
+    "nest",
+    assert_same_structure=lambda first, second, *how, **more: tree.assert_same_structure(first, second),
+    flatten=lambda structure, expand_composites=False: tree.flatten(structure),
+    is_nested=tree.is_nested,
+    map_structure=lambda func, *structures, **how: tree.map_structure(func, *structures),
+    pack_sequence_as=lambda structure, flat_sequence, *how, **more: tree.pack_sequence_as(structure, flat_sequence),
+)
+bitwise = Namespace(
+    "bitwise",
+    **functions(
+        """
+        bitwise_and bitwise_and         x y
+        bitwise_or  bitwise_or          x y
+        bitwise_xor bitwise_xor         x y
+        invert      bitwise_not         x
+        left_shift  bitwise_left_shift  x y
+        right_shift bitwise_right_shift x y
+        """,
+        vars(ops),
+        "bitwise.",
+    ),
+)
+compat = Namespace(
+    "compat",
+    as_bytes=lambda value, encoding="utf-8": value if isinstance(value, bytes) else value.encode(encoding),
+    as_str=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
+    as_text=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
+    v1=Namespace("compat.v1", logging=logging, set_random_seed=set_seed, enable_eager_execution=nothing),
+)
 UnconnectedGradients = Namespace("UnconnectedGradients", NONE="none", ZERO="zero")
 VariableAggregation = Namespace(
     "VariableAggregation", NONE="none", SUM="sum", MEAN="mean", ONLY_FIRST_REPLICA="only_first_replica"

@@ -123,13 +123,28 @@ def _cased(how: str) -> Callable:
 _lower, _upper = _cased("lower"), _cased("upper")
 
 
+_CLASSES = {
+    b"[:alnum:]": b"0-9A-Za-z", b"[:alpha:]": b"A-Za-z", b"[:blank:]": rb"\t ", b"[:digit:]": b"0-9",
+    b"[:lower:]": b"a-z", b"[:punct:]": rb"!-/:-@\[-`{-~", b"[:space:]": rb"\t\n\v\f\r ",
+    b"[:upper:]": b"A-Z", b"[:word:]": b"0-9A-Za-z_",
+}  # fmt: skip
+
+
+def _pattern(pattern: Tensor) -> re.Pattern[bytes]:
+    """A regular expression of RE2, which also has POSIX's classes of characters."""
+    written = _bytes(pattern)
+    for name, characters in _CLASSES.items():
+        written = written.replace(name, characters)
+    return re.compile(written)
+
+
 def _regex_replace(input: Tensor, pattern: str, rewrite: str, replace_global: bool = True) -> Text:
-    found = re.compile(_bytes(pattern))
-    return _each(lambda item: found.sub(_bytes(rewrite), item, count=0 if replace_global else 1), input)
+    found, new = _pattern(pattern), re.sub(rb"\\(\d)", rb"\\g<\1>", _bytes(rewrite))
+    return _each(lambda item: found.sub(new, item, count=0 if replace_global else 1), input)
 
 
 def _regex_full_match(input: Tensor, pattern: str) -> jax.Array:
-    found = re.compile(_bytes(pattern))
+    found = _pattern(pattern)
     return _numbers(lambda item: found.fullmatch(item) is not None, input, "bool")
 
 
@@ -154,25 +169,56 @@ def _length(input: Tensor, unit: str = "BYTE") -> jax.Array:
     return _numbers(lambda item: len(item if unit == "BYTE" else item.decode()), input, "int32")
 
 
-def _substr(input: Tensor, pos: int, len: int, unit: str = "BYTE") -> Text:
-    def cut(item: bytes) -> bytes:
+def _substr(input: Tensor, pos: Tensor, len: Tensor, unit: str = "BYTE") -> Text:
+    def cut(item: bytes, pos: int, len: int) -> bytes:
         whole: Any = item if unit == "BYTE" else item.decode()
         start = int(pos) if pos >= 0 else max(0, whole.__len__() + int(pos))
         piece = whole[start : start + int(len)]
         return piece if unit == "BYTE" else piece.encode()
 
-    return _each(cut, input)
+    source, starts, lengths = np.broadcast_arrays(np.asarray(text(input)), np.asarray(pos), np.asarray(len))
+    made = np.empty(source.shape, object)
+    for at in np.ndindex(made.shape):
+        made[at] = cut(source[at], starts[at], lengths[at])
+    return made.view(Text)
 
 
 def _to_number(input: Any, out_type: Any = "float32") -> jax.Array:
     return _numbers(float, input, out_type)
 
 
-def _as_string(input: Tensor, precision: int = -1) -> Text:
+def _as_string(
+    input: Tensor,
+    precision: int = -1,
+    scientific: bool = False,
+    shortest: bool = False,
+    width: int = -1,
+    fill: str = "",
+) -> Text:
     array = np.asarray(input)
-    if array.dtype.kind == "f":
-        return text(np.vectorize(lambda x: f"{x:.{6 if precision < 0 else precision}f}", otypes=[object])(array))
-    return text(np.vectorize(lambda x: str(x).lower() if array.dtype.kind == "b" else str(x), otypes=[object])(array))
+    kind = "e" if scientific else "g" if shortest else "f"
+    number = f".{precision}{kind}" if precision >= 0 else kind
+    form = f"{fill}{width if width > 0 else ''}{number if array.dtype.kind == 'f' else ''}"
+
+    def shown(x: Any) -> str:
+        return str(x).lower() if array.dtype.kind == "b" else f"{x:{form}}"
+
+    return text(np.vectorize(shown, otypes=[object])(array))
+
+
+def _format(template: str, inputs: Any, placeholder: str = "{}", summarize: int = 3) -> Text:
+    values = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    first, *rest = _bytes(template).decode().split(placeholder)
+    return text(first + "".join(f"{np.asarray(value)}{after}" for value, after in zip(values, rest, strict=True)))
+
+
+def _ngrams(data: Tensor, ngram_width: int, separator: str = " ") -> Text:
+    def joined(item: list) -> list:
+        pieces = range(len(item) - ngram_width + 1)
+        return [separator.encode().join(item[at : at + ngram_width]) for at in pieces]
+
+    source = np.asarray(text(data))
+    return text(np.apply_along_axis(lambda row: np.array(joined(row.tolist()), object), -1, source))
 
 
 def _reduce_join(inputs: Tensor, axis: Axes = None, keepdims: bool = False, separator: str = "") -> Text:
@@ -199,10 +245,12 @@ def _unicode_encode(input: Tensor, output_encoding: str = "UTF-8") -> Text:
 globals().update(
     functions(
         """
-        as_string        _as_string    input precision
+        as_string        _as_string    input precision scientific shortest width fill
         bytes_split      _bytes_split  input
+        format           _format       template inputs placeholder summarize
         length           _length       input unit
         lower            _lower        input encoding
+        ngrams           _ngrams       data ngram_width separator
         reduce_join      _reduce_join  inputs axis keepdims separator
         regex_full_match _regex_full_match input pattern
         regex_replace    _regex_replace input pattern rewrite replace_global

@@ -1,8 +1,9 @@
 """The functions at the top of TensorFlow that make, join, cut and look up tensors, and those that control a program."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,45 @@ from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.core.variable import Variable
-from cornu.tensorflow.linalg import einsum, matmul  # noqa: F401 - for the table
+from cornu.tensorflow.linalg import _eye, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
 from cornu.tensorflow.strings import is_text, text
+from cornu.tensorflow.types import TensorShape
 
 __all__ = [
-    "TensorArray", "case", "clip_by_global_norm", "cond", "constant", "convert_to_tensor", "custom_gradient",
-    "einsum", "ensure_shape", "foldl", "global_norm", "group", "map_fn", "meshgrid", "newaxis", "numpy_function",
-    "ones_like", "py_function", "recompute_grad", "scan", "switch_case", "vectorized_map", "while_loop",
+    "TensorArray",
+    "bitcast",
+    "broadcast_dynamic_shape",
+    "broadcast_static_shape",
+    "case",
+    "clip_by_global_norm",
+    "cond",
+    "constant",
+    "convert_to_tensor",
+    "custom_gradient",
+    "dynamic_partition",
+    "dynamic_stitch",
+    "einsum",
+    "ensure_shape",
+    "foldl",
+    "foldr",
+    "get_static_value",
+    "global_norm",
+    "group",
+    "histogram_fixed_width",
+    "histogram_fixed_width_bins",
+    "map_fn",
+    "meshgrid",
+    "newaxis",
+    "numpy_function",
+    "ones_like",
+    "py_function",
+    "recompute_grad",
+    "reverse_sequence",
+    "scan",
+    "switch_case",
+    "vectorized_map",
+    "while_loop",
     "zeros_like",
 ]  # fmt: skip
 
@@ -37,11 +69,13 @@ def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None
 
 
 def convert_to_tensor(
-    value: Tensor, dtype: DTypeLike | None = None, dtype_hint: object = None, name: str | None = None
+    value: Tensor, dtype: DTypeLike | None = None, dtype_hint: DTypeLike | None = None, name: str | None = None
 ) -> Any:
     """A number, a nested list, an array or text as a tensor."""
     if is_text(value) or dtype == "string":
         return text(value)
+    if dtype is None and dtype_hint is not None and not hasattr(value, "dtype"):
+        dtype = dtype_hint
     if isinstance(value, jax.Array) and (dtype is None or value.dtype == dtype):
         return value
     return ops.convert_to_tensor(value, dtype)
@@ -80,20 +114,13 @@ def _plain(number: object) -> Any:
     return number.item() if hasattr(number, "item") else number
 
 
-def _eye(
-    num_rows: int, num_columns: int | None = None, batch_shape: object = None, dtype: DTypeLike | None = "float32"
-) -> Any:
-    made = ops.eye(int(num_rows), None if num_columns is None else int(num_columns), dtype=dtype)
-    return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
-
-
 # ---------------------------------------------------------------- joining and cutting
 
 
 def _concat(values: Any, axis: Any) -> Any:
     if any(map(is_text, values)):
         return text(np.concatenate([np.asarray(text(each)) for each in values], int(axis)))
-    return ops.concatenate(list(values), int(axis))
+    return ops.concatenate(list(values) if isinstance(values, (list, tuple)) else [values], int(axis))
 
 
 def _stack(values: Tensor, axis: int = 0) -> Any:
@@ -140,12 +167,13 @@ def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: An
 
 
 def _slice(input_: Any, begin: Any, size: Any) -> Any:
+    input_ = jnp.asarray(input_)
     begin, size = sizes(begin), sizes(size)
     return input_[tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))]
 
 
 def _strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None) -> Any:
-    begin, end = sizes(begin), sizes(end)
+    input_, begin, end = jnp.asarray(input_), sizes(begin), sizes(end)
     return input_[tuple(slice(*each) for each in zip(begin, end, strides or [1] * len(begin), strict=True))]
 
 
@@ -154,7 +182,7 @@ def _reverse(tensor: Any, axis: Any) -> Any:
 
 
 def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> Any:
-    return ops.repeat(input, repeats, axis)
+    return ops.repeat(input, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis)
 
 
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
@@ -168,6 +196,7 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
 def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0) -> Any:
     if is_text(params):
         return text(np.take(np.asarray(text(params)), np.asarray(indices), axis or 0))
+    batch_dims = batch_dims % np.ndim(indices) if batch_dims < 0 else batch_dims
     axis = batch_dims if axis is None else int(axis)
     if batch_dims == 0:
         return ops.take(params, indices, axis)
@@ -228,11 +257,31 @@ def _argsort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> An
     return _ordered(ops.argsort, values, axis, direction)
 
 
+class Unique(NamedTuple):
+    """Different values in the order of their first places, and for each element which it is."""
+
+    y: Any
+    idx: Any
+
+
+class UniqueWithCounts(NamedTuple):
+    """The same with how often each comes."""
+
+    y: Any
+    idx: Any
+    count: Any
+
+
 def _unique(x: Tensor, out_idx: object = "int32") -> Any:
     values, first, places = np.unique(np.asarray(x), return_index=True, return_inverse=True)
     order = np.argsort(first)
     back = np.argsort(order)[places.ravel()]
-    return (text if is_text(x) else jnp.asarray)(values[order]), jnp.asarray(back)
+    return Unique((text if is_text(x) else jnp.asarray)(values[order]), jnp.asarray(back))
+
+
+def _unique_with_counts(x: Tensor, out_idx: object = "int32") -> Any:
+    values, places = _unique(x)
+    return UniqueWithCounts(values, places, jnp.bincount(places, length=len(values)))
 
 
 def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any:
@@ -252,7 +301,15 @@ def _update(how: str | None) -> Callable:
     return update
 
 
+def _take_at(tensor: Any, indices: Any, updates: Any) -> Any:
+    return _add_at(tensor, indices, ops.negative(updates))
+
+
 _set_at, _add_at, _max_at, _min_at = map(_update, (None, "add", "max", "min"))
+
+
+def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) -> Any:
+    return ops.maximum(ops.minimum(t, clip_value_max), clip_value_min)
 
 
 def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None) -> Any:
@@ -276,32 +333,25 @@ def _equal(x: Tensor, y: Tensor) -> Any:
     return text(x) == y if is_text(x) else text(y) == x if is_text(y) else ops.equal(x, y)
 
 
-def _size(input: Any, out_type: Any = "int32") -> Any:
-    return ops.size(input)
-
-
-def _rank(input: Tensor) -> int:
-    return ops.ndim(input)
+def _not_equal(x: Tensor, y: Tensor) -> Any:
+    return ops.logical_not(_equal(x, y))
 
 
 def _identity(input: Tensor) -> Any:
-    return ops.copy(input) if not is_text(input) else input
+    return text(input) if is_text(input) else ops.copy(input)
 
 
 def _squeeze(input: Tensor, axis: Axes = None) -> Any:
     return ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis)
 
 
-def _transpose(a: Tensor, perm: object = None) -> Any:
-    return ops.transpose(a, None if perm is None else sizes(perm))
+def _transpose(a: Tensor, perm: object = None, conjugate: bool = False) -> Any:
+    found = ops.transpose(a, None if perm is None else sizes(perm))
+    return ops.conj(found) if conjugate else found
 
 
 def _complex(real: object, imag: object) -> Any:
     return jax.lax.complex(jnp.asarray(real), jnp.asarray(imag))
-
-
-def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    return ops.norm(tensor, None if ord == "euclidean" else ord, axis, keepdims)
 
 
 TABLE = functions(
@@ -311,7 +361,7 @@ TABLE = functions(
     broadcast_to         broadcast_to  input=x shape
     cast                 _cast         x dtype
     clip_by_norm         _clip_by_norm t clip_norm axes
-    clip_by_value        clip          t=x clip_value_min=x_min clip_value_max=x_max
+    clip_by_value        _clip_by_value t clip_value_min clip_value_max
     complex              _complex      real imag
     concat               _concat       values axis
     equal                _equal        x y
@@ -323,12 +373,12 @@ TABLE = functions(
     identity             _identity     input
     linspace             _linspace     start stop num axis
     matmul               matmul        a b transpose_a transpose_b adjoint_a adjoint_b
+    not_equal            _not_equal    x y
     norm                 _norm         tensor ord axis keepdims
     one_hot              _one_hot      indices depth on_value off_value axis dtype
     ones                 ones          shape dtype
     pad                  _pad          tensor paddings mode constant_values
     range                _range        start limit delta dtype
-    rank                 _rank         input
     repeat               _repeat       input repeats axis
     reshape              _reshape      tensor shape
     reverse              _reverse      tensor axis
@@ -337,7 +387,6 @@ TABLE = functions(
     scatter_nd           _scatter_nd   indices updates shape
     searchsorted         searchsorted  sorted_sequence values side -out_type
     sequence_mask        _sequence_mask lengths maxlen dtype
-    size                 _size         input -out_type
     slice                _slice        input_ begin size
     sort                 _sort         values axis direction
     split                _split        value num_or_size_splits axis num
@@ -348,17 +397,45 @@ TABLE = functions(
     tensor_scatter_nd_add    _add_at   tensor indices updates
     tensor_scatter_nd_max    _max_at   tensor indices updates
     tensor_scatter_nd_min    _min_at   tensor indices updates
+    tensor_scatter_nd_sub    _take_at  tensor indices updates
     tensor_scatter_nd_update _set_at   tensor indices updates
     tensordot            tensordot     a=x1 b=x2 axes
     tile                 _tile         input multiples
-    transpose            _transpose    a perm -conjugate
+    transpose            _transpose    a perm conjugate
     unique               _unique       x out_idx
+    unique_with_counts   _unique_with_counts x out_idx
     unstack              unstack       value=x num axis
     where                _where        condition x y
     zeros                zeros         shape dtype
     """,
     {**vars(ops), **globals()},
 )
+
+
+def _moving_text(function: Callable) -> Callable:
+    """A function that moves elements, of text as well: it moves their places, and 0 is the place of no text."""
+
+    @functools.wraps(function)
+    def moved(*args: Any, **kwargs: Any) -> Any:
+        given = args[0] if args else next(filter(is_text, kwargs.values()), None)
+        if not is_text(given):
+            return function(*args, **kwargs)
+        source = np.asarray(text(given))
+        places = np.arange(1, source.size + 1).reshape(source.shape)
+        flat = np.array([b"", *source.ravel()], object)
+        rest = {name: places if value is given else value for name, value in kwargs.items()}
+        with jax.ensure_compile_time_eval():
+            found = function(*(places if each is given else each for each in args), **rest)
+        return jax.tree.map(lambda at: text(flat[np.asarray(at)]), found)
+
+    return moved
+
+
+TABLE |= {
+    name: _moving_text(TABLE[name])
+    for name in ("boolean_mask", "broadcast_to", "gather_nd", "pad", "repeat", "reverse", "roll", "slice", "split",
+                 "squeeze", "strided_slice", "tile", "transpose", "unstack")
+}  # fmt: skip
 
 # ---------------------------------------------------------------- control
 
@@ -455,6 +532,79 @@ def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any
     return total
 
 
+def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Any:
+    """The last value of `total = fn(total, element)` along the first axis, from its end."""
+    return foldl(fn, list(elems)[::-1], initializer)
+
+
+def tuple_(tensors: Sequence, control_inputs: object = None, name: str | None = None) -> list:
+    """The tensors, all of which are computed."""
+    return list(tensors)
+
+
+def get_static_value(tensor: Any, partial: bool = False) -> Any:
+    """The value of a tensor as NumPy has it; None while it is being compiled."""
+    return np.asarray(tensor) if is_concrete(tensor) else None
+
+
+def dynamic_partition(data: Tensor, partitions: Tensor, num_partitions: int, name: str | None = None) -> list:
+    """The elements of each part, where `partitions` says of each element to which part it belongs."""
+    data, parts = jnp.asarray(data), np.asarray(partitions)
+    return [data[parts == part] for part in range(num_partitions)]
+
+
+def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -> Any:
+    """Elements put together again, each at its index."""
+    places = np.concatenate([np.ravel(each) for each in indices])
+    rows = [jnp.reshape(jnp.asarray(each), (np.size(at), *np.shape(each)[np.ndim(at) :]))
+            for at, each in zip(indices, data, strict=True)]  # fmt: skip
+    values = jnp.concatenate(rows)
+    return jnp.zeros((places.max() + 1, *values.shape[1:]), values.dtype).at[places].set(values)
+
+
+def reverse_sequence(
+    input: Tensor, seq_lengths: Tensor, seq_axis: int | None = None, batch_axis: int | None = None,
+    name: str | None = None,
+) -> Any:  # fmt: skip
+    """Each row of a batch with its first `seq_lengths` elements the other way round."""
+    values = jnp.moveaxis(jnp.asarray(input), (batch_axis or 0, seq_axis or 0), (0, 1))
+    along, lengths = jnp.arange(values.shape[1]), jnp.asarray(seq_lengths)[:, None]
+    places = jnp.where(along < lengths, lengths - 1 - along, along)
+    return jnp.moveaxis(jax.vmap(lambda row, at: row[at])(values, places), (0, 1), (batch_axis or 0, seq_axis or 0))
+
+
+def histogram_fixed_width_bins(
+    values: Tensor, value_range: Tensor, nbins: int = 100, dtype: DTypeLike | None = "int32", name: str | None = None
+) -> Any:
+    """The number of the bin of each value; the first and the last one take what is outside."""
+    low, high = value_range
+    places = jnp.floor((jnp.asarray(values) - low) / (high - low) * nbins)
+    return jnp.clip(places, 0, nbins - 1).astype(dtype)
+
+
+def histogram_fixed_width(
+    values: Tensor, value_range: Tensor, nbins: int = 100, dtype: DTypeLike | None = "int32", name: str | None = None
+) -> Any:
+    """How many values are in each bin."""
+    bins = histogram_fixed_width_bins(values, value_range, nbins)
+    return jnp.bincount(jnp.ravel(bins), length=nbins).astype(dtype)
+
+
+def bitcast(input: Tensor, type: Any, name: str | None = None) -> Any:
+    """The bits of a tensor as numbers of another type."""
+    return jax.lax.bitcast_convert_type(jnp.asarray(input), type)
+
+
+def broadcast_static_shape(shape_x: Any, shape_y: Any) -> Any:
+    """The shape that tensors of these shapes have together."""
+    return TensorShape(np.broadcast_shapes(tuple(shape_x), tuple(shape_y)))
+
+
+def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
+    """The same as a tensor."""
+    return jnp.asarray(np.broadcast_shapes(sizes(shape_x), sizes(shape_y)))
+
+
 def custom_gradient(f: Callable) -> Callable:
     """A function with its own gradient: `f` returns the pair (value, function from gradient to gradients)."""
     return ops.custom_gradient(f)
@@ -467,6 +617,7 @@ def recompute_grad(f: Callable) -> Callable:
 
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
     """The tensor itself, if it has this shape."""
+    x = convert_to_tensor(x)
     x.set_shape(shape)
     return x
 
@@ -482,7 +633,7 @@ def numpy_function(func: Callable, inp: Sequence, Tout: object, stateful: bool =
 
 def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Any:  # noqa: N803
     """What a Python function of tensors gives."""
-    return _on_host(func, inp, Tout)
+    return _on_host(lambda *each: func(*map(convert_to_tensor, each)), inp, Tout)
 
 
 def _on_host(func: Callable, inp: Sequence, types: Any) -> Any:
@@ -531,13 +682,23 @@ class TensorArray:
         self._values[at] = ops.cast(value, self.dtype)
         return self
 
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> "TensorArray":
+        """Put each row of a tensor at its index."""
+        for at, row in zip(np.asarray(indices).tolist(), value, strict=True):
+            self.write(at, row)
+        return self
+
+    def gather(self, indices: Any, name: str | None = None) -> Any:
+        """The tensors at these indices, stacked."""
+        return ops.stack([self._values[at] for at in np.asarray(indices).tolist()])
+
     def read(self, index: Any, name: str | None = None) -> Any:
         """The tensor at an index."""
         return self._values[int(index)]
 
-    def size(self, name: str | None = None) -> int:
+    def size(self, name: str | None = None) -> Any:
         """How many tensors there are."""
-        return len(self._values)
+        return jnp.asarray(len(self._values))
 
     def stack(self, name: str | None = None) -> Any:
         """All tensors in one, along a new first axis; zeros where none was written."""
@@ -550,5 +711,5 @@ class TensorArray:
 
     def unstack(self, value: Tensor, name: str | None = None) -> "TensorArray":
         """Take the rows of a tensor."""
-        self._values = list(value)
+        self._values = list(jnp.asarray(value))
         return self

@@ -16,11 +16,12 @@ from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
 from cornu.core.variable import Variable as KerasVariable
 from cornu.tensorflow.served import refuse, sizes
+from cornu.tensorflow.strings import Text, is_text, text
 from cornu.tensorflow.tape import VARIABLES
 
 __all__ = [
     "DType", "IndexedSlices", "Module", "RaggedTensor", "SparseTensor", "Tensor", "TensorShape", "TensorSpec",
-    "Variable", "as_dtype", "is_tensor", "shape",
+    "Variable", "as_dtype", "is_tensor", "rank", "shape", "shape_n", "size",
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- types of numbers
@@ -39,7 +40,7 @@ class DType(str):
     @property
     def as_numpy_dtype(self) -> Any:
         """NumPy's class for it."""
-        return np.object_ if self == "string" else jax.numpy.dtype(self).type
+        return object if self == "string" else jax.numpy.dtype(self).type
 
     @property
     def base_dtype(self) -> "DType":
@@ -54,6 +55,24 @@ class DType(str):
     size = property(lambda self: jax.numpy.dtype(self).itemsize)
     min = property(lambda self: self._limits().min)
     max = property(lambda self: self._limits().max)
+    limits = property(lambda self: (self.min, self.max))
+
+    @property
+    def real_dtype(self) -> "DType":
+        """The type of the parts of complex numbers; the type itself of others."""
+        return DType("float32") if self.is_complex else self
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether the other is the same type."""
+        return self == as_dtype(other)
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other if isinstance(other, str) else getattr(other, "__name__", str(other)))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
 
     def _limits(self) -> Any:
         return (jax.numpy.finfo if self.is_floating else jax.numpy.iinfo)(self)
@@ -91,6 +110,42 @@ class TensorShape(tuple):
 
     ndims = rank
 
+    @property
+    def dims(self) -> list:
+        """The sizes in a list."""
+        return list(self)
+
+    def concatenate(self, other: Iterable) -> "TensorShape":
+        """This shape with another behind it."""
+        return TensorShape((*self, *sizes(other)))
+
+    def is_compatible_with(self, other: Iterable) -> bool:
+        """Whether both can be the shape of one tensor."""
+        other = sizes(other)
+        return len(self) == len(other) and all(
+            n is None or m is None or n == m for n, m in zip(self, other, strict=True)
+        )
+
+    def assert_is_compatible_with(self, other: Iterable) -> None:
+        """Raise ValueError unless both can be the shape of one tensor."""
+        if not self.is_compatible_with(other):
+            raise ValueError(f"TensorShape: the shapes {self} and {TensorShape(other)} do not fit.")
+
+    def merge_with(self, other: Iterable) -> "TensorShape":
+        """What is known from both."""
+        self.assert_is_compatible_with(other)
+        return TensorShape([m if n is None else n for n, m in zip(self, sizes(other), strict=True)])
+
+    def with_rank(self, rank: int) -> "TensorShape":
+        """The shape itself, if it has this number of axes."""
+        if len(self) != rank:
+            raise ValueError(f"TensorShape: {self} must have {rank} axes.")
+        return self
+
+    def assert_has_rank(self, rank: int) -> None:
+        """Raise ValueError unless there are this number of axes."""
+        self.with_rank(rank)
+
     def as_list(self) -> list:
         """The sizes in a list."""
         return list(self)
@@ -107,8 +162,35 @@ class TensorShape(tuple):
         found = super().__getitem__(index)
         return TensorShape(found) if isinstance(index, slice) else found
 
+    def __add__(self, other: Any) -> "TensorShape":  # type: ignore[override]
+        return self.concatenate(other)
+
+    def __radd__(self, other: Any) -> Any:
+        return [*other, *self] if isinstance(other, list) else TensorShape(other).concatenate(self)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple.__eq__(self, tuple(other) if isinstance(other, list) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
     def __repr__(self) -> str:
         return f"TensorShape({self.as_list()})"
+
+    def __str__(self) -> str:
+        return tuple.__repr__(self)
+
+
+def _shape_of_sizes(sizes: tuple) -> TensorShape:
+    """A shape of sizes that are known to be numbers."""
+    return tuple.__new__(TensorShape, sizes)
+
+
+jax.tree_util.register_pytree_node(
+    TensorShape, lambda shape: (tuple(shape), None), lambda _, sizes: _shape_of_sizes(sizes)
+)
 
 
 class TensorSpec:
@@ -125,6 +207,22 @@ class TensorSpec:
         self.dtype = as_dtype(dtype)
         self.name = name
 
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> "TensorSpec":
+        """The shape and type of this tensor."""
+        return cls(tensor.shape, tensor.dtype, name)
+
+    def is_compatible_with(self, tensor: Any) -> bool:
+        """Whether a tensor, or what another of these describes, fits."""
+        fits = self.shape is None or self.shape.is_compatible_with(tensor.shape)
+        return fits and self.dtype == as_dtype(tensor.dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorSpec) and (self.shape, self.dtype) == (other.shape, other.dtype)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype))
+
     def __repr__(self) -> str:
         return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
 
@@ -133,14 +231,40 @@ class Sizes(np.ndarray):
     """What `tf.shape` gives: whole numbers that are known also while a function is compiled."""
 
     def numpy(self) -> np.ndarray:
-        """The numbers as a plain array."""
-        return np.array(self)
+        """The numbers as a plain array, or the one number of an array without axes."""
+        return np.array(self)[()]
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.asarray(super().__getitem__(index)).view(Sizes)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array.view(Sizes)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.item())
 
 
 def shape(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
     """The sizes of a tensor."""
-    found = ops.shape(input)
+    found = np.shape(text(input)) if is_text(input) else ops.shape(input)
     return found if isinstance(input, KerasTensor) else np.array(found, "int32").view(Sizes)
+
+
+def shape_n(input: Iterable, out_type: Any = "int32", name: str | None = None) -> list:
+    """The sizes of each tensor of a list."""
+    return [shape(each) for each in input]
+
+
+def rank(input: Any, name: str | None = None) -> Any:
+    """The number of axes of a tensor."""
+    return np.array(len(shape(input)), "int32").view(Sizes)
+
+
+def size(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
+    """The number of elements of a tensor."""
+    if isinstance(input, KerasTensor):
+        return ops.size(input)
+    return np.array(np.prod(shape(input), dtype=int), "int32").view(Sizes)
 
 
 # ---------------------------------------------------------------- tensors
@@ -150,7 +274,7 @@ Tensor = jax.Array
 
 def is_tensor(x: Any) -> bool:
     """Whether `x` is a tensor or a variable."""
-    return isinstance(x, (jax.Array, KerasVariable, KerasTensor))
+    return isinstance(x, (jax.Array, KerasVariable, KerasTensor, Text))
 
 
 def _numpy(array: jax.Array) -> Any:
@@ -196,11 +320,32 @@ class Reference:
         return id(self._value)
 
 
+def _ref(value: Any) -> Reference:
+    return Reference(value)
+
+
+def _shape(value: Any) -> TensorShape:
+    return _shape_of_sizes(value.aval.shape)
+
+
+def _with_lists(operator: Callable) -> Callable:
+    """An operator that takes lists and tuples of numbers too."""
+
+    def operate(tensor: Any, other: Any) -> Any:
+        return operator(tensor, jax.numpy.asarray(other) if isinstance(other, (list, tuple)) else other)
+
+    return operate
+
+
+OPERATORS = (
+    "add", "and", "eq", "floordiv", "ge", "gt", "le", "lt", "matmul", "mod", "mul", "ne", "or", "pow", "radd", "rand",
+    "rfloordiv", "rmatmul", "rmod", "rmul", "ror", "rpow", "rsub", "rtruediv", "sub", "truediv",
+)  # fmt: skip
 METHODS: dict[str, Callable] = {
     "numpy": _numpy,
     "get_shape": _get_shape,
     "set_shape": _set_shape,
-    "ref": Reference,
+    "ref": _ref,
 }
 
 
@@ -211,8 +356,12 @@ def attach() -> None:
     for name, method in METHODS.items():
         setattr(array, name, method)
         setattr(jax.core.Tracer, name, _no_numpy if name == "numpy" else method)
+    for kind in (array, jax.core.Tracer):
+        kind.shape = property(_shape)
+        for name in OPERATORS:
+            setattr(kind, f"__{name}__", _with_lists(getattr(kind, f"__{name}__")))
     KerasVariable.get_shape = _get_shape  # type: ignore[attr-defined]
-    KerasVariable.ref = Reference  # type: ignore[attr-defined]
+    KerasVariable.ref = _ref  # type: ignore[attr-defined]
     made = KerasVariable.__init__
 
     def noted(self: KerasVariable, *args: Any, **kwargs: Any) -> None:
@@ -310,6 +459,18 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         """Put `updates` where `indices`, shape (n, axes), say."""
         return self.assign(ops.scatter_update(self.value, indices, updates))
 
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Add `updates` where `indices`, shape (n, axes), say."""
+        return self.assign(ops.scatter_update(self.value, indices, updates, "add"))
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Take `updates` away where `indices`, shape (n, axes), say."""
+        return self.scatter_nd_add(indices, ops.negative(updates))
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> jax.Array:
+        """The rows at `indices`."""
+        return ops.take(self.value, indices, 0)
+
 
 class Module:
     """Something with variables, found in its attributes and in those of the modules in them.
@@ -330,6 +491,16 @@ class Module:
     def trainable_variables(self) -> tuple[KerasVariable, ...]:
         """Those that training may change."""
         return tuple(variable for variable in self.variables if variable.trainable)
+
+    @property
+    def non_trainable_variables(self) -> tuple[KerasVariable, ...]:
+        """Those that training leaves as they are."""
+        return tuple(variable for variable in self.variables if not variable.trainable)
+
+    @classmethod
+    def with_name_scope(cls, method: Callable) -> Callable:
+        """The method itself: names are not nested here."""
+        return method
 
     @property
     def submodules(self) -> tuple["Module", ...]:
