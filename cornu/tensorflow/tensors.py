@@ -16,7 +16,7 @@ from cornu.core.variable import Variable
 from cornu.tensorflow.linalg import _eye, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
 from cornu.tensorflow.strings import is_text, text
-from cornu.tensorflow.types import TensorShape
+from cornu.tensorflow.types import TensorShape, as_dtype
 
 __all__ = [
     "TensorArray",
@@ -94,7 +94,9 @@ def ones_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None = 
 def _cast(x: Tensor, dtype: DTypeLike | None) -> Any:
     if is_text(x):
         raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
-    return ops.cast(x, dtype)
+    x = ops.convert_to_tensor(x)
+    parts = as_dtype(x.dtype).is_complex and not as_dtype(dtype).is_complex
+    return ops.cast(ops.real(x) if parts else x, dtype)
 
 
 def _fill(dims: object, value: Tensor) -> Any:

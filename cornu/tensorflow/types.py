@@ -162,7 +162,7 @@ class TensorShape(tuple):
         found = super().__getitem__(index)
         return TensorShape(found) if isinstance(index, slice) else found
 
-    def __add__(self, other: Any) -> "TensorShape":  # type: ignore[override]
+    def __add__(self, other: Any) -> "TensorShape":
         return self.concatenate(other)
 
     def __radd__(self, other: Any) -> Any:
@@ -357,7 +357,7 @@ def attach() -> None:
         setattr(array, name, method)
         setattr(jax.core.Tracer, name, _no_numpy if name == "numpy" else method)
     for kind in (array, jax.core.Tracer):
-        kind.shape = property(_shape)
+        kind.shape = property(_shape)  # type: ignore[method-assign, assignment]
         for name in OPERATORS:
             setattr(kind, f"__{name}__", _with_lists(getattr(kind, f"__{name}__")))
     KerasVariable.get_shape = _get_shape  # type: ignore[attr-defined]

@@ -66,7 +66,7 @@ DIFFERENT = {
         "tf.ragged.stack([[1], [2, 3]]).to_tensor()",
         "tf.sparse.to_dense(tf.sparse.SparseTensor([[0, 1]], [5], [2, 2]))",
         "tf.sparse.from_dense([[0, 1]]).values",
-        'tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1).lookup(tf.constant(["a", "z"]))',
+        'tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1).lookup(tf.constant(["a", "z"]))',  # noqa: E501
         "tf.lookup.StaticVocabularyTable",
         "tf.compat.v1.disable_eager_execution",
         "tf.keras.losses.mse([[1.0]], [[3.0]])",
@@ -92,7 +92,7 @@ DIFFERENT = {
         "tf.data.Dataset.load",
         "tf.data.DatasetSpec",
     ],
-    "Text is NumPy's here: its dtype and shape are NumPy's, it is no tf.Tensor, and only functions that move elements take it.": [
+    "Text is an array of bytes here, no tf.Tensor, and goes only where elements are moved or compared.": [
         'tf.constant([["a"], ["b"]]).shape',
         "tf.zeros([2], dtype=tf.string)",
         'tf.zeros_like(["a", "b"])',
