@@ -9,6 +9,7 @@ import numpy as np
 
 from cornu import lazy, ops
 from cornu.core import dtypes
+from cornu.core.typing import Tensor
 from cornu.tensorflow import random
 from cornu.tensorflow.served import functions, sizes, within
 from cornu.tensorflow.strings import Text, text
@@ -28,7 +29,7 @@ class ResizeMethod:
 # ---------------------------------------------------------------- files
 
 
-def _decode(contents: Any, channels: int = 0, dtype: Any = "uint8") -> jax.Array:
+def _decode(contents: Tensor, channels: int = 0, dtype: Any = "uint8") -> jax.Array:
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
         mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
         values = np.asarray(picture.convert(mode))
@@ -36,7 +37,7 @@ def _decode(contents: Any, channels: int = 0, dtype: Any = "uint8") -> jax.Array
     return convert_image_dtype(jnp.asarray(values), dtype) if dtype != "uint8" else jnp.asarray(values)
 
 
-def decode_gif(contents: Any, name: str | None = None) -> jax.Array:
+def decode_gif(contents: Tensor, name: str | None = None) -> jax.Array:
     """The pictures of a GIF, shape (frames, height, width, 3)."""
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
         frames = []
@@ -46,19 +47,19 @@ def decode_gif(contents: Any, name: str | None = None) -> jax.Array:
     return jnp.asarray(np.stack(frames))
 
 
-def _encoded(image: Any, **how: Any) -> Text:
+def _encoded(image: Tensor, **how: Any) -> Text:
     values = np.asarray(image).astype("uint8")
     target = bytes_io.BytesIO()
     _pillow.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(target, **how)
     return text(target.getvalue())
 
 
-def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Text:
+def encode_png(image: Tensor, compression: int = -1, name: str | None = None) -> Text:
     """A picture of whole numbers from 0 to 255 as the bytes of a PNG file."""
     return _encoded(image, format="PNG")
 
 
-def encode_jpeg(image: Any, format: str = "", quality: int = 95, **how: Any) -> Text:
+def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: Any) -> Text:
     """A picture of whole numbers from 0 to 255 as the bytes of a JPEG file."""
     return _encoded(image, format="JPEG", quality=quality)
 
@@ -66,7 +67,7 @@ def encode_jpeg(image: Any, format: str = "", quality: int = 95, **how: Any) -> 
 # ---------------------------------------------------------------- types and sizes
 
 
-def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: str | None = None) -> jax.Array:
+def convert_image_dtype(image: Tensor, dtype: Any, saturate: bool = False, name: str | None = None) -> jax.Array:
     """A picture in another type, on that type's scale: from 0 to 1, or to the largest whole number."""
     image = jnp.asarray(image)
     if image.dtype == dtype:
@@ -86,7 +87,7 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
 
 
 def _resize(
-    images: Any, size: Any, method: str = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
+    images: Tensor, size: Any, method: str = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
 ) -> jax.Array:
     images, (height, width) = jnp.asarray(images), sizes(size)
     if preserve_aspect_ratio:
@@ -112,14 +113,14 @@ def _area(images: jax.Array, size: int, axis: int) -> jax.Array:
 
 
 def _resize_with_pad(
-    image: Any, target_height: int, target_width: int, method: str = "bilinear", antialias: bool = False
+    image: Tensor, target_height: int, target_width: int, method: str = "bilinear", antialias: bool = False
 ) -> jax.Array:
     small = _resize(image, (target_height, target_width), method, True, antialias)
     top, left = (int(target_height) - small.shape[-3]) // 2, (int(target_width) - small.shape[-2]) // 2
     return _pad_to_box(small, top, left, target_height, target_width)
 
 
-def _resize_with_crop_or_pad(image: Any, target_height: int, target_width: int) -> jax.Array:
+def _resize_with_crop_or_pad(image: Tensor, target_height: int, target_width: int) -> jax.Array:
     image, height, width = jnp.asarray(image), int(target_height), int(target_width)
     high, wide = image.shape[-3:-1]
     cut = _crop_to_box(
@@ -128,13 +129,17 @@ def _resize_with_crop_or_pad(image: Any, target_height: int, target_width: int) 
     return _pad_to_box(cut, max(height - high, 0) // 2, max(width - wide, 0) // 2, height, width)
 
 
-def _crop_to_box(image: Any, offset_height: Any, offset_width: Any, target_height: int, target_width: int) -> jax.Array:
+def _crop_to_box(
+    image: Tensor, offset_height: Any, offset_width: Any, target_height: int, target_width: int
+) -> jax.Array:
     image = jnp.asarray(image)
     rows = jax.lax.dynamic_slice_in_dim(image, offset_height, int(target_height), image.ndim - 3)
     return jax.lax.dynamic_slice_in_dim(rows, offset_width, int(target_width), image.ndim - 2)
 
 
-def _pad_to_box(image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int) -> jax.Array:
+def _pad_to_box(
+    image: Tensor, offset_height: int, offset_width: int, target_height: int, target_width: int
+) -> jax.Array:
     image = jnp.asarray(image)
     below = int(target_height) - int(offset_height) - image.shape[-3]
     right = int(target_width) - int(offset_width) - image.shape[-2]
@@ -142,14 +147,14 @@ def _pad_to_box(image: Any, offset_height: int, offset_width: int, target_height
     return jnp.pad(image, amounts)
 
 
-def _central_crop(image: Any, central_fraction: float) -> jax.Array:
+def _central_crop(image: Tensor, central_fraction: float) -> jax.Array:
     image = jnp.asarray(image)
     high, wide = image.shape[-3:-1]
     top, left = int((high - high * central_fraction) / 2), int((wide - wide * central_fraction) / 2)
     return _crop_to_box(image, top, left, high - 2 * top, wide - 2 * left)
 
 
-def _random_crop(value: Any, size: Any, seed: Any = None, draw: Any = None) -> jax.Array:
+def _random_crop(value: Tensor, size: Any, seed: Any = None, draw: Any = None) -> jax.Array:
     value = jnp.asarray(value)
     size = tuple(whole if n == -1 else n for n, whole in zip(sizes(size), value.shape, strict=True))
     room = [whole - n for n, whole in zip(size, value.shape, strict=True)]
@@ -162,7 +167,12 @@ def _random_crop(value: Any, size: Any, seed: Any = None, draw: Any = None) -> j
 
 
 def _crop_and_resize(
-    image: Any, boxes: Any, box_indices: Any, crop_size: Any, method: str = "bilinear", extrapolation_value: float = 0.0
+    image: Tensor,
+    boxes: Tensor,
+    box_indices: Tensor,
+    crop_size: Any,
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
 ) -> jax.Array:
     image, boxes = jnp.asarray(image, "float32"), jnp.asarray(boxes)
     (height, width), (high, wide) = sizes(crop_size), image.shape[1:3]
@@ -188,7 +198,7 @@ def _crop_and_resize(
 
 
 def _non_max_suppression(
-    boxes: Any, scores: Any, max_output_size: int, iou_threshold: float = 0.5, score_threshold: float = -np.inf
+    boxes: Tensor, scores: Tensor, max_output_size: int, iou_threshold: float = 0.5, score_threshold: float = -np.inf
 ) -> jax.Array:
     boxes, scores = np.asarray(boxes), np.asarray(scores)
     boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
@@ -205,24 +215,24 @@ def _non_max_suppression(
     return jnp.asarray(kept, "int32")
 
 
-def _flip_left_right(image: Any) -> jax.Array:
+def _flip_left_right(image: Tensor) -> jax.Array:
     return jnp.flip(jnp.asarray(image), -2)
 
 
-def _flip_up_down(image: Any) -> jax.Array:
+def _flip_up_down(image: Tensor) -> jax.Array:
     return jnp.flip(jnp.asarray(image), -3)
 
 
-def _rot90(image: Any, k: int = 1) -> jax.Array:
+def _rot90(image: Tensor, k: int = 1) -> jax.Array:
     image = jnp.asarray(image)
     return jnp.rot90(image, k, (image.ndim - 3, image.ndim - 2))
 
 
-def _transpose(image: Any) -> jax.Array:
+def _transpose(image: Tensor) -> jax.Array:
     return jnp.swapaxes(jnp.asarray(image), -3, -2)
 
 
-def _at_random(image: Any, seed: Any, change: Any, draw: Any) -> jax.Array:
+def _at_random(image: Tensor, seed: Any, change: Any, draw: Any) -> jax.Array:
     """Each picture of a batch changed or not, with equal chances."""
     image = jnp.asarray(image)
     chance = draw((*image.shape[:-3], 1, 1, 1), seed=seed)
@@ -232,7 +242,7 @@ def _at_random(image: Any, seed: Any, change: Any, draw: Any) -> jax.Array:
 # ---------------------------------------------------------------- colours
 
 
-def _in_floats(image: Any, change: Any) -> jax.Array:
+def _in_floats(image: Tensor, change: Any) -> jax.Array:
     """A change of colours, on the scale from 0 to 1, given back in the type of the picture."""
     image = jnp.asarray(image)
     if not dtypes.is_int(image.dtype):
@@ -240,11 +250,11 @@ def _in_floats(image: Any, change: Any) -> jax.Array:
     return convert_image_dtype(change(convert_image_dtype(image, "float32")), image.dtype, saturate=True)
 
 
-def _adjust_brightness(image: Any, delta: Any) -> jax.Array:
+def _adjust_brightness(image: Tensor, delta: Any) -> jax.Array:
     return _in_floats(image, lambda x: x + delta)
 
 
-def _adjust_contrast(images: Any, contrast_factor: Any) -> jax.Array:
+def _adjust_contrast(images: Tensor, contrast_factor: Any) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         mean = x.mean((-3, -2), keepdims=True)
         return (x - mean) * contrast_factor + mean
@@ -252,7 +262,7 @@ def _adjust_contrast(images: Any, contrast_factor: Any) -> jax.Array:
     return _in_floats(images, change)
 
 
-def _adjust_saturation(image: Any, saturation_factor: Any) -> jax.Array:
+def _adjust_saturation(image: Tensor, saturation_factor: Any) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
         changed = jnp.stack([hue, jnp.clip(saturation * saturation_factor, 0, 1), value], -1)
@@ -261,7 +271,7 @@ def _adjust_saturation(image: Any, saturation_factor: Any) -> jax.Array:
     return _in_floats(image, change)
 
 
-def _adjust_hue(image: Any, delta: Any) -> jax.Array:
+def _adjust_hue(image: Tensor, delta: Any) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
         return ops.image.hsv_to_rgb(jnp.stack([(hue + delta) % 1, saturation, value], -1), "channels_last")
@@ -269,7 +279,7 @@ def _adjust_hue(image: Any, delta: Any) -> jax.Array:
     return _in_floats(image, change)
 
 
-def _adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> jax.Array:
+def _adjust_gamma(image: Tensor, gamma: Any = 1, gain: Any = 1) -> jax.Array:
     return _in_floats(image, lambda x: gain * x**gamma)
 
 
@@ -288,18 +298,18 @@ def _flip(change: Any, draw: Any) -> Any:
     return lambda image, seed=None: _at_random(image, seed, change, draw)
 
 
-def _standardized(image: Any) -> jax.Array:
+def _standardized(image: Tensor) -> jax.Array:
     image = jnp.asarray(image).astype("float32")
     axes = (-3, -2, -1)
     deviation = jnp.maximum(image.std(axes, keepdims=True), 1 / np.sqrt(np.prod(image.shape[-3:])))
     return (image - image.mean(axes, keepdims=True)) / deviation
 
 
-def _grayscale_to_rgb(images: Any) -> jax.Array:
+def _grayscale_to_rgb(images: Tensor) -> jax.Array:
     return jnp.repeat(jnp.asarray(images), 3, -1)
 
 
-def _rgb_to_grayscale(images: Any) -> jax.Array:
+def _rgb_to_grayscale(images: Tensor) -> jax.Array:
     return _in_floats(images, lambda x: (x @ jnp.asarray([0.2989, 0.587, 0.114], x.dtype))[..., None])
 
 
@@ -324,25 +334,25 @@ _rgb_to_yuv, _yuv_to_rgb, _rgb_to_yiq, _yiq_to_rgb = map(
 )
 
 
-def _jpeg_quality(image: Any, jpeg_quality: Any) -> jax.Array:
+def _jpeg_quality(image: Tensor, jpeg_quality: Any) -> jax.Array:
     image = jnp.asarray(image)
     seen = _decode(encode_jpeg(convert_image_dtype(image, "uint8", saturate=True), quality=int(jpeg_quality)))
     return convert_image_dtype(seen, image.dtype)
 
 
-def _psnr(a: Any, b: Any, max_val: Any) -> jax.Array:
+def _psnr(a: Tensor, b: Tensor, max_val: Any) -> jax.Array:
     top = max_val / 255 if dtypes.is_int(dtypes.dtype_of(a)) else max_val
     error = convert_image_dtype(a, "float32") - convert_image_dtype(b, "float32")
     return 20 * jnp.log10(top) - 10 * jnp.log10(jnp.mean(error**2, (-3, -2, -1)))
 
 
-def _total_variation(images: Any) -> jax.Array:
+def _total_variation(images: Tensor) -> jax.Array:
     images = jnp.asarray(images)
     down, right = jnp.abs(jnp.diff(images, axis=-3)), jnp.abs(jnp.diff(images, axis=-2))
     return down.sum((-3, -2, -1)) + right.sum((-3, -2, -1))
 
 
-def _gradients(image: Any) -> tuple[jax.Array, jax.Array]:
+def _gradients(image: Tensor) -> tuple[jax.Array, jax.Array]:
     image = jnp.asarray(image)
     down = jnp.concatenate([jnp.diff(image, axis=-3), jnp.zeros_like(image[..., :1, :, :])], -3)
     right = jnp.concatenate([jnp.diff(image, axis=-2), jnp.zeros_like(image[..., :, :1, :])], -2)
@@ -352,11 +362,11 @@ def _gradients(image: Any) -> tuple[jax.Array, jax.Array]:
 _ssim = ops.image.ssim
 
 
-def _sobel(image: Any) -> jax.Array:
+def _sobel(image: Tensor) -> jax.Array:
     return ops.image.sobel_edges(image)
 
 
-def _patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: str) -> jax.Array:
+def _patches(images: Tensor, sizes: Any, strides: Any, rates: Any, padding: str) -> jax.Array:
     return ops.image.extract_patches(images, sizes[1:3], strides[1:3], rates[1:3], padding.lower(), "channels_last")
 
 
@@ -371,7 +381,7 @@ for _kind, _draw in _draws.items():
     globals()[f"_{_kind}_flip_up_down"] = _flip(_flip_up_down, _draw)
 
 
-def _stateless_random_crop(value: Any, size: Any, seed: Any) -> jax.Array:
+def _stateless_random_crop(value: Tensor, size: Any, seed: Any) -> jax.Array:
     return _random_crop(value, size, seed, random.stateless_uniform)
 
 

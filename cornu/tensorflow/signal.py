@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.fft import dct as scipy_dct
 
+from cornu.core.typing import Tensor
 from cornu.tensorflow.served import Namespace, sizes, within
 from cornu.tensorflow.strings import Text, text
 
@@ -37,7 +38,7 @@ def hamming_window(
 
 
 def frame(
-    signal: Any, frame_length: int, frame_step: int, pad_end: bool = False, pad_value: float = 0, axis: int = -1,
+    signal: Tensor, frame_length: int, frame_step: int, pad_end: bool = False, pad_value: float = 0, axis: int = -1,
     name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """Pieces of `frame_length`, `frame_step` apart, along a new axis before `axis`."""
@@ -52,7 +53,7 @@ def frame(
 
 
 def stft(
-    signals: Any, frame_length: int, frame_step: int, fft_length: int | None = None,
+    signals: Tensor, frame_length: int, frame_step: int, fft_length: int | None = None,
     window_fn: Callable | None = hann_window, pad_end: bool = False, name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """The short-time Fourier transform, complex, shape (..., frames, fft_length // 2 + 1)."""
@@ -77,7 +78,7 @@ def linear_to_mel_weight_matrix(
     return jnp.asarray(np.pad(weights, [(1, 0), (0, 0)]), dtype)
 
 
-def overlap_and_add(signal: Any, frame_step: int, name: str | None = None) -> jax.Array:
+def overlap_and_add(signal: Tensor, frame_step: int, name: str | None = None) -> jax.Array:
     """Frames, shape (..., frames, length), laid `frame_step` apart and added where they overlap."""
     signal = jnp.asarray(signal)
     count, length = signal.shape[-2:]
@@ -87,7 +88,7 @@ def overlap_and_add(signal: Any, frame_step: int, name: str | None = None) -> ja
 
 
 def inverse_stft(
-    stfts: Any, frame_length: int, frame_step: int, fft_length: int | None = None,
+    stfts: Tensor, frame_length: int, frame_step: int, fft_length: int | None = None,
     window_fn: Callable | None = hann_window, name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """The sound of a short-time Fourier transform, each frame times the window, and added."""
@@ -97,14 +98,14 @@ def inverse_stft(
     return overlap_and_add(pieces if window_fn is None else pieces * window_fn(frame_length), frame_step)
 
 
-def dct(input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
+def dct(input: Tensor, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
     """The discrete cosine transform of the second kind along the last axis."""
     if type != 2:
         raise ValueError(f"tf.signal.dct: type must be 2. Received: type={type}.")
     return scipy_dct(jnp.asarray(input), 2, n, axis, norm)
 
 
-def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None = None) -> jax.Array:
+def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Tensor, name: str | None = None) -> jax.Array:
     """The mel-frequency cepstral coefficients: a cosine transform, divided by the root of twice the number of bins."""
     spectrograms = jnp.asarray(log_mel_spectrograms)
     return dct(spectrograms) / np.sqrt(2.0 * spectrograms.shape[-1])
@@ -113,7 +114,7 @@ def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None 
 def _transform(function: Callable, axes: int, given: str) -> Callable:
     """One of JAX's Fourier transforms with TensorFlow's arguments: lists are taken, lengths come in a list."""
 
-    def transform(input: Any, fft_length: Any = None, name: str | None = None) -> jax.Array:
+    def transform(input: Tensor, fft_length: Any = None, name: str | None = None) -> jax.Array:
         lengths = None if fft_length is None else tuple(sizes(fft_length))
         return function(jnp.asarray(input), lengths if axes > 1 or lengths is None else lengths[0])
 
@@ -128,12 +129,12 @@ fft, ifft, rfft, irfft, fft2d, ifft2d, rfft2d, irfft2d = (
 )
 
 
-def fftshift(x: Any, axes: Any = None, name: str | None = None) -> jax.Array:
+def fftshift(x: Tensor, axes: Any = None, name: str | None = None) -> jax.Array:
     """The spectrum with the frequency 0 in the middle."""
     return jnp.fft.fftshift(jnp.asarray(x), axes)
 
 
-def ifftshift(x: Any, axes: Any = None, name: str | None = None) -> jax.Array:
+def ifftshift(x: Tensor, axes: Any = None, name: str | None = None) -> jax.Array:
     """What `fftshift` changed, changed back."""
     return jnp.fft.ifftshift(jnp.asarray(x), axes)
 
@@ -141,11 +142,13 @@ def ifftshift(x: Any, axes: Any = None, name: str | None = None) -> jax.Array:
 class Sound(NamedTuple):
     """Samples from -1 to 1, shape (samples, channels), and how many there are in a second."""
 
-    audio: Any
+    audio: Tensor
     sample_rate: Any
 
 
-def _decode_wav(contents: Any, desired_channels: int = -1, desired_samples: int = -1, name: str | None = None) -> Sound:
+def _decode_wav(
+    contents: Tensor, desired_channels: int = -1, desired_samples: int = -1, name: str | None = None
+) -> Sound:
     """The sound in the bytes of a WAV file of 16 bits."""
     with wave.open(bytes_io.BytesIO(text(contents).item())) as file:
         if file.getsampwidth() != 2:
@@ -160,7 +163,7 @@ def _decode_wav(contents: Any, desired_channels: int = -1, desired_samples: int 
     return Sound(jnp.asarray(values / np.float32(32768), "float32"), jnp.asarray(rate))
 
 
-def _encode_wav(audio: Any, sample_rate: Any, name: str | None = None) -> Text:
+def _encode_wav(audio: Tensor, sample_rate: Any, name: str | None = None) -> Text:
     """Samples from -1 to 1, shape (samples, channels), as the bytes of a WAV file of 16 bits."""
     samples = np.asarray(audio)
     target = bytes_io.BytesIO()
