@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
+import jax
 import numpy as np
 
 from cornu import validate
@@ -64,10 +65,13 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
     return served
 
 
+_NUMBERS = (float, np.generic, np.ndarray, jax.Array)  # in shapes; else they hold ints, None, and JAX's unknown sizes
+
+
 def sizes(shape: object) -> tuple:
     """A shape that is given as a number, a tensor, or a sequence of these, as a tuple of numbers."""
     if isinstance(shape, (tuple, list)):
-        return tuple(each if each is None else int(each) for each in shape)
+        return tuple(int(each) if isinstance(each, _NUMBERS) else each for each in shape)
     return tuple(np.atleast_1d(np.asarray(shape)).tolist())
 
 
