@@ -526,10 +526,11 @@ class Layer(Operation):
         if not callers or registry.is_builtin(type(callers[-1])) or not self._variables:
             return
         if not any(part is self for caller in callers for part in caller._flatten_layers()):
-            warn(
-                f"{validate.describe(self)} is no part of {validate.describe(callers[-1])}, whose call() calls it: its "
-                "weights are neither trained nor saved, and new each time if call() makes it. Make it in __init__(): "
-                f"self.{self.name} = {type(self).__name__}(...)."
+            kind = type(self).__name__
+            warn(  # in the same words for the next one, so that it is said once
+                f"{validate.describe(callers[-1])}: call() calls a {kind} that is not a part of it. Its weights are "
+                "neither trained nor saved, and new each time if call() makes it. Make it in __init__(): "
+                f"self.{kind.lower()} = {kind}(...)."
             )
 
     def get_build_config(self) -> ConfigDict | None:
