@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cornu import validate
+from cornu.spelling import closest
 
 PLANNED, NEVER, GONE = "planned", "not planned", "gone"
 
@@ -213,7 +213,7 @@ def unknown_argument(name: str, known: Iterable[str]) -> str:
     advice = _ARGUMENTS.get(name, "")
     if advice and (advice in known or not advice.isidentifier()):
         return f"In Keras 3 it is {advice}." if advice in known else f"It is of older Keras. Now: {advice}."
-    return f"Closest: {validate.closest(name, known)}."
+    return f"Closest: {closest(name, known)}."
 
 
 # ---------------------------------------------------------------- attributes of objects

@@ -4,7 +4,6 @@ Every message has four parts: where, what was expected, what was received, what 
 `owner` is the object being configured; `describe` names it (`Conv2D "stem"`).
 """
 
-import difflib
 import importlib
 import importlib.metadata
 import numbers
@@ -16,8 +15,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from cornu import settings
+from cornu import settings, spelling
 from cornu.errors import MissingPackageError
+
+closest = spelling.closest
 
 
 def describe(owner: object) -> str:
@@ -164,16 +165,6 @@ def fraction(value: object, name: str, owner: object) -> float:
             f"Received: {name}={value!r}."
         )
     return float(value)
-
-
-def closest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """The likeliest of `names` for a mistyped `name`, best first; all of them when they are few."""
-    names = list(dict.fromkeys(names))
-    lower: dict[str, str] = {}
-    for known in sorted(names, key=lambda n: n.islower() != str(name).islower()):  # those written like it first
-        lower.setdefault(known.lower(), known)
-    likely = difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=0.5)
-    return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
 
 
 def optional_import(module: str, *, purpose: str, extra: str = "") -> ModuleType:

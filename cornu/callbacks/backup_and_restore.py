@@ -43,8 +43,9 @@ class BackupAndRestore(Callback):
         backup_dir: folder of the backup; one training has one folder.
         save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one, counted over all
             epochs.
-        double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged.
-        delete_checkpoint: whether the backup is deleted once the training has come to its end.
+        double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged; False
+            by default.
+        delete_checkpoint: whether the backup is deleted once the training has come to its end; True by default.
 
     Raises:
         ValueError: from `fit`, when the model, the optimizer or the data are not those of the backup.

@@ -17,7 +17,8 @@ class SwapEMAWeights(Callback):
 
     Args:
         swap_on_epoch: whether the averages are in place at the end of each epoch as well, for the callbacks that come
-            after this one, such as `ModelCheckpoint`; the next epoch begins with the weights of the training.
+            after this one, such as `ModelCheckpoint`; the next epoch begins with the weights of the training. False by
+            default.
 
     Example:
 

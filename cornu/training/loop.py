@@ -56,6 +56,11 @@ def _function_of(stage: str) -> property:
         return self._computations[stage].function(self)
 
     def write(self: "Trainer", function: Callable | None) -> None:
+        if function is not None and not callable(function):
+            raise TypeError(
+                f"{validate.describe(self)}: {stage}_function must be a function of (state, batches), or None, which "
+                f"makes the step anew. Received: {function!r}."
+            )
         self._computations[stage].forget()
         self._computations[stage].made = function
 

@@ -17,7 +17,19 @@ ROOT = Path(cornu.__file__).parent
 # Every folder and top-level module of the package, from the ground up. A module may import from its own level's
 # row, or from rows above it in this list; never from rows below.
 LEVELS = [
-    ["_version", "absent", "errors", "lazy", "memory", "settings", "tree", "registry", "validate", "__init__"],
+    [
+        "_version",
+        "absent",
+        "errors",
+        "lazy",
+        "memory",
+        "settings",
+        "tree",
+        "registry",
+        "spelling",
+        "validate",
+        "__init__",
+    ],
     ["core"],
     ["kernels", "random"],
     ["ops"],

@@ -1,0 +1,14 @@
+"""Names that were mistyped: which ones may have been meant. It loads nothing, for whoever must start at once."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(name: str, names: Iterable[str], count: int = 3) -> str:
+    """The likeliest of `names` for a mistyped `name`, best first; all of them when they are few."""
+    names = list(dict.fromkeys(names))
+    lower: dict[str, str] = {}
+    for known in sorted(names, key=lambda n: n.islower() != str(name).islower()):  # those written like it first
+        lower.setdefault(known.lower(), known)
+    likely = difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=0.5)
+    return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
