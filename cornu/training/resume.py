@@ -60,6 +60,7 @@ class Run:
         self.logs: Any = None
         self.backup = _backup_among(callbacks.callbacks)
         self._facts = _facts(batches) if self.backup else {}
+        batches.keeps_places = self.backup is not None
         self._model, self._batches, self._checks, self._callbacks = model, batches, checks, callbacks
         self._epochs = epochs
         self._restored: dict[str, Any] | None = None

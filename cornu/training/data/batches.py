@@ -42,6 +42,7 @@ class Batches:
         arrays: The whole aligned (x, y, sample_weight) of NumPy arrays when an epoch is one pass over arrays in
             memory (then `order(epoch)` tells the order of the rows), else None.
         exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
+        keeps_places: Whether `place` will be asked for within epochs; told before the first.
         check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
     """
 
@@ -54,6 +55,7 @@ class Batches:
         self.exhausted = False
         self._class_weight = class_weight
         self._has_warned = False
+        self.keeps_places = False
         self._places: dict[int, dict[str, Any]] = {}  # of a source that only goes forward, behind its last batches
         self.check: Callable[[tuple, int], None] | None = None
 
@@ -98,9 +100,10 @@ class Batches:
         """The batches of epoch `number`, counted from 0 over the whole life of the training, from batch `start` on."""
         self.source.on_epoch_begin()
         walk = self._walk_by_number if self.source.seekable else self._walk_onwards
-        self._places = {start: self.source.place()}
+        keeps_places = self.keeps_places and not self.source.seekable
+        self._places = {start: self.source.place()} if keeps_places else {}
         for position, batch in enumerate(walk(number, start), start + 1):
-            if not self.source.seekable:  # those made ahead are not done yet, so there is more than one place
+            if keeps_places:  # those made ahead are not done yet, so there is more than one place
                 self._places[position] = self.source.place()
                 self._places.pop(position - _PLACES, None)
             weighed = self._weighed(batch)

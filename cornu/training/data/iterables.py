@@ -169,8 +169,7 @@ class IterableSource:
 
     def on_epoch_end(self) -> None:
         """Iterables are told nothing; what comes next counts from a state of its own."""
-        if (
-            self._is_over and self._start is not None and self._teller is self.data
-        ):  # it tells where the next pass begins
+        tells_next_pass = self._is_over and self._teller is self.data
+        if tells_next_pass and self._start is not None:
             self._start, self._taken = state_of(self.data), 0
         self._asks = not self._is_over
