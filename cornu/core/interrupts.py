@@ -9,7 +9,7 @@ at once, one that was forgotten is noticed (`kept`) and raised at the end of the
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,21 +60,40 @@ def held() -> Iterator[None]:
 
     Handlers of the program's own, and other threads, which get no signals, are left alone.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
     came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
+    try:
+        with noted(came.append, [signal.SIGINT], [signal.default_int_handler]):
+            yield
+    finally:
         if came:
-            signal.default_int_handler(number, frame)
-        came.append(number)
+            raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, note)
+
+@contextmanager
+def noted(note: Callable[[int], object], numbers: Sequence[int], replaced: Sequence[object]) -> Iterator[None]:
+    """Scope in which the first of some signals is noted, and a second one acts as it did before.
+
+    Other threads get no signals.
+
+    Args:
+        note: told the number of the first signal.
+        numbers: the signals.
+        replaced: the handlers that are replaced; others, those of the program's own, are left alone.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {n: signal.getsignal(n) for n in numbers if is_main and signal.getsignal(n) in replaced}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: Any) -> None:
+        put_back()
+        note(number)
+
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if came:
-            raise KeyboardInterrupt
+        put_back()

@@ -270,13 +270,7 @@ class Trainer(Compilable, Steps):
             InFlight() as under_way,
         ):
             runner = multi_step.Runner(
-                stage,
-                pace,
-                functools.partial(known.compiled, self),
-                under_way,
-                starts,
-                total,
-                interval,
+                stage, pace, functools.partial(known.compiled, self), under_way, starts, total, interval
             )
             if watched:
                 begin, report = runner.heeding(begin), runner.heeding(report)

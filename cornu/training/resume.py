@@ -4,16 +4,16 @@
 it the state after every so many steps, and puts the state of the last backup back before the first step. The values in
 it are arrays that nobody writes to, so taking a state costs nothing: the thread that writes the file fetches them.
 
-The order of rows is a function of a seed and the epoch, so arrays need no more than these. Other data are taken up at
+The order of rows is a function of a seed and the epoch, so arrays need no more than these. Other data are taken up
 at the start of the pass in which they were, if they can be put there, and gone through up to the step. The same holds
 for the data that a training is validated on, between two validations.
 """
 
 import hashlib
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,12 +22,14 @@ import numpy as np
 from cornu import random, tree
 from cornu.callbacks import BackupAndRestore, CallbackList
 from cornu.callbacks.messages import say
+from cornu.core import interrupts
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
 from cornu.training.data.batches import Batches
 from cornu.training.step import optimizers_of
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM)  # what asks a training with backups to stop
 _SAMPLE = 16  # rows of arrays that are compared with those of the backup
 _COUNTS = ("epoch", "step", "total", "trainings", "seed")
 _KINDS = {"stop": bool, "paths": list, "values": list, "data": dict, "place": dict, "callbacks": dict}
@@ -78,7 +80,7 @@ class Run:
             yield
             return
         try:
-            with _asked_to_stop(self._note):
+            with interrupts.noted(self._note, _STOPPING, (signal.SIG_DFL, signal.default_int_handler)):
                 self._restore(self.backup.load())
                 yield
                 self._leave_if_asked()
@@ -103,10 +105,9 @@ class Run:
 
     def back_up(self) -> None:
         """Write a backup of the state now, and leave `fit` if a signal has asked for that."""
-        if self.backup is None:
-            return
-        self.backup.save(self.state(self._batches.place(self.step)))
-        self._leave_if_asked()
+        if self.backup is not None:
+            self.backup.save(self.state())
+            self._leave_if_asked()
 
     def _leave_if_asked(self) -> None:
         if self.backup is not None and self._asked is not None:
@@ -120,17 +121,16 @@ class Run:
     def on_epoch_end(self) -> None:
         """Take note of the end of an epoch, callbacks and validation included."""
         self.epoch, self.step = self.epoch + 1, 0
-        if self.backup is not None and (self.interval is None or self._asked is not None):
-            self.backup.save(self.state(self._batches.place()))
-        self._leave_if_asked()
+        if self.interval is None or self._asked is not None:
+            self.back_up()
 
     def _note(self, number: int) -> None:
         self._asked = number
 
     # ------------------------------------------------------------ state
 
-    def state(self, place: dict[str, Any]) -> dict[str, Any]:
-        """What another process needs to go on from here, with the data at `place`."""
+    def state(self) -> dict[str, Any]:
+        """What another process needs to go on from here."""
         variables = self._variables()
         return {
             "epoch": self.epoch,
@@ -142,7 +142,7 @@ class Run:
             "paths": [variable.path for variable in variables],
             "values": values_of(variables),
             "data": self._facts,
-            "place": place,
+            "place": self._batches.place(self.step),
             "checks": self._checks.place() if self._checks is not None else None,
             "logs": self.logs,
             "callbacks": self._callbacks.get_state(),
@@ -191,8 +191,9 @@ class Run:
             )
         now = [(variable.path, tuple(variable.shape)) for variable in self._variables()]
         then = [(path, np.shape(value)) for path, value in zip(state["paths"], state["values"], strict=True)]
-        if [shape for _, shape in now] != [shape for _, shape in then]:
-            here, there = next(pair for pair in _aligned(now, then) if pair[0] is None or pair[0][1:] != pair[1][1:])
+        pairs = zip_longest(now, then, fillvalue=("nothing", None))
+        here, there = next((pair for pair in pairs if pair[0][1] != pair[1][1]), (None, None))
+        if here is not None and there is not None:
             raise ValueError(
                 f"{owner}: the backup is of another model or optimizer. It has {len(then)} variables, this training "
                 f"{len(now)}; the first that differs is {_shown(there)} there, {_shown(here)} here. {cure}"
@@ -211,11 +212,6 @@ def _backup_among(callbacks: list) -> BackupAndRestore | None:
         folders = " and ".join(repr(one.backup_dir) for one in found)
         raise ValueError(f"fit: a training has one BackupAndRestore. Received: {len(found)} of them, in {folders}.")
     return found[0] if found else None
-
-
-def _aligned(some: list, others: list) -> Iterator[tuple]:
-    for index in range(max(len(some), len(others))):
-        yield tuple(each[index] if index < len(each) else ("nothing", None) for each in (some, others))
 
 
 def _shown(variable: tuple) -> str:
@@ -241,28 +237,3 @@ def _facts(batches: Batches) -> dict[str, Any]:
     for leaf in leaves:
         digest.update(np.ascontiguousarray(leaf[rows]).tobytes())
     return facts | {"sample of the rows": digest.hexdigest()[:16]}
-
-
-@contextmanager
-def _asked_to_stop(note: Any) -> Iterator[None]:
-    """Scope in which a first SIGINT or SIGTERM is noted, and a second one acts as it did before.
-
-    Other threads get no signals; handlers of the program's own, and signals that it ignores, are left alone.
-    """
-    free = (signal.SIG_DFL, signal.default_int_handler)
-    is_main = threading.current_thread() is threading.main_thread()
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if is_main and signal.getsignal(n) in free]
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def handle(number: int, frame: Any) -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        note(number)
-
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
