@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import registry, settings, tree, validate
+from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.core import interrupts
 from cornu.core.border import to_host
@@ -45,7 +45,7 @@ from cornu.training.execution.signature import signature
 from cornu.training.execution.steps_per_call import DelayedReports
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
 from cornu.training.resume import Run
-from cornu.training.step import Steps
+from cornu.training.step import Steps, makes_own_function
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
@@ -347,7 +347,7 @@ class Trainer(Compilable, Steps):
 
     def _have_function_made(self, stage: str) -> None:
         """Call a subclass's own `make_train_function` or its like."""
-        if not registry.is_builtin(getattr(type(self), f"make_{stage}_function")):
+        if makes_own_function(self, stage):
             getattr(self, f"make_{stage}_function")()
 
     def _data_seed(self, initial_epoch: int) -> int:

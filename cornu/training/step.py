@@ -178,11 +178,15 @@ def mode(model: Any, training: bool) -> dict[str, bool]:
 
 def is_default(model: Any, stage: str) -> bool:
     """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
-    by_user = not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
-    if by_user or model._computations[stage].made is not None:
+    if makes_own_function(model, stage) or model._computations[stage].made is not None:
         return False
     names = {"predict": ("predict_step",)}.get(stage, (f"{stage}_step", "compute_loss", "compute_metrics"))
     return all(getattr(type(model), name) is getattr(Steps, name) for name in names)
+
+
+def makes_own_function(model: object, stage: str) -> bool:
+    """Whether a subclass overrides `make_train_function` or its like."""
+    return not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
 
 
 def is_pure(method: Callable) -> bool:
