@@ -87,7 +87,7 @@ def as_element(value: Any) -> Element:
 
 def as_array(value: Any) -> Any:
     """One array. Python's numbers become int32 and float32, as in TensorFlow; None and data sets stay."""
-    if type(value) is np.ndarray or value is None or hasattr(value, "element_spec"):
+    if type(value) is np.ndarray or value is None or hasattr(type(value), "element_spec"):
         return value
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
