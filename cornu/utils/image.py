@@ -54,11 +54,11 @@ def load_img(
         image = image.convert(_MODES[color_mode][0])
     if target_size is None or image.size == (width, height):
         return image
-    box = _central(image.size, width, height) if keep_aspect_ratio else None
+    box = central(image.size, width, height) if keep_aspect_ratio else None
     return image.resize((width, height), pillow.Resampling[interpolation.upper()], box=box)
 
 
-def _central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
+def central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
     """The largest central part of a picture of `size` that has the proportions of width and height."""
     across, down = size
     part_across, part_down = min(across, down * width // height), min(down, across * height // width)
@@ -184,7 +184,7 @@ def smart_resize(
         raise ValueError(f"smart_resize: x must be an image or a batch of them. Received an array of shape {x.shape}.")
     first = len(x.shape) - (3 if data_format == "channels_last" else 2)  # the axis of the height
     down, across = x.shape[first], x.shape[first + 1]
-    left, top, right, bottom = _central((across, down), width, height)
+    left, top, right, bottom = central((across, down), width, height)
     part = x[(slice(None),) * first + (slice(top, bottom), slice(left, right))]
     resized = ops.image.resize(part, (height, width), interpolation=interpolation, data_format=data_format)
     return np.asarray(resized) if isinstance(x, np.ndarray) else resized

@@ -9,6 +9,7 @@ import numpy as np
 from cornu import validate
 from cornu.data import Dataset
 from cornu.utils import labelled_files
+from cornu.utils.image import central
 from cornu.utils.resampling import INTERPOLATIONS, resized
 
 __all__ = ["image_dataset_from_directory"]
@@ -119,10 +120,8 @@ def _pixels(pillow: Any, path: str, color_mode: str) -> np.ndarray:
 
 def _cropped(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The middle of an image, in the proportions of `height` and `width`."""
-    rows = min(image.shape[0], image.shape[1] * height // width)
-    columns = min(image.shape[1], image.shape[0] * width // height)
-    top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
-    return image[top : top + max(1, rows), left : left + max(1, columns)]
+    left, top, right, bottom = central((image.shape[1], image.shape[0]), width, height)
+    return image[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def _padded(image: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
