@@ -857,15 +857,19 @@ def _counted(size: int, element_at: Callable[[int], Element], spec: Any, step: s
 
 def _rows(value: Any) -> Any:
     """What gives a row for a number: an array that cannot be written to, or a list of arrays."""
-    ragged = isinstance(value, (list, tuple)) and len({np.shape(as_array(row)) for row in value}) > 1
-    rows = [as_array(row) for row in value] if ragged else as_array(value)
-    if isinstance(rows, list):
-        return rows
+    if isinstance(value, (list, tuple)) and len(set(map(_shape, value))) > 1:
+        return [as_array(row) for row in value]
+    rows = as_array(value)
     if rows.ndim == 0:
         raise ValueError(f"Dataset.from_tensor_slices: an array needs at least one axis. Received: {value!r}.")
     rows = rows.view()
     rows.flags.writeable = False
     return rows
+
+
+def _shape(row: Any) -> tuple[int, ...]:
+    """The shape of one row; numbers and text, of which lists may hold very many, are not made arrays for it."""
+    return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
 
 
 def _row(rows: Any, number: int) -> np.ndarray:
