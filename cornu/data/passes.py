@@ -130,14 +130,22 @@ class Drawn(Pass):
 # ---------------------------------------------------------------- one element in, one out
 
 
-class Map(Pass):
-    """A user's function of each element."""
+class Applied(Pass):
+    """A pass that calls a user's function with each element; `owner` is the step, for messages."""
 
-    counters = ("index",)
+    counters: tuple[str, ...] = ("index",)
 
     def __init__(self, upstream: Pass, function: Callable, owner: str):
         super().__init__(upstream)
         self.function, self.owner, self.index = function, owner, 0
+
+    def _call(self, element: Element) -> Any:
+        self.index += 1
+        return called(self.function, element, self.owner, self.index - 1)
+
+
+class Map(Applied):
+    """A user's function of each element."""
 
     def __next__(self) -> Element:
         element = next(self.upstream)
@@ -169,19 +177,12 @@ class Rows(Pass):
         return self.row(next(self.upstream))
 
 
-class Filter(Pass):
+class Filter(Applied):
     """The elements for which a user's function is true."""
-
-    counters = ("index",)
-
-    def __init__(self, upstream: Pass, function: Callable, owner: str):
-        super().__init__(upstream)
-        self.function, self.owner, self.index = function, owner, 0
 
     def __next__(self) -> Element:
         for element in self.upstream:
-            self.index += 1
-            if called(self.function, element, self.owner, self.index - 1):
+            if self._call(element):
                 return element
         raise StopIteration
 
@@ -240,21 +241,20 @@ class Sized(Pass):
         raise StopIteration
 
 
-class TakeWhile(Pass):
+class TakeWhile(Applied):
     """The elements before the first for which a user's function is false."""
 
     counters = ("index", "is_over")
 
     def __init__(self, upstream: Pass, function: Callable, owner: str):
-        super().__init__(upstream)
-        self.function, self.owner, self.index, self.is_over = function, owner, 0, False
+        super().__init__(upstream, function, owner)
+        self.is_over = False
 
     def __next__(self) -> Element:
         if self.is_over:
             raise StopIteration
         element = next(self.upstream)
-        self.index += 1
-        self.is_over = not called(self.function, element, self.owner, self.index - 1)
+        self.is_over = not self._call(element)
         return next(self) if self.is_over else element
 
 
@@ -300,22 +300,18 @@ class Unique(Pass):
             next(self)
 
 
-class Scan(Pass):
+class Scan(Applied):
     """What a user's function makes of each element and of what it kept from those before.
 
     What it keeps is the user's, of any size: a state says how many elements came out, and they are made again.
     """
 
-    counters = ("index",)
-
     def __init__(self, upstream: Pass, function: Callable, kept: Element, owner: str):
-        super().__init__(upstream)
-        self.function, self.kept, self.owner, self.index = function, kept, owner, 0
+        super().__init__(upstream, function, owner)
+        self.kept = kept
 
     def __next__(self) -> Element:
-        element = next(self.upstream)
-        self.index += 1
-        kept, made = called(self.function, (self.kept, element), self.owner, self.index - 1)
+        kept, made = self._call((self.kept, next(self.upstream)))
         self.kept = as_element(kept)
         return as_element(made)
 
