@@ -28,7 +28,33 @@ _TRIED = 4  # elements that tell how long a function takes
 _QUICK = 1e-4  # seconds: a function that takes less gains nothing from threads
 
 
-class ParallelMap(Pass):
+class Forward(Pass):
+    """A pass whose reader is ahead of what came out; those elements are read again.
+
+    Args:
+        upstream: what is read.
+    """
+
+    def __init__(self, upstream: Pass):
+        super().__init__(upstream)
+        self.reader, self.done = Reader(upstream, _MARKED), 0
+
+    def _move_on(self) -> None:
+        """Note that one more element comes out."""
+        self.done += 1
+        self.reader.needed = self.done
+
+    def get_state(self) -> State:
+        """How many elements came out, and from where to read the next ones again."""
+        return {"done": self.done, **self.reader.place(self.done)}
+
+    def set_state(self, state: State) -> None:
+        """Read up to the next element, and drop what is read."""
+        self.done = state["done"]
+        deque(self.reader.reread(state, self.done), maxlen=0)
+
+
+class ParallelMap(Forward):
     """A user's function of several elements at a time.
 
     Args:
@@ -40,10 +66,9 @@ class ParallelMap(Pass):
 
     def __init__(self, upstream: Pass, function: Callable, owner: str, threads: int):
         super().__init__(upstream)
-        self.function, self.owner, self.done = function, owner, 0
+        self.function, self.owner = function, owner
         self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
         self._seconds: float | None = math.inf if threads == AUTOTUNE else None  # the quickest of the first calls
-        self.reader = Reader(upstream, _MARKED)
         self._waiting: deque[Future] = deque()
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="cornu-map")
         self._end = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
@@ -56,14 +81,13 @@ class ParallelMap(Pass):
             self._end()
             raise StopIteration
         future = self._waiting.popleft()
-        self.done += 1
-        self.reader.needed = self.done
+        self._move_on()
         return future.result()
 
     def _call_here(self) -> Element:
         element = next(self.reader)
-        start, self.done = time.perf_counter(), self.reader.count
-        self.reader.needed = self.done
+        start = time.perf_counter()
+        self._move_on()
         made = mapped(self.function, element, self.owner, self.done - 1)
         self._seconds = min(self._seconds or math.inf, time.perf_counter() - start)
         return made
@@ -78,38 +102,18 @@ class ParallelMap(Pass):
             run = contextvars.copy_context().run
             self._waiting.append(self._pool.submit(run, mapped, self.function, element, self.owner, index))
 
-    def get_state(self) -> State:
-        """How many elements came out, and where to read those again that are at work."""
-        return {"done": self.done, **self.reader.place(self.done)}
 
-    def set_state(self, state: State) -> None:
-        """Read up to the next element, without calling the function."""
-        self.done = state["done"]
-        deque(self.reader.reread(state, self.done), maxlen=0)
-
-
-class Ahead(Pass):
+class Ahead(Forward):
     """Elements that a thread makes ahead."""
 
     def __init__(self, upstream: Pass, size: int):
         super().__init__(upstream)
-        self.size, self.done = size, 0
-        self.reader = Reader(upstream, _MARKED)
+        self.size = size
         self._prefetch: Prefetch | None = None
 
     def __next__(self) -> Element:
         if self._prefetch is None:
             self._prefetch = Prefetch(self.reader, self.size)
         element = next(self._prefetch)
-        self.done += 1
-        self.reader.needed = self.done
+        self._move_on()
         return element
-
-    def get_state(self) -> State:
-        """How many elements came out, and from where to make the next one."""
-        return {"done": self.done, **self.reader.place(self.done)}
-
-    def set_state(self, state: State) -> None:
-        """Make the elements since the mark again, and drop them."""
-        self.done = state["done"]
-        deque(self.reader.reread(state, self.done), maxlen=0)
