@@ -7,11 +7,8 @@ first one names; a pass over a cache is thus no more than a number.
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from cornu.data.elements import Element, map_leaves
+from cornu.data.elements import Element, map_leaves, read_only
 from cornu.data.passes import Key, Pass, State
 from cornu.data.records import Records
 
@@ -51,19 +48,11 @@ class Store:
 
     def _keep_next(self, source: Iterator[Element]) -> None:
         try:
-            self._items.append(map_leaves(_locked, next(source)))
+            self._items.append(map_leaves(read_only, next(source)))
         except StopIteration:
             self._source = None
             if isinstance(self._items, Records):
                 self._items.finish()
-
-
-def _locked(leaf: Any) -> Any:
-    """An array that many passes share, so that nobody may write to it."""
-    if isinstance(leaf, np.ndarray):
-        leaf = leaf.view()
-        leaf.flags.writeable = False
-    return leaf
 
 
 class Cached(Pass):

@@ -37,8 +37,10 @@ from cornu.data.elements import (
     handed_out,
     leaves,
     map_leaves,
+    numbered,
     open_spec,
     opened_where,
+    read_only,
     same_structure,
     spec_of,
     with_leading,
@@ -193,18 +195,17 @@ class Dataset:
         odd = [source for source in sources if not isinstance(source, Dataset)]
         if odd or not sources:
             raise TypeError(f"Dataset.zip: expected data sets. Received: {odd or structure!r}.")
-        numbers = iter(range(len(sources)))
         again = [
             (n,) if (n := sources[:i].count(source)) else () for i, source in enumerate(sources)
         ]  # each its own order
-        numbered = map_leaves(lambda _: next(numbers), structure)
+        places = numbered(structure)
         return Dataset(
             lambda key: passes.Zip(
-                numbered, [source._open((*key, *n)) for source, n in zip(sources, again, strict=True)]
+                places, [source._open((*key, *n)) for source, n in zip(sources, again, strict=True)]
             ),
             lambda: _shortest([source._size() for source in sources]),
             lambda: map_leaves(lambda source: source.element_spec, structure),
-            ("zip(" + ", ".join(" → ".join(source._steps) for source in sources) + ")",),
+            (f"zip({_chains(*sources)})",),
         )
 
     # ------------------------------------------------------------ steps
@@ -269,7 +270,7 @@ class Dataset:
         return self._then(
             f"batch({size})",
             lambda key: passes.Batch(self._source(key), size, drop_remainder, stack),
-            size=lambda n: n if n < 0 else n // size if drop_remainder else -(-n // size),
+            size=lambda n: _batches(n, size, drop_remainder),
             spec=lambda spec: with_leading(spec, size if drop_remainder else None),
         )
 
@@ -412,7 +413,7 @@ class Dataset:
                 drop_remainder,
                 lambda elements: padded(elements, padded_shapes, padding_values, owner),
             ),
-            size=lambda n: n if n < 0 else n // size if drop_remainder else -(-n // size),
+            size=lambda n: _batches(n, size, drop_remainder),
             spec=lambda spec: padded_spec(spec, padded_shapes, size if drop_remainder else None),
         )
 
@@ -581,7 +582,7 @@ class Dataset:
             )
 
         return self._then(
-            f"concatenate({' → '.join(dataset._steps)})",
+            f"concatenate({_chains(dataset)})",
             lambda key: passes.Concatenate(self._open(key), dataset._open(key)), size,
             lambda spec: map_leaves(common, spec, dataset.element_spec),
         )  # fmt: skip
@@ -597,7 +598,6 @@ class Dataset:
             choice_dataset: data set of such numbers.
             stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
         """
-        names = ", ".join(" → ".join(source._steps) for source in datasets)
         return Dataset(
             lambda key: passes.Choose(
                 choice_dataset._open(key), [source._open(key) for source in datasets], stop_on_empty_dataset
@@ -606,7 +606,7 @@ class Dataset:
             lambda: functools.reduce(
                 lambda a, b: map_leaves(common, a, b), [source.element_spec for source in datasets]
             ),
-            (f"choose_from_datasets({names})",),
+            (f"choose_from_datasets({_chains(*datasets)})",),
         )
 
     @staticmethod
@@ -736,7 +736,7 @@ class Dataset:
         return DatasetIterator(self, lambda element: element)
 
     def __repr__(self) -> str:
-        return f"<Dataset: {' → '.join(self._steps)}>"
+        return f"<Dataset: {_chains(self)}>"
 
     def _named(self, step: str) -> str:
         """How a message names a step that comes after this one."""
@@ -821,7 +821,7 @@ class DatasetIterator:
         if state["steps"] != list(self.dataset._steps):
             raise ValueError(
                 f"set_state: the state is of a data set of other steps: {' → '.join(state['steps'])}. "
-                f"This one: {' → '.join(self.dataset._steps)}."
+                f"This one: {_chains(self.dataset)}."
             )
         self._open(state["pass"])
         self._pass.set_state(state["place"])
@@ -862,9 +862,7 @@ def _rows(value: Any) -> Any:
     rows = as_array(value)
     if rows.ndim == 0:
         raise ValueError(f"Dataset.from_tensor_slices: an array needs at least one axis. Received: {value!r}.")
-    rows = rows.view()
-    rows.flags.writeable = False
-    return rows
+    return read_only(rows)
 
 
 def _shape(row: Any) -> tuple[int, ...]:
@@ -889,6 +887,10 @@ def _parts(elements: list[Element]) -> Any:
         return _counted(len(arrays), arrays.__getitem__, functools.reduce(common, map(spec_of, arrays)), "window")
 
     return map_leaves(part, *elements)
+
+
+def _batches(count: int, size: int, drop_remainder: bool) -> int:
+    return count if count < 0 else count // size if drop_remainder else -(-count // size)
 
 
 def _windows(count: int, size: int, shift: int, stride: int, drop_remainder: bool) -> int:
@@ -931,6 +933,11 @@ def _checked(spec: Any, item: Any, owner: str) -> Element:
     if not same_structure(spec, item):
         raise TypeError(f"{owner}: expected an element of the structure {spec}. Received: {border.shortened(item)}.")
     return map_leaves(lambda one, value: one.read(value, owner), spec, item)
+
+
+def _chains(*datasets: Dataset) -> str:
+    """The steps of data sets, as a message shows them."""
+    return ", ".join(" → ".join(dataset._steps) for dataset in datasets)
 
 
 def _name_of(function: Callable) -> str:

@@ -7,6 +7,7 @@ NumPy arrays. Where an element leaves it, into a loop or a function of the user'
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +59,12 @@ def leaves(element: Element) -> Iterator[Any]:
             yield from leaves(part)
     else:
         yield element
+
+
+def numbered(element: Element) -> Element:
+    """The structure of an element with the number of each array in its place; `leaves` has them in that order."""
+    numbers = count()
+    return map_leaves(lambda _: next(numbers), element)
 
 
 def same_structure(first: Element, second: Element) -> bool:
@@ -122,6 +129,14 @@ def _from_python(value: Any) -> np.ndarray:
 
 def _holds_arrays(value: Any) -> bool:
     return isinstance(value, list) and any(border.is_array(item) for item in value)
+
+
+def read_only(leaf: Any) -> Any:
+    """An array over the same memory that nobody can write to; what is no array, as it is."""
+    if isinstance(leaf, np.ndarray):
+        leaf = leaf.view()
+        leaf.flags.writeable = False
+    return leaf
 
 
 # ---------------------------------------------------------------- out to the user
@@ -219,17 +234,22 @@ def spec_of(leaf: Any) -> Any:
 
 def with_leading(spec: Element, size: int | None) -> Element:
     """The specs of batches of `size` elements."""
-    return map_leaves(lambda s: TensorSpec(None if s.shape is None else (size, *s.shape), s.dtype), spec)
+    return _with_shapes(spec, lambda shape: (size, *shape))
 
 
 def without_leading(spec: Element) -> Element:
     """The specs of the rows of batches."""
-    return map_leaves(lambda s: TensorSpec(None if s.shape is None else s.shape[1:], s.dtype), spec)
+    return _with_shapes(spec, lambda shape: shape[1:])
 
 
 def open_spec(spec: Element) -> Element:
     """The same specs with each size unknown."""
-    return map_leaves(lambda s: TensorSpec(None if s.shape is None else (None,) * len(s.shape), s.dtype), spec)
+    return _with_shapes(spec, lambda shape: (None,) * len(shape))
+
+
+def _with_shapes(spec: Element, shape_of: Callable[[tuple], tuple]) -> Element:
+    """Specs with the shapes that a function makes of theirs; where nothing is known, nothing is."""
+    return map_leaves(lambda s: TensorSpec(None if s.shape is None else shape_of(s.shape), s.dtype), spec)
 
 
 def opened_where(spec: Element, before: Element, after: Element) -> Element:

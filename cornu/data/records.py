@@ -5,7 +5,6 @@
 Arrays stand in NumPy's own format, without pickles. Text and bytes of any length stand as text of the longest.
 """
 
-import itertools
 import json
 import os
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cornu.data.elements import Element, leaves, map_leaves
+from cornu.data.elements import Element, leaves, map_leaves, numbered
 from cornu.errors import DamagedFileError
 from cornu.saving.atomic import replacing
 
@@ -50,8 +49,7 @@ class Records:
 
     def append(self, element: Element) -> None:
         """Write an element at the end."""
-        numbers = itertools.count()
-        structure = map_leaves(lambda _: next(numbers), element)
+        structure = numbered(element)
         if self._structure is None:
             self._structure = structure
         if structure != self._structure:
