@@ -97,6 +97,7 @@ class Dataset:
         self._spec = spec
         self._steps = steps
         self._passes = 0  # that were opened
+        self._batch_size: int | None = None  # where the last step is `batch`
         self._options = Options()
 
     def _open(self, key: Key) -> Pass:
@@ -267,12 +268,14 @@ class Dataset:
         size = validate.positive_int(int(batch_size), "batch_size", "Dataset.batch")
         owner = self._named(f"batch({size})")
         stack = (lambda elements: stacked(elements, owner)) if self._rows is None else self._rows.gathered(owner)
-        return self._then(
+        made = self._then(
             f"batch({size})",
             lambda key: passes.Batch(self._source(key), size, drop_remainder, stack),
             size=lambda n: _batches(n, size, drop_remainder),
             spec=lambda spec: with_leading(spec, size if drop_remainder else None),
         )
+        made._batch_size = size
+        return made
 
     def shuffle(
         self,

@@ -1,7 +1,6 @@
 """A data set in two parts, of arrays or of anything that gives its items by number."""
 
 import random
-import re
 from collections import UserList
 from typing import Any
 
@@ -49,7 +48,7 @@ def split_dataset(
         print(len(left), len(right), next(iter(right)))  # 8 2 and the pair of 8.0 and 64.0
     """
     validate.one_of(preferred_backend, (None, "jax"), "preferred_backend", _OWNER)
-    batch_size = _batch_size(dataset) if isinstance(dataset, Dataset) else None
+    batch_size = dataset._batch_size if isinstance(dataset, Dataset) else None
     items = _kept(dataset, batch_size) if isinstance(dataset, Dataset) else dataset
     total = _length(items)
     left, right = _sizes(left_size, right_size, total)
@@ -58,12 +57,6 @@ def split_dataset(
         random.Random(seed).shuffle(order)
     parts = _part(items, order[:left]), _part(items, order[total - right :])
     return parts if batch_size is None else (parts[0].batch(batch_size), parts[1].batch(batch_size))
-
-
-def _batch_size(dataset: Dataset) -> int | None:
-    """The size of the batches that are a data set's last step; None where it is another step."""
-    last = re.fullmatch(r"batch\((\d+)\)", dataset._steps[-1])
-    return int(last[1]) if last else None
 
 
 class _Elements(UserList):
