@@ -204,14 +204,16 @@ class GatedCell(DropoutRNNCell, Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Make kernel, recurrent_kernel and bias."""
+        self._add_weights(input_shape[-1])
+
+    def _add_weights(self, features: int, window: tuple[int, ...] = ()) -> None:
+        """The bias, and kernels of shapes (*window, features, gates x units) and (*window, units, gates x units)."""
         width = self.gate_count * self.units
-        self.kernel = self._add("kernel", (input_shape[-1], width), "kernel", self.kernel_initializer)
+        self.kernel = self._add("kernel", (*window, features, width), "kernel", self.kernel_initializer)
         self.recurrent_kernel = self._add(
-            "recurrent_kernel", (self.units, width), "recurrent", self.recurrent_initializer
+            "recurrent_kernel", (*window, self.units, width), "recurrent", self.recurrent_initializer
         )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self._add("bias", self._bias_shape(), "bias", self._first_bias)
+        self.bias = self._add("bias", self._bias_shape(), "bias", self._first_bias) if self.use_bias else None
 
     def _add(self, name: str, shape: tuple, kind: str, initializer: InitializerLike | None) -> Any:
         return self.add_weight(

@@ -61,13 +61,9 @@ class ConvLSTMCell(LSTMCell, Windowed):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make kernel, recurrent_kernel and bias for the inputs of a step."""
-        channels, width = self._channels(input_shape), self.gate_count * self.filters
+        channels = self._channels(input_shape)
         self._check_fits(input_shape)
-        self.kernel = self._add("kernel", (*self.kernel_size, channels, width), "kernel", self.kernel_initializer)
-        self.recurrent_kernel = self._add(
-            "recurrent_kernel", (*self.kernel_size, self.filters, width), "recurrent", self.recurrent_initializer
-        )
-        self.bias = self._add("bias", (width,), "bias", self._first_bias) if self.use_bias else None
+        self._add_weights(channels, self.kernel_size)
         self._built_for = tuple(input_shape[1:])
 
     # ------------------------------------------------------------ states
@@ -227,10 +223,7 @@ class ConvLSTM(RNN):
     ) -> tuple:
         """Run over (batch, time, *space, channels): (last output, all outputs or None, last states)."""
         cell = self.cell
-        drop = drop_hidden = None
-        if training:
-            drop = cell.get_dropout_mask(sequences[:, 0])
-            drop_hidden = cell.get_recurrent_dropout_mask(initial_state[0])
+        drop, drop_hidden = cell._masks(sequences[:, 0], initial_state[0], training)
         steps, drop, drop_hidden, states = cell.channels_last(
             (self.time_major(sequences), drop, drop_hidden, list(initial_state))
         )
