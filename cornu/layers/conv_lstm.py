@@ -17,7 +17,7 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, N
 from cornu.kernels import conv, half_precision, window
 from cornu.layers.cells import LSTMCell, gate_products
 from cornu.layers.input_spec import InputSpec
-from cornu.layers.recurrent import CELL_ARGUMENTS, make_cell, of_cell
+from cornu.layers.recurrent import CELL_ARGUMENTS, GatedRNN, make_cell, of_cell
 from cornu.layers.rnn import RNN, where_valid
 from cornu.layers.windowed import Windowed
 
@@ -160,7 +160,7 @@ class ConvLSTM(RNN):
 
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*RNN.config_skip, "cell")
-    config_optional: tuple[str, ...] = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
+    config_optional = GatedRNN.config_optional
     rank: int  # the number of axes of space
     cell: ConvLSTMCell
 

@@ -61,6 +61,7 @@ class GatedRNN(RNN):
 
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*RNN.config_skip, "cell", "use_cudnn")
+    config_optional: tuple[str, ...] = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
     use_cudnn: Any = "auto"
     cell: GatedCell
     recurrent_dropout: float
@@ -147,7 +148,7 @@ class SimpleRNN(GatedRNN):
     """
 
     pure_call = rowwise = True
-    config_optional: tuple[str, ...] = (*(n for n in RNN.config_optional if n != "activity_regularizer"), "seed")
+    config_optional: tuple[str, ...] = (*GatedRNN.config_optional, "seed")
 
     def __init__(
         self,
@@ -225,7 +226,6 @@ class LSTM(GatedRNN):
     """
 
     pure_call = rowwise = True
-    config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
 
     def __init__(
         self,
@@ -306,7 +306,6 @@ class GRU(GatedRNN):
     """
 
     pure_call = rowwise = True
-    config_optional = tuple(n for n in RNN.config_optional if n != "activity_regularizer")
 
     def __init__(
         self,
