@@ -10,7 +10,7 @@ Windows that tile the image need no padding and no overlapping sums: there, goin
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -158,12 +158,14 @@ def _largest_together(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array
     undone, back = window.undo(g, win)
     marks, _ = window.undo(chosen, win, -1)
     last_first = enumerate(zip(_taps(marks, back), _taps(undone, back), strict=True), start=1)
-    return _sum(jnp.where(mark == jnp.int8(win.taps - n), value, g.dtype.type(0)) for n, (mark, value) in last_first)
+    return window.total(
+        jnp.where(mark == jnp.int8(win.taps - n), value, g.dtype.type(0)) for n, (mark, value) in last_first
+    )
 
 
 def _largest_one_by_one(win: Window, chosen: jax.Array, g: jax.Array) -> jax.Array:
     shares = [jnp.where(chosen == jnp.int8(number), g, g.dtype.type(0)) for number in range(win.taps)]
-    return _sum(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True))
+    return window.total(window.put_back(share, at, win) for at, share in zip(win.positions, shares, strict=True))
 
 
 largest.defvjp(_largest_forward, _largest_backward)
@@ -187,11 +189,11 @@ def _mean_tiled(win: Window, share: jax.Array) -> jax.Array:
 
 
 def _mean_together(win: Window, share: jax.Array) -> jax.Array:
-    return _sum(_taps(*window.undo(share, win)))
+    return window.total(_taps(*window.undo(share, win)))
 
 
 def _mean_one_by_one(win: Window, share: jax.Array) -> jax.Array:
-    return _sum(window.put_back(share, at, win) for at in win.positions)
+    return window.total(window.put_back(share, at, win) for at in win.positions)
 
 
 mean.defvjp(lambda x, win: (mean(x, win), None), _mean_backward)
@@ -205,10 +207,6 @@ _average_pool = jax.jit(mean, static_argnums=1, inline=True)
 def _taps(x: jax.Array, win: Window, value: float = 0.0) -> list[jax.Array]:
     padded = window.pad(x, win, value)
     return [window.tap(padded, at, win) for at in win.positions]
-
-
-def _sum(terms: Iterable[jax.Array]) -> jax.Array:
-    return functools.reduce(jnp.add, terms)
 
 
 def _counts(win: Window, dtype: jnp.dtype) -> jax.Array:

@@ -5,12 +5,14 @@ the strided slice of the padded image that the window's element (i, j) meets whi
 `(batch, *space, channels)`; tuples have one entry for each axis of space.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 
@@ -85,7 +87,7 @@ def _pads(padding: str, n: int, size: int, stride: int, dilation: int) -> tuple[
 
 def total(taps: Iterable[jax.Array]) -> jax.Array:
     """The sum of the taps, of which there is one at least."""
-    return cast(jax.Array, sum(taps))
+    return functools.reduce(jnp.add, taps)
 
 
 def space_of(x: jax.Array) -> tuple[int, ...]:
