@@ -420,7 +420,7 @@ def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 def _by_winograd(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     axis = winograd.axis_for(x, kernel.shape[-1], win)
     assert axis is not None
-    return winograd.correlate(x, kernel, win, axis, lambda *args: forms.compute(SLID, *args))
+    return winograd.correlate(x, kernel, win, axis, functools.partial(forms.compute, SLID))
 
 
 def _correlate_pointwise(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:

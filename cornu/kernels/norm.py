@@ -17,8 +17,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels.gates import Arrays
-
 Axes = Sequence[int]
 
 
@@ -93,7 +91,7 @@ def _batch_normalize(
 
 @_batch_normalize.defjvp
 def _batch_normalize_jvp(
-    axis: int, epsilon: float, primals: Arrays, tangents: Arrays
+    axis: int, epsilon: float, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
 ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
     """The tangent, arranged so that its transpose, the gradient, sums `dy` and `dy * z` once each over `x`."""
     x, gamma, beta = primals
