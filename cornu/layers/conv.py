@@ -778,14 +778,12 @@ class _SeparableConv(_Convolving):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """`activation(separable_conv(inputs, depthwise_kernel, pointwise_kernel) + bias)`."""
-        kernels = (self.depthwise_kernel.value, self.pointwise_kernel.value)
-        strides, padding, form, dilation = self.strides, self.padding, self.data_format, self.dilation_rate
+        window = (self.strides, self.padding, self.data_format, self.dilation_rate)
         return self._finish(
-            lambda x, depthwise, pointwise: ops.separable_conv(
-                x, depthwise, pointwise, strides, padding, form, dilation
-            ),
+            lambda x, depthwise, pointwise: ops.separable_conv(x, depthwise, pointwise, *window),
             inputs,
-            *kernels,
+            self.depthwise_kernel.value,
+            self.pointwise_kernel.value,
         )
 
 
