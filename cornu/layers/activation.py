@@ -142,9 +142,10 @@ class PReLU(_ActivationLayer):
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
         self.built = False
-        axes = shared_axes if isinstance(shared_axes, Iterable) else [shared_axes]
-        several = [validate.positive_int(axis, "shared_axes", self) for axis in axes if shared_axes is not None]
-        self.shared_axes = None if shared_axes is None else several
+        self.shared_axes: list[int] | None = None
+        if shared_axes is not None:
+            axes = shared_axes if isinstance(shared_axes, Iterable) else [shared_axes]
+            self.shared_axes = [validate.positive_int(axis, "shared_axes", self) for axis in axes]
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the slopes."""

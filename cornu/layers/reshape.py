@@ -115,13 +115,13 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if not all(map(validate.is_integer, dims)) or sorted(dims) != list(range(1, len(self.dims) + 1)):
+        axes = tuple(dims)
+        if not all(map(validate.is_integer, axes)) or sorted(axes) != list(range(1, len(axes) + 1)):
             raise ValueError(
-                f"{validate.describe(self)}: dims must hold each axis from 1 to {len(self.dims)} once. "
+                f"{validate.describe(self)}: dims must hold each axis from 1 to {len(axes)} once. "
                 f"Received: dims={dims!r}."
             )
-        self.dims = tuple(map(int, dims))
+        self.dims = tuple(map(int, axes))
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: jax.Array) -> jax.Array:
