@@ -821,8 +821,8 @@ class Layer(Operation):
         return [*collected, *self._regularization_losses()]
 
     def _regularization_losses(self) -> list:
-        regularized = ((v.regularizer, v) for v in self.trainable_weights)
-        return [cast(Callable, regularizer)(v._own()) for regularizer, v in regularized if regularizer is not None]
+        weights = (v for v in self.trainable_weights if v.regularizer is not None)
+        return [cast(Callable, v.regularizer)(v._own()) for v in weights]
 
     # ------------------------------------------------------------ pure calls
 
