@@ -336,11 +336,11 @@ def test_plain_forms_can_be_forced(monkeypatch):
     assert not platform.fast("conv")
 
 
-# (table, arguments' shapes, window) and the form that is to be taken
 def window_of(sizes, size, strides=(1, 1), padding="valid", dilation=(1, 1)):
     return window.slide(padding, sizes, size, strides, dilation)
 
 
+# (table, arguments' shapes, window) and the form that is to be taken
 FORMS = [
     (conv.CORRELATE, [(2, 8, 8, 16), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "product"),
     (conv.CORRELATE, [(2, 8, 8, 3), (3, 3, 3, 4)], window_of((8, 8), (3, 3)), "sum of taps"),

@@ -1,6 +1,7 @@
 """One comparison of a cornu layer with Keras's: same arguments, weights and inputs in, everything that comes out."""
 
 import json
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -134,3 +135,16 @@ def agree(question, tolerance):
         assert a.dtype == b.dtype
         a, b = a.astype("float32"), b.astype("float32")
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, np.abs(b).max(initial=0)))
+
+
+def take_the_same_masks(library, monkeypatch):
+    """Let dropout in that library, or the one that a module is of, take masks that are the same in both libraries."""
+    ours = library.__name__.startswith("cornu")
+    monkeypatch.setattr(cornu.random if ours else sys.modules["keras.src.backend.jax.random"], "dropout", _mask)
+
+
+def _mask(inputs, rate, noise_shape=None, seed=None):
+    count = seed.state.value[1]
+    seed.next()
+    keep = (jnp.arange(inputs.size).reshape(inputs.shape) * 7 + jnp.asarray(count).astype(int)) % 3 > 0
+    return jnp.where(keep, inputs / (1 - rate), 0.0).astype(inputs.dtype)

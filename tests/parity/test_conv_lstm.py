@@ -1,12 +1,10 @@
 """ConvLSTM1D, 2D and 3D against Keras: outputs, gradients, masks, dropout, configs, paths and files."""
 
-import sys
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from file_structure import structure
-from layer_oracle import agree, built, check, pure_results
+from layer_oracle import agree, built, check, pure_results, take_the_same_masks
 from oracle import ask
 
 import cornu
@@ -85,17 +83,8 @@ def test_states_stay_for_the_next_batch():
 def test_dropout_with_the_same_masks(rates, monkeypatch):
     """Masks come from each library's own random numbers; with the same masks in both, so are the results."""
 
-    def mask(inputs, rate, noise_shape=None, seed=None):
-        count = seed.state.value[1]
-        seed.next()
-        keep = (jnp.arange(inputs.size).reshape(inputs.shape) * 7 + jnp.asarray(count).astype(int)) % 3 > 0
-        return jnp.where(keep, inputs / (1 - rate), 0.0).astype(inputs.dtype)
-
-    monkeypatch.setattr(cornu.random, "dropout", mask)
-
     def question(library):
-        if library is not cornu:
-            monkeypatch.setattr(sys.modules["keras.src.backend.jax.random"], "dropout", mask)
+        take_the_same_masks(library, monkeypatch)
         arguments = {"filters": 2, "kernel_size": 2, "dropout": rates[0], "recurrent_dropout": rates[1], "seed": 1}
         layer = built(library, "ConvLSTM2D", {**arguments, "data_format": "channels_first", **ALL}, (FIRST,))
         results = pure_results(layer, (FIRST,), training=True)

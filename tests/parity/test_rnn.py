@@ -1,12 +1,11 @@
 """The recurrent layers against Keras: outputs, gradients, masks, configs and paths from equal weights and inputs."""
 
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from file_structure import structure
+from layer_oracle import take_the_same_masks
 from oracle import ask, both
 
 import cornu
@@ -221,17 +220,8 @@ DROPOUTS = {
 def test_dropout_with_the_same_masks(name, monkeypatch):
     """Masks come from each library's own random numbers; with the same masks in both, so are the results."""
 
-    def mask(inputs, rate, noise_shape=None, seed=None):
-        count = seed.state.value[1]
-        seed.next()
-        keep = (jnp.arange(inputs.size).reshape(inputs.shape) * 7 + jnp.asarray(count).astype(int)) % 3 > 0
-        return jnp.where(keep, inputs / (1 - rate), 0.0).astype(inputs.dtype)
-
-    monkeypatch.setattr(cornu.random, "dropout", mask)
-
     def layer(L):
-        if not L.__name__.startswith("cornu"):
-            monkeypatch.setattr(sys.modules["keras.src.backend.jax.random"], "dropout", mask)
+        take_the_same_masks(L, monkeypatch)
         return DROPOUTS[name](L)
 
     compare(layer, training=True)
