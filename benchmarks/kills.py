@@ -2,7 +2,7 @@
 
 python -m benchmarks.kills                     # 40 kills, some minutes
 python -m benchmarks.kills --kills 200 --seed 3
-python -m benchmarks.kills --data generator
+python -m benchmarks.kills --data generator --model half
 
 Each training is a process of its own; SIGKILL comes at a random moment after it began to train. The end is compared to
 the bit: weights, optimizer, seeds and metrics, the values of all epochs, and the lines of a `CSVLogger`.
@@ -42,12 +42,13 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=40, help="how many in all (40)")
     parser.add_argument("--data", action="append", choices=DATA, help="train on this kind of data alone")
+    parser.add_argument("--model", action="append", choices=MODELS, help="train this kind of model alone")
     parser.add_argument("--seed", type=int, default=0, help="what the moments follow from (0)")
     parser.add_argument("--train", nargs=3, help=argparse.SUPPRESS)  # data, model, folder
     chosen = parser.parse_args()
     if chosen.train:
         return train(*chosen.train)
-    kinds = [kind for kind in zip(DATA, itertools.cycle(MODELS)) if kind[0] in (chosen.data or DATA)]
+    kinds = [*itertools.product(chosen.data or DATA, chosen.model or MODELS)]
     moments = random.Random(chosen.seed)
     wrong = 0
     for index, (data, model) in enumerate(kinds):

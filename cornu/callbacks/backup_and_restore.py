@@ -7,8 +7,10 @@ ends with the same bits as one that was never stopped.
 A backup is one file, written by a thread beside the training; it appears whole or not at all.
 """
 
+import math
 import os
 import tempfile
+import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -46,6 +48,8 @@ class BackupAndRestore(Callback):
         double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged; False
             by default.
         delete_checkpoint: whether the backup is deleted once the training has come to its end; True by default.
+        min_seconds: least number of seconds from one backup to the next; one that is due sooner is left out, unless a
+            signal asks for it. 0 by default. Keras has no such argument.
 
     Raises:
         ValueError: from `fit`, when the model, the optimizer or the data are not those of the backup.
@@ -66,16 +70,24 @@ class BackupAndRestore(Callback):
         save_freq: str | int = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
+        *,
+        min_seconds: float = 0,
     ):
         super().__init__()
         if not str(os.fspath(backup_dir)):
             raise ValueError("BackupAndRestore: backup_dir must name a folder. Received: ''.")
         if save_freq != "epoch":
             save_freq = validate.positive_int(save_freq, 'save_freq, unless it is "epoch",', "BackupAndRestore")
+        if not validate.is_real(min_seconds) or not min_seconds >= 0:
+            raise ValueError(
+                f"BackupAndRestore: min_seconds must be a number of seconds, 0 or more. Received: {min_seconds!r}."
+            )
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq = save_freq
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
+        self.min_seconds = min_seconds
+        self._saved = -math.inf  # when there was the last backup, on the monotonic clock
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
 
@@ -83,6 +95,11 @@ class BackupAndRestore(Callback):
     def interval(self) -> int | None:
         """After how many batches there is a backup; None where that is for each epoch."""
         return self.save_freq if isinstance(self.save_freq, int) else None
+
+    @property
+    def may_save(self) -> bool:
+        """Whether the last backup is long enough ago for another."""
+        return time.monotonic() - self._saved >= self.min_seconds
 
     # ------------------------------------------------------------ files
 
@@ -93,6 +110,7 @@ class BackupAndRestore(Callback):
             OSError: when the folder is none, or nothing can be written there.
         """
         self._prepare()
+        self._saved = -math.inf
         found = [path for path in map(self._path, (_NAME, _BEFORE)) if path.exists()]
         for path in found:
             try:
@@ -109,6 +127,7 @@ class BackupAndRestore(Callback):
         """Write a state, as it is now, beside the training, once the one before it is written."""
         packed = plain_state.packed(state)
         self.wait()
+        self._saved = time.monotonic()
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="cornu-backup")
         self._writing = self._writer.submit(self._write, packed)

@@ -100,8 +100,11 @@ class Run:
         """Take note of `steps` more; whether there must be a backup of the state after them before others start."""
         self.logs = logs
         before, self.step, self.total = self.total, self.step + steps, self.total + steps
-        due = self.interval is not None and before // self.interval < self.total // self.interval
-        return due or self._asked is not None
+        return self._needs_backup(self.interval is not None and before // self.interval < self.total // self.interval)
+
+    def _needs_backup(self, due: bool) -> bool:
+        """Whether to write one now: it is due and not too soon, or a signal asks for it."""
+        return self._asked is not None or (due and self.backup is not None and self.backup.may_save)
 
     def back_up(self) -> None:
         """Write a backup of the state now, and leave `fit` if a signal has asked for that."""
@@ -121,7 +124,7 @@ class Run:
     def on_epoch_end(self) -> None:
         """Take note of the end of an epoch, callbacks and validation included."""
         self.epoch, self.step = self.epoch + 1, 0
-        if self.interval is None or self._asked is not None:
+        if self._needs_backup(self.interval is None):
             self.back_up()
 
     def _note(self, number: int) -> None:

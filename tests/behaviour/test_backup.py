@@ -276,6 +276,28 @@ def test_backups_are_counted_over_all_epochs(tmp_path):
     assert_same_end(whole, resumed)
 
 
+def test_backups_come_no_sooner_after_each_other_than_asked(tmp_path):
+    class Counts(BackupAndRestore):
+        written = 0
+
+        def save(self, state):
+            self.written += 1
+            super().save(state)
+
+    def often(seconds):
+        return Counts(tmp_path, save_freq=2, min_seconds=seconds)
+
+    whole, _ = trained(mixed, ARRAYS, [Break()])
+    for seconds, written, first in ((0, 8, 2), (1e9, 1, 0)):
+        stopped, goes_on = often(seconds), often(seconds)
+        with pytest.raises(Power):
+            trained(mixed, ARRAYS, [stopped, Break(2, 5)])
+        resumed, history = trained(mixed, ARRAYS, [goes_on, Break()])
+        assert stopped.written == written and history.epoch[0] == first
+        for a, b in zip(resumed, whole, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_the_order_of_data_without_a_seed_is_that_of_the_process_before(tmp_path):
     def data():
         return {"x": cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(24).batch(4)}
@@ -444,7 +466,14 @@ def test_fit_says_that_a_training_has_come_to_its_end(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [({"save_freq": 0}, "save_freq"), ({"save_freq": "batch"}, "save_freq"), ({"backup_dir": ""}, "folder")],
+    [
+        ({"save_freq": 0}, "save_freq"),
+        ({"save_freq": "batch"}, "save_freq"),
+        ({"backup_dir": ""}, "folder"),
+        ({"min_seconds": -1}, "min_seconds"),
+        ({"min_seconds": float("nan")}, "0 or more"),
+        ({"min_seconds": "a minute"}, "seconds"),
+    ],
 )
 def test_wrong_arguments_are_refused(arguments, told, tmp_path):
     with pytest.raises((ValueError, TypeError), match=told):
@@ -461,7 +490,7 @@ def test_a_signal_ends_the_training_with_a_backup_of_its_last_step(number, tmp_p
     tells = []
     whole, _ = trained(mixed, DATA["arrays"](), [Break()])
     with pytest.raises(TrainingStopped, match=r"epoch 3, step 6.*same arguments"):
-        trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Signals()])
+        trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path, min_seconds=1e9), Signals()])
     assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     resumed, history = trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Signals()])
     assert history.epoch == [2, 3]
