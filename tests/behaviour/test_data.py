@@ -387,6 +387,12 @@ def test_class_weight(name):
     np.testing.assert_array_equal(weight, np.array([2, 3, 1, 3], "float32"), strict=True)
 
 
+def test_class_weight_takes_the_classes_as_unique_gives_them():
+    labels = np.array([0.0, 1.0, 0.0, 1.0], "float32")
+    (_, _, weight), *_ = make_batches(X[:4], labels, class_weight=dict(zip(np.unique(labels), [1.0, 3.0]))).epoch(0)
+    np.testing.assert_array_equal(weight, np.array([1, 3, 1, 3], "float32"))
+
+
 def test_class_weight_multiplies_sample_weight_also_in_a_stream():
     own = np.array([1.0, 10.0, 100.0, 1000.0])
     data = (X[:4], LABELS["integers"], own)
@@ -444,7 +450,7 @@ MISTAKES = {
         "class_weight needs exactly one y. Received: 2",
     ),
     "class_weight with images": ({"x": X, "y": np.ones((10, 3, 2)), "class_weight": {0: 1}}, r"shape \(10, 3, 2\)"),
-    "named classes": ({"x": X, "y": Y, "class_weight": {"cat": 1}}, "must be integers. Received: 'cat'"),
+    "named classes": ({"x": X, "y": Y, "class_weight": {"cat": 1}}, "must be whole numbers. Received: 'cat'"),
 }
 
 

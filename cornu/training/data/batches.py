@@ -257,10 +257,20 @@ def _check_class_weight(class_weight: Mapping | None, owner: str) -> None:
     if class_weight is None:
         return
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f"{owner}: class_weight must map classes to weights. Received: {class_weight!r}.")
-    odd = [key for key in class_weight if not isinstance(key, (int, np.integer))]
+        raise TypeError(
+            f"{owner}: class_weight must map classes to weights, as dict(enumerate(weights)) does. "
+            f"Received: {class_weight!r}."
+        )
+    odd = [key for key in class_weight if not _is_whole(key)]  # np.unique(y) gives 0.0 and 1.0 for labels of floats
     if odd:
-        raise ValueError(f"{owner}: the classes in class_weight must be integers. Received: {odd[0]!r}.")
+        raise ValueError(
+            f"{owner}: the classes in class_weight must be whole numbers. Received: {odd[0]!r}. Where a model has several "
+            'outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
+        )
+
+
+def _is_whole(key: object) -> bool:
+    return isinstance(key, (int, float, np.integer, np.floating)) and float(key).is_integer()
 
 
 def split_validation(arrays: tuple, fraction: float, owner: str = "fit") -> tuple[tuple, tuple]:
