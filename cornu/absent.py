@@ -55,7 +55,6 @@ TABLE: dict[str, tuple[str, str]] = {
         PLANNED,
         "an Input and a StringLookup, Normalization, ... for each column.",
     ),
-    "utils.bounding_boxes": (PLANNED, "the arguments bounding_box_format of the image layers."),
     "utils.get_source_inputs": (PLANNED, "model.inputs."),
     "utils.model_to_dot": (PLANNED, _OWN_PLOT),
     "utils.plot_model": (PLANNED, _OWN_PLOT),

@@ -29,7 +29,35 @@ _FORMS: dict[str, tuple[Callable, Callable]] = {
 Boxes: TypeAlias = dict[str, Any]
 """The corners of boxes, "boxes", their classes, "labels", and what else belongs to them."""
 
+Corners: TypeAlias = tuple[jax.Array, ...]
+"""Left, top, right and bottom, each as an array of its own."""
+
 FORMATS = (*_FORMS, *(f"rel_{name}" for name in _FORMS))
+
+
+def is_relative(form: str) -> bool:
+    """Whether a format gives fractions of the image's width and height."""
+    return form.startswith("rel_")
+
+
+def read(boxes: jax.Array, form: str, height: Tensor = 1, width: Tensor = 1) -> Corners:
+    """Left, top, right and bottom of boxes, in pixels of an image of that size, each of shape `(...)`.
+
+    Args:
+        boxes: of shape `(..., 4)`.
+        form: one of `FORMATS`.
+        height, width: size of the image, for relative formats.
+    """
+    corners = _FORMS[form.removeprefix("rel_")][0](*jnp.moveaxis(boxes, -1, 0))
+    return _times(corners, height, width) if is_relative(form) else corners
+
+
+def written(corners: Corners, form: str, height: Tensor = 1, width: Tensor = 1) -> jax.Array:
+    """Boxes of a format, of shape `(..., 4)`: the other way round than `read`."""
+    corners = _times(corners, 1 / height, 1 / width) if is_relative(form) else corners
+    four = _FORMS[form.removeprefix("rel_")][1](*corners)
+    kind = jnp.result_type(*four)  # halves of whole numbers are none
+    return jnp.stack([number.astype(kind) for number in four], axis=-1)
 
 
 def check(boxes: object, form: str | None, owner: object) -> None:
@@ -59,18 +87,13 @@ def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Cal
         move: the change.
     """
     form = cast(str, form)  # checked together with the boxes
-    relative = form.startswith("rel_")
-    read, write = _FORMS[form.removeprefix("rel_")]
     floats = jnp.asarray(boxes["boxes"], jnp.result_type(boxes["boxes"], "float32"))
-    corners = read(*jnp.moveaxis(floats, -1, 0))
-    corners = _times(corners, *before) if relative else corners
-    left, top, right, bottom = _inside(move(*corners), *after)
-    kept = (right > left) & (bottom > top)
-    corners = tuple(jnp.where(kept, c, jnp.zeros_like(c)) for c in (left, top, right, bottom))
-    corners = _times(corners, 1 / after[0], 1 / after[1]) if relative else corners
+    corners = inside(move(*read(floats, form, *before)), *after)
+    kept = has_area(corners)
+    corners = tuple(jnp.where(kept, c, jnp.zeros_like(c)) for c in corners)
     labels = jnp.asarray(boxes["labels"])
     labels = jnp.where(kept, labels, jnp.full_like(labels, -1))
-    return {**boxes, "boxes": jnp.stack(write(*corners), axis=-1), "labels": labels}
+    return {**boxes, "boxes": written(corners, form, *after), "labels": labels}
 
 
 def projected(boxes: Boxes, transform: jax.Array) -> Callable:
@@ -92,20 +115,33 @@ def projected(boxes: Boxes, transform: jax.Array) -> Callable:
         return along / scale + 0.5, down / scale + 0.5
 
     def move(left: jax.Array, top: jax.Array, right: jax.Array, bottom: jax.Array) -> tuple[jax.Array, ...]:
-        corners = [point(x, y) for x in (left, right) for y in (top, bottom)]
-        x, y = (jnp.stack(axis) for axis in zip(*corners, strict=True))
         empty = (right <= left) | (bottom <= top)  # stays empty, where rounding might give it an area
-        low, high = jnp.min(x, axis=0), jnp.min(y, axis=0)
-        return low, high, jnp.where(empty, low, jnp.max(x, axis=0)), jnp.where(empty, high, jnp.max(y, axis=0))
+        low, high, right, bottom = hull((left, top, right, bottom), point)
+        return low, high, jnp.where(empty, low, right), jnp.where(empty, high, bottom)
 
     return move
 
 
-def _times(corners: tuple, height: object, width: object) -> tuple[jax.Array, ...]:
+def hull(corners: Corners, point: Callable) -> Corners:
+    """The smallest boxes around the four corners of each box after `point`, which maps x and y."""
     left, top, right, bottom = corners
-    return left * width, top * height, right * width, bottom * height
+    moved_corners = [point(x, y) for x in (left, right) for y in (top, bottom)]
+    x, y = (jnp.stack(axis) for axis in zip(*moved_corners, strict=True))
+    return jnp.min(x, axis=0), jnp.min(y, axis=0), jnp.max(x, axis=0), jnp.max(y, axis=0)
 
 
-def _inside(corners: tuple, height: Tensor, width: Tensor) -> tuple[jax.Array, ...]:
+def has_area(corners: Corners) -> jax.Array:
+    """Whether there is anything within each box."""
+    left, top, right, bottom = corners
+    return (right > left) & (bottom > top)
+
+
+def inside(corners: Corners, height: Tensor, width: Tensor) -> Corners:
+    """What of the boxes lies in an image of that size."""
     left, top, right, bottom = corners
     return jnp.clip(left, 0, width), jnp.clip(top, 0, height), jnp.clip(right, 0, width), jnp.clip(bottom, 0, height)
+
+
+def _times(corners: Corners, height: Tensor, width: Tensor) -> Corners:
+    left, top, right, bottom = corners
+    return left * width, top * height, right * width, bottom * height

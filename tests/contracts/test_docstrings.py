@@ -11,7 +11,7 @@ import pytest
 import cornu
 
 OBJECTS = {}
-for _namespace in cornu._NAMESPACES:
+for _namespace in (*cornu._NAMESPACES, "utils.bounding_boxes"):
     _module = importlib.import_module(f"cornu.{_namespace}")
     for _name in _module.__all__:
         _object = getattr(_module, _name)

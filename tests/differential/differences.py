@@ -162,6 +162,11 @@ TABLE = [
         "class takes them.",
     ),
     Row(
+        "Boxes stay around what they were around:",
+        "`utils.bounding_boxes.affine_transform` of Keras has a sign wrong where `shear_x` meets a rotation or "
+        "`shear_y`.",
+    ),
+    Row(
         "NumPy's integers are taken wherever an integer is,",
         "and True and False nowhere; Keras refuses the one as `units` and takes the other.",
     ),

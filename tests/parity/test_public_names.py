@@ -18,6 +18,7 @@ SPACES = (
     "ops.linalg",
     "ops.nn",
     "ops.numpy",
+    "utils.bounding_boxes",
 )
 
 
