@@ -1,28 +1,59 @@
-"""What `fit` returns: the metrics of every epoch."""
+"""What `fit` returns: the metrics of every epoch, as numbers, as a picture and as a page of a notebook."""
 
-from typing import Any
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cornu import validate
+from cornu.callbacks import curves
 from cornu.callbacks.callback import Callback
+from cornu.callbacks.curves import Curve, Points
 from cornu.core.typing import HookLogs
+from cornu.saving import pictures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:
+    Figure: TypeAlias = Any
+
+
+class ValuesByName(dict[str, list[Any]]):
+    """A dictionary from a name to its values by epoch, which says what it has where a name is missing."""
+
+    def __missing__(self, name: object) -> list[Any]:
+        if not self:
+            raise KeyError(
+                f"{name!r}: fit trained no epoch. It starts behind the first `initial_epoch` epochs and ends with the "
+                "one numbered `epochs`, which counts from the start of the training; of a training that was resumed "
+                "after its end, `resumed` has the epochs."
+            )
+        raise KeyError(f"{name!r} is not in the history. Closest: {validate.closest(str(name), self)}.")
 
 
 class History(Callback):
     """Keep the metrics of each epoch. `fit` adds one by itself and returns it.
 
     `history.history` maps each name to a list with one value an epoch; `history.epoch` lists the epochs' numbers. Both
-    are of this run of `fit`. Where it goes on with a training that was stopped (`BackupAndRestore`), `history.resumed`
-    has the same, `{"epoch": [...], "history": {...}}`, for the epochs before; else it is None.
+    are of this run of `fit`, and empty where no epoch was left to train. Where it goes on with a training that was
+    stopped (`BackupAndRestore`), `history.resumed` has the same, `{"epoch": [...], "history": {...}}`, for the epochs
+    before; else it is None.
+
+    `history.plot()` draws all of them. A notebook shows a `History` as a table, with the picture where matplotlib is
+    installed.
 
     Example:
         history = cornu.callbacks.History()
         history.on_train_begin()
         history.on_epoch_end(0, {"loss": 0.5})
+        history.on_epoch_end(1, {"loss": 0.4})
+        print(history.history)  # {'loss': [0.5, 0.4]}
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.history: dict[str, list] = {}
+        self.history: dict[str, list] = ValuesByName()
         self.resumed: dict[str, Any] | None = None
+        self._epochs: dict[str, list[int]] = {}  # in which each name came
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self.epoch: list[int] = []
@@ -33,7 +64,10 @@ class History(Callback):
         history = {name: list(values) for name, values in before["history"].items()}
         for name, values in self.history.items():
             history.setdefault(name, []).extend(values)
-        return {"epoch": [*before["epoch"], *self.epoch], "history": history}
+        epochs = {name: list(numbers) for name, numbers in before.get("epochs", {}).items()}
+        for name, numbers in self._epochs.items():
+            epochs.setdefault(name, []).extend(numbers)
+        return {"epoch": [*before["epoch"], *self.epoch], "history": history, "epochs": epochs}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take the epochs of the run that this one goes on with."""
@@ -43,5 +77,56 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._epochs.setdefault(name, []).append(epoch)
         if self.model is not None:
             self.model.history = self
+
+    # ------------------------------------------------------------ what is shown
+
+    def plot(
+        self, path: str | os.PathLike | None = None, names: str | Iterable[str] | None = None, log: bool | None = None
+    ) -> Figure:
+        """Draw the training: a panel for each metric, with its values on training and validation data by epoch.
+
+        Epochs count from 1, as on the progress bar, and those before a training was resumed are there too. Nothing
+        pops up: a notebook shows the figure that is returned, and elsewhere `path` says where to put it.
+
+        Args:
+            path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`); a PNG where it has none.
+                None, the default, writes nothing.
+            names: the metrics to draw, without "val_"; None, the default, for all.
+            log: whether values are on a logarithmic scale; None, the default, for where they fall by a factor of 100
+                or more.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            ValueError: for names that are not there, and where there is nothing to draw.
+            ImportError: where matplotlib is not installed (the extra `plot`).
+        """
+        figure = curves.drawn(self._curves(names), "epoch", log, "history.plot()")
+        if path is not None:
+            pictures.write(figure, path)
+        return figure
+
+    def _curves(self, names: str | Iterable[str] | None = None) -> list[Curve]:
+        before = self.resumed or {"epoch": [], "history": {}}
+        own: dict[str, Any] = {"epoch": getattr(self, "epoch", []), "history": self.history, "epochs": self._epochs}
+        found: dict[str, Points] = {}
+        for part in (before, own):
+            for name, values in part["history"].items():
+                points = found.setdefault(name, Points([], []))
+                known = part.get("epochs", {}).get(name, part["epoch"])
+                points.x.extend(_numbers(known, len(values), after=points.x))
+                points.y.extend(values)
+        return curves.of_metrics(found, [names] if isinstance(names, str) else names)
+
+    def _repr_html_(self) -> str:
+        return curves.page(self._curves(), self.model)
+
+
+def _numbers(epochs: Sequence[int], count: int, after: Sequence[int]) -> list[int]:
+    """The number, from 1, of the epoch of each of so many values; counted on where nothing says it."""
+    start = after[-1] if after else 0
+    return [number + 1 for number in epochs] if len(epochs) == count else list(range(start + 1, start + count + 1))

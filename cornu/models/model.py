@@ -26,7 +26,7 @@ from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
-from cornu.models.summary import print_summary
+from cornu.models.summary import as_html, print_summary
 from cornu.random import SeedGenerator
 from cornu.saving import legacy_config
 from cornu.training.loop import Trainer
@@ -272,6 +272,10 @@ class Model(Trainer, Layer):
             self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
             show_trainable=show_trainable, layer_range=layer_range,
         )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a model: the table of `summary`."""
+        return as_html(self)
 
     # ------------------------------------------------------------ configs
 

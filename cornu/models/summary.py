@@ -1,4 +1,4 @@
-"""The table that `model.summary()` prints: layers, output shapes, numbers of weights and connections."""
+"""The table of a model, printed or as HTML: layers, output shapes, numbers of weights and connections."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from cornu import lazy, settings, tree, validate
+from cornu.core import notebook
 from cornu.core.operation import Operation
 from cornu.core.symbolic import node_of
 
@@ -24,6 +25,7 @@ else:
 
 _SEQUENTIAL: tuple[int, tuple[float, ...]] = (88, (0.45, 0.80, 1.0))  # width in characters, ends of the columns
 _GRAPH: tuple[int, tuple[float, ...]] = (108, (0.3, 0.56, 0.74, 1.0))
+_COLUMNS = ["Layer (type)", "Output Shape", "Param #", "Connected to"]
 _MARGIN = 4
 _TRAINED_WIDTH = 0.1  # how much of the width the column "Trainable" takes
 
@@ -42,7 +44,7 @@ def print_summary(
     width, usual = _SEQUENTIAL if linear else _GRAPH
     width = line_length or min(width, shutil.get_terminal_size().columns - _MARGIN)
     ends = list(positions or usual)
-    columns = ["Layer (type)", "Output Shape", "Param #"] + ([] if linear else ["Connected to"])
+    columns = _COLUMNS[: 3 if linear else 4]
     if show_trainable:
         columns.append("Trainable")
         if positions is None:
@@ -54,8 +56,25 @@ def print_summary(
         )
     table = _table(columns, _widths(ends, width), width)
     for depth, layer in _rows(model, expand_nested, layer_range):
-        table.add_row(*_cells(layer, model, depth, linear, show_trainable, expand_nested))
-    _show(f'[bold]Model: "{rich_markup.escape(model.name)}"[/bold]', table, _totals(model), print_fn)
+        table.add_row(*_marked(_facts(layer, model, depth, linear), show_trainable))
+    totals = [f"[bold] {name} params: [/bold][green]{_count(v):,}[/green] ({_size(v)})" for name, v in _totals(model)]
+    _show(f'[bold]Model: "{rich_markup.escape(model.name)}"[/bold]', table, totals, print_fn)
+
+
+def as_html(model: Any) -> str:
+    """The table as a page of a notebook has it."""
+    linear = _is_linear(model)
+    columns = _COLUMNS[: 3 if linear else 4]
+    rows = [
+        [f"{fact.name} ({fact.kind})", fact.shape, fact.parameters, *fact.connections]
+        for fact in (_facts(layer, model, depth, linear) for depth, layer in _rows(model, False, None))
+    ]
+    totals = ", ".join(f"{name} params: {_count(v):,} ({_size(v)})" for name, v in _totals(model))
+    return notebook.fragment(
+        f'Model: "{model.name}" ({type(model).__name__})',
+        notebook.table(columns, rows, numbers=columns[2:3]),
+        notebook.line(totals),
+    )
 
 
 def _is_linear(model: Any) -> bool:
@@ -130,16 +149,48 @@ def _between(layers: list, layer_range: Sequence[str], model: object) -> list:
     return layers[first : last + 1]
 
 
-def _cells(layer: Any, model: Any, depth: int, linear: bool, trainable: bool, expand: bool) -> list[str]:
-    indent = "   " * depth + "└ " if depth else ""
-    kind = getattr(layer, "class_name", type(layer).__name__)
-    name = f"{indent}[bold]{rich_markup.escape(layer.name)}[/bold] ([bold blue]{rich_markup.escape(kind)}[/bold blue])"
-    cells = [name, _colored(_shape_text(layer)), _parameters(layer)]
-    if not linear:
-        cells.append(_connections(layer, model))
-    if trainable:
-        cells.append(_trained(layer))
-    return cells
+class _Facts(NamedTuple):
+    """What a line says of a layer, as plain texts."""
+
+    indent: str
+    name: str
+    kind: str
+    shape: str
+    parameters: str
+    connections: tuple[str, ...]  # one text, or none where the table has no such column
+    trained: bool | None  # None where there is nothing to train
+
+
+def _facts(layer: Any, model: Any, depth: int, linear: bool) -> _Facts:
+    return _Facts(
+        "   " * depth + "└ " if depth else "",
+        layer.name,
+        getattr(layer, "class_name", type(layer).__name__),
+        _shape_text(layer),
+        _parameters(layer),
+        () if linear else (_connections(layer, model),),
+        layer.trainable if getattr(layer, "weights", ()) else None,
+    )
+
+
+def _marked(facts: _Facts, with_trained: bool) -> list[str]:
+    """The cells of a line, in colours."""
+    name, kind = map(rich_markup.escape, (facts.name, facts.kind))
+    number, *note = facts.parameters.split(" ")
+    cells = [
+        f"{facts.indent}[bold]{name}[/bold] ([bold blue]{kind}[/bold blue])",
+        _colored(facts.shape),
+        " ".join([f"[green]{number}[/green]", *note]),
+        *map(rich_markup.escape, facts.connections),
+    ]
+    return [*cells, _TRAINED[facts.trained]] if with_trained else cells
+
+
+_TRAINED = {
+    None: "[bold]-[/bold]",
+    True: "[bold bright_green]Y[/bold bright_green]",
+    False: "[bold bright_red]N[/bold bright_red]",
+}
 
 
 def _colored(text: str) -> str:
@@ -173,21 +224,15 @@ def _shown(shape: Any) -> str:
 
 def _parameters(layer: Any) -> str:
     if not hasattr(layer, "weights"):
-        return "[green]0[/green]"
+        return "0"
     if not layer.built:
-        return "[green]0[/green] (unbuilt)" if _may_have_weights(layer) else "[green]0[/green]"
-    return f"[green]{layer.count_params():,}[/green]"
+        return "0 (unbuilt)" if _may_have_weights(layer) else "0"
+    return f"{layer.count_params():,}"
 
 
 def _may_have_weights(layer: Any) -> bool:
     cls = type(layer)
     return hasattr(layer, "layers") or cls.build.__qualname__ != "Layer.build"
-
-
-def _trained(layer: Any) -> str:
-    if not getattr(layer, "weights", ()):
-        return "[bold]-[/bold]"
-    return "[bold bright_green]Y[/bold bright_green]" if layer.trainable else "[bold bright_red]N[/bold bright_red]"
 
 
 def _connections(layer: Any, model: Any) -> str:
@@ -201,18 +246,18 @@ def _connections(layer: Any, model: Any) -> str:
             operation, _, position = tensor.history
             calls = [other for other in operation.nodes if id(other) in kept]
             lines.append(f"{operation.name}[{calls.index(node_of(tensor))}][{position}]")
-    return rich_markup.escape(", ".join(lines)) or "-"
+    return ", ".join(lines) or "-"
 
 
-def _totals(model: Any) -> list[str]:
+def _totals(model: Any) -> list[tuple[str, dict]]:
+    """The variables that are counted together, by identity, under what they are called."""
     weights = {id(v): v for v in model.weights}
     trained = {id(v): v for v in model.trainable_weights}
     frozen = {key: v for key, v in weights.items() if key not in trained}
     optimizer = getattr(model, "optimizer", None)
     slots = {id(v): v for v in optimizer.variables} if optimizer is not None and optimizer.built else {}
     parts = [("Total", weights | slots), ("Trainable", trained), ("Non-trainable", frozen)]
-    parts += [("Optimizer", slots)] if slots else []
-    return [f"[bold] {name} params: [/bold][green]{_count(v):,}[/green] ({_size(v)})" for name, v in parts]
+    return [*parts, ("Optimizer", slots)] if slots else parts
 
 
 def _count(variables: dict) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
+from cornu.callbacks.messages import resolve_verbose, say
 from cornu.core import interrupts
 from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
@@ -124,7 +125,8 @@ class Trainer(Compilable, Steps):
             validation_freq: validate every so many epochs, or after the listed epochs (counted from 1).
 
         Returns:
-            A `History`, whose `history` is a dictionary from name to the list of its values by epoch.
+            A `History`, whose `history` is a dictionary from name to the list of its values by epoch, and whose
+            `plot()` draws them.
         """
         self._require_compiled("fit")
         epochs = min(validate.non_negative_int(epochs, "epochs", "fit"), settings.read("max_epochs") or epochs)
@@ -141,6 +143,11 @@ class Trainer(Compilable, Steps):
             self._look_at(batches, "train")
             checks = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
         callbacks = self._callback_list(callbacks, verbose, epochs, batches.num_batches, history=True)
+        if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
+            say(
+                f"fit: no epoch is left to train: epochs={epochs} is where the training ends, counted from its start, "
+                f"and it starts behind initial_epoch={initial_epoch}."
+            )
         self.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, Any] = {}

@@ -1,0 +1,80 @@
+"""Pictures drawn by matplotlib without what it shares in a process: no window, no backend, no current figure.
+
+A picture is a `matplotlib.figure.Figure`. A notebook shows one that is the value of a cell; to have it as a file, name
+the file where it is drawn, or call its `savefig`.
+"""
+
+import functools
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cornu import validate
+from cornu.saving.atomic import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+else:
+    Axes: TypeAlias = Any
+    Figure: TypeAlias = Any
+
+_DOTS = 110  # per inch
+
+
+def new_figure(width: float, height: float, purpose: str) -> Figure:
+    """An empty figure, which notebooks show by themselves.
+
+    Args:
+        width, height: size in inches.
+        purpose: what needs matplotlib, for the message where it is not installed.
+    """
+    figure = validate.optional_import("matplotlib.figure", purpose=purpose, extra="plot").Figure(
+        figsize=(width, height), layout="constrained"
+    )
+    figure._repr_png_ = functools.partial(as_png, figure)  # a notebook knows figures only once pyplot is loaded
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a PNG."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DOTS)
+    return file.getvalue()
+
+
+def write(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure to a file, of the kind that the name's ending says; a PNG where it has none."""
+    target = Path(path)
+    target = target if target.suffix else target.with_name(target.name + ".png")
+    kinds = figure.canvas.get_supported_filetypes()
+    validate.one_of(target.suffix[1:].lower(), sorted(kinds), "the ending of path", "A picture")
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format=target.suffix[1:].lower(), dpi=_DOTS)
+
+
+def label(axes: Axes, title: str, x: str, y: str) -> None:
+    """Label axes with plain text: signs of formulas in it are shown as they are."""
+    for text in (axes.set_title(title), axes.set_xlabel(x), axes.set_ylabel(y)):
+        text.set_parse_math(False)
+
+
+def in_gray(figure: Figure) -> None:
+    """Draw lines and letters in a gray that can be read on a light page and on a dark one, on no ground at all."""
+    figure.patch.set_alpha(0)
+    for axes in figure.axes:
+        axes.patch.set_alpha(0)
+        axes.tick_params(which="both", colors=_GRAY)
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            text.set_color(_GRAY)
+        for spine in axes.spines.values():
+            spine.set_color(_GRAY)
+        legend = axes.get_legend()
+        if legend is not None:
+            legend.get_frame().set_alpha(0)
+            for text in legend.get_texts():
+                text.set_color(_GRAY)
+
+
+_GRAY = "#808080"
