@@ -1,6 +1,8 @@
-"""Stop as soon as the loss is not a number."""
+"""Stop as soon as the loss is not a number, and say where that came from."""
 
 import math
+import os
+from typing import Any
 
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.messages import say
@@ -10,22 +12,67 @@ from cornu.core.typing import HookLogs
 class TerminateOnNaN(Callback):
     """Stop training when the loss becomes NaN or infinite.
 
+    With `explain=True`, `fit` keeps the state before each step and, when the loss or a weight is no longer finite, runs
+    the step again from there. It names the first layer whose values or gradients are not finite, the rows of the batch
+    and the largest gradients, and writes the batch and the state to a file. `report` then has all of it.
+
+    A step that mixed precision leaves out because its gradients overflow is no cause to stop.
+
+    The cost of `explain=True` on top of a callback that looks at each batch, for which `fit` runs one step at a time:
+    one copy of weights and optimizer state, which is let go of before the next step starts, and one look at all
+    trainable weights after each step (some 0.1 to 0.3 ms a step of a small model on a CPU).
+
     Args:
-        raise_error: Whether to raise a RuntimeError instead of ending `fit` in the ordinary way.
+        raise_error: Whether to raise a RuntimeError instead of ending `fit` in the ordinary way. Defaults to False.
+        explain: Whether to find out why. Defaults to False.
+        filepath: Where `explain=True` writes the batch and the state before it, an `.npz` file of plain arrays: `x`,
+            `y` and `sample_weight` (with keys behind the names where there are several, `x['left']`),
+            `variables/0/PATH` and so on, `epoch`, `batch` and `rows`, the number of rows that count (-1: all).
+            `utils.find_nan` runs the step in it again. None writes nothing. Defaults to `"nan_batch.npz"`.
+
+    Attributes:
+        report: What was found (`epoch`, `batch`, `stage`, `layer`, `rows`, `data_rows`, `gradients`, `filepath`), which
+            as text says so in sentences; None where nothing was.
 
     Example:
-        guard = cornu.callbacks.TerminateOnNaN()
+        guard = cornu.callbacks.TerminateOnNaN(explain=True)
+        model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Lambda(cornu.ops.log), cornu.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.array([[1.0], [-1.0]]), np.ones((2, 1)), callbacks=[guard], verbose=0)
+        print(guard.report.layer, guard.report.rows)
     """
 
-    def __init__(self, raise_error: bool = False):
+    def __init__(
+        self, raise_error: bool = False, explain: bool = False, filepath: str | os.PathLike | None = "nan_batch.npz"
+    ):
         super().__init__()
         self.raise_error = raise_error
+        self.explain = explain
+        self.filepath = None if filepath is None else os.fspath(filepath)
+        if self.filepath == "":
+            raise ValueError("TerminateOnNaN: filepath must name a file, or be None for none. Received: ''.")
+        self.report: Any = None
+        self.search: Any = None
+        """What `fit` lets it look for the cause with, while it runs."""
+
+    def on_train_begin(self, logs: HookLogs = None) -> None:
+        """Forget what was found in an earlier training."""
+        self.report = None
 
     def on_batch_end(self, batch: int, logs: HookLogs = None) -> None:
+        """Stop if the loss, or with `explain=True` a weight, is not finite."""
         loss = (logs or {}).get("loss")
-        if loss is None or math.isfinite(loss):
-            return
+        if loss is not None and not math.isfinite(loss):
+            self._stop(f"the loss of batch {batch} is {loss}", f"Batch {batch}: Invalid loss")
+        elif self.search is not None and not self.search.weights_are_finite():
+            odd = "weights are no longer finite"
+            self._stop(f"after batch {batch} {odd}", f"Batch {batch}: The loss is {loss}, but {odd}")
+
+    def _stop(self, reason: str, message: str) -> None:
+        if self.search is not None:
+            self.report = self.search.report(self.filepath)
+        told = "" if self.report is None else f"\n{self.report}"
         if self.raise_error:
-            raise RuntimeError(f"TerminateOnNaN: the loss of batch {batch} is {loss}. Training is terminated.")
-        say(f"Batch {batch}: Invalid loss, terminating training")
+            raise RuntimeError(f"TerminateOnNaN: {reason}. Training is terminated.{told}")
+        say(f"{message}, terminating training{told}")
         self.model.stop_training = True

@@ -34,6 +34,7 @@ class Context:
     specs: dict | None = None  # what models give for symbolic inputs, within the call that asks
     symbolic: bool = False  # whether a layer is being called on symbolic tensors
     scope_caller: Any = None  # whose name_scope the innermost one is
+    watch: Callable | None = None  # (operation, function, *args): calls the function, for whoever looks at each call
     rows: Any = None  # which rows of the batch are real, where a last batch was padded; shape (batch,), bool
 
 

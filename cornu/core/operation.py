@@ -60,7 +60,8 @@ class Operation(Explained, Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        return self.call(*args, **kwargs)
+        watch = context.current().watch
+        return self.call(*args, **kwargs) if watch is None else watch(self, self.call, *args, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Nested:
         """The computation on arrays; subclasses write it."""

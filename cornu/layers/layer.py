@@ -176,8 +176,10 @@ class Layer(Operation):
         with self._call_scope(training, symbolic):
             if symbolic:
                 outputs = self._call_symbolically(args, {**kwargs, **given_masks})
-            else:
+            elif (watch := context.current().watch) is None:
                 outputs = self._run(arguments, training)
+            else:
+                outputs = watch(self, self._run, arguments, training)
         self._attach_masks(inputs, outputs, self._first_mask(arguments))
         if self._output_shape is None:
             self._output_shape = (tree.map_structure(specs.shape_of, outputs),)

@@ -336,6 +336,9 @@ class Optimizer(Explained, Configurable):
         """
         grads, variables = self._pairs(list(grads), trainable_variables)
         grads = [self._own_gradient(g, v) for g, v in zip(grads, variables, strict=True)]
+        watch = context.current().watch
+        if watch is not None:
+            watch(self, lambda *_: None, grads, variables)
         if self.gradient_accumulation_steps:
             self._accumulate(grads, variables)
         else:

@@ -286,6 +286,8 @@ class Trainer(Compilable, Steps):
             was_stopped = done > 0 and getattr(self, _STOPS[stage])  # by a callback, before it was resumed
             for call in () if was_stopped else runner.calls(items):
                 begin(done)
+                if run:
+                    run.before(call)
                 began = time.perf_counter()
                 result = call.run()
                 done += call.steps

@@ -20,13 +20,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import random, tree
-from cornu.callbacks import BackupAndRestore, CallbackList
+from cornu.callbacks import BackupAndRestore, CallbackList, TerminateOnNaN
 from cornu.callbacks.messages import say
 from cornu.core import interrupts
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
 from cornu.training.data.batches import Batches
+from cornu.training.execution.multi_step import Call
+from cornu.training.nan_search import NanSearch
 from cornu.training.step import optimizers_of
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)  # what asks a training with backups to stop
@@ -65,6 +67,8 @@ class Run:
         batches.keeps_places = self.backup is not None
         self._model, self._batches, self._checks, self._callbacks = model, batches, checks, callbacks
         self._epochs = epochs
+        self._explaining = [one for one in callbacks.callbacks if isinstance(one, TerminateOnNaN) and one.explain]
+        self._search = NanSearch(model, batches) if self._explaining else None
         self._restored: dict[str, Any] | None = None
         self._asked: int | None = None  # the signal that asked for an end
 
@@ -76,6 +80,20 @@ class Run:
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Scope of the training, from behind `on_train_begin` to behind `on_train_end`."""
+        self._let_search(self._search)
+        try:
+            with self._backed_up():
+                yield
+        finally:
+            self._let_search(None)
+            self._search = None
+
+    def _let_search(self, search: NanSearch | None) -> None:
+        for callback in self._explaining:
+            callback.search = search
+
+    @contextmanager
+    def _backed_up(self) -> Iterator[None]:
         if self.backup is None:
             yield
             return
@@ -95,6 +113,11 @@ class Run:
         if self.step and self._restored is not None:
             self._put_back(self._restored)
         self._restored = None
+
+    def before(self, call: Call) -> None:
+        """Take note that a call is about to be run."""
+        if self._search is not None:
+            self._search.before(call, self.epoch, self.step)
 
     def on_steps(self, steps: int, logs: Any) -> bool:
         """Take note of `steps` more; whether there must be a backup of the state after them before others start."""

@@ -19,6 +19,7 @@ from cornu.registry import (
     register_keras_serializable,
 )
 from cornu.training.data.batches import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from cornu.training.nan_search import find_nan
 from cornu.utils import bounding_boxes, legacy
 from cornu.utils.audio_folder import audio_dataset_from_directory
 from cornu.utils.download import get_file
@@ -36,8 +37,9 @@ Sequence = PyDataset
 __all__ = [
     "CustomObjectScope", "LengthBuckets", "Progbar", "PyDataset", "Sequence", "array_to_img",
     "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope",
-    "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects",
-    "get_file", "get_registered_name", "get_registered_object", "image_dataset_from_directory", "img_to_array",
+    "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "find_nan",
+    "get_custom_objects", "get_file", "get_registered_name", "get_registered_object", "image_dataset_from_directory",
+    "img_to_array",
     "is_interactive_logging_enabled", "is_keras_tensor", "legacy", "load_img", "normalize", "pack_x_y_sample_weight",
     "pad_sequences", "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed",
     "split_dataset", "standardize_dtype", "text_dataset_from_directory", "timeseries_dataset_from_array",

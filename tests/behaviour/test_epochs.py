@@ -213,7 +213,7 @@ def test_logs_are_reported_once_each_in_order_and_never_of_the_call_under_way():
 
 
 def chunks_call():
-    return cornu.training.execution.multi_step.Call(1, dict, dict)
+    return cornu.training.execution.multi_step.Call(1, dict, dict, list)
 
 
 def steps_of_calls(*seconds_a_step):

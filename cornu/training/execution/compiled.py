@@ -96,10 +96,10 @@ class Compiled:
         result = {name: result[name] for name in self.names} if self.names else result
         return self._stored(state, after, result)
 
-    def on_state(self, state: Sequence, data: Any) -> tuple[Any, tuple]:
+    def on_state(self, state: Sequence, data: Any, rows: Any = None) -> tuple[Any, tuple]:
         """The result of a step on a batch, and the state after it; nothing is given to the variables."""
         state = self._parted(state)
-        result, after = self.function(state, data, None)
+        result, after = self.function(state, data, rows)
         result = {name: result[name] for name in self.names} if self.names else result
         if self._writes_all:
             return result, after

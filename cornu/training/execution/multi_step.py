@@ -31,11 +31,19 @@ STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until 
 
 
 class Call(NamedTuple):
-    """One compiled call: how many steps it takes, what runs it, and what cuts the real rows out of its outputs."""
+    """One compiled call.
+
+    Attributes:
+        steps: how many steps it takes.
+        run: runs it.
+        real: cuts the real rows out of its outputs.
+        batches: gives the (batch, number of real rows) of each step.
+    """
 
     steps: int
     run: Callable[[], Any]
     real: Callable[[Any], Any]
+    batches: Callable[[], list[tuple]]
 
 
 class LoopUnfitError(Exception):
@@ -194,14 +202,18 @@ class Runner:
         if len(calls) == 1:
             return calls[0]
         steps = sum(call.steps for call in calls)
+
+        def batches() -> list[tuple]:
+            return [batch for call in calls for batch in call.batches()]
+
         if not self.stacks:
-            return Call(steps, lambda: [call.run() for call in calls][-1], calls[-1].real)
+            return Call(steps, lambda: [call.run() for call in calls][-1], calls[-1].real, batches)
 
         def real(results: list) -> Any:
             parts = [call.real(result) for call, result in zip(calls, results, strict=True)]
             return tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
-        return Call(steps, lambda: [call.run() for call in calls], real)
+        return Call(steps, lambda: [call.run() for call in calls], real, batches)
 
     def _calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
         for item in items:
@@ -213,7 +225,7 @@ class Runner:
 
     def _single(self, data: object, rows: int | None) -> Call:
         real = functools.partial(_on_host, cut=lambda a: a if rows is None else a[:rows])
-        return Call(1, lambda: self.run(False, data, rows), real)
+        return Call(1, lambda: self.run(False, data, rows), real, lambda: [(data, rows)])
 
     def _spans(self, chunk: Chunk) -> Iterator[Call]:
         start, data = 0, jax.device_put(chunk.data) if self.pace.loops else None
@@ -222,7 +234,7 @@ class Runner:
             steps = range(start, min(start + self.pace.steps, start + most, chunk.steps))
             self._done += len(steps)
             span = Span(self, chunk, data, steps)
-            yield Call(len(steps), span.run, span.real)
+            yield Call(len(steps), span.run, span.real, span.batches)
             start = steps.stop
 
 
@@ -242,11 +254,13 @@ class Span:
             except LoopUnfitError:
                 self.runner.pace.loops = False
         self.first = 0
-        results = [self.runner.run(False, *self._batch(index)) for index in self.steps]
+        results = [self.runner.run(False, *batch) for batch in self.batches()]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *results) if self.runner.stacks else results[-1]
 
-    def _batch(self, index: int) -> tuple:
-        return jax.tree.map(lambda leaf: leaf[index], (self.chunk.data, self.chunk.rows))
+    def batches(self) -> list[tuple]:
+        """The (batch, number of real rows) of each step."""
+        stacked = (self.chunk.data, self.chunk.rows)
+        return [jax.tree.map(lambda leaf: leaf[index], stacked) for index in self.steps]  # noqa: B023
 
     def real(self, result: object) -> Any:
         """The stacked predictions laid out row by row, without the rows with which batches were padded."""

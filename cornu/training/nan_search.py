@@ -1,0 +1,557 @@
+"""Why a step gave NaN: the step is run again from the state before it, with a look at what each layer gives.
+
+A step does not give away the values of the variables before it, so keeping the state before the last call means not to
+let go of them until the next one. When the loss or a weight is no longer
+finite, the call's steps are run again one by one until the first that fails, and that one with a `Watch` on every call.
+
+What is reported is what was found there, in the order of a step: in the weights before it, in the data, forward, in the
+loss, backward, in the update.
+"""
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import tree, validate
+from cornu.core import context, dtypes
+from cornu.core.typing import Data
+from cornu.core.variable import Variable, functional, values_of
+from cornu.layers.layer import LossesOfCall
+from cornu.losses.loss import as_arrays
+from cornu.saving import atomic, plain_npz
+from cornu.training import step as steps
+from cornu.training.data.batches import Batches, unpack_x_y_sample_weight
+from cornu.training.data.convert import named_leaves
+from cornu.training.execution.multi_step import Call
+from cornu.training.watch import Moment, Passage, Watch
+
+_MOST = 3  # gradients, weights and layers that are named
+_MOST_ROWS = 8
+_VARIABLE = re.compile(r"variables/(\d+)/(.+)")
+_KEY = re.compile(r"\[('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+)\]")
+
+
+@dataclass
+class NanReport:
+    """What was found when a step was run again; as text it says so in sentences.
+
+    Attributes:
+        epoch, batch: which step, both counted from 0.
+        stage: where the first value that is not finite was: `"weights"` (before the step), `"data"`, `"forward"`,
+            `"loss"`, `"gradient"`, `"update"`, or None where the step was finite when it was run again.
+        layer: the path of the layer at fault; None where it is none.
+        rows: the rows of the batch with such values, as far as they can be told apart.
+        data_rows: the numbers of these rows in the arrays that `fit` was given; None for other data.
+        gradients: (path of a weight, largest absolute value of its gradient), the largest first.
+        findings: the sentences.
+        filepath: where the batch and the state before the step are; None where they were not saved.
+    """
+
+    epoch: int
+    batch: int
+    stage: str | None = None
+    layer: str | None = None
+    rows: list[int] = field(default_factory=list)
+    data_rows: list[int] | None = None
+    gradients: list[tuple[str, float]] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    filepath: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"Batch {self.batch} of epoch {self.epoch + 1}, run again from the weights before it:", *self.findings]
+        if self.filepath is not None:
+            lines.append(
+                f"The batch and the state before it are in {self.filepath!r}; keras.utils.find_nan(model, "
+                f"{self.filepath!r}) runs it again."
+            )
+        return "\n  ".join(lines)
+
+
+class NanSearch:
+    """Keeps the state before the last call of a training, and finds out in which layer it went wrong.
+
+    Args:
+        model: what is trained.
+        batches: the data.
+    """
+
+    def __init__(self, model: Any, batches: Batches):
+        self._model, self._batches = model, batches
+        self._epoch = self._first = 0
+        self._values: list = []
+        self._call: Call | None = None
+        self._earlier: Call | None = None
+
+    def before(self, call: Call, epoch: int, first: int) -> None:
+        """Keep the state; `call` is about to be run, from step `first` of the epoch on."""
+        self._earlier, self._call = self._call, call
+        self._epoch, self._first = epoch, first
+        self._values = values_of(_variables(self._model))
+
+    def weights_are_finite(self) -> bool:
+        """Whether all trainable weights are finite now."""
+        weights = [v for v in steps.variables_of(self._model, "train")[0] if dtypes.is_float(v._dtype)]
+        return not weights or bool(_finite(values_of(weights)))
+
+    def report(self, filepath: str | None) -> NanReport | None:
+        """What went wrong in the last call; None where there was none, or where the step is a function of the user's.
+
+        Args:
+            filepath: where the batch goes; None to keep it nowhere.
+        """
+        if self._call is None or self._model._computations["train"].made is not None:
+            return None
+        self._model._advised.add("loss_that_is_no_number")  # whose guess would follow what is known
+        moment = self._bad_step(self._call.batches())
+        report = _examined(self._model, *moment, NanReport(self._epoch, self._first + self._bad))
+        if report.stage is not None and report.stage != "weights" and not report.gradients:
+            report.gradients = self._gradients_of_earlier_batch(moment[0])
+            _tell_sizes(report.gradients, "gradients of the batch before, with the same weights", report)
+        self._find_in_arrays(report)
+        if filepath is not None:
+            try:
+                _save(os.path.abspath(filepath), report, _variables(self._model), *moment)
+                report.filepath = os.path.abspath(filepath)
+            except OSError as error:
+                report.findings.append(f"The batch could not be written: {error}.")
+        return report
+
+    def _bad_step(self, batches: list[tuple]) -> tuple[list, Any, int | None]:
+        """(values of the variables before, batch, real rows) of the first step that fails; else of the last."""
+        values, compiled = self._values, self._model._computations["train"].compiled(self._model)
+        for self._bad, (data, rows) in enumerate(batches[:-1]):
+            logs, after = compiled.on_state(_parted(values, compiled.parts), _on_device(data), rows)
+            trainable = [value for value in after[0] if jnp.issubdtype(value.dtype, jnp.inexact)]
+            if not _are_finite([*trainable, *(logs[name] for name in logs if name == "loss")]):
+                return values, data, rows
+            values = [value for part in after for value in part]
+        self._bad = len(batches) - 1
+        return values, *batches[-1]
+
+    def _gradients_of_earlier_batch(self, values: list) -> list[tuple[str, float]]:
+        earlier = self._call.batches()[: self._bad] if self._call is not None else []
+        if not earlier and self._earlier is not None and self._first > 0:
+            earlier = self._earlier.batches()
+        if not earlier:
+            return []
+        watch, _, _ = _watched(self._model, values, *earlier[-1])
+        return _largest(watch)
+
+    def _find_in_arrays(self, report: NanReport) -> None:
+        size = self._batches.batch_size
+        if self._batches.arrays is None or size is None or not report.rows:
+            return
+        order = self._batches.order(report.epoch)
+        report.data_rows = [int(order[report.batch * size + row]) for row in report.rows]
+        if report.data_rows != report.rows and len(report.rows) < size:
+            report.findings.append(f"In the data that fit() was given: {_rows(report.data_rows)}.")
+
+
+def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
+    """Run the step that `TerminateOnNaN(explain=True)` saved again, from the state before it, and tell what is found.
+
+    After a layer was changed it shows whether that helped. The weights, optimizer and metrics of `model` stay as they
+    are.
+
+    Args:
+        model: the model, compiled, with variables like those of the one that was trained.
+        filepath: the file, which holds arrays alone.
+
+    Returns:
+        What was found, as in `TerminateOnNaN.report`; as text it says so in sentences.
+
+    Raises:
+        ValueError: when the file is another one, or of another model.
+
+    Example:
+        model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Lambda(cornu.ops.log), cornu.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        guard = cornu.callbacks.TerminateOnNaN(explain=True, filepath="bad.npz")
+        model.fit(np.array([[1.0], [-1.0]]), np.ones((2, 1)), callbacks=[guard], verbose=0)
+        print(cornu.utils.find_nan(model, "bad.npz"))
+    """
+    members = plain_npz.load(filepath)
+    model._require_compiled("find_nan")
+    data, real = _batch_of(members, filepath), int(members["rows"])
+    model._one_batch("train", *data, owner="find_nan")  # which builds what is not built yet
+    variables = _variables(model)
+    saved = _variables_of(members)
+    here = [tuple(variable.shape) for variable in variables]
+    if here != [value.shape for _, value in saved]:
+        path = next((p for (p, value), shape in zip(saved, here, strict=False) if value.shape != shape), None)
+        raise ValueError(
+            f"{validate.describe(model)}: the step in {str(filepath)!r} is one of another model or optimizer. It has "
+            f"{len(saved)} variables, this one {len(here)}"
+            + ("." if path is None else f"; the first that differs is {path!r}.")
+        )
+    values = [jnp.asarray(value, variable._dtype) for (_, value), variable in zip(saved, variables, strict=True)]
+    report = NanReport(int(members["epoch"]), int(members["batch"]))
+    return _examined(model, values, data, None if real < 0 else real, report)
+
+
+# ---------------------------------------------------------------- one step, run again
+
+
+def _watched(model: Any, values: list, data: tuple, rows: int | None) -> tuple[Watch, dict, list]:
+    """(what was seen, logs, values of the variables after) of a step."""
+    parts = steps.variables_of(model, "train")
+
+    def run(gradients: bool) -> tuple[Watch, dict, list]:
+        watch = Watch(len(jax.tree.leaves(data)[0]), gradients)
+
+        def step(state: Any, data: Any, rows: Any) -> tuple:
+            with context.scope(watch=watch):
+                return steps.pure_step(model, "train", parts)(state, data, rows)
+
+        function = jax.jit(step) if model.jit_compile else step
+        logs, after = jax.block_until_ready(function(_parted(values, parts), _on_device(data), rows))
+        jax.effects_barrier()
+        return watch, logs, [value for part in after for value in part]
+
+    try:
+        return run(gradients=True)
+    except TypeError:  # a step that differentiates forward, which a tap on gradients does not know
+        return run(gradients=False)
+
+
+def _examined(model: Any, values: list, data: tuple, rows: int | None, report: NanReport) -> NanReport:
+    """`report`, filled in with what a step shows."""
+    variables = _variables(model)
+    bad = _not_finite(variables, values)
+    odd_data = _tell_data(report, data, rows)
+    if bad:
+        report.stage = "weights"
+        report.findings.append(f"Not finite before this step already: {_some(bad)}.")
+        return report
+    watch, logs, after = _watched(model, values, data, rows)
+    real = len(jax.tree.leaves(data)[0]) if rows is None else rows
+    loss = logs.get("loss")
+    trained = [_are_finite([value]) for value in after[: len(steps.variables_of(model, "train")[0])]]
+    if all(trained) and (loss is None or bool(jnp.isfinite(loss))):
+        report.findings.append(
+            "It was finite this time, so nothing is named: the step does not compute the same each time."
+        )
+        report.stage = None
+        return report
+    tell = _Teller(model, watch, real, report)
+    loss_is_bad = loss is not None and not bool(jnp.isfinite(loss))
+    if not (tell.forward(odd_data) or (loss_is_bad and _tell_loss(model, values, data, rows, watch, report))):
+        if loss_is_bad:
+            report.stage = "loss"
+            report.findings.append("Every layer gave finite values, the loss that was made of them is not finite.")
+        elif not tell.backward():
+            report.stage = "update"
+            report.findings.append(
+                f"The loss and all gradients were finite, but not what the optimizer {_kind(model.optimizer)} made of "
+                f"{_some(_not_finite(variables, after))}."
+            )
+    report.gradients = _largest(watch)
+    _tell_sizes(_largest_weights(model, values), "weights before the step", report)
+    _tell_sizes(report.gradients, "gradients in this step, of those that are finite", report)
+    return report
+
+
+class _Teller:
+    """Puts what a watch has seen into words.
+
+    Args:
+        model: the model.
+        watch: what was seen.
+        real: number of rows that count.
+        report: where the words go.
+    """
+
+    def __init__(self, model: Any, watch: Watch, real: int, report: NanReport):
+        self.model, self.watch, self.real, self.report = model, watch, real, report
+
+    def forward(self, odd_data: bool) -> bool:
+        """Name the first layer that made values that are not finite; whether there is one, or odd data came in."""
+        found = [text for passage, out in self.watch.bad_moments() for text in self._source(passage, out)]
+        self.report.findings += found[:1]
+        if found[1:]:
+            self.report.findings.append(f"Besides, and after it: {' '.join(found[1:_MOST])}")
+        if not found and odd_data and any(p.before.is_bad for p in self.watch.passages):
+            self.report.stage = "data"
+            return True
+        return bool(found)
+
+    def _source(self, passage: Passage, out: bool) -> Iterator[str]:
+        """A sentence, if values that are not finite arose here rather than came from elsewhere."""
+        if out:
+            arose = not passage.before.is_bad and not any(
+                p.before.is_bad or p.after.is_bad for p in self.watch.passages if p.is_within(passage)
+            )
+            if arose:
+                came = passage.before
+                of = f" Its inputs were finite{_range(came)}." if came.number is not None else ""
+                yield self._name("forward", passage, passage.after, f"Forward: {{what}} came out of {{layer}}.{of}")
+            return
+        parent = passage.parent
+        beside = [p for p in self.watch.passages if p.parent is parent and p is not passage]
+        carried = any(p.after.is_bad and (p.after.number or 0) < (passage.before.number or 0) for p in beside)
+        if carried or (parent is None and (not beside or beside[0] is passage)) or (parent and parent.before.is_bad):
+            return
+        where = "the train_step" if parent is None else f"the code of {_layer(parent)}"
+        text = f"Forward: {{what}} arose in {where}, before it calls {_layer(passage)}."
+        yield self._name("forward", parent or passage, passage.before, text)
+
+    def backward(self) -> bool:
+        """Name the first layer, coming back from the loss, with a gradient that is not finite."""
+        found = []
+        for p in self.watch.passages:
+            found += [(p.gradient_after.number, p, p.gradient_after, "after")] if p.gradient_after.is_bad else []
+            found += [(p.gradient_before.number, p, p.gradient_before, "before")] if p.gradient_before.is_bad else []
+        found += list(self._weights())
+        if not found:
+            return False
+        _, passage, moment, place = min(found, key=lambda each: each[0] or 0)
+        loss = passage.parent is None
+        text = {
+            "before": "Gradients: {what} came back from {layer} to its inputs, while that of its outputs was finite.",
+            "after": "Gradients: {what} came back "
+            + ("from the loss to its predictions, the outputs of {layer}." if loss else
+               f"to the outputs of {{layer}} from what {_layer(passage.parent)} does with them."),
+        }.get(place, f"Gradients: {{what}} in that of {place}, a weight of {{layer}}, while that of its outputs was "
+                     "finite.")  # fmt: skip
+        if place not in ("before", "after") and moment.rows is not None:
+            moment = _without_rows(moment)
+        values = f" The loss and all values were finite; the inputs of the layer{_range(passage.before)}."
+        self.report.findings.append(self._name("gradient", passage, moment, text) + values)
+        return True
+
+    def _weights(self) -> Iterator[tuple]:
+        """The weights' gradients that are not finite, as coming when their layer's output has got its own."""
+        for variable, moment in self.watch.weights.items():
+            if not moment.is_bad:
+                continue
+            owners = [p for p in self.watch.passages if variable in getattr(p.operation, "_variables", ())]
+            owners = [p for p in owners if p.gradient_after.number is not None and not p.gradient_after.is_bad]
+            if owners:
+                owner = max(owners, key=lambda p: -(p.gradient_after.number or 0))
+                yield (owner.gradient_after.number or 0) + 0.5, owner, moment, variable.path
+
+    def _name(self, stage: str, passage: Passage, moment: Moment, text: str) -> str:
+        what = "NaN" if moment.has_nan else "infinity"
+        rows = [] if moment.rows is None else [int(row) for row in np.flatnonzero(~moment.rows) if row < self.real]
+        if self.report.stage is None or (self.report.stage == "data" and not self.report.layer):
+            self.report.stage, self.report.layer = stage, passage.path
+            self.report.rows = rows or self.report.rows
+        return text.format(what=what + (_in_rows(rows, self.real) if rows else ""), layer=_layer(passage))
+
+
+def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
+    """Say which rows of the batch are not finite; whether there are any."""
+    parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
+    found = False
+    for name, leaf in ((name, leaf) for part, given in parts for name, leaf in named_leaves(given, part)):
+        leaf = np.asarray(leaf)[:rows]
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and leaf.size and not np.isfinite(leaf).all():
+            bad = ~np.isfinite(leaf).reshape(len(leaf), -1).all(1)
+            numbers = [int(row) for row in np.flatnonzero(bad)]
+            what = "NaN" if np.isnan(leaf).any() else "infinity"
+            report.findings.append(f"The data: {name} holds {what} in {_rows(numbers)}.")
+            report.rows = sorted({*report.rows, *numbers})
+            report.stage, found = "data", True
+    return found
+
+
+def _tell_loss(
+    model: Any, values: list, data: tuple, rows: int | None, watch: Watch, report: NanReport
+) -> bool:  # fmt: skip
+    """Say which loss is not finite, and in which rows; whether that can be told."""
+    if type(model).compute_loss is not steps.Steps.compute_loss or not steps.is_default(model, "train"):
+        return False
+    found = _losses(model, values, tree.map_structure(lambda leaf: None if leaf is None else leaf[:rows], data))
+    root = next((p for p in watch.passages if p.parent is None), None)
+    for what, value in found:
+        value = np.asarray(value)
+        if np.isfinite(value).all():
+            continue
+        bad = np.flatnonzero(~np.isfinite(value).reshape(len(value), -1).all(1)).tolist() if value.ndim else []
+        kind = "NaN" if np.isnan(value).any() else "infinite"
+        predictions = f" The predictions were finite{_range(root.after)}." if root is not None else ""
+        report.findings.append(f"{what} is {kind}{_in_rows(bad, len(value)) if bad else ''}.{predictions}")
+        if report.stage is None:
+            report.stage, report.rows = "loss", bad
+        return True
+    return False
+
+
+def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
+    """(what it is, its values) for all that the loss of a batch is the sum of."""
+    x, y, weight = unpack_x_y_sample_weight(_on_device(data))
+    variables = _variables(model)
+    found: list[tuple[str, Any]] = []
+
+    def run() -> None:
+        added = LossesOfCall()
+        with context.scope(losses=added):
+            predicted = model(x, **steps.mode(model, True))
+            for name, loss, target, output in model._compile_loss.pairs(y, predicted) if model._compile_loss else ():
+                arrays = (as_arrays(part, loss.dtype) for part in (target, getattr(output, "outputs", output)))
+                where = f' of output "{name}"' if len(model._compile_loss.losses) > 1 else ""
+                found.append((f'The loss "{loss.name}"{where}', loss.call(*arrays)))
+            found.extend(
+                (f"The loss that {validate.describe(owner)} adds", value)
+                for owner, value in zip(added.owners, added, strict=True)
+            )
+            found.extend(
+                (f"The penalty on the weight {variable.path!r}", variable.regularizer(variable.value))
+                for variable in model.trainable_variables if variable.regularizer is not None
+            )  # fmt: skip
+            if model._compile_loss is not None:
+                found.append(("The loss with its sample weights", model._compile_loss(y, predicted, weight)))
+
+    functional(run, variables)(values)
+    return found
+
+
+# ---------------------------------------------------------------- the file
+
+
+def _save(
+    path: str, report: NanReport, variables: Sequence[Variable], values: list, data: tuple, rows: int | None
+) -> None:
+    """Write the batch and the state before the step as plain arrays."""
+    parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
+    members = {name: leaf for part, given in parts for name, leaf in named_leaves(given, part)}
+    members |= {f"variables/{i}/{variable.path}": values[i] for i, variable in enumerate(variables)}
+    members |= {"epoch": report.epoch, "batch": report.batch, "rows": -1 if rows is None else rows}
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **{name: _plain(value) for name, value in members.items()})
+
+
+def _plain(value: Any) -> np.ndarray:
+    """An array of a dtype that NumPy has; bfloat16 and its like as float32, which holds all their values."""
+    array = np.asarray(value)
+    return array if array.dtype.kind in "biufc" else array.astype("float32")
+
+
+def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tuple:
+    """(x, y, sample_weight) without what was None, nested as it was."""
+    if not {"epoch", "batch", "rows"} <= set(members):
+        raise ValueError(f"find_nan: {str(filepath)!r} is no file that TerminateOnNaN(explain=True) wrote.")
+    parts = [_nested({k: v for k, v in members.items() if re.split(r"\[", k)[0] == part}, part)
+             for part in ("x", "y", "sample_weight")]  # fmt: skip
+    while parts and parts[-1] is None:
+        parts.pop()
+    return tuple(parts)
+
+
+def _nested(members: dict[str, np.ndarray], name: str) -> Any:
+    """The structure of which `named_leaves` gave the leaves."""
+    if name in members:
+        return members[name]
+    first = {key: _KEY.match(key[len(name) :]) for key in members}
+    keys = list(dict.fromkeys(match[0] for match in first.values() if match))
+    if not keys:
+        return None
+    below = {
+        ast.literal_eval(key[1:-1]): _nested({k: v for k, v in members.items() if k.startswith(name + key)}, name + key)
+        for key in keys
+    }
+    return below if isinstance(next(iter(below)), str) else [below[index] for index in sorted(below)]
+
+
+def _variables_of(members: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """(path, value) in their order."""
+    found = [(_VARIABLE.fullmatch(name), value) for name, value in members.items()]
+    numbered = sorted((int(match[1]), match[2], value) for match, value in found if match)
+    return [(path, value) for _, path, value in numbered]
+
+
+# ---------------------------------------------------------------- words
+
+
+def _layer(passage: Passage | None) -> str:
+    if passage is None:
+        return "train_step"
+    operation = passage.operation
+    kind = getattr(operation, "class_name", None) or type(operation).__name__
+    return f'{kind} "{passage.path}"'
+
+
+def _kind(optimizer: object) -> str:
+    return type(getattr(optimizer, "inner_optimizer", optimizer)).__name__
+
+
+def _range(moment: Moment) -> str:
+    return f", from {moment.low:.4g} to {moment.high:.4g}" if moment.low <= moment.high else ""
+
+
+def _rows(rows: Sequence[int]) -> str:
+    shown = ", ".join(map(str, rows[:_MOST_ROWS]))
+    more = f" and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _in_rows(rows: Sequence[int], real: int) -> str:
+    return " in " + ("every row" if len(rows) == real and real > 1 else _rows(rows))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def _largest(watch: Watch) -> list[tuple[str, float]]:
+    finite = [(variable.path, moment.largest) for variable, moment in watch.weights.items() if not moment.is_bad]
+    return sorted(finite, key=lambda each: -each[1])[:_MOST]
+
+
+def _largest_weights(model: Any, values: list) -> list[tuple[str, float]]:
+    trainable = steps.variables_of(model, "train")[0]
+    sizes = [(v.path, float(jnp.abs(value).max(initial=0))) for v, value in zip(trainable, values, strict=False)]
+    return sorted(sizes, key=lambda each: -each[1])[:_MOST]
+
+
+def _tell_sizes(sizes: list[tuple[str, float]], of_what: str, report: NanReport) -> None:
+    if sizes:
+        told = ", ".join(f"{path} {size:.3g}" for path, size in sizes)
+        report.findings.append(f"Largest {of_what}: {told}.")
+
+
+def _without_rows(moment: Moment) -> Moment:
+    """The same, of values whose first axis is not that of the rows, whatever its size."""
+    bare = Moment()
+    bare.has_nan = moment.has_nan
+    return bare
+
+
+# ---------------------------------------------------------------- helpers
+
+
+@jax.jit
+def _finite(values: list) -> jax.Array:
+    return jnp.stack([jnp.isfinite(value).all() for value in values]).all()
+
+
+def _are_finite(values: Iterable) -> bool:
+    inexact = [value for value in values if jnp.issubdtype(value.dtype, jnp.inexact)]
+    return bool(_finite(inexact)) if inexact else True
+
+
+def _not_finite(variables: Sequence[Variable], values: Sequence) -> list[str]:
+    pairs = zip(variables, values, strict=True)
+    return [variable.path for variable, value in pairs if not _are_finite([value])]
+
+
+def _variables(model: Any) -> list[Variable]:
+    """All variables that a step of training reads, in the order of its state."""
+    return [variable for part in steps.variables_of(model, "train") for variable in part]
+
+
+def _parted(values: list, parts: steps.Parts) -> steps.TrainState:
+    remaining = iter(values)
+    return steps.TrainState(*([next(remaining) for _ in part] for part in parts))
+
+
+def _on_device(data: Data) -> Any:
+    return jax.tree.map(jnp.asarray, data)
