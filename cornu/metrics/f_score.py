@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core.policy import PolicyLike
 from cornu.core.typing import ArrayLike, Tensor
-from cornu.losses.loss import as_arrays, divide_no_nan
+from cornu.losses.loss import divide_no_nan
 from cornu.metrics.metric import Metric
-from cornu.metrics.regression import check_table, row_weights
+from cornu.metrics.regression import as_tables, row_weights
 
 _AVERAGES = (None, "micro", "macro", "weighted")
 _COUNTS = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
@@ -59,11 +59,11 @@ class FBetaScore(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`.
+            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`; labels of one class may be
+                `(batch,)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, classes)`.
         """
-        y_true, y_pred = (as_arrays(y, self.dtype) for y in (y_true, y_pred))
-        check_table(y_true, y_pred, self)
+        y_true, y_pred = as_tables(y_true, y_pred, self.dtype, self)
         if not self._built:
             self._build(y_pred.shape[1])
         chosen = self._positives(y_pred).astype(self.dtype)

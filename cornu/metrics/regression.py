@@ -8,7 +8,7 @@ from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
 from cornu.core.typing import ArrayLike
 from cornu.core.variable import Variable
-from cornu.losses.loss import as_arrays, as_float, predictions_and_labels, rowwise
+from cornu.losses.loss import as_arrays, as_float, predictions_and_labels, rowwise, same_rank
 from cornu.losses.regression import (
     log_cosh,
     mean_absolute_error,
@@ -371,11 +371,10 @@ class R2Score(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: arrays `(batch, outputs)`.
+            y_true, y_pred: arrays `(batch, outputs)`; labels of one output may be `(batch,)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, outputs)`.
         """
-        y_true, y_pred = (as_arrays(y, self.count_dtype) for y in (y_true, y_pred))
-        check_table(y_true, y_pred, self)
+        y_true, y_pred = as_tables(y_true, y_pred, self.count_dtype, self)
         if not self._built:
             self._build(y_pred.shape[1])
         weights = row_weights(sample_weight, self.count_dtype)
@@ -408,13 +407,15 @@ class R2Score(Metric):
         return jnp.where(freedom > 0, adjusted, score)
 
 
-def check_table(y_true: jax.Array, y_pred: jax.Array, owner: object) -> None:
-    """Refuse labels and predictions that are not both `(batch, outputs)`."""
+def as_tables(y_true: object, y_pred: object, dtype: str, owner: object) -> tuple[jax.Array, jax.Array]:
+    """Labels and predictions, both `(batch, outputs)`; the labels of one output may be a vector."""
+    y_true, y_pred = same_rank(*(as_arrays(y, dtype) for y in (y_true, y_pred)))
     if y_true.ndim != 2 or y_pred.ndim != 2 or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
         raise ValueError(
             f"{validate.describe(owner)}: y_true and y_pred must both have the shape (batch, outputs). "
             f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
         )
+    return y_true, y_pred
 
 
 def row_weights(sample_weight: object, dtype: str) -> jax.Array:

@@ -39,6 +39,16 @@ def test_labels_of_the_wrong_kind_are_refused():
         metrics.F1Score()([1, 0, 1], [0.2, 0.4, 0.5])
 
 
+@pytest.mark.parametrize("name", ["R2Score", "F1Score"])
+def test_labels_of_one_output_may_be_a_vector(name):
+    labels, scores = np.array([1.0, 0.0, 1.0]), np.array([[0.9], [0.2], [0.6]])
+    vector, column = (float(np.sum(getattr(metrics, name)()(y, scores))) for y in (labels, labels[:, None]))
+    assert vector == column
+    model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Identity()])
+    model.compile(loss="mse", metrics=[getattr(metrics, name)(name="score")])
+    assert np.sum(model.evaluate(scores, labels, verbose=0, return_dict=True)["score"]) == pytest.approx(column)
+
+
 def test_a_metric_of_my_own():
     class Largest(metrics.Metric):
         def __init__(self, name="largest", **kwargs):

@@ -210,7 +210,7 @@ def make_batches(
     """
     steps = steps if steps is None else validate.positive_int(steps, "steps", owner)
     shuffle = validate.one_of(shuffle, (True, False, "batch"), "shuffle", owner)
-    _check_class_weight(class_weight, owner)
+    class_weight = _by_class(class_weight, owner)
     if is_source_of_batches(x):
         _refuse_extras(x, {"y": y, "sample_weight": sample_weight}, owner)
         return Batches(_open_source(x, steps, shuffle, seed, keep, owner), steps, class_weight, owner)
@@ -253,10 +253,11 @@ def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[tuple, 
     return data, common_length(*data, owner)
 
 
-def _check_class_weight(class_weight: Mapping | None, owner: str) -> None:
+def _by_class(class_weight: Any, owner: str) -> dict | None:
+    """The weights of classes, given as a dictionary or a frame's column."""
     if class_weight is None:
-        return
-    if not isinstance(class_weight, Mapping):
+        return None
+    if not hasattr(class_weight, "items"):
         raise TypeError(
             f"{owner}: class_weight must map classes to weights, as dict(enumerate(weights)) does. "
             f"Received: {class_weight!r}."
@@ -267,6 +268,7 @@ def _check_class_weight(class_weight: Mapping | None, owner: str) -> None:
             f"{owner}: the classes in class_weight must be whole numbers. Received: {odd[0]!r}. Where a model has several "
             'outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
         )
+    return dict(class_weight.items())
 
 
 def _is_whole(key: object) -> bool:
