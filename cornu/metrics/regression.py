@@ -407,7 +407,7 @@ class R2Score(Metric):
         return jnp.where(freedom > 0, adjusted, score)
 
 
-def as_tables(y_true: object, y_pred: object, dtype: str, owner: object) -> tuple[jax.Array, jax.Array]:
+def as_tables(y_true: Tensor, y_pred: Tensor, dtype: str, owner: object) -> tuple[jax.Array, jax.Array]:
     """Labels and predictions, both `(batch, outputs)`; the labels of one output may be a vector."""
     y_true, y_pred = same_rank(*(as_arrays(y, dtype) for y in (y_true, y_pred)))
     if y_true.ndim != 2 or y_pred.ndim != 2 or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
