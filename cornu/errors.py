@@ -25,6 +25,8 @@ Example:
         print(error)  # There is no file 'model.keras'.
 """
 
+import signal
+
 __all__ = [
     "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
     "TrainingStopped", "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
@@ -44,7 +46,16 @@ class DataError(CornuError, RuntimeError):
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """A signal ended a training, after a backup from which the same `fit` goes on."""
+    """A signal ended a training, after a backup from which the same `fit` goes on.
+
+    Args:
+        message: what to tell.
+        signal: the number of the signal; that of SIGINT by default.
+    """
+
+    def __init__(self, message: str = "", signal: int = signal.SIGINT):
+        super().__init__(message)
+        self.signal = signal
 
 
 class LoadLimitError(CornuError, ValueError):

@@ -1,4 +1,4 @@
-"""Names that were mistyped: which ones may have been meant. It loads nothing, for whoever must start at once."""
+"""Texts as people read them: names that were mistyped, and what a file says. It loads nothing, to start at once."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,3 +12,9 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
         lower.setdefault(known.lower(), known)
     likely = difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=0.5)
     return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
+
+
+def plain(text: object) -> str:
+    """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
+    shown = (sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in str(text))
+    return "".join(shown)

@@ -18,7 +18,7 @@ import numpy as np
 from cornu import settings, spelling
 from cornu.errors import MissingPackageError
 
-closest = spelling.closest
+closest, plain = spelling.closest, spelling.plain
 
 
 def describe(owner: object) -> str:
@@ -49,12 +49,6 @@ def name(value: object, owner: object, optional: bool = False, slash: bool = Fal
         wanted = "a string without control characters" if slash else 'a string without "/" and control characters'
         raise ValueError(f"{describe(owner)}: name must be {wanted}. Received: name={value!r}.")
     return value
-
-
-def plain(text: object) -> str:
-    """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
-    shown = (sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in str(text))
-    return "".join(shown)
 
 
 def is_real(value: object) -> TypeGuard[float]:

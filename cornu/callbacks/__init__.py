@@ -15,6 +15,7 @@ from cornu.callbacks.model_checkpoint import ModelCheckpoint
 from cornu.callbacks.progbar_logger import ProgbarLogger
 from cornu.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from cornu.callbacks.remote_monitor import RemoteMonitor
+from cornu.callbacks.run_record import RunRecord
 from cornu.callbacks.swap_ema_weights import SwapEMAWeights
 from cornu.callbacks.tensorboard import TensorBoard
 from cornu.callbacks.terminate_on_nan import TerminateOnNaN
@@ -32,6 +33,7 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "RunRecord",
     "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",

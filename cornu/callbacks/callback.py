@@ -115,6 +115,9 @@ class Callback:
     def on_train_end(self, logs: HookLogs = None) -> None:
         """Called when `fit` ends; `logs` is that of the last epoch."""
 
+    def on_train_error(self, error: BaseException) -> None:
+        """Called when an error or a signal ends `fit`, in the place of `on_train_end`; Keras has no such hook."""
+
     def on_test_begin(self, logs: HookLogs = None) -> None:
         """Called when an evaluation or validation starts."""
 

@@ -1,6 +1,7 @@
 """Many callbacks behind the face of one: each hook is passed on to those that listen to it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from cornu import tree
@@ -110,6 +111,18 @@ class CallbackList(Callback):
             model.history = self._history
         for callback in self.callbacks:
             callback.set_model(model)
+
+    @property
+    def hears_errors(self) -> bool:
+        """Whether a callback wants to be told of an error that ends the training."""
+        return any(overrides(callback, "on_train_error") for callback in self.callbacks)
+
+    def on_train_error(self, error: BaseException) -> None:
+        """Tell the callbacks of the error that ends the training; those that they raise themselves are left out."""
+        for callback in self.callbacks:
+            if overrides(callback, "on_train_error"):
+                with suppress(Exception):  # the first error is the one to tell
+                    callback.on_train_error(error)
 
     @property
     def needs_batch_logs(self) -> bool:

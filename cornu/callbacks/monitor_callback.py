@@ -34,6 +34,13 @@ def direction(monitor: str, model: object) -> str | None:
     return next((way for way in found if way), None)
 
 
+def directions(model: object) -> dict[str, str]:
+    """The names that the logs of a model may have, without `val_`, whose better way is known, with that way."""
+    losses = (tracker.name for tracker in getattr(getattr(model, "_compile_loss", None), "trackers", ()))
+    names = dict.fromkeys(["loss", *losses, *(name for name, _ in _named_in_logs(model))])
+    return {name: way for name in names if name and (way := direction(name, model))}
+
+
 class MonitorCallback(Callback):
     """Base of callbacks that compare one value of the logs from epoch to epoch.
 

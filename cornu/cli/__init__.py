@@ -1,4 +1,5 @@
-"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu inspect FILE`, `cornu bench`.
+"""The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu inspect FILE`, `cornu bench`,
+`cornu runs DIR`.
 
 Each subcommand is a module of this package with two functions: `arguments(parser)` and `run(options)`.
 """
@@ -16,6 +17,7 @@ COMMANDS = {
     "demo": "train a small convolutional network on real handwritten digits",
     "inspect": "show what a file of a model holds, without running any of it",
     "run": "run a Keras script untouched, on cornu",
+    "runs": "list recorded trainings, or say what sets two of them apart",
 }
 
 

@@ -29,7 +29,7 @@ from cornu.core.border import to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
-from cornu.training import advice, state_tree
+from cornu.training import advice, facts, state_tree
 from cornu.training.compile import Compilable
 from cornu.training.data.batches import (
     Batches,
@@ -128,6 +128,7 @@ class Trainer(Compilable, Steps):
             A `History`, whose `history` is a dictionary from name to the list of its values by epoch, and whose
             `plot()` draws them.
         """
+        arguments = dict(locals())
         self._require_compiled("fit")
         epochs = min(validate.non_negative_int(epochs, "epochs", "fit"), settings.read("max_epochs") or epochs)
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
@@ -148,8 +149,8 @@ class Trainer(Compilable, Steps):
                 f"fit: no epoch is left to train: epochs={epochs} is where the training ends, counted from its start, "
                 f"and it starts behind initial_epoch={initial_epoch}."
             )
+        facts.tell(callbacks, arguments, batches, checks)
         self.stop_training = False
-        callbacks.on_train_begin()
         logs: dict[str, Any] = {}
         run = Run(self, batches, checks, callbacks, initial_epoch, epochs)
         with self._compilations.during_fit(verbose), run.under_way():

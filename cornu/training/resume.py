@@ -9,30 +9,29 @@ at the start of the pass in which they were, if they can be put there, and gone 
 for the data that a training is validated on, between two validations.
 """
 
-import hashlib
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import zip_longest
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from cornu import random, tree
+from cornu import random
 from cornu.callbacks import BackupAndRestore, CallbackList, TerminateOnNaN
 from cornu.callbacks.messages import say
 from cornu.core import interrupts
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
+from cornu.training import facts
 from cornu.training.data.batches import Batches
 from cornu.training.execution.multi_step import Call
 from cornu.training.nan_search import NanSearch
 from cornu.training.step import optimizers_of
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)  # what asks a training with backups to stop
-_SAMPLE = 16  # rows of arrays that are compared with those of the backup
 _COUNTS = ("epoch", "step", "total", "trainings", "seed")
 _KINDS = {"stop": bool, "paths": list, "values": list, "data": dict, "place": dict, "callbacks": dict}
 
@@ -63,7 +62,7 @@ class Run:
         self.goes_on = True
         self.logs: Any = None
         self.backup = _backup_among(callbacks.callbacks)
-        self._facts = _facts(batches) if self.backup else {}
+        self._facts = facts.of_data(batches) if self.backup else {}
         batches.keeps_places = self.backup is not None
         self._model, self._batches, self._checks, self._callbacks = model, batches, checks, callbacks
         self._epochs = epochs
@@ -79,10 +78,10 @@ class Run:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Scope of the training, from behind `on_train_begin` to behind `on_train_end`."""
+        """Scope of the training, which begins with `on_train_begin` and ends behind `on_train_end`."""
         self._let_search(self._search)
         try:
-            with self._backed_up():
+            with self._told():
                 yield
         finally:
             self._let_search(None)
@@ -93,20 +92,29 @@ class Run:
             callback.search = search
 
     @contextmanager
-    def _backed_up(self) -> Iterator[None]:
-        if self.backup is None:
-            yield
-            return
+    def _told(self) -> Iterator[None]:
+        """Scope of which callbacks are told the begin, and the end where it is an error; so is the backup."""
         try:
-            with interrupts.noted(self._note, _STOPPING, (signal.SIG_DFL, signal.default_int_handler)):
-                self._restore(self.backup.load())
+            self._callbacks.on_train_begin()
+            with self._heeding_signals():
+                if self.backup is not None:
+                    self._restore(self.backup.load())
                 yield
                 self._leave_if_asked()
-        except BaseException:
-            with suppress(Exception):  # the first error is the one to tell
-                self.backup.close(done=False)
+        except BaseException as error:
+            self._callbacks.on_train_error(error)
+            if self.backup is not None:
+                with suppress(Exception):  # the first error is the one to tell
+                    self.backup.close(done=False)
             raise
-        self.backup.close(done=True)
+        if self.backup is not None:
+            self.backup.close(done=True)
+
+    def _heeding_signals(self) -> AbstractContextManager:
+        """Scope in which signals end the training with a backup, or tell the callbacks that the process ends."""
+        if self.backup is not None:
+            return interrupts.noted(self._note, _STOPPING, (signal.SIG_DFL, signal.default_int_handler))
+        return interrupts.noted(self._end_process, [signal.SIGTERM] * self._callbacks.hears_errors, [signal.SIG_DFL])
 
     def on_epoch_begin(self) -> None:
         """Undo what callbacks did at the begin of an epoch that is gone on with, and had begun before."""
@@ -141,7 +149,8 @@ class Run:
             raise TrainingStopped(
                 f"The training was asked to stop ({signal.Signals(self._asked).name}) and did so before epoch "
                 f"{self.epoch + 1}, step {self.step + 1}. Call fit() with the same arguments to go on from the backup "
-                f"in {self.backup.backup_dir!r}."
+                f"in {self.backup.backup_dir!r}.",
+                self._asked,
             )
 
     def on_epoch_end(self) -> None:
@@ -152,6 +161,10 @@ class Run:
 
     def _note(self, number: int) -> None:
         self._asked = number
+
+    def _end_process(self, number: int) -> None:
+        self._callbacks.on_train_error(TrainingStopped(signal=number))
+        signal.raise_signal(number)
 
     # ------------------------------------------------------------ state
 
@@ -243,23 +256,3 @@ def _backup_among(callbacks: list) -> BackupAndRestore | None:
 def _shown(variable: tuple) -> str:
     path, shape = variable
     return path if shape is None else f"{path} of shape {shape}"
-
-
-def _facts(batches: Batches) -> dict[str, Any]:
-    """What data can be told by, in words."""
-    named = [
-        f"{'/'.join(map(str, path))} {np.asarray(leaf).dtype}{list(np.shape(leaf)[1:])}"
-        for path, leaf in tree.flatten_with_path(batches.example()) if leaf is not None
-    ]  # fmt: skip
-    facts = {
-        "arrays": ", ".join(named), "batch size": batches.batch_size, "number of rows": batches.num_samples,
-        "number of batches": batches.num_batches,
-    }  # fmt: skip
-    if batches.source.arrays is None:
-        return facts
-    leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.source.arrays) if leaf is not None]
-    rows = np.linspace(0, len(leaves[0]) - 1, min(_SAMPLE, len(leaves[0]))).astype(int)
-    digest = hashlib.sha256()
-    for leaf in leaves:
-        digest.update(np.ascontiguousarray(leaf[rows]).tobytes())
-    return facts | {"sample of the rows": digest.hexdigest()[:16]}

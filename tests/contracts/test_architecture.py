@@ -23,6 +23,7 @@ LEVELS = [
         "errors",
         "lazy",
         "memory",
+        "runs",
         "settings",
         "tree",
         "registry",

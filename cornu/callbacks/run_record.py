@@ -1,0 +1,269 @@
+"""A record of each run of `fit`: with what it was made, how it went, and how it ended.
+
+What the files hold, and how they are read again, is in `cornu/runs.py`.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import platform
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxlib.version import __version__ as jaxlib_version
+
+from cornu import registry, runs, validate
+from cornu._version import __version__
+from cornu.callbacks import script_code
+from cornu.callbacks.callback import Callback
+from cornu.callbacks.learning_rate import read_rate
+from cornu.callbacks.monitor_callback import directions
+from cornu.core.configurable import constructor_parameters, serialize_keras_object, with_shared_ids
+from cornu.core.typing import HookLogs
+from cornu.random import global_seed
+from cornu.saving import atomic
+
+_ENVIRONMENT = ("CORNU_", "JAX_", "KERAS_", "XLA_")  # what variables that matter begin with
+_LONGEST = 2**21  # signs of a value that is kept
+
+
+class RunRecord(Callback):
+    """Keep a record of each `fit`: a folder with its settings, data, code, machine, metrics and end.
+
+    `cornu runs DIRECTORY` lists the runs, `cornu runs diff A B` says what sets two of them apart. What is kept:
+
+    - `run.json`: the model's config, the arguments of `compile` and `fit`, kind, shapes and dtypes of the data and a
+      hash of some rows, versions, the global seed, the processor, the command line, environment variables of JAX's and
+      cornu's, and the revision of the script's git repository, where there is one;
+    - `changes.diff`: what differs there from the last commit, 1 MB at most;
+    - `metrics.jsonl`: a line for each epoch, `{"epoch": 0, "seconds": ..., "learning_rate": ..., "metrics": {...}}`,
+      which is in the file before the next epoch begins; numbers that JSON has not are texts, such as `"nan"`;
+    - `end.json`: `"end"` is `"finished"`, `"error"` with its type and message, or `"stopped"` by a signal. There is no
+      such file when the process was killed. While there is a record, SIGTERM ends the process after the running call.
+
+    A run that goes on from a backup (`BackupAndRestore`) is one of its own, which begins with the lines of the epochs
+    before. Where a line cannot be written, there is a warning, and the training goes on.
+
+    Args:
+        directory: where the runs' folders lie. Defaults to `"runs"`.
+        name: what to call the run, behind its date and time. None by default.
+
+    Attributes:
+        folder: that of the last run; None before the first.
+
+    Raises:
+        OSError: from `fit`, before training, when the folder cannot be written to.
+
+    Example:
+
+        import numpy as np
+        model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+        model.compile("adam", "mse")
+        record = cornu.callbacks.RunRecord("runs")
+        model.fit(np.ones((8, 2)), np.ones(8), epochs=3, callbacks=[record], verbose=0)
+        print((record.folder / "metrics.jsonl").read_text())
+    """
+
+    state_attributes = ("lines", "place")
+
+    def __init__(self, directory: str | os.PathLike = "runs", name: str | None = None):
+        super().__init__()
+        self.directory = os.fspath(directory)
+        self.name = validate.name(name, "RunRecord", optional=True)
+        self.folder: Path | None = None
+        self.lines: list[str] = []
+        """The lines of the epochs so far, as they are in the file."""
+        self._told: dict[str, Any] = {}
+        self._facts: dict[str, Any] = {}
+        self._began = 0.0  # on the monotonic clock
+        self._has_ended = False
+
+    @property
+    def place(self) -> str:
+        """The name of the run's folder."""
+        return self.folder.name if self.folder is not None else ""
+
+    def describe(self, fit: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """Take the arguments of `fit` and what its data can be told by, before the training begins."""
+        self._told = {"fit": {name: _bounded(value) for name, value in fit.items()}, "data": dict(data)}
+
+    def on_train_begin(self, logs: HookLogs = None) -> None:
+        self._began, self.lines, self._has_ended = time.monotonic(), [], False
+        self.folder = _new_folder(self.directory, self.name)
+        code = script_code.look()
+        self._facts = _facts(self.model) | self._told | {"code": code.facts}
+        if code.patch:
+            (self.folder / runs.PATCH).write_bytes(code.patch)
+        self._write(runs.FACTS, json.dumps(self._facts, indent=1))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Begin with the epochs of the run that this one goes on with."""
+        self.lines = list(state["lines"])
+        self._facts |= {"goes_on": state["place"], "seeds": _seeds()}
+        with self._warned():
+            self._write(runs.FACTS, json.dumps(self._facts, indent=1))
+            self._write(runs.METRICS, "".join(f"{line}\n" for line in self.lines))
+        if self.lines:
+            self._began = time.monotonic() - json.loads(self.lines[-1])["seconds"]
+
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
+        line: dict[str, Any] = {"epoch": epoch, "seconds": self._seconds()}
+        with suppress(ValueError):  # no optimizer, or none with a rate
+            line["learning_rate"] = runs.as_json(read_rate(self))
+        line["metrics"] = {name: _plain(np.asarray(value).tolist()) for name, value in (logs or {}).items()}
+        self.lines.append(json.dumps(line))
+        if self.folder is not None:
+            with self._warned(), open(self.folder / runs.METRICS, "ab", buffering=0) as file:
+                file.write(f"{self.lines[-1]}\n".encode())  # in one piece
+
+    def on_train_end(self, logs: HookLogs = None) -> None:
+        self._end({"end": "finished", "early": bool(getattr(self.model, "stop_training", False))})
+
+    def on_train_error(self, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            number = getattr(error, "signal", signal.SIGINT)
+            self._end({"end": "stopped", "signal": signal.Signals(number).name})
+        else:
+            self._end({"end": "error", "type": type(error).__name__, "message": str(error)[:_LONGEST]})
+
+    def _end(self, how: dict[str, Any]) -> None:
+        if self.folder is None or self._has_ended:
+            return
+        self._has_ended = True
+        with self._warned():
+            when = {"ended": _now(), "seconds": self._seconds(), "epochs": len(self.lines)}
+            self._write(runs.END, json.dumps(how | when, indent=1))
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 3)
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file of the folder, which appears whole or not at all."""
+        if self.folder is not None:
+            with atomic.replacing(self.folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
+        """Scope in which a file that cannot be written is no reason to end a training."""
+        try:
+            yield
+        except OSError as error:
+            warnings.warn(f"RunRecord: the record in {str(self.folder)!r} is not whole: {error}.", stacklevel=3)
+
+
+def _new_folder(directory: str, name: str | None) -> Path:
+    """An empty folder, called after the time."""
+    os.makedirs(directory, exist_ok=True)
+    called = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + (f"_{name}" if name else "")
+    for number in itertools.count(1):
+        folder = Path(directory, called if number == 1 else f"{called}_{number}")
+        with suppress(FileExistsError):  # that of another run of this second
+            folder.mkdir()
+            break
+    return folder
+
+
+# ---------------------------------------------------------------- facts
+
+
+def _facts(model: Any) -> dict[str, Any]:
+    """What is known of a model and of this process."""
+    device = jax.devices()[0]
+    return {
+        "began": _now(),
+        "process": runs.process(),
+        "command": list(map(str, sys.argv)),
+        "model": _bounded(_of_model(model)),
+        "compile": {name: _bounded(value) for name, value in getattr(model, "_compile_arguments", {}).items()},
+        "better": directions(model),
+        "seeds": _seeds(),
+        "versions": {
+            "cornu": __version__, "jax": jax.__version__, "jaxlib": jaxlib_version, "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {
+            "system": platform.platform(), "processor": _processor(), "cores": os.cpu_count(),
+            "device": device.device_kind, "platform": device.platform, "devices": jax.device_count(),
+        },
+        "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_ENVIRONMENT)},
+    }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _seeds() -> dict[str, int]:
+    return {"global": global_seed()}
+
+
+def _processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor()
+
+
+def _of_model(model: Any) -> dict[str, Any]:
+    kind = type(model)
+    facts: dict[str, Any] = {"class_name": kind.__name__}
+    if not registry.is_builtin(kind):  # whose config says little
+        facts["weights"] = [f"{v.name} {v.dtype}{list(v.shape)}" for v in getattr(model, "weights", ())]
+    try:
+        facts |= {"name": model.name, "parameters": model.count_params()}
+        facts["config"] = with_shared_ids(lambda: serialize_keras_object(dict(model.get_config())))
+    except Exception as error:  # it is not built, or of a class of the user's that has no config
+        facts["config"] = f"none: {error}"
+    return facts
+
+
+def _bounded(value: object) -> Any:
+    """A value as plain data, or the hash of it where that is very long."""
+    plain = _plain(value)
+    text = json.dumps(plain)
+    return plain if len(text) <= _LONGEST else f"{len(text)} signs, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as data that JSON has, or the words for it."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return runs.as_json(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(map(_plain, value))
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, Callback):
+        return {"class_name": type(value).__name__, "config": _plain(_arguments(value))}
+    try:
+        return _plain(serialize_keras_object(value))
+    except Exception:  # it is code, or of a class of the user's
+        return _named(value)
+
+
+def _arguments(callback: Callback) -> dict[str, Any]:
+    """The arguments of a callback's constructor that are its attributes."""
+    names = constructor_parameters(type(callback))
+    return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+
+
+def _named(value: Any) -> str:
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    return f"{value.__module__}.{value.__qualname__}, line {code.co_firstlineno}"

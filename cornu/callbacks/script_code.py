@@ -1,0 +1,80 @@
+"""The code that a process runs: its script, and how the script's repository differs from its last commit.
+
+Git is asked where it is there; programs that show differences in a way of their own are not run.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+_LARGEST = 2**20  # bytes that are kept of a difference
+_SECONDS = 10.0  # that git may take
+_MOST = 50  # files
+
+
+class Code(NamedTuple):
+    """What is known of the code.
+
+    Attributes:
+        facts: the script, the revision and the names of files, as plain data.
+        patch: what differs from the last commit, at most so many bytes; empty where nothing does.
+    """
+
+    facts: dict[str, Any]
+    patch: bytes
+
+
+def look() -> Code:
+    """What is known of the code of this process."""
+    path = _script()
+    facts: dict[str, Any] = {"script": None if path is None else _of_script(path)}
+    folder = Path.cwd() if path is None else path.parent
+    revision = _git(folder, "rev-parse", "HEAD")
+    if not revision:
+        return Code(facts, b"")
+    patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "HEAD")
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").decode(errors="replace")
+    facts["git"] = {
+        "revision": revision.decode(errors="replace").strip(),
+        "branch": _git(folder, "branch", "--show-current").decode(errors="replace").strip(),
+        "changed": bool(patch),
+        "cut": len(patch) > _LARGEST,
+        "untracked": new.splitlines()[:_MOST],
+    }
+    return Code(facts, patch[:_LARGEST])
+
+
+def _script() -> Path | None:
+    """The file of the program; None in a notebook, and where a program is typed in."""
+    name = getattr(sys.modules.get("__main__"), "__file__", None)
+    path = Path(name).resolve() if name else None
+    return path if path is not None and path.is_file() else None
+
+
+def _of_script(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _git(folder: Path, *words: str) -> bytes:
+    """What git answers, cut behind the byte after the last that is kept; nothing where it has no answer."""
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        process = subprocess.Popen(
+            ["git", "-c", "core.fsmonitor=false", *words], cwd=folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        return b""
+    late = threading.Timer(_SECONDS, process.kill)
+    late.start()
+    with process:
+        answer = cast(IO[bytes], process.stdout).read(_LARGEST + 1)
+        late.cancel()
+        if len(answer) > _LARGEST:
+            process.kill()
+            return answer
+    return answer if process.returncode == 0 else b""

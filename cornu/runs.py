@@ -1,0 +1,205 @@
+"""What is kept of a run of `fit`: a folder of small files, written by `callbacks.RunRecord` and read here.
+
+| File | What it holds |
+|---|---|
+| `run.json` | what is known when the training begins: settings, data, versions, seeds, processor, code |
+| `changes.diff` | what differs from the last commit of the script's repository |
+| `metrics.jsonl` | a line for each epoch |
+| `end.json` | how it ended; there is none while it runs, nor after the process was killed |
+
+The files are data, from wherever they come: what cannot be read is told in words, and nothing in them is believed to
+have a form. Reading loads neither NumPy nor JAX, so that `cornu runs` starts at once.
+"""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FACTS, PATCH, METRICS, END = "run.json", "changes.diff", "metrics.jsonl", "end.json"
+
+_LARGEST = 64 * 2**20  # bytes of a file that is read
+_DEEPEST = 100  # levels of JSON
+_PROCESSES = Path("/proc")
+
+
+class Run(NamedTuple):
+    """What a folder tells of a run.
+
+    Attributes:
+        path: the folder.
+        facts: `run.json`.
+        epochs: the lines of `metrics.jsonl`.
+        end: `end.json`; None where there is none.
+        patch: `changes.diff`.
+        problems: what could not be read, in words.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    epochs: list[dict[str, Any]]
+    end: dict[str, Any] | None
+    patch: str
+    problems: list[str]
+
+    @property
+    def name(self) -> str:
+        """That of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def state(self) -> str:
+        """`"finished"`, `"error"`, `"stopped"` by a signal, `"running"`, or `"killed"` without a word."""
+        if self.end is not None:
+            return str(self.end.get("end"))
+        return "running" if is_process(self.facts.get("process")) else "killed"
+
+    @property
+    def curves(self) -> dict[str, dict[int, float]]:
+        """The metrics that are numbers: by name, the values by epoch, counted from 0."""
+        found: dict[str, dict[int, float]] = {}
+        for line in self.epochs:
+            for name, value in line["metrics"].items():
+                number = _number(value)
+                if number is not None:
+                    found.setdefault(name, {})[line["epoch"]] = number
+        return found
+
+    def best(self, name: str) -> tuple[int, float] | None:
+        """The epoch and the best value of a metric; None where nobody knows which way is better, or none is finite."""
+        better = self.facts.get("better")
+        way = better.get(name.removeprefix("val_")) if isinstance(better, dict) else None
+        values = {epoch: value for epoch, value in self.curves[name].items() if math.isfinite(value)}
+        if not values or way not in ("up", "down"):
+            return None
+        epoch = (max if way == "up" else min)(values, key=values.__getitem__)
+        return epoch, values[epoch]
+
+
+def find(folder: Path) -> list[Path]:
+    """The folders of runs in a folder, or the folder itself if it is one; the oldest first."""
+    if (folder / FACTS).exists():
+        return [folder]
+    files = (FACTS, METRICS, END)
+    return sorted(path for path in folder.iterdir() if path.is_dir() and any((path / f).exists() for f in files))
+
+
+def read(path: Path) -> Run:
+    """What a folder tells."""
+    problems: list[str] = []
+    facts = _object(path / FACTS, problems)
+    end = _object(path / END, problems) if (path / END).exists() else None
+    epochs = list(_lines(path / METRICS, problems)) if (path / METRICS).exists() else []
+    patch = _text(path / PATCH, problems) if (path / PATCH).exists() else ""
+    return Run(path, facts or {}, epochs, end, patch, problems)
+
+
+def process() -> dict[str, Any]:
+    """What tells this process from others, of this machine and others."""
+    return {"host": platform.node(), "id": os.getpid(), "began": _began(os.getpid())}
+
+
+def is_process(told: object) -> bool:
+    """Whether what `process` told is a process of this machine that still runs."""
+    if not isinstance(told, dict) or told.get("host") != platform.node() or not isinstance(told.get("id"), int):
+        return False
+    return told.get("began") is not None and _began(told["id"]) == told["began"]
+
+
+def _began(number: int) -> str | None:
+    """When a process began, in words of the system's own; None where that cannot be told, or it is no more."""
+    try:
+        boot = _PROCESSES.joinpath("sys/kernel/random/boot_id").read_text().strip()
+        fields = _PROCESSES.joinpath(str(number), "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else f"{boot} {fields[19]}"
+
+
+# ---------------------------------------------------------------- files
+
+
+def _text(path: Path, problems: list[str]) -> str:
+    try:
+        if not path.is_file():
+            raise OSError("there is no such file")
+        if path.stat().st_size > _LARGEST:
+            raise OSError(f"it is larger than {_LARGEST // 2**20} MB")
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        problems.append(f"{path.name} cannot be read: {error.strerror or error}.")
+        return ""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, where an object was expected")
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+    if level:
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _inner(value: Any) -> Iterator[Any]:
+    parts = value.values() if isinstance(value, dict) else value
+    return (part for part in parts if isinstance(part, (dict, list)))
+
+
+def _object(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    known = len(problems)
+    text = _text(path, problems)
+    if len(problems) > known:
+        return None
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        problems.append(f"{path.name} is damaged: {error}.")
+        return None
+
+
+def _lines(path: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
+    """The epochs; a last line that was cut short, by a process that was killed while it wrote, is left out."""
+    *lines, rest = _text(path, problems).split("\n")
+    wrong = [len(lines) + 1] if rest else []
+    for number, line in enumerate(lines, 1):
+        try:
+            value = _parsed(line)
+        except ValueError:
+            value = {}
+        epoch = value.get("epoch")
+        if isinstance(epoch, int) and epoch >= 0 and isinstance(value.get("metrics"), dict):
+            yield value
+        else:
+            wrong.append(number)
+    if wrong:
+        numbers = ", ".join(map(str, wrong[:5])) + (", …" if len(wrong) > 5 else "")
+        problems.append(f"{path.name} is damaged in line {numbers}, of which nothing is shown.")
+
+
+def _number(value: object) -> float | None:
+    """A number of a metric: those that JSON has not are written as texts."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_json(value: float) -> float | str:
+    """A number as JSON has it: what is none, and what has no end, as a text."""
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,52 @@
+"""What a training is made of, as plain data that another one can be compared with: its data and the arguments of `fit`.
+
+A backup goes on only with the data that it began with, and a record of a run keeps all of it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cornu import tree
+from cornu.callbacks import CallbackList, RunRecord
+from cornu.training.data.batches import Batches
+
+_SAMPLE = 16  # rows of arrays that are compared
+_PARTS = ("x", "y", "sample_weight")
+_DATA = ("self", *_PARTS, "validation_data")  # arguments of `fit` that `of_data` tells
+
+
+def of_data(batches: Batches) -> dict[str, Any]:
+    """What data can be told by, in words."""
+    named = [
+        f"{'/'.join(map(str, (_PARTS[part], *path)))} {np.asarray(leaf).dtype}{list(np.shape(leaf)[1:])}"
+        for (part, *path), leaf in tree.flatten_with_path(batches.example()) if leaf is not None
+    ]  # fmt: skip
+    facts = {
+        "arrays": ", ".join(named), "batch size": batches.batch_size, "number of rows": batches.num_samples,
+        "number of batches": batches.num_batches,
+    }  # fmt: skip
+    if batches.source.arrays is None:
+        return facts
+    leaves = [np.asarray(leaf) for leaf in tree.flatten(batches.source.arrays) if leaf is not None]
+    rows = np.linspace(0, len(leaves[0]) - 1, min(_SAMPLE, len(leaves[0]))).astype(int)
+    digest = hashlib.sha256()
+    for leaf in leaves:
+        digest.update(np.ascontiguousarray(leaf[rows]).tobytes())
+    return facts | {"sample of the rows": digest.hexdigest()[:16]}
+
+
+def tell(callbacks: CallbackList, arguments: Mapping[str, Any], batches: Batches, checks: Batches | None) -> None:
+    """Tell the records of runs among the callbacks what `fit` was given."""
+    records = [callback for callback in callbacks.callbacks if isinstance(callback, RunRecord)]
+    if not records:
+        return
+    settings = {name: value for name, value in arguments.items() if name not in _DATA}
+    data = {"training": {"kind": type(arguments["x"]).__name__} | of_data(batches)}
+    if checks is not None:
+        data["validation"] = of_data(checks)
+    for record in records:
+        others = [callback for callback in callbacks.callbacks if callback not in records]
+        record.describe(settings | {"callbacks": others}, data)
