@@ -265,8 +265,8 @@ def _by_class(class_weight: Any, owner: str) -> dict | None:
     odd = [key for key in class_weight if not _is_whole(key)]  # np.unique(y) gives 0.0 and 1.0 for labels of floats
     if odd:
         raise ValueError(
-            f"{owner}: the classes in class_weight must be whole numbers. Received: {odd[0]!r}. Where a model has several "
-            'outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
+            f"{owner}: the classes in class_weight must be whole numbers. Received: {odd[0]!r}. Where a model has "
+            'several outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
         )
     return dict(class_weight.items())
 
