@@ -39,9 +39,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Mark the quick tests, and leave out what only the installed Keras can tell, unless it is asked for."""
+    """Mark tests by what they are, put those first that fork, and leave out what only the installed Keras can tell."""
+    items.sort(key=lambda item: item.get_closest_marker("forks") is None)
     for item in items:
-        names = QUICK.get(item.path.relative_to(Path(__file__).parent).as_posix())
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0] in ("contracts", "kernels"):
+            item.add_marker(path.parts[0])
+        names = QUICK.get(path.as_posix())
         if names is not None and (not names or item.originalname in names):
             item.add_marker("quick")
     if not (config.getoption("--live") or config.getoption("--record")):

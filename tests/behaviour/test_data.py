@@ -342,14 +342,17 @@ class Slow(Numbered):
         return super().__getitem__(index)
 
 
-@pytest.mark.parametrize("processes", [False, True])
+PROCESSES = [False, pytest.param(True, marks=pytest.mark.forks)]
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
 def test_workers_keep_the_order(processes):
     data = Slow(9, workers=3, use_multiprocessing=processes, max_queue_size=4)
     batches = make_batches(data)
     assert firsts(batches) == firsts(batches, 1) == [[i, i] for i in range(9)]
 
 
-@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize("processes", PROCESSES)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_error_in_a_worker_is_raised_where_the_batch_is_needed(workers, processes):
     before = threading.active_count()
