@@ -70,6 +70,28 @@ def is_flash_attention_enabled() -> bool | None:
     return settings.read("flash_attention")
 
 
+def enable_preflight() -> None:
+    """Say silent mistakes in model and data aloud before a training; so it is from the start."""
+    settings.write("preflight", True)
+
+
+def disable_preflight() -> None:
+    """Say nothing of silent mistakes before a training; what cannot work is refused all the same.
+
+    Example:
+
+        cornu.config.disable_preflight()
+        print(cornu.config.is_preflight_enabled())  # False
+        cornu.config.enable_preflight()
+    """
+    settings.write("preflight", False)
+
+
+def is_preflight_enabled() -> bool:
+    """Whether silent mistakes are said aloud before a training."""
+    return settings.read("preflight")
+
+
 def enable_unsafe_deserialization() -> None:
     """Let every file that this process loads run the code of its `Lambda` layers, whatever `safe_mode` says.
 
@@ -126,12 +148,13 @@ def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: in
 
 
 __all__ = [
-    "backend", "compilation_cache", "disable_flash_attention", "disable_interactive_logging",
+    "backend", "compilation_cache", "disable_flash_attention", "disable_interactive_logging", "disable_preflight",
     "disable_traceback_filtering", "dtype_policy", "enable_flash_attention", "enable_interactive_logging",
-    "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon", "floatx", "image_data_format",
-    "is_flash_attention_enabled", "is_interactive_logging_enabled", "is_traceback_filtering_enabled", "max_epochs",
-    "max_steps_per_epoch", "set_compilation_cache", "set_dtype_policy", "set_epsilon", "set_floatx",
-    "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch", "tune_memory", "version",
+    "enable_preflight", "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon", "floatx",
+    "image_data_format", "is_flash_attention_enabled", "is_interactive_logging_enabled", "is_preflight_enabled",
+    "is_traceback_filtering_enabled", "max_epochs", "max_steps_per_epoch", "set_compilation_cache", "set_dtype_policy",
+    "set_epsilon", "set_floatx", "set_image_data_format", "set_max_epochs", "set_max_steps_per_epoch", "tune_memory",
+    "version",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

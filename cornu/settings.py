@@ -19,6 +19,7 @@ _values: dict[str, Any] = {
     "interactive_logging": True,
     "traceback_filtering": True,
     "flash_attention": None,
+    "preflight": True,
     "max_epochs": None,
     "max_steps_per_epoch": None,
     "dtype_policy": None,

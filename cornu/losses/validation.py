@@ -136,6 +136,11 @@ def takes_logits(loss: object) -> bool | None:
     return bool(getattr(loss, "from_logits", False))
 
 
+def takes_counts(loss: object) -> bool:
+    """Whether a built-in loss is about numbers from 0 up."""
+    return _function(loss) in (probabilistic.poisson, regression.mean_squared_logarithmic_error)
+
+
 def _function(loss: Tensor) -> Callable | None:
     """The function of arrays behind a loss."""
     found = loss.fn if isinstance(loss, LossFunctionWrapper) else loss

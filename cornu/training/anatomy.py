@@ -1,48 +1,76 @@
-"""What the graph of a model tells about it: what its outputs end with, and which layers read its inputs first.
+"""What is known of a model: what its outputs end with, and which layers read its inputs first.
 
-A model that is not a graph (a subclass with a `call`) tells nothing here.
+The first is told by the calls of its layers and operations when it runs abstractly, so of models with a `call` of their
+own too, as long as what they return is what a layer gave. The second is read from the graph; a model that is none tells
+nothing there.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cornu import layers, registry, tree
 from cornu.core.operation import FunctionOperation
-from cornu.core.symbolic import KerasTensor, history_of
-from cornu.core.typing import Data
+from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import Data, Nested
 
 LINEAR_MAPS = (
     layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv1DTranspose,
     layers.Conv2DTranspose, layers.Conv3DTranspose, layers.SeparableConv1D, layers.SeparableConv2D,
 )  # fmt: skip
+WEIGHING = (*LINEAR_MAPS, layers.SimpleRNN, layers.LSTM, layers.GRU, layers.Bidirectional)
 NORMALIZING = (
     layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization, layers.RMSNormalization,
     layers.UnitNormalization,
 )  # fmt: skip
 _KEEP_VALUES = (
     layers.Flatten, layers.Reshape, layers.Permute, layers.Dropout, layers.Cropping1D, layers.Cropping2D,
-    layers.ZeroPadding1D, layers.ZeroPadding2D, layers.RepeatVector, layers.InputLayer,
+    layers.ZeroPadding1D, layers.ZeroPadding2D, layers.RepeatVector,
 )  # fmt: skip
 _VALUE_KEEPING_OPERATIONS = ("cast", "expand_dims", "reshape", "squeeze", "transpose")
 
 
-def endings(model: object) -> list[str | None]:
-    """For each flat output the activation it ends with: "linear", "softmax", ...; None where that is not known."""
-    return [_ending(tensor) for tensor in getattr(model, "outputs", None) or ()]
+class Call(NamedTuple):
+    """One call of a layer or operation."""
+
+    operation: Any
+    inputs: Any  # whatever it was called with
+    outputs: Any
 
 
-def _ending(tensor: KerasTensor) -> str | None:
-    operation, index, position = history_of(tensor)
-    if getattr(operation, "_graph", None) is not None:
-        return _ending(operation.outputs[position])
+class Calls(list[Call]):
+    """The calls of layers and operations within a call of a model, in the order of their ends (`context.watch`)."""
+
+    def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
+        outputs = function(*args, **kwargs)
+        self.append(Call(operation, (args, kwargs), outputs))
+        return outputs
+
+
+def endings(calls: Calls, outputs: Nested) -> list[str | None]:
+    """For each flat output the activation it ends with: "linear", "softmax", ...; None where that is not known.
+
+    Args:
+        calls: the calls within that of a model.
+        outputs: what that gave.
+    """
+    return [_ending(calls, tensor) for tensor in tree.flatten(outputs)]
+
+
+def _ending(calls: Calls, tensor: object) -> str | None:
+    maker = next((call for call in calls if _has(call.outputs, tensor) and not _has(call.inputs, tensor)), None)
+    if maker is None:
+        return None
+    operation = maker.operation
     if _keeps_values(operation):
-        return _ending(operation.nodes[index].input_tensors[0])
+        return _ending(calls, tree.flatten(maker.inputs)[0])
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__
     if isinstance(operation, layers.TimeDistributed):
         operation = operation.layer
+    if not registry.is_builtin(type(operation).call):
+        return None
     if isinstance(operation, layers.Softmax):
         return "softmax"
     if isinstance(operation, (*LINEAR_MAPS, layers.Activation)) and registry.is_builtin(operation.activation):
@@ -50,10 +78,14 @@ def _ending(tensor: KerasTensor) -> str | None:
     return None
 
 
+def _has(tensors: Nested, tensor: object) -> bool:
+    return any(one is tensor for one in tree.flatten(tensors))
+
+
 def _keeps_values(operation: object) -> bool:
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__ in _VALUE_KEEPING_OPERATIONS
-    return isinstance(operation, _KEEP_VALUES) and bool(operation.nodes[0].input_tensors)
+    return isinstance(operation, _KEEP_VALUES)
 
 
 def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:

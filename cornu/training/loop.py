@@ -134,15 +134,16 @@ class Trainer(Compilable, Steps):
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
         with undone_on_error(self):
-            if validation_split and validation_data is None:
+            is_split = bool(validation_split) and validation_data is None
+            if is_split:
                 (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
-                advice.of_a_split(self, y, validation_data[1])
             batches = make_batches(
                 x, y, sample_weight, batch_size=batch_size, steps=_limit(steps_per_epoch), shuffle=shuffle,
                 class_weight=class_weight, seed=self._data_seed(initial_epoch), owner="fit",
             )  # fmt: skip
             self._look_at(batches, "train")
             checks = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
+            advice.of_arrays(self, batches, checks, is_split)
         callbacks = self._callback_list(callbacks, verbose, epochs, batches.num_batches, history=True)
         if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
             say(

@@ -29,6 +29,7 @@ class Prepared(NamedTuple):
     """What is known of a model for batches of some shapes."""
 
     outputs: Any  # symbolic; None where labels are not checked against them
+    endings: list[str | None]  # the activations that the flat outputs end with
     embeddings: list[tuple[KerasTensor, Any]]  # which inputs are looked up where
 
     def check(self, model: object, data: Data) -> None:
@@ -60,7 +61,7 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
                 x, y, _ = unpack_x_y_sample_weight(whole)
                 _expect_labels(model, x, y, stage)
                 model._check_inputs(x)
-            known = Prepared(_fitted_together(model, data, stage), anatomy.embeddings(model))
+            known = Prepared(*_fitted_together(model, data, stage), anatomy.embeddings(model))
             model._computations[stage].prepared[key] = known  # which building the model may have made anew
         known = model._computations[stage].prepared[key]
         known.check(model, whole if whole is not None else data)
@@ -69,7 +70,8 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
     if is_new and stage == "train" and known.outputs is not None:
         data = unpack_x_y_sample_weight(data)
         pairs = model._compile_loss.pairs(data[1], known.outputs)
-        advice.before_training(model, data, [pair for pair in pairs if not isinstance(pair[-1], Part)])
+        ends = dict(zip(map(id, tree.flatten(known.outputs)), known.endings, strict=True))
+        advice.of_a_batch(model, data, [pair for pair in pairs if not isinstance(pair[-1], Part)], ends)
 
 
 def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
@@ -98,8 +100,11 @@ def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> 
     return check
 
 
-def _fitted_together(model: object, data: Data, stage: str) -> Nested:
-    """Build the model, its losses and metrics; the symbolic outputs where labels can be checked against them."""
+def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, list[str | None]]:
+    """Build the model, its losses and metrics; the symbolic outputs, and what they end with.
+
+    The outputs are None where labels are not checked against them.
+    """
     x, *labels = unpack_x_y_sample_weight(data)
     _refuse_text(model, x, stage)
     for name, part in zip(("y", "sample_weight"), labels, strict=True):
@@ -107,19 +112,19 @@ def _fitted_together(model: object, data: Data, stage: str) -> Nested:
     if step.is_default(model, stage):
         return _lined_up(model, data, stage)
     _try_out(model, data, stage)
-    return None
+    return None, []
 
 
-def _lined_up(model: Any, data: Data, stage: str) -> Nested:
+def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, list[str | None]]:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
         if not model.built:
             _outputs(model, x, training=False)
-        return None
+        return None, []
     _expect_labels(model, x, y, stage)
     loss, metrics = model._compile_loss, model._compile_metrics
-    outputs = _outputs(model, x, training=stage == "train")
+    outputs, ends = _outputs(model, x, training=stage == "train")
     if loss is not None:
         if not loss.built:
             loss.build(y, outputs)
@@ -134,7 +139,7 @@ def _lined_up(model: Any, data: Data, stage: str) -> Nested:
         symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
         # Some metrics make their variables when they see data: a compiled step must find them there.
         output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
-    return outputs if loss is not None else None
+    return (outputs, ends) if loss is not None else (None, [])
 
 
 def _expect_labels(model: Any, x: Data, y: Data, stage: str) -> None:
@@ -182,26 +187,38 @@ def _names(loss: Any, metrics: Any) -> str:
 # ---------------------------------------------------------------- running the model on shapes
 
 
-def _outputs(model: Any, x: Data, training: bool) -> Nested:
-    """The model's symbolic outputs for a batch; a model that is not built is built for any number of rows."""
+def _outputs(model: Any, x: Data, training: bool) -> tuple[Nested, list[str | None]]:
+    """The model's symbolic outputs for a batch, and what they end with.
+
+    A model that is not built is built for any number of rows.
+    """
     if not model.built:
         _run_on_shapes(model, x, training, any_rows=True)
         model.built = True
     return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> Nested:
+def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, list[str | None]]:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
     added: list = []
+    ends: list[str | None] = []
+
+    def run(values: Nested) -> Nested:
+        calls = anatomy.Calls()
+        with context.scope(watch=calls):
+            outputs = model(values, **step.mode(model, training))
+        ends[:] = anatomy.endings(calls, outputs)
+        return outputs
+
     with context.scope(losses=added):
-        outputs = output_spec(lambda values: model(values, **step.mode(model, training)), inputs)
+        outputs = output_spec(run, inputs)
     if training and model._compile_loss is None and not added and not model._regularization_losses():
         raise ValueError(
             f"{validate.describe(model)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
         )
-    return outputs
+    return outputs, ends
 
 
 def _symbolic(x: Nested, any_rows: bool = False) -> Nested:

@@ -20,6 +20,13 @@ PRICES = random.normal(size=(24, 1)).astype("float32")
 ONE_HOT = np.eye(3, dtype="float32")[KINDS]
 PIXELS = random.integers(0, 256, (24, 4, 4, 1)).astype("uint8")
 WORDS = random.integers(0, 50, (24, 6))
+TABLE = random.normal(size=(120, 4)).astype("float32")
+SUMS = TABLE.sum(1)
+WINDOWS = np.lib.stride_tricks.sliding_window_view(np.sin(np.arange(160) / 9) + TABLE[0, 0], 5)
+DIGITS = np.zeros((120, 8, 8), "float32")  # with a background around them
+DIGITS[:, 2:6, 2:6] = random.random((120, 4, 4))
+HOT = np.eye(4, dtype="float32")[random.integers(0, 3, (120, 3))].reshape(120, 12)  # of each four, one is never hot
+TEXTS = (random.random((120, 400)) < np.linspace(0.2, 0.001, 400)) * random.integers(1, 4, (120, 400))
 
 
 def net(*parts, loss="mse", optimizer="sgd", **arguments):
@@ -47,6 +54,41 @@ def several(metrics):
     model = cornu.Model(x, [layers.Dense(1, name="price")(x), layers.Dense(3, "softmax", name="kind")(x)])
     model.compile("sgd", ["mse", "sparse_categorical_crossentropy"], metrics=metrics)
     return model
+
+
+class Own(cornu.Model):
+    """A model of one's own that gives what its last layer gives, or that times ten."""
+
+    def __init__(self, activation=None, after=None):
+        super().__init__()
+        self.first, self.flat = layers.Dense(4, "relu"), layers.Flatten()
+        self.block = cornu.Sequential([layers.Dropout(0.1), layers.Dense(3, activation)])
+        self.after = after or (lambda x: x)
+
+    def call(self, x):
+        return self.after(self.flat(self.block(self.first(x))))
+
+
+def own(loss="sparse_categorical_crossentropy", **arguments):
+    model = Own(**arguments)
+    model.compile("sgd", loss)
+    return model
+
+
+def words_model():
+    return net(cornu.Input((6,), dtype="int32"), layers.Embedding(50, 3), layers.Flatten(), layers.Dense(1))
+
+
+def columns(**values):
+    """The table with other values in some columns, `_0=...`, `_3=...`."""
+    changed = TABLE.copy()
+    for name, value in values.items():
+        changed[:, int(name[1:])] = value
+    return changed
+
+
+def regression(*first, width=4):
+    return net(cornu.Input((width,)), *first, layers.Dense(1))
 
 
 LOGITS = cornu.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -83,6 +125,42 @@ MISTAKES = {
     "labels in groups and validation_split": (
         lambda: classes("softmax", "categorical_crossentropy"), X, np.repeat(np.eye(3)[[1, 2, 0]], 8, 0),
         {"validation_split": 0.25}, "sorted.*Shuffle"),
+    "a cross-entropy over one unit": (
+        lambda: classes("sigmoid", "categorical_crossentropy", 1), X, YES[:, None], {}, "over one unit is always 0"),
+    "relu before from_logits": (lambda: classes("relu", LOGITS), X, KINDS, {}, "ends with relu, which keeps logits"),
+    "tanh for a probability": (
+        lambda: classes("tanh", "binary_crossentropy", 1), X, YES, {}, 'ends with tanh. End it with.*"sigmoid"'),
+    "no softmax in a model of one's own": (own, X, KINDS, {}, "ends without an activation"),
+    "softmax twice in a model of one's own": (
+        lambda: own(LOGITS, activation="softmax"), X, KINDS, {}, "ends with softmax, so"),
+    "no softmax at the end of a block of one's own": (
+        lambda: net(cornu.Input((4,)), Own(), loss="sparse_categorical_crossentropy"), X, KINDS, {}, "ends without"),
+    "standardized counts": (
+        lambda: classes("exponential", "poisson", 1), X, PRICES, {}, "poisson.* from 0 up, but they go down to"),
+    "a column of millions beside one of thousandths": (
+        regression, TABLE * [1e6, 1, 1e-3, 1], SUMS, {}, "column 0 of the inputs is about .*column 2 about"),
+    "a column of millionths": (
+        lambda: net(cornu.Input((3, 4)), layers.LSTM(2), layers.Dense(1)), TABLE.reshape(40, 3, 4) * [1, 1e-6, 1, 1],
+        SUMS[:40], {}, "column 1 about .*Normalization"),
+    "a series of thousands in an LSTM": (
+        lambda: net(cornu.Input((3, 1)), layers.LSTM(2), layers.Dense(1)), X[:, :3, None] + 2000, PRICES, {},
+        "unscaled into LSTM"),
+    "a column of one value": (regression, columns(_2=37.5), SUMS, {}, "column 2 of the inputs is 37.5 in every row"),
+    "word numbers below 0": (words_model, WORDS - 1, PRICES, {}, "numbers down to -1, and takes"),
+    "word numbers that were scaled": (words_model, WORDS / 50, PRICES, {}, "looks up whole numbers, and takes 0"),
+    "sorted labels and no shuffling": (
+        classes, TABLE, np.arange(120) // 40, {"shuffle": False}, "shuffle=False most batches are of one class"),
+    "labels in groups, one-hot, and no shuffling": (
+        lambda: classes(loss="categorical_crossentropy"), TABLE, np.eye(3)[np.arange(120) // 40],
+        {"shuffle": False, "batch_size": 8}, "shuffle=False"),
+    "validation on what is trained on": (
+        regression, TABLE, SUMS, {"validation_data": (TABLE, SUMS)}, r"the rows to validate on are.*row 0 is row 0"),
+    "validation on some of what is trained on": (
+        regression, TABLE, SUMS, {"validation_data": (np.r_[TABLE[40:60], 1 - TABLE[:80]], SUMS[:100])},
+        r"about 20% of the rows.*row 0 is row 40"),
+    "pictures in both parts": (
+        lambda: net(cornu.Input((8, 8)), layers.Flatten(), layers.Dense(1)), np.r_[DIGITS, DIGITS], np.r_[SUMS, SUMS],
+        {"validation_split": 0.5}, "the rows to validate on are"),
     "NaN in the data": (lambda: classes(None, "mse", 1), with_a_hole(X), PRICES, {}, r"x holds NaN \(first in row 5"),
     "NaN in the labels": (lambda: classes(None, "mse", 1), X, with_a_hole(PRICES), {}, "y holds NaN .*row 5"),
     "infinity in the data": (lambda: classes(None, "mse", 1), with_a_hole(X, 3, np.inf), PRICES, {},
@@ -116,10 +194,6 @@ def twice(good, bad):
     yield bad
 
 
-def words_model():
-    return net(cornu.Input((6,), dtype="int32"), layers.Embedding(50, 3), layers.Flatten(), layers.Dense(1))
-
-
 # what cannot work, in a first or a later batch -> (model, data, words of the error)
 REFUSED = {
     "an index beyond the Embedding": (words_model, (WORDS + 1, PRICES), r"has 50 rows.*up to 50.*Embedding\(51, 3\)"),
@@ -138,6 +212,20 @@ def test_what_would_become_nan_or_nonsense_is_refused(name):
         make().fit(*data if isinstance(data, tuple) else (data,), verbose=0)
 
 
+@pytest.fixture
+def no_preflight():
+    cornu.config.disable_preflight()
+    yield
+    cornu.config.enable_preflight()
+
+
+@pytest.mark.parametrize("name", ["softmax twice", "columns of thousands", "validation on what is trained on"])
+def test_without_preflight_nothing_is_said_before_training(name, no_preflight):
+    assert not cornu.config.is_preflight_enabled()
+    make, x, y, arguments, _ = MISTAKES[name]
+    make().fit(x, y, verbose=0, **BEFORE_TRAINING, **arguments)
+
+
 # ---------------------------------------------------------------- healthy scripts, of which nothing is said
 
 
@@ -150,6 +238,13 @@ class OwnModel(cornu.Model):
 
     def call(self, x):
         return cornu.ops.softmax(self.last(cornu.ops.reshape(x, (-1, 16)) / 255.0))
+
+
+class DenseWithSoftmax(layers.Dense):
+    """A layer of one's own that applies softmax by itself."""
+
+    def call(self, x):
+        return cornu.ops.softmax(super().call(x))
 
 
 def own_model():
@@ -201,6 +296,46 @@ HEALTHY = {
     "loss from a layer alone": (
         lambda: net(cornu.Input((4,)), layers.Dense(2), layers.ActivityRegularization(0.1), loss=None), X, None, {}),
     "two outputs": (lambda: several([["mae"], ["accuracy"]]), X, [PRICES, KINDS], {}),
+    "softmax in a model of one's own": (lambda: own(activation="softmax"), X, KINDS, {}),
+    "logits of a model of one's own": (lambda: own(LOGITS), X, KINDS, {}),
+    "softmax by an operation in a model of one's own": (lambda: own(after=cornu.ops.softmax), X, KINDS, {}),
+    "a layer of one's own that ends with softmax": (
+        lambda: net(cornu.Input((4,)), DenseWithSoftmax(3), loss="sparse_categorical_crossentropy"), X, KINDS, {}),
+    "several labels of one unit each": (
+        lambda: classes("sigmoid", "binary_crossentropy", 1), X, YES[:, None], {"class_weight": {0: 1.0, 1: 2.0}}),
+    "counts": (lambda: classes("exponential", "poisson", 1), X, np.abs(PRICES).round(), {}),
+    "columns of different sizes": (regression, TABLE * [30, 1, 0.01, 1], SUMS, {}),
+    "columns of all sizes, normalized": (
+        lambda: regression(layers.BatchNormalization()), TABLE * [1e6, 1, 1e-3, 1] + [2024, 0, 0, 0], SUMS, {}),
+    "principal components": (
+        lambda: regression(width=8), np.c_[TABLE, TABLE] * np.logspace(1, -9, 8), SUMS, {}),
+    "a rare column, standardized": (regression, columns(_1=np.where(np.arange(120) == 3, 244, -0.004)), SUMS, {}),
+    "a bias among the columns": (regression, columns(_0=1), SUMS, {}),
+    "classes that nobody is in": (lambda: regression(width=12), HOT, SUMS, {"validation_split": 0.4}),
+    "such classes, standardized": (
+        lambda: regression(width=12), (HOT - HOT.mean(0)) / (HOT.std(0) + 1e-7), SUMS, {"validation_split": 0.4}),
+    "words of texts": (lambda: regression(width=400), TEXTS, SUMS, {"validation_split": 0.4}),
+    "pictures with a background, flat": (
+        lambda: regression(width=64), DIGITS.reshape(120, 64), SUMS, {"validation_split": 0.4}),
+    "pictures on white": (lambda: regression(width=64), 255 * (1 - DIGITS.reshape(120, 64)) / 127.5, SUMS, {}),
+    "windows over a series, in their order": (
+        lambda: regression(width=4), WINDOWS[:, :4], WINDOWS[:, 4], {"validation_split": 0.4, "shuffle": False}),
+    "windows over a series, at random": (
+        lambda: regression(width=4), WINDOWS[::2, :4], WINDOWS[::2, 4],
+        {"validation_data": (WINDOWS[1::2, :4], WINDOWS[1::2, 4])}),
+    "classes in random order without shuffling": (classes, TABLE, random.integers(0, 3, 120), {"shuffle": False}),
+    "sorted classes, shuffled": (classes, TABLE, np.arange(120) // 40, {"shuffle": True}),
+    "sorted classes in one batch": (classes, TABLE, np.arange(120) // 40, {"shuffle": False, "batch_size": 120}),
+    "two parts of one table": (regression, TABLE, SUMS, {"validation_split": 0.5}),
+    "few rows in both": (regression, TABLE[:40], SUMS[:40], {"validation_data": (TABLE[:40], SUMS[:40])}),
+    "denoising": (lambda: regression(layers.Dense(4)), TABLE + 0.1, TABLE[:, :1], {"validation_split": 0.5}),
+    "rewards of any size": (lambda: classes(None, "huber", 2), TABLE, TABLE[:, :2] * 1e4, {}),
+    "advantages as labels": (
+        lambda: classes(loss="categorical_crossentropy"), X, ONE_HOT * PRICES, {"sample_weight": PRICES[:, 0]}),
+    "masks of pictures": (
+        lambda: net(cornu.Input((8, 8, 1)), layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+                    loss="binary_crossentropy"),
+        DIGITS[..., None], DIGITS[..., None] > 0.5, {"shuffle": False, "validation_split": 0.4}),
 }  # fmt: skip
 
 

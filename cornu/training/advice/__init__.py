@@ -1,0 +1,93 @@
+"""Mistakes that raise no error: seen in the model, in its data or in its numbers, and said once, with the cure.
+
+Each check is a function from a `Case` to a sentence, or None where all is well. There are three times to ask: when the
+model and a first batch are looked at anyway; before the first step of a `fit` on arrays in memory, of which a sample is
+looked at; and after an epoch whose loss, which is read anyway, is not a number. A healthy training is looked through
+once, for milliseconds, and told nothing. What cannot work at all is refused in `prepare` instead.
+
+`config.disable_preflight()` leaves out the checks before training.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cornu import settings, validate
+from cornu.core.tracebacks import warn
+from cornu.losses import validation
+from cornu.training.advice import endings, features, labels, rows
+from cornu.training.advice.case import Case, Output
+from cornu.training.advice.not_finite import is_finite, loss_that_is_no_number
+from cornu.training.data.batches import Batches
+from cornu.training.execution.signature import signature
+
+Check = Callable[[Case], str | None]
+
+OF_A_BATCH: tuple[Check, ...] = (
+    endings.one_unit, endings.no_logits, endings.no_probabilities, labels.accuracy_of_numbers,
+    labels.labels_out_of_reach, labels.labels_below_zero, features.uneven_inputs, features.unscaled_inputs,
+    features.odd_indices,
+)  # fmt: skip
+OF_ARRAYS: tuple[Check, ...] = (
+    features.constant_features, rows.labels_in_order, rows.labels_never_shuffled, rows.shared_rows,
+)  # fmt: skip
+
+
+def of_a_batch(model: object, data: tuple, pairs: list[tuple], ends: dict[int, str | None]) -> None:
+    """Say what is wrong with a model and its data, both of which work.
+
+    Args:
+        model: the model, compiled and built.
+        data: (x, y, sample_weight) of a first batch.
+        pairs: (name, loss, labels, predictions) for each output that has a loss.
+        ends: the activations that the predictions end with, by identity.
+    """
+    if settings.read("preflight"):
+        _ask(model, OF_A_BATCH, Case(model, data, list(_outputs(pairs, ends))))
+
+
+def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: bool) -> None:
+    """Say what is wrong with the data of a `fit`, where all of it is in memory; like data are looked at once.
+
+    Args:
+        model: the model, compiled and built.
+        batches: what it is trained on.
+        checks: what it is validated on.
+        was_split: whether that was cut from the end of the same arrays.
+    """
+    arrays, held_out = batches.source.arrays, checks.source.arrays if checks is not None else None
+    if arrays is None or not settings.read("preflight"):
+        return
+    seen = repr(signature((arrays, held_out)))
+    if seen not in model._advised:
+        model._advised.add(seen)
+        shuffle, size = batches.source.shuffle, batches.batch_size
+        case = Case(model, arrays, [], held_out, was_split, size, shuffle)
+        _ask(model, OF_ARRAYS, case)
+
+
+def after_epoch(model: object, logs: dict[str, Any], epoch: int, arrays: tuple | None) -> None:
+    """Say why a loss is not a number.
+
+    Args:
+        model: the model.
+        logs: what the epoch gave.
+        epoch: its number, from 0.
+        arrays: the data where it is in memory.
+    """
+    if not all(is_finite(value) for name, value in logs.items() if name.endswith("loss")):
+        _ask(model, (loss_that_is_no_number,), Case(model, arrays or (None,) * 3, logs=logs, epoch=epoch))
+
+
+def _ask(model: Any, checks: tuple[Check, ...], case: Case) -> None:
+    for check in checks:
+        sentence = None if check.__name__ in model._advised else check(case)
+        if sentence is not None:
+            model._advised.add(check.__name__)
+            warn(f"{validate.describe(model)}: {sentence}")
+
+
+def _outputs(pairs: list[tuple], ends: dict[int, str | None]) -> Iterator[Output]:
+    for name, loss, target, predictions in pairs:
+        units = predictions.shape[-1] if predictions.shape else None
+        where = f'output "{name}": ' if len(ends) > 1 else ""
+        yield Output(name, where, loss, validation.family(loss), target, ends.get(id(predictions)), units)

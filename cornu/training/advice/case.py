@@ -1,0 +1,49 @@
+"""What the checks look at."""
+
+from typing import Any, NamedTuple
+
+
+class Output(NamedTuple):
+    """One output that has a loss."""
+
+    name: str
+    where: str  # `output "price": ` in messages; "" for the only output
+    loss: Any
+    family: str | None  # of the loss
+    labels: Any
+    ending: str | None  # the activation it ends with, where that is known
+    units: int | None  # the size of its last axis
+
+
+class Case(NamedTuple):
+    """A model and its data: a first batch before training, all that is in memory before `fit` and after an epoch."""
+
+    model: Any
+    data: tuple  # x, y, sample_weight
+    outputs: list[Output] = []
+    held_out: tuple | None = None  # (x, y, sample_weight) of the validation, where that is in memory
+    was_split: bool = False  # whether these are the last rows, by `validation_split`
+    batch_size: int | None = None
+    shuffle: bool | str = True
+    logs: dict[str, Any] = {}
+    epoch: int = 0
+
+    @property
+    def x(self) -> Any:
+        """The inputs."""
+        return self.data[0]
+
+    @property
+    def y(self) -> Any:
+        """The labels."""
+        return self.data[1]
+
+    @property
+    def sample_weight(self) -> Any:
+        """The weights of the rows."""
+        return self.data[2]
+
+
+def name_of(loss: object) -> str:
+    """What a loss is called."""
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))
