@@ -64,6 +64,8 @@ class BackupAndRestore(Callback):
         model.fit(np.ones((8, 2)), np.ones(8), epochs=3, callbacks=[backup], verbose=0)
     """
 
+    _written_to = "backup_dir"
+
     def __init__(
         self,
         backup_dir: str | os.PathLike,
@@ -100,6 +102,10 @@ class BackupAndRestore(Callback):
     def may_save(self) -> bool:
         """Whether the last backup is long enough ago for another."""
         return time.monotonic() - self._saved >= self.min_seconds
+
+    def _rehearse(self) -> None:
+        self.save_freq = 1 if self.interval else "epoch"
+        self._saved = -math.inf
 
     # ------------------------------------------------------------ files
 

@@ -45,6 +45,7 @@ class Callback:
     idle_hooks: frozenset[str] = frozenset()
     """Hooks that are defined but do nothing with these arguments: `fit` is faster where nobody looks at each batch."""
     _model = None
+    _written_to: str | None = None  # the attribute that says where files are written
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -76,6 +77,12 @@ class Callback:
         """Go on from what `get_state` returned, after `on_train_begin`."""
         for name, value in state.items():
             setattr(self, name, value)
+
+    def _rehearse(self) -> None:
+        """Be ready to be tried out (`rehearsal`), as a copy that forgets what was before and writes at the first step.
+
+        Classes that write files, or keep anything from one training to the next, override it.
+        """
 
     def on_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Same as `on_train_batch_begin`."""

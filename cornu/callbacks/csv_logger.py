@@ -35,6 +35,8 @@ class CSVLogger(Callback):
         logger = cornu.callbacks.CSVLogger("training.csv")
     """
 
+    _written_to = "filename"
+
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
         super().__init__()
         self.sep = separator
@@ -43,6 +45,9 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
         self._goes_on = append  # behind the lines that the file has
         self._has_header = False
+
+    def _rehearse(self) -> None:
+        """Nothing is kept: each training begins anew."""
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self._goes_on = self.append

@@ -55,6 +55,9 @@ class History(Callback):
         self.resumed: dict[str, Any] | None = None
         self._epochs: dict[str, list[int]] = {}  # in which each name came
 
+    def _rehearse(self) -> None:
+        self.history = {}
+
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self.epoch: list[int] = []
 

@@ -48,6 +48,7 @@ class ModelCheckpoint(MonitorCallback):
     """
 
     state_attributes = ("best", "batches_since")
+    _written_to = "filepath"
     _without_value = " The model is saved, best or not."
 
     def __init__(
@@ -96,6 +97,10 @@ class ModelCheckpoint(MonitorCallback):
                 f"ModelCheckpoint: with save_weights_only={self.save_weights_only} the filepath must end in "
                 f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
             )
+
+    def _rehearse(self) -> None:
+        self.best = None
+        self._counter = self._counter and BatchCounter(1)
 
     def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self._current_epoch = epoch

@@ -69,6 +69,7 @@ class TensorBoard(Callback):
     """
 
     state_attributes = ("batches", "batch")
+    _written_to = "log_dir"
 
     def __init__(
         self,
@@ -117,6 +118,10 @@ class TensorBoard(Callback):
         if run not in self._files:
             self._files[run] = EventFile(Path(self.log_dir, run))
         return self._files[run]
+
+    def _rehearse(self) -> None:
+        self._files = {}
+        self._interval = min(self._interval, 1)
 
     def get_state(self) -> dict[str, Any]:
         """How many batches there were; what was written until then is on the disk."""

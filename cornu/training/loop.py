@@ -45,6 +45,7 @@ from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.signature import signature
 from cornu.training.execution.steps_per_call import DelayedReports
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
+from cornu.training.rehearsal import rehearsal
 from cornu.training.resume import Run
 from cornu.training.step import Steps, makes_own_function
 
@@ -99,6 +100,7 @@ class Trainer(Compilable, Steps):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        fast_dev_run: bool = False,
     ) -> Any:
         """Train the model.
 
@@ -123,6 +125,10 @@ class Trainer(Compilable, Steps):
             validation_steps: the same for validation.
             validation_batch_size: rows in a validation batch; `batch_size` by default.
             validation_freq: validate every so many epochs, or after the listed epochs (counted from 1).
+            fast_dev_run: whether the training is only tried out, on one batch and one of the validation data, as an
+                epoch of one step. The weights and all else that is trained are afterwards as they were. What the
+                callbacks of this package write is written beside its place, and deleted; callbacks of your own do what
+                they do. An iterator is read on by one batch.
 
         Returns:
             A `History`, whose `history` is a dictionary from name to the list of its values by epoch, and whose
@@ -133,6 +139,8 @@ class Trainer(Compilable, Steps):
         epochs = min(validate.non_negative_int(epochs, "epochs", "fit"), settings.read("max_epochs") or epochs)
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
+        fast_dev_run = validate.one_of(fast_dev_run, (True, False), "fast_dev_run", "fit")
+        trainings = self._trainings
         with undone_on_error(self):
             is_split = bool(validation_split) and validation_data is None
             if is_split:
@@ -144,6 +152,18 @@ class Trainer(Compilable, Steps):
             self._look_at(batches, "train")
             checks = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
             advice.of_arrays(self, batches, checks, is_split)
+        if not fast_dev_run:
+            return self._train(batches, checks, callbacks, verbose, initial_epoch, epochs, validates)
+        with rehearsal(self, [batches, checks], callbacks, trainings) as callbacks:
+            return self._train(
+                batches, checks, callbacks, verbose, initial_epoch, initial_epoch + 1, lambda epoch: True
+            )
+
+    def _train(
+        self, batches: Batches, checks: Batches | None, callbacks: Any, verbose: Any, initial_epoch: int, epochs: int,
+        validates: Callable[[int], bool],
+    ) -> Any:  # fmt: skip
+        """The epochs of `fit`, of data that fit the model."""
         callbacks = self._callback_list(callbacks, verbose, epochs, batches.num_batches, history=True)
         if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
             say(

@@ -170,7 +170,7 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """What another process needs to go on from here."""
-        variables = self._variables()
+        variables = variables_of_training(self._model)
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -186,15 +186,6 @@ class Run:
             "logs": self.logs,
             "callbacks": self._callbacks.get_state(),
         }
-
-    def _variables(self) -> list[Variable]:
-        """All variables that a training may change, each once."""
-        of_optimizers = [variable for optimizer in optimizers_of(self._model) for variable in optimizer.variables]
-        found = [
-            *self._model.variables, *of_optimizers, *self._model.metrics_variables,
-            *random.global_seed_generator().variables,
-        ]  # fmt: skip
-        return list({id(variable): variable for variable in found}.values())
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         """Go on from a state, if it is one of this model and these data."""
@@ -214,7 +205,7 @@ class Run:
             say(f"fit: the training of the backup in {self.backup and self.backup.backup_dir!r} has come to its end.")
 
     def _put_back(self, state: dict[str, Any]) -> None:
-        variables = self._variables()
+        variables = variables_of_training(self._model)
         give_values(variables, [jnp.asarray(v, to.dtype) for v, to in zip(state["values"], variables, strict=True)])
         self._callbacks.set_state(state["callbacks"])
         self._model.stop_training = state["stop"]
@@ -228,7 +219,7 @@ class Run:
             raise ValueError(
                 f"{owner}: the backup is none of a training, for what it has as {', '.join(odd) or 'values'}. {cure}"
             )
-        now = [(variable.path, tuple(variable.shape)) for variable in self._variables()]
+        now = [(variable.path, tuple(variable.shape)) for variable in variables_of_training(self._model)]
         then = [(path, np.shape(value)) for path, value in zip(state["paths"], state["values"], strict=True)]
         pairs = zip_longest(now, then, fillvalue=("nothing", None))
         here, there = next((pair for pair in pairs if pair[0][1] != pair[1][1]), (None, None))
@@ -243,6 +234,15 @@ class Run:
                     f"{owner}: the backup is of a training on other data. {name.capitalize()} then: "
                     f"{state['data'].get(name)}; now: {fact}. {cure}"
                 )
+
+
+def variables_of_training(model: Any) -> list[Variable]:
+    """All variables that a training may change, each once."""
+    of_optimizers = [variable for optimizer in optimizers_of(model) for variable in optimizer.variables]
+    found = [
+        *model.variables, *of_optimizers, *model.metrics_variables, *random.global_seed_generator().variables,
+    ]  # fmt: skip
+    return list({id(variable): variable for variable in found}.values())
 
 
 def _backup_among(callbacks: list) -> BackupAndRestore | None:

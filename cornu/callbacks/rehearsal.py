@@ -1,0 +1,51 @@
+"""Callbacks in a training that is only tried out, `fit(fast_dev_run=True)`.
+
+What writes files, or remembers more than one training, is stood in for by a copy. The copy does all that the callback
+would do, but writes into a folder beside the place that it was given, which is deleted afterwards: the files that are
+there stay as they are, and what cannot be written fails now. Other callbacks take part themselves.
+"""
+
+import copy
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from cornu import tree
+from cornu.callbacks.callback import Callback
+
+
+@contextmanager
+def rehearsed(callbacks: object) -> Iterator[list]:
+    """Scope with the callbacks that stand in for these: one, a list, or a `CallbackList`."""
+    given = getattr(callbacks, "callbacks", callbacks)
+    with ExitStack() as folders:
+        yield [_stand_in(callback, folders) for callback in (tree.flatten(given) if given else ())]
+
+
+def _stand_in(callback: Any, folders: ExitStack) -> Any:
+    if not isinstance(callback, Callback) or type(callback)._rehearse is Callback._rehearse:
+        return callback
+    stand_in: Any = copy.copy(callback)
+    if callback._written_to is not None:
+        target = getattr(callback, callback._written_to)
+        try:
+            setattr(stand_in, callback._written_to, _beside(Path(target).absolute(), folders))
+        except OSError as error:
+            problem = f"fit: {type(callback).__name__} cannot write there: {error.strerror}"
+            raise type(error)(error.errno, problem, target) from error
+    stand_in._rehearse()
+    return stand_in
+
+
+def _beside(target: Path, folders: ExitStack) -> str:
+    """The end of the path in a new folder within the nearest one that is there."""
+    around = [target, *target.parents]
+    place = next(folder for folder in around if folder.is_dir())
+    if any(path.exists() for path in around[1 : around.index(place)]):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    made = folders.enter_context(tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=place))
+    return str(Path(made, target.relative_to(place)))
