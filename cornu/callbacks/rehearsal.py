@@ -2,7 +2,8 @@
 
 What writes files, or remembers more than one training, is stood in for by a copy. The copy does all that the callback
 would do, but writes into a folder beside the place that it was given, which is deleted afterwards: the files that are
-there stay as they are, and what cannot be written fails now. Other callbacks take part themselves.
+there stay as they are, and what cannot be written fails now. Other callbacks take part themselves, `TerminateOnNaN`
+among them, whose file tells of what went wrong.
 """
 
 import copy

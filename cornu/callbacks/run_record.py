@@ -75,6 +75,7 @@ class RunRecord(Callback):
     """
 
     state_attributes = ("lines", "place")
+    _written_to = "directory"
 
     def __init__(self, directory: str | os.PathLike = "runs", name: str | None = None):
         super().__init__()
@@ -87,6 +88,9 @@ class RunRecord(Callback):
         self._facts: dict[str, Any] = {}
         self._began = 0.0  # on the monotonic clock
         self._has_ended = False
+
+    def _rehearse(self) -> None:
+        """Nothing is kept: each training begins anew."""
 
     @property
     def place(self) -> str:

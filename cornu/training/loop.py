@@ -15,6 +15,7 @@ out exactly (`execution/padding`), so that nothing is compiled a second time; ot
 import functools
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -152,29 +153,28 @@ class Trainer(Compilable, Steps):
             self._look_at(batches, "train")
             checks = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
             advice.of_arrays(self, batches, checks, is_split)
-        if not fast_dev_run:
-            return self._train(batches, checks, callbacks, verbose, initial_epoch, epochs, validates)
-        with rehearsal(self, [batches, checks], callbacks, trainings) as callbacks:
-            return self._train(
-                batches, checks, callbacks, verbose, initial_epoch, initial_epoch + 1, lambda epoch: True
-            )
+        if fast_dev_run:
+            epochs, validates = initial_epoch + 1, lambda epoch: True
+        tried = rehearsal(self, [batches, checks], callbacks, trainings) if fast_dev_run else nullcontext(callbacks)
+        with tried as given, self._compilations.during_fit(verbose):
+            callbacks = self._callback_list(given, verbose, epochs, batches.num_batches, history=True)
+            if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
+                say(
+                    f"fit: no epoch is left to train: epochs={epochs} is where the training ends, counted from its "
+                    f"start, and it starts behind initial_epoch={initial_epoch}."
+                )
+            facts.tell(callbacks, arguments, batches, checks)
+            return self._train(batches, checks, callbacks, initial_epoch, epochs, validates)
 
     def _train(
-        self, batches: Batches, checks: Batches | None, callbacks: Any, verbose: Any, initial_epoch: int, epochs: int,
+        self, batches: Batches, checks: Batches | None, callbacks: CallbackList, initial_epoch: int, epochs: int,
         validates: Callable[[int], bool],
     ) -> Any:  # fmt: skip
-        """The epochs of `fit`, of data that fit the model."""
-        callbacks = self._callback_list(callbacks, verbose, epochs, batches.num_batches, history=True)
-        if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
-            say(
-                f"fit: no epoch is left to train: epochs={epochs} is where the training ends, counted from its start, "
-                f"and it starts behind initial_epoch={initial_epoch}."
-            )
-        facts.tell(callbacks, arguments, batches, checks)
+        """The epochs of `fit`."""
         self.stop_training = False
         logs: dict[str, Any] = {}
         run = Run(self, batches, checks, callbacks, initial_epoch, epochs)
-        with self._compilations.during_fit(verbose), run.under_way():
+        with run.under_way():
             while run.epoch < epochs and run.goes_on:
                 epoch = run.epoch
                 callbacks.on_epoch_begin(epoch)

@@ -79,14 +79,15 @@ def test_files_are_written_and_deleted_and_those_of_before_stay(tmp_path, monkey
     note(cornu.Sequential, "save")
     note(cornu.Sequential, "save_weights")
     note(callbacks.BackupAndRestore, "save")
+    note(callbacks.RunRecord, "on_epoch_end")
     checkpoint = callbacks.ModelCheckpoint("best.keras", save_best_only=True, initial_value_threshold=0.0)
     rare = callbacks.ModelCheckpoint("kept/{epoch}/{batch}.weights.h5", save_weights_only=True, save_freq=1000)
     tried = [
         checkpoint, rare, callbacks.CSVLogger("log.csv"), callbacks.TensorBoard("board"),
-        callbacks.BackupAndRestore("backup", save_freq=1000),
+        callbacks.BackupAndRestore("backup", save_freq=1000), callbacks.RunRecord("runs"),
     ]  # fmt: skip
     model().fit(X, Y, callbacks=tried, verbose=0, validation_data=ELSEWHERE, fast_dev_run=True)
-    assert sorted(set(written)) == ["save", "save_weights"]
+    assert sorted(set(written)) == ["on_epoch_end", "save", "save_weights"]
     assert written.count("save") == 2  # the model and the backup
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["best.keras", "log.csv"]
     assert best.read_text() == "that of yesterday"
