@@ -10,7 +10,8 @@ whole program reproducible.
 import numbers
 import random as python_random
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import jax
@@ -140,6 +141,22 @@ def number_of_use() -> int:
     """How many have asked for this since the global seed was set: what sets those apart who take that seed."""
     _chosen["uses"] = _chosen.get("uses", -1) + 1
     return _chosen["uses"]
+
+
+@contextmanager
+def draws_undone() -> Iterator[None]:
+    """Scope after which seeds that nobody gave, and draws without a seed, go on as if none had been drawn in it."""
+    state, chosen, generators = python_random.getstate(), dict(_chosen), dict(_global)
+    values = {name: generator.state.value for name, generator in generators.items()}
+    try:
+        yield
+    finally:
+        python_random.setstate(state)
+        for kept, before in ((_chosen, chosen), (_global, generators)):
+            kept.clear()
+            kept.update(before)  # type: ignore[arg-type]
+        for name, value in values.items():
+            generators[name].state.assign(value)
 
 
 def set_random_seed(seed: int) -> None:

@@ -331,21 +331,31 @@ def _prepare_optimizer(model: Any, optimizer: Any) -> None:
 @contextlib.contextmanager
 def undone_on_error(model: Any) -> Iterator[None]:
     """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
+    put_back = attributes_kept(model)
+    try:
+        yield
+    except BaseException:
+        put_back()
+        raise
+
+
+def attributes_kept(model: Any) -> Callable[[], None]:
+    """A function that gives the model, its layers, optimizer, losses and metrics the attributes that they have now."""
     optimizers = [part for _, part in parts.walk(model.optimizer)]
     compiled = [part for part in (model._compile_loss, model._compile_metrics) if part is not None]
     metrics = [*model.metrics, *getattr(model._compile_metrics, "metrics", ())]
     held = [*model._flatten_layers(), *metrics, *optimizers, *compiled]
     before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in held]
-    try:
-        yield
-    except BaseException:
+
+    def put_back() -> None:
         for attributes, old, copies in before:
             attributes.clear()
             attributes.update(old)
             for container, content in copies:
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
-        raise
+
+    return put_back
 
 
 def _copies(part: object) -> list[tuple]:

@@ -75,6 +75,12 @@ class Computations:
             self._steps_per_call[key] = StepsPerCall(fixed, loops=model.jit_compile)
         return self._steps_per_call[key]
 
+    def fresh(self) -> "Computations":
+        """The same with nothing worked out yet."""
+        made = type(self)(self.stage)
+        made.made = self.made
+        return made
+
     def __reduce__(self) -> tuple:
         """A copy of the model works its own out."""
         return type(self), (self.stage,)

@@ -1,0 +1,92 @@
+"""Trying a training out: steps run on values of their own, and the model is what it was before.
+
+A compiled step is a function of a state, so steps that are tried never give the variables anything. What a trial does
+change, because it builds what is not built, takes other learning rates or draws seeds, is put back, also after an error
+or Ctrl-C: the training that comes next gives the numbers that it would have given.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cornu import validate
+from cornu.core import context, interrupts
+from cornu.core.typing import Data
+from cornu.random import global_seed
+from cornu.random.seed_generator import draws_undone
+from cornu.training.compile import Compilable
+from cornu.training.data.batches import Batches, is_source_of_batches, make_batches
+from cornu.training.data.chunks import packed
+from cornu.training.prepare import attributes_kept
+
+
+@contextmanager
+def trial(model: Any) -> Iterator[None]:
+    """Scope of steps that are tried on a model, which leave no trace in it."""
+    global_seed()  # drawn once in a process, which is not to be undone
+    put_back = attributes_kept(model)
+    with context.uids_kept(), draws_undone():
+        try:
+            model._computations = {stage: known.fresh() for stage, known in model._computations.items()}
+            yield
+        finally:
+            with interrupts.held():
+                put_back()
+
+
+def check_compiled(model: Any, owner: str) -> None:
+    """Refuse what is no model that can be trained.
+
+    Args:
+        model: what was given as one.
+        owner: who asks, for messages.
+    """
+    if not isinstance(model, Compilable):
+        raise TypeError(f"{owner}: model must be a compiled model. Received: {model!r}.")
+    model._require_compiled(owner)
+    if model.optimizer is None:
+        raise ValueError(f"{owner}: {validate.describe(model)} was compiled with optimizer=None. Give it one.")
+
+
+def batches_for(model: Any, data: tuple[Data, Data, Data], most: int, owner: str, **options: Any) -> Batches:
+    """Training data as batches, in the order in which the next `fit` would have them; the model is built for them.
+
+    Args:
+        model: the model, in a `trial`.
+        data: (x, y, sample_weight), as `fit` takes them.
+        most: batches that are wanted, at which endless data end.
+        owner: who asks, for messages.
+        options: more arguments of `make_batches`.
+    """
+    x, y, sample_weight = data
+    makes_batches = is_source_of_batches(x)
+    batches = make_batches(
+        x, y, sample_weight, steps=most if makes_batches else None, owner=owner,
+        seed=global_seed() + (model._trainings + 1 << 32), **options,
+    )  # fmt: skip
+    if makes_batches and not batches.source.has_no_end:
+        batches.steps = None
+    model._look_at(batches, "train")
+    if not model.trainable_variables:
+        raise ValueError(
+            f"{owner}: {validate.describe(model)} has no weights to train. Set trainable = True on the model or on "
+            "some layers, then call compile() again."
+        )
+    return batches
+
+
+def whole_batches(batches: Batches) -> Iterator[tuple]:
+    """Batches as steps take them, epoch after epoch for as long as there are any.
+
+    Of arrays the last batch is left out where it is short: it would be compiled by itself.
+    """
+    whole = batches.num_samples // batches.batch_size if batches.num_samples and batches.batch_size else None
+    number = 0
+    while True:
+        for position, batch in enumerate(batches.epoch(number)):
+            if not whole or position < whole:
+                yield packed(batch)
+        batches.on_epoch_end()
+        number += 1
+        if not batches.source.repeats:
+            return
