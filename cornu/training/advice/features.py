@@ -70,7 +70,7 @@ def _sizes(values: np.ndarray) -> np.ndarray:
     rows = np.abs(values.reshape(-1, values.shape[-1]).astype("float64"))
     dense = np.count_nonzero(rows, axis=0) * 2 >= len(rows)
     sizes = np.where(dense, rows.mean(axis=0), np.nan)
-    return np.where(sizes > _NOTHING * np.nanmax(sizes), sizes, np.nan) if dense.any() else sizes
+    return np.where(sizes > _NOTHING * np.nanmax(sizes), sizes, np.nan) if not np.isnan(sizes).all() else sizes
 
 
 def _is_uneven(sizes: np.ndarray) -> bool:
