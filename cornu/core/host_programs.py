@@ -9,8 +9,7 @@ those of random numbers do, whose shapes seldom follow the image's.
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -28,18 +27,17 @@ _MOST = 256  # programs that are kept for a layer
 _one_at_a_time = threading.RLock()  # between reading a variable and moving it on, no other thread may read it
 
 
-@contextmanager
-def preferred() -> Iterator[None]:
-    """Within this block, layers that change images run on NumPy where they are given one image."""
+def preferring(function: Callable, *args: Any) -> Any:
+    """`function(*args)`, within which layers that change images run on NumPy where they are given one image."""
     token = _preferred.set(True)
     try:
-        yield
+        return function(*args)
     finally:
         _preferred.reset(token)
 
 
 def fits(args: tuple) -> bool:
-    """Whether a call's first argument is one image, or a dictionary of one, in a block that prefers NumPy."""
+    """Whether a call's first argument is one image, or a dictionary of one, within what prefers NumPy."""
     if not _preferred.get() or not args:
         return False
     image = args[0].get("images") if isinstance(args[0], dict) else args[0]

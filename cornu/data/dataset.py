@@ -240,6 +240,11 @@ class Dataset:
         threads = _positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map")
         return self._then(step, lambda key: ParallelMap(self._open(key), map_func, owner, threads), spec=spec_after)
 
+    def _mapped_to(self, spec: Any, map_func: Callable) -> "Dataset":
+        """`map` to elements that are known beforehand, so that none need be made to look at it."""
+        owner = self._named("map")
+        return self._then("map", lambda key: passes.Map(self._open(key), map_func, owner), spec=lambda _: spec)
+
     def filter(self, predicate: Callable, name: str | None = None) -> "Dataset":
         """The elements for which a function is true."""
         step = f"filter({_name_of(predicate)})"

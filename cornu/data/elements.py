@@ -172,8 +172,7 @@ def _present(leaf: Any) -> Any:
 def call(function: Callable, element: Element) -> Any:
     """Call a user's function with an element; a tuple is spread over its arguments."""
     element = given(element)
-    with host_programs.preferred():
-        return function(*element) if type(element) is tuple else function(element)
+    return host_programs.preferring(function, *(element if type(element) is tuple else (element,)))
 
 
 # ---------------------------------------------------------------- what is known beforehand

@@ -133,7 +133,7 @@ class Shuffle(Pass):
         """The numbers of elements read and drawn, and where to read those again that are held."""
         state = {"seed": self.seed, "read": self.reader.count, "draws": self.draws}
         state["left"] = None if self.left is None else len(self.left)
-        return {**state, **self.reader.place(min(self._oldest(), self.reader.count))}
+        return {**state, **self.reader.place(self.reader.needed)}
 
     def set_state(self, state: State) -> None:
         """Draw again, on positions alone; then read the elements that are held."""

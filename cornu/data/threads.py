@@ -4,14 +4,16 @@ Elements keep their order. A thread knows the queue that it works for but not th
 closed or forgotten ends its threads.
 """
 
+import contextlib
 import contextvars
 import math
 import os
+import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 from cornu.data.elements import Element
 from cornu.data.passes import Pass, State, mapped
@@ -22,10 +24,10 @@ AUTOTUNE = -1
 """Leaves the number of threads, or of elements made ahead, to the data set."""
 
 _MARKED = 8  # elements from one mark of a reader to the next
-
-
 _TRIED = 4  # elements that tell how long a function takes
-_QUICK = 1e-4  # seconds: a function that takes less gains nothing from threads
+_QUICK = 3e-5  # seconds: a function that takes less gains nothing from threads
+_LONG = 1e-3  # seconds: a function that takes more is not held up by the threads taking turns
+_FEW, _MANY = 2, 16  # elements a thread that are asked for at a time
 
 
 class Forward(Pass):
@@ -54,8 +56,47 @@ class Forward(Pass):
         deque(self.reader.reread(state, self.done), maxlen=0)
 
 
+class _Calls:
+    """What threads have to do and have done; it does not know the pass that waits for it.
+
+    Args:
+        function: what they call.
+        owner: the step, for messages.
+    """
+
+    def __init__(self, function: Callable, owner: str):
+        self.function, self.owner = function, owner
+        self.to_do: SimpleQueue = SimpleQueue()
+        self.seconds = math.inf  # that the quickest call took
+
+    def work(self) -> None:
+        """Call the function until there is nothing more to do."""
+        while (asked := self.to_do.get()) is not None:
+            place, element, index = asked
+            start = time.perf_counter()
+            made, failure = None, None
+            try:
+                made = mapped(self.function, element, self.owner, index)
+            except BaseException as error:  # raised again where the element is needed
+                failure = error
+            self.seconds = min(self.seconds, time.perf_counter() - start)
+            place.put((made, failure))
+            del asked, place, element, made, failure  # nothing is held while a thread waits
+
+    def stop(self, threads: int) -> None:
+        """Forget what was not begun, and end the threads."""
+        with contextlib.suppress(Empty):
+            while True:
+                self.to_do.get_nowait()
+        for _ in range(threads):
+            self.to_do.put(None)
+
+
 class ParallelMap(Forward):
     """A user's function of several elements at a time.
+
+    Threads take elements one by one and put what they make of each in its place, a queue of one. Whoever reads waits
+    for a place some way ahead of the next one: to be woken for each element would cost as much as a small picture.
 
     Args:
         upstream: what is read.
@@ -66,41 +107,64 @@ class ParallelMap(Forward):
 
     def __init__(self, upstream: Pass, function: Callable, owner: str, threads: int):
         super().__init__(upstream)
-        self.function, self.owner = function, owner
         self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
-        self._seconds: float | None = math.inf if threads == AUTOTUNE else None  # the quickest of the first calls
-        self._waiting: deque[Future] = deque()
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="cornu-map")
-        self._end = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+        self._may_call_here = threads == AUTOTUNE
+        self._calls = _Calls(function, owner)
+        self._waiting: deque[SimpleQueue] = deque()  # places, in order
+        self._ready: deque[tuple] = deque()  # answers, in order, before those
+        self._end: Callable | None = None  # once there are threads
 
     def __next__(self) -> Element:
-        if self._seconds is not None and (self.done < _TRIED or self._seconds < _QUICK):
+        if self._may_call_here and (self.done < _TRIED or self._calls.seconds < _QUICK):
             return self._call_here()
-        self._submit()
-        if not self._waiting:
-            self._end()
+        self._ask()
+        if not self._ready and not self._waiting:
+            if self._end is not None:
+                self._end()
             raise StopIteration
-        future = self._waiting.popleft()
+        if not self._ready:
+            self._wait()
         self._move_on()
-        return future.result()
+        made, error = self._ready.popleft()
+        if error is not None:
+            raise error
+        return made
 
     def _call_here(self) -> Element:
         element = next(self.reader)
         start = time.perf_counter()
         self._move_on()
-        made = mapped(self.function, element, self.owner, self.done - 1)
-        self._seconds = min(self._seconds or math.inf, time.perf_counter() - start)
+        made = mapped(self._calls.function, element, self._calls.owner, self.done - 1)
+        self._calls.seconds = min(self._calls.seconds, time.perf_counter() - start)
         return made
 
-    def _submit(self) -> None:
-        while len(self._waiting) < 2 * self.threads:
+    def _ask(self) -> None:
+        """Have so many elements made that no thread runs out of work; as few as that where each takes long."""
+        most = self.threads * (_FEW if self._calls.seconds > _LONG else _MANY)
+        while len(self._waiting) + len(self._ready) < most:
             index = self.reader.count
             try:
                 element = next(self.reader)
             except StopIteration:
                 return
+            if self._end is None:
+                self._start()
+            self._waiting.append(SimpleQueue())
+            self._calls.to_do.put((self._waiting[-1], element, index))
+
+    def _start(self) -> None:
+        for number in range(self.threads):
             run = contextvars.copy_context().run
-            self._waiting.append(self._pool.submit(run, mapped, self.function, element, self.owner, index))
+            name = f"cornu-map-{number}"
+            threading.Thread(target=run, args=(self._calls.work,), name=name, daemon=True).start()
+        self._end = weakref.finalize(self, self._calls.stop, self.threads)
+
+    def _wait(self) -> None:
+        """Take answers: the next one, and those up to a place half way to the last, waiting for that one alone."""
+        places = [self._waiting.popleft() for _ in range(max(1, len(self._waiting) // 2))]
+        last = places.pop().get()
+        self._ready.extend(place.get() for place in places)
+        self._ready.append(last)
 
 
 class Ahead(Forward):

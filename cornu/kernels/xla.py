@@ -78,27 +78,28 @@ def _has_wide_vectors() -> bool:
 
 
 def not_inlined(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """`function` of arrays, and a window named `win` if it takes one, compiled by itself where that is faster.
+    """`function` of arrays, a window named `win` and what it takes by name alone, compiled by itself where that pays.
 
     XLA's CPU compiler joins cheap steps into the loops that read their result, and repeats them in each of these loops:
     a normalization and an activation once for every element of a sliding window, or in the inner loop of a transposed
     copy, where nothing is computed by vectors. A function marked so stays a call in the compiled program: what goes
-    into it and what comes out of it is computed once, and written to memory.
+    into it and what comes out of it is computed once, and written to memory. What it takes by name is hashable.
     """
-    static = "win" if "win" in inspect.signature(function).parameters else ()
+    parameters = inspect.signature(function).parameters.values()
+    static = [one.name for one in parameters if one.name == "win" or one.kind is one.KEYWORD_ONLY]
 
     @functools.partial(jax.jit, static_argnames=static)
     @functools.wraps(function)
-    def called(*args: object) -> jax.Array:
+    def called(*args: object, **choices: object) -> jax.Array:
         with set_xla_metadata(inlineable=None):  # what is inside is joined as usual
-            return function(*args)
+            return function(*args, **choices)
 
     @functools.wraps(function)
-    def wrapped(*args: object) -> jax.Array:
+    def wrapped(*args: object, **choices: object) -> jax.Array:
         if not platform.fast("not_inlined"):
-            return function(*args)
+            return function(*args, **choices)
         with set_xla_metadata(inlineable="false"):
-            return called(*args)
+            return called(*args, **choices)
 
     return wrapped
 

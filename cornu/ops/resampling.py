@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from cornu import lazy, validate
 from cornu.core.operation import Tensor, op
 from cornu.core.typing import Sizes
+from cornu.kernels.xla import not_inlined
 from cornu.ops.elementwise import floating
 from cornu.random.draws import normal
 from cornu.random.seed_generator import SeedLike, draw_seed
@@ -260,12 +261,19 @@ def _sampled(
     images: Tensor, rows: Tensor, columns: Tensor, interpolation: str, fill_mode: str, fill_value: float
 ) -> jax.Array:
     """Each image of `(batch, height, width, channels)` looked up at its own `rows` and `columns`, one per pixel."""
+    how = {"order": _ORDERS[interpolation], "fill_mode": fill_mode, "fill_value": fill_value}
+    return _like(_looked_up(floating(images), rows, columns, **how), images)
 
+
+@not_inlined  # each pixel is read four times: whatever made it would be, for two such steps sixteen times
+def _looked_up(
+    images: jax.Array, rows: jax.Array, columns: jax.Array, *, order: int, fill_mode: str, fill_value: float
+) -> jax.Array:
     def channel(image: Tensor, y: Tensor, x: Tensor) -> jax.Array:
-        return ndimage.map_coordinates(image, [y, x], _ORDERS[interpolation], fill_mode, fill_value)
+        return ndimage.map_coordinates(image, [y, x], order, fill_mode, fill_value)
 
     per_image = jax.vmap(channel, in_axes=(-1, None, None), out_axes=-1)
-    return _like(jax.vmap(per_image)(floating(images), rows, columns), images)
+    return jax.vmap(per_image)(images, rows, columns)
 
 
 def _pixel_grid(images: Tensor) -> list[jax.Array]:

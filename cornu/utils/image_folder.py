@@ -10,13 +10,14 @@ from cornu import validate
 from cornu.data import Dataset
 from cornu.utils import labelled_files
 from cornu.utils.image import central
+from cornu.utils.pixels import pixels
 from cornu.utils.resampling import INTERPOLATIONS, resized
 
 __all__ = ["image_dataset_from_directory"]
 
 _OWNER = "image_dataset_from_directory"
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-_MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
+_MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}  # a letter for each channel
 
 
 def image_dataset_from_directory(
@@ -94,28 +95,25 @@ def image_dataset_from_directory(
     first = validate.data_format(data_format, _OWNER) == "channels_first"
     pillow = validate.optional_import("PIL.Image", extra="image", purpose=_OWNER)
 
-    def read(path: str) -> np.ndarray:
-        image = _pixels(pillow, path, color_mode)
+    channels = len(_MODES[color_mode])
+
+    def read(path: str, out: np.ndarray | None = None) -> np.ndarray:
+        with open(path, "rb", buffering=0) as file:
+            image = pixels(pillow, file.read(), _MODES[color_mode])
         if crop_to_aspect_ratio:
             image = _cropped(image, height, width)
-        shaped = _padded if pad_to_aspect_ratio else resized
-        image = shaped(image, height, width, interpolation)
+        if pad_to_aspect_ratio:
+            image = _padded(image, height, width, interpolation)
+        else:
+            image = resized(image, height, width, interpolation, None if first else out)
         return image.transpose(2, 0, 1) if first else image
 
     asked = labelled_files.Request(
         _OWNER, "images", _ENDINGS, directory, labels, label_mode, class_names, batch_size, shuffle, seed,
         validation_split, subset, follow_links, verbose,
     )  # fmt: skip
-    return labelled_files.datasets(asked, read)
-
-
-def _pixels(pillow: Any, path: str, color_mode: str) -> np.ndarray:
-    """A picture as uint8 of shape (height, width, channels); of 16 bits the upper 8."""
-    with pillow.open(path) as image:
-        if image.mode.startswith("I"):
-            image = pillow.fromarray((np.asarray(image) >> 8).astype("uint8"))
-        pixels = np.asarray(image.convert(_MODES[color_mode]))
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+    shape = (channels, height, width) if first else (height, width, channels)
+    return labelled_files.datasets(asked, read, shape=shape)
 
 
 def _cropped(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -6,12 +6,14 @@ read; `image_dataset_from_directory` and its kin read them.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cornu import validate
 from cornu.data import AUTOTUNE, Dataset
+from cornu.data.elements import as_element, map_leaves, spec_of, with_leading
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)
@@ -53,15 +55,18 @@ class Request(NamedTuple):
 
 def datasets(
     asked: Request,
-    read: Callable[[str], np.ndarray],
+    read: Callable[..., np.ndarray],
     batched: Callable[[Dataset, int], Dataset] | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> Dataset | list[Dataset]:
     """The data set of a folder, or two of them where both subsets are asked for.
 
     Args:
         asked: what the caller asked for.
-        read: function of a path that returns the file's array.
+        read: function of a path that returns the file's array; where `shape` is given also of a float32 array of that
+            shape, which it may write to and return.
         batched: function of a data set and the size of a batch, in the place of `Dataset.batch`.
+        shape: that of each file's float32 array; None where they differ, or are not known before they are read.
     """
     _check(asked)
     seed = int(np.random.randint(10**6)) if asked.seed is None else asked.seed
@@ -70,7 +75,7 @@ def datasets(
         order = np.arange(len(files.paths))
         np.random.RandomState(seed).shuffle(order)
         files = files.rows(order)
-    parts = [_dataset(part, asked, seed, read, batched) for part in _subsets(files, asked)]
+    parts = [_dataset(part, asked, seed, read, batched, shape) for part in _subsets(files, asked)]
     return parts if asked.subset == "both" else parts[0]
 
 
@@ -195,30 +200,70 @@ def _dataset(
     files: Labelled,
     asked: Request,
     seed: int,
-    read: Callable[[str], np.ndarray],
+    read: Callable[..., np.ndarray],
     batched: Callable[[Dataset, int], Dataset] | None,
+    shape: tuple[int, ...] | None,
 ) -> Dataset:
     """Files that are read while the data set is."""
     labels = _as_asked(files, asked.label_mode)
+    size = asked.batch_size
 
-    def read_file(number: np.ndarray) -> Any:
-        path = files.paths[int(number)]
+    def read_file(number: int, *out: np.ndarray) -> np.ndarray:
+        path = files.paths[number]
         try:
-            value = read(path)
+            return read(path, *out)
         except Exception as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-        return value if labels is None else (value, labels[int(number)])
 
-    size = asked.batch_size
-    data = Dataset.range(len(files.paths))
+    def labelled(value: Any, numbers: np.ndarray) -> Any:
+        return value if labels is None else (value, labels[numbers])
+
+    data = Dataset.from_tensor_slices(np.arange(len(files.paths)))
     if asked.shuffle:
         data = data.shuffle(_NO_BATCHES if size is None else _BATCHES * size, seed=seed)
-    data = data.map(read_file, num_parallel_calls=AUTOTUNE)
-    if size is not None:
-        data = data.batch(size) if batched is None else batched(data, size)
+    if size is None or shape is None:
+        data = data.map(lambda number: labelled(read_file(int(number)), number), num_parallel_calls=AUTOTUNE)
+        if size is not None:
+            data = data.batch(size) if batched is None else batched(data, size)
+    else:
+        read_batch = _reader_of_batches(read_file, shape)
+        one = as_element(labelled(np.empty(shape, "float32"), np.asarray(0)))
+        spec = with_leading(map_leaves(spec_of, one), None)
+        data = data.batch(size)._mapped_to(spec, lambda numbers: labelled(read_batch(numbers), numbers))
     data = data.prefetch(AUTOTUNE)
     data.class_names, data.file_paths = files.class_names, files.paths
     return data
+
+
+def _reader_of_batches(
+    read_file: Callable[[int, np.ndarray], np.ndarray], shape: tuple[int, ...]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that reads the files of some numbers into one array.
+
+    The calling thread and others take the next number in turn until there is none: to hand over one file at a time
+    would take longer than to read a small one.
+    """
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="cornu-read")
+
+    def read_batch(numbers: np.ndarray) -> np.ndarray:
+        batch = np.empty((len(numbers), *shape), "float32")
+        rows = iter(range(len(numbers)))  # from which each thread takes its next one
+
+        def read_rows() -> None:
+            for row in rows:
+                place = batch[row]
+                made = read_file(int(numbers[row]), place)
+                if made is not place:
+                    place[...] = made
+
+        others = [pool.submit(read_rows) for _ in range(min(threads, len(numbers)) - 1)]
+        read_rows()
+        for other in others:
+            other.result()
+        return batch
+
+    return read_batch
 
 
 def _as_asked(files: Labelled, mode: str | None) -> np.ndarray | None:

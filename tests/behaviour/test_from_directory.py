@@ -109,6 +109,34 @@ def test_pictures_of_every_kind_become_what_is_asked_for(tmp_path):
     np.testing.assert_array_equal(find("grayscale")[2, ..., 0], colours[..., 0])
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"progressive": True}, {"subsampling": 0}, {"optimize": True}, {"exif": b"Exif\0\0" + bytes(40)}]
+)
+@pytest.mark.parametrize("kind", ["RGB", "L", "CMYK"])
+def test_jpeg_files_have_the_pixels_that_pillow_finds(tmp_path, kind, given):
+    noise = np.random.default_rng(0).integers(90, 160, (21, 35, 4), "uint8")
+    Image.fromarray(noise, "RGBA").convert("RGB").convert(kind).save(tmp_path / "1.jpg", **given)
+    wanted = {color: np.asarray(Image.open(tmp_path / "1.jpg").convert(mode), "float32").reshape(21, 35, -1)
+              for color, mode in (("rgb", "RGB"), ("rgba", "RGBA"), ("grayscale", "L"))}  # fmt: skip
+    for color, pixels in wanted.items():
+        how = {"labels": None, "image_size": (21, 35), "color_mode": color, "verbose": False}
+        for batch_size in (3, None):
+            data = utils.image_dataset_from_directory(tmp_path, batch_size=batch_size, **how)
+            found = data.get_single_element().numpy().reshape(pixels.shape)
+            assert np.abs(found - pixels).max() <= (1 if color == "grayscale" else 0)
+
+
+@pytest.mark.parametrize("kept", [1, 3, 30, 200, 620, 900])
+def test_a_damaged_jpeg_file_is_named_with_what_is_wrong(tmp_path, kept):
+    place = tmp_path / "1.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (21, 35, 3), "uint8")).save(place)
+    assert place.stat().st_size > kept
+    place.write_bytes(place.read_bytes()[:kept])
+    data = images_of(tmp_path, labels=None)
+    with pytest.raises(cornu.errors.DataError, match=r"1\.jpg cannot be read: .*(identify|[tT]runcated)"):
+        list(data)
+
+
 def test_proportions_can_be_kept(tmp_path):
     (tmp_path / "a").mkdir()
     Image.fromarray(np.arange(15, dtype="uint8").reshape(3, 5) + 1).save(tmp_path / "a" / "x.png")
