@@ -110,7 +110,7 @@ def is_process(told: object) -> bool:
 
 
 def _began(number: int) -> str | None:
-    """When a process began, in words of the system's own; None where that cannot be told, or it is no more."""
+    """When a process began, in words of the system's own; None where that cannot be told, or where it has ended."""
     try:
         boot = _PROCESSES.joinpath("sys/kernel/random/boot_id").read_text().strip()
         fields = _PROCESSES.joinpath(str(number), "stat").read_text().rpartition(")")[2].split()

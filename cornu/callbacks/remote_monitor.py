@@ -27,7 +27,7 @@ class RemoteMonitor(Callback):
         send_as_json: Whether the body of the request is the JSON itself, rather than a form. Defaults to False.
 
     Raises:
-        ValueError: if `root` is no address of a web server.
+        ValueError: if `root` is not the address of a web server.
 
     Example:
         monitor = cornu.callbacks.RemoteMonitor("http://localhost:9000", send_as_json=True)

@@ -159,7 +159,7 @@ class RunRecord(Callback):
 
     @contextmanager
     def _warned(self) -> Iterator[None]:
-        """Scope in which a file that cannot be written is no reason to end a training."""
+        """Scope in which a file that cannot be written does not end a training."""
         try:
             yield
         except OSError as error:

@@ -16,7 +16,7 @@ class TerminateOnNaN(Callback):
     the step again from there. It names the first layer whose values or gradients are not finite, the rows of the batch
     and the largest gradients, and writes the batch and the state to a file. `report` then has all of it.
 
-    A step that mixed precision leaves out because its gradients overflow is no cause to stop.
+    A step that mixed precision leaves out because its gradients overflow is not a reason to stop.
 
     The cost of `explain=True` on top of a callback that looks at each batch, for which `fit` runs one step at a time:
     one copy of weights and optimizer state, which is let go of before the next step starts, and one look at all

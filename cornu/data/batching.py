@@ -52,7 +52,7 @@ def padded(elements: list[Element], shapes: Any, values: Any, owner: str) -> Ele
 
 
 def part(value: Any, key: Any) -> Any:
-    """The part of a structure that belongs to a key; what is no structure belongs to all."""
+    """The part of a structure that belongs to a key; what is not a structure belongs to all."""
     return value[key] if isinstance(value, (tuple, list, Mapping)) else value
 
 

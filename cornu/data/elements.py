@@ -132,7 +132,7 @@ def _holds_arrays(value: Any) -> bool:
 
 
 def read_only(leaf: Any) -> Any:
-    """An array over the same memory that nobody can write to; what is no array, as it is."""
+    """An array over the same memory that nobody can write to; anything else as it is."""
     if isinstance(leaf, np.ndarray):
         leaf = leaf.view()
         leaf.flags.writeable = False

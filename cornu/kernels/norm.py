@@ -40,7 +40,7 @@ def normalize(
     axes: Axes,
     epsilon: float,
 ) -> jax.Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, the vectors along `axes`; None is no gamma or beta."""
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, the vectors along `axes`; None leaves one out."""
     wide = widened(x)
     factor = lax.rsqrt(widened(variance) + epsilon)
     factor = factor if gamma is None else factor * gamma.astype(factor.dtype)

@@ -123,7 +123,7 @@ class ReversibleEmbedding(Embedding):
         embeddings_constraint: function of the table after each update. None by default.
         mask_zero: whether 0 is padding, which later layers skip. Defaults to False.
         reverse_dtype: dtype of the way back; None takes the vectors' or the layer's, whichever is wider.
-        logit_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; None is no bound.
+        logit_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; None sets no bound.
 
     Input shape:
         Integers of any shape; reversed, vectors `(..., output_dim)`.

@@ -523,7 +523,7 @@ class Layer(Operation):
         self._tell_of_strangers()
 
     def _tell_of_strangers(self) -> None:
-        """Warn if this layer has weights, and is called by a user's layer that it is no part of."""
+        """Warn if this layer has weights, and is called by a user's layer that it is not a part of."""
         callers = context.current().callers
         if not callers or registry.is_builtin(type(callers[-1])) or not self._variables:
             return

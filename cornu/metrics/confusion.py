@@ -314,7 +314,7 @@ class Precision(_Share):
 
     Args:
         thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
-        top_k: only the `top_k` largest predictions of a row can be positive; None is no such limit.
+        top_k: only the `top_k` largest predictions of a row can be positive; None sets no limit.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.
@@ -333,7 +333,7 @@ class Recall(_Share):
 
     Args:
         thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
-        top_k: only the `top_k` largest predictions of a row can be positive; None is no such limit.
+        top_k: only the `top_k` largest predictions of a row can be positive; None sets no limit.
         class_id: the class that is looked at; None is all.
         name: name.
         dtype: dtype of the variables; None is floatx.

@@ -437,7 +437,7 @@ def _plain(value: Any) -> np.ndarray:
 def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tuple:
     """(x, y, sample_weight) without what was None, nested as it was."""
     if not {"epoch", "batch", "rows"} <= set(members):
-        raise ValueError(f"find_nan: {str(filepath)!r} is no file that TerminateOnNaN(explain=True) wrote.")
+        raise ValueError(f"find_nan: {str(filepath)!r} is not a file that TerminateOnNaN(explain=True) wrote.")
     parts = [_nested({k: v for k, v in members.items() if re.split(r"\[", k)[0] == part}, part)
              for part in ("x", "y", "sample_weight")]  # fmt: skip
     while parts and parts[-1] is None:

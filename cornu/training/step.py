@@ -249,7 +249,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     method = getattr(model, f"{stage}_step")
 
     def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
-        data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is no tuple, as in Keras
+        data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is not a tuple, as in Keras
         with _rows(data, rows):
             result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)
         if stage == "predict":

@@ -313,7 +313,7 @@ def pow(x: Tensor, a: Tensor) -> Any:
 
 
 def clip(x: Tensor, min_value: object, max_value: object) -> Any:
-    """`x` within two bounds, of which None is no bound; the upper one is never below the lower one."""
+    """`x` within two bounds, None leaves one out; the upper one is never below the lower one."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
         max_value = builtins.max(min_value, max_value)
     low = -math.inf if min_value is None else min_value

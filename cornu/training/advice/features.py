@@ -102,7 +102,7 @@ def _is_rarely_large(values: Tensor) -> bool:
 
 
 def constant_features(case: Case) -> str | None:
-    """A column of a table with one value in all rows, where that is no class and no background."""
+    """A column of a table with one value in all rows, where that is neither a class nor a background."""
     for read in _read(case):
         values = read.values
         if values.ndim != 2 or len(values) < _ENOUGH:

@@ -76,5 +76,5 @@ def _tenth(rate: float) -> float:
 
 
 def is_finite(value: object) -> bool:
-    """Whether a value of the logs is no number that is infinite or none."""
+    """Whether a value of the logs is finite, or not a number that could be otherwise."""
     return not isinstance(value, (int, float)) or math.isfinite(value)
