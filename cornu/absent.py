@@ -32,7 +32,6 @@ _JAX_CALLED = "call the function in a layer's call(), with its parameters from a
 # path below cornu -> (what becomes of it, what to use)
 TABLE: dict[str, tuple[str, str]] = {
     "Quantizer": (PLANNED, _OWN_QUANTIZED),
-    "callbacks.OrbaxCheckpoint": (PLANNED, "ModelCheckpoint."),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
     "distillation": (PLANNED, "a train_step that adds the teacher's loss to the student's."),

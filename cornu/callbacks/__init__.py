@@ -12,6 +12,7 @@ from cornu.callbacks.history import History
 from cornu.callbacks.lambda_callback import LambdaCallback
 from cornu.callbacks.learning_rate_scheduler import LearningRateScheduler
 from cornu.callbacks.model_checkpoint import ModelCheckpoint
+from cornu.callbacks.orbax_checkpoint import OrbaxCheckpoint
 from cornu.callbacks.progbar_logger import ProgbarLogger
 from cornu.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from cornu.callbacks.remote_monitor import RemoteMonitor
@@ -30,6 +31,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",

@@ -16,91 +16,62 @@ class BatchCounter:
 
     def __init__(self, interval: int):
         self.interval = interval
-        self.since = 0
+        self.since = self.total = 0
         self.last: int | None = None
 
     def is_due(self, batch: int) -> bool:
         """Count up to batch number `batch` of the epoch; whether the interval is full."""
-        self.since += batch + 1 if self.last is None or batch <= self.last else batch - self.last
-        self.last = batch
+        more = batch + 1 if self.last is None or batch <= self.last else batch - self.last
+        self.since, self.total, self.last = self.since + more, self.total + more, batch
         if self.since < self.interval:
             return False
         self.since = 0
         return True
 
 
-class ModelCheckpoint(MonitorCallback):
-    """Save the model, or its weights, at the end of each epoch or every so many batches.
+class SavingCallback(MonitorCallback):
+    """Base of callbacks that save a model at the end of each epoch or every so many batches; see `ModelCheckpoint`.
 
     Args:
-        filepath: Where to save; may hold `{epoch:02d}`, `{batch}` and any name of the logs, as `{val_loss:.2f}`.
-            Ends in `.keras` or `.h5` for whole models, in `.weights.h5` for weights alone.
-        monitor: Name of the value that says which model is best. Defaults to `"val_loss"`.
-        verbose: 1 to say what is saved. Defaults to 0.
-        save_best_only: Whether to save only when the value is better than ever before. Defaults to False.
-        save_weights_only: Whether to save the weights alone. Defaults to False.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
+        monitor, mode: as for `MonitorCallback`.
+        verbose: 1 to say what is saved.
+        save_best_only: Whether to save only when the value is better than ever before.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: Value that the first saved model must beat. None by default.
-
-    Example:
-        checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
+        initial_value_threshold: Value that the first saved model must beat.
     """
 
     state_attributes = ("best", "batches_since")
-    _written_to = "filepath"
     _without_value = " The model is saved, best or not."
+    _saves_at_once = True  # so that it can be said when it is done
 
     def __init__(
-        self,
-        filepath: str | os.PathLike,
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: str | int = "epoch",
-        initial_value_threshold: float | None = None,
-    ):
+        self, monitor: str, mode: str, verbose: int, save_best_only: bool, save_freq: str | int,
+        initial_value_threshold: float | None,
+    ):  # fmt: skip
         super().__init__(monitor, mode)
-        self.filepath = os.fspath(filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
         self.save_freq = save_freq
         self.best = initial_value_threshold
         self._current_epoch = 0
-        self._check()
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1):
+            raise ValueError(
+                f'{type(self).__name__}: save_freq must be "epoch" or a positive number of batches. '
+                f"Received: {save_freq!r}."
+            )
         self._counter = None if isinstance(save_freq, str) else BatchCounter(save_freq)
-        if self._counter is None and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end:
+        if self._counter is None and type(self).on_train_batch_end is SavingCallback.on_train_batch_end:
             self.idle_hooks = frozenset({"on_train_batch_end"})
 
     @property
     def batches_since(self) -> list | None:
-        """The place of a count of batches: how many since it was last full, and the last of them."""
-        return None if self._counter is None else [self._counter.since, self._counter.last]
+        """The place of a count of batches: how many since it was last full, the last of them, and how many in all."""
+        return None if self._counter is None else [self._counter.since, self._counter.last, self._counter.total]
 
     @batches_since.setter
     def batches_since(self, value: list | None) -> None:
         if self._counter is not None and value is not None:
-            self._counter.since, self._counter.last = value
-
-    def _check(self) -> None:
-        freq = self.save_freq
-        if freq != "epoch" and (not isinstance(freq, int) or isinstance(freq, bool) or freq < 1):
-            raise ValueError(
-                f'ModelCheckpoint: save_freq must be "epoch" or a positive number of batches. Received: {freq!r}.'
-            )
-        endings = _ENDINGS[bool(self.save_weights_only)]
-        if not self.filepath.endswith(endings):
-            raise ValueError(
-                f"ModelCheckpoint: with save_weights_only={self.save_weights_only} the filepath must end in "
-                f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
-            )
-
-    def _rehearse(self) -> None:
-        self.best = None
-        self._counter = self._counter and BatchCounter(1)
+            self._counter.since, self._counter.last, self._counter.total = value
 
     def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self._current_epoch = epoch
@@ -126,7 +97,8 @@ class ModelCheckpoint(MonitorCallback):
         path = self._get_file_path(epoch, batch, logs)
         self._say(f"{where} {news} {path}")
         self._save(path)
-        self._say(f"{where} finished saving model to {path}")
+        if self._saves_at_once:
+            self._say(f"{where} finished saving model to {path}")
 
     def _news(self, logs: HookLogs) -> str | None:
         """What is new if the model is the best so far, else None; `self.best` follows."""
@@ -139,6 +111,56 @@ class ModelCheckpoint(MonitorCallback):
         before = None if self.best is None else f"{self.best:.5f}"
         self.best = value
         return f"{self.monitor} improved from {before} to {value:.5f}, saving model to"
+
+    def _get_file_path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
+        raise NotImplementedError(type(self))
+
+    def _save(self, path: str) -> None:
+        raise NotImplementedError(type(self))
+
+    def _say(self, message: str) -> None:
+        if self.verbose > 0:
+            say(message)
+
+
+class ModelCheckpoint(SavingCallback):
+    """Save the model, or its weights, at the end of each epoch or every so many batches.
+
+    Args:
+        filepath: Where to save; may hold `{epoch:02d}`, `{batch}` and any name of the logs, as `{val_loss:.2f}`.
+            Ends in `.keras` or `.h5` for whole models, in `.weights.h5` for weights alone.
+        monitor: Name of the value that says which model is best. Defaults to `"val_loss"`.
+        verbose: 1 to say what is saved. Defaults to 0.
+        save_best_only: Whether to save only when the value is better than ever before. Defaults to False.
+        save_weights_only: Whether to save the weights alone. Defaults to False.
+        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
+        save_freq: `"epoch"`, or a number of batches.
+        initial_value_threshold: Value that the first saved model must beat. None by default.
+
+    Example:
+        checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        super().__init__(monitor, mode, verbose, save_best_only, save_freq, initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        self.save_weights_only = save_weights_only
+        endings = _ENDINGS[bool(self.save_weights_only)]
+        if not self.filepath.endswith(endings):
+            raise ValueError(
+                f"ModelCheckpoint: with save_weights_only={self.save_weights_only} the filepath must end in "
+                f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
+            )
 
     def _get_file_path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
         numbers = {"epoch": epoch + 1} if batch is None else {"epoch": epoch + 1, "batch": batch + 1}
@@ -157,7 +179,3 @@ class ModelCheckpoint(MonitorCallback):
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
-
-    def _say(self, message: str) -> None:
-        if self.verbose > 0:
-            say(message)

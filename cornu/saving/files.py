@@ -21,7 +21,7 @@ from cornu.core import budget, function_code
 from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.typing import CustomObjects
 from cornu.core.variable import deferred_values, reading_one_state
-from cornu.saving import archive, legacy_functions, legacy_model, plain_h5, safetensors, shards, weights_h5
+from cornu.saving import archive, legacy_functions, legacy_model, orbax, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
 
@@ -99,8 +99,8 @@ def load_model(
     """The model that `save_model` wrote.
 
     Args:
-        filepath: a `.keras` file, a folder that `save_model(zipped=False)` wrote, or a whole-model `.h5` file of any
-            release of Keras.
+        filepath: a `.keras` file, a folder that `save_model(zipped=False)` or `callbacks.OrbaxCheckpoint` wrote, of
+            whose checkpoints the last is taken, or a whole-model `.h5` file of any release of Keras.
         custom_objects: dictionary from name to the classes and functions of one's own that the file names.
         compile: whether the model is compiled as it was, with its optimizer's state.
         safe_mode: only False itself, said here, lets the code of a `Lambda` layer be read from the file and run. Say
@@ -127,7 +127,7 @@ def load_model(
 def _load(path: str, options: LoadOptions) -> Any:
     with budget.load(), function_code.reading(options.safe_mode, repr(path)), deferred_values():
         if os.path.isdir(path):
-            return archive.load_folder(path, options)
+            return (orbax if orbax.is_checkpoint(path) else archive).load_folder(path, options)
         form = legacy_model if _is_hdf5(path) else _format(path, "load_model")
         return form.load_model(path, options)
 
@@ -196,7 +196,8 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
 
     Args:
         model: the model, built.
-        filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file.
+        filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file, or a folder of
+            `callbacks.OrbaxCheckpoint`, which also has the optimizer's state.
         skip_mismatch: whether parts whose weights do not fit are left as they are, with a warning.
         kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.safetensors`,
             `name_map` translates the file's names into the model's, such as `dense/kernel`: a dictionary, whose missing
@@ -231,7 +232,9 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
     by_name = kwargs.pop("by_name", False)
     path = _existing(filepath, "load_weights")
     misnamed = path.endswith(".keras") and _is_hdf5(path)
-    read = (legacy_model if misnamed else _format(path, "load_weights")).load_weights
+    is_checkpoint = os.path.isdir(path) and orbax.is_checkpoint(path)
+    form = orbax if is_checkpoint else legacy_model if misnamed else _format(path, "load_weights")
+    read = form.load_weights
     _check_options(read, "load_weights", kwargs)
     with budget.load(), of_a_file():
         skipped = read(model, path, skip_mismatch, by_name, **kwargs)

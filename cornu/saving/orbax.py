@@ -1,0 +1,252 @@
+"""Checkpoints of Orbax: a folder with a folder for each step, in the form in which Keras writes them.
+
+A step holds `pytree`, the values of the variables as `Model.get_state_tree` nests them, and `model_config`, the model's
+config as JSON, unless it was written with the weights alone. What is written and how files lie is Orbax's own matter;
+here is what goes in, and to which variable what comes out belongs.
+
+Paths of variables hold names that depend on how many layers a process had made before, and, for a `Sequential`, on
+whether it was built when its layers were. So paths are matched with the name of the model at their front left out on
+either side, and with numbers counted anew; whatever then has no partner is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cornu import tree, validate
+from cornu.core import budget, parts
+from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
+from cornu.core.typing import ConfigDict
+from cornu.core.variable import Variable, assign_all
+from cornu.errors import DamagedFileError, WeightsMismatchError
+from cornu.saving import plain_json
+from cornu.saving.options import LoadOptions
+
+VALUES, CONFIG = "pytree", "model_config"
+_WEIGHTS = ("trainable_variables", "non_trainable_variables")
+_OPTIMIZER = "optimizer_variables"
+_SEEDS = "seed_generator"
+
+
+def package() -> Any:
+    """Orbax, or the error that says what to install."""
+    return validate.optional_import("orbax.checkpoint", purpose="A checkpoint of Orbax", extra="orbax")
+
+
+def steps(folder: str | os.PathLike) -> list[int]:
+    """The numbers of the whole checkpoints in a folder, in their order."""
+    place = Path(folder)
+    names = [path.name for path in place.iterdir() if _is_step(path)] if place.is_dir() else []
+    return sorted(int(name) for name in names if re.fullmatch("[0-9]{1,18}", name))
+
+
+def _is_step(path: Path) -> bool:
+    return (path / VALUES / "_METADATA").is_file()
+
+
+def is_checkpoint(path: str | os.PathLike) -> bool:
+    """Whether a folder is a checkpoint, or has some."""
+    return _is_step(Path(path)) or bool(steps(path))
+
+
+def content(model: Any, weights_only: bool) -> dict[str, Any]:
+    """What a checkpoint of a model holds, by name.
+
+    Raises:
+        ValueError: when two variables have one path, or a part keeps files, for which a checkpoint has no place.
+    """
+    paths = [variable.path for variable in model.variables]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise ValueError(
+            f"{validate.describe(model)}: two variables are called {twice!r}, of which a checkpoint has room for one. "
+            "Give the layers names of their own."
+        )
+    values = model.get_state_tree()
+    if weights_only:
+        return {VALUES: {key: values[key] for key in _WEIGHTS}}
+    keeper = next((path for path, part in parts.walk(model) if hasattr(part, "save_assets")), None)
+    if keeper is not None:
+        raise ValueError(
+            f"{validate.describe(model)}: {keeper} keeps a vocabulary in a file, for which a checkpoint has no place. "
+            "Take ModelCheckpoint, or save_weights_only=True."
+        )
+    return {VALUES: values, CONFIG: {"config": json.dumps(serialize_keras_object(model))}}
+
+
+def load_folder(path: str, options: LoadOptions) -> Any:
+    """The model of a checkpoint: of the last one, where the folder has several."""
+    step = _last(path)
+    if not (step / CONFIG).is_dir():
+        raise ValueError(
+            f"load_model: {path!r} is a checkpoint of weights alone. Make the model and call model.load_weights(path)."
+        )
+    config = _config(step, options)
+    model = deserialize_keras_object(config, options.custom_objects, safe_mode=options.safe_mode)
+    if not hasattr(model, "get_compile_config"):
+        raise DamagedFileError(f"{_shown(step)} holds a {type(model).__name__}, which is not a model.")
+    _read(model, step, skip_mismatch=False)
+    return model
+
+
+def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+    """Give the model, and its optimizer where it has one that is built, the values of a checkpoint."""
+    if by_name:
+        raise ValueError("load_weights: by_name is for older .h5 files; those of Orbax always go by names.")
+    return _read(model, _last(path), skip_mismatch)
+
+
+def _last(path: str) -> Path:
+    place = Path(path).absolute()
+    return place if _is_step(place) else place / str(steps(place)[-1])
+
+
+# ---------------------------------------------------------------- values
+
+Place: TypeAlias = tuple[str, ...]  # of a value in a checkpoint: its kind, and the parts of its path
+
+
+def _read(model: Any, step: Path, skip_mismatch: bool) -> list[str]:
+    """Give a model the values of a step; a line for each variable that is left as it is."""
+    shapes = _shapes(step)
+    places = _places(model, [place for place in shapes if place[0] in _WEIGHTS], step, skip_mismatch)
+    lines = [f"{v.path}: {step.name} has nothing for it." for v in model.variables if v.path not in places]
+    pairs = [(v, places[v.path]) for v in model.variables if v.path in places]
+    if not skip_mismatch:
+        pairs += _of_optimizer(model, places, shapes, step)
+    odd = [
+        f"{variable.path} has the shape {tuple(variable.shape)}, and there {shapes[place]}."
+        for variable, place in pairs
+        if shapes[place] != tuple(variable.shape)
+    ]
+    if odd and not skip_mismatch:
+        raise WeightsMismatchError(f"{_shown(step)}: {odd[0]}")
+    fitting = [(variable, place) for variable, place in pairs if shapes[place] == tuple(variable.shape)]
+    values = _values(step, [place for _, place in fitting])
+    assign_all([variable for variable, _ in fitting], [values[place] for _, place in fitting])
+    return lines + odd
+
+
+def _places(model: Any, stored: list[Place], step: Path, skip_mismatch: bool) -> dict[str, Place]:
+    """Where in a checkpoint the values of a model's variables are, by the variables' paths."""
+    own = [(variable.path, tuple(variable.path.split("/"))) for variable in model.variables]
+    there = {cut: _by_name([(place, place[1:]) for place in stored], cut) for cut in (False, True)}
+    here = {cut: _by_name(own, cut) for cut in (False, True)}
+    ways = [(there[a], here[b]) for a, b in ((False, False), (True, False), (False, True), (True, True))]
+    places, names = next(((a, b) for a, b in ways if a.keys() == b.keys()), ways[0])
+    if len(names) < len(own) or len(places) < len(stored):
+        raise WeightsMismatchError(f"{_shown(step)}: two variables have one path. Give the layers names of their own.")
+    odd = sorted("/".join(name) for name in places.keys() ^ names.keys())
+    if odd and not skip_mismatch:
+        raise WeightsMismatchError(
+            f"{_shown(step)} is of another model than {validate.describe(model)}: {len(odd)} variables are in one of "
+            f"them alone, such as {validate.plain(odd[0])!r}."
+        )
+    return {path: places[name] for name, path in names.items() if name in places}
+
+
+def _by_name(paths: Iterable[tuple[Any, Place]], cut: bool) -> dict[Place, Any]:
+    """What has a path, by its path without numbers that layers were given, and without the model's name if `cut`."""
+    paths = list(paths)
+    first = {path[0] for _, path in paths if not path[0].startswith(_SEEDS)}
+    shorter = cut and len(first) == 1
+    found = [(thing, path[1:] if shorter and path[0] in first else path) for thing, path in paths]
+    numbers: dict[tuple, list[int]] = {}
+    for _, path in found:
+        for at, part in enumerate(path):
+            base, number = _numbered(part)
+            numbers.setdefault((path[:at], base), []).append(number)
+    known = {key: sorted(set(several)) for key, several in numbers.items()}
+
+    def counted(path: Place) -> Place:
+        parts = ((path[:at], *_numbered(part)) for at, part in enumerate(path))
+        return tuple(f"{base}_{known[before, base].index(number)}" for before, base, number in parts)
+
+    return {counted(path): thing for thing, path in found}
+
+
+def _numbered(part: str) -> tuple[str, int]:
+    """A part of a path and its number: `dense` and 3 of `dense_3`, `dense` and 0 of `dense`."""
+    base, line, number = part.rpartition("_")
+    return (base, int(number)) if line and re.fullmatch("[0-9]{1,9}", number) else (part, 0)
+
+
+def _of_optimizer(
+    model: Any, places: Mapping[str, Place], shapes: Mapping[Place, tuple], step: Path
+) -> list[tuple[Variable, Place]]:
+    """The variables of a model's optimizer, where it is built and the checkpoint has its state, and their places.
+
+    They are called after the weights that they belong to.
+    """
+    stored = {place[2:]: place for place in shapes if place[0] == _OPTIMIZER and len(place) > 2}
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or not optimizer.built or not stored:
+        return []
+    names = {path.replace("/", "_"): "_".join(place[1:]) for path, place in places.items()}
+    pairs = []
+    for variable in optimizer.variables:
+        *front, last = variable.path.split("/")[1:]
+        weight = max((name for name in names if last.startswith(f"{name}_")), key=len, default="")
+        name = (*front, names[weight] + last.removeprefix(weight) if weight else last)
+        if name not in stored:
+            raise WeightsMismatchError(f"{_shown(step)} has no value for {variable.path} of the optimizer.")
+        pairs.append((variable, stored[name]))
+    return pairs
+
+
+# ---------------------------------------------------------------- Orbax
+
+
+def _shapes(step: Path) -> dict[Place, tuple]:
+    """The shapes of the values in a step."""
+    orbax = package()
+    with _damage_told(step):
+        metadata = orbax.PyTreeCheckpointer().metadata(step / VALUES).item_metadata.tree
+        return {tuple(map(str, path)): tuple(leaf.shape) for path, leaf in tree.flatten_with_path(metadata)}
+
+
+def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:
+    """Some values of a step, whose shapes are known to be those of variables."""
+    orbax = package()
+    wanted: dict[str, Any] = {}
+    for *folders, leaf in places:
+        branch = wanted
+        for folder in folders:
+            branch = branch.setdefault(folder, {})
+        branch[leaf] = 0
+    as_numpy = tree.map_structure(lambda _: orbax.RestoreArgs(restore_type=np.ndarray), wanted)
+    arguments = orbax.args.PyTreeRestore(item=wanted, restore_args=as_numpy, partial_restore=True)
+    with _damage_told(step):
+        found = orbax.Checkpointer(orbax.PyTreeCheckpointHandler()).restore(step / VALUES, args=arguments)
+    return {tuple(map(str, path)): value for path, value in tree.flatten_with_path(found)}
+
+
+def _config(step: Path, options: LoadOptions) -> ConfigDict:
+    """The config of the model in a step."""
+    orbax = package()
+    with _damage_told(step):
+        text = orbax.PyTreeCheckpointer().restore(step / CONFIG)["config"]
+    config = plain_json.parsed(str(text).encode(), f"{CONFIG} in {_shown(step)}")
+    return config if options.compile else {key: value for key, value in config.items() if key != "compile_config"}
+
+
+@contextmanager
+def _damage_told(step: Path) -> Iterator[None]:
+    """Scope in which what Orbax cannot read is damage; its size is what a load may answer for."""
+    budget.opened(sum(file.stat().st_size for file in step.rglob("*") if file.is_file() and not file.is_symlink()))
+    try:
+        yield
+    except Exception as error:  # of a library that has many
+        raise DamagedFileError(f"{_shown(step)} is damaged, or is no checkpoint: {validate.plain(error)}") from error
+
+
+def _shown(step: Path) -> str:
+    return f"The checkpoint {str(step)!r}"
