@@ -59,8 +59,8 @@ class FBetaScore(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`; labels of one class may be
-                `(batch,)`.
+            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`; labels of one class
+                may be `(batch,)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, classes)`.
         """
         y_true, y_pred = as_tables(y_true, y_pred, self.dtype, self)
