@@ -23,6 +23,7 @@ from cornu.training.nan_search import find_nan
 from cornu.utils import bounding_boxes, legacy
 from cornu.utils.audio_folder import audio_dataset_from_directory
 from cornu.utils.batch_sizes import find_batch_size
+from cornu.utils.check_model import check_model
 from cornu.utils.download import get_file
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img
 from cornu.utils.image_folder import image_dataset_from_directory
@@ -38,7 +39,7 @@ Sequence = PyDataset
 
 __all__ = [
     "CustomObjectScope", "LengthBuckets", "Progbar", "PyDataset", "Sequence", "array_to_img",
-    "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope",
+    "audio_dataset_from_directory", "bounding_boxes", "check_model", "clear_session", "custom_object_scope",
     "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "find_batch_size",
     "find_learning_rate", "find_nan", "get_custom_objects", "get_file", "get_registered_name", "get_registered_object",
     "image_dataset_from_directory", "img_to_array", "is_interactive_logging_enabled", "is_keras_tensor", "legacy",
