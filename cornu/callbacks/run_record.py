@@ -104,7 +104,7 @@ class RunRecord(Callback):
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self._began, self.lines, self._has_ended = time.monotonic(), [], False
         self.folder = _new_folder(self.directory, self.name)
-        code = script_code.look()
+        code = script_code.look(self.directory)
         self._facts = _facts(self.model) | self._told | {"code": code.facts}
         if code.patch:
             (self.folder / runs.PATCH).write_bytes(code.patch)

@@ -28,22 +28,27 @@ class Code(NamedTuple):
     patch: bytes
 
 
-def look() -> Code:
-    """What is known of the code of this process."""
+def look(without: str | os.PathLike) -> Code:
+    """What is known of the code of this process.
+
+    Args:
+        without: folder whose files are not told as such that git does not know.
+    """
     path = _script()
     facts: dict[str, Any] = {"script": None if path is None else _of_script(path)}
     folder = Path.cwd() if path is None else path.parent
-    revision = _git(folder, "rev-parse", "HEAD")
+    root, _, revision = _text(folder, "rev-parse", "--show-toplevel", "HEAD").partition("\n")
     if not revision:
         return Code(facts, b"")
     patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "HEAD")
-    new = _git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").decode(errors="replace")
+    new = _text(folder, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
+    own = Path(without).resolve()
     facts["git"] = {
-        "revision": revision.decode(errors="replace").strip(),
-        "branch": _git(folder, "branch", "--show-current").decode(errors="replace").strip(),
+        "revision": revision,
+        "branch": _text(folder, "branch", "--show-current"),
         "changed": bool(patch),
         "cut": len(patch) > _LARGEST,
-        "untracked": new.splitlines()[:_MOST],
+        "untracked": [name for name in new if not Path(root, name).resolve().is_relative_to(own)][:_MOST],
     }
     return Code(facts, patch[:_LARGEST])
 
@@ -57,6 +62,10 @@ def _script() -> Path | None:
 
 def _of_script(path: Path) -> dict[str, Any]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _text(folder: Path, *words: str) -> str:
+    return _git(folder, *words).decode(errors="replace").strip()
 
 
 def _git(folder: Path, *words: str) -> bytes:

@@ -4,9 +4,9 @@
 it the state after every so many steps, and puts the state of the last backup back before the first step. The values in
 it are arrays that nobody writes to, so taking a state costs nothing: the thread that writes the file fetches them.
 
-The order of rows is a function of a seed and the epoch, so arrays need no more than these. Other data are taken up
-at the start of the pass in which they were, if they can be put there, and gone through up to the step. The same holds
-for the data that a training is validated on, between two validations.
+The order of rows is a function of a seed and the epoch, so arrays need no more than these. A data set of
+cornu's tells its place. Other data are taken up at the start of the pass in which they were, if they can be put there,
+and gone through up to the step. The same holds for the data that a training is validated on, between two validations.
 """
 
 import signal

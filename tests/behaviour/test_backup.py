@@ -1,5 +1,6 @@
 """A training that is killed and started again ends as one that was never stopped, to the bit."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -267,6 +268,22 @@ def test_endless_data_with_a_state_are_read_again_for_an_epoch_at_most(tmp_path)
         trained(mixed, {"x": Numbers(), "steps_per_epoch": 6}, [backup, Break(9, 2)], epochs=10)
     trained(mixed, {"x": data, "steps_per_epoch": 6}, [backup, Break()], epochs=10)
     assert data.read < 2 * 6
+
+
+def test_a_data_set_makes_none_of_the_batches_before_its_place_again(tmp_path):
+    made = []
+
+    def look(x, y):
+        made.append(1)
+        return x, y
+
+    data = cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(10, seed=4).map(look).batch(4)
+    for at in ((1, 4), (None, None)):
+        made.clear()
+        backup = BackupAndRestore(tmp_path, save_freq=1)
+        with contextlib.suppress(Power):
+            trained(mixed, {"x": data}, [backup, Break(*at)], epochs=2)
+    assert len(made) <= 4 + 8  # the batch that is looked at before training, and what is left of the epoch
 
 
 def test_backups_are_counted_over_all_epochs(tmp_path):

@@ -225,17 +225,18 @@ def repository(tmp_path, monkeypatch):
 
 
 def test_the_revision_and_what_differs_from_it_are_kept(repository, tmp_path, capsys):
-    clean = train(tmp_path / "runs")
+    records = repository.parent / "runs"
+    clean = train(records)
     repository.write_text("rate = 2\n")
     repository.with_name("new.py").write_text("")
-    changed = train(tmp_path / "runs")
+    changed = train(records)
     assert clean.facts["code"]["git"]["revision"] == changed.facts["code"]["git"]["revision"]
     assert clean.patch == "" and "-rate = 1\n+rate = 2\n" in changed.patch
     assert changed.facts["code"]["git"]["untracked"] == ["new.py"]
     text, _ = command("diff", clean.path, changed.path, capsys=capsys)
     assert "Changes of train.py" in text and "+1 −1 lines" in text and "new.py" in text
     repository.write_text("#" * 2**21)
-    assert (train(tmp_path / "runs").path / "changes.diff").stat().st_size == 2**20
+    assert (train(records).path / "changes.diff").stat().st_size == 2**20
 
 
 def test_a_repositorys_own_programs_are_not_run(repository, tmp_path):
@@ -282,6 +283,15 @@ def test_runs_with_the_same_settings_are_the_same_whatever_names_layers_got(tmp_
     assert a.facts["model"] != b.facts["model"]  # the second process would have given the names of the first
     text, _ = command("diff", a.path, b.path, capsys=capsys)
     assert text.count("The same") == 4 and "in none of 3 epochs" in text
+
+
+def test_a_callback_more_is_told_by_its_name(tmp_path, capsys):
+    a = train(tmp_path, cornu.callbacks.EarlyStopping("loss", patience=5))
+    stops = [cornu.callbacks.EarlyStopping("loss", patience=patience) for patience in (6, 7)]
+    text, _ = command("diff", a.path, train(tmp_path, *stops).path, capsys=capsys)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "fit.callbacks.EarlyStopping.patience 5 6" in lines
+    assert any(line.startswith("fit.callbacks.EarlyStopping 2 — EarlyStopping(") for line in lines)
 
 
 class Page(html.parser.HTMLParser):

@@ -92,9 +92,12 @@ def _parts(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, list):
         return None
     names = [_name(item) for item in value]
-    if value and None not in names and len(set(names)) == len(names):
-        return dict(zip(names, value, strict=True))
-    return {str(index): item for index, item in enumerate(value)} if any(map(_parts, value)) else None
+    if None in names or not names:
+        return {str(index): item for index, item in enumerate(value)} if any(map(_parts, value)) else None
+    counted = (names[: index + 1].count(name) for index, name in enumerate(names))
+    return {
+        f"{name} {count}" if count > 1 else name: item for name, count, item in zip(names, counted, value, strict=True)
+    }
 
 
 def _class(value: Any) -> object:

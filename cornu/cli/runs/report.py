@@ -76,8 +76,13 @@ def by_name(found: Sequence[Run]) -> dict[str, Run]:
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of metrics, each once: the losses first, each before the same of the validation."""
     known = dict.fromkeys(names)
-    bare = dict.fromkeys(name.removeprefix("val_") for name in sorted(known, key=lambda n: "loss" not in n))
+    bare = dict.fromkeys(name.removeprefix("val_") for name in sorted(known, key=_weight))
     return [name for base in bare for name in (base, f"val_{base}") if name in known]
+
+
+def _weight(name: str) -> tuple[bool, bool]:
+    bare = name.removeprefix("val_")
+    return bare != "loss", not bare.endswith("loss")
 
 
 # ---------------------------------------------------------------- cells

@@ -89,8 +89,13 @@ class IterableSource:
         self._is_fresh, self._is_over, self._asks = True, False, False
 
     def place(self) -> dict[str, Any]:
-        """A state that the data told, where they tell one, and how many batches were taken since."""
-        return {"start": self._start, "taken": self._taken, "fresh": self._is_fresh, "over": self._is_over}
+        """A state that the data told, where they tell one, and how many batches were taken since.
+
+        That of a data set of cornu's is a few numbers, so it is taken where this stands.
+        """
+        tells_now = isinstance(self.data, Dataset) and not (self._ahead or self._is_over)
+        start, taken = (state_of(self._iterator), 0) if tells_now else (self._start, self._taken)
+        return {"start": start, "taken": taken, "fresh": self._is_fresh, "over": self._is_over}
 
     def resume(self, place: dict[str, Any], within_pass: bool) -> None:
         """Be where another pass stood; what comes before, as far as no state says it, is gone through."""
