@@ -38,7 +38,7 @@ _OWNER = "find_batch_size"
 _ENOUGH = 0.9  # of the highest number of rows a second, for the size that is suggested
 _GROWTH = 1.05  # the least factor by which one doubling must raise that number, in one of two
 _SHARE = 0.8  # of the free memory that a step may take
-_CALLS = 3  # of which the fastest counts
+_CALLS = 8  # of which the fastest counts: others may want the processor too
 
 
 class BatchSize(NamedTuple):
