@@ -14,8 +14,8 @@ from cornu import validate
 from cornu.saving.atomic import replacing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes as Axes  # noqa: PLC0414 - handed on
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414 - handed on
 else:
     Axes: TypeAlias = Any
     Figure: TypeAlias = Any
@@ -44,14 +44,21 @@ def as_png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def write(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure to a file, of the kind that the name's ending says; a PNG where it has none."""
+def write(figure: Figure, path: str | os.PathLike, dots: float = _DOTS, transparent: bool = False) -> None:
+    """Write a figure to a file, of the kind that the name's ending says; a PNG where it has none.
+
+    Args:
+        figure: what is written.
+        path: where to.
+        dots: how many there are per inch.
+        transparent: whether there is no ground behind what is drawn.
+    """
     target = Path(path)
     target = target if target.suffix else target.with_name(target.name + ".png")
     kinds = figure.canvas.get_supported_filetypes()
     validate.one_of(target.suffix[1:].lower(), sorted(kinds), "the ending of path", "A picture")
     with replacing(target) as temporary:
-        figure.savefig(temporary, format=target.suffix[1:].lower(), dpi=_DOTS)
+        figure.savefig(temporary, format=target.suffix[1:].lower(), dpi=dots, transparent=transparent)
 
 
 def label(axes: Axes, title: str, x: str, y: str) -> None:

@@ -43,7 +43,7 @@ LEVELS = [
     ["export"],
     ["models"],
     ["utils"],
-    ["preprocessing", "datasets"],
+    ["preprocessing", "datasets", "visualization"],
     ["applications"],
     ["tensorflow"],
     ["import_hook"],

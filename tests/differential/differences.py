@@ -167,6 +167,10 @@ TABLE = [
         "`shear_y`.",
     ),
     Row(
+        "Masks are drawn up to the highest class,",
+        "as documented; Keras's `draw_segmentation_masks` leaves it out.",
+    ),
+    Row(
         "NumPy's integers are taken wherever an integer is,",
         "and True and False nowhere; Keras refuses the one as `units` and takes the other.",
     ),

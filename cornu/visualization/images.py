@@ -1,0 +1,49 @@
+"""Batches of images as arrays to draw on: channels last, red, green and blue, whole numbers from 0 to 255."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cornu import validate
+from cornu.core import border
+from cornu.core.typing import Tensor
+
+COLOURS = 3
+
+
+def batch(images: Tensor, data_format: str | None, owner: str) -> np.ndarray:
+    """Images as a NumPy array of shape `(images, height, width, channels)`, whose numbers stay what they are."""
+    array = np.asarray(border.fetched(border.to_numpy(images, owner, "images")))
+    data_format = validate.data_format(data_format, owner)
+    if array.ndim != 4:
+        raise ValueError(
+            f"{owner}: images must be a batch, of shape (images, height, width, channels). "
+            f"Received: shape {array.shape}. A single image becomes a batch by images[None]."
+        )
+    array = np.moveaxis(array, 1, -1) if data_format == "channels_first" else array
+    if array.shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            f"{owner}: images must have 1, 3 or 4 channels, where data_format says: {data_format!r}. "
+            f"Received: {array.shape[-1]} channels."
+        )
+    return array
+
+
+def whole(numbers: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 255 as whole ones; what is beyond is cut off."""
+    return np.clip(numbers, 0, 255).astype("uint8")
+
+
+def scaled(images: np.ndarray, value_range: Sequence[float], owner: str) -> np.ndarray:
+    """Images whose numbers lie in a range as whole numbers from 0 to 255."""
+    if len(tuple(value_range)) != 2 or not value_range[0] < value_range[1]:
+        raise ValueError(f"{owner}: value_range must be the lowest and the highest value. Received: {value_range!r}.")
+    low, high = value_range
+    if images.dtype == np.uint8 and (low, high) == (0, 255):
+        return images
+    return whole(np.rint((images.astype("float32") - low) * (255 / (high - low))))
+
+
+def coloured(images: np.ndarray) -> np.ndarray:
+    """Images of one channel with the three of colours; others as they are."""
+    return np.repeat(images, COLOURS, axis=-1) if images.shape[-1] == 1 else images
