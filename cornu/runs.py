@@ -11,13 +11,15 @@ The files are data, from wherever they come: what cannot be read is told in word
 have a form. Reading loads neither NumPy nor JAX, so that `cornu runs` starts at once.
 """
 
+import functools
 import json
 import math
 import os
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 FACTS, PATCH, METRICS, END = "run.json", "changes.diff", "metrics.jsonl", "end.json"
 
@@ -26,7 +28,8 @@ _DEEPEST = 100  # levels of JSON
 _PROCESSES = Path("/proc")
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """What a folder tells of a run.
 
     Attributes:
@@ -57,7 +60,7 @@ class Run(NamedTuple):
             return str(self.end.get("end"))
         return "running" if is_process(self.facts.get("process")) else "killed"
 
-    @property
+    @functools.cached_property
     def curves(self) -> dict[str, dict[int, float]]:
         """The metrics that are numbers: by name, the values by epoch, counted from 0."""
         found: dict[str, dict[int, float]] = {}

@@ -63,6 +63,10 @@ class SavingCallback(MonitorCallback):
         if self._counter is None and type(self).on_train_batch_end is SavingCallback.on_train_batch_end:
             self.idle_hooks = frozenset({"on_train_batch_end"})
 
+    def _rehearse(self) -> None:
+        self.best = None
+        self._counter = self._counter and BatchCounter(1)
+
     @property
     def batches_since(self) -> list | None:
         """The place of a count of batches: how many since it was last full, the last of them, and how many in all."""
@@ -140,6 +144,8 @@ class ModelCheckpoint(SavingCallback):
     Example:
         checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
     """
+
+    _written_to = "filepath"
 
     def __init__(
         self,

@@ -50,6 +50,8 @@ class OrbaxCheckpoint(SavingCallback):
             checkpoint = cornu.callbacks.OrbaxCheckpoint("checkpoints", max_to_keep=3)
     """
 
+    _written_to = "directory"
+
     def __init__(
         self,
         directory: str | os.PathLike,

@@ -134,7 +134,7 @@ def test_a_signal_to_a_training_with_backups_is_the_end_of_its_record(tmp_path):
 
 
 def test_numbers_that_json_has_not_are_kept(tmp_path):
-    with pytest.warns(UserWarning, match="loss is nan"):
+    with pytest.warns(UserWarning, match="loss is (nan|inf)"):
         run = train(tmp_path, rate=1e30, epochs=4)
     assert not all(map(np.isfinite, run.curves["loss"].values()))
     lines = (run.path / "metrics.jsonl").read_text().splitlines()
@@ -329,6 +329,15 @@ def test_a_page_has_tables_and_curves_and_needs_nothing_else(which, two, tmp_pat
         "http-equiv", ""
     )
     assert "prefers-color-scheme: dark" in page.text and "one \\x1b[31m of many" in page.text
+
+
+def test_a_long_training_makes_no_long_page(tmp_path, capsys):
+    (tmp_path / "run.json").write_text("{}")
+    values = (json.dumps({"epoch": n, "metrics": {"loss": 9.0 if n == 7777 else 1 / (n + 1)}}) for n in range(50_000))
+    (tmp_path / "metrics.jsonl").write_text("\n".join(values) + "\n")
+    command("--html", tmp_path / "page.html", tmp_path, capsys=capsys)
+    text = (tmp_path / "page.html").read_text()
+    assert len(text) < 50_000 and ">8</text>" in text  # the axis reaches the one high value
 
 
 HOSTILE = "\x1b]0;owned\x07<script>alert(1)</script>[red]\u202e\nx"

@@ -128,6 +128,13 @@ def test_a_folder_with_checkpoints_of_another_training_is_refused(saved):
 
 
 @needs_orbax
+def test_a_training_that_is_tried_out_leaves_the_checkpoints_as_they_are(saved):
+    _, folder = saved
+    train(OrbaxCheckpoint(folder, save_freq=100), fast_dev_run=True)
+    assert sorted(os.listdir(folder)) == ["1", "2"] and os.listdir(folder.parent) == [folder.name]
+
+
+@needs_orbax
 def test_a_training_that_was_stopped_writes_the_same_checkpoints_again(tmp_path):
     def stop(epoch, logs):
         if epoch == 1:

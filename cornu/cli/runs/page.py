@@ -19,6 +19,7 @@ _LONGEST_TEXT = 200_000
 _WIDTH, _HEIGHT = 440, 250  # of a chart
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 26  # of what is not the curves' room
 _TICKS = 5
+_MOST_POINTS = 1000  # pairs of points, of a curve
 _LARGEST = 1e100  # of a value that is drawn
 
 _STYLE = """
@@ -139,10 +140,18 @@ def _has_place(value: float) -> bool:
 
 
 def _pieces(values: dict[int, float]) -> Iterator[list[tuple[int, float]]]:
-    """A curve in pieces, between values that have no place in a chart."""
+    """A curve in pieces, between values that have no place in a chart; of very many points the least and largest."""
     for drawn, piece in groupby(sorted(values.items()), lambda point: _has_place(point[1])):
         if drawn:
-            yield list(piece)
+            points = list(piece)
+            size = -(-len(points) // _MOST_POINTS)
+            parts = [points[start : start + size] for start in range(0, len(points), size)]
+            ends = [(min(part, key=_value), max(part, key=_value)) for part in parts]
+            yield sorted({point for pair in ends for point in pair})
+
+
+def _value(point: tuple[int, float]) -> float:
+    return point[1]
 
 
 def _line(points: list[tuple[float, float]]) -> str:
