@@ -167,8 +167,8 @@ def find_batch_size(
         verbose: 0 to say nothing, 1 to say each size as it is measured, "auto" for 1 on a terminal or in a notebook.
 
     Returns:
-        An object with `suggestion` (an int), `table` (a list of `size`, `rows_per_second`, `step` in seconds and
-        `memory` in bytes), `ending`, and `plot(path=None)`.
+        An object with `suggestion` (an int), `table` (rows of `size`, `rows_per_second`, `step` in seconds and `memory`
+        in bytes), `ending`, and `plot(path=None)`.
 
     Raises:
         ValueError: for arguments out of range, a model that is not compiled, runs eagerly, has nothing to train or
@@ -193,22 +193,34 @@ def find_batch_size(
             model, (x, y, sample_weight), 1, _OWNER, batch_size=minimum, class_weight=class_weight, shuffle=False
         )
         sizes = _sizes(minimum, maximum, batches.num_samples)
-        steps, table = _Steps(model, packed(batches.example())), []
-        ending = f"{sizes[-1]} is the largest size that the {_bound(maximum, batches.num_samples)} allows."
-        for size in sizes:
-            step = steps.of(size)
-            if step.memory > limit:
-                ending = f"{size} would take {_mib(step.memory)} of memory, where {_mib(limit)} may be taken."
-                break
-            table.append(step.measured(seconds))
-            if says:
-                say(", ".join(f"{name} {cell}" for name, cell in zip(_HEADINGS, _cells(table[-1]), strict=True)))
-            if _has_stopped_growing(table):
-                ending = f"Above {table[-3].size} it hardly grows."
-                break
+        steps = _Steps(model, packed(batches.example()))
+        table, ending = _measured(steps, sizes, seconds, limit, says)
+    ending = ending or f"{sizes[-1]} is the largest size that the {_bound(maximum, batches.num_samples)} allows."
     if not table:
         raise ValueError(f"{_OWNER}: a batch of {ending} Give a smaller minimum, or a larger memory_limit in bytes.")
     return BatchSizes(tuple(table), ending)
+
+
+def _measured(
+    steps: "_Steps", sizes: list[int], seconds: float, limit: float, says: bool
+) -> tuple[list[BatchSize], str | None]:
+    """What the sizes gave, and why not all of them were measured, if so."""
+    table: list[BatchSize] = []
+    for size in sizes:
+        step = steps.of(size)
+        if step.memory > limit:
+            return table, f"{size} would take {_mib(step.memory)} of memory, where {_mib(limit)} may be taken."
+        try:
+            table.append(step.measured(seconds))
+        except jax.errors.JaxRuntimeError as error:  # another program may have taken what was free
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            return table, f"{size} ran out of memory."
+        if says:
+            say(", ".join(f"{name} {cell}" for name, cell in zip(_HEADINGS, _cells(table[-1]), strict=True)))
+        if _has_stopped_growing(table):
+            return table, f"Above {table[-3].size} it hardly grows."
+    return table, None
 
 
 def _limit(given: int | None) -> float:

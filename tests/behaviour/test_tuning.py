@@ -3,6 +3,7 @@
 import random
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -447,6 +448,23 @@ def test_no_step_runs_that_would_take_too_much_memory(monkeypatch):
         ValueError, match=r"a batch of 512 would take .* Give a smaller minimum, or a larger memory_limit"
     ):
         fast(model, x, x[:, :1], minimum=512, memory_limit=limit)
+
+
+def test_a_step_that_runs_out_of_memory_all_the_same_is_the_end(monkeypatch):
+    measured = batch_sizes._Step.measured
+
+    def run_out(step, seconds):
+        if step._size == 8:
+            return measured(step, seconds)
+        raise jax.errors.JaxRuntimeError(message)
+
+    monkeypatch.setattr(batch_sizes._Step, "measured", run_out)
+    message = "RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes."
+    found = fast(linear())
+    assert [row.size for row in found.table] == [8] and found.ending == "16 ran out of memory."
+    message = "INTERNAL: something else"
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        fast(linear())
 
 
 def rows(*speeds):
