@@ -109,34 +109,33 @@ class NanSearch:
         if self._call is None or self._model._computations["train"].made is not None:
             return None
         self._model._advised.add("loss_that_is_no_number")  # whose guess would follow what is known
-        moment = self._bad_step(self._call.batches())
-        report = _examined(self._model, *moment, NanReport(self._epoch, self._first + self._bad))
+        number, values, data, rows = self._bad_step(self._call.batches())
+        report = _examined(self._model, values, data, rows, NanReport(self._epoch, self._first + number))
         if report.stage is not None and report.stage != "weights" and not report.gradients:
-            report.gradients = self._gradients_of_earlier_batch(moment[0])
+            report.gradients = self._gradients_of_earlier_batch(values, self._call.batches()[:number])
             _tell_sizes(report.gradients, "gradients of the batch before, with the same weights", report)
         self._find_in_arrays(report)
         if filepath is not None:
             try:
-                _save(os.path.abspath(filepath), report, _variables(self._model), *moment)
+                _save(os.path.abspath(filepath), report, _variables(self._model), values, data, rows)
                 report.filepath = os.path.abspath(filepath)
             except OSError as error:
                 report.findings.append(f"The batch could not be written: {error}.")
         return report
 
-    def _bad_step(self, batches: list[tuple]) -> tuple[list, Any, int | None]:
-        """(values of the variables before, batch, real rows) of the first step that fails; else of the last."""
+    def _bad_step(self, batches: list[tuple]) -> tuple[int, list, Any, int | None]:
+        """(number, values of the variables before, batch, real rows) of the first step that fails; else of the last."""
         values, compiled = self._values, self._model._computations["train"].compiled(self._model)
-        for self._bad, (data, rows) in enumerate(batches[:-1]):
+        for number, (data, rows) in enumerate(batches[:-1]):
             logs, after = compiled.on_state(_parted(values, compiled.parts), _on_device(data), rows)
             trainable = [value for value in after[0] if jnp.issubdtype(value.dtype, jnp.inexact)]
             if not _are_finite([*trainable, *(logs[name] for name in logs if name == "loss")]):
-                return values, data, rows
+                return number, values, data, rows
             values = [value for part in after for value in part]
-        self._bad = len(batches) - 1
-        return values, *batches[-1]
+        return len(batches) - 1, values, *batches[-1]
 
-    def _gradients_of_earlier_batch(self, values: list) -> list[tuple[str, float]]:
-        earlier = self._call.batches()[: self._bad] if self._call is not None else []
+    def _gradients_of_earlier_batch(self, values: list, earlier: list[tuple]) -> list[tuple[str, float]]:
+        """The largest gradients of the last batch of `earlier`, else of the call before, with these weights."""
         if not earlier and self._earlier is not None and self._first > 0:
             earlier = self._earlier.batches()
         if not earlier:

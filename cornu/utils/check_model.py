@@ -127,7 +127,7 @@ def check_model(
         A report with `ok`, `faults`, `findings` and `raise_if_faulty()`, which is shown as a table.
 
     Raises:
-        ValueError: when there are no inputs to try: for a model that is no graph, and for text, give `data`.
+        ValueError: when there are no inputs to try: for a model that was not made from symbolic tensors, give `data`.
 
     Example:
 
@@ -162,8 +162,8 @@ def _inputs(model: Any, data: Data, rows: int) -> Any:
         return given
     if model.inputs is None:
         raise ValueError(
-            f"check_model: {validate.describe(model)} is no graph, so nothing says what its inputs are. Give some: "
-            "check_model(model, data=x)."
+            f"check_model: {validate.describe(model)} is not made from symbolic tensors, so nothing says what its "
+            "inputs are. Give some: check_model(model, data=x)."
         )
     return _drawn(model, rows)
 

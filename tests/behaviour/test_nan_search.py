@@ -202,7 +202,7 @@ def test_what_was_saved_runs_again(with_a_negative_number):
     with pytest.raises(ValueError, match="another model or optimizer"):
         cornu.utils.find_nan(sequential(layers.Dense(1)), report.filepath)
     np.savez("other.npz", x=x)
-    with pytest.raises(ValueError, match="no file that TerminateOnNaN"):
+    with pytest.raises(ValueError, match="not a file that TerminateOnNaN"):
         cornu.utils.find_nan(model, "other.npz")
 
 
