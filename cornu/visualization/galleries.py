@@ -75,6 +75,8 @@ def plot_image_gallery(
     """
     owner = "plot_image_gallery"
     array = pictures.coloured(pictures.scaled(pictures.batch(images, data_format, owner), value_range, owner))
+    if not len(array):
+        raise ValueError(f"{owner}: images must hold at least one. Received: shape {np.shape(images)}.")
     if path is not None and show:
         raise ValueError(f"{owner}: a gallery is written to path, or shown, not both. Received: {path=}, {show=}.")
     titles = _titles(array, y_true, y_pred, label_map, owner)

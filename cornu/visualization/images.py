@@ -23,20 +23,20 @@ def batch(images: Tensor, data_format: str | None, owner: str) -> np.ndarray:
     array = np.moveaxis(array, 1, -1) if data_format == "channels_first" else array
     if array.shape[-1] not in (1, 3, 4):
         raise ValueError(
-            f"{owner}: images must have 1, 3 or 4 channels, where data_format says: {data_format!r}. "
-            f"Received: {array.shape[-1]} channels."
+            f"{owner}: images must have 1, 3 or 4 channels. Received: {array.shape[-1]}, with "
+            f'data_format="{data_format}".'
         )
     return array
 
 
 def whole(numbers: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 255 as whole ones; what is beyond is cut off."""
-    return np.clip(numbers, 0, 255).astype("uint8")
+    """Numbers from 0 to 255 as whole ones; what is beyond is cut off, and what is no number is 0."""
+    return np.nan_to_num(np.clip(numbers, 0, 255)).astype("uint8")
 
 
 def scaled(images: np.ndarray, value_range: Sequence[float], owner: str) -> np.ndarray:
     """Images whose numbers lie in a range as whole numbers from 0 to 255."""
-    if len(tuple(value_range)) != 2 or not value_range[0] < value_range[1]:
+    if np.shape(value_range) != (2,) or not value_range[0] < value_range[1]:
         raise ValueError(f"{owner}: value_range must be the lowest and the highest value. Received: {value_range!r}.")
     low, high = value_range
     if images.dtype == np.uint8 and (low, high) == (0, 255):

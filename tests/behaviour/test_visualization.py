@@ -242,6 +242,12 @@ def test_a_gallery_has_room_for_every_picture(tmp_path):
     assert not plt.get_fignums()
 
 
+def test_what_is_no_number_is_black(tmp_path):
+    images = np.full((1, 4, 4, 3), np.nan)
+    figure = visualization.plot_image_gallery(images, path=tmp_path / "black.png")
+    assert not np.asarray(figure.axes[0].images[0].get_array()).any()
+
+
 def test_a_gallery_is_shown_once_and_gone():
     shown = []
     with pytest.MonkeyPatch.context() as patch:
@@ -276,7 +282,10 @@ def test_names_of_boxes_stay_within_the_image():
     (lambda x: visualization.plot_image_gallery(x, path="a.png", show=True), "not both"),
     (lambda x: visualization.plot_image_gallery(x, y_true=[0]), "need label_map"),
     (lambda x: visualization.plot_image_gallery(x, y_true=[0, 1], label_map={0: "a"}), "class of each image"),
+    (lambda x: visualization.plot_image_gallery(x[:0]), "at least one"),
+    (lambda x: visualization.plot_image_gallery(x[..., :2]), "1, 3 or 4 channels. Received: 2"),
     (lambda x: visualization.plot_image_gallery(x, value_range=(1, 0)), "value_range must be"),
+    (lambda x: visualization.plot_image_gallery(x, value_range=255), "value_range must be"),
     (lambda x: visualization.plot_bounding_box_gallery(x, "xyxy", legend=True, legend_handles=[]), "not both"),
     (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[1]]}, "xyxy"), 'of "boxes" and "labels"'),
     (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[[1] * 4]] * 3, "labels": [[1]]}, "xyxy"), "1 images"),
