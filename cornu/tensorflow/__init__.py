@@ -29,7 +29,7 @@ from cornu.tensorflow.strings import text as _text
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
 
-_MODULES = ("data", "image", "io", "keras", "linalg", "math", "nn", "random", "signal", "strings", "train")
+_MODULES = ("data", "image", "io", "keras", "linalg", "lookup", "math", "nn", "random", "signal", "strings", "train")
 _OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
 _INITIALIZERS = {
     "constant_initializer": "Constant",

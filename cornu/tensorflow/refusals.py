@@ -36,7 +36,7 @@ TABLE = {
     "tpu": "Run it where JAX sees the TPU; leave the line out.",
     "autodiff": "Use jax.jvp.",
     "raw_ops": "Use the function of keras.ops.",
-    "lookup": "Use the layers keras.layers.StringLookup and IntegerLookup.",
+    "lookup": "Use StaticHashTable, or the layers keras.layers.StringLookup and IntegerLookup.",
     "graph_util": _SESSIONS,
     "profiler": "Use jax.profiler.",
     "python": "It is private to TensorFlow. Use public names.",

@@ -75,7 +75,8 @@ def text(value: Tensor) -> Text:
     return made.view(Text)
 
 
-def _each(function: Callable[[bytes], Any], input: Tensor) -> Text:
+def each_text(function: Callable[[bytes], Any], input: Tensor) -> Text:
+    """What a function makes of each text."""
     source = text(input)
     made = np.empty(source.shape, object)
     for at, item in np.ndenumerate(np.asarray(source)):
@@ -84,7 +85,7 @@ def _each(function: Callable[[bytes], Any], input: Tensor) -> Text:
 
 
 def _numbers(function: Callable[[bytes], Any], input: Tensor, dtype: str) -> jax.Array:
-    found = np.asarray(_each(function, input))
+    found = np.asarray(each_text(function, input))
     return jnp.asarray(found.astype(dtype))
 
 
@@ -114,8 +115,8 @@ def join(inputs: Tensor, separator: str = "", name: str | None = None) -> Text:
 def _cased(how: str) -> Callable:
     def cased(input: Tensor, encoding: str = "") -> Text:
         if encoding:
-            return _each(lambda item: getattr(item.decode(encoding), how)().encode(encoding), input)
-        return _each(lambda item: getattr(item, how)(), input)
+            return each_text(lambda item: getattr(item.decode(encoding), how)().encode(encoding), input)
+        return each_text(lambda item: getattr(item, how)(), input)
 
     return cased
 
@@ -140,7 +141,7 @@ def _pattern(pattern: Tensor) -> re.Pattern[bytes]:
 
 def _regex_replace(input: Tensor, pattern: str, rewrite: str, replace_global: bool = True) -> Text:
     found, new = _pattern(pattern), re.sub(rb"\\(\d)", rb"\\g<\1>", _bytes(rewrite))
-    return _each(lambda item: found.sub(new, item, count=0 if replace_global else 1), input)
+    return each_text(lambda item: found.sub(new, item, count=0 if replace_global else 1), input)
 
 
 def _regex_full_match(input: Tensor, pattern: str) -> jax.Array:
@@ -231,7 +232,7 @@ def _reduce_join(inputs: Tensor, axis: Axes = None, keepdims: bool = False, sepa
 
 
 def _strip(input: Tensor) -> Text:
-    return _each(bytes.strip, input)
+    return each_text(bytes.strip, input)
 
 
 def _unicode_decode(input: Tensor, input_encoding: str = "UTF-8") -> jax.Array:

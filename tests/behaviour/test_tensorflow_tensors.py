@@ -278,3 +278,39 @@ def test_an_argument_that_a_function_has_not_is_named():
 def data_sets_as_before():
     yield
     elements.present_as(None)
+
+
+def test_words_become_the_numbers_of_a_vocabulary_and_other_words_share_a_few():
+    words = tf.constant(["sea", "sky", "tree"])
+    table = tf.lookup.StaticVocabularyTable(tf.lookup.KeyValueTensorInitializer(words, tf.range(3)), num_oov_buckets=2)
+    assert table.lookup(words).tolist() == [0, 1, 2] and int(table.size()) == 5
+    others = ["cloud", "stone", "grass", "sand"]
+    hashed = np.asarray(cornu.layers.Hashing(2)(np.array(others)))
+    np.testing.assert_array_equal(table.lookup(tf.constant(others)), 3 + hashed)
+
+
+def test_a_table_gives_its_default_for_other_keys_and_refuses_one_key_twice():
+    names = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1, 2], ["one", "two"]), default_value="many")
+    assert names.lookup([[2], [7]]).numpy().tolist() == [[b"two"], [b"many"]] and names[1].numpy() == b"one"
+    with pytest.raises(ValueError, match="the keys must differ"):
+        tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1, 1], [2, 3]), -1)
+    with pytest.raises(ValueError, match="lists of one length"):
+        tf.lookup.KeyValueTensorInitializer([1], [2, 3])
+
+
+def test_lines_of_csv_become_columns():
+    lines = tf.constant(['1;"a;b";x', ";c;y"])
+    number, letter = tf.io.decode_csv(lines, [[7], [""]], field_delim=";", select_cols=[0, 1])
+    assert number.tolist() == [1, 7] and number.dtype == "int32" and letter.numpy().tolist() == [b"a;b", b"c"]
+    with pytest.raises(ValueError, match="field 0 is empty"):
+        tf.io.decode_csv(",2", [tf.constant([], tf.float32), [1.5]])
+    with pytest.raises(ValueError, match="expected 1 fields"):
+        tf.io.decode_csv("1,2", [[0]])
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_bytes_of_any_length_go_through_base64(pad):
+    pieces = [b"", b"\xff", b"\xfe\xff", b"abc"]
+    coded = tf.io.encode_base64(pieces, pad=pad)
+    assert all(len(one) % 4 == 0 for one in coded.numpy()) == pad
+    assert tf.io.decode_base64(coded).numpy().tolist() == pieces
