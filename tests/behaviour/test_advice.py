@@ -310,6 +310,7 @@ HEALTHY = {
     "principal components": (
         lambda: regression(width=8), np.c_[TABLE, TABLE] * np.logspace(1, -9, 8), SUMS, {}),
     "a rare column, standardized": (regression, columns(_1=np.where(np.arange(120) == 3, 244, -0.004)), SUMS, {}),
+    "word numbers that are missing": (words_model, np.where(WORDS > 0, WORDS, np.nan), PRICES, {}),
     "a bias among the columns": (regression, columns(_0=1), SUMS, {}),
     "classes that nobody is in": (lambda: regression(width=12), HOT, SUMS, {"validation_split": 0.4}),
     "such classes, standardized": (

@@ -96,6 +96,14 @@ def test_files_are_written_and_deleted_and_those_of_before_stay(tmp_path, monkey
     assert checkpoint.filepath == "best.keras"
 
 
+def test_checkpoints_of_orbax_are_tried_out_too(tmp_path):
+    pytest.importorskip("orbax.checkpoint")
+    arguments = {"validation_data": ELSEWHERE, "verbose": 0}
+    kept = callbacks.OrbaxCheckpoint(tmp_path, save_freq=1000)
+    model().fit(X, Y, callbacks=[kept], fast_dev_run=True, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_that_cannot_be_written_to_fails_now(tmp_path):
     (tmp_path / "file").write_text("")
     checkpoint = callbacks.ModelCheckpoint(tmp_path / "file" / "best.keras")

@@ -137,11 +137,11 @@ def odd_indices(case: Case) -> str | None:
                 "rows from the end of its table. Count from 0, for example x + 1 with 0 for padding, and make "
                 "input_dim one larger."
             )
-        if values.dtype.kind == "f" and np.any(values != np.floor(values)):
-            odd = values[values != np.floor(values)].flat[0]
+        fractions = values[np.isfinite(values) & (values != np.floor(values))]
+        if fractions.size:
             return (
-                f"{validate.describe(layer)} looks up whole numbers, and takes {odd:g} for {np.floor(odd):g}. Give it "
-                "the numbers of words or classes as they are, not scaled; numbers that measure something go into a "
-                "Dense layer."
+                f"{validate.describe(layer)} looks up whole numbers, and takes {fractions[0]:g} for "
+                f"{np.floor(fractions[0]):g}. Give it the numbers of words or classes as they are, not scaled; numbers "
+                "that measure something go into a Dense layer."
             )
     return None
