@@ -99,7 +99,13 @@ class Deferred(Allocator):
     def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
         """An array that is yet to be made."""
         self.owners.append(owner)
-        return Pending(shape, dtype, lambda: self._around.first(shape, dtype, make, owner))
+
+        def made() -> Any:
+            if not self.has_values:
+                make()  # traced: what would go wrong when the array is made goes wrong here too
+            return self._around.first(shape, dtype, make, owner)
+
+        return Pending(shape, dtype, made)
 
     def given(self, value: object, dtype: str) -> jax.Array:
         """The array, at once: the value is there anyway."""

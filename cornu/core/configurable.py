@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from cornu import registry, validate
-from cornu.core import context, dtypes, function_code
+from cornu.core import allocation, context, dtypes, function_code
 from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
@@ -373,13 +373,19 @@ def _read_array(config: Config) -> np.ndarray:
     return np.array(value, dtype=name)
 
 
+def _read_tensor(config: Config) -> Any:
+    """A tensor; an array where a file is only looked at: that is done in a trace, where no tensor can be compared."""
+    array = _read_array(config)
+    return jax.numpy.asarray(array) if allocation.current().has_values else array
+
+
 _TEXTS = re.compile(r"str\d*|[<>]?U\d*")  # dtypes of texts, as NumPy calls them
 
 _READERS: dict[Any, Callable[[dict], Any]] = {
     "__tuple__": lambda c: tuple(_read(item) for item in c["items"]),
     "__slice__": lambda c: slice(*(c["config"][key] for key in ("start", "stop", "step"))),
     "__numpy__": lambda c: _read_array(c["config"]),
-    "__tensor__": lambda c: jax.numpy.asarray(_read_array(c["config"])),
+    "__tensor__": lambda c: _read_tensor(c["config"]),
     "__bytes__": lambda c: c["value"].encode("utf-8"),
     "__ellipsis__": lambda c: Ellipsis,
     function_code.CLASS_NAME: lambda c: function_code.read(c["config"], values=_read),

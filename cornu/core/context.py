@@ -33,7 +33,7 @@ class Context:
     safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read
     specs: dict | None = None  # what models give for symbolic inputs, within the call that asks
     symbolic: bool = False  # whether a layer is being called on symbolic tensors
-    scope_caller: Any = None  # whose name_scope the innermost one is
+    scope_caller: Any = None  # whose the innermost name is
     watch: Callable | None = None  # (operation, function, *args): calls the function, for whoever looks at each call
     rows: Any = None  # which rows of the batch are real, where a last batch was padded; shape (batch,), bool
 
@@ -75,7 +75,7 @@ def state(mapping: MutableMapping) -> Any:
 
 def path(name: str) -> Any:
     """Scope in which new variables are named below `name`."""
-    return scope(path=(*current().path, name))
+    return scope(path=(*current().path, name), scope_caller=None)
 
 
 class name_scope:  # noqa: N801 - Keras's public name

@@ -274,6 +274,7 @@ class Layer(Operation):
         ambient = context.current()
         values: dict[str, Any] = {
             "training": training, "callers": (*ambient.callers, self), "path": (*ambient.path, self.name),
+            "scope_caller": self,
         }  # fmt: skip
         values["autocast"] = self._reading_dtype()
         outermost = not symbolic and ambient.losses is None
@@ -450,7 +451,7 @@ class Layer(Operation):
             return
         if any(True for _ in self._parts(Layer)):
             inputs = tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), input_shape)
-            with context.scope(path=self._outer_path()), self._call_scope(None, symbolic=True):
+            with context.scope(path=self._outer_path(), scope_caller=None), self._call_scope(None, symbolic=True):
                 output_spec(lambda x: self._run(self._bind((x,), {}), None), inputs)
         self._path = "/".join(self._variable_path())
         self._build_shapes = {"input_shape": _tuple_shape(input_shape)}
@@ -483,7 +484,7 @@ class Layer(Operation):
         """Scope in which a built layer may be given more variables, below the path of those it has."""
         complete, self._complete = self._complete, False
         try:
-            with context.scope(path=tuple(self.path.split("/"))):
+            with context.scope(path=tuple(self.path.split("/")), scope_caller=self):
                 yield
         finally:
             if complete:
@@ -603,13 +604,14 @@ class Layer(Operation):
     add_variable = add_weight
 
     def _variable_path(self) -> tuple[str, ...]:
-        """The names around this layer and its own."""
-        return (*self._outer_path(), self.name)
+        """The names around this layer and its own; while it is being built, no scopes that `build` opens."""
+        building = self.__dict__.get("_build_depth")
+        return tuple(self.path.split("/")) if building else (*self._outer_path(), self.name)
 
     def _outer_path(self) -> tuple[str, ...]:
         """The names around this layer, also while it is itself being built."""
-        path = context.current().path
-        return path[:-1] if path and path[-1] == self.name else path
+        around = context.current()
+        return around.path[:-1] if around.scope_caller is self else around.path
 
     # ------------------------------------------------------------ parts
 
@@ -941,17 +943,17 @@ def _recorded_build(build: Callable) -> Callable:
     def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
         self._require_initialised()
         path = self._variable_path()
+        self._path = "/".join(path)
         depth = self.__dict__.get("_build_depth", 0)
         object.__setattr__(self, "_build_depth", depth + 1)
         try:
-            with context.scope(path=path, autocast=None):
+            with context.scope(path=path, scope_caller=self, autocast=None):
                 build(self, *args, **kwargs)
         finally:
             object.__setattr__(self, "_build_depth", depth)
         if depth == 0:
             bound = _signature(build).parameters.bind(*args, **kwargs).arguments
             self._build_shapes = dict(bound)
-            self._path = "/".join(path)
             self.built = True
             self._settle()
 

@@ -127,7 +127,7 @@ class Sequential(Model):
         x = inputs
         path = self._variable_path()
         context.auto_name("functional")  # Keras makes a functional model here: the next one's name counts it
-        with context.scope(path=path):
+        with context.scope(path=path, scope_caller=self):
             for layer in self.layers:
                 x = layer(x)
         self._graph = Function(inputs, x, name=self.name)
@@ -233,7 +233,8 @@ class Sequential(Model):
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
         made: list[Layer] = []
-        with shared_objects():
+        below = context.scope(path=model._variable_path(), scope_caller=model)  # what the file builds is named as it was
+        with shared_objects(), below:
             for entry in config["layers"]:
                 first = config["layers"].index(entry)  # an entry that is there twice is one layer in two places
                 made.append(made[first] if first < len(made) else deserialize_keras_object(entry, custom_objects))

@@ -15,6 +15,33 @@ from cornu.core.operation import Tensor, op
 from cornu.core.variable import functional
 
 
+def test_a_layer_inside_one_of_the_same_name_has_both_names_in_the_paths_of_its_weights():
+    inner = cornu.Sequential([cornu.layers.Dense(1, name="same")], name="same")
+    outer = cornu.Sequential([inner], name="same")
+    outer.build((None, 2))
+    assert [v.path for v in outer.variables] == ["same/same/same/kernel", "same/same/same/bias"]
+
+
+def test_a_weight_made_in_a_scope_within_build_lies_below_its_layer():
+    class Scoped(cornu.layers.Layer):
+        def build(self, input_shape):
+            with cornu.name_scope("inner"):
+                self.scale = self.add_weight((1,), name="scale")
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+    layer = Scoped(name="scoped")
+    layer(np.ones((1, 2)))
+    assert layer.scale.path == "scoped/scale"
+
+
+def test_a_loaded_sequential_model_names_its_weights_as_before():
+    model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1, name="d")], name="mine")
+    again = cornu.Sequential.from_config(model.get_config())
+    assert [v.path for v in again.variables] == [v.path for v in model.variables] == ["mine/d/kernel", "mine/d/bias"]
+
+
 def test_a_variable_keeps_its_dtype_and_shape():
     v = cornu.Variable([1.0, 2.0], name="v")
     v.assign_add(np.ones(2))

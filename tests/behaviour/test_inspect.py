@@ -521,3 +521,23 @@ def test_names_that_are_no_text_are_passed_over_as_in_a_load(tmp_path):
     assert cornu.models.load_model(tmp_path / "m.h5", report=True).refused == []
     loaded = cornu.models.load_model(tmp_path / "m.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_tensor_among_the_arguments_of_an_optimizer_is_looked_at_with_its_value(tmp_path):
+    path = tmp_path / "m.keras"
+    compiled().save(path)
+    norm = {"class_name": "__tensor__", "config": {"value": 0.5, "dtype": "float32"}}
+    edited(path, lambda config: config["compile_config"]["optimizer"]["config"].update(clipnorm=norm))
+    assert look(path).loads
+    assert float(cornu.models.load_model(path).optimizer.clipnorm) == 0.5
+
+
+def test_first_values_that_cannot_be_made_are_seen_where_the_file_has_none(tmp_path):
+    path = tmp_path / "m.keras"
+    compiled().save(path)
+    odd = {"class_name": "Constant", "config": {"value": [1.0, 2.0]}, "module": "keras.initializers"}
+    edited(path, set_in(2, kernel_initializer=odd, name="other"), lambda file: file["layers"].pop("dense_1", None))
+    report = look(path)
+    with pytest.raises(ValueError):
+        cornu.models.load_model(path)
+    assert not report.loads

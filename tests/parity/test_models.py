@@ -285,7 +285,7 @@ def with_clone_function(k, name, **options):
         return type(layer).from_config(layer.get_config())
 
     made = k.models.clone_model(zoo(name, k), clone_function=copy, **options)
-    return seen, [v.path for v in made.weights], type(made).__name__, made.name
+    return seen, [v.path.split("/")[-2:] for v in made.weights], type(made).__name__, made.name
 
 
 def with_call_function(k):
