@@ -233,7 +233,7 @@ class Sequential(Model):
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
         made: list[Layer] = []
-        below = context.scope(path=model._variable_path(), scope_caller=model)  # what the file builds is named as it was
+        below = context.scope(path=model._variable_path(), scope_caller=model)  # names stay as they were
         with shared_objects(), below:
             for entry in config["layers"]:
                 first = config["layers"].index(entry)  # an entry that is there twice is one layer in two places
