@@ -1,169 +1,120 @@
-"""How fast pictures come from folders, changed at random, into the README's CNN: cornu's data set beside its peers.
+"""How fast data comes, and what that costs: cornu's data sets beside tf.data and torch's DataLoader.
 
-python -m benchmarks.dataset                         # 20,000 pictures, minutes; writes benchmarks/results/dataset.json
-python -m benchmarks.dataset --pictures 2000 --rounds 3
+python -m benchmarks.dataset                              # everything, in some minutes; writes results/dataset.json
+python -m benchmarks.dataset --work "read small" --work shuffled --rounds 9
+python -m benchmarks.dataset --peer keras-tf=/path/to/python --peer torch=/path/to/python
 
-The pictures are JPEGs of 32×32 in ten folders, made for the occasion. Each reads, decodes, flips and scales them in two
-threads (torch: two processes) and gives batches of 128. Peers that are not installed are left out, and named. The
-readers take turns; each round is one pass over all pictures. "waits" is the share of a training epoch in which no step
-was ready to run: 1 - (epoch on batches that were made before) / (epoch on the data set).
+Pictures and texts are made for the occasion. For each piece of work every library has a process that stays alive, and
+they take turns; a round is one pass over the data. Time is by the clock and of all processors, in microseconds an
+element, both medians. How long a training waits for its data is what an epoch "inmap" takes longer than one "inmemory".
 """
 
 import argparse
-import importlib.util
 import json
-import resource
+import statistics
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-import cornu
-from cornu.data import AUTOTUNE, Dataset
+from benchmarks.speed.peers import Peer, PeerError, Process, find
 
 HERE = Path(__file__).parent
-BATCH, SIZE, CLASSES = 128, 32, 10
+WORKER = HERE / "dataset_worker.py"
+LIBRARIES = ("cornu", "keras-tf", "torch")
+WORK = (
+    "read small", "augmented small", "read mixed", "augmented mixed", "read large", "trained small inmemory",
+    "trained small inmap", "trained small inmodel", "shuffled", "mapped", "mapped_batches", "generated", "texts",
+    "windows", "cached", "interleaved",
+)  # fmt: skip
+SIDES = {"small": (32, 32), "mixed": (64, 96), "large": (200, 300)}  # from the smallest to the largest, in pixels
+_PATIENCE = 600.0  # seconds for an answer
 
 
 def main() -> int:
     """Measure, print and keep the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dataset", description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=20_000, help="pictures in the folders (20000)")
-    parser.add_argument("--rounds", type=int, default=3, help="passes of each reader (3)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.dataset", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", action="append", choices=WORK, metavar="NAME", help=f"of {', '.join(WORK)} (all)")
+    parser.add_argument("--pictures", type=int, default=20_000, help="small pictures; an eighth as many others (20000)")
+    parser.add_argument("--rounds", type=int, default=5, help="passes of each library (5)")
+    parser.add_argument("--peers", type=Path, default=HERE.parent / ".bench", help="folder of environments (.bench)")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another environment")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the figures")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        files = make_pictures(Path(folder), options.pictures)
-        readers = {name: make(files) for name, make in READERS.items() if is_there(name)}
-        missing = [name for name in READERS if not is_there(name)]
-        seconds = in_turns(readers, options.rounds)
-        figures = {
-            "pictures": options.pictures,
-            "pictures a second": {name: round(options.pictures / min(times)) for name, times in seconds.items()},
-            "not installed": missing,
-            "training": trained(readers["cornu"]),
-            "peak memory in MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        }
+    peers = [peer for peer in find(options.peers, options.peer, sys.executable) if peer.name in LIBRARIES]
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "dataset.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(json.dumps(figures, indent=1))
+    kept = options.out / "dataset.json"
+    figures = json.loads(kept.read_text()) if kept.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        make_files(Path(folder), options.pictures)
+        for work in options.work or WORK:
+            figures[work] = measure(work, peers, folder, options.rounds)
+            print(line(work, figures[work]), flush=True)
+            kept.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 
-def make_pictures(folder: Path, count: int) -> list[str]:
-    """The names of JPEGs in a folder for each class."""
+def make_files(folder: Path, count: int) -> None:
+    """JPEGs in a folder for each class, with shapes and some noise in them, and texts."""
     random = np.random.default_rng(0)
-    names = []
-    for number in range(count):
-        place = folder / str(number % CLASSES)
-        place.mkdir(exist_ok=True)
-        names.append(str(place / f"{number}.jpg"))
-        Image.fromarray(random.integers(0, 255, (SIZE, SIZE, 3), "uint8")).save(names[-1])
-    return names
+    for kind, (low, high) in SIDES.items():
+        for number in range(count if kind == "small" else count // 8):
+            height, width = random.integers(low, high + 1, 2)
+            coarse = random.integers(0, 255, (height // 8, width // 8, 3), "uint8")
+            smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), int)
+            pixels = (smooth + random.integers(-8, 9, smooth.shape)).clip(0, 255).astype("uint8")
+            Image.fromarray(pixels).save(_place(folder, kind, number).with_suffix(".jpg"), quality=90)
+    for number in range(count // 8):
+        _place(folder, "texts", number).with_suffix(".txt").write_text("what a film " * 40)
 
 
-def is_there(name: str) -> bool:
-    """Whether a library is installed."""
-    return importlib.util.find_spec(name) is not None
+def _place(folder: Path, kind: str, number: int) -> Path:
+    place = folder / kind / str(number % 10) / str(number)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
-def read(name: str) -> np.ndarray:
-    """A picture with numbers from 0 to 1."""
-    with Image.open(name) as picture:
-        return np.asarray(picture.convert("RGB"), "float32") / 255
+def measure(work: str, peers: list[Peer], folder: str, rounds: int) -> dict[str, dict[str, float]]:
+    """The medians of each library's rounds, which they make in turns."""
+    alive: dict[str, Process] = {}
+    answers: dict[str, list[dict]] = {}
+    try:
+        for peer in peers:
+            process = Process(peer, {"work": work, "folder": folder}, "cpu", None, WORKER)
+            alive[peer.name] = process
+            if process.answer(_PATIENCE).get("absent"):
+                alive.pop(peer.name).stop()
+        for _ in range(rounds):
+            for name, process in alive.items():
+                answers.setdefault(name, []).append(process.ask(_PATIENCE))
+    except PeerError as error:
+        print(f"{work}: {error}", file=sys.stderr)
+    finally:
+        for process in alive.values():
+            process.stop()
+    return {name: _medians(found) for name, found in answers.items()}
 
 
-def flipped(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A picture, or its mirror image."""
-    return picture[:, ::-1] if random.random() < 0.5 else picture
+def _medians(answers: list[dict]) -> dict[str, float]:
+    return {key: round(statistics.median(answer[key] for answer in answers), 1) for key in answers[0]}
 
 
-def label(name: str) -> int:
-    """The class of a picture's folder."""
-    return int(Path(name).parent.name)
-
-
-def with_cornu(files: list[str]) -> Iterable:
-    """cornu's data set."""
-    random = np.random.default_rng(0)
-
-    def load(name: np.ndarray) -> tuple:
-        return flipped(read(name.item()), random), np.int32(label(name.item()))
-
-    names = Dataset.from_tensor_slices(np.array(files)).shuffle(len(files), seed=0)
-    return names.map(load, num_parallel_calls=AUTOTUNE).batch(BATCH).prefetch(2)
-
-
-def with_tensorflow(files: list[str]) -> Iterable:
-    """`tf.data`, with TensorFlow's own operations."""
-    import tensorflow as tf
-
-    def load(name: Any, number: Any) -> tuple:
-        picture = tf.io.decode_jpeg(tf.io.read_file(name), 3)
-        return tf.image.random_flip_left_right(tf.cast(picture, tf.float32) / 255), number
-
-    names = tf.data.Dataset.from_tensor_slices((files, [label(name) for name in files])).shuffle(len(files), seed=0)
-    return names.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(2)
-
-
-def with_torch(files: list[str]) -> Iterable:
-    """torch's `DataLoader` with two workers."""
-    import torch
-
-    class Pictures(torch.utils.data.Dataset):
-        def __len__(self) -> int:
-            return len(files)
-
-        def __getitem__(self, number: int) -> tuple:
-            random = np.random.default_rng()
-            return flipped(read(files[number]), random).copy(), label(files[number])
-
-    return torch.utils.data.DataLoader(Pictures(), BATCH, shuffle=True, num_workers=2)
-
-
-READERS: dict[str, Callable[[list[str]], Iterable]] = {
-    "cornu": with_cornu, "tensorflow": with_tensorflow, "torch": with_torch,
-}  # fmt: skip
-
-
-def in_turns(readers: dict[str, Iterable], rounds: int) -> dict[str, list[float]]:
-    """Seconds of the passes of each reader."""
-    seconds: dict[str, list[float]] = {name: [] for name in readers}
-    for _ in range(rounds):
-        for name, reader in readers.items():
-            start = time.perf_counter()
-            for _ in reader:
-                pass
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def trained(data: Any) -> dict[str, float]:
-    """Seconds of an epoch of the README's CNN on the data set, and on its batches in memory."""
-    model = cornu.Sequential([
-        cornu.Input((SIZE, SIZE, 3)),
-        cornu.layers.Conv2D(32, 3, activation="relu"), cornu.layers.MaxPooling2D(),
-        cornu.layers.Conv2D(64, 3, activation="relu"), cornu.layers.MaxPooling2D(),
-        cornu.layers.Flatten(), cornu.layers.Dropout(0.5), cornu.layers.Dense(CLASSES, activation="softmax"),
-    ])  # fmt: skip
-    model.compile("adam", "sparse_categorical_crossentropy")
-    kept = list(data.as_numpy_iterator())
-    ready = Dataset.from_generator(lambda: iter(kept))
-    seconds: dict[str, list[float]] = {"from files": [], "from memory": []}
-    model.fit(ready, verbose=0)
-    for _ in range(2):
-        for name, source in (("from files", data), ("from memory", ready)):
-            start = time.perf_counter()
-            model.fit(source, verbose=0)
-            seconds[name].append(time.perf_counter() - start)
-    best = {name: min(times) for name, times in seconds.items()}
-    waits = max(0.0, 1 - best["from memory"] / best["from files"])
-    return {**{name: round(value, 2) for name, value in best.items()}, "waits": round(waits, 3)}
+def line(work: str, figures: dict[str, dict[str, float]]) -> str:
+    """A row of the table: microseconds by the clock and of processors, and how cornu's compare."""
+    parts = [f"{name} {found['wall_us']:.1f}/{found['cpu_us']:.1f}" for name, found in figures.items()]
+    ours = figures.get("cornu")
+    others = {name: found for name, found in figures.items() if name != "cornu"}
+    parts += [
+        f"cornu/{name} {ours['wall_us'] / found['wall_us']:.2f}/{ours['cpu_us'] / found['cpu_us']:.2f}"
+        for name, found in others.items()
+        if ours
+    ]
+    return f"{work:24} {', '.join(parts)}"
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

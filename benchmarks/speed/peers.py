@@ -88,11 +88,11 @@ def find(folder: Path, given: list[str], own: str) -> list[Peer]:
 class Process:
     """A worker, its answers one at a time, and the end of what it wrote to its errors."""
 
-    def __init__(self, peer: Peer, options: dict[str, Any], device: str, home: str | None):
+    def __init__(self, peer: Peer, options: dict[str, Any], device: str, home: str | None, worker: Path = WORKER):
         self.peer = peer
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed in `stop`
         self._process = subprocess.Popen(
-            [peer.python, str(WORKER), json.dumps({**options, **peer.options(), "device": device})],
+            [peer.python, str(worker), json.dumps({**options, **peer.options(), "device": device})],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             env=peer.environment(device, home), start_new_session=True,
         )  # fmt: skip

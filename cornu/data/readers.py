@@ -186,6 +186,7 @@ class Interleave(Pass):
                 return element
             waited = 0 if self._open[self.turn] else waited + 1
             self._open[self.turn] = None
+            self.reader.needed = self._oldest()
             self._next_turn()
         raise StopIteration
 
@@ -201,7 +202,6 @@ class Interleave(Pass):
 
     def _next_turn(self) -> None:
         self.turn, self.taken = (self.turn + 1) % len(self._open), 0
-        self.reader.needed = self._oldest()
 
     def _oldest(self) -> int:
         return min((place[0] for place in self._open if place), default=self.reader.count)
