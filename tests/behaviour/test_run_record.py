@@ -52,6 +52,11 @@ def two(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_terminal_says_how_wide_it_is(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def command(*words, capsys):
     """What `cornu runs` prints, and its exit status."""
     status = main(["runs", *map(str, words)])
