@@ -109,35 +109,49 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
     return bright / 255 * (high - low) + low if beyond and not scale else bright
 
 
-def random_rotation(x: np.ndarray, rg: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any) -> np.ndarray:
+def random_rotation(
+    x: np.ndarray, rg: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
+) -> np.ndarray:
     """A picture turned by up to `rg` degrees; options as for `apply_affine_transform`."""
     return _affine(x, row_axis, col_axis, channel_axis, options, theta=np.random.uniform(-rg, rg))
 
 
-def random_shift(x: np.ndarray, wrg: float, hrg: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+def random_shift(
+    x: np.ndarray, wrg: float, hrg: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
+) -> np.ndarray:
     """A picture moved by up to the shares `wrg` of its width and `hrg` of its height."""
     tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
     return _affine(x, row_axis, col_axis, channel_axis, options, tx=tx, ty=ty)
 
 
-def random_shear(x: np.ndarray, intensity: float, row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+def random_shear(
+    x: np.ndarray, intensity: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
+) -> np.ndarray:
     """A picture sheared by up to `intensity` degrees."""
     return _affine(x, row_axis, col_axis, channel_axis, options, shear=np.random.uniform(-intensity, intensity))
 
 
-def random_zoom(x: np.ndarray, zoom_range: Sequence[float], row_axis=1, col_axis=2, channel_axis=0, **options: Any):
+def random_zoom(
+    x: np.ndarray, zoom_range: Sequence[float], row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0,
+    **options: Any,
+) -> np.ndarray:  # fmt: skip
     """A picture zoomed by factors between the two of `zoom_range`."""
     if len(zoom_range) != 2:
         raise ValueError(f"random_zoom: zoom_range must be two numbers. Received: zoom_range={zoom_range!r}.")
-    zx, zy = (1, 1) if tuple(zoom_range) == (1, 1) else np.random.uniform(*zoom_range, 2)
+    zx, zy = _zooms(zoom_range)
     return _affine(x, row_axis, col_axis, channel_axis, options, zx=zx, zy=zy)
 
 
-def _affine(x: np.ndarray, row: int, column: int, channel: int, options: dict, **how: float) -> np.ndarray:
+def _zooms(between: Sequence[float]) -> tuple[float, float]:
+    """The factors of rows and columns; nothing is drawn for a picture that keeps its size."""
+    least, most = between
+    return (1.0, 1.0) if least == most == 1 else tuple(np.random.uniform(least, most, 2))
+
+
+def _affine(x: np.ndarray, row: int, column: int, channel: int, options: dict[str, Any], **how: Any) -> np.ndarray:
     order = options.pop("interpolation_order", 1)
-    axes = {"row_axis": row, "col_axis": column, "channel_axis": channel}
-    return apply_affine_transform(x, **how, **axes, order=order, **options)
+    return apply_affine_transform(x, **how, row_axis=row, col_axis=column, channel_axis=channel, order=order, **options)
 
 
 def random_channel_shift(x: np.ndarray, intensity_range: float, channel_axis: int = 0) -> np.ndarray:
@@ -149,7 +163,8 @@ def random_brightness(x: np.ndarray, brightness_range: Sequence[float], scale: b
     """A picture made brighter or darker by a factor between the two of `brightness_range`."""
     if len(brightness_range) != 2:
         raise ValueError(f"random_brightness: brightness_range must be two numbers. Received: {brightness_range!r}.")
-    return apply_brightness_shift(x, np.random.uniform(*brightness_range), scale)
+    least, most = brightness_range
+    return apply_brightness_shift(x, np.random.uniform(least, most), scale)
 
 
 # ---------------------------------------------------------------- batches
@@ -171,8 +186,9 @@ class Iterator(PyDataset):
         self.batch_index = self.total_batches_seen = 0
         self.index_array: np.ndarray | None = None
 
-    def _set_index_array(self) -> None:
+    def _set_index_array(self) -> np.ndarray:
         self.index_array = np.random.permutation(self.n) if self.shuffle else np.arange(self.n)
+        return self.index_array
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -183,8 +199,6 @@ class Iterator(PyDataset):
         if index >= len(self):
             raise IndexError(f"{type(self).__name__}: there are {len(self)} batches. Received: index={index}.")
         self._seed()
-        if self.index_array is None:
-            self._set_index_array()
         return self._batch(index)
 
     def __iter__(self) -> Batches:
@@ -214,9 +228,8 @@ class Iterator(PyDataset):
         self.total_batches_seen += 1
 
     def _batch(self, index: int) -> Any:
-        return self._get_batches_of_transformed_samples(
-            self.index_array[index * self.batch_size : (index + 1) * self.batch_size]
-        )
+        order = self._set_index_array() if self.index_array is None else self.index_array
+        return self._get_batches_of_transformed_samples(order[index * self.batch_size : (index + 1) * self.batch_size])
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         raise TypeError(f"{type(self).__name__} must define _get_batches_of_transformed_samples(index_array).")
@@ -267,17 +280,18 @@ class NumpyArrayIterator(Iterator):
         dtype: DTypeLike | None = None,
     ):
         self.keeping = Keeping(save_to_dir, save_prefix, save_format, below=10_000)
-        arrays = [None if each is None else np.asarray(each) for each in (x, y, sample_weight)]
-        for name, each in zip(("y", "sample_weight"), arrays[1:], strict=True):
-            if each is not None and len(each) != len(arrays[0]):
-                raise ValueError(f"flow: x and {name} must have one length. Received: {len(arrays[0])}, {len(each)}.")
-        if arrays[0].ndim != 4:
+        pictures = np.asarray(x)
+        others = [None if each is None else np.asarray(each) for each in (y, sample_weight)]
+        for name, each in zip(("y", "sample_weight"), others, strict=True):
+            if each is not None and len(each) != len(pictures):
+                raise ValueError(f"flow: x and {name} must have one length. Received: {len(pictures)}, {len(each)}.")
+        if pictures.ndim != 4:
             raise ValueError(
-                f"flow: x must have four axes, (pictures, rows, columns, channels). Got {arrays[0].shape}."
+                f"flow: x must have four axes, (pictures, rows, columns, channels). Received: {pictures.shape}."
             )
-        part = image_data_generator.part(len(arrays[0]), subset)
-        x, self.y, self.sample_weight = (None if each is None else each[part] for each in arrays)
-        self.x = x.astype(dtype or settings.floatx())
+        part = image_data_generator.part(len(pictures), subset)
+        self.x = pictures[part].astype(dtype or settings.floatx())
+        self.y, self.sample_weight = (None if each is None else each[part] for each in others)
         self.image_data_generator = image_data_generator
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
@@ -291,6 +305,10 @@ class NumpyArrayIterator(Iterator):
 class _FileIterator(Iterator):
     """Batches of pictures that are read from files as they are needed; a subclass finds the files and their targets."""
 
+    class_mode: str | None
+    labels: Any  # the targets of all files, as `class_mode` wants them
+    num_classes: int
+
     def __init__(
         self,
         image_data_generator: "ImageDataGenerator",
@@ -302,7 +320,8 @@ class _FileIterator(Iterator):
         keeping: Keeping,
     ):
         self.image_data_generator, self.keeping = image_data_generator, keeping
-        self.target_size, self.color_mode = tuple(target_size), color_mode
+        height, width = target_size
+        self.target_size, self.color_mode = (height, width), color_mode
         self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
         self.dtype = dtype or settings.floatx()
 
@@ -315,6 +334,9 @@ class _FileIterator(Iterator):
         pictures = np.array([self._picture(self.filepaths[number]) for number in index_array], self.dtype)
         self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         return self._with_targets(index_array, pictures)
+
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+        return _with_others(pictures, self._of_classes(index_array, pictures))
 
     def _picture(self, path: str) -> np.ndarray:
         picture = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
@@ -378,9 +400,6 @@ class DirectoryIterator(_FileIterator):
         self.classes = self.labels = np.array([number for _, number in found], "int32")
         print(f"Found {len(found)} images belonging to {self.num_classes} classes.")
         self._begin([os.path.join(directory, name) for name in self.filenames], batch_size, shuffle, seed)
-
-    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
-        return _with_others(pictures, self._of_classes(index_array, pictures))
 
 
 def _pictures_below(folder: Path, follow_links: bool) -> list[Path]:
@@ -494,7 +513,7 @@ class DataFrameIterator(_FileIterator):
                 for cell in rows[columns[0]]
             ]
             several = any(isinstance(cell, (list, tuple)) for cell in rows[columns[0]])
-            self.classes = numbers if several else [number for (number,) in numbers]
+            self.classes: list = numbers if several else [number for (number,) in numbers]
             self.labels = self.classes if several else np.array(self.classes, "int32")
         elif self.class_mode == "raw":
             self.labels = rows[columns[0] if len(columns) == 1 else columns].to_numpy()
@@ -606,7 +625,9 @@ class ImageDataGenerator:
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self._validation_split = validation_split
         self.dtype = dtype or settings.floatx()
-        self.mean = self.std = self.zca_whitening_matrix = None
+        self.mean: np.ndarray | None = None
+        self.std: np.ndarray | None = None
+        self.zca_whitening_matrix: np.ndarray | None = None
 
     def part(self, count: int, subset: str | None) -> slice:
         """Which of `count` pictures belong to "validation" (the first ones) or "training"; all without `subset`."""
@@ -656,7 +677,7 @@ class ImageDataGenerator:
                 `seed=None`, `save_to_dir=None`, `save_prefix=""`, `save_format="png"`, `follow_links=False`,
                 `subset=None`, `interpolation="nearest"`, `keep_aspect_ratio=False`.
         """
-        return DirectoryIterator(directory, self, *args, dtype=self.dtype, **kwargs)
+        return DirectoryIterator(directory, self, *args, **{"dtype": self.dtype, **kwargs})
 
     def flow_from_dataframe(self, dataframe: object, *args: Any, **kwargs: Any) -> DataFrameIterator:
         """Batches from files that a frame of pandas names, with targets from its columns.
@@ -672,7 +693,7 @@ class ImageDataGenerator:
                 without a picture), `keep_aspect_ratio=False`.
         """
         directory = args[0] if args else kwargs.pop("directory", None)
-        return DataFrameIterator(dataframe, directory, self, *args[1:], dtype=self.dtype, **kwargs)
+        return DataFrameIterator(dataframe, directory, self, *args[1:], **{"dtype": self.dtype, **kwargs})
 
     def drawn(self, picture: np.ndarray) -> np.ndarray:
         """A picture moved about at random and brought to a scale."""
@@ -691,13 +712,14 @@ class ImageDataGenerator:
         tx = self._shift(self.height_shift_range, img_shape[row])
         ty = self._shift(self.width_shift_range, img_shape[column])
         shear = np.random.uniform(-self.shear_range, self.shear_range) if self.shear_range else 0
-        zx, zy = (1, 1) if self.zoom_range == [1, 1] else np.random.uniform(*self.zoom_range, 2)
+        zx, zy = _zooms(self.zoom_range)
         horizontal, vertical = (
             (np.random.random() < 0.5) * flip for flip in (self.horizontal_flip, self.vertical_flip)
         )
         shift = self.channel_shift_range
         channels = np.random.uniform(-shift, shift) if shift else None
-        brightness = None if self.brightness_range is None else np.random.uniform(*self.brightness_range)
+        between = self.brightness_range
+        brightness = None if between is None else np.random.uniform(between[0], between[1])
         return {
             "theta": turn, "tx": tx, "ty": ty, "shear": shear, "zx": zx, "zy": zy, "flip_horizontal": horizontal,
             "flip_vertical": vertical, "channel_shift_intensity": channels, "brightness": brightness,
@@ -720,7 +742,7 @@ class ImageDataGenerator:
         """Do to a picture what `get_random_transform` says."""
         row, column, channel = self._axes()
         said = transform_parameters
-        how = {name: said[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in said}
+        how: dict[str, Any] = {n: said[n] for n in ("theta", "tx", "ty", "shear", "zx", "zy") if n in said}
         how |= {"row_axis": row, "col_axis": column, "channel_axis": channel, "order": self.interpolation_order}
         x = apply_affine_transform(x, **how, fill_mode=self.fill_mode, cval=self.cval)
         if said.get("channel_shift_intensity") is not None:
@@ -735,14 +757,19 @@ class ImageDataGenerator:
         x = x if self.rescale is None else x * self.rescale
         x = x - np.mean(x, keepdims=True) if self.samplewise_center else x
         x = x / (np.std(x, keepdims=True) + 1e-6) if self.samplewise_std_normalization else x
-        needed = {"featurewise_center": self.mean, "featurewise_std_normalization": self.std,
-                  "zca_whitening": self.zca_whitening_matrix}  # fmt: skip
-        for name, found in needed.items():
-            if getattr(self, name) and found is None:
-                raise ValueError(f"ImageDataGenerator: call fit(x) first: {name} needs the statistics of the data.")
-        x = x - self.mean if self.featurewise_center else x
-        x = x / (self.std + 1e-6) if self.featurewise_std_normalization else x
-        return (x.reshape(-1, x.size) @ self.zca_whitening_matrix).reshape(x.shape) if self.zca_whitening else x
+        x = x - self._learned("mean", "featurewise_center") if self.featurewise_center else x
+        if self.featurewise_std_normalization:
+            x = x / (self._learned("std", "featurewise_std_normalization") + 1e-6)
+        if not self.zca_whitening:
+            return x
+        return (x.reshape(-1, x.size) @ self._learned("zca_whitening_matrix", "zca_whitening")).reshape(x.shape)
+
+    def _learned(self, name: str, wanted_by: str) -> np.ndarray:
+        """A statistic of the data."""
+        found = getattr(self, name)
+        if found is None:
+            raise ValueError(f"ImageDataGenerator: call fit(x) first: {wanted_by} needs the statistics of the data.")
+        return found
 
     def fit(self, x: Tensor, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Compute the statistics that `featurewise_*` and `zca_whitening` need.
@@ -763,10 +790,10 @@ class ImageDataGenerator:
         over = (0, self.row_axis, self.col_axis)
         if self.featurewise_center:
             self.mean = np.mean(x, axis=over, keepdims=True)[0]
-            x = x - self.mean
+            x -= self.mean
         if self.featurewise_std_normalization:
             self.std = np.std(x, axis=over, keepdims=True)[0]
-            x = x / (self.std + 1e-6)
+            x /= self.std + 1e-6
         if self.zca_whitening:
             rows = x.reshape(len(x), -1)
             u, s, _ = np.linalg.svd(rows.T, full_matrices=False)
