@@ -172,6 +172,11 @@ TABLE = [
         "as documented; Keras's `draw_segmentation_masks` leaves it out.",
     ),
     Row(
+        "What stops a training takes nothing with it:",
+        "on JAX, Keras's weights and optimizer may be gone after an error or Ctrl-C.",
+        lambda f: f.place == ".lost" or f.theirs_refuse("has been deleted"),
+    ),
+    Row(
         "NumPy's integers are taken wherever an integer is,",
         "and True and False nowhere; Keras refuses the one as `units` and takes the other.",
     ),

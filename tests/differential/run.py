@@ -144,7 +144,12 @@ def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: boo
             for found in differences(a, b, tolerance):
                 yield Found(verb, label, *found)
     if "model" in ours.names and "model" in theirs.names:
-        for found in differences(ours.state(values), theirs.state(values), tolerance):
+        try:
+            kept = theirs.state(values)
+        except RuntimeError as error:
+            yield Found(verb, "state", ".lost", "", _said(error))
+            return
+        for found in differences(ours.state(values), kept, tolerance):
             yield Found(verb, "state", *found)
 
 
