@@ -316,6 +316,18 @@ def _as_in_inference(operation: Any, function: Callable, *args: Any, **kwargs: A
         return function(args[0], False)
 
 
+def _has_modes(layer: Layer) -> bool:
+    """Whether there are random numbers or statistics in a layer."""
+    return any(True for part in layer._flatten_layers() for _ in part._parts(SeedGenerator)) or any(
+        not variable.trainable for variable in layer.non_trainable_weights
+    )
+
+
+def _first_of(found: list) -> str:
+    """The first of some layers, and how many more there are."""
+    return validate.describe(found[0]) + (f" and {len(found) - 1} more" if len(found) > 1 else "")
+
+
 def _differs_by_nature(operation: Any) -> bool:
     if not isinstance(operation, Layer) or isinstance(operation, Model):
         return False
@@ -483,10 +495,7 @@ class _Checks:
             return [self._fault_at(check, self.x, other, self._kept, what, training=True)]
         if not natural:
             return [Finding(check, OK)]
-        more = f" and {len(natural) - 1} more" if len(natural) > 1 else ""
-        return [
-            Finding(check, OK, None, f"But for {validate.describe(natural[0])}{more}, which by nature take all rows.")
-        ]
+        return [Finding(check, OK, None, f"But for {_first_of(natural)}, which by nature take all rows.")]
 
     # ------------------------------------------------------------ masks
 
@@ -576,23 +585,20 @@ class _Checks:
         """Training and inference agree but for what differs by nature."""
         check = "training like inference"
         outputs, _ = self._trained(self.x)
-        natural = [layer for layer in self.model._flatten_layers() if _differs_by_nature(layer)]
-        if self._are_same(self.outputs, outputs) or self._are_same(self._inference_of_natural_layers(), outputs):
-            return [
-                Finding(check, OK, None, f"But for {len(natural)} layer(s) that differ by nature." if natural else "")
-            ]
+        if self._are_same(self.outputs, outputs):
+            return [Finding(check, OK)]
+        if self._are_same(self._inference_of_natural_layers(), outputs):
+            layers_within = self.model._flatten_layers()
+            natural = [layer for layer in layers_within if _differs_by_nature(layer) and _has_modes(layer)]
+            return [Finding(check, OK, None, f"But for {_first_of(natural)}, which by nature do more in training.")]
         records = [_Record(), _Record()]
         for training, record in enumerate(records):
             self.run.outputs(self.x, bool(training), _through(record))
         path, layer = _first_difference(records[0], records[1])
         if path is None:
             return [Finding(check, FAULT, None, "Training gives other outputs than inference.")]
-        own = isinstance(layer, Layer) and (
-            any(True for part in layer._flatten_layers() for _ in part._parts(SeedGenerator))
-            or any(not variable.trainable for variable in layer.non_trainable_weights)
-        )
         about = f"{_shown(layer)} gives other outputs in training"
-        if own:
+        if isinstance(layer, Layer) and _has_modes(layer):
             return [Finding(check, NOTE, path, f"{about}; it has random numbers or statistics of its own.")]
         why = "though neither random numbers nor statistics of its own are in it."
         return [Finding(check, FAULT, path, f"{about}, {why}")]
