@@ -172,6 +172,11 @@ TABLE = [
         "as documented; Keras's `draw_segmentation_masks` leaves it out.",
     ),
     Row(
+        "`MultiHeadAttention` takes a `value_dim` other than its `key_dim`;",
+        "on JAX, Keras fails on one.",
+        lambda f: f.theirs_refuse("calling MultiHeadAttention.call") and "cannot reshape array" in f.theirs,
+    ),
+    Row(
         "What stops a training takes nothing with it:",
         "on JAX, Keras's weights and optimizer may be gone after an error or Ctrl-C.",
         lambda f: f.place == ".lost" or f.theirs_refuse("has been deleted"),
