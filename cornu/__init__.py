@@ -42,6 +42,7 @@ _NAMESPACES = (
     "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets",
     "dtype_policies", "export", "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models",
     "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "tree", "utils", "visualization",
+    "wrappers",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
@@ -78,6 +79,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         tree as tree,
         utils as utils,
         visualization as visualization,
+        wrappers as wrappers,
     )
     from cornu.config import version as version
     from cornu.core.context import name_scope as name_scope

@@ -57,7 +57,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "utils.get_source_inputs": (PLANNED, "model.inputs."),
     "utils.model_to_dot": (PLANNED, _OWN_PLOT),
     "utils.plot_model": (PLANNED, _OWN_PLOT),
-    "wrappers": (PLANNED, "the model's own fit and predict in a small class with scikit-learn's methods."),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),
     "engine": (GONE, "Layer, Model and InputSpec are at the top: keras.Layer, keras.Model, keras.InputSpec."),
     "experimental": (GONE, "LinearModel and WideDeepModel are gone; build them from Dense and Add."),

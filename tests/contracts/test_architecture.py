@@ -43,7 +43,7 @@ LEVELS = [
     ["export"],
     ["models"],
     ["utils"],
-    ["preprocessing", "datasets", "visualization"],
+    ["preprocessing", "datasets", "visualization", "wrappers"],
     ["applications"],
     ["tensorflow"],
     ["import_hook"],

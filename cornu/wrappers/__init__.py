@@ -1,0 +1,21 @@
+"""Models as scikit-learn's estimators. scikit-learn is loaded when one of them is first used."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from cornu.absent import missing as _missing
+
+__all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
+
+if TYPE_CHECKING:
+    from cornu.wrappers.estimators import (
+        SKLearnClassifier as SKLearnClassifier,
+        SKLearnRegressor as SKLearnRegressor,
+        SKLearnTransformer as SKLearnTransformer,
+    )
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            return getattr(importlib.import_module("cornu.wrappers.estimators"), name)
+        return _missing(__name__, name)

@@ -1,0 +1,304 @@
+"""Models as scikit-learn's estimators, for its pipelines, searches and cross-validation.
+
+An estimator holds a compiled model, or a function that makes one for the data, and settings; `fit` trains a model
+afresh, `model_`. Data are checked by scikit-learn itself; here is how targets become what a model trains on, and how
+outputs become predictions.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cornu import validate
+from cornu.models.cloning import clone_model
+from cornu.models.model import Model
+from cornu.training.data.batches import Data
+
+_NEEDS = {"purpose": "cornu.wrappers", "extra": "sklearn"}
+_base = validate.optional_import("sklearn.base", **_NEEDS)
+_config = validate.optional_import("sklearn", **_NEEDS)
+_validation = validate.optional_import("sklearn.utils.validation", **_NEEDS)
+_multiclass = validate.optional_import("sklearn.utils.multiclass", **_NEEDS)
+_metadata = validate.optional_import("sklearn.utils.metadata_routing", **_NEEDS)
+
+
+class SKLBase(_base.BaseEstimator):
+    """What the three estimators share: which model is trained, and how.
+
+    Args:
+        model: a compiled model, of which `fit` trains a copy with new weights; or a function
+            `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
+        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
+            itself. False, the default, starts afresh.
+        model_kwargs: further arguments for the function, a dictionary. None, the default, for none.
+        fit_kwargs: arguments for the model's `fit`, a dictionary. None, the default, for none.
+    """
+
+    _trained: ClassVar[dict[str, Any]] = {}  # how scikit-learn is to check the targets
+
+    def __init__(
+        self,
+        model: Model | Callable[..., Model],
+        warm_start: bool = False,
+        model_kwargs: Mapping[str, Any] | None = None,
+        fit_kwargs: Mapping[str, Any] | None = None,
+    ):
+        self.model = model
+        self.warm_start = warm_start
+        self.model_kwargs = model_kwargs
+        self.fit_kwargs = fit_kwargs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        return tags
+
+    @property
+    def epoch_(self) -> int:
+        """How many epochs the last `fit` trained; 0 before."""
+        return len(self.history_.epoch) if hasattr(self, "history_") else 0
+
+    def fit(self, X: Data, y: Data, **kwargs: Any) -> "SKLBase":
+        """Train.
+
+        Args:
+            X: matrix (samples, features), of any kind that scikit-learn takes.
+            y: targets (samples,), or (samples, outputs) where there are several.
+            **kwargs: arguments for the model's `fit`, which come before those of `fit_kwargs`.
+
+        Returns:
+            The estimator, with the trained `model_`, the `history_` of the training, and `n_features_in_`.
+
+        Raises:
+            RuntimeError: if the model has not been compiled.
+        """
+        X, y = _validation.validate_data(self, X, y, **self._trained)
+        targets = self._targets(y)
+        model = self._model_for(X, targets)
+        history = model.fit(X, targets, **{**(self.fit_kwargs or {}), **kwargs})
+        self.model_, self.history_ = model, history
+        return self
+
+    def set_fit_request(self, **kwargs: bool | str | None) -> "SKLBase":
+        """Ask scikit-learn to route arguments to `fit`, such as `set_fit_request(sample_weight=True)`.
+
+        Args:
+            **kwargs: for each argument True, False, None, or the name by which a meta-estimator is given it.
+
+        Raises:
+            RuntimeError: if routing is off, as it is by default.
+        """
+        if not _config.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                f"{self._kind()}: scikit-learn routes no arguments before "
+                "sklearn.set_config(enable_metadata_routing=True). Received: a set_fit_request."
+            )
+        requests = _metadata.get_routing_for_object(self)
+        for name, alias in kwargs.items():
+            requests.fit.add_request(param=name, alias=alias)
+        self._metadata_request = requests
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _model_for(self, X: np.ndarray, targets: np.ndarray) -> Model:
+        """The model to train, which may be trained to the end or not at all."""
+        if self.warm_start and hasattr(self, "model_"):
+            return self.model_
+        if isinstance(self.model, Model):
+            _refuse_uncompiled(self.model, self)
+            return self.model if self.warm_start else clone_model(self.model)
+        if not callable(self.model):
+            raise TypeError(f"{self._kind()}: model must be a model or a function that makes one: {self.model!r}.")
+        made = self.model(X=X, y=targets, **(self.model_kwargs or {}))
+        if not isinstance(made, Model):
+            raise TypeError(f"{self._kind()}: the function must return a model. Received: {made!r}.")
+        return _refuse_uncompiled(made, self)
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """What the model trains on: a matrix."""
+        self._is_flat = y.ndim == 1
+        return y.reshape(len(y), -1)
+
+    def _outputs(self, X: Data) -> np.ndarray:
+        """What the model makes of X."""
+        _validation.check_is_fitted(self)
+        model = getattr(self, "model_", self.model)
+        return model.predict(_validation.validate_data(self, X, reset=False), verbose=0)
+
+    def _kind(self) -> str:
+        return type(self).__name__
+
+
+class SKLearnRegressor(_base.RegressorMixin, SKLBase):
+    """A model as a regressor of scikit-learn.
+
+    Args:
+        model: a compiled model, of which `fit` trains a copy with new weights; or a function
+            `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
+        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
+            itself. Defaults to False, which starts afresh.
+        model_kwargs: further arguments for the function, a dictionary. None by default.
+        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+
+    Attributes:
+        model_: the trained model.
+        history_: the `History` of the last training; `epoch_` is the number of its epochs.
+
+    https://keras.io/api/utils/sklearn_wrappers/
+
+    Example:
+
+        def network(X, y, width=8):
+            layers = [cornu.layers.Dense(width, activation="relu"), cornu.layers.Dense(y.shape[1])]
+            model = cornu.Sequential([cornu.Input((X.shape[1],)), *layers])
+            model.compile("adam", "mse")
+            return model
+
+        X = np.random.default_rng(0).random((20, 3))
+        estimator = cornu.wrappers.SKLearnRegressor(network, fit_kwargs={"epochs": 2, "verbose": 0})
+        print(estimator.fit(X, X.sum(axis=1)).predict(X).shape)  # (20,)
+    """
+
+    _trained = {"multi_output": True, "y_numeric": True}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def predict(self, X: Data) -> np.ndarray:
+        """Predictions of dtype float64 and of the shape of the targets: (samples,) or (samples, outputs).
+
+        Args:
+            X: matrix (samples, features).
+        """
+        outputs = self._outputs(X).astype("float64")
+        return outputs[:, 0] if self._is_flat and outputs.shape[1:] == (1,) else outputs
+
+
+class SKLearnClassifier(_base.ClassifierMixin, SKLBase):
+    """A model as a classifier of scikit-learn, of two or more classes that may be numbers or text.
+
+    The model is trained on one column of 0 and 1 for each class, in the order of `classes_`: its last layer has as many
+    units as there are classes, and its loss takes such targets, as `"categorical_crossentropy"` does.
+
+    Args:
+        model: a compiled model, of which `fit` trains a copy with new weights; or a function
+            `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` has a column of
+            each class.
+        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
+            itself. Defaults to False, which starts afresh.
+        model_kwargs: further arguments for the function, a dictionary. None by default.
+        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+
+    Attributes:
+        model_: the trained model.
+        history_: the `History` of the last training; `epoch_` is the number of its epochs.
+        classes_: the labels, sorted.
+
+    https://keras.io/api/utils/sklearn_wrappers/
+
+    Example:
+
+        def network(X, y):
+            layers = [cornu.layers.Dense(8, activation="relu"), cornu.layers.Dense(y.shape[1], activation="softmax")]
+            model = cornu.Sequential([cornu.Input((X.shape[1],)), *layers])
+            model.compile("adam", "categorical_crossentropy")
+            return model
+
+        X = np.random.default_rng(0).random((20, 3))
+        estimator = cornu.wrappers.SKLearnClassifier(network, fit_kwargs={"epochs": 2, "verbose": 0})
+        print(estimator.fit(X, np.where(X[:, 0] > 0.5, "high", "low")).predict(X)[:3])
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def predict(self, X: Data) -> np.ndarray:
+        """The likeliest label of each sample, (samples,).
+
+        Args:
+            X: matrix (samples, features).
+        """
+        likeliest = np.argmax(self._outputs(X), axis=-1)
+        return self.classes_[likeliest]
+
+    def decision_function(self, X: Data) -> np.ndarray:
+        """The outputs of the model as they are, (samples, classes).
+
+        Args:
+            X: matrix (samples, features).
+        """
+        return self._outputs(X)
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """A column of 0 and 1 for each class."""
+        _multiclass.check_classification_targets(y)
+        self.classes_, indices = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"SKLearnClassifier: y has one class only, {self.classes_[0]}. Two or more are needed.")
+        return np.eye(len(self.classes_))[indices]
+
+
+class SKLearnTransformer(_base.TransformerMixin, SKLBase):
+    """A model as a transformer of scikit-learn: a step of a pipeline that gives the model's outputs.
+
+    A model that is given built, rather than a function, transforms before any `fit` too: `FrozenEstimator` around the
+    transformer makes a step of a model that is trained already.
+
+    Args:
+        model: a compiled model, of which `fit` trains a copy with new weights; or a function
+            `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
+        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
+            itself. Defaults to False, which starts afresh.
+        model_kwargs: further arguments for the function, a dictionary. None by default.
+        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+
+    Attributes:
+        model_: the trained model.
+        history_: the `History` of the last training; `epoch_` is the number of its epochs.
+
+    https://keras.io/api/utils/sklearn_wrappers/
+
+    Example:
+
+        trained = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2, activation="tanh")])
+        transformer = cornu.wrappers.SKLearnTransformer(trained)
+        print(transformer.transform(np.ones((4, 3))).shape)  # (4, 2)
+    """
+
+    _trained = {"multi_output": True}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return super().__sklearn_is_fitted__() or (isinstance(self.model, Model) and self.model.built)
+
+    def transform(self, X: Data) -> np.ndarray:
+        """The outputs of the model, (samples, outputs).
+
+        Args:
+            X: matrix (samples, features).
+        """
+        return self._outputs(X)
+
+    predict = transform
+
+
+def _refuse_uncompiled(model: Model, owner: SKLBase) -> Model:
+    if not model.compiled or model.optimizer is None or model.loss is None:
+        raise RuntimeError(
+            f"{owner._kind()}: the model must have been compiled, with a loss and an optimizer. Call "
+            'model.compile("adam", ...) before, in the function where there is one.'
+        )
+    return model
