@@ -39,7 +39,7 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets", "distillation",
     "dtype_policies", "export", "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models",
     "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "tree", "utils", "visualization",
     "wrappers",
@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         constraints as constraints,
         data as data,
         datasets as datasets,
+        distillation as distillation,
         dtype_policies as dtype_policies,
         errors as errors,
         export as export,

@@ -25,7 +25,6 @@ _OPENINGS = {
 }
 
 _OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
-_OWN_SPECTRUM = "ops.stft in a layer's call()."
 _OWN_PLOT = "model.summary(expand_nested=True)."
 _JAX_CALLED = "call the function in a layer's call(), with its parameters from add_weight()."
 
@@ -34,18 +33,14 @@ TABLE: dict[str, tuple[str, str]] = {
     "Quantizer": (PLANNED, _OWN_QUANTIZED),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
-    "distillation": (PLANNED, "a train_step that adds the teacher's loss to the student's."),
     "distribution": (PLANNED, "jax.sharding on the values of the variables."),
     "dtype_policies.AWQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.GPTQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.Int4DTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.QuantizedDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.QuantizedFloat8DTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "layers.ContrastLimitedAdaptiveHistogramEqualization": (PLANNED, "Equalization, which looks at the whole image."),
     "layers.FlaxLayer": (PLANNED, _JAX_CALLED),
     "layers.JaxLayer": (PLANNED, _JAX_CALLED),
-    "layers.MelSpectrogram": (PLANNED, _OWN_SPECTRUM),
-    "layers.STFTSpectrogram": (PLANNED, _OWN_SPECTRUM),
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
     "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
     "quantizers": (PLANNED, _OWN_QUANTIZED),

@@ -43,7 +43,14 @@ from cornu.layers.hashing import Hashing
 from cornu.layers.input import Input, InputLayer
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.integer_lookup import IntegerLookup
-from cornu.layers.intensity import AutoContrast, Equalization, RandomInvert, RandomPosterization, Solarization
+from cornu.layers.intensity import (
+    AutoContrast,
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+    RandomInvert,
+    RandomPosterization,
+    Solarization,
+)
 from cornu.layers.layer import Layer
 from cornu.layers.masking import Masking
 from cornu.layers.max_num_bounding_boxes import MaxNumBoundingBoxes
@@ -138,6 +145,7 @@ from cornu.layers.rescaling import Rescaling
 from cornu.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from cornu.layers.resizing import CenterCrop, RandomCrop, Resizing
 from cornu.layers.rnn import RNN
+from cornu.layers.spectrogram import MelSpectrogram, STFTSpectrogram
 from cornu.layers.string_lookup import StringLookup
 from cornu.layers.text_vectorization import TextVectorization
 from cornu.layers.time_distributed import TimeDistributed
@@ -192,6 +200,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -259,6 +268,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -295,6 +305,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

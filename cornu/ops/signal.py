@@ -99,7 +99,8 @@ def stft(
         sequence_length: points of the window.
         sequence_stride: points from one frame to the next.
         fft_length: points of a frame, at least `sequence_length`; the window stands in the middle.
-        window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting.
+        window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting, of all of a
+            frame of `fft_length` points.
         center: whether the signal is padded by reflection, so that frame `t` is centred at `t * sequence_stride`.
 
     Returns:
@@ -109,7 +110,7 @@ def stft(
     if x.dtype.itemsize < 4:
         raise TypeError(f"stft: sequences must be float32 or float64. Received: {x.dtype.name}. Cast them first.")
     if center:
-        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
+        x = _reflected(x, fft_length // 2)
     frames = _frames(x, fft_length, sequence_stride) * _window(window, sequence_length, fft_length, x.dtype)
     return _part(jnp.fft.rfft(frames))
 
@@ -148,10 +149,20 @@ def istft(
     return signal[..., start:end]
 
 
+def _reflected(x: jax.Array, count: int) -> jax.Array:
+    """The signal with so many points more at both ends, the mirror image of its own."""
+    if isinstance(x.shape[-1], int):
+        return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(count, count)], mode="reflect")
+    size = x.shape[-1]  # not known yet
+    period = jnp.maximum(2 * size - 2, 1)
+    places = (jnp.arange(size + 2 * count) - count) % period
+    return x[..., jnp.minimum(places, period - places)]
+
+
 def _frames(x: Tensor, length: int, stride: int) -> jax.Array:
     count = (x.shape[-1] - length) // stride + 1
     budget.take("numbers", 8 * length, "extract_sequences")
-    index = np.arange(length)[None, :] + np.arange(count)[:, None] * stride  # (frames, length)
+    index = np.arange(length)[None, :] + jnp.arange(count)[:, None] * stride  # (frames, length)
     return x[..., index]
 
 
@@ -170,13 +181,12 @@ def _window(window: str | ArrayLike | None, length: int, fft_length: int, dtype:
         )
     budget.take("numbers", 8 * length, "stft")
     if window is None:
-        factors: Any = np.ones(length)
-    elif isinstance(window, str):
+        return jnp.ones(fft_length, dtype)  # all of a frame, as Keras has it
+    factors: Any = window
+    if isinstance(window, str):
         validate.one_of(window, ("hann", "hamming"), "window", "stft")
         angle = 2 * np.pi * np.arange(length) / length  # periodic, so that shifted windows add up evenly
         factors = 0.5 - 0.5 * np.cos(angle) if window == "hann" else 0.54 - 0.46 * np.cos(angle)
-    else:
-        factors = window
     if factors.shape != (length,):
         raise ValueError(f"stft: window must have shape ({length},). Received: window.shape={factors.shape}.")
     before = (fft_length - length) // 2

@@ -11,19 +11,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Data
 from cornu.models.cloning import clone_model
 from cornu.models.model import Model
-from cornu.training.data.batches import Data
 
-_NEEDS = {"purpose": "cornu.wrappers", "extra": "sklearn"}
-_base = validate.optional_import("sklearn.base", **_NEEDS)
-_config = validate.optional_import("sklearn", **_NEEDS)
-_validation = validate.optional_import("sklearn.utils.validation", **_NEEDS)
-_multiclass = validate.optional_import("sklearn.utils.multiclass", **_NEEDS)
-_metadata = validate.optional_import("sklearn.utils.metadata_routing", **_NEEDS)
+validate.optional_import("sklearn", purpose="cornu.wrappers", extra="sklearn")  # which says what to install
+
+import sklearn  # noqa: E402 - the check comes first
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin  # noqa: E402
+from sklearn.utils.metadata_routing import get_routing_for_object  # noqa: E402
+from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
+from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E402
 
 
-class SKLBase(_base.BaseEstimator):
+class SKLBase(BaseEstimator):
     """What the three estimators share: which model is trained, and how.
 
     Args:
@@ -73,10 +74,10 @@ class SKLBase(_base.BaseEstimator):
         Raises:
             RuntimeError: if the model has not been compiled.
         """
-        X, y = _validation.validate_data(self, X, y, **self._trained)
+        features, y = validate_data(self, X, y, **self._trained)
         targets = self._targets(y)
-        model = self._model_for(X, targets)
-        history = model.fit(X, targets, **{**(self.fit_kwargs or {}), **kwargs})
+        model = self._model_for(features, targets)
+        history = model.fit(features, targets, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_, self.history_ = model, history
         return self
 
@@ -89,12 +90,12 @@ class SKLBase(_base.BaseEstimator):
         Raises:
             RuntimeError: if routing is off, as it is by default.
         """
-        if not _config.get_config()["enable_metadata_routing"]:
+        if not sklearn.get_config()["enable_metadata_routing"]:
             raise RuntimeError(
                 f"{self._kind()}: scikit-learn routes no arguments before "
                 "sklearn.set_config(enable_metadata_routing=True). Received: a set_fit_request."
             )
-        requests = _metadata.get_routing_for_object(self)
+        requests = get_routing_for_object(self)
         for name, alias in kwargs.items():
             requests.fit.add_request(param=name, alias=alias)
         self._metadata_request = requests
@@ -117,22 +118,22 @@ class SKLBase(_base.BaseEstimator):
             raise TypeError(f"{self._kind()}: the function must return a model. Received: {made!r}.")
         return _refuse_uncompiled(made, self)
 
-    def _targets(self, y: np.ndarray) -> np.ndarray:
+    def _targets(self, y: Any) -> np.ndarray:
         """What the model trains on: a matrix."""
         self._is_flat = y.ndim == 1
         return y.reshape(len(y), -1)
 
     def _outputs(self, X: Data) -> np.ndarray:
         """What the model makes of X."""
-        _validation.check_is_fitted(self)
-        model = getattr(self, "model_", self.model)
-        return model.predict(_validation.validate_data(self, X, reset=False), verbose=0)
+        check_is_fitted(self)
+        model: Any = getattr(self, "model_", self.model)
+        return model.predict(validate_data(self, X, reset=False), verbose=0)
 
     def _kind(self) -> str:
         return type(self).__name__
 
 
-class SKLearnRegressor(_base.RegressorMixin, SKLBase):
+class SKLearnRegressor(RegressorMixin, SKLBase):
     """A model as a regressor of scikit-learn.
 
     Args:
@@ -180,7 +181,7 @@ class SKLearnRegressor(_base.RegressorMixin, SKLBase):
         return outputs[:, 0] if self._is_flat and outputs.shape[1:] == (1,) else outputs
 
 
-class SKLearnClassifier(_base.ClassifierMixin, SKLBase):
+class SKLearnClassifier(ClassifierMixin, SKLBase):
     """A model as a classifier of scikit-learn, of two or more classes that may be numbers or text.
 
     The model is trained on one column of 0 and 1 for each class, in the order of `classes_`: its last layer has as many
@@ -237,16 +238,16 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLBase):
         """
         return self._outputs(X)
 
-    def _targets(self, y: np.ndarray) -> np.ndarray:
+    def _targets(self, y: Any) -> np.ndarray:
         """A column of 0 and 1 for each class."""
-        _multiclass.check_classification_targets(y)
+        check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"SKLearnClassifier: y has one class only, {self.classes_[0]}. Two or more are needed.")
         return np.eye(len(self.classes_))[indices]
 
 
-class SKLearnTransformer(_base.TransformerMixin, SKLBase):
+class SKLearnTransformer(TransformerMixin, SKLBase):
     """A model as a transformer of scikit-learn: a step of a pipeline that gives the model's outputs.
 
     A model that is given built, rather than a function, transforms before any `fit` too: `FrozenEstimator` around the

@@ -189,6 +189,6 @@ def test_one_class_is_refused():
 
 def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "cornu.wrappers.estimators", raising=False)
-    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r"cornu\.wrappers needs the package 'sklearn'"):
         _ = wrappers.SKLearnRegressor

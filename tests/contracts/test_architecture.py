@@ -43,7 +43,7 @@ LEVELS = [
     ["export"],
     ["models"],
     ["utils"],
-    ["preprocessing", "datasets", "visualization", "wrappers"],
+    ["preprocessing", "datasets", "distillation", "visualization", "wrappers"],
     ["applications"],
     ["tensorflow"],
     ["import_hook"],

@@ -170,7 +170,7 @@ def memory(what):
 
 
 # Arguments that are integers in the examples, and may be something else.
-ALSO_OTHERS = {"factor", "fill_value", "oov_token", "seed", "value_range", "vocabulary", "vocabulary_size"}
+ALSO_OTHERS = {"factor", "fill_value", "max_freq", "oov_token", "seed", "value_range", "vocabulary", "vocabulary_size"}
 
 
 def integers(config):

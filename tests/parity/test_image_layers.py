@@ -22,7 +22,9 @@ BOXES = {
     "labels": np.array([[1, 2], [0, 1], [2, 2]]),
 }
 
+CLAHE = "ContrastLimitedAdaptiveHistogramEqualization"
 ALIKE = [
+    (CLAHE, {"tile_grid_size": (2, 2), "value_range": (-50, 300)}),
     ("AutoContrast", {}),
     ("AutoContrast", {"value_range": (-300, 300)}),
     ("CenterCrop", {"height": 4, "width": 3}),
@@ -78,7 +80,7 @@ def names(cases):
 
 def made(library, name, arguments):
     """The layer of that library; one that draws numbers draws them from the same seed in both."""
-    seedless = ("AutoContrast", "CenterCrop", "Equalization", "MaxNumBoundingBoxes", "Resizing")
+    seedless = ("AutoContrast", "CenterCrop", CLAHE, "Equalization", "MaxNumBoundingBoxes", "Resizing")
     seed = {} if name in seedless else {"seed": 11}
     return getattr(library.layers, name)(**{"name": "layer", **seed, **arguments})
 
@@ -144,6 +146,15 @@ def test_an_equalized_image_is_that_of_keras(bins):
 
 def test_equalization_of_other_ranges_is_that_of_keras():
     compare("Equalization", {"value_range": (0, 1)}, BYTES[0] / 255.0, tolerance=1e-5)
+
+
+@pytest.mark.parametrize(("arguments", "scale"), [
+    ({"tile_grid_size": (2, 3), "clip_limit": 1.5}, 1.0),
+    ({"tile_grid_size": (4, 1), "clip_limit": 0}, 1.0),
+    ({"value_range": (0, 1)}, 1 / 255),
+], ids=["odd tiles", "no limit", "more tiles than pixels"])  # fmt: skip
+def test_tiles_are_equalized_as_in_keras(arguments, scale):
+    compare(CLAHE, arguments, (BYTES * scale).astype("float32"), IMAGES[0] * scale)
 
 
 @pytest.mark.parametrize("name", ["RandomFlip", "RandomCrop", "RandomErasing"])
