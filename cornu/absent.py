@@ -26,7 +26,6 @@ _OPENINGS = {
 
 _OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
 _OWN_PLOT = "model.summary(expand_nested=True)."
-_JAX_CALLED = "call the function in a layer's call(), with its parameters from add_weight()."
 
 # path below cornu -> (what becomes of it, what to use)
 TABLE: dict[str, tuple[str, str]] = {
@@ -39,17 +38,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "dtype_policies.Int4DTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.QuantizedDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.QuantizedFloat8DTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "layers.FlaxLayer": (PLANNED, _JAX_CALLED),
-    "layers.JaxLayer": (PLANNED, _JAX_CALLED),
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
     "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
     "quantizers": (PLANNED, _OWN_QUANTIZED),
-    "utils.Config": (PLANNED, "a types.SimpleNamespace or a dataclass."),
     "utils.FeatureSpace": (
         PLANNED,
         "an Input and a StringLookup, Normalization, ... for each column.",
     ),
-    "utils.get_source_inputs": (PLANNED, "model.inputs."),
     "utils.model_to_dot": (PLANNED, _OWN_PLOT),
     "utils.plot_model": (PLANNED, _OWN_PLOT),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),

@@ -124,6 +124,10 @@ class DTypePolicyMap(Configurable, MutableMapping):
         """Always None: floating-point policies only."""
         return self.default_policy.quantization_mode
 
+    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
+        """What the default policy makes of an input."""
+        return self.default_policy.convert_input(x, autocast, dtype)
+
     def __getitem__(self, path: str) -> "DTypePolicy | DTypePolicyMap":
         if path in self._policy_map:
             return self._policy_map[path]

@@ -51,6 +51,7 @@ from cornu.layers.intensity import (
     RandomPosterization,
     Solarization,
 )
+from cornu.layers.jax_layer import FlaxLayer, JaxLayer
 from cornu.layers.layer import Layer
 from cornu.layers.masking import Masking
 from cornu.layers.max_num_bounding_boxes import MaxNumBoundingBoxes
@@ -230,6 +231,7 @@ __all__ = [
     "Embedding",
     "Equalization",
     "Flatten",
+    "FlaxLayer",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
@@ -254,6 +256,7 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "JaxLayer",
     "LSTMCell",
     "Lambda",
     "Layer",

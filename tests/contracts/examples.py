@@ -56,6 +56,7 @@ EXAMPLES = {
     "Embedding": (lambda: L.Embedding(5, 3), IDS),
     "Equalization": (lambda: L.Equalization((-4, 4), bins=3), (5, 6, 3)),
     "Flatten": (L.Flatten, (3, 4)),
+    "FlaxLayer": None,  # needs Flax: see the tests of JAX layers
     "GRU": (lambda: L.GRU(3, return_sequences=True), (5, 3)),
     "GRUCell": None,  # a cell takes a step's input and a state: see the tests of recurrent layers
     "GaussianDropout": (lambda: L.GaussianDropout(0.3), (4,)),
@@ -73,6 +74,7 @@ EXAMPLES = {
     "Identity": (L.Identity, (4,)),
     "InputLayer": None,
     "IntegerLookup": (lambda: L.IntegerLookup(num_oov_indices=2, vocabulary=[3, 1]), IDS),
+    "JaxLayer": None,  # its functions cannot be written down unless they are registered: see the tests of JAX layers
     "LSTM": (lambda: L.LSTM(3), (5, 3)),
     "LSTMCell": None,
     "Lambda": None,  # its function cannot be written down unless it is registered: see the tests of Lambda

@@ -1,0 +1,139 @@
+"""`Config`: named values that are read and set as attributes or as keys, and can be frozen."""
+
+import json
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import Any
+
+_OWN = frozenset({"_config", "_frozen"})
+
+
+class Config:
+    """Named values, as attributes and as keys of a dictionary.
+
+    Args:
+        **kwargs: the first values by name.
+
+    Example:
+
+        config = cornu.utils.Config(learning_rate=0.1)
+        config.seed = 123
+        config["momentum"] = 0.9
+        config.freeze()  # any change from here on is an error
+        print(config.to_json())  # {"learning_rate": 0.1, "seed": 123, "momentum": 0.9}
+    """
+
+    def __init__(self, **kwargs: Any):
+        self._config = dict(kwargs)
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether changes are refused."""
+        return self._frozen
+
+    def freeze(self) -> None:
+        """Refuse changes from now on."""
+        self._frozen = True
+
+    def unfreeze(self) -> None:
+        """Allow changes again."""
+        self._frozen = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values by name, as a dictionary of its own."""
+        return dict(self._config)
+
+    def to_json(self) -> str:
+        """The values as JSON, which they must be able to become.
+
+        Raises:
+            TypeError: if one is not a number, text, bool, None, or a list or dictionary of such.
+        """
+        return json.dumps(self._config)
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._config.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """The values."""
+        return self._config.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Pairs of name and value."""
+        return self._config.items()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a name, or `default` where there is none.
+
+        Args:
+            key: the name.
+            default: what to return for an unknown name. None by default.
+        """
+        return self._config.get(key, default)
+
+    def pop(self, *args: Any) -> Any:
+        """Take out a value and return it.
+
+        Args:
+            *args: the name, and what to return for an unknown one.
+        """
+        self._require_open()
+        return self._config.pop(*args)
+
+    def update(self, *args: Mapping[str, Any], **kwargs: Any) -> None:
+        """Set several values.
+
+        Args:
+            *args: a dictionary of them.
+            **kwargs: further ones by name.
+        """
+        self._require_open()
+        self._config.update(*args, **kwargs)
+
+    def _require_open(self) -> None:
+        if self._frozen:
+            raise ValueError("The config is frozen, so nothing in it can be changed. Call unfreeze() before.")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OWN or name not in self._config:  # what is its own is not there while it is copied
+            known = "" if name in _OWN else f" It has: {', '.join(map(str, self._config)) or 'nothing'}."
+            raise AttributeError(f"The config has no value {name!r}.{known}")
+        return self._config[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if name not in self._config:
+            raise AttributeError(f"The config has no value {name!r}.")
+        del self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._config[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._require_open()
+        self._config[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self._require_open()
+        del self._config[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._config
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._config)
+
+    def __len__(self) -> int:
+        return len(self._config)
+
+    def __repr__(self) -> str:
+        return f"<Config {self._config}>"
+
+
+__all__ = ["Config"]
