@@ -41,10 +41,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
     "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
     "quantizers": (PLANNED, _OWN_QUANTIZED),
-    "utils.FeatureSpace": (
-        PLANNED,
-        "an Input and a StringLookup, Normalization, ... for each column.",
-    ),
     "utils.model_to_dot": (PLANNED, _OWN_PLOT),
     "utils.plot_model": (PLANNED, _OWN_PLOT),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),

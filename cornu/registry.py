@@ -24,9 +24,13 @@ NAMESPACES = (
 # The modules of classes that are in files, but are not public names.
 _UNLISTED = {
     "CustomScaleLayer": "applications.inception_resnet_v2",
+    "Cross": "utils.feature_space",
+    "Feature": "utils.feature_space",
+    "FeatureSpace": "utils.feature_space",
     "Functional": "models.model",
     "GroupedQueryAttention": "layers.multi_head_attention",  # a whole-model .h5 has the class's own name
     "LayerScale": "applications.convnext",
+    "TFDIdentity": "utils.feature_space",
 }
 # Where a file may name functions beside those marked `@op`; none of them that takes a function, a path or a config.
 _FUNCTIONS = ("activations", "losses", "metrics")

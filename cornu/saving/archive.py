@@ -106,7 +106,7 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
     if release or not training:
         upgraded.pop("compile_config", None)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
-    if not hasattr(model, "get_compile_config"):
+    if not hasattr(model, "save"):
         raise DamagedFileError(f"{members.path!r} holds a {type(model).__name__}, which is not a model.")
     _read_assets(model, members)
     with members.weights() as file:

@@ -26,6 +26,7 @@ from cornu.utils.batch_sizes import find_batch_size
 from cornu.utils.check_model import check_model
 from cornu.utils.config import Config
 from cornu.utils.download import get_file
+from cornu.utils.feature_space import FeatureSpace
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img
 from cornu.utils.image_folder import image_dataset_from_directory
 from cornu.utils.learning_rates import find_learning_rate
@@ -40,14 +41,14 @@ from cornu.utils.windows import timeseries_dataset_from_array
 Sequence = PyDataset
 
 __all__ = [
-    "Config", "CustomObjectScope", "LengthBuckets", "Progbar", "PyDataset", "Sequence", "array_to_img",
+    "Config", "CustomObjectScope", "FeatureSpace", "LengthBuckets", "Progbar", "PyDataset", "Sequence", "array_to_img",
     "audio_dataset_from_directory", "bounding_boxes", "check_model", "clear_session", "custom_object_scope",
     "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "find_batch_size",
     "find_learning_rate", "find_nan", "get_custom_objects", "get_file", "get_registered_name", "get_registered_object",
     "get_source_inputs", "image_dataset_from_directory", "img_to_array", "is_interactive_logging_enabled",
-    "is_keras_tensor", "legacy",
-    "load_img", "normalize", "pack_x_y_sample_weight", "pad_sequences", "register_keras_serializable", "save_img",
-    "serialize_keras_object", "set_random_seed", "split_dataset", "standardize_dtype", "text_dataset_from_directory",
+    "is_keras_tensor", "legacy", "load_img", "normalize", "pack_x_y_sample_weight", "pad_sequences",
+    "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed", "split_dataset",
+    "standardize_dtype", "text_dataset_from_directory",
     "timeseries_dataset_from_array", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
