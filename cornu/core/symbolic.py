@@ -43,7 +43,7 @@ class KerasTensor:
         print(y.shape)  # (None, 3)
     """
 
-    __slots__ = ("__weakref__", "_keras_mask", "dtype", "history", "name", "record_history", "shape")
+    __slots__ = ("__weakref__", "_keras_mask", "dtype", "history", "model", "name", "record_history", "shape")
 
     if TYPE_CHECKING:  # the operators, which are made from tables below
 
@@ -73,6 +73,7 @@ class KerasTensor:
         self.name = validate.name(name, "KerasTensor", optional=True, slash=True) or context.auto_name("keras_tensor")
         self.record_history = record_history
         self.history: History | None = None
+        self.model: Any = None  # the first model whose output it became
         self._keras_mask: Any = None
 
     sparse = False

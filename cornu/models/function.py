@@ -41,11 +41,18 @@ class Function(Operation):
     def __init__(self, inputs: Nested, outputs: Nested, name: str | None = None):
         super().__init__(name=name)
         self._inputs_struct = _checked(inputs, "inputs")
-        self._outputs_struct = _checked(outputs, "outputs")
         self.inputs: list[KerasTensor] = tree.flatten(inputs)
-        self.outputs: list[KerasTensor] = tree.flatten(outputs)
+        entries = {id(tensor) for tensor in self.inputs}
+        self._outputs_struct = tree.map_structure(lambda x: _seen_from(entries, x), _checked(outputs, "outputs"))
+        self.outputs: list[KerasTensor] = tree.flatten(self._outputs_struct)
         self._told: set[str] = set()
         self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
+
+    def of(self, model: Operation) -> "Function":
+        """The same graph, whose outputs say that they are the model's."""
+        for tensor in self.outputs:
+            tensor.model = tensor.model or model
+        return self
 
     def call(self, inputs: Nested) -> Nested:
         """The outputs for arrays in the structure of the inputs."""
@@ -227,6 +234,31 @@ def _checked(structure: Nested, what: str) -> Nested:
         if x.history is None:
             InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x)
     return structure
+
+
+def _seen_from(entries: set[int], tensor: KerasTensor) -> KerasTensor:
+    """`tensor`; where it is the output of a model that was called within the graph, what came of that call."""
+    if tensor.model is None or _is_reached(entries, tensor):
+        return tensor
+    position = next((i for i, own in enumerate(tensor.model.outputs or ()) if own is tensor), None)
+    if position is None:  # a Sequential model that has another output by now
+        return tensor
+    calls = (_seen_from(entries, node.output_tensors[position]) for node in tensor.model.nodes)
+    return next((called for called in calls if _is_reached(entries, called)), tensor)
+
+
+def _is_reached(entries: set[int], tensor: KerasTensor) -> bool:
+    """Whether a tensor is computed from the entries alone."""
+    known, waiting = set(entries), [tensor]
+    while waiting:
+        wanted = waiting.pop()
+        if id(wanted) not in known:
+            known.add(id(wanted))
+            node = node_of(wanted)
+            if node.is_input:
+                return False
+            waiting += node.input_tensors
+    return True
 
 
 def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Operation]]:

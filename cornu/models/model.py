@@ -71,7 +71,7 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Nested, outputs: Nested) -> None:
         """Become the functional model between `inputs` and `outputs`."""
-        self._graph = from_inputs(Function(inputs, outputs, name=self.name))
+        self._graph = from_inputs(Function(inputs, outputs, name=self.name)).of(self)
         _check_unique_names(self._graph.operations, self)
         self.built = True
 

@@ -130,7 +130,7 @@ class Sequential(Model):
         with context.scope(path=path, scope_caller=self):
             for layer in self.layers:
                 x = layer(x)
-        self._graph = Function(inputs, x, name=self.name)
+        self._graph = Function(inputs, x, name=self.name).of(self)
         self._path = "/".join(path)
         self.built = True
 

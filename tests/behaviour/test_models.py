@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cornu
-from cornu import layers
+from cornu import layers, tree
 
 
 def small(**kwargs):
@@ -194,3 +194,18 @@ def test_a_compiled_step_is_forgotten_when_its_function_is_set_to_none():
     assert not np.allclose(model.predict(np.ones((2, 4)), verbose=0), before)
     with pytest.raises(TypeError, match=r"predict_function must be a function of .state, batches., or None"):
         model.predict_function = "fast"
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "functional"])
+def test_features_are_taken_from_a_model_within_a_model(kind):
+    inner = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2, name="first")], name="inner")
+    inner = inner if kind == "Sequential" else cornu.Model(inner.inputs, [inner.output, inner.output * 2], name="inner")
+    x = cornu.Input((3,))
+    features = tree.flatten(inner(x))[-1]
+    outer = cornu.Model(x, cornu.layers.Dense(1)(features))
+    taken = cornu.Model(outer.inputs, [outer.get_layer("inner").outputs[-1], outer.output])
+    data = np.ones((4, 3), "float32")
+    expected = tree.flatten(inner.predict(data, verbose=0))[-1]
+    np.testing.assert_array_equal(taken.predict(data, verbose=0)[0], expected)
+    alone = cornu.Model(inner.input, inner.get_layer("first").output if kind == "Sequential" else inner.outputs[0])
+    assert alone.predict(data, verbose=0).shape == (4, 2)
