@@ -1,10 +1,12 @@
 """The metrics of every epoch sent to a web server."""
 
 import json
+import math
 import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,8 @@ _SECONDS = 10.0  # without an answer, after which training goes on
 class RemoteMonitor(Callback):
     """Send the metrics of each epoch to a web server, as `{"epoch": 0, "loss": ...}`.
 
-    A server that cannot be reached, refuses the request or takes more than 10 seconds is warned of; training goes on.
+    NaN and infinity, which JSON has not, are sent as `null`. A server that cannot be reached, refuses the request or
+    takes more than 10 seconds is warned of; training goes on.
 
     Args:
         root: Address of the server, with `http://` or `https://`. Defaults to `"http://localhost:9000"`.
@@ -51,7 +54,7 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
-        values = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
+        values = {name: _as_json(np.asarray(value).tolist()) for name, value in (logs or {}).items()}
         try:
             urllib.request.urlopen(self._request({"epoch": epoch} | values), timeout=_SECONDS).close()
         except OSError as error:
@@ -66,3 +69,10 @@ class RemoteMonitor(Callback):
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
         headers = {"Content-Type": kind} | dict(self.headers or {})
         return urllib.request.Request(self.root + self.path, body.encode(), headers)
+
+
+def _as_json(value: Any) -> Any:
+    """Numbers as JSON has them, which are finite; None for others."""
+    if isinstance(value, list):
+        return [_as_json(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -209,8 +209,10 @@ def _shapes(step: Path) -> dict[Place, tuple]:
     """The shapes of the values in a step."""
     orbax = package()
     with _damage_told(step):
-        metadata = orbax.PyTreeCheckpointer().metadata(step / VALUES).item_metadata.tree
-        return {tuple(map(str, path)): tuple(leaf.shape) for path, leaf in tree.flatten_with_path(metadata)}
+        metadata = orbax.PyTreeCheckpointer().metadata(step / VALUES).item_metadata
+        if metadata is None:
+            raise ValueError("the list of its values cannot be read.")
+        return {tuple(map(str, path)): tuple(leaf.shape) for path, leaf in tree.flatten_with_path(metadata.tree)}
 
 
 def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:

@@ -49,6 +49,7 @@ from cornu.training.prepare import check_of_later_batches, prepare, undone_on_er
 from cornu.training.rehearsal import rehearsal
 from cornu.training.resume import Run
 from cornu.training.step import Steps, makes_own_function
+from cornu.training.trial import orders_kept
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
@@ -129,7 +130,7 @@ class Trainer(Compilable, Steps):
             fast_dev_run: whether the training is only tried out, on one batch and one of the validation data, as an
                 epoch of one step. The weights and all else that is trained are afterwards as they were. What the
                 callbacks of this package write is written beside its place, and deleted; callbacks of your own do what
-                they do. An iterator is read on by one batch.
+                they do. An iterator is read on by one batch, and a `PyDataset` hears of the end of an epoch.
 
         Returns:
             A `History`, whose `history` is a dictionary from name to the list of its values by epoch, and whose
@@ -141,7 +142,7 @@ class Trainer(Compilable, Steps):
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
         fast_dev_run = validate.one_of(fast_dev_run, (True, False), "fast_dev_run", "fit")
-        trainings = self._trainings
+        orders = orders_kept(self, x, validation_data)
         with undone_on_error(self):
             is_split = bool(validation_split) and validation_data is None
             if is_split:
@@ -155,7 +156,7 @@ class Trainer(Compilable, Steps):
             advice.of_arrays(self, batches, checks, is_split)
         if fast_dev_run:
             epochs, validates = initial_epoch + 1, lambda epoch: True
-        tried = rehearsal(self, [batches, checks], callbacks, trainings) if fast_dev_run else nullcontext(callbacks)
+        tried = rehearsal(self, [batches, checks], callbacks, orders) if fast_dev_run else nullcontext(callbacks)
         with tried as given, self._compilations.during_fit(verbose):
             callbacks = self._callback_list(given, verbose, epochs, batches.num_batches, history=True)
             if initial_epoch >= epochs > 0 and resolve_verbose(verbose):

@@ -290,6 +290,7 @@ class _Teller:
             if arose:
                 came = passage.before
                 of = f" Its inputs were finite{_range(came)}." if came.number is not None else ""
+                of += _of_half_precision(passage, passage.after)
                 yield self._name("forward", passage, passage.after, f"Forward: {{what}} came out of {{layer}}.{of}")
             return
         parent = passage.parent
@@ -299,6 +300,7 @@ class _Teller:
             return
         where = "the train_step" if parent is None else f"the code of {_layer(parent)}"
         text = f"Forward: {{what}} arose in {where}, before it calls {_layer(passage)}."
+        text += _of_half_precision(passage, passage.before)
         yield self._name("forward", parent or passage, passage.before, text)
 
     def backward(self) -> bool:
@@ -483,6 +485,11 @@ def _kind(optimizer: object) -> str:
 
 def _range(moment: Moment) -> str:
     return f", from {moment.low:.4g} to {moment.high:.4g}" if moment.low <= moment.high else ""
+
+
+def _of_half_precision(passage: Passage, moment: Moment) -> str:
+    is_half = getattr(passage.operation, "compute_dtype", None) == "float16"
+    return " It computes in float16, which ends at 65504: scale what goes in." * (is_half and not moment.has_nan)
 
 
 def _rows(rows: Sequence[int]) -> str:

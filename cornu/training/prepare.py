@@ -340,12 +340,16 @@ def undone_on_error(model: Any) -> Iterator[None]:
 
 
 def attributes_kept(model: Any) -> Callable[[], None]:
-    """A function that gives the model, its layers, optimizer, losses and metrics the attributes that they have now."""
+    """A function that gives the model, its layers, optimizer, losses and metrics the attributes that they have now.
+
+    So it does with what is trainable; the variables keep their values.
+    """
     optimizers = [part for _, part in parts.walk(model.optimizer)]
     compiled = [part for part in (model._compile_loss, model._compile_metrics) if part is not None]
     metrics = [*model.metrics, *getattr(model._compile_metrics, "metrics", ())]
     held = [*model._flatten_layers(), *metrics, *optimizers, *compiled]
     before = [(part.__dict__, dict(part.__dict__), _copies(part)) for part in held]
+    flags = [(variable, variable.trainable) for variable in model.variables]
 
     def put_back() -> None:
         for attributes, old, copies in before:
@@ -354,6 +358,8 @@ def attributes_kept(model: Any) -> Callable[[], None]:
             for container, content in copies:
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
+        for variable, trainable in flags:
+            variable.trainable = trainable
 
     return put_back
 

@@ -2,16 +2,19 @@
 
 A compiled step is a function of a state, so steps that are tried never give the variables anything. What a trial does
 change, because it builds what is not built, takes other learning rates or draws seeds, is put back, also after an error
-or Ctrl-C: the training that comes next gives the numbers that it would have given.
+or Ctrl-C: the training that comes next gives the numbers that it would have given. A whole training that is only tried
+out (`rehearsal.py`) gives the variables new values, which are put back likewise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from cornu import validate
 from cornu.core import context, interrupts
 from cornu.core.typing import Data
+from cornu.core.variable import Variable, give_values, values_of
+from cornu.data.dataset import passes_kept
 from cornu.random import global_seed
 from cornu.random.seed_generator import draws_undone
 from cornu.training.compile import Compilable
@@ -21,17 +24,52 @@ from cornu.training.prepare import attributes_kept
 
 
 @contextmanager
-def trial(model: Any) -> Iterator[None]:
-    """Scope of steps that are tried on a model, which leave no trace in it."""
+def trial(model: Any, *data: object) -> Iterator[None]:
+    """Scope of steps that are tried on a model with data, which leave no trace in it.
+
+    Args:
+        model: the model.
+        data: where the rows come from.
+    """
     global_seed()  # drawn once in a process, which is not to be undone
-    put_back = attributes_kept(model)
-    with context.uids_kept(), draws_undone():
-        try:
-            model._computations = {stage: known.fresh() for stage, known in model._computations.items()}
-            yield
-        finally:
-            with interrupts.held():
-                put_back()
+    with undone(model, orders_kept(model, *data)), context.uids_kept(), draws_undone():
+        model._computations = {stage: known.fresh() for stage, known in model._computations.items()}
+        yield
+
+
+@contextmanager
+def undone(model: Any, orders: Callable[[], None], variables: Sequence[Variable] = ()) -> Iterator[None]:
+    """Scope after which a model and all its parts have the attributes that they have now.
+
+    Args:
+        model: the model.
+        orders: what `orders_kept` gave; it is called.
+        variables: those that have the values of now afterwards.
+    """
+    attributes, values = attributes_kept(model), values_of(variables)
+    try:
+        yield
+    finally:
+        with interrupts.held():
+            attributes()
+            give_values(variables, values)
+            orders()
+
+
+def orders_kept(model: Any, *data: object) -> Callable[[], None]:
+    """A function after which the next training has the orders of rows that it would have now.
+
+    Args:
+        model: the model.
+        data: where the rows come from.
+    """
+    trainings, passes = model._trainings, passes_kept(*data)
+
+    def put_back() -> None:
+        model._trainings = trainings
+        passes()
+
+    return put_back
 
 
 def check_compiled(model: Any, owner: str) -> None:

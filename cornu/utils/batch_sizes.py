@@ -188,7 +188,7 @@ def find_batch_size(
         raise ValueError(f"{_OWNER}: seconds must be a number above 0. Received: {seconds=}.")
     limit, says = _limit(memory_limit), resolve_verbose(verbose) == 1
     _check(model)
-    with trial(model):
+    with trial(model, x):
         batches = batches_for(
             model, (x, y, sample_weight), 1, _OWNER, batch_size=minimum, class_weight=class_weight, shuffle=False
         )

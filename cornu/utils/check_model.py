@@ -140,6 +140,11 @@ def check_model(
         raise TypeError(f"check_model: expected a model. Received: {validate.describe(model)}.")
     if validate.positive_int(batch_size, "batch_size", "check_model") < 2:
         raise ValueError(f"check_model: batch_size must be 2 or more. Received: batch_size={batch_size}.")
+    if not (causal is None or isinstance(causal, (bool, str)) or _are_names(causal)):
+        raise ValueError(
+            "check_model: causal must be True, False, None or names of inputs; labels are not needed. Received: "
+            f"causal={validate.describe(causal)}."
+        )
     seeds = global_seed_generator().variables
     before = values_of(seeds)
     try:
@@ -147,6 +152,10 @@ def check_model(
             return _Checks(model, _inputs(model, data, batch_size), data is not None, causal).report()
     finally:
         give_values(seeds, before)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, (list, tuple, set)) and all(isinstance(name, str) for name in value)
 
 
 # ---------------------------------------------------------------- inputs

@@ -209,7 +209,7 @@ def find_learning_rate(
     rates = _rates(minimum, maximum, steps)
     verbose = resolve_verbose(verbose)
     check_compiled(model, _OWNER)
-    with trial(model):
+    with trial(model, x):
         repeats = getattr(model.optimizer, "gradient_accumulation_steps", None) or 1
         batches = batches_for(
             model, (x, y, sample_weight), steps * repeats, _OWNER,

@@ -219,6 +219,7 @@ def test_a_report_is_a_table():
     (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), data=np.ones((1, 4))), "2 rows or more"),
     (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), batch_size=1), "batch_size must be 2 or more"),
     (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), data=np.array([["a"] * 4] * 2)), "must be numbers"),
+    (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), np.ones((4, 4)), np.ones(4)), "labels are not need"),
 ])  # fmt: skip
 def test_what_cannot_be_checked_is_refused(call, words):
     with pytest.raises((TypeError, ValueError), match=words):

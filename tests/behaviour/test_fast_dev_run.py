@@ -120,6 +120,26 @@ def test_a_backup_is_neither_gone_on_from_nor_replaced(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+class Unfreezing(callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.layers[0].trainable = True
+        self.model.compile("sgd", "binary_crossentropy")
+
+
+def test_data_sets_and_frozen_layers_are_afterwards_as_they_were():
+    def training(is_tried):
+        made, data = model(), cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(64, seed=1).batch(8)
+        made.build((None, 4))
+        made.layers[0].trainable = False
+        made.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        arguments = {"validation_data": data.take(2), "verbose": 0}
+        if is_tried:
+            made.fit(data, callbacks=[Unfreezing()], fast_dev_run=True, **arguments)
+        return made.fit(data, epochs=2, **arguments).history, len(made.trainable_weights)
+
+    assert training(True) == training(False)
+
+
 class Failing(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         raise RuntimeError("the disk is full")

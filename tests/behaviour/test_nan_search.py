@@ -177,6 +177,16 @@ def test_steps_that_mixed_precision_leaves_out_are_no_alarm():
     assert float(model.optimizer.dynamic_scale.value) < 2**15  # there were such steps
 
 
+def test_inputs_that_are_too_large_for_half_precision_are_told_as_such():
+    x, y = rows()
+    x[3, 1] = 1e6
+    layer = layers.Dense(2, dtype="mixed_float16", name="half")
+    model = sequential(layers.BatchNormalization(trainable=False), layer, layers.Dense(1, dtype="float32"))
+    report = explained(model, x, y)
+    assert (report.stage, report.rows) == ("forward", [3])
+    assert "float16, which ends at 65504" in str(report)
+
+
 def test_what_was_saved_runs_again(with_a_negative_number):
     def model_with(change):
         return sequential(

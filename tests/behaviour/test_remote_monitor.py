@@ -67,6 +67,12 @@ def test_a_field_of_another_name(server):
     assert urllib.parse.parse_qs(seen[0][2]) == {"metrics": ['{"epoch": 0}']}
 
 
+def test_what_is_sent_is_json_also_after_the_loss_became_nan(server):
+    root, seen, _ = server
+    RemoteMonitor(root, send_as_json=True).on_epoch_end(0, {"loss": np.float32(np.nan), "by_class": [1.0, np.inf]})
+    assert seen[0][2] == '{"epoch": 0, "loss": null, "by_class": [1.0, null]}'
+
+
 def test_a_server_that_refuses_or_is_away_is_warned_of(server):
     root, _, handler = server
     handler.status = 500

@@ -123,6 +123,17 @@ def test_the_training_that_comes_next_is_that_without_a_test(make):
     assert losses(True) == losses(False)
 
 
+@pytest.mark.parametrize("find", [
+    lambda model, data: find_learning_rate(model, data, steps=12, verbose=0),
+    lambda model, data: find_batch_size(model, data, maximum=8, seconds=0.001, verbose=0),
+])  # fmt: skip
+def test_the_orders_of_a_data_set_go_on_as_if_there_had_been_no_test(find):
+    data = [cornu.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(8) for _ in range(2)]
+    find(linear(), data[0])
+    firsts = [[np.asarray(next(iter(one))[0]) for _ in range(2)] for one in data]
+    np.testing.assert_array_equal(*firsts)
+
+
 class Broken(cornu.utils.PyDataset):
     """Fails at its fourth batch."""
 

@@ -15,6 +15,8 @@ from cornu.errors import DamagedFileError, MissingPackageError, WeightsMismatchE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:orbax", "ignore::DeprecationWarning"),
+    # Orbax ends its event loop while reads of a damaged file are still under way, which say so afterwards.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 needs_orbax = pytest.mark.skipif(importlib.util.find_spec("orbax") is None, reason="orbax is not installed")
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
