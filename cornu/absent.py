@@ -25,7 +25,6 @@ _OPENINGS = {
 }
 
 _OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
-_OWN_PLOT = "model.summary(expand_nested=True)."
 
 # path below cornu -> (what becomes of it, what to use)
 TABLE: dict[str, tuple[str, str]] = {
@@ -41,8 +40,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
     "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
     "quantizers": (PLANNED, _OWN_QUANTIZED),
-    "utils.model_to_dot": (PLANNED, _OWN_PLOT),
-    "utils.plot_model": (PLANNED, _OWN_PLOT),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),
     "engine": (GONE, "Layer, Model and InputSpec are at the top: keras.Layer, keras.Model, keras.InputSpec."),
     "experimental": (GONE, "LinearModel and WideDeepModel are gone; build them from Dense and Add."),
@@ -64,7 +61,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "optimizers.experimental": (GONE, "Use the optimizers of keras.optimizers directly."),
     "utils.multi_gpu_model": (GONE, "Keras 3 has keras.distribution for it, which is planned here."),
     "utils.np_utils": (GONE, "Use keras.utils.to_categorical and keras.utils.normalize."),
-    "utils.vis_utils": (GONE, "Use keras.utils.plot_model, which is planned here, or model.summary()."),
+    "utils.vis_utils": (GONE, "Use keras.utils.plot_model and keras.utils.model_to_dot."),
 }
 
 

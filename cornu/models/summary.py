@@ -210,16 +210,17 @@ def _shape_text(layer: Operation) -> str:
         shape = seen[0] if seen else None
     if shape is None:
         return "?"
-    return ", ".join(_shown(s) for s in shape) if isinstance(shape, dict) else _shown(shape)
+    return ", ".join(shape_text(s) for s in shape) if isinstance(shape, dict) else shape_text(shape)
 
 
-def _shown(shape: Any) -> str:
+def shape_text(shape: Any) -> str:
+    """A shape, or a structure of shapes, as tables and pictures show it."""
     if tree.is_shape(shape):
         inner = ", ".join(map(str, shape))
         return f"({inner},)" if len(shape) == 1 else f"({inner})"
     if isinstance(shape, dict):
-        return "{" + ", ".join(f"{key}: {_shown(value)}" for key, value in shape.items()) + "}"
-    return f"[{', '.join(_shown(s) for s in shape)}]" if isinstance(shape, (list, tuple)) else str(shape)
+        return "{" + ", ".join(f"{key}: {shape_text(value)}" for key, value in shape.items()) + "}"
+    return f"[{', '.join(shape_text(s) for s in shape)}]" if isinstance(shape, (list, tuple)) else str(shape)
 
 
 def _parameters(layer: Any) -> str:

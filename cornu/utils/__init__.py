@@ -31,7 +31,9 @@ from cornu.utils.image import array_to_img, img_to_array, load_img, save_img
 from cornu.utils.image_folder import image_dataset_from_directory
 from cornu.utils.learning_rates import find_learning_rate
 from cornu.utils.length_buckets import LengthBuckets
+from cornu.utils.model_graph import model_to_dot
 from cornu.utils.numerical import normalize, to_categorical
+from cornu.utils.plot_model import plot_model
 from cornu.utils.sequences import pad_sequences
 from cornu.utils.source_inputs import get_source_inputs
 from cornu.utils.splitting import split_dataset
@@ -46,10 +48,10 @@ __all__ = [
     "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging", "find_batch_size",
     "find_learning_rate", "find_nan", "get_custom_objects", "get_file", "get_registered_name", "get_registered_object",
     "get_source_inputs", "image_dataset_from_directory", "img_to_array", "is_interactive_logging_enabled",
-    "is_keras_tensor", "legacy", "load_img", "normalize", "pack_x_y_sample_weight", "pad_sequences",
-    "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed", "split_dataset",
-    "standardize_dtype", "text_dataset_from_directory",
-    "timeseries_dataset_from_array", "to_categorical", "unpack_x_y_sample_weight",
+    "is_keras_tensor", "legacy", "load_img", "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences",
+    "plot_model", "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed",
+    "split_dataset", "standardize_dtype", "text_dataset_from_directory", "timeseries_dataset_from_array",
+    "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

@@ -1,0 +1,336 @@
+"""What a picture of a model shows: its boxes with their facts, groups for models inside, and edges; and that in pydot.
+
+A box is a layer or an operation, however often it is called, so a shared one has several edges. What draws reads a
+`Group` alone and never the model.
+"""
+
+import html
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from cornu import tree, validate
+from cornu.core.symbolic import KerasTensor, Node, history_of
+from cornu.models.model import Model
+from cornu.models.sequential import Sequential
+from cornu.models.summary import shape_text
+
+Key: TypeAlias = tuple[int, ...]  # the identities of the models around a layer, and its own
+
+DIRECTIONS = ("TB", "BT", "LR", "RL")
+SPLINES = ("ortho", "curved", "spline", "polyline", "line")
+_INPUT, _OUTPUT, _DTYPE, _ACTIVATION = "Input shape", "Output shape", "Output dtype", "Activation"
+
+
+class Shown(NamedTuple):
+    """Which facts are shown."""
+
+    shapes: bool = False
+    dtype: bool = False
+    names: bool = True
+    activations: bool = False
+    trainable: bool = False
+
+
+class Box(NamedTuple):
+    """The facts of a layer or operation that are shown, as texts; those that are not, or that it has not, are None."""
+
+    key: Key
+    name: str | None
+    kind: str
+    activation: str | None
+    facts: dict[str, str]  # shapes and dtypes by what they are called
+    trainable: bool | None
+
+
+class Group(NamedTuple):
+    """A model and what is in it, those that run first first."""
+
+    key: Key
+    name: str
+    parts: list["Box | Group"]
+    edges: list[tuple[Key, Key]]  # from box to box, which may be in groups inside of this one
+
+
+def graph_of(model: Model, shown: Shown, expand: bool, owner: str) -> Group:
+    """The picture of a model.
+
+    Args:
+        model: a model that is built.
+        shown: the facts to be shown.
+        expand: whether graphs inside of the model are groups instead of boxes.
+        owner: who asks, for the errors.
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"{owner}: model must be a model. Received: {type(model).__name__}.")
+    if not model.built or (isinstance(model, Sequential) and not model.layers):
+        what = "has no layers" if isinstance(model, Sequential) and not model.layers else "is not built"
+        raise ValueError(
+            f"{owner}: the model {model.name!r} {what}, so there is nothing to draw yet. Start it with an Input, or "
+            "call build(input_shape) or the model itself on some data."
+        )
+    return _Reader(shown, expand).group(model, ())
+
+
+class _Reader(NamedTuple):
+    """How a model is read."""
+
+    shown: Shown
+    expand: bool
+
+    def group(self, model: Any, around: Key) -> Group:
+        """A model with its parts; one without a graph is its own only part."""
+        key = (*around, id(model))
+        if not _has_parts(model):
+            return Group(key, model.name, [self.box(model, None, key)], [])
+        inside = list(model.layers) if isinstance(model, Sequential) else list(model._graph.operations)
+        parts = [self.group(part, key) if self.is_open(part) else self.box(part, model._graph, key) for part in inside]
+        return Group(key, model.name, parts, list(dict.fromkeys(self.edges(model, key))))
+
+    def is_open(self, part: object) -> bool:
+        """Whether a part of a model is shown as a group."""
+        return self.expand and _has_parts(part)
+
+    def edges(self, model: Any, key: Key) -> Iterator[tuple[Key, Key]]:
+        """From each box to those that take what it gives."""
+        if isinstance(model, Sequential):
+            for layer, after in zip(model.layers, model.layers[1:], strict=False):
+                yield self.exit(layer, 0, key), self.entry(after, 0, key)
+            return
+        for node in _calls(model._graph):
+            for position, tensor in enumerate(_entering(node)):
+                operation, _, index = history_of(tensor)
+                yield self.exit(operation, index, key), self.entry(node.operation, position, key)
+
+    def exit(self, part: Any, index: int, around: Key) -> Key:
+        """The box that makes an output of a part."""
+        key = (*around, id(part))
+        if not self.is_open(part):
+            return key
+        if isinstance(part, Sequential):
+            return self.exit(part.layers[-1], index, key)
+        operation, _, index = history_of(part._graph.outputs[index])
+        return self.exit(operation, index, key)
+
+    def entry(self, part: Any, position: int, around: Key) -> Key:
+        """The box that takes an input of a part."""
+        key = (*around, id(part))
+        if not self.is_open(part):
+            return key
+        if isinstance(part, Sequential):
+            return self.entry(part.layers[0], position, key)
+        return (*key, id(history_of(part._graph.inputs[position]).operation))
+
+    def box(self, layer: Any, graph: Any, around: Key) -> Box:
+        """The facts of a layer in a graph: of its first call there."""
+        shown = self.shown
+        nodes = [node for node in _calls(graph) if node.operation is layer] if graph else []
+        inputs, outputs = _tensors(nodes[0]) if nodes else (None, None)
+        has_weights = bool(getattr(layer, "weights", ()))
+        facts = {}
+        if shown.shapes and not (nodes and nodes[0].is_input):
+            facts[_INPUT] = _shape(_each(inputs, lambda tensor: tensor.shape))
+        if shown.shapes:
+            seen: Any = getattr(layer, "_output_shape", None)  # of a first call
+            facts[_OUTPUT] = _shape(_each(outputs, lambda tensor: tensor.shape) if nodes else seen and seen[0])
+        if shown.dtype:
+            facts[_DTYPE] = str(_each(outputs, lambda tensor: tensor.dtype) or "?")
+        return Box(
+            (*around, id(layer)),
+            layer.name if shown.names else None,
+            getattr(layer, "class_name", type(layer).__name__),
+            _activation(layer) if shown.activations else None,
+            facts,
+            bool(layer.trainable) if shown.trainable and has_weights else None,
+        )
+
+
+def _has_parts(model: Any) -> bool:
+    """Whether what is in a model can be told: layers in a row, or a graph."""
+    return isinstance(model, Model) and (bool(model.layers) if isinstance(model, Sequential) else bool(model._graph))
+
+
+def _calls(graph: Any) -> list[Node]:
+    """The calls in a graph, those of one operation together, in the order in which it lists the operations."""
+    kept = set(map(id, graph.nodes_in_order))
+    return [node for operation in graph.operations for node in operation.nodes if id(node) in kept]
+
+
+def _entering(node: Node) -> list[KerasTensor]:
+    """The tensors that a call takes, in the order of the inputs of what is called."""
+    graph, given = getattr(node.operation, "_graph", None), [*node.args, *node.kwargs.values()]
+    if graph is None or node.is_input:
+        return node.input_tensors
+    return [x for x in graph._line_up(given[0], node.operation) if isinstance(x, KerasTensor)]
+
+
+def _tensors(node: Node) -> tuple[Any, Any]:
+    """What a call takes and gives: its one argument in its structure, several as a list."""
+    first = node.args[0] if node.args else None
+    whole = sum(isinstance(x, KerasTensor) for x in tree.flatten(first)) == len(node.input_tensors)
+    inputs = first if whole else node.input_tensors
+    return _single(inputs), _single(node.outputs)
+
+
+def _single(structure: Any) -> Any:
+    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
+
+
+def _each(structure: Any, fact: Callable) -> Any:
+    """A fact of each tensor in a structure, with lists in the place of tuples."""
+    if isinstance(structure, dict):
+        return {key: _each(value, fact) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [_each(value, fact) for value in structure]
+    return fact(structure) if isinstance(structure, KerasTensor) else None
+
+
+def _shape(shape: Any) -> str:
+    text = "?" if shape is None else shape_text(shape)
+    return text[1:-1] if isinstance(shape, dict) else text
+
+
+def _activation(layer: Any) -> str | None:
+    activation = getattr(layer, "activation", None)
+    if activation is None:
+        return None
+    return getattr(activation, "name", None) or getattr(activation, "__name__", None) or type(activation).__name__
+
+
+# ---------------------------------------------------------------- pydot
+
+
+def checked(rankdir: object, dpi: object, splines: object, unknown: dict, owner: str) -> None:
+    """Refuse arguments of `plot_model` and `model_to_dot` that cannot be drawn by."""
+    if "layer_range" in unknown:
+        raise ValueError(f"{owner}: layer_range is of older Keras. Draw a model of the layers in question instead.")
+    if unknown:
+        raise TypeError(f"{owner}: unknown argument {', '.join(map(repr, unknown))}.")
+    validate.one_of(rankdir, DIRECTIONS, "rankdir", owner)
+    validate.one_of(splines, SPLINES, "splines", owner)
+    if not validate.is_real(dpi) or not dpi > 0:
+        raise ValueError(f"{owner}: dpi must be a positive number. Received: dpi={dpi!r}.")
+
+
+def model_to_dot(
+    model: Model,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: Any,
+) -> Any:
+    """A model as a graph of pydot, with a node for each layer and operation.
+
+    A `Sequential` is a row of its layers, a graph has its inputs, layers and operations; a subclassed model, whose
+    `call` tells of no graph, is a single node. A layer that is called several times is one node with several edges.
+
+    Args:
+        model: a model that is built.
+        show_shapes: whether nodes have the shapes of their inputs and outputs; `False` by default. They are those of a
+            layer's first call; None in them is a size that is not known, ? a shape.
+        show_dtype: whether nodes have the dtypes of their outputs; `False` by default.
+        show_layer_names: whether nodes have names besides the class; `True` by default.
+        rankdir: which way the model runs: `"TB"`, the default, from the top to the bottom, `"BT"`, `"LR"` or `"RL"`.
+        expand_nested: whether models inside of the model that have a graph are drawn as clusters with their own nodes;
+            `False` by default.
+        dpi: resolution in dots per inch, 200 by default.
+        subgraph: whether to return a `pydot.Cluster`; `False` by default.
+        show_layer_activations: whether nodes have the names of their activations; `False` by default.
+        show_trainable: whether nodes with weights say if those are trained; `False` by default.
+        splines: how edges are drawn: `"ortho"`, the default, with right angles, `"curved"`, `"spline"`, `"polyline"` or
+            `"line"`.
+        kwargs: none is known.
+
+    Returns:
+        A `pydot.Dot`, or a `pydot.Cluster` if `subgraph=True`. `to_string()` gives Graphviz's language.
+
+    Raises:
+        ValueError: for a model that is not built.
+        ImportError: where pydot is not installed (the extra `graphviz`).
+
+    Example:
+
+        import importlib.util
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+        if importlib.util.find_spec("pydot"):
+            print(cornu.utils.model_to_dot(model, show_shapes=True).to_string())
+
+    Source: Keras's `model_to_dot`, https://keras.io/api/utils/model_plotting_utils/.
+    """
+    checked(rankdir, dpi, splines, kwargs, "model_to_dot")
+    shown = Shown(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
+    group = graph_of(model, shown, expand_nested, "model_to_dot")
+    return as_dot(group, shown, subgraph, rankdir=rankdir, concentrate=True, dpi=dpi, splines=splines)
+
+
+def as_dot(group: Group, shown: Shown, inside: bool, **settings: Any) -> Any:
+    """A group in pydot.
+
+    Args:
+        group: the boxes and edges.
+        shown: which facts there may be, which is how many columns a node has.
+        inside: whether it is a cluster in another graph.
+        settings: of the graph, where it is not.
+    """
+    pydot = validate.optional_import("pydot", purpose="model_to_dot", extra="graphviz")
+    if inside:
+        graph = pydot.Cluster(graph_name=group.name, style="dashed", label=group.name, labeljust="l")
+    else:
+        graph = pydot.Dot()
+        for name, value in settings.items():
+            graph.set(name, str(value).lower() if isinstance(value, bool) else value)
+        graph.set_node_defaults(shape="record")
+    for part in group.parts:
+        if isinstance(part, Group):
+            graph.add_subgraph(as_dot(part, shown, True))
+        else:
+            style = {"fontname": "Helvetica", "border": "0", "margin": "0"}
+            graph.add_node(pydot.Node(_dot_name(part.key), label=_label(part, shown), **style))
+    for source, target in group.edges:
+        graph.add_edge(pydot.Edge(_dot_name(source), _dot_name(target), penwidth="2"))
+    return graph
+
+
+def _dot_name(key: Key) -> str:
+    """Graphviz's name of a node; a layer that stands in several groups is one node."""
+    return str(key[-1])
+
+
+def _label(box: Box, shown: Shown) -> str:
+    """A node as Graphviz's table: the name, below it the activation, below that the facts side by side."""
+    columns = max(1, 2 * shown.shapes + shown.dtype + shown.trainable)
+    kind = _bold(box.kind) if box.name is None else f"{_bold(box.name)} ({_escaped(box.kind)})"
+    rows = [_cell(kind, "black", f' colspan="{columns}"', "white", 16)]
+    if box.activation is not None:
+        rows.append(_cell(f"Activation: {_bold(box.activation)}", "white", f' colspan="{columns}"'))
+    cells = [_cell(f"{name}: {_bold(text)}", "white") for name, text in box.facts.items()]
+    if box.trainable is not None:
+        text, ground = trained_text(box.trainable)
+        cells.append(_cell(_bold(text), ground, ink="white"))
+    rows.append("".join(cells))
+    body = "".join(f"<tr>{row}</tr>" for row in rows if row)
+    return f'<<table border="0" cellborder="1" bgcolor="black" cellpadding="10">{body}</table>>'
+
+
+def trained_text(trained: bool) -> tuple[str, str]:
+    """What is said of weights, and the colour of the ground on which it stands."""
+    return ("Trainable", "forestgreen") if trained else ("Non-trainable", "firebrick")
+
+
+def _cell(text: str, ground: str, span: str = "", ink: str = "", size: int = 14) -> str:
+    color = f' color="{ink}"' if ink else ""
+    return f'<td bgcolor="{ground}"{span}><font point-size="{size}"{color}>{text}</font></td>'
+
+
+def _bold(text: str) -> str:
+    return f"<b>{_escaped(text)}</b>"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
