@@ -39,10 +39,10 @@ _NAMES = {
 }
 
 _NAMESPACES = (
-    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets", "distillation",
-    "dtype_policies", "export", "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models",
-    "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "tree", "utils", "visualization",
-    "wrappers",
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets",
+    "distillation", "distribution", "dtype_policies", "export", "initializers", "layers", "legacy", "losses",
+    "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+    "saving", "tree", "utils", "visualization", "wrappers",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         data as data,
         datasets as datasets,
         distillation as distillation,
+        distribution as distribution,
         dtype_policies as dtype_policies,
         errors as errors,
         export as export,

@@ -31,7 +31,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "Quantizer": (PLANNED, _OWN_QUANTIZED),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
-    "distribution": (PLANNED, "jax.sharding on the values of the variables."),
     "dtype_policies.AWQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.GPTQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.Int4DTypePolicy": (PLANNED, _OWN_QUANTIZED),
@@ -59,7 +58,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "losses.cosine_proximity": (GONE, "Use cosine_similarity."),
     "models.model_from_yaml": (GONE, "Use model.to_json() and models.model_from_json()."),
     "optimizers.experimental": (GONE, "Use the optimizers of keras.optimizers directly."),
-    "utils.multi_gpu_model": (GONE, "Keras 3 has keras.distribution for it, which is planned here."),
+    "utils.multi_gpu_model": (GONE, "Use keras.distribution.DataParallel."),
     "utils.np_utils": (GONE, "Use keras.utils.to_categorical and keras.utils.normalize."),
     "utils.vis_utils": (GONE, "Use keras.utils.plot_model and keras.utils.model_to_dot."),
 }

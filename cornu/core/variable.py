@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry, tree, validate
-from cornu.core import allocation, border, compilation_cache, context, dtypes
+from cornu.core import allocation, border, compilation_cache, context, dtypes, placement
 from cornu.core.allocation import Absent, Pending
 from cornu.core.typing import ArrayLike, InitializerLike
 
@@ -32,6 +32,8 @@ class Variable:
         aggregation: how replicas are joined: "none", "mean", "sum" or "only_first_replica".
         synchronization: kept for scripts that name it; JAX keeps replicas equal by itself ("auto").
         name: name without "/"; unique within the scope by convention only.
+        layout: how the value is split over devices: a `distribution.TensorLayout`, or a sharding of JAX. None leaves
+            it to the distribution that is set, if there is one.
 
     Example:
 
@@ -42,7 +44,8 @@ class Variable:
 
     __slots__ = (
         "__weakref__", "_dtype", "_is_float", "_layout", "_trainable", "_value", "aggregation", "autocast",
-        "constraint", "made_trainable", "name", "overwrite_with_gradient", "path", "regularizer", "synchronization",
+        "constraint", "follows", "made_trainable", "name", "overwrite_with_gradient", "path", "regularizer",
+        "synchronization",
     )  # fmt: skip
 
     if TYPE_CHECKING:  # the operators, which are made from tables below
@@ -88,6 +91,7 @@ class Variable:
         self.regularizer = None
         self.constraint: Any = None
         self.overwrite_with_gradient = False
+        self.follows: Variable | None = None  # whose layout it has
         self._layout = layout
         self._trainable = self.made_trainable = bool(trainable)
         self._value = _first_value(self, initializer, shape, dtype)
@@ -223,7 +227,7 @@ class Variable:
 # Both walk over the variables in C: no signal handler and no other thread gets a turn in between, so a reader sees one
 # whole state and a writer is never stopped half-way.
 
-_value_slot, _layout_slot = vars(Variable)["_value"], vars(Variable)["_layout"]
+_value_slot, _has_layout = vars(Variable)["_value"], vars(Variable)["_layout"].__get__
 
 
 def values_of(variables: Iterable[Variable]) -> list:
@@ -236,19 +240,49 @@ def give_values(variables: Sequence[Variable], values: Sequence) -> None:
 
     Every value that a variable has after its first one came through here.
     """
-    if any(map(_layout_slot.__get__, variables)):
-        values = list(map(_placed, variables, values))
+    values = placed(variables, values)
     before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
     deque(map(_value_slot.__set__, variables, values), maxlen=0)
     del before
 
 
+def placed(variables: Sequence[Variable], values: Sequence) -> list:
+    """The values on the devices that the variables' layouts name; the same objects where they are there already."""
+    if not any(map(_has_layout, variables)):
+        return list(values)
+    return list(map(_placed, variables, values))
+
+
 def _placed(variable: Variable, value: Any) -> Any:
-    """The value on the devices that the variable's layout names; the same object where it is there already."""
-    if variable._layout is None or isinstance(value, Absent):
-        return value
-    placed = jax.device_put(value, variable._layout)
-    return value if value.committed and value.format == placed.format else placed
+    return value if variable._layout is None or isinstance(value, Absent) else placement.put(value, variable._layout)
+
+
+def pinned(variables: Sequence[Variable], before: Sequence, after: Sequence) -> list:
+    """The values after a function that is traced, those that are new laid out as the variables."""
+    return [
+        new if new is old or variable._layout is None else placement.pinned(new, variable._layout)
+        for variable, old, new in zip(variables, before, after, strict=True)
+    ]
+
+
+def lay_out(variables: Sequence[Variable]) -> None:
+    """Lay variables that are not on the ambient distribution's mesh out as it says, one after the other.
+
+    A variable that follows another one, as an optimizer's state does its weight, comes after it.
+    """
+    for variable in variables:
+        before, variable._layout = variable._layout, _layout_of(variable)
+        if variable._layout is not before:
+            with allocation.at_once():
+                give_values([variable], values_of([variable]))
+
+
+def _layout_of(variable: Variable) -> Any:
+    """The layout that a variable is to have: that of the one which it follows, or what the distribution says."""
+    distribution = placement.current()
+    if variable.follows is not None:
+        return variable.follows._layout
+    return variable._layout if distribution is None else distribution.get_variable_layout(variable)
 
 
 def changed_values(before: Sequence, after: Sequence) -> dict[int, Any]:
@@ -353,6 +387,7 @@ def _first_value(variable: Variable, initializer: Any, shape: Sequence[int] | No
     if shape is None:
         raise ValueError(f"Variable {variable.name!r}: with a function as initializer, shape must be given too.")
     dtype = _kept_dtype(variable, dtype)
+    _find_layout(variable, shape, dtype)
     make = partial(_from_function, variable, initializer, shape, dtype)
     return allocation.current().first(shape, dtype, make, variable)
 
@@ -368,7 +403,15 @@ def _from_value(variable: Variable, value: Any, shape: tuple[int, ...] | None, d
         if dtype is None:
             dtype = dtypes.dtype_of(value) if hasattr(value, "dtype") else settings_dtype(value)
         array = allocation.current().given(value, _kept_dtype(variable, dtype))
+        _find_layout(variable, array.shape, array.dtype)
         return _checked(variable, jnp.array(array) if array is value else array, shape)
+
+
+def _find_layout(variable: Variable, shape: tuple[int, ...], dtype: Any) -> None:
+    """Give a new variable the layout that the ambient distribution has for its path and its shape."""
+    if variable._layout is None and placement.current() is not None:
+        variable._value = Absent(shape, dtype)
+        variable._layout = _layout_of(variable)
 
 
 def _kept_dtype(variable: Variable, dtype: Any) -> str:

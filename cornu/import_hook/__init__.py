@@ -17,7 +17,6 @@ from typing import cast
 
 from cornu import absent
 from cornu.import_hook import private
-from cornu.import_hook.empty import Empty, is_empty
 
 # The module of each served name, and where those below it are looked for, the first that has it.
 _ROOTS = {
@@ -78,8 +77,6 @@ def _own_module(name: str) -> ModuleType:
             module.serve()
         return module
     below = name[len(root) :]
-    if is_empty(below[1:]):
-        return Empty(name)
     for own in (home + below for home in homes):
         try:
             return importlib.import_module(own)

@@ -3,12 +3,10 @@
 Libraries ask `keras.__version__` which Keras they meet, so that is Keras's; `cornu.__version__` is cornu's own.
 """
 
-import importlib
 from typing import Any
 
 import cornu
 from cornu._version import KERAS as __version__  # noqa: N811
-from cornu.import_hook.empty import is_empty
 
 __all__ = cornu.__all__
 
@@ -19,8 +17,6 @@ def version() -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if is_empty(name):
-        return importlib.import_module(f"keras.{name}")
     return getattr(cornu, name)
 
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import absent, constraints, initializers, registry, regularizers, tree, validate
-from cornu.core import border, context, dtypes, host_programs, parts, policy, promises
+from cornu.core import border, context, dtypes, host_programs, parts, placement, policy, promises
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -311,6 +311,9 @@ class Layer(Operation):
             for output in tree.flatten(outputs):
                 if hasattr(output, "shape"):  # a mean over the batch, like the loss
                     self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.shape else 1))
+        distribution = placement.current()
+        if distribution is not None and not context.current().symbolic:
+            outputs = placement.output(distribution, self.path, outputs)
         return outputs
 
     def _call_function(self, args: tuple, kwargs: dict) -> Nested:

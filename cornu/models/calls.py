@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree, validate
-from cornu.core import border, context, host_programs, promises
+from cornu.core import border, context, host_programs, placement, promises
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.variable import Variable, assign_values, changed_values, values_of
@@ -62,7 +62,8 @@ def run(model: Any, args: tuple, kwargs: dict) -> Any:
         return NOT_COMPILED
     given = args, kwargs
     orders = tuple(tree.key_orders(given))
-    return calls(model, given, leaves, (treedef, orders, *facts, *settings.for_computing(), platform.plain_forced()))
+    ambient = *settings.for_computing(), platform.plain_forced(), placement.current()
+    return calls(model, given, leaves, (treedef, orders, *facts, *ambient))
 
 
 def _fact(leaf: object) -> Any:

@@ -28,7 +28,7 @@ from cornu.core.configurable import (
 )
 from cornu.core.operation import snake_case
 from cornu.core.typing import Config, InitializerLike, Tensor
-from cornu.core.variable import Variable, assign_all, assigned_together, functional
+from cornu.core.variable import Variable, assign_all, assigned_together, functional, lay_out
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
 __all__ = ["Optimizer"]
@@ -257,7 +257,7 @@ class Optimizer(Explained, Configurable):
         """
         of = reference_variable
         full_name = f"{of.path.replace('/', '_')}_{name or 'var'}"
-        return self._add(full_name, of.shape, initializer, of.dtype, of.aggregation, of._layout)
+        return self._add(full_name, of.shape, initializer, of.dtype, of.aggregation, None, of)
 
     def _add(
         self,
@@ -267,9 +267,16 @@ class Optimizer(Explained, Configurable):
         dtype: object,
         aggregation: str,
         layout: object,
+        of: Variable | None = None,
     ) -> Variable:
+        """Make a variable of the state, laid out as the weight `of`; without one it is whole on each device."""
         if isinstance(initializer, str):
             initializer = initializers.get(initializer)
+        leader = self.__dict__.get("_iterations") if of is None else of
+        if layout is None and leader is not None:
+            lay_out([leader])
+        else:
+            leader = None
         with context.scope(path=(self.name,)):
             variable = Variable(
                 initializer,
@@ -278,9 +285,10 @@ class Optimizer(Explained, Configurable):
                 trainable=False,
                 autocast=False,
                 aggregation=aggregation,
-                layout=layout,
+                layout=layout if leader is None else leader._layout,
                 name=name,
             )
+        variable.follows = leader
         self._variables[variable] = None
         return variable
 

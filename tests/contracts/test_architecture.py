@@ -32,7 +32,7 @@ LEVELS = [
         "__init__",
     ],
     ["core"],
-    ["kernels", "random"],
+    ["distribution", "kernels", "random"],
     ["ops"],
     ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
     ["saving", "legacy", "config"],

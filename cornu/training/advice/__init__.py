@@ -14,7 +14,7 @@ from typing import Any
 from cornu import settings, validate
 from cornu.core.tracebacks import warn
 from cornu.losses import validation
-from cornu.training.advice import endings, features, labels, rows
+from cornu.training.advice import devices, endings, features, labels, rows
 from cornu.training.advice.case import Case, Output
 from cornu.training.advice.not_finite import is_finite, loss_that_is_no_number
 from cornu.training.data.batches import Batches
@@ -25,7 +25,7 @@ Check = Callable[[Case], str | None]
 OF_A_BATCH: tuple[Check, ...] = (
     endings.one_unit, endings.no_logits, endings.no_probabilities, labels.accuracy_of_numbers,
     labels.labels_out_of_reach, labels.labels_below_zero, features.uneven_inputs, features.unscaled_inputs,
-    features.odd_indices,
+    features.odd_indices, devices.batches_that_cannot_be_split,
 )  # fmt: skip
 OF_ARRAYS: tuple[Check, ...] = (
     features.constant_features, rows.labels_in_order, rows.labels_never_shuffled, rows.shared_rows,

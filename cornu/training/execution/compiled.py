@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core.variable import Variable, give_values, values_of
+from cornu.core import placement
+from cornu.core.variable import Variable, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
 from cornu.training.execution.in_flight import Outcome
@@ -32,17 +33,20 @@ class Composition(NamedTuple):
         parts: the variables by their role in the state.
         schedules: what the optimizers take their learning rates from, where that is not a variable.
         jit: whether the step is compiled at all.
+        distribution: what says how arrays are laid out over devices, or None.
     """
 
     layers: tuple
     parts: Parts
     schedules: tuple
     jit: bool
+    distribution: object
 
     def is_same_as(self, other: "Composition") -> bool:
         """Whether both hold the same objects."""
         return (
             self.jit == other.jit
+            and self.distribution is other.distribution
             and _same(self.layers, other.layers)
             and _same(self.schedules, other.schedules)
             and all(map(_same, self.parts, other.parts))
@@ -52,7 +56,8 @@ class Composition(NamedTuple):
 def composition(model: Any, stage: str) -> Composition:
     """What the model's step of a stage ("train", "test" or "predict") would have built in now."""
     layers, parts = layers_and_variables(model, stage)
-    return Composition(layers, parts, _schedules(model) if stage == "train" else (), model.jit_compile)
+    schedules = _schedules(model) if stage == "train" else ()
+    return Composition(layers, parts, schedules, model.jit_compile, placement.current())
 
 
 class Compiled:
@@ -68,12 +73,16 @@ class Compiled:
     def __init__(self, model: Any, stage: str, made_of: Composition, many: bool = False):
         self.made_of, self.parts = made_of, made_of.parts
         self._variables = [variable for part in self.parts for variable in part]
+        if made_of.distribution is not None:
+            placement.require_one_process(validate.describe(model))
+            lay_out(self._variables)
         self.jit = made_of.jit
+        self._many = many
         self._known_shapes: set[tuple] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
         self._has_metrics = stage != "predict"
         self.names: list[str] = []
-        step = pure_step(model, stage, self.parts, self.names)
+        step = _laid_out(pure_step(model, stage, self.parts, self.names), self.parts)
         step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
@@ -88,7 +97,7 @@ class Compiled:
             rows: how many of its rows are real; None for all of them.
             metrics: the values from which metrics start; None for those that they have.
         """
-        state = self._state(metrics)
+        state, data = self._state(metrics), data if self._many else placement.batch(data)
         if self.jit:
             result, after = self._run(state, data, rows)
         else:
@@ -114,7 +123,7 @@ class Compiled:
         values = iter(values_of(self._variables))
         state = [[next(values) for _ in part] for part in self.parts]
         if metrics is not None and self._has_metrics:
-            state[-1] = list(metrics) if self.jit else list(map(jnp.asarray, metrics))
+            state[-1] = placed(self.parts[-1], metrics if self.jit else list(map(jnp.asarray, metrics)))
         return TrainState(*state) if self._writes_all else tuple(state)
 
     def _stored(self, state: tuple, after: Sequence, result: object) -> Outcome:
@@ -161,7 +170,7 @@ class MadeByUser(Compiled):
 
     def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
         """Run the function on a batch, whose rows are all real, and give the variables their new values."""
-        made = self._made(self._state(metrics), iter([data]))
+        made = self._made(self._state(metrics), iter([placement.batch(data)]))
         if not isinstance(made, tuple) or len(made) != 2 or len(made[1]) != len(self.parts):
             raise ValueError(
                 f"{self._name} must return (result, state), the state with {len(self.parts)} parts as it was given. "
@@ -171,9 +180,23 @@ class MadeByUser(Compiled):
         new = [
             jnp.asarray(value, variable.dtype) for value, variable in zip(chain(*after), self._variables, strict=True)
         ]
+        new = placed(self._variables, new)
         before = values_of(self._variables)
         give_values(self._variables, new)
         return Outcome(result, list(after[-1]) if self._has_metrics else None, self._variables, before, new)
+
+
+def _laid_out(step: Callable, parts: Parts) -> Callable:
+    """The step with new values on the devices where the variables have theirs, which XLA might choose otherwise."""
+    if not any(variable._layout for part in parts for variable in part):
+        return step
+
+    def laid_out(state: Any, data: Any, rows: Any) -> tuple[Any, tuple]:
+        result, after = step(state, data, rows)
+        values = list(map(pinned, parts, state, after))
+        return result, TrainState(*values) if isinstance(after, TrainState) else tuple(values)
+
+    return laid_out
 
 
 def _same(some: Sequence, others: Sequence) -> bool:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.core import placement
 from cornu.core.variable import values_of
 from cornu.kernels import platform, xla
 from cornu.training.data.chunks import Chunk
@@ -228,7 +229,7 @@ class Runner:
         return Call(1, lambda: self.run(False, data, rows), real, lambda: [(data, rows)])
 
     def _spans(self, chunk: Chunk) -> Iterator[Call]:
-        start, data = 0, jax.device_put(chunk.data) if self.pace.loops else None
+        start, data = 0, jax.device_put(placement.batch(chunk.data, stacked=True)) if self.pace.loops else None
         while start < chunk.steps:
             most = self.pace.steps if self._interval is None else self._interval - self._done % self._interval
             steps = range(start, min(start + self.pace.steps, start + most, chunk.steps))

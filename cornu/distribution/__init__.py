@@ -1,0 +1,32 @@
+"""Models on several devices: how batches and variables are laid out over a mesh of them. JAX and XLA do the rest."""
+
+from typing import TYPE_CHECKING
+
+from cornu.absent import explainer as _explainer
+from cornu.distribution.layouts import (
+    DeviceMesh,
+    LayoutMap,
+    TensorLayout,
+    distribute_tensor,
+    get_device_count,
+    list_devices,
+)
+from cornu.distribution.parallel import DataParallel, ModelParallel, distribution, set_distribution
+from cornu.distribution.processes import initialize
+
+__all__ = [
+    "DataParallel",
+    "DeviceMesh",
+    "LayoutMap",
+    "ModelParallel",
+    "TensorLayout",
+    "distribute_tensor",
+    "distribution",
+    "get_device_count",
+    "initialize",
+    "list_devices",
+    "set_distribution",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

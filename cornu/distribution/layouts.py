@@ -1,0 +1,348 @@
+"""Devices in a mesh with named axes, and layouts, which say along which of these axes an array is split.
+
+All of it is a description in plain words: devices are named `"cpu:0"`, axes `"batch"`. What JAX takes, a
+`jax.sharding.Mesh` and a `NamedSharding`, follows from it.
+"""
+
+import re
+from collections.abc import Iterator, MutableMapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from cornu.core import border, placement
+from cornu.core.typing import ArrayLike
+
+AxisNames = Sequence[str | None]
+
+
+def list_devices(device_type: str | None = None) -> list[str]:
+    """The names of the devices of all processes, such as `"gpu:0"`.
+
+    Args:
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for those that compute by default.
+
+    Returns:
+        List of names: the type, a colon, and JAX's number of the device.
+
+    Raises:
+        RuntimeError: where there is no device of this type.
+
+    Example:
+
+        print(cornu.distribution.list_devices("cpu")[0])  # cpu:0
+
+    Source: <https://docs.jax.dev/en/latest/_autosummary/jax.devices.html>
+    """
+    return list(_devices(device_type))
+
+
+def get_device_count(device_type: str | None = None) -> int:
+    """The number of devices of all processes.
+
+    Args:
+        device_type: as for `list_devices`.
+
+    Raises:
+        RuntimeError: where there is no device of this type.
+
+    Example:
+
+        print(cornu.distribution.get_device_count("cpu") >= 1)  # True
+
+    Source: <https://docs.jax.dev/en/latest/_autosummary/jax.device_count.html>
+    """
+    return len(_devices(device_type))
+
+
+def _devices(device_type: str | None) -> dict[str, jax.Device]:
+    """The devices by name."""
+    found = jax.devices(None if device_type is None else device_type.lower())
+    return {f"{device.platform}:{device.id}": device for device in found}
+
+
+class DeviceMesh:
+    """Devices in a grid, whose axes have names.
+
+    Args:
+        shape: tuple of ints, 1 or more each: the number of devices along each axis.
+        axis_names: list of names, one an axis, such as `["batch", "model"]`.
+        devices: names of the devices, as many as the shape has places, in the order of rows; None takes all of
+            `list_devices()`.
+
+    Raises:
+        ValueError: where the shape, the names and the devices do not go together.
+
+    Example:
+
+        mesh = cornu.distribution.DeviceMesh((1,), ["batch"], devices=["cpu:0"])
+        print(mesh)  # <DeviceMesh shape=(1,), axis_names=['batch']>
+
+    Source: <https://keras.io/api/distribution/layout_map/>
+    """
+
+    def __init__(
+        self, shape: Sequence[int], axis_names: Sequence[str], devices: Sequence[str] | np.ndarray | None = None
+    ):
+        if not shape or not axis_names:
+            raise ValueError(
+                "DeviceMesh: shape and axis_names must have one entry or more each. "
+                f"Received: shape={shape!r}, axis_names={axis_names!r}."
+            )
+        self._shape = tuple(int(size) for size in shape)
+        self._axis_names = list(axis_names)
+        if len(self._shape) != len(self._axis_names) or len(set(self._axis_names)) < len(self._axis_names):
+            raise ValueError(
+                "DeviceMesh: axis_names must hold one name of its own for each axis of the shape. "
+                f"Received: shape={self._shape}, axis_names={self._axis_names}."
+            )
+        names = np.array(list_devices() if devices is None else devices).flatten()
+        if names.size != np.prod(self._shape):
+            raise ValueError(
+                f"DeviceMesh: a mesh of shape {self._shape} has {np.prod(self._shape)} places. "
+                f"Received: {names.size} devices{' (all that are here)' if devices is None else ''}."
+            )
+        if len(set(names.tolist())) < names.size:
+            raise ValueError(f"DeviceMesh: each device has one place. Received: devices={names.tolist()}.")
+        self._devices = names.reshape(self._shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of devices along each axis."""
+        return self._shape
+
+    @property
+    def axis_names(self) -> list[str]:
+        """The names of the axes."""
+        return self._axis_names
+
+    @property
+    def devices(self) -> np.ndarray:
+        """The names of the devices, an array of the mesh's shape."""
+        return self._devices
+
+    @cached_property
+    def backend_mesh(self) -> Mesh:
+        """The mesh as JAX has it.
+
+        Raises:
+            ValueError: where a device is not here.
+        """
+        here = {name: device for kind in {name.split(":")[0] for name in self._devices.flat}
+                for name, device in _devices(kind).items()}  # fmt: skip
+        missing = [name for name in self._devices.flat if name not in here]
+        if missing:
+            raise ValueError(
+                f"DeviceMesh: no device is called {', '.join(map(repr, missing))}. Devices here: {', '.join(here)}."
+            )
+        return Mesh(np.vectorize(here.__getitem__, otypes=[object])(self._devices), tuple(self._axis_names))
+
+    def __reduce__(self) -> tuple:
+        """A copy finds the devices by their names."""
+        return type(self), (self._shape, self._axis_names, self._devices)
+
+    def __repr__(self) -> str:
+        return f"<DeviceMesh shape={self._shape}, axis_names={self._axis_names}>"
+
+
+class TensorLayout:
+    """Along which axes of a mesh an array is split.
+
+    Args:
+        axes: for each axis of the array the name of the mesh's axis along which it is split, or None where it is not;
+            `(None, "model")` splits the columns of a matrix.
+        device_mesh: the mesh; None where it is given later, by a `LayoutMap` or to the attribute `device_mesh`.
+
+    Raises:
+        ValueError: for a name that the mesh has not.
+
+    Example:
+
+        mesh = cornu.distribution.DeviceMesh((1,), ["batch"], devices=["cpu:0"])
+        print(cornu.distribution.TensorLayout(("batch", None), mesh).axes)  # ('batch', None)
+
+    Source: <https://docs.jax.dev/en/latest/jax.sharding.html#jax.sharding.NamedSharding>
+    """
+
+    def __init__(self, axes: AxisNames, device_mesh: DeviceMesh | None = None):
+        self._axes = tuple(axes)
+        self._device_mesh = device_mesh
+        self._check()
+
+    @property
+    def axes(self) -> tuple[str | None, ...]:
+        """For each axis of the array the name of the mesh's axis, or None."""
+        return self._axes
+
+    @property
+    def device_mesh(self) -> DeviceMesh | None:
+        """The mesh, which may be given once."""
+        return self._device_mesh
+
+    @device_mesh.setter
+    def device_mesh(self, mesh: DeviceMesh) -> None:
+        if self._device_mesh is not None:
+            raise ValueError(f"TensorLayout: the device mesh is set already, to {self._device_mesh}.")
+        self._device_mesh = mesh
+        self._check()
+
+    @cached_property
+    def backend_layout(self) -> NamedSharding:
+        """The layout as JAX has it.
+
+        Raises:
+            ValueError: where the layout has no mesh.
+        """
+        if self._device_mesh is None:
+            raise ValueError(
+                f"TensorLayout: {self._axes} has no device mesh. Give it one: TensorLayout(axes, device_mesh)."
+            )
+        return NamedSharding(self._device_mesh.backend_mesh, PartitionSpec(*self._axes))
+
+    def _check(self) -> None:
+        names = set(self._axes) - {None}
+        if self._device_mesh is not None and not names <= set(self._device_mesh.axis_names):
+            raise ValueError(
+                f"TensorLayout: axes must be None or among the mesh's {self._device_mesh.axis_names}. "
+                f"Received: axes={self._axes}."
+            )
+
+    def __reduce__(self) -> tuple:
+        """A copy finds the devices by their names."""
+        return type(self), (self._axes, self._device_mesh)
+
+    def __repr__(self) -> str:
+        return f"<TensorLayout axes={self._axes}, device_mesh={self._device_mesh}>"
+
+
+class LayoutMap(MutableMapping):
+    """Layouts of variables by their paths.
+
+    A key is a path, such as `"dense/kernel"`, or a regular expression that matches a whole path, such as
+    `".*dense.*kernel"`. A path that is a key itself has that layout; else it may match one of the keys.
+    `layer.path + "/output"` stands for what a layer returns.
+
+    Args:
+        device_mesh: the mesh of all layouts that have none.
+
+    Example:
+
+        mesh = cornu.distribution.DeviceMesh((1,), ["model"], devices=["cpu:0"])
+        layouts = cornu.distribution.LayoutMap(mesh)
+        layouts[".*kernel"] = (None, "model")
+        print(layouts["dense/kernel"].axes, layouts["dense/bias"])  # (None, 'model') None
+
+    Source: <https://keras.io/api/distribution/layout_map/>
+    """
+
+    def __init__(self, device_mesh: DeviceMesh):
+        self._device_mesh = device_mesh
+        self._layouts: dict[str, TensorLayout] = {}
+
+    @property
+    def device_mesh(self) -> DeviceMesh:
+        """The mesh."""
+        return self._device_mesh
+
+    def __getitem__(self, key: str) -> TensorLayout | None:
+        """The layout for a path; None where no key matches.
+
+        Raises:
+            ValueError: where several keys match.
+        """
+        if key in self._layouts:
+            return self._layouts[key]
+        matching = [pattern for pattern in self._layouts if re.fullmatch(pattern, key)]
+        if len(matching) > 1:
+            raise ValueError(
+                f"LayoutMap: {key!r} matches several keys: {', '.join(map(repr, matching))}. "
+                "Write the keys so that a path matches one of them at most."
+            )
+        return self._layouts[matching[0]] if matching else None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The layout for a path, or `default`."""
+        found = self[key]
+        return default if found is None else found
+
+    def __contains__(self, key: object) -> bool:
+        """Whether `key` is a key, letter by letter."""
+        return key in self._layouts
+
+    def __setitem__(self, key: str, layout: TensorLayout | AxisNames) -> None:
+        """Set the layout of a key that is not there yet.
+
+        Raises:
+            ValueError: for a key that is there, or that is no regular expression, or for no layout.
+        """
+        if key in self._layouts:
+            raise ValueError(f"LayoutMap: {key!r} is there already, with {self._layouts[key]}. Delete it first.")
+        try:
+            re.compile(key)
+        except (re.error, TypeError) as error:
+            raise ValueError(f"LayoutMap: a key must be a regular expression. Received: {key!r} ({error}).") from None
+        if isinstance(layout, (tuple, list)):
+            layout = TensorLayout(layout, self._device_mesh)
+        if not isinstance(layout, TensorLayout):
+            raise ValueError(f"LayoutMap: {key!r} needs a TensorLayout or a tuple of axis names. Received: {layout!r}.")
+        if layout.device_mesh is None:
+            layout.device_mesh = self._device_mesh
+        self._layouts[key] = layout
+
+    def __delitem__(self, key: str) -> None:
+        del self._layouts[key]
+
+    def __len__(self) -> int:
+        return len(self._layouts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layouts)
+
+
+def distribute_tensor(tensor: ArrayLike, layout: TensorLayout | jax.sharding.Sharding | None) -> jax.Array:
+    """A tensor, split over devices as a layout says.
+
+    Args:
+        tensor: array, or a traced value in a compiled function. Each axis that the layout splits divides evenly by
+            the number of devices along the mesh's axis.
+        layout: the layout, or a sharding of JAX; None leaves the tensor as it is.
+
+    Raises:
+        ValueError: where the layout does not fit the tensor's shape.
+
+    Example:
+
+        mesh = cornu.distribution.DeviceMesh((1,), ["batch"], devices=["cpu:0"])
+        layout = cornu.distribution.TensorLayout(("batch", None), mesh)
+        print(cornu.distribution.distribute_tensor(np.zeros((4, 2)), layout).shape)  # (4, 2)
+
+    Source: <https://docs.jax.dev/en/latest/_autosummary/jax.device_put.html>
+    """
+    array = jax.numpy.asarray(border.to_tensor(tensor, "distribute_tensor", "tensor"))
+    if layout is None:
+        return array
+    if isinstance(layout, TensorLayout) and layout.device_mesh is not None:
+        check_fits(layout, array.shape, "distribute_tensor: the tensor")
+    return placement.pinned(array, layout) if isinstance(array, jax.core.Tracer) else placement.put(array, layout)
+
+
+def check_fits(layout: TensorLayout, shape: Sequence[int], what: str) -> None:
+    """Refuse a layout that does not fit a shape.
+
+    Args:
+        layout: the layout.
+        shape: the shape.
+        what: what has it, for messages.
+    """
+    mesh = layout.device_mesh
+    parts = dict(zip(mesh.axis_names, mesh.shape, strict=True)) if mesh else {}
+    split = [(parts[axis], size) for axis, size in zip(layout.axes, shape, strict=False) if axis is not None]
+    named = [axis for axis in layout.axes if axis is not None]
+    if len(layout.axes) > len(shape) or len(set(named)) < len(named) or any(size % count for count, size in split):
+        raise ValueError(
+            f"{what} of shape {tuple(shape)} cannot be split by {layout.axes} on a mesh of {parts}: a layout has at "
+            "most one entry an axis, names each axis of the mesh once, and divides the sizes evenly."
+        )

@@ -1,0 +1,295 @@
+"""The distributions: what is split over the devices of a mesh when a model is trained, evaluated and used.
+
+A distribution answers three questions with a layout: for a variable, for a batch, and for what a layer returns. Each
+step is the same computation as on one device: XLA splits it by these layouts and lets the devices exchange what they
+need of each other, so sums, losses, metrics and random numbers are those of the whole batch.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+
+from cornu.core import placement
+from cornu.core.tracebacks import warn
+from cornu.core.variable import Variable
+from cornu.distribution.layouts import DeviceMesh, LayoutMap, TensorLayout, check_fits, list_devices
+
+
+class Distribution:
+    """What the distributions share.
+
+    Args:
+        device_mesh: the mesh.
+        batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set.
+    """
+
+    def __init__(self, device_mesh: DeviceMesh, batch_dim_name: str | None = None, auto_shard_dataset: bool = True):
+        name = device_mesh.axis_names[0] if batch_dim_name is None else batch_dim_name
+        if name not in device_mesh.axis_names:
+            raise ValueError(
+                f"{type(self).__name__}: batch_dim_name must be an axis of the mesh, which has "
+                f"{device_mesh.axis_names}. Received: batch_dim_name={batch_dim_name!r}."
+            )
+        self._device_mesh = device_mesh
+        self._batch_dim_name = name
+        self._auto_shard_dataset = bool(auto_shard_dataset)
+
+    @property
+    def device_mesh(self) -> DeviceMesh:
+        """The mesh."""
+        return self._device_mesh
+
+    @property
+    def batch_dim_name(self) -> str:
+        """The name of the mesh's axis along which batches are split."""
+        return self._batch_dim_name
+
+    @property
+    def auto_shard_dataset(self) -> bool:
+        """Whether `distribute_dataset` takes this process's part of a data set."""
+        return self._auto_shard_dataset
+
+    @property
+    def num_model_replicas(self) -> int:
+        """Into how many parts a batch is split."""
+        return self._device_mesh.shape[self._device_mesh.axis_names.index(self._batch_dim_name)]
+
+    @property
+    def num_processes(self) -> int:
+        """How many processes there are."""
+        return jax.process_count()
+
+    @property
+    def data_shard_id(self) -> int:
+        """Which part of the data is for this process, from 0; processes that share the parts of a batch share it."""
+        shards = min(self.num_processes, self.num_model_replicas)
+        return jax.process_index() * shards // self.num_processes
+
+    def get_data_layout(self, data_shape: Sequence[int]) -> TensorLayout:
+        """The layout of a batch: split along its first axis.
+
+        Args:
+            data_shape: the batch's shape.
+        """
+        return self._layout([self._batch_dim_name, *[None] * (len(data_shape) - 1)][: len(data_shape)])
+
+    def get_variable_layout(self, variable: Variable) -> TensorLayout:
+        """The layout of a variable: its own, where it was made with one on this mesh; else whole on each device.
+
+        Args:
+            variable: the variable.
+        """
+        return self._own_layout(variable) or self._layout([None] * len(variable.shape))
+
+    def get_tensor_layout(self, path: str) -> TensorLayout | None:
+        """The layout of what a layer returns, or None where XLA finds one.
+
+        Args:
+            path: the layer's path and `"/output"`.
+        """
+        return None
+
+    def _own_layout(self, variable: Variable) -> TensorLayout | None:
+        layout = variable._layout
+        return layout if isinstance(layout, TensorLayout) and layout.device_mesh is self._device_mesh else None
+
+    def _layout(self, axes: Sequence[str | None]) -> TensorLayout:
+        return TensorLayout(axes, self._device_mesh)
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Scope in which this is the distribution of the process, as after `set_distribution`."""
+        before = placement.current()
+        placement.choose(self)
+        try:
+            yield
+        finally:
+            placement.choose(before)
+
+    def distribute_dataset(self, dataset: Any) -> Any:
+        """This process's part of a data set, where there are several processes and `auto_shard_dataset` is set.
+
+        Args:
+            dataset: a `cornu.data.Dataset`, or anything with `shard(num_shards, index)`, that yields batches.
+
+        Returns:
+            Every `num_processes`-th of its elements; the data set itself where there is nothing to do.
+
+        Raises:
+            ValueError: for a data set that cannot be split.
+        """
+        shards = min(self.num_processes, self.num_model_replicas)
+        if shards == 1 or not self._auto_shard_dataset:
+            return dataset
+        if not hasattr(dataset, "shard"):
+            raise ValueError(
+                f"{type(self).__name__}: a {type(dataset).__name__} has no shard(num_shards, index), by which it could "
+                "be split by process. Let each process read its own part, and say auto_shard_dataset=False."
+            )
+        return dataset.shard(shards, self.data_shard_id)
+
+    distribute_tf_dataset = distribute_dataset
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} device_mesh={self._device_mesh}>"
+
+
+class DataParallel(Distribution):
+    """Each device has the whole model and works on its part of every batch.
+
+    Losses, metrics, gradients and random numbers are those of the whole batch. A batch whose rows do not divide evenly
+    by the devices, such as the last one, goes whole to each of them.
+
+    Args:
+        device_mesh: a mesh of one axis; of one with more, batches are split along the first, and the devices along the
+            others repeat the same work. None makes one of `devices`.
+        devices: names of the devices; None for all of `list_devices()`.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
+
+    Raises:
+        ValueError: where both a mesh and devices are given, or something that is no mesh.
+
+    Example:
+
+        with cornu.distribution.DataParallel(devices=["cpu:0"]).scope():
+            model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(1)])
+            model.compile("sgd", "mse")
+            model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
+
+    Source: <https://keras.io/guides/distribution/>
+    """
+
+    def __init__(
+        self,
+        device_mesh: DeviceMesh | None = None,
+        devices: Sequence[str] | None = None,
+        auto_shard_dataset: bool = True,
+    ):
+        if device_mesh is not None and devices is not None:
+            raise ValueError("DataParallel: give device_mesh or devices, not both.")
+        if device_mesh is None:
+            names = list_devices() if devices is None else devices
+            device_mesh = DeviceMesh((len(names),), ["batch"], names)
+        if not isinstance(device_mesh, DeviceMesh):
+            raise ValueError(
+                f"DataParallel: device_mesh must be a DeviceMesh. Received: {device_mesh!r} of type "
+                f"{type(device_mesh).__name__}."
+            )
+        super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset)
+        if self.num_model_replicas < device_mesh.devices.size:
+            warn(
+                f"DataParallel: batches are split along {self.batch_dim_name!r} alone, in {self.num_model_replicas} "
+                f"parts for {device_mesh.devices.size} devices, and each part is computed "
+                f"{device_mesh.devices.size // self.num_model_replicas} times. Give a mesh of one axis."
+            )
+
+
+class ModelParallel(Distribution):
+    """Variables are split over the devices by a `LayoutMap`, and batches along one axis of the mesh.
+
+    A variable whose path matches no key is whole on each device. An optimizer's state is split as its variable. A batch
+    whose rows do not divide evenly goes whole to each device.
+
+    Args:
+        layout_map: the layouts by path, and the mesh.
+        batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
+        device_mesh: as older scripts give it: the mesh of `layout_map`.
+
+    Raises:
+        ValueError: without a layout map, for a mesh that is not its own, or for an axis that its mesh has not.
+
+    Example:
+
+        mesh = cornu.distribution.DeviceMesh((1, 1), ["batch", "model"], devices=["cpu:0"])
+        layouts = cornu.distribution.LayoutMap(mesh)
+        layouts[".*dense.*kernel"] = (None, "model")
+        with cornu.distribution.ModelParallel(layout_map=layouts).scope():
+            layer = cornu.layers.Dense(4)
+            layer.build((None, 3))
+
+    Source: <https://keras.io/guides/distribution/>
+    """
+
+    def __init__(
+        self,
+        *,
+        layout_map: LayoutMap | None = None,
+        batch_dim_name: str | None = None,
+        auto_shard_dataset: bool = True,
+        **kwargs: Any,
+    ):
+        if not isinstance(layout_map, LayoutMap):
+            raise ValueError(f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={layout_map!r}.")
+        device_mesh = kwargs.pop("device_mesh", None)
+        if kwargs:
+            raise ValueError(f"ModelParallel: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+        if device_mesh is not None and device_mesh is not layout_map.device_mesh:
+            raise ValueError("ModelParallel: device_mesh is not that of layout_map. Leave it out.")
+        super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset)
+        self._layout_map = layout_map
+
+    def get_variable_layout(self, variable: Variable) -> TensorLayout:
+        """The layout of a variable: its own, that of its path, or whole on each device.
+
+        Args:
+            variable: the variable.
+
+        Raises:
+            ValueError: where the layout of its path does not fit its shape.
+        """
+        found = None if self._own_layout(variable) else self._layout_map[variable.path]
+        if found is None:
+            return super().get_variable_layout(variable)
+        check_fits(found, variable.shape, f'ModelParallel: the variable "{variable.path}"')
+        return found
+
+    def get_tensor_layout(self, path: str) -> TensorLayout | None:
+        """The layout of what a layer returns: that of its path.
+
+        Args:
+            path: the layer's path and `"/output"`.
+        """
+        return self._layout_map[path]
+
+
+def distribution() -> Any:
+    """The distribution of this process, or None.
+
+    Example:
+
+        print(cornu.distribution.distribution())  # None
+
+    Source: <https://keras.io/api/distribution/distribution_utils/>
+    """
+    return placement.current()
+
+
+def set_distribution(value: Any) -> None:
+    """Set the distribution of this process, for all of its threads.
+
+    Variables made from now on are laid out by it. Those of a model that is there already are when the model is trained,
+    evaluated or asked to predict.
+
+    Args:
+        value: a `DataParallel` or `ModelParallel`; None for none.
+
+    Raises:
+        TypeError: for anything else.
+
+    Example:
+
+        cornu.distribution.set_distribution(cornu.distribution.DataParallel(devices=["cpu:0"]))
+        cornu.distribution.set_distribution(None)
+
+    Source: <https://keras.io/api/distribution/distribution_utils/>
+    """
+    if value is not None and not isinstance(value, Distribution):
+        raise TypeError(
+            f"set_distribution: value must be a DataParallel, a ModelParallel or None. Received: {value!r} of type "
+            f"{type(value).__name__}."
+        )
+    placement.choose(value)

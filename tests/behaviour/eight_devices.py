@@ -1,0 +1,359 @@
+"""What is checked on eight virtual devices, in one process for all of it: `test_distribution.py` starts it.
+
+A check is a function whose name is a sentence; what it raises is the answer, as text.
+"""
+
+import json
+import sys
+import tempfile
+import traceback
+import warnings
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import cornu
+from cornu import distribution, layers
+
+random = np.random.default_rng(0)
+X = random.normal(size=(44, 6)).astype("float32")
+Y = random.integers(0, 3, 44)
+WEIGHTS = random.random(44).astype("float32")
+ROWS = 16  # of a batch; the last one has 12, which eight devices cannot share
+
+
+def data_parallel():
+    return distribution.DataParallel()
+
+
+def model_parallel():
+    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"])
+    layouts = distribution.LayoutMap(mesh)
+    layouts["(net/)?wide/kernel"] = (None, "model")
+    layouts["(net/)?wide/bias"] = ("model",)
+    layouts["net/wide/output"] = ("batch", "model")
+    layouts[".*narrow/kernel"] = distribution.TensorLayout(["model", None])
+    return distribution.ModelParallel(layout_map=layouts)
+
+
+BOTH = (data_parallel, model_parallel)
+
+
+def net(optimizer="adam", **arguments):
+    cornu.utils.set_random_seed(3)
+    model = cornu.Sequential(
+        [
+            cornu.Input((6,)),
+            layers.Dense(8, activation="relu", name="wide"),
+            layers.Dropout(0.3, seed=5, name="dropped"),
+            layers.Dense(4, use_bias=False, name="narrow"),
+            layers.BatchNormalization(name="normal"),
+            layers.Dense(3, activation="softmax", name="end"),
+        ],
+        name="net",
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"], **arguments)
+    return model
+
+
+def numbers(model):
+    """What a user sees of a training: losses and metrics, predictions, weights, the optimizer's state."""
+    history = model.fit(
+        X, Y, sample_weight=WEIGHTS, batch_size=ROWS, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0
+    )
+    return {
+        "history": np.array([history.history[name] for name in sorted(history.history)]),
+        "evaluated": np.array(model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)),
+        "predicted": model.predict(X, batch_size=ROWS, verbose=0),
+        "on a batch": np.array(model.train_on_batch(X[:ROWS], Y[:ROWS])),
+        "weights": np.concatenate([weight.ravel() for weight in model.get_weights()]),
+        "state": np.concatenate([variable.numpy().ravel() for variable in model.optimizer.variables]),
+    }
+
+
+@cache
+def of_one_device():
+    return numbers(net())
+
+
+def agree(found, expected, tolerance=1e-5):
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def spec(variable):
+    return tuple(variable.value.sharding.spec)
+
+
+def devices(variable):
+    return len(variable.value.devices())
+
+
+# ---------------------------------------------------------------- training
+
+
+def data_parallel_training_gives_the_numbers_of_one_device():
+    with data_parallel().scope():
+        model = net()
+        agree(numbers(model), of_one_device())
+    assert {devices(variable) for variable in model.variables + model.optimizer.variables} == {8}
+
+
+def model_parallel_training_gives_the_numbers_of_one_device():
+    with model_parallel().scope():
+        model = net()
+        agree(numbers(model), of_one_device())
+    state = {variable.path.partition("/")[2]: variable for variable in model.optimizer.variables}
+    for name, layout in {
+        "wide_kernel": (None, "model"),
+        "wide_bias": ("model",),
+        "narrow_kernel": ("model", None),
+    }.items():
+        weight = getattr(model.get_layer(name.split("_")[0]), name.split("_")[1])
+        assert spec(weight) == spec(state[f"net_{name}_momentum"]) == spec(state[f"net_{name}_velocity"]) == layout
+    assert model.get_layer("wide").kernel.value.addressable_shards[0].data.shape == (6, 2)
+
+
+def several_steps_a_call_give_the_same_numbers():
+    counted = []
+    for scope in (nullcontext, data_parallel().scope):
+        with scope():
+            model = net(steps_per_execution=2)
+            model.fit(X[:32], Y[:32], batch_size=8, verbose=0)
+            counted.append((model.get_weights(), model._compilations.counts["train"]))
+    (alone, times), (split, times_split) = counted
+    assert times == times_split == 1
+    agree(dict(enumerate(split)), dict(enumerate(alone)))
+
+
+def each_device_works_on_its_part_of_a_batch():
+    seen = set()
+
+    class Look(cornu.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.add(batch)
+
+    parts = []
+
+    class Spy(layers.Layer):
+        def call(self, inputs):
+            import jax
+
+            jax.debug.inspect_array_sharding(inputs, callback=lambda sharding: parts.append(sharding.spec))
+            return inputs
+
+    with data_parallel().scope():
+        for callbacks in ([], [Look()]):  # several steps a call, and one
+            model = cornu.Sequential([cornu.Input((6,)), Spy(name="spy"), layers.Dense(1, name="end")], name="seen")
+            model.compile("sgd", "mse")
+            model.fit(X[:32], Y[:32, None], batch_size=8, verbose=0, callbacks=callbacks)
+    assert seen == {0, 1, 2, 3}
+    assert len(parts) >= 2
+    assert {part[0] for part in parts} == {"batch"}
+
+
+def a_train_step_of_ones_own_is_split_too():
+    import jax
+    import jax.numpy as jnp
+
+    class Own(cornu.Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.inner = layers.Dense(2, name="wide")
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+        def train_step(self, state, data):
+            x, y = data
+            trainable, rest, optimizer, metrics = state
+
+            def loss_of(trainable):
+                outputs, _ = self.stateless_call(trainable, rest, x)
+                return jnp.mean((outputs - y[:, None]) ** 2)
+
+            loss, gradients = jax.value_and_grad(loss_of)(trainable)
+            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            return {"own": loss}, (trainable, rest, optimizer, metrics)
+
+    found = []
+    for scope in (nullcontext, data_parallel().scope):
+        with scope():
+            cornu.utils.set_random_seed(1)
+            model = Own()
+            model.compile("sgd")
+            found.append(model.fit(X, Y.astype("float32"), batch_size=ROWS, shuffle=False, verbose=0).history["own"])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+    assert devices(model.inner.kernel) == 8
+
+
+def generators_and_eager_steps_work_too():
+    def batches():
+        for start in range(0, 44, ROWS):
+            yield X[start : start + ROWS], Y[start : start + ROWS]
+
+    found = []
+    for scope in (nullcontext, model_parallel().scope):
+        with scope():
+            model = net("sgd")
+            model.fit(batches(), verbose=0)
+            model.run_eagerly = True
+            found.append(
+                np.concatenate([model.evaluate(X[:12], Y[:12], verbose=0), model.predict(X[:5], verbose=0).ravel()])
+            )
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def dropout_does_not_depend_on_how_a_batch_is_split():
+    layer = layers.Dropout(0.5, seed=1, name="dropped")
+    mesh = distribution.DeviceMesh((8,), ["batch"])
+    drawn = []
+    for axes in ((None, None), ("batch", None), (None, "batch")):
+        layer.seed_generator.state.assign(np.array([1, 0], "uint32"))
+        x = distribution.distribute_tensor(np.ones((16, 8), "float32"), distribution.TensorLayout(axes, mesh))
+        drawn.append(np.asarray(layer(x, training=True)))
+        layer.seed_generator.state.assign(np.array([1, 0], "uint32"))
+        drawn.append(np.asarray(cornu.random.normal((16, 8), seed=1) * x))
+    for one in drawn[2:]:
+        assert any(np.array_equal(one, first) for first in drawn[:2])
+
+
+def a_batch_that_devices_cannot_share_is_told_of_once():
+    with data_parallel().scope():
+        model = cornu.Sequential([cornu.Input((6,)), layers.Dense(1, name="end")], name="told")
+        model.compile("sgd", "mse")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                model.fit(X, Y[:, None], batch_size=12, verbose=0)
+    (one,) = caught
+    assert "a batch of 12 rows does not fall into 8 equal parts" in str(one.message)
+    assert "such as 16" in str(one.message)
+
+
+# ---------------------------------------------------------------- models that come from elsewhere
+
+
+def a_model_made_before_is_laid_out_when_it_is_used():
+    model = net()
+    with model_parallel().scope():
+        agree(numbers(model), of_one_device())
+    assert spec(model.get_layer("wide").kernel) == (None, "model")
+    assert [spec(v) for v in model.optimizer.variables if v.path.endswith("wide_kernel_velocity")] == [(None, "model")]
+    with distribution.DataParallel(devices=distribution.list_devices()[:4]).scope():
+        model.fit(X, Y, batch_size=ROWS, verbose=0)
+    assert {devices(variable) for variable in model.variables + model.optimizer.variables} == {4}
+
+
+def files_hold_whole_weights_and_load_on_any_devices():
+    with tempfile.TemporaryDirectory() as folder, model_parallel().scope():
+        model = net()
+        model.fit(X, Y, batch_size=ROWS, verbose=0)
+        model.save(file := Path(folder, "whole.keras"))
+        model.save_weights(weights := Path(folder, "whole.weights.h5"))
+        loaded = cornu.saving.load_model(file)
+        assert spec(loaded.get_layer("wide").kernel) == (None, "model")
+        other = net()
+        other.load_weights(weights)
+        assert spec(other.get_layer("narrow").kernel) == ("model", None)
+        distribution.set_distribution(None)
+        alone = cornu.saving.load_model(file)
+    assert devices(alone.get_layer("wide").kernel) == 1
+    for one in (loaded, other, alone):
+        agree(dict(enumerate(one.get_weights())), dict(enumerate(model.get_weights())), 0)
+    expected = [variable.numpy() for variable in model.optimizer.variables]
+    for one in (loaded, alone):
+        agree(dict(enumerate(v.numpy() for v in one.optimizer.variables)), dict(enumerate(expected)), 0)
+
+
+def state_that_belongs_to_no_weight_is_whole_on_each_device():
+    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"])
+    layouts = distribution.LayoutMap(mesh)
+    layouts[".*kernel"] = (None, "model")
+    with distribution.ModelParallel(layout_map=layouts).scope():
+        model = cornu.Sequential([cornu.Input((6,)), layers.Dense(4, name="wide")], name="factored")
+        model.compile(cornu.optimizers.Adafactor(), "mse")
+        model.fit(X, np.zeros((44, 4)), batch_size=ROWS, verbose=0)
+        assert spec(model.get_layer("wide").kernel) == (None, "model")
+        assert all(devices(variable) == 8 for variable in model.optimizer.variables)
+
+
+def a_variable_keeps_the_layout_that_it_was_made_with():
+    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"])
+    layout = distribution.TensorLayout(("batch", None), mesh)
+    with distribution.DataParallel(device_mesh=distribution.DeviceMesh((8,), ["all"])).scope():
+        made = cornu.Variable(np.zeros((4, 4)), layout=layout)
+    assert spec(made) == ("batch", None)
+    made.assign(np.ones((4, 4)))
+    assert spec(made) == ("batch", None)
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+def refused(make, *words):
+    try:
+        make()
+    except ValueError as error:
+        assert all(word in str(error) for word in words), error
+    else:
+        raise AssertionError(f"Nothing was refused where {words} was expected.")
+
+
+def a_layout_that_does_not_fit_names_the_variable():
+    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"])
+    layouts = distribution.LayoutMap(mesh)
+    layouts["odd/kernel"] = ("model", None)
+    layouts["flat/bias"] = (None, "model")
+    layouts["deep/output"] = (None, None, "model")
+    with distribution.ModelParallel(layout_map=layouts).scope():
+        refused(lambda: layers.Dense(4, name="odd").build((None, 6)), '"odd/kernel"', "(6, 4)", "'model': 4")
+        refused(lambda: layers.Dense(4, name="flat").build((None, 6)), '"flat/bias"', "(4,)")
+        refused(lambda: layers.Dense(4, name="deep")(X), '"deep/output"', "(44, 4)")
+    tensor = distribution.TensorLayout(("model",), mesh)
+    refused(lambda: distribution.distribute_tensor(np.zeros(6), tensor), "distribute_tensor", "(6,)")
+    refused(lambda: distribution.DeviceMesh((2,), ["batch"]), "has 2 places", "8 devices")
+
+
+def a_mesh_of_two_axes_for_data_alone_is_told_of():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distribution.DataParallel(distribution.DeviceMesh((2, 4), ["batch", "model"]))
+    assert "2 parts for 8 devices" in str(caught[0].message)
+
+
+CHECKS = [
+    data_parallel_training_gives_the_numbers_of_one_device,
+    model_parallel_training_gives_the_numbers_of_one_device,
+    several_steps_a_call_give_the_same_numbers,
+    each_device_works_on_its_part_of_a_batch,
+    a_train_step_of_ones_own_is_split_too,
+    generators_and_eager_steps_work_too,
+    dropout_does_not_depend_on_how_a_batch_is_split,
+    a_batch_that_devices_cannot_share_is_told_of_once,
+    a_model_made_before_is_laid_out_when_it_is_used,
+    files_hold_whole_weights_and_load_on_any_devices,
+    state_that_belongs_to_no_weight_is_whole_on_each_device,
+    a_variable_keeps_the_layout_that_it_was_made_with,
+    a_layout_that_does_not_fit_names_the_variable,
+    a_mesh_of_two_axes_for_data_alone_is_told_of,
+]
+
+
+def answer(check):
+    """What a check raises, as text; nothing where all is well."""
+    try:
+        check()
+    except Exception:
+        return traceback.format_exc()
+    finally:
+        distribution.set_distribution(None)
+    return ""
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    Path(sys.argv[1]).write_text(json.dumps({check.__name__: answer(check) for check in CHECKS}))

@@ -1,0 +1,117 @@
+"""The same training on one device and on eight, which a process of its own has: JAX counts its devices but once."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cornu
+from cornu import distribution
+from tests.behaviour.eight_devices import CHECKS
+
+ONE = distribution.DeviceMesh((1,), ["model"], ["cpu:0"])
+SCRIPT = Path(__file__).with_name("eight_devices.py")
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    file = tmp_path_factory.mktemp("distribution") / "answers.json"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(file)], check=False, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "XLA_FLAGS": flags},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(file.read_text())
+
+
+@pytest.mark.parametrize("name", [check.__name__ for check in CHECKS])
+def test_on_eight_devices(name, answers):
+    assert not answers[name], answers[name]
+
+
+def test_importing_cornu_loads_no_distribution():
+    code = "import sys, cornu; cornu.layers; assert 'cornu.distribution' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: distribution.DeviceMesh((), []), ValueError, "one entry or more"),
+        (lambda: distribution.DeviceMesh((1, 1), ["a", "a"], ["cpu:0"]), ValueError, "name of its own"),
+        (lambda: distribution.DeviceMesh((2,), ["a"], ["cpu:0", "cpu:0"]), ValueError, "one place"),
+        (lambda: distribution.DeviceMesh((1,), ["a"], ["cpu:99"]).backend_mesh, ValueError, "'cpu:99'"),
+        (lambda: distribution.TensorLayout(("a",)).backend_layout, ValueError, "no device mesh"),
+        (lambda: distribution.list_devices("nonsense"), RuntimeError, "nonsense"),
+        (lambda: distribution.DataParallel("cpu:0"), ValueError, "must be a DeviceMesh"),
+        (lambda: distribution.DataParallel(ONE, ["cpu:0"]), ValueError, "not both"),
+        (distribution.ModelParallel, ValueError, "layout_map"),
+        (lambda: distribution.set_distribution("dp"), TypeError, "DataParallel"),
+        (lambda: distribution.initialize("a:1,b:2", 3, 0), ValueError, "num_processes"),
+        (lambda: distribution.initialize("a:1", 2, 2), ValueError, "process_id=2"),
+        (lambda: distribution.initialize("a:1", "two", 0), ValueError, "num_processes='two'"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(make, kind, words):
+    with pytest.raises(kind, match=words):
+        make()
+
+
+def test_a_layout_map_refuses_keys_that_are_there_or_mean_nothing():
+    layouts = distribution.LayoutMap(distribution.DeviceMesh((1,), ["model"], ["cpu:0"]))
+    layouts["a"] = ("model",)
+    for key, layout, words in (
+        ("a", ("model",), "there already"),
+        ("d[", ("model",), "regular"),
+        ("b", 3, "'b' needs"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            layouts[key] = layout
+    assert "b" not in layouts
+    assert layouts.get("b", "nothing") == "nothing"
+
+
+def test_a_scope_ends_where_it_began_also_after_an_error():
+    one = distribution.DataParallel(devices=["cpu:0"])
+    with pytest.raises(ZeroDivisionError), one.scope():
+        assert distribution.distribution() is one
+        1 / 0
+    assert distribution.distribution() is None
+
+
+PROCESS = """
+import cornu, numpy as np, sys
+from cornu import distribution
+distribution.initialize()
+model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+model.compile("sgd", "mse")
+all_devices = distribution.DataParallel()
+print(all_devices.num_processes, all_devices.data_shard_id, all_devices.num_model_replicas)
+try:
+    with all_devices.scope():
+        model.predict(np.ones((2, 2)), verbose=0)
+except ValueError as error:
+    print("one-process" if "devices of one process" in str(error) else error)
+"""
+
+
+def test_variables_of_the_environment_join_processes():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    started = []
+    for number in range(2):
+        said = {"JOB_ADDRESSES": f"127.0.0.1:{port}", "NUM_PROCESSES": "2", "PROCESS_ID": str(number)}
+        env = {**os.environ, **{f"KERAS_DISTRIBUTION_{name}": value for name, value in said.items()}}
+        started.append(subprocess.Popen([sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, text=True, env=env))
+    for number, process in enumerate(started):
+        assert process.communicate(timeout=120)[0].split() == ["2", str(number), "2", "one-process"]
+
+
+def test_a_set_is_only_split_where_there_are_several_processes():
+    data = cornu.data.Dataset.range(3)
+    assert distribution.DataParallel(devices=["cpu:0"]).distribute_dataset(data) is data
