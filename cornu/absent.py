@@ -37,7 +37,6 @@ TABLE: dict[str, tuple[str, str]] = {
     "dtype_policies.QuantizedDTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "dtype_policies.QuantizedFloat8DTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
-    "layers.TorchModuleWrapper": (NEVER, "It runs PyTorch; write the module as a layer and copy its weights."),
     "quantizers": (PLANNED, _OWN_QUANTIZED),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),
     "engine": (GONE, "Layer, Model and InputSpec are at the top: keras.Layer, keras.Model, keras.InputSpec."),

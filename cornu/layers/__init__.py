@@ -150,6 +150,7 @@ from cornu.layers.spectrogram import MelSpectrogram, STFTSpectrogram
 from cornu.layers.string_lookup import StringLookup
 from cornu.layers.text_vectorization import TextVectorization
 from cornu.layers.time_distributed import TimeDistributed
+from cornu.layers.torch_module import TorchModuleWrapper
 from cornu.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cornu.layers.wrapper import Wrapper
 from cornu.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
@@ -326,6 +327,7 @@ __all__ = [
     "Subtract",
     "TextVectorization",
     "TimeDistributed",
+    "TorchModuleWrapper",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

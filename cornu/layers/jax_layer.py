@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes
+from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
@@ -59,8 +59,8 @@ class JaxLayer(Layer):
         self,
         call_fn: Callable[..., Any],
         init_fn: Callable[..., Any] | None = None,
-        params: Any = None,
-        state: Any = None,
+        params: Nested = None,
+        state: Nested = None,
         seed: int | SeedGenerator | None = None,
         native_serialization_platforms: Sequence[str] | None = None,
         **kwargs: Any,
@@ -115,13 +115,13 @@ class JaxLayer(Layer):
                 f"`state`. Received: {type(made).__name__}."
             )
 
-    def _keep(self, params: Any, state: Any) -> None:
+    def _keep(self, params: Nested, state: Nested) -> None:
         for kind, values, trainable in (("params", params, True), ("state", state, False)):
             leaves, self._trees[kind] = jax.tree_util.tree_flatten_with_path(values)
             weights = [self._weight(kind, path, leaf, trainable) for path, leaf in leaves]
             setattr(self, f"{kind}_variables", weights)
 
-    def _weight(self, kind: str, path: tuple, value: Any, trainable: bool) -> Variable:
+    def _weight(self, kind: str, path: tuple, value: Nested, trainable: bool) -> Variable:
         array = jnp.asarray(value)
         words = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
         return self.add_weight(
@@ -133,16 +133,16 @@ class JaxLayer(Layer):
         )
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Nested:
         """The parameters as they are now, in their structure; None before the layer is built."""
         return self._values("params")
 
     @property
-    def state(self) -> Any:
+    def state(self) -> Nested:
         """The state as it is now, in its structure; None before the layer is built."""
         return self._values("state")
 
-    def _values(self, kind: str) -> Any:
+    def _values(self, kind: str) -> Nested:
         if kind not in self._trees:
             return None
         values = [variable.value for variable in getattr(self, f"{kind}_variables")]
@@ -218,7 +218,7 @@ class FlaxLayer(JaxLayer):
     https://keras.io/api/layers/backend_specific_layers/flax_layer/
     """
 
-    def __init__(self, module: Any, method: Any = None, variables: Any = None, **kwargs: Any):
+    def __init__(self, module: Any, method: Any = None, variables: Nested = None, **kwargs: Any):
         validate.optional_import("flax.linen", purpose="FlaxLayer", extra="flax")
         self._with_mode = "training" in inspect.signature(method or module.__call__).parameters
         state = None if variables is None else {key: value for key, value in variables.items() if key != "params"}
@@ -229,7 +229,9 @@ class FlaxLayer(JaxLayer):
     def _mode(self, training: bool) -> dict[str, bool]:
         return {"training": training} if self._with_mode else {}
 
-    def _apply(self, params: Any, state: Any, rng: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+    def _apply(
+        self, params: Nested, state: Nested, rng: Tensor, inputs: Nested, training: bool
+    ) -> tuple[Nested, Nested]:
         flax = validate.optional_import("flax.core", purpose="FlaxLayer", extra="flax")
         outputs, changed = self.module.apply(
             {"params": params, **state},
@@ -241,7 +243,7 @@ class FlaxLayer(JaxLayer):
         )
         return outputs, {**state, **changed}
 
-    def _init(self, rng: Any, inputs: Any) -> tuple[Any, Any]:
+    def _init(self, rng: Tensor, inputs: Nested) -> tuple[Nested, Nested]:
         variables = dict(self.module.init(rng, inputs, **self._mode(True), method=self.method))
         return variables.pop("params", {}), variables
 

@@ -141,6 +141,7 @@ EXAMPLES = {
     "Subtract": (L.Subtract, [(4,), (4,)]),
     "TextVectorization": None,
     "TimeDistributed": (lambda: L.TimeDistributed(L.Dense(3)), (5, 4)),
+    "TorchModuleWrapper": None,  # needs PyTorch: see its tests
     "UnitNormalization": (L.UnitNormalization, (5, 4)),
     "UpSampling1D": (lambda: L.UpSampling1D(2), (5, 3)),
     "UpSampling2D": (lambda: L.UpSampling2D((2, 3), interpolation="bilinear"), (4, 5, 3)),
