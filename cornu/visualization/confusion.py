@@ -36,7 +36,8 @@ def plot_confusion_matrix(
         y_pred: the predicted ones, in the same forms, or as probabilities or logits of shape `(rows, classes)`, or
             `(rows, 1)` for two classes. None, the default, where a model predicts them.
         model: a classifier to predict from data instead; None for none.
-        data: its inputs, for which y_true has the labels; or, without y_true, a data set of batches `(x, y)`.
+        data: its inputs, for which y_true has the labels; or, without y_true, a pair `(x, y)` or a data set of
+            batches of such pairs.
         class_names: names of the classes, as a list or by their numbers; None, the default, writes the numbers.
         normalize: what cells are fractions of: `"true"`, of the row of their true class, `"pred"`, of the column of
             their predicted one, `"all"`, of all; None, the default, for counts. Colors always tell fractions of rows

@@ -47,7 +47,8 @@ def plot_worst_mistakes(
 
     Args:
         model: gives probabilities or logits of shape `(pictures, classes)`, or `(pictures, 1)` for two classes.
-        x: images as the model takes them, `(pictures, height, width, channels)`; or a data set of batches `(x, y)`.
+        x: images as the model takes them, `(pictures, height, width, channels)`; or, without y, a
+            pair `(x, y)` or a data set of batches of such pairs.
         y: their classes, as whole numbers or one-hot rows; None, the default, for a data set.
         count: how many mistakes are shown at most. Defaults to 12.
         by: what makes a mistake bad: `"loss"`, a low probability of the true class, or `"confidence"`, a high one of

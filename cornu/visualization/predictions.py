@@ -58,7 +58,12 @@ def predicted_classes(y_pred: Tensor, owner: str) -> np.ndarray:
 
 
 def of_model(model: Model, x: Data, y: Tensor | None, owner: str) -> Iterator[tuple[Tensor, np.ndarray, np.ndarray]]:
-    """(inputs, labels, outputs) of a model, for arrays at once, for a data set of pairs batch by batch."""
+    """(inputs, labels, outputs) of a model, for arrays at once, for a data set of pairs batch by batch.
+
+    Without `y`, a tuple is a pair of arrays `(x, y)`, as for `validation_data`.
+    """
+    if y is None and isinstance(x, tuple) and len(x) == 2 and border.is_array(x[1]):
+        x, y = x
     if y is not None:
         yield x, labels_of(y, owner, "y"), border.to_numpy(model.predict(x, verbose=0), owner, "predictions")
         return

@@ -178,6 +178,7 @@ def test_a_model_and_data(image):
     assert cells(visualization.plot_confusion_matrix(y, model=model, data=x)) == wanted
     data = cornu.data.Dataset.from_tensor_slices((x, y)).batch(3)
     assert cells(visualization.plot_confusion_matrix(model=model, data=data)) == wanted
+    assert cells(visualization.plot_confusion_matrix(model=model, data=(x, y))) == wanted
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
