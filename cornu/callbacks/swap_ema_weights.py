@@ -88,4 +88,4 @@ class SwapEMAWeights(Callback):
         self._use_trained()
 
     def on_train_end(self, logs: HookLogs = None) -> None:
-        self._use_trained()
+        self._trained = None  # for good: the averages are in the place of the weights now

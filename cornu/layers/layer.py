@@ -125,6 +125,8 @@ class Layer(Operation):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True  # who says what becomes of masks need not say that they are supported
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from cornu.core.typing import Nested
 from cornu.layers.input import InputLayer
 from cornu.layers.layer import Layer
 from cornu.models.function import Function, unused
-from cornu.models.model import Functional, Model
+from cornu.models.model import Functional, Model, has_own_constructor
 from cornu.models.sequential import Sequential
 
 
@@ -24,6 +24,9 @@ def clone_model(
     **kwargs: Any,
 ) -> Model:
     """A model with the same layers made afresh from their configs, compiled alike with a fresh optimizer.
+
+    A functional model of a class whose constructor takes other arguments than inputs and outputs becomes a plain
+    `Functional` one: only that class knows how to make its graph.
 
     Args:
         model: the model to copy.
@@ -111,7 +114,7 @@ def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_func
         return call_function(copy, *args, **kwargs) if call_function else copy(*args, **kwargs)
 
     outputs = graph.run(tree.flatten(inputs), call)
-    kind = type(model) if type(model) is not Model else Functional
+    kind = Functional if type(model) is Model or has_own_constructor(type(model)) else type(model)
     return kind(inputs, outputs, name=model.name)
 
 

@@ -281,7 +281,7 @@ class Model(Trainer, Layer):
 
     def get_config(self) -> ConfigDict:
         """The graph as plain data for functional models, else the constructor's arguments."""
-        if self._graph is not None and not _has_own_constructor(type(self)):
+        if self._graph is not None and not has_own_constructor(type(self)):
             return graph_config.write(self)
         config = super().get_config()
         return {k: v for k, v in config.items() if k not in ("inputs", "outputs")}
@@ -436,7 +436,7 @@ def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None
     return (given.pop("inputs"), given.pop("outputs")), given
 
 
-def _has_own_constructor(cls: type) -> bool:
+def has_own_constructor(cls: type) -> bool:
     """Whether the class takes other arguments than symbolic inputs and outputs."""
     for base in cls.__mro__:
         if base in (Functional, Model):

@@ -115,9 +115,11 @@ def _area(images: jax.Array, size: int, axis: int) -> jax.Array:
 def _resize_with_pad(
     image: Tensor, target_height: int, target_width: int, method: str = "bilinear", antialias: bool = False
 ) -> jax.Array:
-    small = _resize(image, (target_height, target_width), method, True, antialias)
-    top, left = (int(target_height) - small.shape[-3]) // 2, (int(target_width) - small.shape[-2]) // 2
-    return _pad_to_box(small, top, left, target_height, target_width)
+    image, size = jnp.asarray(image), np.array((int(target_height), int(target_width)))
+    sides = np.array(image.shape[-3:-1])
+    exact = sides / (sides / size).max()  # no whole numbers: the padding before is what half of the rest rounds down to
+    small = _resize(image, np.floor(exact).astype(int), method, False, antialias)
+    return _pad_to_box(small, *np.floor((size - exact) / 2).astype(int).tolist(), *size.tolist())
 
 
 def _resize_with_crop_or_pad(image: Tensor, target_height: int, target_width: int) -> jax.Array:
@@ -363,7 +365,8 @@ _ssim = ops.image.ssim
 
 
 def _sobel(image: Tensor) -> jax.Array:
-    return ops.image.sobel_edges(image)
+    around = ((0, 0), (1, 1), (1, 1), (0, 0))  # reflected at the border, where Keras sees zeros
+    return ops.image.sobel_edges(jnp.pad(image, around, mode="reflect"))[:, 1:-1, 1:-1]
 
 
 def _patches(images: Tensor, sizes: Any, strides: Any, rates: Any, padding: str) -> jax.Array:

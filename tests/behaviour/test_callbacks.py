@@ -460,3 +460,20 @@ def test_hooks_get_their_arguments_by_position():
     each = callbacks.LambdaCallback(on_epoch_end=lambda number, results: seen.append(results["loss"]), own=5)
     run(FakeModel(), [Watch(), each], [1.0])
     assert seen[0] == "begin" and seen[-1] == 1.0 and each.own == 5
+
+
+@pytest.mark.parametrize("how", [{}, {"swap_on_epoch": True}, {"swap_on_epoch": True, "validated": True}])
+def test_training_ends_with_the_averages_of_the_weights(how):
+    x, y = np.ones((8, 2), "float32"), np.full((8, 1), 3.0, "float32")
+    validated = how.pop("validated", False)
+    ends = []
+    for added in ([], [callbacks.SwapEMAWeights(**how)]):
+        model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(cornu.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+        data = (x, y) if validated else None
+        model.fit(x, y, epochs=2, batch_size=4, callbacks=added, validation_data=data, verbose=0)
+        ends.append(model.get_weights())
+        averages = [v for v in model.optimizer.variables if "average" in v.path]
+        np.testing.assert_allclose(ends[-1][0], averages[0], rtol=1e-6)
+    for plain, swapped in zip(*ends, strict=True):
+        np.testing.assert_allclose(plain, swapped, rtol=1e-6)

@@ -317,6 +317,22 @@ def test_a_wrapper_made_from_a_config_has_a_built_layer_inside():
     assert again(np.ones((2, 5, 4))).shape == (2, 5, 3)
 
 
+def test_a_layer_that_says_what_becomes_of_its_mask_is_asked():
+    class EverySecond(layers.Layer):
+        def call(self, x):
+            return x[:, ::2]
+
+        def compute_mask(self, x, mask=None):
+            return None if mask is None else mask[:, ::2]
+
+    embed = layers.Embedding(9, 1, mask_zero=True, embeddings_initializer=lambda shape, dtype: np.arange(9)[:, None])
+    tokens = np.array([[5, 3, 1, 2, 0, 0]])
+    assert EverySecond()(embed(tokens))._keras_mask.tolist() == [[True, True, False]]
+    x = cornu.Input((6,), dtype="int32")
+    mean = cornu.Model(x, layers.GlobalAveragePooling1D()(EverySecond()(embed(x))))
+    assert mean.predict(tokens, verbose=0).tolist() == [[3.0]]  # of 5 and 1, without the 0 at the end
+
+
 def test_masks_are_read_and_set_as_an_attribute():
     embed = layers.Embedding(9, 4, mask_zero=True)
     assert embed(np.array([[1, 2, 0]]))._keras_mask.tolist() == [[True, True, False]]

@@ -157,6 +157,20 @@ def test_a_clone_function_is_asked_about_layers_and_not_about_operations():
     assert [v.shape for v in copy.weights] == [(4, 2), (2,)]
 
 
+def test_a_clone_of_a_class_with_a_constructor_of_its_own_is_a_plain_model_of_the_same_layers():
+    class Regressor(cornu.Model):
+        def __init__(self, units=4, **kwargs):
+            x = cornu.Input((3,))
+            super().__init__(x, layers.Dense(1)(layers.Dense(units)(x)), **kwargs)
+
+    model = Regressor(5, name="regressor")
+    model.compile("sgd", "mse")
+    copy = cornu.models.clone_model(model)
+    assert (type(copy), copy.name, copy.compiled) == (cornu.models.Functional, "regressor", True)
+    copy.set_weights(model.get_weights())
+    np.testing.assert_allclose(copy(np.ones((2, 3))), model(np.ones((2, 3))), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "put_in",
     [
