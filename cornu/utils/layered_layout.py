@@ -13,7 +13,7 @@ import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 _SWEEPS = 8  # over all layers, each of which sorts every layer by its neighbours
 _TRACK = 7.0  # distance of parallel lines between layers
@@ -189,10 +189,13 @@ def _across(
             turned = [row[::-1] for row in rows] if mirror else rows
             xs = _compact(turned, _aligned(turned, neighbours, crossing), widths, apart)
             placed.append({v: -x for v, x in xs.items()} if mirror else xs)
-    spans = [(min(x - widths[v] / 2 for v, x in xs.items()), max(x + widths[v] / 2 for v, x in xs.items()))
-             for xs in placed] if widths else []  # fmt: skip
-    narrow = min(spans, key=lambda s: s[1] - s[0], default=(0.0, 0.0))
-    moves = [(narrow[1] - high if i % 2 else narrow[0] - low) for i, (low, high) in enumerate(spans)]
+    spans = [
+        (min(x - widths[v] / 2 for v, x in xs.items()), max(x + widths[v] / 2 for v, x in xs.items()))
+        for xs in placed
+        if xs
+    ]
+    left, right = min(spans, key=lambda span: span[1] - span[0], default=(0.0, 0.0))  # of the narrowest
+    moves = [right - high if i % 2 else left - low for i, (low, high) in enumerate(spans)]
     middles = {v: sorted(xs[v] + move for xs, move in zip(placed, moves, strict=True))[1:3] for v in widths}
     xs = {v: sum(pair) / 2 for v, pair in middles.items()}
     left = min((x - widths[v] / 2 for v, x in xs.items()), default=0.0)
@@ -206,11 +209,10 @@ def _beside_long(layers: list[list[int]], above: Mapping[int, list[int]], real: 
         place = {item: i for i, item in enumerate(upper)}
         links = [(place[u], i, u, v) for i, v in enumerate(lower) for u in above.get(v, ())]
         inner = [(a, b) for a, b, u, v in links if u >= real and v >= real]
-        found |= {
-            frozenset((u, v)) for a, b, u, v in links if not (u >= real and v >= real)
-            and any((a - c) * (b - d) < 0 for c, d in inner)
-        }  # fmt: skip
-    return {tuple(sorted(pair)) for pair in found}  # type: ignore[misc]
+        for a, b, u, v in links:
+            if not (u >= real and v >= real) and any((a - c) * (b - d) < 0 for c, d in inner):
+                found.add((min(u, v), max(u, v)))
+    return found
 
 
 def _aligned(
@@ -263,43 +265,48 @@ def _topological(columns: list[int], left: Mapping[int, dict[int, float]]) -> li
     return list(order)
 
 
-def _tracks(
-    links: list[_Link], ranks: dict[int, int], xs: dict[int, float]
-) -> tuple[dict[tuple[int, float], int], list[int]]:
-    """The track on which what leaves at a place runs crosswise, and how many tracks there are below each layer.
+_Net: TypeAlias = tuple[int, float]  # what leaves an item at a place, for however many items
+
+
+def _tracks(links: list[_Link], ranks: dict[int, int], xs: dict[int, float]) -> tuple[dict[_Net, int], list[int]]:
+    """The track on which what leaves at a place runs crosswise, and how many tracks there are below each layer."""
+    nets: dict[int, dict[_Net, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for link in links:
+        nets[ranks[link.upper]][link.upper, link.leaves].append(xs[link.lower] + link.enters)
+    tracks: dict[_Net, int] = {}
+    counts = [1] * (max(ranks.values(), default=-1) + 1)
+    for rank, ends in nets.items():
+        found = _tracks_between({net: (xs[net[0]] + net[1], stops) for net, stops in ends.items()})
+        tracks |= found
+        counts[rank] = max(found.values()) + 1
+    return tracks, counts
+
+
+def _tracks_between(nets: dict[_Net, tuple[float, list[float]]]) -> dict[_Net, int]:
+    """The tracks between two layers of nets with where they start and stop: as high as others on it leave room.
 
     A line that comes down where another goes down from its track is to run above it, lest they look like one.
     """
-    nets: dict[int, dict[tuple[int, float], list[float]]] = defaultdict(lambda: defaultdict(list))
-    for link in links:
-        nets[ranks[link.upper]][link.upper, link.leaves].append(xs[link.lower] + link.enters)
-    tracks: dict[tuple[int, float], int] = {}
-    counts = [0] * (max(ranks.values(), default=-1) + 1)
-    for rank, ends in nets.items():
-        spans = {net: (xs[net[0]] + net[1], [xs[net[0]] + net[1], *to]) for net, to in ends.items()}
-        over = {
-            net: [o for o, (_, to) in spans.items() if o != net and any(abs(start - x) < 1 for x in to[1:])]
-            for net, (start, _) in spans.items()
-        }
-        rows: list[list[tuple[float, float]]] = []
-        waiting = sorted(spans, key=lambda net: (min(spans[net][1]), max(spans[net][1])))
-        while waiting:
-            blocked = {other for net in waiting for other in over[net]}
-            net = next((n for n in waiting if n not in blocked), waiting[0])
-            waiting.remove(net)
-            low, high = min(spans[net][1]), max(spans[net][1])
-            if high - low < 0.5:
-                tracks[net] = 0
-                continue
-            earliest = max((tracks[o] + 1 for o in tracks if net in over.get(o, ())), default=0)
-            row = next((i for i in range(earliest, len(rows)) if _is_free(rows[i], low, high)), None)
-            if row is None:
-                row = max(earliest, len(rows))
-                rows.extend([] for _ in range(row + 1 - len(rows)))
-            rows[row].append((low, high))
-            tracks[net] = row
-        counts[rank] = max(1, len(rows))
-    return tracks, counts
+    later = {  # those that are to run below
+        net: {other for other, (_, stops) in nets.items() if other != net and any(abs(start - x) < 1 for x in stops)}
+        for net, (start, _) in nets.items()
+    }
+    spans = {net: (min(start, *stops), max(start, *stops)) for net, (start, stops) in nets.items()}
+    rows: list[list[tuple[float, float]]] = []
+    tracks: dict[_Net, int] = {}
+    waiting = sorted(spans, key=spans.__getitem__)
+    while waiting:
+        net = next((n for n in waiting if not any(n in later[other] for other in waiting)), waiting[0])
+        waiting.remove(net)
+        track = max((tracks[other] + 1 for other in tracks if net in later[other]), default=0)
+        low, high = spans[net]
+        if high - low > 0.5:  # else it runs straight down
+            while track < len(rows) and not _is_free(rows[track], low, high):
+                track += 1
+            rows.extend([] for _ in range(track + 1 - len(rows)))
+            rows[track].append((low, high))
+        tracks[net] = track if high - low > 0.5 else 0
+    return tracks
 
 
 def _is_free(row: list[tuple[float, float]], low: float, high: float) -> bool:
