@@ -1,5 +1,6 @@
 """Copies of models: the same layers afresh, with weights of their own."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -114,8 +115,14 @@ def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_func
         return call_function(copy, *args, **kwargs) if call_function else copy(*args, **kwargs)
 
     outputs = graph.run(tree.flatten(inputs), call)
-    kind = Functional if type(model) is Model or has_own_constructor(type(model)) else type(model)
+    kind = type(model) if type(model) is not Model and _takes_graphs(type(model)) else Functional
     return kind(inputs, outputs, name=model.name)
+
+
+def _takes_graphs(cls: type[Model]) -> bool:
+    """Whether the constructor takes inputs and outputs: it is that of `Model`, or hands on whatever it is given."""
+    hands_on = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return not has_own_constructor(cls) or {p.kind for p in inspect.signature(cls).parameters.values()} == hands_on
 
 
 def _check_structure(input_tensors: Any, graph: Function) -> None:

@@ -170,6 +170,13 @@ def test_a_clone_of_a_class_with_a_constructor_of_its_own_is_a_plain_model_of_th
     copy.set_weights(model.get_weights())
     np.testing.assert_allclose(copy(np.ones((2, 3))), model(np.ones((2, 3))), rtol=1e-6)
 
+    class Traced(cornu.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    x = cornu.Input((3,))
+    assert type(cornu.models.clone_model(Traced(x, layers.Dense(1)(x)))) is Traced
+
 
 @pytest.mark.parametrize(
     "put_in",
