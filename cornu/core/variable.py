@@ -246,11 +246,9 @@ def give_values(variables: Sequence[Variable], values: Sequence) -> None:
     del before
 
 
-def placed(variables: Sequence[Variable], values: Sequence) -> list:
+def placed(variables: Sequence[Variable], values: Sequence) -> Sequence:
     """The values on the devices that the variables' layouts name; the same objects where they are there already."""
-    if not any(map(_has_layout, variables)):
-        return list(values)
-    return list(map(_placed, variables, values))
+    return list(map(_placed, variables, values)) if any(map(_has_layout, variables)) else values
 
 
 def _placed(variable: Variable, value: Any) -> Any:

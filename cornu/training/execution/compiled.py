@@ -123,7 +123,7 @@ class Compiled:
         values = iter(values_of(self._variables))
         state = [[next(values) for _ in part] for part in self.parts]
         if metrics is not None and self._has_metrics:
-            state[-1] = placed(self.parts[-1], metrics if self.jit else list(map(jnp.asarray, metrics)))
+            state[-1] = list(placed(self.parts[-1], metrics if self.jit else list(map(jnp.asarray, metrics))))
         return TrainState(*state) if self._writes_all else tuple(state)
 
     def _stored(self, state: tuple, after: Sequence, result: object) -> Outcome:
@@ -180,7 +180,7 @@ class MadeByUser(Compiled):
         new = [
             jnp.asarray(value, variable.dtype) for value, variable in zip(chain(*after), self._variables, strict=True)
         ]
-        new = placed(self._variables, new)
+        new = list(placed(self._variables, new))
         before = values_of(self._variables)
         give_values(self._variables, new)
         return Outcome(result, list(after[-1]) if self._has_metrics else None, self._variables, before, new)
