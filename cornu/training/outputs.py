@@ -192,7 +192,11 @@ class CompiledLoss:
         if _named(y_pred, self.output_names):
             return self.labels
         given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
-        return [one if isinstance(one, str) else _name(one) for one in given]
+        made = (loss for loss, _ in self._entries)
+        return [  # a function by what it was called, an object by its own name
+            one if isinstance(one, str) and type(loss).__name__ != one else _name(loss if isinstance(one, str) else one)
+            for one, loss in zip(given, made, strict=True)
+        ]
 
     @property
     def losses(self) -> list[Loss]:

@@ -262,3 +262,9 @@ def test_losses_and_metrics_of_outputs_without_names_are_called_as_they_were_giv
     model.compile("sgd", ["mse", cornu.losses.MeanAbsoluteError()], metrics=[["mae"], ["mae"]])
     logs = model.evaluate(x, [x, x], verbose=0, return_dict=True)
     assert logs == {"loss": 3.0, "mse_loss": 1.0, "mean_absolute_error_loss": 2.0, "mae": 1.0, "mae_1": 2.0}
+    model.compile("sgd", ["mse", "MeanAbsoluteError"])  # a function by what it was called, a class by its own name
+    assert list(model.evaluate(x, [x, x], verbose=0, return_dict=True)) == [
+        "loss",
+        "mse_loss",
+        "mean_absolute_error_loss",
+    ]
