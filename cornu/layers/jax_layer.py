@@ -219,11 +219,11 @@ class FlaxLayer(JaxLayer):
     """
 
     def __init__(self, module: Any, method: Any = None, variables: Nested = None, **kwargs: Any):
-        validate.optional_import("flax.linen", purpose="FlaxLayer", extra="flax")
-        self._with_mode = "training" in inspect.signature(method or module.__call__).parameters
         state = None if variables is None else {key: value for key, value in variables.items() if key != "params"}
         params = None if variables is None else variables.get("params", {})
         super().__init__(self._apply, self._init, params, state, **kwargs)
+        validate.optional_import("flax.linen", purpose="FlaxLayer", extra="flax")
+        self._with_mode = "training" in inspect.signature(method or module.__call__).parameters
         self.module, self.method = module, method
 
     def _mode(self, training: bool) -> dict[str, bool]:

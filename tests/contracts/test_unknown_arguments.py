@@ -15,6 +15,7 @@ TAKES_ANY = {
     "metrics.MeanMetricWrapper": "arguments of the function",
     "ops.rearrange": "lengths of named axes",
     "preprocessing.image.save_img": "options of the image's format",
+    "utils.Config": "values by name",
     "utils.save_img": "options of the image's format",
 }
 # Arguments that are looked at before the unknown one.
