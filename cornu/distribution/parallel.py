@@ -222,11 +222,11 @@ class ModelParallel(Distribution):
         auto_shard_dataset: bool = True,
         **kwargs: Any,
     ):
-        if not isinstance(layout_map, LayoutMap):
-            raise ValueError(f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={layout_map!r}.")
         device_mesh = kwargs.pop("device_mesh", None)
         if kwargs:
             raise ValueError(f"ModelParallel: unknown argument(s) {', '.join(map(repr, kwargs))}.")
+        if not isinstance(layout_map, LayoutMap):
+            raise ValueError(f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={layout_map!r}.")
         if device_mesh is not None and device_mesh is not layout_map.device_mesh:
             raise ValueError("ModelParallel: device_mesh is not that of layout_map. Leave it out.")
         super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset)

@@ -224,9 +224,10 @@ def test_of_several_optimizers_the_others_keep_their_share_of_the_rate():
 
 
 @pytest.mark.parametrize("optimizer", [
-    "sgd", "rmsprop", "adamw", "nadam", "lion", optimizers.SGD(0.1, gradient_accumulation_steps=2),
-    optimizers.Adam(0.1, use_ema=True),
-], ids=str)  # fmt: skip
+    "sgd", "rmsprop", "adamw", "nadam", "lion",
+    pytest.param(optimizers.SGD(0.1, gradient_accumulation_steps=2), id="accumulated"),
+    pytest.param(optimizers.Adam(0.1, use_ema=True), id="averaged"),
+])  # fmt: skip
 def test_optimizers_of_all_kinds(optimizer):
     model = one_weight()
     model.compile(optimizer, "mse")
