@@ -4,6 +4,7 @@ Each gallery is a figure of matplotlib. With `path` it is written to a file. Wit
 unless `show=False`.
 """
 
+import inspect
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -204,6 +205,7 @@ def plot_bounding_box_gallery(
         cornu.visualization.plot_bounding_box_gallery(np.zeros((1, 12, 12, 3)), "xyxy", boxes, path="boxes.png")
     """
     owner = "plot_bounding_box_gallery"
+    _refuse_unknown(kwargs, owner)
     if legend and legend_handles is not None:
         raise ValueError(f"{owner}: give legend=True, for the legend of the two colors, or legend_handles, not both.")
     drawn = pictures.coloured(pictures.scaled(pictures.batch(images, data_format, owner), value_range, owner))
@@ -265,6 +267,7 @@ def plot_segmentation_mask_gallery(
         cornu.visualization.plot_segmentation_mask_gallery(np.zeros((2, 8, 8, 3)), 3, y_true=masks, path="masks.png")
     """
     owner = "plot_segmentation_mask_gallery"
+    _refuse_unknown(kwargs, owner)
     originals = pictures.coloured(pictures.scaled(pictures.batch(images, data_format, owner), value_range, owner))
     columns = [originals]
     for masks in (y_true, y_pred):
@@ -280,3 +283,10 @@ def plot_segmentation_mask_gallery(
     together = np.stack(columns, axis=1).reshape(-1, *originals.shape[1:])  # image by image
     kwargs = {"cols": len(columns), **kwargs}
     return plot_image_gallery(together, data_format="channels_last", **kwargs)
+
+
+def _refuse_unknown(options: dict[str, Any], owner: str) -> None:
+    """Refuse what `plot_image_gallery` does not take."""
+    unknown = options.keys() - inspect.signature(plot_image_gallery).parameters.keys()
+    if unknown:
+        raise TypeError(f"{owner}: unknown argument(s) {', '.join(map(repr, sorted(unknown)))}.")

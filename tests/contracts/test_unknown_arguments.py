@@ -3,7 +3,6 @@
 import importlib
 import inspect
 
-import numpy as np
 import pytest
 
 import cornu
@@ -24,7 +23,6 @@ NEEDED = {
     "layers.Input": {"shape": (2,)},
     "saving.load_weights": {"filepath": "model.weights.h5"},
     "saving.save_weights": {"filepath": "model.weights.h5"},
-    "visualization.plot_segmentation_mask_gallery": {"images": np.zeros((1, 2, 2, 3))},
 }
 
 
