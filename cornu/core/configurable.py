@@ -397,13 +397,10 @@ _PLAIN_READERS = _READERS.keys() - {"function", function_code.CLASS_NAME}
 
 # Classes of Keras that are in files and have no equal here, and what they hold.
 _ELSEWHERE = {
-    "FlaxLayer": "a module of Flax, whose code is not in the file",
     "GPTQDTypePolicy": "weights rounded to small integers by model.quantize()",
-    "JaxLayer": "functions of JAX, whose code is not in the file",
     "QuantizedDTypePolicy": "weights rounded to small integers by model.quantize()",
     "QuantizedFloat8DTypePolicy": "numbers of eight bits, by model.quantize()",
     "TFSMLayer": "a program of TensorFlow in a folder elsewhere",
-    "TorchModuleWrapper": "a pickled module of PyTorch, which could run anything where it is read",
 }
 
 

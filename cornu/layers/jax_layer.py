@@ -17,6 +17,7 @@ from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
+from cornu.registry import custom_objects_in_scope
 
 _CALL = {"params", "state", "rng", "inputs", "training"}
 _INIT = {"rng", "inputs", "training"}
@@ -54,6 +55,8 @@ class JaxLayer(Layer):
         layer = cornu.layers.JaxLayer(lambda params, inputs: params["scale"] * inputs, start)
         print(layer(np.ones((2, 3))), len(layer.trainable_weights))
     """
+
+    pure_call = rowwise = False  # nothing is known of what is called
 
     def __init__(
         self,
@@ -182,8 +185,20 @@ class JaxLayer(Layer):
 
     @classmethod
     def from_config(cls, config: Config) -> "JaxLayer":
-        """A layer of the functions that `get_config` wrote down, which must be registered."""
-        return cls(**{key: deserialize_keras_object(value) for key, value in config.items()})
+        """A layer of the functions that `get_config` wrote down, which must be registered.
+
+        Raises:
+            ValueError: for functions that nobody registered, cornu's own ones too: a file could name any of them.
+        """
+        made = {key: deserialize_keras_object(value) for key, value in config.items()}
+        known = custom_objects_in_scope().values()
+        for name in ("call_fn", "init_fn", "method"):
+            if callable(made.get(name)) and not any(made[name] is one for one in known):
+                raise ValueError(
+                    f"{cls.__name__}: {name} is {config[name]!r:.200}, which is not registered. Mark the function with "
+                    "@cornu.saving.register_keras_serializable(), or pass custom_objects."
+                )
+        return cls(**made)
 
 
 def _base_config(layer: Layer) -> ConfigDict:

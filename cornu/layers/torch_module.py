@@ -16,7 +16,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ConfigDict, Nested, Tensor
+from cornu.core.typing import Config, ConfigDict, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.random import SeedGenerator
@@ -38,6 +38,8 @@ class TorchModuleWrapper(Layer):
 
     https://keras.io/api/layers/backend_specific_layers/torch_module_wrapper/
     """
+
+    pure_call = rowwise = False  # nothing is known of what is called
 
     def __init__(
         self, module: Any, name: str | None = None, output_shape: Sequence[int | None] | None = None, **kwargs: Any
@@ -170,8 +172,20 @@ class TorchModuleWrapper(Layer):
             "code that makes the model, and save its weights: model.save_weights(...)."
         )
 
+    @classmethod
+    def from_config(cls, config: Config) -> "TorchModuleWrapper":
+        """Nothing: a config of Keras holds code.
 
-def _torch() -> Nested:
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "The config has a TorchModuleWrapper of Keras: a pickled module of PyTorch, which could run anything where "
+            "it is read. Make the layer of the module again, and load the weights."
+        )
+
+
+def _torch() -> Any:
     return validate.optional_import("torch", purpose="TorchModuleWrapper", extra="torch")
 
 

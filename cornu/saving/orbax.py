@@ -44,8 +44,11 @@ def package() -> Any:
 def steps(folder: str | os.PathLike) -> list[int]:
     """The numbers of the whole checkpoints in a folder, in their order."""
     place = Path(folder)
-    names = [path.name for path in place.iterdir() if _is_step(path)] if place.is_dir() else []
-    return sorted(int(name) for name in names if re.fullmatch("[0-9]{1,18}", name))
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as entries:
+        numbers = [entry.name for entry in entries if re.fullmatch("[0-9]{1,18}", entry.name)]
+    return sorted(int(name) for name in numbers if _is_step(place / name))
 
 
 def _is_step(path: Path) -> bool:

@@ -135,7 +135,7 @@ def test_a_subclassed_model_that_was_not_built_is_not_built_by_a_failure():
             return x
 
     model = Net()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile("adam", cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
     fails(model, "use y - 1", X[:, :2], KINDS + 1)
     assert not model.blocks[1].built
     model.fit(X, KINDS, verbose=0)

@@ -37,6 +37,13 @@ def regressor(*inner, **compile_arguments):
     return model
 
 
+@pytest.fixture(autouse=True, scope="module")
+def room_in_the_cache():
+    """JAX counts what it keeps of a function, which is nothing where thousands of others took its room."""
+    jax.clear_caches()
+    yield
+
+
 def compilations(model, stage="train"):
     """How many functions a stage compiled, for one batch or for several."""
     made = model._computations[stage]._compiled.values()
