@@ -24,9 +24,12 @@ import numpy as np
 import pytest
 
 import cornu
-from cornu import layers
+from cornu import layers, registry
 from cornu.saving import plain_h5
 from cornu.utils import archives
+
+for namespace in registry.NAMESPACES:  # where a class is looked for: cornu's own modules are imported before
+    getattr(cornu, namespace)
 
 # ---------------------------------------------------------------- what a file may not do
 
