@@ -29,7 +29,7 @@ from cornu.saving import plain_h5
 from cornu.utils import archives
 
 for namespace in registry.NAMESPACES:  # where a class is looked for: cornu's own modules are imported before
-    getattr(cornu, namespace)
+    registry._namespace(namespace)
 
 # ---------------------------------------------------------------- what a file may not do
 
