@@ -310,7 +310,7 @@ def test_a_file_of_arrays_may_be_damaged(tmp_path):
     ("fashion_mnist", gzip.compress(bytes((0, 0, 8, 3)) + b"\xff" * 12)),
     ("fashion_mnist", idx(PIXELS["train"])[:-9]),
     ("fashion_mnist", b"no archive"),
-])  # fmt: skip
+], ids=["sizes", "cut short", "no archive"])  # fmt: skip
 def test_a_damaged_file_of_pixels_is_refused(name, content, folder):
     (folder / "fashion-mnist").mkdir(parents=True)
     (folder / "fashion-mnist" / "train-images-idx3-ubyte.gz").write_bytes(content)
