@@ -22,6 +22,12 @@ from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable
 
 
+def path_of(operation: Operation) -> str:
+    """The names of the layers around a call that is watched and its own; a layer's own scope is open by then."""
+    around = context.current()
+    return "/".join(around.path if around.scope_caller is operation else (*around.path, operation.name))
+
+
 class Moment:
     """What was seen of the values at one point of a step.
 
@@ -106,7 +112,7 @@ class Watch:
             for gradient, variable in zip(*args, strict=True):
                 self._tell(self.weights.setdefault(variable, Moment()), gradient)
             return None
-        passage = Passage(operation, self._path(operation), self._open[-1] if self._open else None)
+        passage = Passage(operation, path_of(operation), self._open[-1] if self._open else None)
         self.passages.append(passage)
         args, kwargs = self._tapped((args, kwargs), passage.before, passage.gradient_before)
         self._open.append(passage)
@@ -121,11 +127,6 @@ class Watch:
         found = [(p.before.number, p, False) for p in self.passages if p.before.is_bad]
         found += [(p.after.number, p, True) for p in self.passages if p.after.is_bad]
         yield from ((p, out) for _, p, out in sorted(found, key=lambda each: each[0] or 0))
-
-    @staticmethod
-    def _path(operation: Operation) -> str:
-        path = context.current().path
-        return "/".join(path if path[-1:] == (operation.name,) else (*path, operation.name))
 
     def _tapped(self, structure: Any, values: Moment, gradients: Moment) -> Any:
         def tapped(leaf: Any) -> Any:

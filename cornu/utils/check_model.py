@@ -28,6 +28,7 @@ from cornu.models.model import Model
 from cornu.random.seed_generator import SeedGenerator, global_seed_generator
 from cornu.saving import load_model
 from cornu.training import anatomy, step
+from cornu.training.watch import path_of
 
 OK, FAULT, NOTE, LEFT_OUT = "ok", "fault", "note", "left out"
 
@@ -273,7 +274,7 @@ class _Record:
 
     def __call__(self, operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
         arguments = args[0] if isinstance(operation, Layer) and args and isinstance(args[0], dict) else kwargs
-        path = _path(operation)
+        path = path_of(operation)
         if arguments.get("use_causal_mask") is True or getattr(operation, "padding", None) == "causal":
             self.causal.append(path)
         self.masking |= _makes_masks(operation)
@@ -294,11 +295,6 @@ def _arrays(structure: Any) -> list[tuple[Any, Any]]:
     """(array, its mask) for the arrays of numbers that are there now."""
     found = [leaf for leaf in jax.tree.leaves(structure) if isinstance(leaf, jax.Array)]
     return [(leaf, get_mask(leaf)) for leaf in found if not isinstance(leaf, jax.core.Tracer)]
-
-
-def _path(operation: Operation) -> str:
-    path = context.current().path
-    return "/".join(path if path[-1:] == (operation.name,) else (*path, operation.name))
 
 
 def _shown(operation: Any) -> str:

@@ -234,3 +234,12 @@ def test_nothing_is_said_of_a_healthy_training():
     model = sequential(layers.Dense(3, activation="relu"), layers.Dense(1))
     model.fit(*rows(), epochs=2, verbose=0, callbacks=[guard])
     assert guard.report is None and not model.stop_training
+
+
+def test_an_operation_in_a_model_of_its_own_name_is_told_from_it():
+    x = cornu.Input((2,))
+    model = cornu.Model(x, layers.Dense(1)(cornu.ops.log(x)), name="log")
+    model.compile("sgd", "mse")
+    guard = cornu.callbacks.TerminateOnNaN(explain=True, filepath=None)
+    model.fit(-np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[guard])
+    assert guard.report.layer == "log/log"
