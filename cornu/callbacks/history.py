@@ -102,8 +102,7 @@ class History(Callback):
             ImportError: where matplotlib is not installed (the extra `plot`).
         """
         figure = curves.drawn(self._curves(names), "epoch", log, "history.plot()")
-        if path is not None:
-            pictures.write(figure, path)
+        pictures.write(figure, path)
         return figure
 
     def _curves(self, names: str | Iterable[str] | None = None) -> list[Curve]:

@@ -44,15 +44,17 @@ def as_png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def write(figure: Figure, path: str | os.PathLike, dots: float = _DOTS, transparent: bool = False) -> None:
+def write(figure: Figure, path: str | os.PathLike | None, dots: float = _DOTS, transparent: bool = False) -> None:
     """Write a figure to a file, of the kind that the name's ending says; a PNG where it has none.
 
     Args:
         figure: what is written.
-        path: where to.
+        path: where to; None for nowhere.
         dots: how many there are per inch.
         transparent: whether there is no ground behind what is drawn.
     """
+    if path is None:
+        return
     target = Path(path)
     target = target if target.suffix else target.with_name(target.name + ".png")
     kinds = figure.canvas.get_supported_filetypes()

@@ -192,11 +192,7 @@ class CompiledLoss:
         if _named(y_pred, self.output_names):
             return self.labels
         given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
-        made = (loss for loss, _ in self._entries)
-        return [  # a function by what it was called, an object by its own name
-            one if isinstance(one, str) and type(loss).__name__ != one else _name(loss if isinstance(one, str) else one)
-            for one, loss in zip(given, made, strict=True)
-        ]
+        return [_called(one, loss) for one, (loss, _) in zip(given, self._entries, strict=True)]
 
     @property
     def losses(self) -> list[Loss]:
@@ -257,6 +253,13 @@ def _as_loss(loss: Any, y: Data, y_pred: Tensor) -> Any:
     if _is_shaped(loss, _LOSSES):
         return _by_shape(_LOSSES[loss.lower()], y, y_pred)
     return loss if loss is None or isinstance(loss, Loss) else losses_module.LossFunctionWrapper(loss, name=_name(loss))
+
+
+def _called(given: object, loss: Loss | None) -> str:
+    """What a loss is called that was given so: a function as it was called, an object by its own name."""
+    if not isinstance(given, str):
+        return _name(given)
+    return _name(loss) if type(loss).__name__ == given else given
 
 
 def _name(function: object) -> str:

@@ -115,8 +115,7 @@ class BatchSizes:
         axes.grid(alpha=0.3)
         axes.legend()
         pictures.label(axes, "", "batch size", "rows a second")
-        if path is not None:
-            pictures.write(figure, path)
+        pictures.write(figure, path)
         return figure
 
 

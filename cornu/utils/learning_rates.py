@@ -137,8 +137,7 @@ class LearningRates:
         axes.grid(alpha=0.3)
         axes.legend()
         pictures.label(axes, "", "learning rate", "loss")
-        if path is not None:
-            pictures.write(figure, path)
+        pictures.write(figure, path)
         return figure
 
     def _repr_html_(self) -> str:

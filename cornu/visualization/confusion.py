@@ -66,8 +66,7 @@ def plot_confusion_matrix(
     accuracy = np.trace(counts) / max(1, counts.sum())
     figure = _drawn(counts if normalize is None else shares, shares, names, owner)
     label(figure.axes[0], title or f"{accuracy:.1%} of {counts.sum():,} right", "predicted", "true")
-    if path is not None:
-        write(figure, path)
+    write(figure, path)
     return figure
 
 

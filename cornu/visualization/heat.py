@@ -128,8 +128,7 @@ def plot_grad_cam(
         )
     shown = np.stack([_stretched(image, value_range, owner) for image in array])
     figure = _drawn(shown, heat, [name_of(int(c), class_names) for c in classes], alpha, cols, owner)
-    if path is not None:
-        write(figure, path)
+    write(figure, path)
     return figure
 
 

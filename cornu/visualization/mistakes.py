@@ -86,8 +86,7 @@ def plot_worst_mistakes(
     figure = _drawn(
         worst, f"{told}; the worst:" if 0 < len(worst) < wrong else f"{told}.", class_names, value_range, cols
     )
-    if path is not None:
-        write(figure, path)
+    write(figure, path)
     return figure
 
 
