@@ -67,7 +67,7 @@ def flatten_with_path(structure: object) -> list[tuple[tuple, Any]]:
     return [(_plain_path(structure, path), leaf) for path, leaf in pairs]
 
 
-def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
+def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True) -> Any:
     """Apply `func` to the leaves of one or more structures of the same shape."""
     if not callable(func):
         raise TypeError(f"map_structure: func must be callable. Received: func={func!r}.")
@@ -78,7 +78,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
     return in_order_of(structures[0], jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None))
 
 
-def map_structure_up_to(shallow_structure: object, func: Callable, *structures: Any) -> Any:
+def map_structure_up_to(shallow_structure: object, func: Callable, *structures: object) -> Any:
     """Apply `func` at the depth of the leaves of `shallow_structure`."""
     if not structures:
         raise ValueError("map_structure_up_to: at least one structure is needed.")

@@ -142,7 +142,7 @@ def axis(value: object, rank: int, owner: object, name: str = "axis") -> int:
     return operator.index(value) % rank
 
 
-def axes(value: Any, owner: object, name: str = "axis") -> int | list[int]:
+def axes(value: object, owner: object, name: str = "axis") -> int | list[int]:
     """One axis as an int, several as a list."""
     if is_integer(value):
         return operator.index(value)

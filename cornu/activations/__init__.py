@@ -47,7 +47,7 @@ _FUNCTIONS = (
 catalogue = Catalogue("activation", {f.__name__: f for f in _FUNCTIONS} | {"swish": swish, "hard_swish": hard_swish})
 
 
-def get(identifier: Any) -> Callable:
+def get(identifier: object) -> Callable:
     """The activation that a name, a config or a callable stands for; None is `linear`.
 
     Example:

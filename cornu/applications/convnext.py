@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import jax
 
@@ -12,6 +12,7 @@ from cornu.applications.building import Plan, application, named, pooled_unnamed
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ActivationLike
+from cornu.layers.options import LayerOptions
 from cornu.models import Model, Sequential
 from cornu.registry import InFiles
 
@@ -34,7 +35,7 @@ class LayerScale(layers.Layer):
     pure_call = rowwise = True
     _in_files = InFiles("keras.src.applications.convnext", registered_name="LayerScale")
 
-    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any):
+    def __init__(self, init_values: float, projection_dim: int, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.init_values = init_values
         self.projection_dim = validate.positive_int(projection_dim, "projection_dim", self)

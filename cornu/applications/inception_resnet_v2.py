@@ -1,6 +1,6 @@
 """Inception-ResNet V2: Inception's branches as residuals (Szegedy et al., 2016, arXiv 1602.07261, figures 15 to 19)."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 
@@ -9,6 +9,7 @@ from cornu.applications.building import channel_axis, channels_of, constructor, 
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.applications.inception_v3 import averaged, chain, conv, halved, joined, stem
 from cornu.core.symbolic import KerasTensor
+from cornu.layers.options import LayerOptions
 from cornu.registry import InFiles
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
@@ -24,7 +25,7 @@ class CustomScaleLayer(layers.Layer):
     pure_call = rowwise = True
     _in_files = InFiles("keras.src.applications.inception_resnet_v2", registered_name="CustomScaleLayer")
 
-    def __init__(self, scale: float, **kwargs: Any):
+    def __init__(self, scale: float, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.scale = scale
 

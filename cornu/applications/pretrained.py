@@ -27,7 +27,7 @@ def load(model: Any, kind: str, weights: str | os.PathLike | None, include_top: 
     model.load_weights(path)
 
 
-def published(kind: str, include_top: bool, **variant: Any) -> str:
+def published(kind: str, include_top: bool, **variant: object) -> str:
     """The path of the published weights, downloaded if they are not there yet."""
     otherwise = 'weights=None for fresh weights, or weights="path/to/a/weights/file"'
     return _fetch(_file(kind, include_top, **variant), otherwise)
@@ -38,7 +38,7 @@ def class_index() -> str:
     return _fetch(addresses.CLASS_INDEX, "the class numbers, preds.argmax(-1)")
 
 
-def _file(kind: str, include_top: bool, **variant: Any) -> File:
+def _file(kind: str, include_top: bool, **variant: object) -> File:
     files = addresses.FILES[kind]
     found = files.get((include_top, *sorted(variant.items())))
     if found is None:

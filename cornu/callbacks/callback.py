@@ -47,7 +47,7 @@ class Callback:
     _model = None
     _written_to: str | None = None  # the attribute that says where files are written
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if registry.is_builtin(cls):
             filter_methods(cls, ["__init__"])
@@ -65,7 +65,7 @@ class Callback:
         """Receive the parameters of the run: `"verbose"`, `"epochs"`, `"steps"`."""
         self.params = params
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: object) -> None:
         """Receive the model."""
         self._model = model
 

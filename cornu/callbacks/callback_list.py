@@ -42,7 +42,7 @@ class CallbackList(Callback):
         add_history: bool = False,
         add_progbar: bool = False,
         model: object = None,
-        **params: Any,
+        **params: object,
     ):
         super().__init__()
         self.callbacks: list = []

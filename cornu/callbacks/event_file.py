@@ -90,7 +90,7 @@ class EventFile:
         """Write what a model is made of, as the JSON of its config."""
         self._write(name, "graph_keras_model", config.encode(), step, b"1")
 
-    def _write(self, name: str, plugin: str, value: Any, step: int, content: bytes = b"") -> None:
+    def _write(self, name: str, plugin: str, value: object, step: int, content: bytes = b"") -> None:
         event_pb2, summary_pb2 = package("proto.event_pb2"), package("proto.summary_pb2")
         kind = summary_pb2.SummaryMetadata
         metadata = kind(plugin_data=kind.PluginData(plugin_name=plugin, content=content))

@@ -1,7 +1,6 @@
 """A callback from functions, without a class."""
 
 from collections.abc import Callable
-from typing import Any
 
 from cornu import validate
 from cornu.callbacks.callback import ALIASES, HOOKS, Callback
@@ -33,7 +32,7 @@ class LambdaCallback(Callback):
         on_train_end: Callable | None = None,
         on_train_batch_begin: Callable | None = None,
         on_train_batch_end: Callable | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ):
         super().__init__()
         given = {

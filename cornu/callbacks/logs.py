@@ -50,7 +50,7 @@ class Logs(dict):
 def _settled_first(name: str) -> Callable[..., Any]:
     plain_method = getattr(dict, name)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: object, **kwargs: object) -> Any:
         self.settle()
         return plain_method(self, *args, **kwargs)
 

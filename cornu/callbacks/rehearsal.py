@@ -27,7 +27,7 @@ def rehearsed(callbacks: object) -> Iterator[list]:
         yield [_stand_in(callback, folders) for callback in (tree.flatten(given) if given else ())]
 
 
-def _stand_in(callback: Any, folders: ExitStack) -> Any:
+def _stand_in(callback: object, folders: ExitStack) -> Any:
     if not isinstance(callback, Callback) or type(callback)._rehearse is Callback._rehearse:
         return callback
     stand_in: Any = copy.copy(callback)

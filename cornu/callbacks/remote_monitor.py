@@ -71,7 +71,7 @@ class RemoteMonitor(Callback):
         return urllib.request.Request(self.root + self.path, body.encode(), headers)
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> Any:
     """Numbers as JSON has them, which are finite; None for others."""
     if isinstance(value, list):
         return [_as_json(one) for one in value]

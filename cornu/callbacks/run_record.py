@@ -181,7 +181,7 @@ def _new_folder(directory: str, name: str | None) -> Path:
 # ---------------------------------------------------------------- facts
 
 
-def _facts(model: Any) -> dict[str, Any]:
+def _facts(model: object) -> dict[str, Any]:
     """What is known of a model and of this process."""
     device = jax.devices()[0]
     return {
@@ -240,7 +240,7 @@ def _bounded(value: object) -> Any:
     return plain if len(text) <= _LONGEST else f"{len(text)} signs, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A value as data that JSON has, or the words for it."""
     if value is None or isinstance(value, (bool, int, str)):
         return value

@@ -292,7 +292,7 @@ def _interval(update_freq: object) -> int:
     )
 
 
-def _profiled(profile_batch: Any) -> tuple[int, ...]:
+def _profiled(profile_batch: object) -> tuple[int, ...]:
     """The first and the last batch that are profiled; nothing for none."""
     pair = tuple(profile_batch) if isinstance(profile_batch, (tuple, list)) else (profile_batch, profile_batch)
     if len(pair) == 2 and all(map(validate.is_integer, pair)):

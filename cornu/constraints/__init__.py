@@ -47,7 +47,7 @@ catalogue = Catalogue(
 )
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: object) -> Any:
     """The constraint that a name, a config, a class or a callable stands for; None is None.
 
     Example:

@@ -53,7 +53,7 @@ class Configurable:
     config_skip: tuple[str, ...] = ()  # never in the config
     _noted_arguments: Config = types.MappingProxyType({})  # arguments that are plain data, of classes that note them
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if registry.is_builtin(cls):
             filter_methods(cls, _DOORS)
@@ -472,7 +472,7 @@ class Catalogue:
         self.kind = kind
         self.objects = dict(objects)
 
-    def get(self, identifier: Any) -> Any:
+    def get(self, identifier: object) -> Any:
         """The object that a name, a config, a class or an object stands for; None is None."""
         if identifier is None:
             return None

@@ -60,7 +60,7 @@ def is_int(dtype: object) -> bool:
     return standardize_dtype(dtype) in INTEGERS
 
 
-def result_type(*dtypes: Any) -> str:
+def result_type(*dtypes: object) -> str:
     """The dtype that an operation on values of these dtypes gives; Python's `int` and `float` stay weak.
 
     64-bit types count as what JAX makes of them, 32-bit ones unless its 64-bit mode is on.

@@ -27,7 +27,7 @@ _MOST = 256  # programs that are kept for a layer
 _one_at_a_time = threading.RLock()  # between reading a variable and moving it on, no other thread may read it
 
 
-def preferring(function: Callable, *args: Any) -> Any:
+def preferring(function: Callable, *args: object) -> Any:
     """`function(*args)`, within which layers that change images run on NumPy where they are given one image."""
     token = _preferred.set(True)
     try:
@@ -77,10 +77,10 @@ class Programs:
         with np.errstate(all="ignore"):
             return jax.tree.unflatten(form, program(given)[:count])
 
-    def _written(self, structure: Any, leaves: list) -> tuple:
+    def _written(self, structure: object, leaves: list) -> tuple:
         forms: list = []
 
-        def flat(values: list, *arrays: Any) -> tuple[list, list]:
+        def flat(values: list, *arrays: object) -> tuple[list, list]:
             rest = iter(arrays)
             filled = [next(rest) if _is_array(leaf) else leaf for leaf in leaves]
             args, kwargs = tree.pack_sequence_as(structure, filled)
@@ -122,7 +122,7 @@ def _needed(equations: Sequence, outputs: Sequence) -> list:
     return found[::-1]
 
 
-def _is_array(leaf: Any) -> bool:
+def _is_array(leaf: object) -> bool:
     return isinstance(leaf, (np.ndarray, jax.Array))
 
 
@@ -169,11 +169,11 @@ def _on_jax(equation: Any, inputs: list) -> list:
     return list(map(_on_host, made if equation.primitive.multiple_results else [made]))
 
 
-def _on_device(value: Any) -> Any:
+def _on_device(value: object) -> Any:
     return jnp.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _on_host(value: Any) -> Any:
+def _on_host(value: object) -> Any:
     """A NumPy array; keys of random numbers stay JAX's."""
     return (
         value
@@ -187,7 +187,7 @@ def _inner(*inputs: Any, **params: Any) -> list:
     return run(inner.jaxpr, inner.consts, inputs)
 
 
-def _branch(index: Any, *inputs: Any, branches: Any, **params: Any) -> list:
+def _branch(index: Any, *inputs: object, branches: Any, **params: object) -> list:
     chosen = branches[int(np.clip(index, 0, len(branches) - 1))]
     return run(chosen.jaxpr, chosen.consts, inputs)
 
@@ -200,13 +200,13 @@ def _reduced(function: Callable) -> Callable:
     return lambda x, axes, **params: np.asarray(function(x, axis=tuple(axes)), x.dtype)
 
 
-def _divided(x: Any, y: Any, **params: Any) -> Any:
+def _divided(x: Any, y: Any, **params: object) -> Any:
     if x.dtype.kind not in "iu":
         return np.divide(x, y)
     return np.abs(x) // np.abs(y) * np.sign(x) * np.sign(y)  # whole numbers are cut off towards zero
 
 
-def _rounded(x: Any, rounding_method: Any, **params: Any) -> Any:
+def _rounded(x: Any, rounding_method: Any, **params: object) -> Any:
     if int(rounding_method) == 1:
         return np.rint(x)
     return np.trunc(x + np.copysign(x.dtype.type(0.5), x))
@@ -216,41 +216,41 @@ def _seen_as(x: Any, new_dtype: Any) -> Any:
     return x.view(new_dtype) if x.itemsize == np.dtype(new_dtype).itemsize else None
 
 
-def _broadcast(x: Any, shape: tuple, broadcast_dimensions: tuple, **params: Any) -> Any:
+def _broadcast(x: Any, shape: tuple, broadcast_dimensions: tuple, **params: object) -> Any:
     sizes = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, x.shape, strict=True):
         sizes[axis] = size
     return np.broadcast_to(x.reshape(sizes), shape)
 
 
-def _sliced(x: Any, start_indices: tuple, limit_indices: tuple, strides: Any, **params: Any) -> Any:
+def _sliced(x: Any, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> Any:
     strides = strides or (1,) * x.ndim
     return x[tuple(map(slice, start_indices, limit_indices, strides))]
 
 
-def _sliced_anywhere(x: Any, *starts: Any, slice_sizes: tuple, **params: Any) -> Any:
+def _sliced_anywhere(x: Any, *starts: Any, slice_sizes: tuple, **params: object) -> Any:
     places = [min(max(int(s), 0), size - n) for s, size, n in zip(starts, x.shape, slice_sizes, strict=True)]
     return x[tuple(slice(s, s + n) for s, n in zip(places, slice_sizes, strict=True))]
 
 
-def _padded(x: Any, value: Any, padding_config: Any, **params: Any) -> Any:
+def _padded(x: Any, value: Any, padding_config: Any, **params: object) -> Any:
     if any(low < 0 or high < 0 or inner for low, high, inner in padding_config):
         return None
     return np.pad(x, [(low, high) for low, high, _ in padding_config], constant_values=value)
 
 
-def _counted(dtype: Any, shape: tuple, dimension: int, **params: Any) -> Any:
+def _counted(dtype: Any, shape: tuple, dimension: int, **params: object) -> Any:
     sizes = [1] * len(shape)
     sizes[dimension] = shape[dimension]
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(sizes), shape)
 
 
-def _multiplied(x: Any, y: Any, dimension_numbers: Any, **params: Any) -> Any:
+def _multiplied(x: Any, y: Any, dimension_numbers: Any, **params: object) -> Any:
     summed, together = dimension_numbers
     return None if together[0] else np.tensordot(x, y, axes=(summed[0], summed[1]))
 
 
-def _selected(which: Any, *cases: Any, **params: Any) -> Any:
+def _selected(which: Any, *cases: Any, **params: object) -> Any:
     return np.where(which, cases[1], cases[0]) if which.dtype == bool else np.choose(which, cases)
 
 

@@ -87,7 +87,7 @@ def noted(note: Callable[[int], object], numbers: Sequence[int], replaced: Seque
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, frame: object) -> None:
         put_back()
         note(number)
 

@@ -127,7 +127,7 @@ class OpFunction(Protocol):
 class FunctionOperation(Operation):
     """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
 
-    def __init__(self, function: OpFunction, name: str | None = None, /, **settings: Any):
+    def __init__(self, function: OpFunction, name: str | None = None, /, **settings: object):
         self.function = function
         self.settings = settings
         super().__init__(name or context.auto_name(snake_case(self.class_name)))
@@ -186,7 +186,7 @@ class _Flow:
             if any_symbolic(value):
                 raise TypeError(f"{self.owner}: {name} needs values, which a symbolic tensor lacks. Received: {value}.")
 
-    def convert(self, name: str, value: Any) -> Nested:
+    def convert(self, name: str, value: object) -> Nested:
         """The value for parameter `name`, as a JAX array where a tensor is expected."""
         kind = self.kinds.get(name)
         if kind is None:
@@ -259,7 +259,7 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
     return wrapper
 
 
-def _kind(annotation: Any) -> str | None:
+def _kind(annotation: object) -> str | None:
     """Whether a parameter with this annotation is one tensor, many, a structure of them, or none (None)."""
     parts = (annotation, *typing.get_args(annotation))
     return next((kind for part, kind in _KINDS.items() if part in parts), None)

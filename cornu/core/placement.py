@@ -6,13 +6,16 @@ Where no distribution is set, nothing of this runs.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from cornu.core.masks import get_mask, set_mask
+
+if TYPE_CHECKING:
+    from cornu.core.variable import Variable
 
 
 class Layout(Protocol):
@@ -25,7 +28,7 @@ class Layout(Protocol):
 class Distribution(Protocol):
     """What says how arrays are laid out."""
 
-    def get_variable_layout(self, variable: Any) -> Layout: ...
+    def get_variable_layout(self, variable: "Variable") -> Layout: ...
 
     def get_data_layout(self, data_shape: Sequence[int]) -> Layout: ...
 
@@ -62,12 +65,12 @@ def require_one_process(owner: str) -> None:
         )
 
 
-def sharding_of(layout: Any) -> Any:
+def sharding_of(layout: object) -> Any:
     """What JAX takes for a layout: a sharding or a device is that already."""
     return getattr(layout, "backend_layout", layout)
 
 
-def put(value: Any, layout: Any) -> jax.Array:
+def put(value: Any, layout: object) -> jax.Array:
     """An array laid out; the same object where it is so already."""
     target = sharding_of(layout)
     committed = isinstance(value, jax.Array) and value.committed
@@ -77,13 +80,13 @@ def put(value: Any, layout: Any) -> jax.Array:
     return value if committed and value.format == placed.format else placed
 
 
-def pinned(value: jax.Array, layout: Any) -> jax.Array:
+def pinned(value: jax.Array, layout: object) -> jax.Array:
     """A value in a function that is traced, where XLA is told to lay it out so."""
     target = sharding_of(layout)
     return jax.lax.with_sharding_constraint(value, target) if isinstance(target, Sharding) else value
 
 
-def batch(data: Any, stacked: bool = False) -> Any:
+def batch(data: object, stacked: bool = False) -> Any:
     """A batch, or several `stacked` in a first axis, laid out as the distribution says.
 
     What does not divide evenly, such as a last batch of few rows, goes whole to each device.
@@ -105,7 +108,7 @@ def _placed(leaf: Any, distribution: Distribution, stacked: bool) -> Any:
     return jax.device_put(leaf, sharding)
 
 
-def output(distribution: Distribution, path: str, outputs: Any) -> Any:
+def output(distribution: Distribution, path: str, outputs: object) -> Any:
     """What the layer of this path returns, laid out as the distribution says; what does not divide evenly is left.
 
     Raises:
@@ -115,7 +118,7 @@ def output(distribution: Distribution, path: str, outputs: Any) -> Any:
     return outputs if layout is None else jax.tree.map(lambda x: _placed_output(x, sharding_of(layout), path), outputs)
 
 
-def _placed_output(value: Any, sharding: NamedSharding, path: str) -> Any:
+def _placed_output(value: object, sharding: NamedSharding, path: str) -> Any:
     if not isinstance(value, jax.Array):
         return value
     if len(sharding.spec) > value.ndim:

@@ -80,14 +80,14 @@ class Structure:
             found.append((id(part), [(name, id(value)) for name, value in pairs if name not in volatile]))
         return found
 
-    def remember(self, look: Callable[..., Found], *args: Any) -> Found:
+    def remember(self, look: Callable[..., Found], *args: object) -> Found:
         """What `look(root, *args)` returned the first time that it was asked for."""
         key = (look, *args)
         if key not in self._memory:
             self._memory[key] = look(self.objects[0], *args)
         return self._memory[key]
 
-    def forget(self, look: Callable, *args: Any) -> None:
+    def forget(self, look: Callable, *args: object) -> None:
         """Look anew when it is asked for again."""
         self._memory.pop((look, *args), None)
 

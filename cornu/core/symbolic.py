@@ -156,7 +156,7 @@ class SymbolicScope:
     def __enter__(self) -> "SymbolicScope":
         return self
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         """Nothing to undo."""
 
 
@@ -183,7 +183,7 @@ _UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if 
 
 
 def _forward(name: str) -> Callable:
-    def method(self: KerasTensor, *args: Any) -> Any:
+    def method(self: KerasTensor, *args: object) -> Any:
         return registry.public("ops", name)(self, *args)
 
     return method
@@ -222,7 +222,7 @@ class Node:
         input_tensors, output_tensors: the flat symbolic tensors of both.
     """
 
-    def __init__(self, operation: Any, args: tuple = (), kwargs: dict | None = None, outputs: Any = None):
+    def __init__(self, operation: Any, args: tuple = (), kwargs: dict | None = None, outputs: object = None):
         self.operation = operation
         self.args = args
         self.kwargs = kwargs or {}
@@ -272,7 +272,7 @@ def _unknown_size() -> Any:
     return export.symbolic_shape("n")[0]
 
 
-def output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Nested:
+def output_spec(fn: Callable, *args: object, **kwargs: object) -> Nested:
     """What `fn` would return, with a `KerasTensor` in the place of each array.
 
     `fn` runs abstractly: nothing is computed, and whatever it assigns to variables is dropped.
@@ -372,7 +372,7 @@ def _merge(a: Any, b: Any) -> Nested:
 
 
 def _to_spec(structure: object) -> Nested:
-    def convert(x: Any) -> Nested:
+    def convert(x: object) -> Nested:
         if not isinstance(x, jax.ShapeDtypeStruct):
             return x
         return KerasTensor([d if isinstance(d, int) else None for d in x.shape], x.dtype)

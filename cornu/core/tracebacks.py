@@ -43,7 +43,7 @@ def filtered(function: Door) -> Door:
     """
 
     @functools.wraps(function)
-    def door(*args: Any, **kwargs: Any) -> Any:
+    def door(*args: object, **kwargs: object) -> Any:
         try:
             return function(*args, **kwargs)
         except Exception as error:

@@ -50,7 +50,7 @@ class Variable:
 
     if TYPE_CHECKING:  # the operators, which are made from tables below
 
-        def __add__(self, other: Any) -> jax.Array: ...
+        def __add__(self, other: object) -> jax.Array: ...
         def __neg__(self) -> jax.Array: ...
         def __round__(self, digits: int = 0) -> jax.Array: ...
 
@@ -63,13 +63,13 @@ class Variable:
         self,
         initializer: InitializerLike | ArrayLike | None,
         shape: Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str = "none",
         synchronization: str = "auto",
         name: str | None = None,
-        layout: Any = None,
+        layout: object = None,
     ):
         name = name or context.auto_name("variable")
         name = validate.name(name, "Variable")
@@ -128,7 +128,7 @@ class Variable:
             return value.astype(ambient.autocast)
         return value
 
-    def assign(self, value: Any) -> jax.Array:
+    def assign(self, value: object) -> jax.Array:
         """Give the variable a new value of the same shape; the dtype is kept."""
         value = value.value if isinstance(value, Variable) else value
         allocator, states = allocation.current(), context.current().states
@@ -151,11 +151,11 @@ class Variable:
             )
         return array
 
-    def assign_add(self, value: Any) -> jax.Array:
+    def assign_add(self, value: object) -> jax.Array:
         """Add `value`."""
         return self.assign(self._own() + _array(value))
 
-    def assign_sub(self, value: Any) -> jax.Array:
+    def assign_sub(self, value: object) -> jax.Array:
         """Subtract `value`."""
         return self.assign(self._own() - _array(value))
 
@@ -197,7 +197,7 @@ class Variable:
     def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __getitem__(self, index: Any) -> jax.Array:
+    def __getitem__(self, index: object) -> jax.Array:
         return self.value[index]
 
     def __len__(self) -> int:
@@ -251,7 +251,7 @@ def placed(variables: Sequence[Variable], values: Sequence) -> Sequence:
     return list(map(_placed, variables, values)) if any(map(_has_layout, variables)) else values
 
 
-def _placed(variable: Variable, value: Any) -> Any:
+def _placed(variable: Variable, value: object) -> Any:
     return value if variable._layout is None or isinstance(value, Absent) else placement.put(value, variable._layout)
 
 
@@ -336,12 +336,12 @@ def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
     return context.state(dict(zip(variables, values_of(variables), strict=True)))
 
 
-def _array(x: Any) -> Any:
+def _array(x: object) -> Any:
     return x.value if isinstance(x, Variable) else border.to_tensor(x)
 
 
 def _binary(name: str) -> Callable:
-    def method(self: Variable, other: Any) -> Any:
+    def method(self: Variable, other: object) -> Any:
         return getattr(self.value, name)(_array(other))
 
     method.__name__ = name
@@ -349,7 +349,7 @@ def _binary(name: str) -> Callable:
 
 
 def _unary(name: str) -> Callable:
-    def method(self: Variable, *args: Any) -> Any:
+    def method(self: Variable, *args: object) -> Any:
         return getattr(self.value, name)(*args)
 
     method.__name__ = name
@@ -357,7 +357,7 @@ def _unary(name: str) -> Callable:
 
 
 def _logical(function: Callable) -> Callable:
-    def method(self: Variable, other: Any) -> Any:
+    def method(self: Variable, other: object) -> Any:
         return function(self.value, _array(other))
 
     return method
@@ -374,7 +374,7 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
-def _first_value(variable: Variable, initializer: Any, shape: Sequence[int] | None, dtype: Any) -> Any:
+def _first_value(variable: Variable, initializer: object, shape: Sequence[int] | None, dtype: object) -> Any:
     """The first value, made at once even while a function is being traced, or what the allocator has for it."""
     compilation_cache.start()
     shape = None if shape is None else tuple(int(d) for d in shape)
@@ -395,7 +395,7 @@ def _from_function(variable: Variable, initializer: Callable, shape: tuple[int, 
         return _checked(variable, jnp.asarray(initializer(shape, dtype=dtype), dtype=dtype), shape)
 
 
-def _from_value(variable: Variable, value: Any, shape: tuple[int, ...] | None, dtype: Any) -> jax.Array:
+def _from_value(variable: Variable, value: object, shape: tuple[int, ...] | None, dtype: object) -> jax.Array:
     with allocation.at_once(), context.scope(states=(), autocast=None):
         value = value.value if isinstance(value, Variable) else value
         if dtype is None:
@@ -412,7 +412,7 @@ def _find_layout(variable: Variable, shape: tuple[int, ...], dtype: Any) -> None
         variable._layout = _layout_of(variable)
 
 
-def _kept_dtype(variable: Variable, dtype: Any) -> str:
+def _kept_dtype(variable: Variable, dtype: object) -> str:
     kept = dtypes.storage_dtype(dtype)
     if kept == "string":
         raise ValueError(f"Variable {variable.name!r}: strings cannot be held in a variable.")
@@ -445,7 +445,7 @@ def deferred_values() -> Iterator[None]:
             give_values([variable], [value.make()])
 
 
-def settings_dtype(value: Any) -> str:
+def settings_dtype(value: object) -> str:
     """The dtype that a plain Python value (or list of them) gets: floatx, int32 or bool."""
     kind = border.to_numpy(value, "Variable", "value").dtype.kind
     return {"i": "int32", "b": "bool", "c": "complex64"}.get(kind) or dtypes.standardize_dtype(None)
@@ -471,7 +471,7 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     """
     variables = tuple(variables)
 
-    def pure(state: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
+    def pure(state: Sequence, *args: object, **kwargs: object) -> tuple[Any, list]:
         state = [value.value if isinstance(value, Variable) else value for value in state]
         values = dict(zip(variables, state, strict=True))
         with context.state(values):
@@ -481,7 +481,7 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     return pure
 
 
-def _read(result: Any) -> Any:
+def _read(result: object) -> Any:
     """`result` with the present values of the variables in it, which mean others outside of the scope."""
     if not any(isinstance(leaf, Variable) for leaf in tree.flatten(result)):
         return result
@@ -529,7 +529,7 @@ class StatelessScope:
     def __exit__(self, *details: Any) -> None:
         self._scope.__exit__(*details)
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: object) -> None:
         """Gather a loss."""
         self.losses.append(loss)
 

@@ -32,7 +32,7 @@ def _shapes(elements: list[Element]) -> str:
     return " and ".join(list(shapes)[:3])
 
 
-def padded(elements: list[Element], shapes: Any, values: Any, owner: str) -> Element:
+def padded(elements: list[Element], shapes: object, values: object, owner: str) -> Element:
     """Elements along a new first axis, each filled up at its ends.
 
     Args:

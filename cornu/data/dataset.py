@@ -87,7 +87,7 @@ class Dataset:
         self,
         open_pass: Callable[[Key], Pass],
         size: Callable[[], int],
-        spec: Any,
+        spec: object,
         steps: tuple[str, ...],
         rows: "_Rows | None" = None,
     ):
@@ -107,13 +107,13 @@ class Dataset:
     # ------------------------------------------------------------ sources
 
     @staticmethod
-    def from_tensors(tensors: Any, name: str | None = None) -> "Dataset":
+    def from_tensors(tensors: object, name: str | None = None) -> "Dataset":
         """A data set of one element."""
         element = as_element(tensors)
         return _counted(1, lambda _: element, map_leaves(spec_of, element), "from_tensors")
 
     @staticmethod
-    def from_tensor_slices(tensors: Any, name: str | None = None) -> "Dataset":
+    def from_tensor_slices(tensors: object, name: str | None = None) -> "Dataset":
         """A data set of the rows of arrays.
 
         Args:
@@ -137,10 +137,10 @@ class Dataset:
     @staticmethod
     def from_generator(
         generator: Callable[..., Iterable],
-        output_types: Any = None,
-        output_shapes: Any = None,
+        output_types: object = None,
+        output_shapes: object = None,
         args: Sequence | None = None,
-        output_signature: Any = None,
+        output_signature: object = None,
         name: str | None = None,
     ) -> "Dataset":
         """A data set of what a generator function yields; it is called anew for each pass.
@@ -167,7 +167,7 @@ class Dataset:
         spec = _signature(output_types, output_shapes, output_signature)
         inputs = tuple(as_element(argument) for argument in args or ())
 
-        def read(item: Any) -> Element:
+        def read(item: object) -> Element:
             return as_element(item) if spec is None else _checked(spec, item, owner)
 
         return Dataset(
@@ -182,7 +182,7 @@ class Dataset:
         return _counted(len(numbers), lambda i: np.asarray(numbers[i], dtype), TensorSpec((), dtype), "range")
 
     @staticmethod
-    def zip(*args: Any, datasets: Any = None, name: str | None = None) -> "Dataset":
+    def zip(*args: object, datasets: object = None, name: str | None = None) -> "Dataset":
         """Elements of several data sets side by side, as long as each has one.
 
         Args:
@@ -231,7 +231,7 @@ class Dataset:
         step = f"map({_name_of(map_func)})"
         owner = self._named(step)
 
-        def spec_after(spec: Any) -> Any:
+        def spec_after(spec: object) -> Any:
             first = self._first()
             return opened_where(spec, first, passes.mapped(map_func, first, owner, 0))
 
@@ -240,7 +240,7 @@ class Dataset:
         threads = _positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map")
         return self._then(step, lambda key: ParallelMap(self._open(key), map_func, owner, threads), spec=spec_after)
 
-    def _mapped_to(self, spec: Any, map_func: Callable) -> "Dataset":
+    def _mapped_to(self, spec: object, map_func: Callable) -> "Dataset":
         """`map` to elements that are known beforehand, so that none need be made to look at it."""
         owner = self._named("map")
         return self._then("map", lambda key: passes.Map(self._open(key), map_func, owner), spec=lambda _: spec)
@@ -382,7 +382,7 @@ class Dataset:
         """The elements that did not come before; each must be one array."""
         return self._then("unique", lambda key: passes.Unique(self._open(key)), size=lambda _: UNKNOWN_CARDINALITY)
 
-    def scan(self, initial_state: Any, scan_func: Callable, name: str | None = None) -> "Dataset":
+    def scan(self, initial_state: object, scan_func: Callable, name: str | None = None) -> "Dataset":
         """What a function makes of each element and of what it kept from those before.
 
         Args:
@@ -396,8 +396,8 @@ class Dataset:
     def padded_batch(
         self,
         batch_size: int,
-        padded_shapes: Any = None,
-        padding_values: Any = None,
+        padded_shapes: object = None,
+        padding_values: object = None,
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> "Dataset":
@@ -430,8 +430,8 @@ class Dataset:
         element_length_func: Callable,
         bucket_boundaries: Sequence[int],
         bucket_batch_sizes: Sequence[int],
-        padded_shapes: Any = None,
-        padding_values: Any = None,
+        padded_shapes: object = None,
+        padding_values: object = None,
         pad_to_bucket_boundary: bool = False,
         no_padding: bool = False,
         drop_remainder: bool = False,
@@ -651,7 +651,7 @@ class Dataset:
 
     @staticmethod
     def list_files(
-        file_pattern: Any, shuffle: bool | None = None, seed: int | None = None, name: str | None = None
+        file_pattern: object, shuffle: bool | None = None, seed: int | None = None, name: str | None = None
     ) -> "Dataset":
         """The names of the files that match a pattern.
 
@@ -688,7 +688,7 @@ class Dataset:
 
     # ------------------------------------------------------------ what is known, and reading
 
-    def reduce(self, initial_state: Any, reduce_func: Callable, name: str | None = None) -> Any:
+    def reduce(self, initial_state: object, reduce_func: Callable, name: str | None = None) -> Any:
         """What is left when a function has joined each element to what it made of those before.
 
         Args:
@@ -856,7 +856,7 @@ class _Rows:
     at once: a third of the work of cutting every row out and stacking them again.
     """
 
-    def __init__(self, arrays: Any):
+    def __init__(self, arrays: object):
         self.arrays = arrays
 
     def row(self, place: int) -> Element:
@@ -870,11 +870,11 @@ class _Rows:
         return lambda places: map_leaves(lambda rows: rows[places], self.arrays)
 
 
-def _counted(size: int, element_at: Callable[[int], Element], spec: Any, step: str) -> Dataset:
+def _counted(size: int, element_at: Callable[[int], Element], spec: object, step: str) -> Dataset:
     return Dataset(lambda key: passes.Counted(size, element_at), lambda: size, spec, (step,))
 
 
-def _rows(value: Any) -> Any:
+def _rows(value: object) -> Any:
     """What gives a row for a number: an array that cannot be written to, or a list of arrays."""
     if isinstance(value, (list, tuple)) and len(set(map(_shape, value))) > 1:
         return [as_array(row) for row in value]
@@ -884,7 +884,7 @@ def _rows(value: Any) -> Any:
     return read_only(rows)
 
 
-def _shape(row: Any) -> tuple[int, ...]:
+def _shape(row: object) -> tuple[int, ...]:
     """The shape of one row; numbers and text, of which lists may hold very many, are not made arrays for it."""
     return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
 
@@ -902,7 +902,7 @@ def _spec_of_rows(rows: Any) -> TensorSpec:
 def _parts(elements: list[Element]) -> Any:
     """A data set of a window, or of each array of its elements."""
 
-    def part(*arrays: Any) -> Dataset:
+    def part(*arrays: object) -> Dataset:
         return _counted(len(arrays), arrays.__getitem__, functools.reduce(common, map(spec_of, arrays)), "window")
 
     return map_leaves(part, *elements)
@@ -922,7 +922,7 @@ def _shortest(sizes: Sequence[int]) -> int:
     return min(finite) if finite else INFINITE_CARDINALITY
 
 
-def _signature(types: Any, shapes: Any, signature: Any) -> Any:
+def _signature(types: Any, shapes: Any, signature: object) -> Any:
     """What a generator was declared to yield; None where nothing was said."""
     if signature is not None:
         if types is not None or shapes is not None:
@@ -942,11 +942,11 @@ def _signature(types: Any, shapes: Any, signature: Any) -> Any:
     return TensorSpec(shapes, types)
 
 
-def _tupled(value: Any) -> Any:
+def _tupled(value: object) -> Any:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
-def _checked(spec: Any, item: Any, owner: str) -> Element:
+def _checked(spec: object, item: object, owner: str) -> Element:
     """What a generator yielded, as it was declared."""
     item = tuple(item) if isinstance(spec, tuple) and isinstance(item, list) else item
     if not same_structure(spec, item):

@@ -35,7 +35,7 @@ class DataArray(np.ndarray):
         return found if isinstance(found, np.ndarray) else _single(found).view(DataArray)
 
 
-def _single(value: Any) -> np.ndarray:
+def _single(value: object) -> np.ndarray:
     """One value as an array without axes."""
     array = np.empty((), np.asarray(value).dtype if isinstance(value, np.generic) else object)
     array[()] = value
@@ -87,12 +87,12 @@ def same_structure(first: Element, second: Element) -> bool:
 # ---------------------------------------------------------------- from the user's values to arrays
 
 
-def as_element(value: Any) -> Element:
+def as_element(value: object) -> Element:
     """A user's value as an element: numbers, lists and arrays of any library become NumPy arrays."""
     return value if type(value) is np.ndarray else map_leaves(as_array, value)
 
 
-def as_array(value: Any) -> Any:
+def as_array(value: object) -> Any:
     """One array. Python's numbers become int32 and float32, as in TensorFlow; None and data sets stay."""
     if type(value) is np.ndarray or value is None or hasattr(type(value), "element_spec"):
         return value
@@ -127,11 +127,11 @@ def _from_python(value: Any) -> np.ndarray:
     return narrow if np.array_equal(narrow, array) else array
 
 
-def _holds_arrays(value: Any) -> bool:
+def _holds_arrays(value: object) -> bool:
     return isinstance(value, list) and any(border.is_array(item) for item in value)
 
 
-def read_only(leaf: Any) -> Any:
+def read_only(leaf: object) -> Any:
     """An array over the same memory that nobody can write to; anything else as it is."""
     if isinstance(leaf, np.ndarray):
         leaf = leaf.view()
@@ -163,7 +163,7 @@ def handed_out(element: Element) -> Element:
     return map_leaves(_present, element)
 
 
-def _present(leaf: Any) -> Any:
+def _present(leaf: object) -> Any:
     if not isinstance(leaf, np.ndarray):
         return leaf
     return leaf.view(DataArray) if _presented is None else _presented(leaf)
@@ -201,7 +201,7 @@ class TensorSpec:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "dtype", as_dtype(self.dtype))
 
-    def read(self, value: Any, owner: str) -> np.ndarray:
+    def read(self, value: object, owner: str) -> np.ndarray:
         """`value` as an array of this kind, or an error that says how it differs."""
         array = np.asarray(as_array(value))
         if (self.dtype.kind == "U") != (array.dtype.kind in "OUS"):
@@ -257,7 +257,7 @@ def opened_where(spec: Element, before: Element, after: Element) -> Element:
     pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
     open_sizes = {size for given, size in pairs if given is None}
 
-    def spec_after(leaf: Any) -> Any:
+    def spec_after(leaf: object) -> Any:
         found = spec_of(leaf)
         if not isinstance(found, TensorSpec) or found.shape is None:
             return found

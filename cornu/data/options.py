@@ -1,7 +1,6 @@
 """`Options`: what scripts set on a data set of TensorFlow's, and what becomes of it here."""
 
 from types import SimpleNamespace
-from typing import Any
 
 _GROUPS = ("autotune", "threading", "experimental_distribute", "experimental_optimization", "experimental_threading")
 
@@ -32,7 +31,7 @@ class Options:
         for name in self._NAMES:
             setattr(self, name, SimpleNamespace() if name in _GROUPS else None)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name not in self._NAMES:
             raise AttributeError(f"Options: there is no option {name!r}. There are: {', '.join(self._NAMES)}.")
         super().__setattr__(name, value)

@@ -38,7 +38,7 @@ class _Queue:
             self.changed.wait_for(lambda: self.stopped or len(self.items) < self.size)
             return not self.stopped
 
-    def _put(self, item: Any) -> None:
+    def _put(self, item: object) -> None:
         with self.changed:
             self.items.append(item)
             self.changed.notify_all()

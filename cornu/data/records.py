@@ -105,7 +105,7 @@ class Records:
         return _from_file(array)
 
 
-def _to_file(leaf: Any) -> np.ndarray:
+def _to_file(leaf: object) -> np.ndarray:
     """An array without Python's objects; bytes end with a sign, since NumPy would take zeros off their ends."""
     if not isinstance(leaf, np.ndarray):
         raise TypeError(f"A cache in a file holds arrays. Received: an element with {leaf!r}.")
@@ -127,13 +127,13 @@ def _from_file(array: np.ndarray) -> np.ndarray:
     return items
 
 
-def _to_json(structure: Any) -> Any:
+def _to_json(structure: object) -> Any:
     if isinstance(structure, dict):
         return {"dict": [[key, _to_json(value)] for key, value in structure.items()]}
     return {"tuple": [_to_json(value) for value in structure]} if isinstance(structure, tuple) else structure
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> Any:
     if not isinstance(value, dict):
         return value
     if "dict" in value:

@@ -1,7 +1,7 @@
 """The files of CIFAR: pickles of Python 2 with rows of pixels, one channel after the other, and lists of labels."""
 
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def batch(path: Path, labels: str) -> tuple[np.ndarray, np.ndarray]:
     return x.reshape(_SHAPE), np.reshape(y, (-1, 1))
 
 
-def _are_images(x: Any) -> TypeGuard[np.ndarray]:
+def _are_images(x: object) -> TypeGuard[np.ndarray]:
     return isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2 and x.shape[1] == _VALUES
 
 

@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from cornu import tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.typing import Config, ConfigDict, Data, Nested, Tensor
 from cornu.distillation.losses import DistillationLoss, outputs_of
+from cornu.layers.options import UnnamedOptions
 from cornu.metrics.reduction import Mean
 from cornu.models.model import Model
 
@@ -57,7 +58,7 @@ class Distiller(Model):
         distillation_loss_weights: Sequence[float] | None = None,
         student_loss_weight: float = 0.5,
         name: str = "distiller",
-        **kwargs: Any,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(name=name, **kwargs)
         several: Any = distillation_losses if isinstance(distillation_losses, (list, tuple)) else [distillation_losses]

@@ -66,7 +66,7 @@ class _Comparison(DistillationLoss):
 
     loss: Any
 
-    def _keep(self, loss: Any) -> None:
+    def _keep(self, loss: object) -> None:
         """Check the loss, or structure of losses, and keep it as `loss`."""
         self.loss = _resolved(loss)
         if not any(callable(one) for one in _leaves(self.loss)):
@@ -116,7 +116,7 @@ class LogitsDistillation(_Comparison):
         print(loss.compute_loss(np.array([[4.0, 0.0]]), np.array([[2.0, 0.0]])))  # 0.5
     """
 
-    def __init__(self, temperature: float = 3.0, loss: Any = "kl_divergence"):
+    def __init__(self, temperature: float = 3.0, loss: object = "kl_divergence"):
         if not isinstance(temperature, numbers.Real) or isinstance(temperature, bool) or not temperature > 0:
             raise ValueError(f"LogitsDistillation: temperature must be a number above 0. Received: {temperature!r}.")
         self.temperature: float = temperature
@@ -155,7 +155,9 @@ class FeatureDistillation(_Comparison):
         print(loss.compute_loss(np.ones((1, 3)), np.zeros((1, 3))))  # 1.0
     """
 
-    def __init__(self, loss: Any = "mse", teacher_layer_name: str | None = None, student_layer_name: str | None = None):
+    def __init__(
+        self, loss: object = "mse", teacher_layer_name: str | None = None, student_layer_name: str | None = None
+    ):
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
         self._keep(loss)
@@ -191,7 +193,7 @@ def outputs_of(model: Model, layer_name: str | None, role: str) -> Nested:
     return layer.output
 
 
-def _resolved(loss: Any) -> Any:
+def _resolved(loss: object) -> Any:
     """A loss, or a structure of losses, with names replaced by what they stand for."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _resolved(one) for key, one in loss.items()}
@@ -200,7 +202,7 @@ def _resolved(loss: Any) -> Any:
     return None if loss is None else losses.get(loss)
 
 
-def _leaves(structure: Any) -> list:
+def _leaves(structure: object) -> list:
     if isinstance(structure, Mapping):
         return [leaf for key in sorted(structure) for leaf in _leaves(structure[key])]
     if isinstance(structure, (list, tuple)):
@@ -208,7 +210,7 @@ def _leaves(structure: Any) -> list:
     return [structure]
 
 
-def _shape_of(structure: Any) -> Any:
+def _shape_of(structure: object) -> Any:
     """The structure without its leaves, where a tuple is as good as a list."""
     if isinstance(structure, Mapping):
         return {key: _shape_of(one) for key, one in structure.items()}

@@ -263,7 +263,7 @@ class LayoutMap(MutableMapping):
             )
         return self._layouts[matching[0]] if matching else None
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """The layout for a path, or `default`."""
         found = self[key]
         return default if found is None else found

@@ -75,7 +75,7 @@ class ExportArchive:
         print(cornu.export.load("model.stablehlo").serve(np.ones((5, 3), "float32")).shape)  # (5, 2)
     """
 
-    def __init__(self, format: object = Format.STABLEHLO, **kwargs: Any):
+    def __init__(self, format: object = Format.STABLEHLO, **kwargs: object):
         if Format.of(format, "ExportArchive") is not Format.STABLEHLO:
             raise ValueError(
                 f'ExportArchive: format must be "stablehlo"; a file of another format holds one function, which '
@@ -109,7 +109,7 @@ class ExportArchive:
         for variable in resource.variables:
             self._name(variable)
 
-    def add_endpoint(self, name: str, fn: Callable, input_signature: object = None, **kwargs: Any) -> Callable:
+    def add_endpoint(self, name: str, fn: Callable, input_signature: object = None, **kwargs: object) -> Callable:
         """Add a function to the file. Its variables are found by themselves; those it assigns to are state.
 
         Args:
@@ -132,7 +132,7 @@ class ExportArchive:
         self.track(resource)
         return self._add(name, resource, input_signature, getattr(resource, "output_names", None), kwargs)
 
-    def _add(self, name: str, fn: Callable, input_signature: Any, output_names: Any, options: dict) -> Callable:
+    def _add(self, name: str, fn: Callable, input_signature: object, output_names: Any, options: dict) -> Callable:
         owner = f'ExportArchive, endpoint "{name}"'
         self._check_name(name, "endpoint")
         if not callable(fn):

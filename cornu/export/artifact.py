@@ -95,7 +95,7 @@ class Artifact:
         """The other tracked variables."""
         return [v for v in self.variables if not v.trainable]
 
-    def __call__(self, *args: Any) -> Nested:
+    def __call__(self, *args: object) -> Nested:
         return next(iter(self.endpoints.values()))(*args)
 
     def __getattr__(self, name: str) -> Any:
@@ -128,7 +128,7 @@ class Endpoint:
         self._call: Callable = exported.call
         self._compiled: Callable = jax.jit(exported.call, compiler_options=xla.compiler_options() or None)
 
-    def __call__(self, *args: Any) -> Nested:
+    def __call__(self, *args: object) -> Nested:
         given = self._checked(args)
         weights = {name: stablehlo.to_bits(v._own()) for name, v in self._variables.items()}
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((weights, given)))

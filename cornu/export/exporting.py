@@ -24,7 +24,7 @@ def export_model(
     write(model, filepath, verbose is None or bool(verbose), input_signature, options)
 
 
-def _stablehlo(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: dict) -> None:
+def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: object, options: dict) -> None:
     _check_options(options, ("platforms", "is_static"), model, "stablehlo")
     signature = signatures.for_layer(model, input_signature)
     archive = ExportArchive()

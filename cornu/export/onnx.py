@@ -33,7 +33,7 @@ def write(
     model: Any,
     filepath: str | os.PathLike,
     verbose: bool = True,
-    input_signature: Any = None,
+    input_signature: object = None,
     opset_version: int | None = None,
 ) -> None:
     """Write `model` to `filepath`.
@@ -87,7 +87,7 @@ def _convert(jax2onnx: ModuleType, model: Any, run: Callable, specs: list, names
     return converted
 
 
-def _output_names(model: Any, outputs: list, taken: Sequence[str]) -> list[str]:
+def _output_names(model: object, outputs: list, taken: Sequence[str]) -> list[str]:
     names = signatures.named(outputs, getattr(model, "output_names", None), "output")
     return [f"{name}_output" if name in taken else name for name in names]
 
@@ -104,7 +104,7 @@ def _quiet() -> Iterator[None]:
         root.removeHandler(silent)
 
 
-def _serialized(model: Any, converted: Any) -> bytes:
+def _serialized(model: object, converted: Any) -> bytes:
     try:
         return converted.SerializeToString()
     except ValueError as error:
@@ -158,7 +158,7 @@ def _of_space(values: list[int], rank: int) -> list[int]:
 # ---------------------------------------------------------------- the comparison
 
 
-def _compare(model: Any, run: Callable, specs: list, names: list[str], converted: Any) -> None:
+def _compare(model: Any, run: Callable, specs: list, names: list[str], converted: object) -> None:
     """Raise unless the converted model's outputs equal the model's at two choices of the unknown sizes."""
     runner = _runnable(model, functools.partial(_runner, converted))
     random = np.random.default_rng(0)
@@ -174,7 +174,7 @@ def _compare(model: Any, run: Callable, specs: list, names: list[str], converted
             _check_equal(model, number, np.asarray(expected), np.asarray(got))
 
 
-def _runnable(model: Any, action: Callable) -> Any:
+def _runnable(model: object, action: Callable) -> Any:
     try:
         return action()
     except Exception as error:
@@ -219,7 +219,7 @@ def _random(random: np.random.Generator, spec: Any, limit: int) -> np.ndarray:
     return random.integers(0, limit if jnp.issubdtype(spec.dtype, jnp.integer) else 2, spec.shape).astype(spec.dtype)
 
 
-def _check_equal(model: Any, number: int, expected: np.ndarray, got: np.ndarray) -> None:
+def _check_equal(model: object, number: int, expected: np.ndarray, got: np.ndarray) -> None:
     if expected.shape != got.shape:
         found = f"shape {got.shape} instead of {expected.shape}"
     else:

@@ -17,7 +17,7 @@ from cornu.core.typing import Nested
 Signature = tuple[Any, ...]
 
 
-def given(signature: Any, owner: object, names: Sequence[str] = ()) -> Signature:
+def given(signature: object, owner: object, names: Sequence[str] = ()) -> Signature:
     """The signature that the caller described: a list or tuple with one entry for each positional argument.
 
     Args:
@@ -53,7 +53,7 @@ def _numeric(tensor: KerasTensor, owner: object) -> KerasTensor:
     return tensor
 
 
-def for_layer(layer: Any, signature: Any = None) -> Signature:
+def for_layer(layer: Any, signature: object = None) -> Signature:
     """The signature to export a layer or model with.
 
     Args:
@@ -115,5 +115,5 @@ def described(names: Sequence[str], arrays: Sequence[Any]) -> list[dict[str, Any
     ]
 
 
-def _size(dimension: Any) -> int | str:
+def _size(dimension: object) -> int | str:
     return dimension if isinstance(dimension, int) else str(dimension)

@@ -55,7 +55,7 @@ def lower(
     specs, variables = trace(fn, signature, owner)
     by_name = {name_of(v): v for v in variables}
 
-    def run(weights: dict[str, jax.Array], *args: Any) -> tuple[Any, dict[str, jax.Array]]:
+    def run(weights: dict[str, jax.Array], *args: object) -> tuple[Any, dict[str, jax.Array]]:
         state = [from_bits(weights[name], v.dtype) for name, v in by_name.items()]
         outputs, after = functional(fn, by_name.values())(state, *args)
         changed = zip(by_name, state, after, strict=True)
@@ -69,7 +69,7 @@ def lower(
         with ambient(plain=False), jax.default_device("cpu"):
             return run(*args)
 
-    def either(*args: Any) -> Any:
+    def either(*args: object) -> Any:
         return lax.platform_dependent(*args, cpu=fast, default=plain)
 
     names = _checked(platforms, owner)

@@ -54,7 +54,7 @@ catalogue = Catalogue(
 )
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: object) -> Any:
     """The initializer that a name, a config, a class, a function or an array of values stands for.
 
     Example:

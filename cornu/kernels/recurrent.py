@@ -304,7 +304,7 @@ def _gradient(
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients)
 
 
-def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Any]:
+def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: object) -> tuple[Any, Any]:
     outputs, saved = _recur_saving(gates, unroll, sequences, *inputs)
     return outputs, (inputs, saved)
 
@@ -346,11 +346,11 @@ _gradient.defvjp(_gradient_forward, _gradient_backward)
 # ---------------------------------------------------------------- parts
 
 
-def _read(arrays: Any, t: Any) -> Any:
+def _read(arrays: object, t: object) -> Any:
     return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, 0, keepdims=False), arrays)
 
 
-def _write(arrays: Any, rows: Any, t: Any) -> Any:
+def _write(arrays: object, rows: object, t: object) -> Any:
     return jax.tree.map(lambda a, row: lax.dynamic_update_index_in_dim(a, row, t, 0), arrays, rows)
 
 
@@ -363,7 +363,7 @@ def _flat(gates: jax.Array) -> jax.Array:
     return gates.reshape(*gates.shape[:-2], gates.shape[-2] * gates.shape[-1])
 
 
-def _added(a: Any, b: Any) -> Any:
+def _added(a: object, b: object) -> Any:
     return jax.tree.map(jnp.add, a, b)
 
 

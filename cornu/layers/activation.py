@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,13 @@ from cornu import activations, constraints, initializers, regularizers, validate
 from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 
 class _ActivationLayer(Layer):
     """A layer that works on each step alone and has nothing to build."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.supports_masking = True
         self._without_weights()
@@ -42,7 +43,7 @@ class Activation(_ActivationLayer):
 
     pure_call = rowwise = True
 
-    def __init__(self, activation: ActivationLike | None, **kwargs: Any):
+    def __init__(self, activation: ActivationLike | None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
@@ -74,7 +75,7 @@ class ReLU(_ActivationLayer):
         max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.max_value = max_value if max_value is None else self._non_negative(max_value, "max_value")
@@ -135,7 +136,7 @@ class PReLU(_ActivationLayer):
         alpha_regularizer: RegularizerLike | None = None,
         alpha_constraint: ConstraintLike | None = None,
         shared_axes: int | Sequence[int] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
@@ -184,7 +185,7 @@ class ELU(_ActivationLayer):
 
     pure_call = rowwise = True
 
-    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+    def __init__(self, alpha: float = 1.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.alpha = alpha
 
@@ -211,7 +212,7 @@ class Softmax(_ActivationLayer):
 
     pure_call = rowwise = True
 
-    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.axis = None if axis is None else validate.axes(axis, self)
 

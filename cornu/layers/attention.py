@@ -4,7 +4,7 @@ They take a list `[query, value]` or `[query, value, key]`; without a key, the v
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable
 from cornu.kernels import attention
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 __all__ = ["AdditiveAttention", "Attention"]
 
@@ -54,7 +55,7 @@ class Attention(Layer):
         score_mode: str = "dot",
         dropout: float = 0.0,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.use_scale = use_scale

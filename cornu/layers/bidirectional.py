@@ -1,7 +1,7 @@
 """`Bidirectional`: a recurrent layer run over a sequence in both directions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from cornu import registry, tree, validate
 from cornu.core.typing import Nested, NestedShapes
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.rnn import RNN
 from cornu.layers.wrapper import OuterLayer
 
@@ -56,7 +57,7 @@ class Bidirectional(OuterLayer):
         merge_mode: str | None = "concat",
         weights: Sequence | None = None,
         backward_layer: Layer | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self._check_layer(layer, "layer")

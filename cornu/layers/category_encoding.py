@@ -1,11 +1,12 @@
 """`CategoryEncoding`: integers as vectors of zeros and ones, or of counts."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from cornu import validate
 from cornu.core.typing import Nested
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, numpy_for, refuse_sparse
+from cornu.layers.options import LayerOptions
 
 __all__ = ["CategoryEncoding"]
 
@@ -37,7 +38,11 @@ class CategoryEncoding(HostLayer):
     config_skip: tuple[str, ...] = (*HostLayer.config_skip, "sparse")
 
     def __init__(
-        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+        self,
+        num_tokens: int | None = None,
+        output_mode: str = "multi_hot",
+        sparse: bool = False,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.num_tokens = validate.positive_int(num_tokens, "num_tokens", self)

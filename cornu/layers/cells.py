@@ -8,7 +8,7 @@ drops the same features (Gal and Ghahramani, 2016).
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ from cornu.core.typing import (
 from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
+from cornu.layers.options import CellOptions, LayerOptions
 from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
@@ -363,7 +364,7 @@ class LSTMCell(GatedCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CellOptions],
     ):
         super().__init__(
             units,
@@ -466,7 +467,7 @@ class GRUCell(GatedCell):
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CellOptions],
     ):
         super().__init__(
             units,
@@ -538,7 +539,7 @@ class StackedRNNCells(OuterLayer):
 
     pure_call = rowwise = True
 
-    def __init__(self, cells: Sequence[Any], **kwargs: Any):
+    def __init__(self, cells: Sequence[Any], **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.cells = [check_cell(cell, self) for cell in cells]
         if not self.cells:

@@ -5,7 +5,7 @@ operation they call; the classes of a family differ in the number of axes of spa
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 
@@ -14,6 +14,7 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, R
 from cornu.core.variable import Variable
 from cornu.kernels import dense, half_precision
 from cornu.layers.lora import LowRankAdaptation
+from cornu.layers.options import NamedOptions
 from cornu.layers.windowed import Windowed
 
 
@@ -96,7 +97,7 @@ class _Conv(LowRankAdaptation, _Convolving):
         bias_constraint: ConstraintLike | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = validate.positive_int(filters, "filters", self)
@@ -230,7 +231,7 @@ class Conv2D(_Conv):
         bias_constraint: ConstraintLike | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             filters,
@@ -309,7 +310,7 @@ class Conv3D(_Conv):
         bias_constraint: ConstraintLike | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             filters,
@@ -360,7 +361,7 @@ class _ConvTranspose(_Convolving):
         activity_regularizer: RegularizerLike | None = None,
         kernel_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = validate.positive_int(filters, "filters", self)
@@ -478,7 +479,7 @@ class Conv2DTranspose(_ConvTranspose):
         activity_regularizer: RegularizerLike | None = None,
         kernel_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             filters,
@@ -551,7 +552,7 @@ class Conv3DTranspose(_ConvTranspose):
         activity_regularizer: RegularizerLike | None = None,
         kernel_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             filters,
@@ -599,7 +600,7 @@ class _DepthwiseConv(_Convolving):
         activity_regularizer: RegularizerLike | None = None,
         depthwise_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
@@ -702,7 +703,7 @@ class DepthwiseConv2D(_DepthwiseConv):
         activity_regularizer: RegularizerLike | None = None,
         depthwise_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             kernel_size,
@@ -753,7 +754,7 @@ class _SeparableConv(_Convolving):
         depthwise_constraint: ConstraintLike | None = None,
         pointwise_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = validate.positive_int(filters, "filters", self)
@@ -879,7 +880,7 @@ class SeparableConv2D(_SeparableConv):
         depthwise_constraint: ConstraintLike | None = None,
         pointwise_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(
             filters,

@@ -5,7 +5,7 @@ import re
 import types
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from cornu import registry, tree, validate
 from cornu.core import context, function_code
@@ -13,6 +13,7 @@ from cornu.core.configurable import deserialize_keras_object, serialize_keras_ob
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Config, ConfigDict, CustomObjects, Nested
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 
 class Identity(Layer):
@@ -25,7 +26,7 @@ class Identity(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.supports_masking = True
         self._without_weights()
@@ -63,7 +64,7 @@ class Lambda(Layer):
         output_shape: object = None,
         mask: object = None,
         arguments: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         if not callable(function):

@@ -1,12 +1,13 @@
 """Cropping: entries taken away at both ends of the spatial axes."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 
 from cornu import validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 
 
@@ -48,7 +49,7 @@ class Cropping1D(_Cropping):
         print(cornu.layers.Cropping1D(1)(np.arange(5.0).reshape(1, 5, 1)).ravel())  # [1. 2. 3.]
     """
 
-    def __init__(self, cropping: object = (1, 1), **kwargs: Any):
+    def __init__(self, cropping: object = (1, 1), **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.cropping: tuple[int, int] = end_pair(cropping, "cropping", self)  # type: ignore[assignment]  # of one axis, as Keras has it
         self.input_spec = InputSpec(ndim=3)
@@ -72,7 +73,9 @@ class Cropping2D(_Cropping):
         print(cornu.layers.Cropping2D(((1, 0), (2, 1)))(np.ones((1, 4, 5, 1))).shape)  # (1, 3, 2, 1)
     """
 
-    def __init__(self, cropping: object = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self, cropping: object = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Unpack[LayerOptions]
+    ):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.cropping = side_pairs(cropping, 2, "cropping", self)
@@ -93,7 +96,12 @@ class Cropping3D(_Cropping):
         print(cornu.layers.Cropping3D(1)(np.ones((1, 4, 5, 6, 1))).shape)  # (1, 2, 3, 4, 1)
     """
 
-    def __init__(self, cropping: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        cropping: object = ((1, 1), (1, 1), (1, 1)),
+        data_format: str | None = None,
+        **kwargs: Unpack[LayerOptions],
+    ):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.cropping = side_pairs(cropping, 3, "cropping", self)

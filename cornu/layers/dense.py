@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 
@@ -10,6 +10,7 @@ from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+from cornu.layers.options import NamedOptions
 
 __all__ = ["Dense"]
 
@@ -58,7 +59,7 @@ class Dense(LowRankAdaptation, Layer):
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         quantization_config: object = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         refuse_quantization(quantization_config, self)

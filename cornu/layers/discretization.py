@@ -7,6 +7,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
+from cornu.core.policy import PolicyLike
 from cornu.core.typing import Config, ConfigDict, CustomObjects, Data, Nested, Tensor
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_numpy, batches, numpy_for, refuse_sparse
@@ -51,7 +52,7 @@ class Discretization(HostLayer):
         epsilon: float = 0.01,
         output_mode: str = "int",
         sparse: bool = False,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
         name: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)

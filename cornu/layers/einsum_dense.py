@@ -1,7 +1,7 @@
 """The fully connected layer whose product is written in Einstein's notation."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import jax
 
@@ -11,6 +11,7 @@ from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+from cornu.layers.options import LayerOptions
 
 __all__ = ["EinsumDense"]
 
@@ -150,7 +151,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         lora_alpha: float | None = None,
         gptq_unpacked_column_size: int | None = None,
         quantization_config: object = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         refuse_quantization(quantization_config or gptq_unpacked_column_size, self)

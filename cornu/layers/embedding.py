@@ -64,7 +64,8 @@ class Embedding(LowRankAdaptation, Layer):
         **kwargs: Any,
     ):
         # Positions must not be rounded to 16 bits: inputs are not cast, the vectors are once they are looked up.
-        super().__init__(**{**kwargs, "autocast": False})
+        kwargs["autocast"] = False
+        super().__init__(**kwargs)
         refuse_quantization(quantization_config, self)
         self.input_dim = validate.positive_int(input_dim, "input_dim", self)
         self.output_dim = validate.positive_int(output_dim, "output_dim", self)

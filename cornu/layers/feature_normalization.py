@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from cornu import settings, validate
 from cornu.core.typing import ConfigDict, Data
 from cornu.layers.host import batches
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 __all__ = ["Normalization"]
 
@@ -46,7 +47,7 @@ class Normalization(Layer):
         mean: float | Sequence[float] | None = None,
         variance: float | Sequence[float] | None = None,
         invert: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.axis = _axes(axis, self)

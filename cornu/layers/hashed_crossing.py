@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core.policy import PolicyLike
 from cornu.core.typing import ConfigDict, Nested
 from cornu.layers import text_hash
 from cornu.layers.category_counts import encode
@@ -46,7 +47,7 @@ class HashedCrossing(HostLayer):
         output_mode: str = "int",
         sparse: bool = False,
         name: str | None = None,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
         **kwargs: Any,
     ):
         validate.one_of(output_mode, ("int", "one_hot"), "output_mode", type(self))

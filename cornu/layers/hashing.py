@@ -1,7 +1,7 @@
 """`Hashing`: texts or integers as one of a fixed number of bins, without a vocabulary."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import numpy as np
@@ -12,6 +12,7 @@ from cornu.core.typing import Nested, Tensor
 from cornu.layers import text_hash
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, as_texts, refuse_sparse
+from cornu.layers.options import LayerOptions
 
 __all__ = ["Hashing"]
 
@@ -49,7 +50,7 @@ class Hashing(HostLayer):
         salt: int | Sequence[int] | None = None,
         output_mode: str = "int",
         sparse: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         validate.one_of(output_mode, OUTPUT_MODES, "output_mode", type(self))
         super().__init__(**{**kwargs, "dtype": category_dtype(kwargs.get("dtype"), output_mode)})

@@ -7,7 +7,7 @@ not, and so inside a model; text has no place in compiled code.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +18,15 @@ from cornu.core import border, context, forks
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested, Tensor
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 
 class HostLayer(Layer):
     """A layer whose `call` sees NumPy arrays for lists and NumPy arrays, and JAX arrays for JAX arrays."""
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(**{**kwargs, "autocast": False})  # categories must not be rounded to 16 bits
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
+        kwargs["autocast"] = False  # categories must not be rounded to 16 bits
+        super().__init__(**kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         outputs = super().__call__(*args, **kwargs)
@@ -42,7 +44,7 @@ class HostLayer(Layer):
         return weight
 
 
-def _as_it_is(text: Any) -> Any:
+def _as_it_is(text: object) -> Any:
     return text
 
 
@@ -105,7 +107,7 @@ def as_objects(values: Sequence) -> np.ndarray:
 _ONE_BATCH = (str, bytes, list)
 
 
-def batches(data: Any, owner: object, steps: int | None = None) -> Iterator[np.ndarray]:
+def batches(data: object, owner: object, steps: int | None = None) -> Iterator[np.ndarray]:
     """The batches to learn from: an array or list is one, everything else that can be gone through yields them.
 
     Args:

@@ -7,7 +7,7 @@ A layer draws what it will do (`get_random_transformation`), then does it to eac
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from cornu.core.typing import Nested, Tensor
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.layer import Layer
+from cornu.layers.options import BoxOptions, ImageOptions, LayerOptions
 from cornu.random import SeedGenerator
 from cornu.random.seed_generator import SeedLike
 
@@ -40,8 +41,11 @@ class ImageLayer(Layer):
     _always = False  # whether the layer acts outside of training, too
     _moves_pixels = False  # whether boxes and masks must follow
 
-    def __init__(self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any):
-        super().__init__(**{"autocast": False, **kwargs})  # boxes and labels keep their precision: see transform_images
+    def __init__(
+        self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Unpack[LayerOptions]
+    ):
+        kwargs.setdefault("autocast", False)  # boxes and labels keep their precision: see transform_images
+        super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         if bounding_box_format is not None:
             validate.one_of(bounding_box_format, boxes_of.FORMATS, "bounding_box_format", self)
@@ -210,7 +214,7 @@ class RandomImageLayer(ImageLayer):
         seed: int, `SeedGenerator`, or None for one from the global seed.
     """
 
-    def __init__(self, seed: SeedLike = None, **kwargs: Any):
+    def __init__(self, seed: SeedLike = None, **kwargs: Unpack[ImageOptions]):
         super().__init__(**kwargs)
         good = seed is None or (isinstance(seed, numbers.Integral) and not isinstance(seed, bool))
         if not good and not isinstance(seed, SeedGenerator):
@@ -261,7 +265,7 @@ class FactorLayer(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=self._lowest)

@@ -5,6 +5,7 @@ from typing import Any
 
 from cornu import validate
 from cornu.core import dtypes
+from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor, Node
 from cornu.core.tracebacks import filtered
 from cornu.core.typing import ConfigDict, DTypeLike
@@ -36,7 +37,7 @@ class InputLayer(Layer):
         self,
         shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,

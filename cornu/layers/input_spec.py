@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from cornu import tree
 from cornu.core import dtypes
 from cornu.core.configurable import Configurable
+from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested
 from cornu.errors import InputMismatchError
@@ -31,7 +32,7 @@ class InputSpec(Configurable):
 
     def __init__(
         self,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
         shape: Sequence[int | None] | None = None,
         ndim: int | None = None,
         max_ndim: int | None = None,

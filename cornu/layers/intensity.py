@@ -2,13 +2,14 @@
 
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
+from cornu.layers.options import BoxOptions, ImageOptions
 from cornu.random.seed_generator import SeedLike
 
 _BYTE = (0, 255)
@@ -36,7 +37,7 @@ class AutoContrast(ImageLayer):
 
     _always = True
 
-    def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Any):
+    def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Unpack[ImageOptions]):
         super().__init__(**kwargs)
         self.value_range = pixel_range(value_range, self)
 
@@ -71,7 +72,11 @@ class Equalization(ImageLayer):
     """
 
     def __init__(
-        self, value_range: Sequence[float] = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
+        self,
+        value_range: Sequence[float] = (0, 255),
+        bins: int = 256,
+        data_format: str | None = None,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(data_format=data_format, **kwargs)
         self.bins = validate.positive_int(bins, "bins", self)
@@ -120,7 +125,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         clip_limit: float = 4.0,
         tile_grid_size: Sequence[int] = (8, 8),
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(data_format=data_format, **kwargs)
         self.value_range = pixel_range(value_range, self)
@@ -214,7 +219,7 @@ class RandomPosterization(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=1, highest=8, strict=True)
@@ -257,7 +262,7 @@ class RandomInvert(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
@@ -293,7 +298,7 @@ class Solarization(RandomValueLayer):
         threshold_factor: float | Sequence[float] = 0.0,
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImageOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0, strict=True)

@@ -6,7 +6,7 @@ draws random numbers or tells training from inference, its parameters' names say
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core.configurable import deserialize_keras_object, serialize_keras_ob
 from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.random import SeedGenerator
 from cornu.registry import custom_objects_in_scope
 
@@ -66,7 +67,7 @@ class JaxLayer(Layer):
         state: Nested = None,
         seed: int | SeedGenerator | None = None,
         native_serialization_platforms: Sequence[str] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.call_fn = call_fn

@@ -13,7 +13,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from cornu.core import border, context, dtypes, host_programs, parts, placement,
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
+from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, warn
 from cornu.core.typing import (
@@ -40,6 +41,7 @@ from cornu.core.typing import (
 from cornu.core.variable import Variable, assign_all, functional, reading_one_state
 from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
 from cornu.layers import input_spec as specs
+from cornu.layers.options import InputOptions
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
 
@@ -121,7 +123,7 @@ class Layer(Operation):
     # What can no longer be added once the layer is built.
     _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
@@ -133,10 +135,10 @@ class Layer(Operation):
         *,
         activity_regularizer: RegularizerLike | None = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: PolicyLike | None = None,
         autocast: bool = True,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[InputOptions],
     ):
         super().__init__(name=name)
         self._variables: dict[Variable, None] = {}  # in the order of making
@@ -153,11 +155,12 @@ class Layer(Operation):
         self._complete = False  # whether all its variables and parts are there
         self._parts_when_built: list = []  # in lists and dictionaries, which tell nobody of what is added to them
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
-        self._batch_input_shape = _shape_from_arguments(kwargs)
-        if kwargs:
+        unknown: dict[str, Any] = {**kwargs}
+        self._batch_input_shape = _shape_from_arguments(unknown)
+        if unknown:
             raise UnknownArgumentError(
-                f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, kwargs))}. "
-                + " ".join(absent.unknown_argument(name, constructor_parameters(type(self))) for name in kwargs)
+                f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, unknown))}. "
+                + " ".join(absent.unknown_argument(name, constructor_parameters(type(self))) for name in unknown)
             )
 
     # ------------------------------------------------------------ calling
@@ -381,7 +384,7 @@ class Layer(Operation):
             outputs = self._twin()(*args, **kwargs)
             return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), outputs)
 
-        def run(*inner_args: Any, **inner_kwargs: Any) -> Any:
+        def run(*inner_args: object, **inner_kwargs: object) -> Any:
             arguments = self._bind(inner_args, inner_kwargs)
             with context.scope(losses=[], autocast=self._reading_dtype()):
                 return self._run(arguments, self._resolve_training(arguments))
@@ -945,7 +948,7 @@ def _recorded_build(build: Callable) -> Callable:
     """`build` run in the layer's name scope, noting the shapes it was given."""
 
     @functools.wraps(build)
-    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
+    def wrapper(self: Layer, *args: object, **kwargs: object) -> None:
         self._require_initialised()
         path = self._variable_path()
         self._path = "/".join(path)

@@ -1,6 +1,6 @@
 """`Masking`: marks the time steps that hold nothing but a padding value."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from cornu import ops
 from cornu.core.masks import set_mask
 from cornu.core.typing import Nested
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 __all__ = ["Masking"]
 
@@ -30,7 +31,7 @@ class Masking(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, mask_value: float = 0.0, **kwargs: Any):
+    def __init__(self, mask_value: float = 0.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self._without_weights()
         self.mask_value = mask_value

@@ -1,6 +1,6 @@
 """The same number of boxes for every image."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core.typing import Nested, Tensor
 from cornu.layers.image_layer import Drawn, ImageLayer
+from cornu.layers.options import ImageOptions
 
 
 class MaxNumBoundingBoxes(ImageLayer):
@@ -37,7 +38,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     _always = True
     _keeps_integers = True
 
-    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Unpack[ImageOptions]):
         super().__init__(**kwargs)
         self.max_number = validate.positive_int(max_number, "max_number", self)
         self.fill_value = validate.integer(fill_value, "fill_value", self)

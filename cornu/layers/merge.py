@@ -7,7 +7,7 @@ would spoil the result (products, extremes), masked entries are left out of it.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from cornu.core.masks import get_mask
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 Shape = tuple[int | None, ...]
 
@@ -38,7 +39,7 @@ class _Joining(Layer):
     minimum_inputs = 1
     maximum_inputs: int | None = None
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.supports_masking = True
 
@@ -291,7 +292,7 @@ class Concatenate(_Joining):
 
     pure_call = rowwise = True
 
-    def __init__(self, axis: int = -1, **kwargs: Any):
+    def __init__(self, axis: int = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.axis = validate.integer(axis, "axis", self)
 
@@ -361,7 +362,7 @@ class Dot(_Joining):
     pure_call = rowwise = True
     minimum_inputs = maximum_inputs = 2
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         pair = (axes, axes) if validate.is_integer(axes) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
         if len(pair) != 2 or not all(map(validate.is_integer, pair)):
@@ -415,7 +416,7 @@ def _unit_length(x: jax.Array, axis: int) -> jax.Array:
 # ---------------------------------------------------------------- as functions
 
 
-def add(inputs: Sequence, **kwargs: Any) -> Tensor:
+def add(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The sum of a list of tensors: `Add(**kwargs)(inputs)`.
 
     Example:
@@ -425,37 +426,37 @@ def add(inputs: Sequence, **kwargs: Any) -> Tensor:
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs: Sequence, **kwargs: Any) -> Tensor:
+def subtract(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`."""
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs: Sequence, **kwargs: Any) -> Tensor:
+def multiply(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The product of a list of tensors, entry by entry: `Multiply(**kwargs)(inputs)`."""
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs: Sequence, **kwargs: Any) -> Tensor:
+def average(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The mean of a list of tensors: `Average(**kwargs)(inputs)`."""
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs: Sequence, **kwargs: Any) -> Tensor:
+def maximum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The largest of a list of tensors, entry by entry: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs: Sequence, **kwargs: Any) -> Tensor:
+def minimum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The smallest of a list of tensors, entry by entry: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Any) -> Tensor:
+def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """A list of tensors one after the other along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Any) -> Tensor:
+def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The product of two tensors, summed over `axes`: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)
 

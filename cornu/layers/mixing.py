@@ -1,7 +1,7 @@
 """Images mixed with other images of their batch, and their labels with them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from cornu import random, validate
 from cornu.core.typing import Nested, Tensor
 from cornu.layers.image_layer import Drawn, RandomImageLayer, each, factor_range
+from cornu.layers.options import BoxOptions
 from cornu.layers.random_erasing import window
 from cornu.random.seed_generator import SeedLike
 
@@ -75,7 +76,9 @@ class MixUp(_Mixing):
         print(mixed["labels"].sum(axis=1))  # [1. 1.]
     """
 
-    def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: SeedLike = None, **kwargs: Any):
+    def __init__(
+        self, alpha: float = 0.2, data_format: str | None = None, seed: SeedLike = None, **kwargs: Unpack[BoxOptions]
+    ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if not validate.is_real(alpha) or isinstance(alpha, bool) or not alpha > 0:
             raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
@@ -139,7 +142,7 @@ class CutMix(_Mixing):
         factor: float | Sequence[float] = 1.0,
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)

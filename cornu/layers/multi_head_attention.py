@@ -7,7 +7,7 @@ Letters in the equations: B batch, T targets, S sources, N heads, H depth of a h
 import math
 import string
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from cornu.core.typing import (
 from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
+from cornu.layers.options import NamedOptions
 from cornu.registry import InFiles
 
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
@@ -210,7 +211,7 @@ class MultiHeadAttention(_HeadedAttention):
         bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(**kwargs)  # the activity regularizer belongs to the projections
         self._init_heads(
@@ -412,7 +413,7 @@ class GroupedQueryAttention(_HeadedAttention):
         bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._init_heads(

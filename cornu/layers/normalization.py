@@ -4,7 +4,7 @@ The arithmetic is in `cornu.kernels.norm`. Statistics are taken in 32 bits whate
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core.variable import Variable
 from cornu.kernels import norm
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.wrapper import Wrapper
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 _RENORM_KEYS = ("rmax", "rmin", "dmax")
 
 
-def _axis(value: Any, owner: object) -> int:
+def _axis(value: object, owner: object) -> int:
     if not validate.is_integer(value):
         raise TypeError(f"{validate.describe(owner)}: axis must be an int. Received: axis={value!r}.")
     return int(value)
@@ -158,7 +159,7 @@ class BatchNormalization(_Scaled):
         renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self._init_weights(
@@ -326,7 +327,7 @@ class LayerNormalization(_Scaled):
         beta_constraint: ConstraintLike | None = None,
         gamma_constraint: ConstraintLike | None = None,
         rms_scaling: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
@@ -396,7 +397,7 @@ class GroupNormalization(_Scaled):
         gamma_regularizer: RegularizerLike | None = None,
         beta_constraint: ConstraintLike | None = None,
         gamma_constraint: ConstraintLike | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
@@ -453,7 +454,7 @@ class RMSNormalization(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         self.axis = validate.axes(axis, self)
@@ -492,7 +493,7 @@ class UnitNormalization(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
         self._without_weights()
@@ -530,7 +531,7 @@ class SpectralNormalization(Wrapper):
 
     pure_call = rowwise = True
 
-    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
+    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Unpack[LayerOptions]):
         super().__init__(layer, **kwargs)
         self.power_iterations = validate.positive_int(power_iterations, "power_iterations", self)
 

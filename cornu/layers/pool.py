@@ -4,7 +4,7 @@ Three families, each a body with a class for every number of axes of space (`ran
 space at once, and a fixed number of bins.
 """
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from cornu.core.masks import require_steps
 from cornu.core.typing import Nested, Sizes
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions, UnnamedOptions
 
 # ---------------------------------------------------------------- windows that slide
 
@@ -30,7 +31,7 @@ class _Pooling(Layer):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(name=name, **kwargs)
         self._without_weights()
@@ -88,7 +89,7 @@ class MaxPooling1D(_MaxPooling):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
@@ -119,7 +120,7 @@ class MaxPooling2D(_MaxPooling):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
@@ -150,7 +151,7 @@ class MaxPooling3D(_MaxPooling):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
@@ -220,7 +221,7 @@ class _GlobalPooling(Layer):
 
     rank: int
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self._without_weights()
         self.data_format = validate.data_format(data_format, self)
@@ -322,7 +323,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     pure_call = rowwise = True
     rank = 1
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Unpack[LayerOptions]):
         super().__init__(data_format, keepdims, **kwargs)
         self.supports_masking = True
 
@@ -378,7 +379,7 @@ class _AdaptivePooling(Layer):
 
     rank: int
 
-    def __init__(self, output_size: Sizes, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, output_size: Sizes, data_format: str | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.output_size = validate.int_tuple(output_size, self.rank, "output_size", self)
         self.data_format = validate.data_format(data_format, self)

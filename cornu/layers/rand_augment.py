@@ -6,7 +6,7 @@ can be a number in the compiled program: it chooses among branches, and one prog
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core.typing import Tensor
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, factor_range
 from cornu.layers.intensity import AutoContrast, Equalization, RandomPosterization, Solarization
+from cornu.layers.options import BoxOptions
 from cornu.layers.random_affine import RandomRotation, RandomShear, RandomTranslation
 from cornu.layers.random_color import RandomBrightness, RandomColorDegeneration, RandomContrast
 from cornu.layers.random_filter import RandomSharpness
@@ -103,7 +104,7 @@ class RandAugment(_Choosing):
         interpolation: str = "bilinear",
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(factor, interpolation, value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.num_ops = validate.non_negative_int(num_ops, "num_ops", self)
@@ -177,7 +178,7 @@ class AugMix(_Choosing):
         interpolation: str = "bilinear",
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(factor, interpolation, value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.num_chains = validate.positive_int(num_chains, "num_chains", self)

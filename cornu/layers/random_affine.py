@@ -6,7 +6,7 @@ Each layer draws numbers and makes of them the map that says which place of the 
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core.typing import ConfigDict
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, RandomImageLayer, factor_range
+from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
@@ -33,7 +34,7 @@ class RandomAffine(RandomImageLayer):
         seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.fill_mode = validate.one_of(fill_mode, FILL_MODES, "fill_mode", self)
@@ -100,7 +101,7 @@ class RandomRotation(RandomAffine):
         seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self)
@@ -146,7 +147,7 @@ class RandomZoom(RandomAffine):
         seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.height_factor = height_factor
@@ -202,7 +203,7 @@ class RandomTranslation(RandomAffine):
         seed: SeedLike = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.height_factor = height_factor
@@ -254,7 +255,7 @@ class RandomShear(RandomAffine):
         fill_value: float = 0.0,
         data_format: str | None = None,
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.x_factor = factor_range(x_factor, "x_factor", self, strict=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from cornu.layers.image_layer import (
     factor_range,
     pair_of_numbers,
 )
+from cornu.layers.options import BoxOptions, ImageOptions
 from cornu.random.seed_generator import SeedLike
 
 
@@ -48,7 +49,7 @@ class RandomContrast(RandomValueLayer):
         factor: float | Sequence[float],
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImageOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
@@ -87,7 +88,7 @@ class RandomBrightness(RandomValueLayer):
         factor: float | Sequence[float],
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImageOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self)
@@ -118,7 +119,9 @@ class RandomGrayscale(RandomImageLayer):
 
     _keeps_integers = True
 
-    def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: SeedLike = None, **kwargs: Any):
+    def __init__(
+        self, factor: float = 0.5, data_format: str | None = None, seed: SeedLike = None, **kwargs: Unpack[BoxOptions]
+    ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if pair_of_numbers(factor) is not None:
             raise ValueError(f"{validate.describe(self)}: factor must be one number. Received: factor={factor!r}.")
@@ -250,7 +253,7 @@ class RandomColorJitter(RandomValueLayer):
         hue_factor: float | Sequence[float] | None = None,
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.brightness_factor = brightness_factor

@@ -2,13 +2,14 @@
 
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
+from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
 
 
@@ -47,7 +48,7 @@ class RandomErasing(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)

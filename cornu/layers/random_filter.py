@@ -1,7 +1,7 @@
 """Images made sharper or softer at random, by averages of each pixel's surroundings."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jax import lax
 from cornu import validate
 from cornu.kernels import window
 from cornu.layers.image_layer import Drawn, FactorLayer, RandomValueLayer, each, factor_range
+from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
 
 _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
@@ -85,7 +86,7 @@ class RandomGaussianBlur(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
         seed: SeedLike = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)

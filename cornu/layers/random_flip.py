@@ -1,6 +1,6 @@
 """Images mirrored at random."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from cornu import validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, RandomImageLayer
+from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
 
 _MODES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
@@ -43,7 +44,7 @@ class RandomFlip(RandomImageLayer):
         mode: str = "horizontal_and_vertical",
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.mode = validate.one_of(mode, tuple(_MODES), "mode", self)

@@ -1,13 +1,14 @@
 """Images bent at random: seen from another side, or as if printed on rubber."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
 from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
+from cornu.layers.options import BoxOptions
 from cornu.layers.random_affine import FILL_MODES, RandomAffine
 from cornu.ops.resampling import displaced, homography, smoothed
 from cornu.random.seed_generator import SeedLike
@@ -49,7 +50,7 @@ class RandomPerspective(RandomAffine):
         fill_value: float = 0.0,
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__("constant", interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
@@ -112,7 +113,7 @@ class RandomElasticTransform(RandomValueLayer):
         value_range: Sequence[float] = (0, 255),
         seed: SeedLike = None,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)

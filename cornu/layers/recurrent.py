@@ -5,7 +5,7 @@ does no dropout of the state; everything else runs cell by cell, as `use_cudnn=F
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, N
 from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
+from cornu.layers.options import RecurrentOptions
 from cornu.layers.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
@@ -173,7 +174,7 @@ class SimpleRNN(GatedRNN):
         stateful: bool = False,
         unroll: bool = False,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[RecurrentOptions],
     ):
         super().__init__(
             _cell(SimpleRNNCell, locals()),
@@ -253,7 +254,7 @@ class LSTM(GatedRNN):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: object = "auto",
-        **kwargs: Any,
+        **kwargs: Unpack[RecurrentOptions],
     ):
         super().__init__(
             _cell(LSTMCell, locals(), "recurrent_activation", "unit_forget_bias"),
@@ -333,7 +334,7 @@ class GRU(GatedRNN):
         unroll: bool = False,
         reset_after: bool = True,
         use_cudnn: object = "auto",
-        **kwargs: Any,
+        **kwargs: Unpack[RecurrentOptions],
     ):
         super().__init__(
             _cell(GRUCell, locals(), "recurrent_activation", "reset_after"),

@@ -3,15 +3,17 @@
 import math
 import numbers
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.policy import PolicyLike
 from cornu.core.typing import ConfigDict
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions, NamedOptions
 from cornu.random import SeedGenerator
 from cornu.random.seed_generator import SeedLike
 from cornu.regularizers import L1L2
@@ -45,7 +47,7 @@ class _TrainingNoise(Layer):
     pure_call = rowwise = True
     hooks = frozenset({"_mask_shape", "_noisy"})
 
-    def __init__(self, seed: SeedLike = None, **kwargs: Any):
+    def __init__(self, seed: SeedLike = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.seed = _seed(seed, self)
         self.supports_masking = True
@@ -85,7 +87,11 @@ class Dropout(_TrainingNoise):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: SeedLike = None, **kwargs: Any
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: SeedLike = None,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(seed=seed, **kwargs)
         self.rate = _between_0_and_1(rate, "rate", self)
@@ -157,7 +163,7 @@ class SpatialDropout1D(_SpatialDropout):
         y = cornu.layers.SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
     """
 
-    def __init__(self, rate: float, seed: SeedLike = None, name: str | None = None, dtype: object = None):
+    def __init__(self, rate: float, seed: SeedLike = None, name: str | None = None, dtype: PolicyLike | None = None):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -185,7 +191,7 @@ class SpatialDropout2D(_SpatialDropout):
         data_format: str | None = None,
         seed: SeedLike = None,
         name: str | None = None,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = validate.data_format(data_format, self)
@@ -215,7 +221,7 @@ class SpatialDropout3D(_SpatialDropout):
         data_format: str | None = None,
         seed: SeedLike = None,
         name: str | None = None,
-        dtype: object = None,
+        dtype: PolicyLike | None = None,
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = validate.data_format(data_format, self)
@@ -240,7 +246,11 @@ class AlphaDropout(_TrainingNoise):
     _LOWEST = -1.6732632423543772 * 1.0507009873554805  # -alpha * scale of selu
 
     def __init__(
-        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: SeedLike = None, **kwargs: Any
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: SeedLike = None,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(seed=seed, **kwargs)
         validate.fraction(rate, "rate", self)
@@ -271,7 +281,7 @@ class GaussianNoise(_TrainingNoise):
         y = cornu.layers.GaussianNoise(0.1, seed=1)(np.zeros((2, 4)), training=True)
     """
 
-    def __init__(self, stddev: float, seed: SeedLike = None, **kwargs: Any):
+    def __init__(self, stddev: float, seed: SeedLike = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
         self.stddev = _between_0_and_1(stddev, "stddev", self)
         self._prepare(self.stddev)
@@ -292,7 +302,7 @@ class GaussianDropout(_TrainingNoise):
         y = cornu.layers.GaussianDropout(0.5, seed=1)(np.ones((2, 4)), training=True)
     """
 
-    def __init__(self, rate: float, seed: SeedLike = None, **kwargs: Any):
+    def __init__(self, rate: float, seed: SeedLike = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(seed=seed, **kwargs)
         validate.fraction(rate, "rate", self)
         self.rate = rate
@@ -323,7 +333,7 @@ class ActivityRegularization(Layer):
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*Layer.config_skip, "activity_regularizer")
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Unpack[NamedOptions]):
         super().__init__(activity_regularizer=L1L2(l1=l1, l2=l2), **kwargs)
         self.l1 = l1
         self.l2 = l2

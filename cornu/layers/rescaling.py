@@ -1,13 +1,14 @@
 """Rescaling: `x * scale + offset`, most often from pixel values to numbers around zero."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import settings
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 __all__ = ["Rescaling"]
 
@@ -33,7 +34,9 @@ class Rescaling(Layer):
 
     pure_call = rowwise = changes_images = True
 
-    def __init__(self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Any):
+    def __init__(
+        self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Unpack[LayerOptions]
+    ):
         super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from cornu import validate
 from cornu.core.symbolic import KerasTensor
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 
 class Flatten(Layer):
@@ -29,7 +30,7 @@ class Flatten(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, data_format: str | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.input_spec = InputSpec(min_ndim=1)
@@ -56,7 +57,7 @@ class Reshape(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, target_shape: Sequence[int | None], **kwargs: Any):
+    def __init__(self, target_shape: Sequence[int | None], **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.target_shape = self._checked(target_shape)
         self._without_weights()
@@ -113,7 +114,7 @@ class Permute(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, dims: Sequence[int], **kwargs: Any):
+    def __init__(self, dims: Sequence[int], **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         axes = tuple(dims)
         if not all(map(validate.is_integer, axes)) or sorted(axes) != list(range(1, len(axes) + 1)):
@@ -146,7 +147,7 @@ class RepeatVector(Layer):
 
     n: int
 
-    def __init__(self, n: int, **kwargs: Any):
+    def __init__(self, n: int, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not validate.is_integer(n):
             raise TypeError(f"{validate.describe(self)}: n must be an integer. Received: n={n!r}.")

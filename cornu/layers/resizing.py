@@ -1,7 +1,7 @@
 """Images brought to one size: by scaling, by a crop in the middle, or by a crop at random."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from cornu import ops, validate
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomImageLayer
+from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -58,7 +59,7 @@ class Resizing(ImageLayer):
         fill_value: float = 0.0,
         antialias: bool = False,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[BoxOptions],
     ):
         super().__init__(data_format=data_format, **kwargs)
         self.height = validate.positive_int(height, "height", self)
@@ -176,7 +177,7 @@ class CenterCrop(_Crop, ImageLayer):
     pure_call = rowwise = changes_images = True
     _always = True
 
-    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Unpack[BoxOptions]):
         super().__init__(data_format=data_format, **kwargs)
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)

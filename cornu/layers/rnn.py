@@ -6,7 +6,7 @@ as `LSTM`, replace `inner_loop` alone.
 """
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from cornu.layers.cells import (
 )
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["RNN"]
@@ -83,7 +84,7 @@ class RNN(OuterLayer):
         stateful: bool = False,
         unroll: bool = False,
         zero_output_for_mask: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else check_cell(cell, self)

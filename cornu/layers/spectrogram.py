@@ -1,6 +1,6 @@
 """Spectrograms of sound: which frequencies a signal is made of, from one short frame to the next."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from cornu.core.typing import ArrayLike, DTypeLike, Shape
 from cornu.initializers.constant_values import STFT
 from cornu.kernels.conv import conv
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -65,7 +66,7 @@ class STFTSpectrogram(Layer):
         padding: str = "valid",
         expand_dims: bool = False,
         data_format: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.mode = validate.one_of(mode, _MODES, "mode", self)
@@ -212,9 +213,10 @@ class MelSpectrogram(Layer):
         mag_exp: float = 2.0,
         min_power: float = 1e-10,
         ref_power: float = 1.0,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(**{"autocast": False, **kwargs})  # a signal must not be rounded to 16 bits
+        kwargs.setdefault("autocast", False)  # a signal must not be rounded to 16 bits
+        super().__init__(**kwargs)
         self.fft_length = validate.positive_int(fft_length, "fft_length", self)
         self.sequence_stride = validate.positive_int(sequence_stride, "sequence_stride", self)
         self.sequence_length = validate.positive_int(sequence_length or fft_length, "sequence_length", self)

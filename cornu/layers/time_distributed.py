@@ -5,7 +5,7 @@ such as running statistics or a random seed: then they run one after another, as
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable, functional
+from cornu.layers.options import LayerOptions
 from cornu.layers.wrapper import Wrapper
 
 __all__ = ["TimeDistributed"]
@@ -38,7 +39,7 @@ class TimeDistributed(Wrapper):
 
     pure_call = rowwise = True
 
-    def __init__(self, layer: Any, **kwargs: Any):
+    def __init__(self, layer: Any, **kwargs: Unpack[LayerOptions]):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 

@@ -7,7 +7,7 @@ there: it is for trying out and for moving over, not for speed.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +15,12 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import context
+from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Config, ConfigDict, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
+from cornu.layers.options import UnnamedOptions
 from cornu.random import SeedGenerator
 
 
@@ -42,7 +44,11 @@ class TorchModuleWrapper(Layer):
     pure_call = rowwise = False  # nothing is known of what is called
 
     def __init__(
-        self, module: Any, name: str | None = None, output_shape: Sequence[int | None] | None = None, **kwargs: Any
+        self,
+        module: object,
+        name: str | None = None,
+        output_shape: Sequence[int | None] | None = None,
+        **kwargs: Unpack[UnnamedOptions],
     ):
         super().__init__(name=name, **kwargs)
         torch = validate.optional_import("torch", purpose="TorchModuleWrapper", extra="torch")
@@ -189,7 +195,7 @@ def _torch() -> Any:
     return validate.optional_import("torch", purpose="TorchModuleWrapper", extra="torch")
 
 
-def _given(array: jax.Array, shape: object, dtype: object = None) -> jax.Array:
+def _given(array: jax.Array, shape: object, dtype: PolicyLike | None = None) -> jax.Array:
     return array
 
 

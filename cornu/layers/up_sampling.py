@@ -1,6 +1,6 @@
 """Up-sampling: spatial axes made longer by a whole factor, by repeating entries or interpolating between them."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.sides import first_spatial_axis
 
 # Keras's names of interpolations, and jax.image's.
@@ -38,7 +39,7 @@ class UpSampling1D(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, size: int = 2, **kwargs: Any):
+    def __init__(self, size: int = 2, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.size = validate.positive_int(size, "size", self)
         self.input_spec = InputSpec(ndim=3)
@@ -67,7 +68,11 @@ class UpSampling2D(Layer):
     pure_call = rowwise = True
 
     def __init__(
-        self, size: object = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+        self,
+        size: object = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
@@ -102,7 +107,7 @@ class UpSampling3D(Layer):
 
     pure_call = rowwise = True
 
-    def __init__(self, size: object = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
+    def __init__(self, size: object = (2, 2, 2), data_format: str | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.size = validate.int_tuple(size, 3, "size", self)

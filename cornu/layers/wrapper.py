@@ -1,12 +1,13 @@
 """`Wrapper`: a layer around one other layer; `OuterLayer`: what all layers that build others have in common."""
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 from cornu import registry, validate
 from cornu.core import context
 from cornu.core.typing import Config, CustomObjects, Nested, NestedShapes
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 
 __all__ = ["Wrapper"]
 
@@ -40,7 +41,7 @@ class Wrapper(OuterLayer):
 
     pure_call = rowwise = True
 
-    def __init__(self, layer: Layer, **kwargs: Any):
+    def __init__(self, layer: Layer, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
             raise ValueError(f"{validate.describe(self)}: layer must be a layer object. Received: layer={layer!r}.")

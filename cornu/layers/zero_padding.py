@@ -1,6 +1,6 @@
 """Zero padding: zeros put at both ends of the spatial axes."""
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
+from cornu.layers.options import LayerOptions
 from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 
 
@@ -45,7 +46,7 @@ class ZeroPadding1D(_ZeroPadding):
         print(cornu.layers.ZeroPadding1D((0, 2))(np.ones((1, 2, 1))).ravel())  # [1. 1. 0. 0.]
     """
 
-    def __init__(self, padding: object = 1, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: object = 1, data_format: str | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding: tuple[int, int] = end_pair(padding, "padding", self)  # type: ignore[assignment]  # of one axis, as Keras has it
@@ -69,7 +70,7 @@ class ZeroPadding2D(_ZeroPadding):
         print(cornu.layers.ZeroPadding2D((1, 2))(np.ones((1, 4, 4, 3))).shape)  # (1, 6, 8, 3)
     """
 
-    def __init__(self, padding: object = (1, 1), data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: object = (1, 1), data_format: str | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding = side_pairs(padding, 2, "padding", self)
@@ -90,7 +91,9 @@ class ZeroPadding3D(_ZeroPadding):
         print(cornu.layers.ZeroPadding3D(1)(np.ones((1, 2, 3, 4, 1))).shape)  # (1, 4, 5, 6, 1)
     """
 
-    def __init__(self, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Unpack[LayerOptions]
+    ):
         super().__init__(**kwargs)
         self.data_format = validate.data_format(data_format, self)
         self.padding = side_pairs(padding, 3, "padding", self)

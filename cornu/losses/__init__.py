@@ -79,7 +79,7 @@ catalogue = Catalogue(
 )
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: object) -> Any:
     """The loss that `identifier` stands for.
 
     Args:

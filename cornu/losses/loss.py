@@ -129,7 +129,7 @@ class LossFunctionWrapper(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: PolicyLike | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.fn = fn
@@ -172,7 +172,7 @@ def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) 
         keep_integers: whether arrays that hold no floats keep their type.
     """
 
-    def convert(leaf: Any) -> jax.Array:
+    def convert(leaf: object) -> jax.Array:
         leaf = jnp.asarray(border.to_tensor(leaf, "A loss or metric", "an argument"))
         if dtype is None or (keep_integers and not jnp.issubdtype(leaf.dtype, jnp.floating)):
             return leaf

@@ -107,7 +107,7 @@ catalogue = Catalogue(
 )
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: object) -> Any:
     """The metric that `identifier` stands for.
 
     Args:

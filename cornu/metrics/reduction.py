@@ -1,7 +1,6 @@
 """Metrics that are a running mean or sum, and the mean of a function of labels and predictions."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ from cornu.metrics.metric import Metric
 
 
 def one_value_a_sample(
-    values: Tensor, sample_weight: Any, reduce: Callable, dtype: str
+    values: Tensor, sample_weight: object, reduce: Callable, dtype: str
 ) -> tuple[jax.Array, jax.Array | None]:
     """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number a sample.
 
@@ -137,7 +136,7 @@ class MeanMetricWrapper(Mean):
         print(metric.result())  # 2.0
     """
 
-    def __init__(self, fn: Callable, name: str | None = None, dtype: PolicyLike | None = None, **kwargs: Any):
+    def __init__(self, fn: Callable, name: str | None = None, dtype: PolicyLike | None = None, **kwargs: object):
         super().__init__(name=name, dtype=dtype)
         self.fn = fn
         self.option_names = tuple(kwargs)

@@ -22,7 +22,7 @@ def clone_model(
     clone_function: Callable | None = None,
     call_function: Callable | None = None,
     recursive: bool = False,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> Model:
     """A model with the same layers made afresh from their configs, compiled alike with a fresh optimizer.
 

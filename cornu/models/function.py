@@ -81,19 +81,19 @@ class Function(Operation):
         inputs = tree.map_shape_structure(KerasTensor, input_shape)
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
 
-    def standardize(self, inputs: Nested, owner: Any) -> list:
+    def standardize(self, inputs: Nested, owner: object) -> list:
         """Flat input values in the order, rank and dtype of the inputs; masks stay with them."""
         values = self._line_up(inputs, owner)
         return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
 
-    def _line_up(self, inputs: Nested, owner: Any) -> list:
+    def _line_up(self, inputs: Nested, owner: object) -> list:
         """Flat input values in the order of the inputs: found by key, by name of the input, or by position."""
         found = self._by_key(self._inputs_struct, inputs, owner)
         if found is None and isinstance(inputs, Mapping):
             found = self._by_name(inputs, owner)
         return self._by_position(inputs, owner) if found is None else found
 
-    def _by_key(self, struct: Any, inputs: Nested, owner: Any) -> list | None:
+    def _by_key(self, struct: object, inputs: Nested, owner: object) -> list | None:
         """The values of `inputs` at the places of `struct`; None where its nesting or its keys are others."""
         if isinstance(struct, Mapping):
             given = inputs if isinstance(inputs, Mapping) else ()
@@ -110,7 +110,7 @@ class Function(Operation):
         flat = [[None] * len(tree.flatten(s)) if x is None else self._by_key(s, x, owner) for s, x in parts]
         return None if None in flat else [value for part in flat if part is not None for value in part]
 
-    def _by_name(self, inputs: Mapping, owner: Any) -> list:
+    def _by_name(self, inputs: Mapping, owner: object) -> list:
         """The values of a dictionary whose keys are the names of the inputs."""
         names = [tensor.name for tensor in self.inputs]
         missing = [x.name for x in self.inputs if x.name not in inputs and not is_optional(x)]
@@ -124,7 +124,7 @@ class Function(Operation):
         self._tell_extra_keys(inputs, names, owner)
         return [inputs.get(name) for name in names]
 
-    def _by_position(self, inputs: Nested, owner: Any) -> list:
+    def _by_position(self, inputs: Nested, owner: object) -> list:
         """The values in their order, where the order of the inputs is beyond doubt."""
         values = tree.flatten(inputs)
         if len(values) != len(self.inputs):
@@ -149,7 +149,7 @@ class Function(Operation):
         """The structure of the inputs as text: their names, and the keys they stand under."""
         return _sketch(tree.map_structure(lambda tensor: tensor.name, self._inputs_struct))
 
-    def _tell_extra_keys(self, inputs: Mapping, known: Any, owner: Any) -> None:
+    def _tell_extra_keys(self, inputs: Mapping, known: Any, owner: object) -> None:
         extra = [key for key in inputs if key not in known]
         if extra:
             self._tell(

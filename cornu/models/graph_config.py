@@ -56,14 +56,14 @@ def _layer_call(node: Node) -> tuple[tuple, dict]:
     return node.args, noted | node.kwargs
 
 
-def _unsaid(signature: inspect.Signature, inputs: Any) -> ConfigDict:
+def _unsaid(signature: inspect.Signature, inputs: object) -> ConfigDict:
     """What `training` and `mask` are in Keras's files when the caller did not give them."""
     mode = getattr(signature.parameters.get("training"), "default", None)
     noted = {"training": mode} if isinstance(mode, bool) else {}
     return noted | {"mask": tree.map_structure(lambda _: None, inputs)} if "mask" in signature.parameters else noted
 
 
-def _differs(said: Any, unsaid: Any) -> bool:
+def _differs(said: object, unsaid: object) -> bool:
     """Whether an argument in a file is more than what stands there for one that was left out."""
     return any(a is not b for a, b in zip_longest(tree.flatten(said), tree.flatten(unsaid)))
 

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from cornu.core.variable import Variable, deferred_values
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
+from cornu.layers.options import UnnamedOptions
 from cornu.models import calls, graph_config
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import as_html, print_summary
@@ -315,12 +316,12 @@ class Model(Trainer, Layer):
         filepath: str | os.PathLike,
         overwrite: bool = True,
         max_shard_size: float | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Write the weights to a file; the arguments are those of `cornu.saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, **kwargs)
 
-    def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
         """Take the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
@@ -330,7 +331,7 @@ class Model(Trainer, Layer):
         format: str = "stablehlo",
         verbose: bool | None = None,
         input_signature: object = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Write the model's inference to a file that runs without cornu.
 
@@ -370,7 +371,7 @@ class Functional(Model):
 
     _in_files = registry.InFiles("keras.src.models.functional", registered_name="Functional")
 
-    def __init__(self, inputs: object, outputs: object, name: str | None = None, **kwargs: Any):
+    def __init__(self, inputs: object, outputs: object, name: str | None = None, **kwargs: Unpack[UnnamedOptions]):
         super().__init__(inputs, outputs, name=name, **kwargs)
 
 

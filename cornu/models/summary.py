@@ -161,7 +161,7 @@ class _Facts(NamedTuple):
     trained: bool | None  # None where there is nothing to train
 
 
-def _facts(layer: Any, model: Any, depth: int, linear: bool) -> _Facts:
+def _facts(layer: Any, model: object, depth: int, linear: bool) -> _Facts:
     return _Facts(
         "   " * depth + "└ " if depth else "",
         layer.name,

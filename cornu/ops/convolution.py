@@ -275,7 +275,13 @@ def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owne
 
 
 def _pool(
-    owner: str, kernel: Callable, inputs: Any, size: Any, strides: Any, padding: Any, data_format: str | None
+    owner: str,
+    kernel: Callable,
+    inputs: object,
+    size: object,
+    strides: object,
+    padding: object,
+    data_format: str | None,
 ) -> Any:
     inputs = jnp.asarray(inputs)
     rank = _space_rank(owner, inputs)
@@ -316,7 +322,7 @@ def _rank(owner: str, inputs: Any, kernel: Any) -> int:
     return rank
 
 
-def _steps(owner: str, rank: int, strides: Any, dilation_rate: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _steps(owner: str, rank: int, strides: object, dilation_rate: object) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (
         validate.int_tuple(strides, rank, "strides", owner),
         validate.int_tuple(dilation_rate, rank, "dilation_rate", owner),
@@ -346,6 +352,6 @@ def _same_dtype(*arrays: Any) -> tuple[jax.Array, ...]:
     return tuple(a.astype(dtype) for a in arrays)
 
 
-def _floating(x: Any) -> jax.Array:
+def _floating(x: object) -> jax.Array:
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)

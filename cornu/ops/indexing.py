@@ -14,7 +14,7 @@ from cornu.core.typing import ShapeLike
 
 
 @op
-def get_item(x: Tensor, key: Any) -> jax.Array:
+def get_item(x: Tensor, key: object) -> jax.Array:
     """`x[key]`."""
     return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
 

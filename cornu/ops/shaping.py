@@ -350,7 +350,7 @@ def view_as_real(x: Tensor) -> jax.Array:
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 
 
-def _as_tuple(sizes: Any) -> tuple[Any, ...]:
+def _as_tuple(sizes: object) -> tuple[Any, ...]:
     return tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
 
 

@@ -67,7 +67,7 @@ catalogue = Catalogue(
 )
 
 
-def get(identifier: Any) -> Optimizer | None:
+def get(identifier: object) -> Optimizer | None:
     """The optimizer that a name, a config, a class, an optax transformation or an object stands for; None is None.
 
     Names are read without regard to case.

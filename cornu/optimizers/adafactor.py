@@ -1,12 +1,12 @@
 """Adafactor: Adam's second moment kept as one row and one column instead of a matrix."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import LearningRate, Optimizer
+from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["Adafactor"]
 
@@ -53,7 +53,7 @@ class Adafactor(Optimizer):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,

@@ -1,14 +1,14 @@
 """Adam and its kin: steps scaled by running means of the gradient and of its square."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import LearningRate, Optimizer
+from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam", "ScheduleFreeAdamW"]
 
@@ -34,7 +34,7 @@ class _TwoMoments(Optimizer):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,
@@ -102,7 +102,7 @@ class Adam(_TwoMoments):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,
@@ -186,7 +186,7 @@ class AdamW(Adam):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,
@@ -359,7 +359,7 @@ class ScheduleFreeAdamW(_TwoMoments):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,

@@ -1,12 +1,12 @@
 """Lion: steps of equal size in the direction of a sign."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.optimizers.optimizer import LearningRate, Optimizer
+from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["Lion"]
 
@@ -48,7 +48,7 @@ class Lion(Optimizer):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,

@@ -1,14 +1,14 @@
 """Muon: for matrices, momentum made orthogonal; for everything else, Adam."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu.core import patterns
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import LearningRate, Optimizer
+from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["Muon"]
 
@@ -75,7 +75,7 @@ class Muon(Optimizer):
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,

@@ -11,7 +11,7 @@ import numbers
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,12 @@ __all__ = ["Optimizer"]
 
 LearningRate: TypeAlias = float | jax.Array | LearningRateSchedule | Callable[[], Any]
 """What may be given as a learning rate: a number, a schedule, or a function without arguments."""
+
+
+class OldOptions(TypedDict, total=False):
+    """What an optimizer of old Keras took; it has no effect."""
+
+    decay: float | None
 
 
 class Optimizer(Explained, Configurable):
@@ -91,13 +97,13 @@ class Optimizer(Explained, Configurable):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         self._variables: dict[Variable, None] = {}  # in the order of files
         self._trainable_variables: list[Variable] = []
         name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
-        self._refuse(kwargs)
+        self._refuse({**kwargs})
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -531,7 +537,7 @@ class Optimizer(Explained, Configurable):
         """The loss times `loss_scale_factor`."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def assign(self, variable: Variable, value: Any) -> None:
+    def assign(self, variable: Variable, value: object) -> None:
         """Give `variable` the value."""
         variable.assign(value)
 

@@ -1,12 +1,12 @@
 """Gradient descent, plain and with momentum."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
 from cornu import validate
 from cornu.core.variable import Variable
-from cornu.optimizers.optimizer import LearningRate, Optimizer
+from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["SGD"]
 
@@ -45,7 +45,7 @@ class SGD(Optimizer):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OldOptions],
     ):
         super().__init__(
             learning_rate,

@@ -43,7 +43,7 @@ class SeedGenerator(Configurable):
         print(seeds.state.numpy())  # [7 2]
     """
 
-    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: object):
         custom_backend = kwargs.pop("backend", None)
         if kwargs or custom_backend is not None:
             raise ValueError(f"SeedGenerator: only seed and name can be given. Received: {kwargs or custom_backend!r}.")

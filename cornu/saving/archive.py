@@ -227,7 +227,7 @@ class _Folder:
     def __enter__(self) -> _Folder:
         return self
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         """Nothing was opened."""
 
     def sizes(self) -> dict[str, int]:

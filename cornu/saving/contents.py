@@ -240,7 +240,7 @@ def _layer_sizes(file: h5py.File) -> dict[str, int]:
     return found
 
 
-def _size(node: Any) -> int:
+def _size(node: object) -> int:
     return int(node.size) if isinstance(node, h5py.Dataset) else 0
 
 

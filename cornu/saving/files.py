@@ -47,7 +47,7 @@ def save_model(
     overwrite: bool = True,
     zipped: bool | None = None,
     include_optimizer: bool = True,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> None:
     """Write a model with its weights, compile arguments and optimizer state.
 
@@ -144,7 +144,7 @@ def save_weights(
     filepath: str | os.PathLike,
     overwrite: bool = True,
     max_shard_size: float | None = None,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> None:
     """Write a model's weights alone.
 
@@ -191,7 +191,7 @@ def _one_state(model: Any) -> AbstractContextManager:
 
 
 @filtered
-def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
+def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
     """Give a built model the weights of a file.
 
     Args:

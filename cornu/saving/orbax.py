@@ -100,7 +100,7 @@ def load_folder(path: str, options: LoadOptions) -> Any:
     return model
 
 
-def load_weights(model: Any, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
     """Give the model, and its optimizer where it has one that is built, the values of a checkpoint."""
     if by_name:
         raise ValueError("load_weights: by_name is for older .h5 files; those of Orbax always go by names.")
@@ -183,7 +183,7 @@ def _numbered(part: str) -> tuple[str, int]:
 
 
 def _of_optimizer(
-    model: Any, places: Mapping[str, Place], shapes: Mapping[Place, tuple], step: Path
+    model: object, places: Mapping[str, Place], shapes: Mapping[Place, tuple], step: Path
 ) -> list[tuple[Variable, Place]]:
     """The variables of a model's optimizer, where it is built and the checkpoint has its state, and their places.
 

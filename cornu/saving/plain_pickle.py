@@ -115,7 +115,7 @@ class _Callable:
     def __init__(self, function: Callable):
         self._function = function
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> Any:
         return self._function(*arguments)
 
 
@@ -124,7 +124,7 @@ class _Kind:
 
     __slots__ = ("dtype",)
 
-    def __init__(self, text: str, *flags: Any):
+    def __init__(self, text: str, *flags: object):
         text = text.decode("ascii") if isinstance(text, bytes) else text
         if not _KINDS.fullmatch(text):
             raise ValueError(f"it has an array of dtype {text!r}, which is not one of numbers")
@@ -147,7 +147,7 @@ class _Array(np.ndarray):
         super().__setstate__((1, shape, kind.dtype, bool(by_columns), values))  # type: ignore[arg-type]  # as pickles have it
 
 
-def _check_values(shape: Any, kind: Any, values: Any) -> None:
+def _check_values(shape: Any, kind: object, values: Any) -> None:
     """Refuse values that do not fill an array exactly."""
     if not isinstance(kind, _Kind) or not isinstance(values, list if kind.dtype.kind == "O" else (bytes, bytearray)):
         raise ValueError("it has an array whose values are not of its dtype")
@@ -156,7 +156,7 @@ def _check_values(shape: Any, kind: Any, values: Any) -> None:
         raise ValueError(f"it has an array of shape {shape} with {len(values) // size} values")
 
 
-def _empty(*arguments: Any) -> _Array:
+def _empty(*arguments: object) -> _Array:
     return np.empty(0, np.int8).view(_Array)
 
 

@@ -34,7 +34,7 @@ class Packed(NamedTuple):
     arrays: list[np.ndarray | jax.Array]
 
 
-def packed(state: Any) -> Packed:
+def packed(state: object) -> Packed:
     """A state, whatever becomes afterwards of the objects in it.
 
     Raises:
@@ -65,7 +65,7 @@ def load(path: str | os.PathLike) -> Any:
         raise DamagedFileError(f"{name} is damaged, or is not a backup: {error!r}.") from None
 
 
-def _flat(value: Any, arrays: list[np.ndarray | jax.Array], where: str) -> Any:
+def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> Any:
     """`value` as JSON takes it, its arrays in `arrays`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -89,7 +89,7 @@ def _bits(array: np.ndarray) -> np.ndarray:
     return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
 
 
-def _nested(value: Any, members: dict[str, np.ndarray]) -> Any:
+def _nested(value: object, members: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_nested(item, members) for item in value]
     if not isinstance(value, dict):

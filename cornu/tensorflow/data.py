@@ -33,7 +33,7 @@ class Options:
         return made
 
 
-def TextLineDataset(filenames: object, *how: Any, **more: Any) -> Dataset:  # noqa: N802 - TensorFlow's name
+def TextLineDataset(filenames: object, *how: object, **more: object) -> Dataset:  # noqa: N802 - TensorFlow's name
     """The lines of files, without their ends."""
     paths = [each.decode() for each in np.asarray(text(filenames)).ravel()]
 

@@ -171,7 +171,7 @@ class Function:
         self._why: str | None = None
         functools.update_wrapper(self, python_function)
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None:
             return self
         kept = instance.__dict__.setdefault("_tf_functions", {}) if hasattr(instance, "__dict__") else {}
@@ -240,7 +240,7 @@ def _is_data(value: Tensor) -> bool:
 
 def function(
     func: Callable | None = None, input_signature: Sequence[TensorSpec] | None = None, autograph: bool = True,
-    jit_compile: bool | None = None, reduce_retracing: bool = False, **experimental: Any,
+    jit_compile: bool | None = None, reduce_retracing: bool = False, **experimental: object,
 ) -> Any:  # fmt: skip
     """Compile a Python function when it is called.
 

@@ -29,7 +29,7 @@ class ResizeMethod:
 # ---------------------------------------------------------------- files
 
 
-def _decode(contents: Tensor, channels: int = 0, dtype: Any = "uint8") -> jax.Array:
+def _decode(contents: Tensor, channels: int = 0, dtype: object = "uint8") -> jax.Array:
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
         mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
         values = np.asarray(picture.convert(mode))
@@ -47,7 +47,7 @@ def decode_gif(contents: Tensor, name: str | None = None) -> jax.Array:
     return jnp.asarray(np.stack(frames))
 
 
-def _encoded(image: Tensor, **how: Any) -> Text:
+def _encoded(image: Tensor, **how: object) -> Text:
     values = np.asarray(image).astype("uint8")
     target = bytes_io.BytesIO()
     _pillow.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(target, **how)
@@ -59,7 +59,7 @@ def encode_png(image: Tensor, compression: int = -1, name: str | None = None) ->
     return _encoded(image, format="PNG")
 
 
-def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: Any) -> Text:
+def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: object) -> Text:
     """A picture of whole numbers from 0 to 255 as the bytes of a JPEG file."""
     return _encoded(image, format="JPEG", quality=quality)
 
@@ -87,7 +87,7 @@ def convert_image_dtype(image: Tensor, dtype: Any, saturate: bool = False, name:
 
 
 def _resize(
-    images: Tensor, size: Any, method: str = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
+    images: Tensor, size: object, method: str = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
 ) -> jax.Array:
     images, (height, width) = jnp.asarray(images), sizes(size)
     if preserve_aspect_ratio:
@@ -172,7 +172,7 @@ def _crop_and_resize(
     image: Tensor,
     boxes: Tensor,
     box_indices: Tensor,
-    crop_size: Any,
+    crop_size: object,
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
 ) -> jax.Array:
@@ -252,7 +252,7 @@ def _in_floats(image: Tensor, change: Any) -> jax.Array:
     return convert_image_dtype(change(convert_image_dtype(image, "float32")), image.dtype, saturate=True)
 
 
-def _adjust_brightness(image: Tensor, delta: Any) -> jax.Array:
+def _adjust_brightness(image: Tensor, delta: object) -> jax.Array:
     return _in_floats(image, lambda x: x + delta)
 
 
@@ -264,7 +264,7 @@ def _adjust_contrast(images: Tensor, contrast_factor: Any) -> jax.Array:
     return _in_floats(images, change)
 
 
-def _adjust_saturation(image: Tensor, saturation_factor: Any) -> jax.Array:
+def _adjust_saturation(image: Tensor, saturation_factor: object) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
         changed = jnp.stack([hue, jnp.clip(saturation * saturation_factor, 0, 1), value], -1)
@@ -273,7 +273,7 @@ def _adjust_saturation(image: Tensor, saturation_factor: Any) -> jax.Array:
     return _in_floats(image, change)
 
 
-def _adjust_hue(image: Tensor, delta: Any) -> jax.Array:
+def _adjust_hue(image: Tensor, delta: object) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         hue, saturation, value = jnp.moveaxis(ops.image.rgb_to_hsv(x, "channels_last"), -1, 0)
         return ops.image.hsv_to_rgb(jnp.stack([(hue + delta) % 1, saturation, value], -1), "channels_last")
@@ -281,7 +281,7 @@ def _adjust_hue(image: Tensor, delta: Any) -> jax.Array:
     return _in_floats(image, change)
 
 
-def _adjust_gamma(image: Tensor, gamma: Any = 1, gain: Any = 1) -> jax.Array:
+def _adjust_gamma(image: Tensor, gamma: object = 1, gain: object = 1) -> jax.Array:
     return _in_floats(image, lambda x: gain * x**gamma)
 
 
@@ -296,7 +296,7 @@ def _random(change: Any, around: bool, draw: Any) -> Any:
     return lambda image, lower, upper, seed=None: change(image, _between(draw, lower, upper, seed))
 
 
-def _flip(change: Any, draw: Any) -> Any:
+def _flip(change: object, draw: object) -> Any:
     return lambda image, seed=None: _at_random(image, seed, change, draw)
 
 
@@ -384,7 +384,7 @@ for _kind, _draw in _draws.items():
     globals()[f"_{_kind}_flip_up_down"] = _flip(_flip_up_down, _draw)
 
 
-def _stateless_random_crop(value: Tensor, size: Any, seed: Any) -> jax.Array:
+def _stateless_random_crop(value: Tensor, size: object, seed: object) -> jax.Array:
     return _random_crop(value, size, seed, random.stateless_uniform)
 
 

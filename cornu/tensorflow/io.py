@@ -107,7 +107,7 @@ def decode_csv(
     ]
 
 
-def _column(fields: Sequence[str], default: Any, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
+def _column(fields: Sequence[str], default: object, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
     """A column of numbers or text, in the dtype of what stands in for an empty field."""
     given = np.asarray(text(default)) if is_text(default) else np.asarray(jnp.asarray(default))
     if given.size == 0 and any(field in ("", na_value) for field in fields):

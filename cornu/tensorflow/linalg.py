@@ -59,7 +59,7 @@ def _trace(x: Tensor) -> Any:
     return ops.trace(x, 0, -2, -1)
 
 
-def _normalize(tensor: Any, ord: Any = None, axis: Any = None) -> Any:
+def _normalize(tensor: object, ord: object = None, axis: object = None) -> Any:
     norm = _norm(tensor, ord, axis, True)
     return ops.divide(tensor, norm), norm
 
@@ -134,7 +134,7 @@ def _eye(
     return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
 
 
-def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Any:
+def einsum(equation: str, *inputs: object, **kwargs: object) -> Any:
     """Sums of products, in Einstein's notation."""
     return ops.einsum(equation, *inputs)
 

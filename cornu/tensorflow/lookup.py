@@ -24,7 +24,12 @@ class KeyValueTensorInitializer:
     """Keys and their values, for a table."""
 
     def __init__(
-        self, keys: Tensor, values: Tensor, key_dtype: Any = None, value_dtype: Any = None, name: str | None = None
+        self,
+        keys: Tensor,
+        values: Tensor,
+        key_dtype: object = None,
+        value_dtype: object = None,
+        name: str | None = None,
     ):
         self.keys, self.values = _plain(keys, key_dtype), _plain(values, value_dtype)
         if self.keys.ndim != 1 or self.keys.shape != self.values.shape:
@@ -59,18 +64,20 @@ class _Table:
             found[at] = self._of(key)
         return found.view(Text) if found.dtype == object else jnp.asarray(found)
 
-    def _of(self, key: Any) -> Any:
+    def _of(self, key: object) -> Any:
         raise NotImplementedError(type(self))
 
 
 class StaticHashTable(_Table):
     """A table from keys to values; other keys have the default value."""
 
-    def __init__(self, initializer: KeyValueTensorInitializer, default_value: Any, name: str | None = None, **how: Any):
+    def __init__(
+        self, initializer: KeyValueTensorInitializer, default_value: object, name: str | None = None, **how: object
+    ):
         super().__init__(initializer)
         self._default = _plain(default_value).item()
 
-    def _of(self, key: Any) -> Any:
+    def _of(self, key: object) -> Any:
         return self._values.get(key, self._default)
 
 
@@ -81,9 +88,9 @@ class StaticVocabularyTable(_Table):
         self,
         initializer: KeyValueTensorInitializer | None,
         num_oov_buckets: int,
-        lookup_key_dtype: Any = None,
+        lookup_key_dtype: object = None,
         name: str | None = None,
-        **how: Any,
+        **how: object,
     ):
         if initializer is None:
             refuse("lookup.StaticVocabularyTable(initializer=None)")
@@ -94,7 +101,7 @@ class StaticVocabularyTable(_Table):
         """The number of words and of buckets."""
         return jnp.asarray(len(self._values) + self._buckets)
 
-    def _of(self, key: Any) -> Any:
+    def _of(self, key: object) -> Any:
         if key in self._values:
             return self._values[key]
         word = key if isinstance(key, bytes) else str(key).encode()

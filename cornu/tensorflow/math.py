@@ -61,8 +61,8 @@ def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = 
 
 
 def _bincount(
-    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", axis: Any = None,
-    binary_output: bool = False,
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: object = None, dtype: Any = "int32",
+    axis: Any = None, binary_output: bool = False,
 ) -> Any:  # fmt: skip
     arr = jnp.asarray(arr) if np.size(arr) else jnp.zeros(np.shape(arr), "int32")
     counts = ops.bincount(arr if axis == -1 else jnp.ravel(arr), weights, minlength or 0)
@@ -120,7 +120,7 @@ def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> 
     return reduce
 
 
-def _limits(dtype: Any) -> Any:
+def _limits(dtype: object) -> Any:
     return jnp.iinfo(dtype) if is_int(dtype) else jnp.finfo(dtype)
 
 

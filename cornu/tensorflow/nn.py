@@ -183,7 +183,7 @@ def _embedding_lookup(params: Tensor, ids: object, max_norm: object = None) -> A
     return ops.take(params, ids, axis=0)
 
 
-def _average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None) -> Any:
+def _average_loss(per_example_loss: object, sample_weight: object = None, global_batch_size: Any = None) -> Any:
     losses = jnp.asarray(per_example_loss)
     losses = losses if sample_weight is None else losses * jnp.asarray(sample_weight, losses.dtype)
     return jnp.sum(losses) / (losses.size if global_batch_size is None else global_batch_size)

@@ -6,7 +6,6 @@ of the values, so two rounds are known to be alike, and from the third on one co
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 
@@ -44,7 +43,7 @@ class Program:
         self.constants: list = []
         self._constant_places: list[int] = []
 
-        def place(value: Any) -> int:
+        def place(value: object) -> int:
             if id(value) not in places:
                 places[id(value)] = len(places)
                 self.constants.append(value)
@@ -75,7 +74,7 @@ class Program:
                 known[place] = output if change is None else output + (change - jax.lax.stop_gradient(change))
         return [known[place] for place in self._targets]
 
-    def pulled(self, pull: Callable, starts: list, weights: Any, compiled: bool) -> list:
+    def pulled(self, pull: Callable, starts: list, weights: object, compiled: bool) -> list:
         """What `pull(targets, back, weights)` gives, where `back` takes weights of the targets to gradients.
 
         Args:
@@ -85,7 +84,7 @@ class Program:
             compiled: whether it may be compiled.
         """
 
-        def compute(starts: list, constants: list, weights: Any) -> list:
+        def compute(starts: list, constants: list, weights: object) -> list:
             outputs, back = jax.vjp(lambda given: self.run(given, constants), starts)
             return pull(outputs, lambda cotangents: back(cotangents)[0], weights)
 
@@ -113,7 +112,7 @@ def _known(key: Hashable, pull: Callable, compute: Callable) -> Callable:
     return _compiled[whole]
 
 
-def _has_hash(key: Any) -> bool:
+def _has_hash(key: object) -> bool:
     try:
         hash(key)
     except TypeError:

@@ -79,7 +79,7 @@ def _gamma(shape: Any, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any
     return random.gamma(whole, alpha, dtype, seeded(seed)) / beta
 
 
-def _poisson(shape: Any, lam: Any, dtype: Any = "float32", seed: Any = None) -> Any:
+def _poisson(shape: Any, lam: Any, dtype: Any = "float32", seed: object = None) -> Any:
     key = draw_key(seeded(seed))
     return ops.cast(jax.random.poisson(key, jnp.asarray(lam, "float32"), (*sizes(shape), *np.shape(lam))), dtype)
 
@@ -138,7 +138,7 @@ class Generator:
         return random.normal(sizes(shape), mean, stddev, dtype, self._seeds)
 
     def uniform(
-        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, name: Any = None
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, name: object = None
     ) -> jax.Array:
         """Draws from `minval` up to, but not including, `maxval`."""
         return _draw_uniform(shape, minval, maxval, dtype, self._seeds)

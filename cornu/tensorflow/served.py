@@ -47,7 +47,7 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
             defaults[own or theirs] = ast.literal_eval(default)
 
     @functools.wraps(function)
-    def served(*args: Any, **kwargs: Any) -> Any:
+    def served(*args: object, **kwargs: object) -> Any:
         kwargs.pop("name", None)
         if len(args) > len(names):
             raise TypeError(f"{name} takes {len(names)} arguments ({', '.join(names)}). Received: {len(args)}.")
@@ -83,7 +83,7 @@ class Namespace(ModuleType):
         names: what is in it.
     """
 
-    def __init__(self, name: str, **names: Any):
+    def __init__(self, name: str, **names: object):
         super().__init__(f"tensorflow.{name}")
         self.__path__: list[str] = []
         self.__dict__.update(names)
@@ -104,7 +104,7 @@ def refuse(name: str, known: Mapping[str, Any] | None = None) -> NoReturn:
     raise AttributeError(f"tensorflow.{name} is not here: this script runs on cornu, without TensorFlow. {advice}")
 
 
-def _is_ours(name: str, value: Any) -> bool:
+def _is_ours(name: str, value: object) -> bool:
     """Whether a name in a module is one that scripts find there, not one that the module itself imports."""
     place = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
     return not name.startswith("_") and str(place).startswith(("cornu.ops", "cornu.tensorflow", "tensorflow"))
@@ -116,7 +116,7 @@ def _upwards(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
-def nothing(*args: Any, **kwargs: Any) -> None:
+def nothing(*args: object, **kwargs: object) -> None:
     """Do what a line that computes nothing does."""
 
 

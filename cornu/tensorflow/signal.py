@@ -24,14 +24,14 @@ def _raised_cosine(length: int, periodic: bool, share: float, dtype: Any) -> jax
 
 
 def hann_window(
-    window_length: int, periodic: bool = True, dtype: Any = "float32", name: str | None = None
+    window_length: int, periodic: bool = True, dtype: object = "float32", name: str | None = None
 ) -> jax.Array:
     """Hann's window: half a cosine up, half a cosine down."""
     return _raised_cosine(window_length, periodic, 0.5, dtype)
 
 
 def hamming_window(
-    window_length: int, periodic: bool = True, dtype: Any = "float32", name: str | None = None
+    window_length: int, periodic: bool = True, dtype: object = "float32", name: str | None = None
 ) -> jax.Array:
     """Hamming's window."""
     return _raised_cosine(window_length, periodic, 0.54, dtype)
@@ -114,7 +114,7 @@ def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Tensor, name: str | No
 def _transform(function: Callable, axes: int, given: str) -> Callable:
     """One of JAX's Fourier transforms with TensorFlow's arguments: lists are taken, lengths come in a list."""
 
-    def transform(input: Tensor, fft_length: Any = None, name: str | None = None) -> jax.Array:
+    def transform(input: Tensor, fft_length: object = None, name: str | None = None) -> jax.Array:
         lengths = None if fft_length is None else tuple(sizes(fft_length))
         return function(jnp.asarray(input), lengths if axes > 1 or lengths is None else lengths[0])
 

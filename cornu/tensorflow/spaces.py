@@ -43,7 +43,7 @@ def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
     return [device for device in named if device_type in (None, device.device_type)]
 
 
-def _has_gpu(*args: Any, **kwargs: Any) -> bool:
+def _has_gpu(*args: object, **kwargs: object) -> bool:
     return bool(_devices("GPU"))
 
 
@@ -194,7 +194,7 @@ errors = Namespace(
 
 def _checked(holds: Callable, what: str) -> Callable:
     def check(
-        *values: Any, message: str | None = None, summarize: object = None, name: str | None = None, **more: Any
+        *values: object, message: str | None = None, summarize: object = None, name: str | None = None, **more: object
     ) -> None:
         """Raise InvalidArgumentError unless it holds; in a compiled function nothing is checked."""
         arrays = [*values, *more.values()]

@@ -201,13 +201,13 @@ def _as_string(
     number = f".{precision}{kind}" if precision >= 0 else kind
     form = f"{fill}{width if width > 0 else ''}{number if array.dtype.kind == 'f' else ''}"
 
-    def shown(x: Any) -> str:
+    def shown(x: object) -> str:
         return str(x).lower() if array.dtype.kind == "b" else f"{x:{form}}"
 
     return text(np.vectorize(shown, otypes=[object])(array))
 
 
-def _format(template: str, inputs: Any, placeholder: str = "{}", summarize: int = 3) -> Text:
+def _format(template: str, inputs: object, placeholder: str = "{}", summarize: int = 3) -> Text:
     values = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     first, *rest = _bytes(template).decode().split(placeholder)
     return text(first + "".join(f"{np.asarray(value)}{after}" for value, after in zip(values, rest, strict=True)))

@@ -57,7 +57,7 @@ class _Recorder(Trace):
         self.tapes: list[GradientTape] = []
         self.scope: Any = None
 
-    def stage_value(self, value: Any) -> Any:
+    def stage_value(self, value: object) -> Any:
         """`value` as the trace below has it."""
         return self.below.stage_value(value)
 
@@ -71,14 +71,16 @@ class _Recorder(Trace):
         key = primitive, tuple(sorted(inner.items(), key=itemgetter(0)))
         return self._note(primitive, args, run, partial(run, params=params), parts, key)
 
-    def process_call(self, primitive: Any, function: Any, args: Sequence, params: dict, /) -> Any:
+    def process_call(self, primitive: object, function: object, args: Sequence, params: dict, /) -> Any:
         return self._custom(primitive, (function,), args, params)
 
-    def process_custom_jvp_call(self, primitive: Any, function: Any, jvp: Any, args: Sequence, /, **how: Any) -> Any:
+    def process_custom_jvp_call(
+        self, primitive: object, function: object, jvp: object, args: Sequence, /, **how: object
+    ) -> Any:
         return self._custom(primitive, (function, jvp), args, how)
 
     def process_custom_vjp_call(
-        self, primitive: Any, function: Any, forward: Any, backward: Any, args: Sequence, /, **how: Any
+        self, primitive: object, function: object, forward: object, backward: object, args: Sequence, /, **how: object
     ) -> Any:
         return self._custom(primitive, (function, forward, backward), args, how)
 
@@ -174,7 +176,7 @@ class GradientTape:
         self._open()
         return self
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         self._close()
 
     def _open(self) -> None:
@@ -217,7 +219,7 @@ class GradientTape:
             if was_open:
                 self._open()
 
-    def watch(self, tensor: Any) -> None:
+    def watch(self, tensor: object) -> None:
         """Let gradients with respect to a tensor, or to a structure of them, be asked for."""
         for each in tree.flatten(tensor):
             if isinstance(each, Variable):
@@ -239,7 +241,7 @@ class GradientTape:
     def _is_watched(self, variable: Variable, at: int) -> bool:
         return at in self._watched or (self._by_itself and variable.trainable)
 
-    def _values_of(self, source: Any) -> list:
+    def _values_of(self, source: object) -> list:
         """The arrays that a source was while the tape was open; none for a variable that nobody watched."""
         if isinstance(source, jax.Array):
             return [source]
@@ -251,7 +253,7 @@ class GradientTape:
     # ------------------------------------------------------------ gradients
 
     def gradient(
-        self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
+        self, target: object, sources: object, output_gradients: object = None, unconnected_gradients: str = "none"
     ) -> Any:
         """The gradients of the sum of all that is in `target` with respect to each of `sources`, in their structure.
 
@@ -281,8 +283,8 @@ class GradientTape:
         return tree.pack_sequence_as(sources, found)
 
     def jacobian(
-        self, target: Any, sources: Any, unconnected_gradients: str = "none", parallel_iterations: int | None = None,
-        experimental_use_pfor: bool = True,
+        self, target: object, sources: object, unconnected_gradients: str = "none",
+        parallel_iterations: int | None = None, experimental_use_pfor: bool = True,
     ) -> Any:  # fmt: skip
         """The derivatives of every element of `target` with respect to every one of each source.
 
@@ -292,8 +294,8 @@ class GradientTape:
         return tree.pack_sequence_as(sources, self._pulled([_as_array(target)], tree.flatten(sources), _jacobian))
 
     def batch_jacobian(
-        self, target: Any, source: Any, unconnected_gradients: str = "none", parallel_iterations: int | None = None,
-        experimental_use_pfor: bool = True,
+        self, target: object, source: object, unconnected_gradients: str = "none",
+        parallel_iterations: int | None = None, experimental_use_pfor: bool = True,
     ) -> Any:  # fmt: skip
         """The derivatives of each row of `target` with respect to the same row of `source`.
 
@@ -414,25 +416,25 @@ def _batch_jacobian(outputs: list, back: Callable, weights: None) -> list:
     return [rows.reshape(output.shape[0], *one.shape, *rows.shape[2:])]
 
 
-def _weights_of(target: Any, weights: Any) -> list:
+def _weights_of(target: object, weights: object) -> list:
     """The weights of each tensor in a target, None for ones."""
     if weights is None:
         return [None] * len(tree.flatten(target))
     return tree.flatten(weights) if tree.is_nested(target) else [weights]
 
 
-def _weights(output: jax.Array, weight: Any) -> jax.Array:
+def _weights(output: jax.Array, weight: object) -> jax.Array:
     """What the elements of a target count; by default all the same."""
     if weight is None:
         return jnp.ones_like(output)
     return jnp.broadcast_to(jnp.asarray(weight, output.dtype), output.shape)
 
 
-def _as_array(value: Any) -> Any:
+def _as_array(value: object) -> Any:
     return value.value if isinstance(value, Variable) else value
 
 
-def _is_smooth(value: Any) -> bool:
+def _is_smooth(value: object) -> bool:
     """Whether a value has gradients."""
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.inexact)
 

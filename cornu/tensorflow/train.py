@@ -40,17 +40,17 @@ class Checkpoint:
         checkpoint.restore(path)
     """
 
-    def __init__(self, root: Any = None, **objects: Any):
+    def __init__(self, root: object = None, **objects: object):
         self._objects = objects if root is None else {"root": root, **objects}
         self.save_counter = 0
         self.__dict__.update(objects)
 
-    def save(self, file_prefix: Any, options: Any = None) -> str:
+    def save(self, file_prefix: Any, options: object = None) -> str:
         """Write the next checkpoint, and give its path without the ending."""
         self.save_counter += 1
         return self.write(f"{os.fspath(file_prefix)}-{self.save_counter}")
 
-    def write(self, file_prefix: Any, options: Any = None) -> str:
+    def write(self, file_prefix: Any, options: object = None) -> str:
         """Write a checkpoint of this name."""
         path = Path(os.fspath(file_prefix))
         values: dict[str, Any] = {
@@ -63,7 +63,7 @@ class Checkpoint:
         (path.parent / _LATEST).write_text(path.name)
         return str(path)
 
-    def restore(self, save_path: Any, options: Any = None) -> Restored:
+    def restore(self, save_path: Any, options: object = None) -> Restored:
         """Set all variables from a checkpoint; None, where there is none yet, changes nothing."""
         if save_path is None:
             return Restored()
@@ -88,7 +88,7 @@ class Checkpoint:
     read = restore
 
 
-def _variables(name: str, owner: Any) -> list[Variable]:
+def _variables(name: str, owner: object) -> list[Variable]:
     """The variables of an object in a checkpoint."""
     if isinstance(owner, Variable):
         return [owner]
@@ -112,7 +112,8 @@ class CheckpointManager:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, directory: Any, max_to_keep: int | None, checkpoint_name: str = "ckpt", **how: Any
+        self, checkpoint: Checkpoint, directory: Any, max_to_keep: int | None, checkpoint_name: str = "ckpt",
+        **how: object,
     ):  # fmt: skip
         self.checkpoint, self.directory = checkpoint, Path(os.fspath(directory))
         self._name, self._most = checkpoint_name, max_to_keep
@@ -123,7 +124,7 @@ class CheckpointManager:
         """The path of the last one; None where there is none."""
         return latest_checkpoint(self.directory)
 
-    def save(self, checkpoint_number: Any = None, **how: Any) -> str:
+    def save(self, checkpoint_number: Any = None, **how: object) -> str:
         """Write a checkpoint, and remove the oldest above the number that is kept."""
         prefix = self.directory / self._name
         number = None if checkpoint_number is None else int(checkpoint_number)

@@ -62,7 +62,7 @@ class DType(str):
         """The type of the parts of complex numbers; the type itself of others."""
         return DType("float32") if self.is_complex else self
 
-    def is_compatible_with(self, other: Any) -> bool:
+    def is_compatible_with(self, other: object) -> bool:
         """Whether the other is the same type."""
         return self == as_dtype(other)
 
@@ -81,7 +81,7 @@ class DType(str):
         return f"tf.{self}"
 
 
-def as_dtype(type_value: Any) -> DType:
+def as_dtype(type_value: object) -> DType:
     """The type of numbers of a name, a class or a dtype of NumPy's."""
     return DType(dtypes.standardize_dtype(type_value))
 
@@ -202,7 +202,7 @@ class TensorSpec:
         name: its name.
     """
 
-    def __init__(self, shape: Any = (), dtype: Any = "float32", name: str | None = None):
+    def __init__(self, shape: Any = (), dtype: object = "float32", name: str | None = None):
         self.shape = TensorShape(shape) if shape is not None else None
         self.dtype = as_dtype(dtype)
         self.name = name
@@ -237,30 +237,30 @@ class Sizes(np.ndarray):
     def __getitem__(self, index: Any) -> Any:
         return np.asarray(super().__getitem__(index)).view(Sizes)
 
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+    def __array_wrap__(self, array: Any, context: object = None, return_scalar: bool = False) -> Any:
         return array.view(Sizes)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.item())
 
 
-def shape(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
+def shape(input: object, out_type: object = "int32", name: str | None = None) -> Any:
     """The sizes of a tensor."""
     found = np.shape(text(input)) if is_text(input) else ops.shape(input)
     return found if isinstance(input, KerasTensor) else np.array(found, "int32").view(Sizes)
 
 
-def shape_n(input: Iterable, out_type: Any = "int32", name: str | None = None) -> list:
+def shape_n(input: Iterable, out_type: object = "int32", name: str | None = None) -> list:
     """The sizes of each tensor of a list."""
     return [shape(each) for each in input]
 
 
-def rank(input: Any, name: str | None = None) -> Any:
+def rank(input: object, name: str | None = None) -> Any:
     """The number of axes of a tensor."""
     return np.array(len(shape(input)), "int32").view(Sizes)
 
 
-def size(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
+def size(input: object, out_type: object = "int32", name: str | None = None) -> Any:
     """The number of elements of a tensor."""
     if isinstance(input, KerasTensor):
         return ops.size(input)
@@ -272,7 +272,7 @@ def size(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
 Tensor = jax.Array
 
 
-def is_tensor(x: Any) -> bool:
+def is_tensor(x: object) -> bool:
     """Whether `x` is a tensor or a variable."""
     return isinstance(x, (jax.Array, KerasVariable, KerasTensor, Text))
 
@@ -306,7 +306,7 @@ class Reference:
         value: the tensor.
     """
 
-    def __init__(self, value: Any):
+    def __init__(self, value: object):
         self._value = value
 
     def deref(self) -> Any:
@@ -320,7 +320,7 @@ class Reference:
         return id(self._value)
 
 
-def _ref(value: Any) -> Reference:
+def _ref(value: object) -> Reference:
     return Reference(value)
 
 
@@ -331,7 +331,7 @@ def _shape(value: Any) -> TensorShape:
 def _with_lists(operator: Callable) -> Callable:
     """An operator that takes lists and tuples of numbers too."""
 
-    def operate(tensor: Any, other: Any) -> Any:
+    def operate(tensor: object, other: object) -> Any:
         return operator(tensor, jax.numpy.asarray(other) if isinstance(other, (list, tuple)) else other)
 
     return operate
@@ -377,7 +377,7 @@ def attach() -> None:
 class _AnyVariable(type):
     """Every variable is an instance, also those of layers."""
 
-    def __instancecheck__(cls, instance: Any) -> bool:
+    def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, KerasVariable)
 
 
@@ -402,10 +402,10 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
     __slots__ = ()
 
     def __init__(
-        self, initial_value: Any = None, trainable: bool | None = None, validate_shape: bool = True,
-        caching_device: Any = None, name: str | None = None, variable_def: Any = None, dtype: Any = None,
-        import_scope: Any = None, constraint: Any = None, synchronization: Any = "auto", aggregation: Any = "none",
-        shape: Any = None, experimental_enable_variable_lifting: bool = True,
+        self, initial_value: object = None, trainable: bool | None = None, validate_shape: bool = True,
+        caching_device: object = None, name: str | None = None, variable_def: object = None, dtype: Any = None,
+        import_scope: object = None, constraint: object = None, synchronization: object = "auto",
+        aggregation: object = "none", shape: object = None, experimental_enable_variable_lifting: bool = True,
     ):  # fmt: skip
         value = initial_value() if callable(initial_value) else initial_value
         if value is None:
@@ -421,7 +421,7 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         """The type of the numbers."""
         return DType(super().dtype)
 
-    def __getitem__(self, index: Any) -> jax.Array:
+    def __getitem__(self, index: object) -> jax.Array:
         found = super().__getitem__(index)
         if not isinstance(found, jax.core.Tracer):  # as in v[0, 1].assign(42)
             found.assign = partial(self._assign_at, index, "set")  # type: ignore[attr-defined]
@@ -429,23 +429,23 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
             found.assign_sub = partial(self._assign_at, index, "subtract")  # type: ignore[attr-defined]
         return found
 
-    def _assign_at(self, index: Any, how: str, value: Any) -> jax.Array:
+    def _assign_at(self, index: object, how: str, value: object) -> jax.Array:
         return self.assign(getattr(self.value.at[index], how)(value))
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign(self, value: object, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Give it a new value of the same shape; the variable itself comes back."""
         super().assign(value)
         return self
 
     def assign_add(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self, delta: object, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Any:
         """Add to the value."""
         super().assign_add(delta)
         return self
 
     def assign_sub(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self, delta: object, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Any:
         """Take from the value."""
         super().assign_sub(delta)
@@ -455,19 +455,19 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         """The value."""
         return self.value
 
-    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+    def scatter_nd_update(self, indices: object, updates: object, name: str | None = None) -> Any:
         """Put `updates` where `indices`, shape (n, axes), say."""
         return self.assign(ops.scatter_update(self.value, indices, updates))
 
-    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+    def scatter_nd_add(self, indices: object, updates: object, name: str | None = None) -> Any:
         """Add `updates` where `indices`, shape (n, axes), say."""
         return self.assign(ops.scatter_update(self.value, indices, updates, "add"))
 
-    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+    def scatter_nd_sub(self, indices: object, updates: object, name: str | None = None) -> Any:
         """Take `updates` away where `indices`, shape (n, axes), say."""
         return self.scatter_nd_add(indices, ops.negative(updates))
 
-    def sparse_read(self, indices: Any, name: str | None = None) -> jax.Array:
+    def sparse_read(self, indices: object, name: str | None = None) -> jax.Array:
         """The rows at `indices`."""
         return ops.take(self.value, indices, 0)
 
@@ -510,7 +510,7 @@ class Module:
         return tuple(inner for each in found for inner in (each, *each.submodules))
 
 
-def _variables_in(value: Any, seen: set[int]) -> Iterable[KerasVariable]:
+def _variables_in(value: object, seen: set[int]) -> Iterable[KerasVariable]:
     if id(value) in seen:
         return
     seen.add(id(value))

@@ -89,7 +89,7 @@ class Compilable(_Half):
             self._known_structure = known = found if known is None else known.renewed(found)
         return known
 
-    def _remembered(self, look: Callable[..., Found], *args: Any) -> Found:
+    def _remembered(self, look: Callable[..., Found], *args: object) -> Found:
         """What the look through the parts `look(model, *args)` gives, taken once for each structure.
 
         Where a class of the user's has its own way to list its parts, nothing is remembered.
@@ -102,11 +102,11 @@ class Compilable(_Half):
     @filtered
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: object = "rmsprop",
+        loss: object = None,
+        loss_weights: object = None,
+        metrics: object = None,
+        weighted_metrics: object = None,
         run_eagerly: bool = False,
         steps_per_execution: int | str = 1,
         jit_compile: str | bool = "auto",

@@ -86,17 +86,17 @@ class Trainer(Compilable, Steps):
     @interrupts.kept()
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Any = None,
+        callbacks: object = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: object = None,
         shuffle: bool = True,
         class_weight: Any = None,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
@@ -204,7 +204,7 @@ class Trainer(Compilable, Steps):
         steps: int | None = None,
         callbacks: object = None,
         return_dict: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Any:
         """The loss and the metrics on data.
 

@@ -329,7 +329,7 @@ def _prepare_optimizer(model: Any, optimizer: Any) -> None:
 
 
 @contextlib.contextmanager
-def undone_on_error(model: Any) -> Iterator[None]:
+def undone_on_error(model: object) -> Iterator[None]:
     """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
     put_back = attributes_kept(model)
     try:

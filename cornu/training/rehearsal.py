@@ -7,7 +7,6 @@ those of before, so that a training which follows is, bit by bit, the one that t
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from cornu.callbacks.rehearsal import rehearsed
 from cornu.training.data.batches import Batches
@@ -17,7 +16,7 @@ from cornu.training.trial import undone
 
 @contextmanager
 def rehearsal(
-    model: Any, data: list[Batches | None], callbacks: object, orders: Callable[[], None]
+    model: object, data: list[Batches | None], callbacks: object, orders: Callable[[], None]
 ) -> Iterator[list]:  # fmt: skip
     """Scope of a training that is only tried out, with the callbacks for it.
 

@@ -277,7 +277,7 @@ def only_changes(step: Callable) -> Callable:
     return changes
 
 
-def _on_state(function: Callable, state: Sequence, parts: Parts, *args: Any) -> tuple[Any, list[list]]:
+def _on_state(function: Callable, state: Sequence, parts: Parts, *args: object) -> tuple[Any, list[list]]:
     """The result of a function that assigns variables, and the new state."""
     pure = functional(function, [variable for part in parts for variable in part])
     result, values = pure([value for part in state for value in part], *args)

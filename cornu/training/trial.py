@@ -38,7 +38,7 @@ def trial(model: Any, *data: object) -> Iterator[None]:
 
 
 @contextmanager
-def undone(model: Any, orders: Callable[[], None], variables: Sequence[Variable] = ()) -> Iterator[None]:
+def undone(model: object, orders: Callable[[], None], variables: Sequence[Variable] = ()) -> Iterator[None]:
     """Scope after which a model and all its parts have the attributes that they have now.
 
     Args:
@@ -72,7 +72,7 @@ def orders_kept(model: Any, *data: object) -> Callable[[], None]:
     return put_back
 
 
-def check_compiled(model: Any, owner: str) -> None:
+def check_compiled(model: object, owner: str) -> None:
     """Refuse what is no model that can be trained.
 
     Args:

@@ -55,7 +55,7 @@ class Moment:
         """The largest finite absolute value; 0 where there is none."""
         return abs(max(-self.low, self.high, 0.0))
 
-    def note(self, has_nan: Any, rows: Any, low: Any, high: Any) -> None:
+    def note(self, has_nan: object, rows: object, low: Any, high: Any) -> None:
         """Take note of values that have come."""
         found = np.asarray(rows)
         self._came = True
@@ -106,7 +106,7 @@ class Watch:
         self._open: list[Passage] = []
         self._numbers = itertools.count()
 
-    def __call__(self, operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Nested:
+    def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
         """The outputs of `function`, which is the call of `operation`."""
         if not isinstance(operation, Operation):  # an optimizer, with gradients and their variables
             for gradient, variable in zip(*args, strict=True):
@@ -128,8 +128,8 @@ class Watch:
         found += [(p.after.number, p, True) for p in self.passages if p.after.is_bad]
         yield from ((p, out) for _, p, out in sorted(found, key=lambda each: each[0] or 0))
 
-    def _tapped(self, structure: Any, values: Moment, gradients: Moment) -> Any:
-        def tapped(leaf: Any) -> Any:
+    def _tapped(self, structure: object, values: Moment, gradients: Moment) -> Any:
+        def tapped(leaf: object) -> Any:
             if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.inexact):
                 return leaf
             self._tell(values, leaf)

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ _ENDINGS = (".wav",)
 
 def audio_dataset_from_directory(
     directory: str | os.PathLike,
-    labels: Any = "inferred",
+    labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
     batch_size: int | None = 32,

@@ -288,7 +288,7 @@ class _Steps:
         example: some rows, as steps take them, which are repeated.
     """
 
-    def __init__(self, model: Any, example: tuple):
+    def __init__(self, model: object, example: tuple):
         made_of = composition(model, "train")
         self._functions: dict[bool, Any] = {
             many: Compiled(model, "train", made_of, many).function for many in (True, False)

@@ -25,7 +25,7 @@ _ENCODINGS = ("center_xywh", "center_yxhw")
 
 @filtered
 def convert_format(
-    boxes: Any,
+    boxes: object,
     source: str,
     target: str,
     height: Tensor | None = None,
@@ -344,8 +344,8 @@ def encode_box_to_deltas(
 
 @filtered
 def decode_deltas_to_boxes(
-    anchors: Any,
-    boxes_delta: Any,
+    anchors: object,
+    boxes_delta: object,
     anchor_format: str,
     box_format: str,
     encoded_format: str = "center_yxhw",

@@ -99,7 +99,7 @@ class ModelReport:
 
 @filtered
 def check_model(
-    model: Any, data: Data = None, causal: bool | str | Sequence[str] | None = None, batch_size: int = 4
+    model: object, data: Data = None, causal: bool | str | Sequence[str] | None = None, batch_size: int = 4
 ) -> ModelReport:
     """Try out what must hold of a model, and name the layer at fault where it does not.
 
@@ -178,7 +178,7 @@ def _inputs(model: Any, data: Data, rows: int) -> Any:
     return _drawn(model, rows)
 
 
-def _array(x: Any) -> jax.Array:
+def _array(x: object) -> jax.Array:
     array = border.to_numpy(x, "check_model", "data")
     if array.dtype.kind in "OUS":
         raise ValueError("check_model: data must be numbers. Give the part of the model behind the layers of text.")
@@ -210,7 +210,7 @@ def _drawn(model: Any, rows: int) -> Any:
     ) from error
 
 
-def _draw(model: Any, tensor: Any, shape: list[int], seed: int) -> jax.Array:
+def _draw(model: object, tensor: Any, shape: list[int], seed: int) -> jax.Array:
     """Numbers for one input; the last steps of more than half of the rows are such as layers mask."""
     draw = np.random.default_rng(seed)
     readers = _readers(model, tensor, (layers.Embedding, layers.Masking))
@@ -291,7 +291,7 @@ class _Record:
         return outputs
 
 
-def _arrays(structure: Any) -> list[tuple[Any, Any]]:
+def _arrays(structure: object) -> list[tuple[Any, Any]]:
     """(array, its mask) for the arrays of numbers that are there now."""
     found = [leaf for leaf in jax.tree.leaves(structure) if isinstance(leaf, jax.Array)]
     return [(leaf, get_mask(leaf)) for leaf in found if not isinstance(leaf, jax.core.Tracer)]
@@ -302,18 +302,18 @@ def _shown(operation: Any) -> str:
     return f'{getattr(operation, "class_name", type(operation).__name__)} "{operation.name}"'
 
 
-def _is_cornus(operation: Any) -> bool:
+def _is_cornus(operation: object) -> bool:
     """Whether a layer, with all that is in it, runs cornu's own code."""
     if not isinstance(operation, Layer) or isinstance(operation, (Model, layers.Lambda)):
         return False
     return all(registry.is_builtin(type(part).call) for part in operation._flatten_layers())
 
 
-def _makes_masks(operation: Any) -> bool:
+def _makes_masks(operation: object) -> bool:
     return isinstance(operation, layers.Masking) or (isinstance(operation, layers.Embedding) and operation.mask_zero)
 
 
-def _as_in_inference(operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
+def _as_in_inference(operation: object, function: Callable, *args: object, **kwargs: object) -> Any:
     """Calls layers that differ in training by their nature as if it were inference."""
     if not _differs_by_nature(operation):
         return function(*args, **kwargs)
@@ -333,7 +333,7 @@ def _first_of(found: list) -> str:
     return validate.describe(found[0]) + (f" and {len(found) - 1} more" if len(found) > 1 else "")
 
 
-def _differs_by_nature(operation: Any) -> bool:
+def _differs_by_nature(operation: object) -> bool:
     if not isinstance(operation, Layer) or isinstance(operation, Model):
         return False
     return promises.kept(operation, "rowwise") == "inference" or (
@@ -394,7 +394,7 @@ def _first_difference(one: _Record, other: _Record, part: Callable = _everything
 class _Checks:
     """The checks of one model on inputs."""
 
-    def __init__(self, model: Any, x: Any, given: bool, causal: Any):
+    def __init__(self, model: Any, x: object, given: bool, causal: object):
         self.model, self.x, self.given, self.causal = model, x, given, causal
         self.run = _Run(model)
         self.rows = len(next(leaf for leaf in jax.tree.leaves(x)))
@@ -416,10 +416,10 @@ class _Checks:
             self.findings += check()
         return ModelReport(validate.describe(self.model), self.findings)
 
-    def _infer(self, x: Any) -> list:
+    def _infer(self, x: object) -> list:
         return jax.tree.leaves(self.compiled(values_of(self.run.variables), x))
 
-    def _train(self, values: list, x: Any, cotangents: list) -> tuple:
+    def _train(self, values: list, x: object, cotangents: list) -> tuple:
         """(outputs, gradients) in training, but for layers that differ in it by their nature."""
         index = {id(v): i for i, v in enumerate(self.run.variables)}
         places = [index[id(v)] for v in self.run.trainable]
@@ -439,7 +439,7 @@ class _Checks:
         (_, outputs), gradients = jax.value_and_grad(total, has_aux=True)([values[place] for place in places])
         return outputs, gradients
 
-    def _trained(self, x: Any, values: list | None = None, fill: float | None = None) -> tuple:
+    def _trained(self, x: object, values: list | None = None, fill: float | None = None) -> tuple:
         floats = [o for o in self.outputs if jnp.issubdtype(o.dtype, jnp.floating)]
         draw = np.random.default_rng(0)
         made = [np.full(o.shape, fill) if fill is not None else draw.uniform(0.5, 1.5, o.shape) for o in floats]
@@ -447,7 +447,7 @@ class _Checks:
         return self.training(values_of(self.run.variables) if values is None else values, x, cotangents)
 
     def _fault_at(
-        self, check: str, x: Any, other: Any, part: Callable, what: str, training: bool = False,
+        self, check: str, x: object, other: object, part: Callable, what: str, training: bool = False,
         changes: tuple[Callable | None, Callable | None] = (None, None),
     ) -> Finding:  # fmt: skip
         """The finding of a difference, with the layer that makes it."""
@@ -472,7 +472,7 @@ class _Checks:
 
         return jax.tree.map(changed, self.x)
 
-    def _kept(self, x: Any, mask: Any = None) -> Any:
+    def _kept(self, x: Any, mask: object = None) -> Any:
         return x[: self.rows // 2] if x.ndim and x.shape[0] == self.rows else None
 
     def rows_in_inference(self) -> list[Finding]:
@@ -564,7 +564,7 @@ class _Checks:
                    for i, x in enumerate(flat)]  # fmt: skip
         other = jax.tree.unflatten(jax.tree.structure(self.x), changed)
 
-        def part(x: Any, mask: Any = None) -> Any:
+        def part(x: Any, mask: object = None) -> Any:
             return x[:, :past] if x.ndim > 1 and x.shape[:2] == (self.rows, length) else None
 
         if all(map(_same, self.outputs, self._infer(other), [part] * len(self.outputs))):
@@ -706,7 +706,7 @@ class _Checks:
 def _through(record: _Record) -> Callable:
     """A watch that calls layers which differ by nature as in inference, and has `record` take note."""
 
-    def watch(operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
+    def watch(operation: object, function: Callable, *args: object, **kwargs: object) -> Any:
         return record(operation, lambda *a, **k: _as_in_inference(operation, function, *a, **k), *args, **kwargs)
 
     return watch

@@ -22,7 +22,7 @@ class Config:
         print(config.to_json())  # {"learning_rate": 0.1, "seed": 123, "momentum": 0.9}
     """
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: object):
         self._config = dict(kwargs)
         self._frozen = False
 
@@ -63,7 +63,7 @@ class Config:
         """Pairs of name and value."""
         return self._config.items()
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """The value of a name, or `default` where there is none.
 
         Args:
@@ -101,7 +101,7 @@ class Config:
             raise AttributeError(f"The config has no value {name!r}.{known}")
         return self._config[name]
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in _OWN:
             object.__setattr__(self, name, value)
         else:
@@ -115,7 +115,7 @@ class Config:
     def __getitem__(self, name: str) -> Any:
         return self._config[name]
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         self._require_open()
         self._config[name] = value
 

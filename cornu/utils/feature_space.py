@@ -250,7 +250,7 @@ class FeatureSpace(Layer):
             self.preprocessors[name].adapt(map(partial(self._column, name), elements))  # type: ignore[attr-defined]
         self._is_adapted = True
 
-    def _column(self, name: str, element: Any) -> np.ndarray:
+    def _column(self, name: str, element: object) -> np.ndarray:
         if not isinstance(element, Mapping) or name not in element:
             received = sorted(element) if isinstance(element, Mapping) else type(element).__name__
             raise ValueError(
@@ -259,7 +259,7 @@ class FeatureSpace(Layer):
             )
         return _as_columns(element[name])
 
-    def __call__(self, data: Any) -> Nested:
+    def __call__(self, data: object) -> Nested:
         """The prepared columns of a dictionary: of one sample, or of a batch.
 
         Raises:
@@ -293,7 +293,7 @@ class FeatureSpace(Layer):
             found[cross.name] = self._out(cross.name, crossed, cross.output_mode, cross.crossing_dim)
         return found
 
-    def _out(self, name: str, x: Any, mode: str, depth: int) -> Any:
+    def _out(self, name: str, x: object, mode: str, depth: int) -> Any:
         if mode == "one_hot":
             return layers.CategoryEncoding(depth, output_mode="multi_hot")(x)
         if mode == "int" and self.output_mode == "concat":
@@ -357,7 +357,7 @@ def _named(name: str | None, kind: str) -> str:
     return f"{name or auto_name(kind)}_preprocessor"
 
 
-def _as_columns(x: Any) -> np.ndarray:
+def _as_columns(x: object) -> np.ndarray:
     """A column as an array of `(batch, 1)`, or of more axes."""
     array = np.asarray(x)
     return array.reshape(-1, 1) if array.ndim < 2 else array
@@ -369,7 +369,7 @@ def _learns(layer: Layer) -> bool:
     return hasattr(layer, "adapt") and all(getattr(layer, name, None) is None for name in given)
 
 
-def _depth(layer: Any) -> int:
+def _depth(layer: object) -> int:
     """The number of integers that may come out of a layer."""
     if hasattr(layer, "vocabulary_size"):
         return layer.vocabulary_size()

@@ -127,7 +127,7 @@ def save_img(
     data_format: str | None = None,
     file_format: str | None = None,
     scale: bool = True,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> None:
     """Write an array as a picture.
 
@@ -156,7 +156,7 @@ def smart_resize(
     size: tuple[int, int],
     interpolation: str = "bilinear",
     data_format: str = "channels_last",
-    **kwargs: Any,
+    **kwargs: object,
 ) -> Tensor:
     """Images resized without distortion: the largest central part with the proportions of `size`, at that size.
 

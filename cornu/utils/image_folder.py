@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ _MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}  # a letter for each c
 
 def image_dataset_from_directory(
     directory: str | os.PathLike,
-    labels: Any = "inferred",
+    labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
     color_mode: str = "rgb",

@@ -215,7 +215,7 @@ def _dataset(
         except Exception as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
 
-    def labelled(value: Any, numbers: np.ndarray) -> Any:
+    def labelled(value: object, numbers: np.ndarray) -> Any:
         return value if labels is None else (value, labels[numbers])
 
     data = Dataset.from_tensor_slices(np.arange(len(files.paths)))

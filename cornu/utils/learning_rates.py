@@ -285,7 +285,7 @@ def _rates_as_variables(optimizer: Optimizer) -> list[tuple[Variable, float]]:
     return found
 
 
-def _with_rates(optimizer: Any) -> list[Any]:
+def _with_rates(optimizer: object) -> list[Any]:
     """The optimizers that have a rate of their own: those inside of one, else itself."""
     inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
     return [leaf for one in inner if one is not None for leaf in _with_rates(one)] or [optimizer]

@@ -120,7 +120,7 @@ class _Reader(NamedTuple):
             return self.entry(part.layers[0], position, key)
         return (*key, id(history_of(part._graph.inputs[position]).operation))
 
-    def box(self, layer: Any, graph: Any, around: Key) -> Box:
+    def box(self, layer: Any, graph: object, around: Key) -> Box:
         """The facts of a layer in a graph: of its first call there."""
         shown = self.shown
         nodes = [node for node in _calls(graph) if node.operation is layer] if graph else []
@@ -144,7 +144,7 @@ class _Reader(NamedTuple):
         )
 
 
-def _has_parts(model: Any) -> bool:
+def _has_parts(model: object) -> bool:
     """Whether what is in a model can be told: layers in a row, or a graph."""
     return isinstance(model, Model) and (bool(model.layers) if isinstance(model, Sequential) else bool(model._graph))
 
@@ -171,11 +171,11 @@ def _tensors(node: Node) -> tuple[Any, Any]:
     return _single(inputs), _single(node.outputs)
 
 
-def _single(structure: Any) -> Any:
+def _single(structure: object) -> Any:
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
-def _each(structure: Any, fact: Callable) -> Any:
+def _each(structure: object, fact: Callable) -> Any:
     """A fact of each tensor in a structure, with lists in the place of tuples."""
     if isinstance(structure, dict):
         return {key: _each(value, fact) for key, value in structure.items()}
@@ -184,12 +184,12 @@ def _each(structure: Any, fact: Callable) -> Any:
     return fact(structure) if isinstance(structure, KerasTensor) else None
 
 
-def _shape(shape: Any) -> str:
+def _shape(shape: object) -> str:
     text = "?" if shape is None else shape_text(shape)
     return text[1:-1] if isinstance(shape, dict) else text
 
 
-def _activation(layer: Any) -> str | None:
+def _activation(layer: object) -> str | None:
     activation = getattr(layer, "activation", None)
     if activation is None:
         return None
@@ -223,7 +223,7 @@ def model_to_dot(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
     splines: str = "ortho",
-    **kwargs: Any,
+    **kwargs: object,
 ) -> Any:
     """A model as a graph of pydot, with a node for each layer and operation.
 
@@ -269,7 +269,7 @@ def model_to_dot(
     return as_dot(group, shown, subgraph, rankdir=rankdir, concentrate=True, dpi=dpi, splines=splines)
 
 
-def as_dot(group: Group, shown: Shown, inside: bool, **settings: Any) -> Any:
+def as_dot(group: Group, shown: Shown, inside: bool, **settings: object) -> Any:
     """A group in pydot.
 
     Args:

@@ -16,7 +16,7 @@ _HEADER = 10  # bytes: marker (2), length (2), precision, height (2), width (2),
 _COMPONENTS = (1, 3)  # grey or coloured; not the four of printers
 
 
-def pixels(pillow: Any, content: bytes, mode: str) -> np.ndarray:
+def pixels(pillow: object, content: bytes, mode: str) -> np.ndarray:
     """A picture as uint8 of shape (height, width, channels); of 16 bits the upper 8.
 
     Args:

@@ -51,7 +51,7 @@ def plot_model(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
     splines: str = "ortho",
-    **kwargs: Any,
+    **kwargs: object,
 ) -> Any:
     """Draw a model to a file: its layers and operations as boxes, and edges where one gives to another.
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ _ENDINGS = (".txt",)
 
 def text_dataset_from_directory(
     directory: str | os.PathLike,
-    labels: Any = "inferred",
+    labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
     batch_size: int | None = 32,

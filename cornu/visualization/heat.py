@@ -221,7 +221,7 @@ def _calling(instead: Sequence[tuple[Layer, Callable]]) -> Iterator[None]:
     own = threading.get_ident()
 
     def chosen(usual: Callable, other: Callable) -> Callable:
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: object, **kwargs: object) -> Any:
             return (other if threading.get_ident() == own else usual)(*args, **kwargs)
 
         return call

@@ -60,7 +60,7 @@ class SKLBase(BaseEstimator):
         """How many epochs the last `fit` trained; 0 before."""
         return len(self.history_.epoch) if hasattr(self, "history_") else 0
 
-    def fit(self, X: Data, y: Data, **kwargs: Any) -> "SKLBase":
+    def fit(self, X: Data, y: Data, **kwargs: object) -> "SKLBase":
         """Train.
 
         Args:

@@ -71,7 +71,7 @@ def _table(title: str, rows: Iterator[tuple[str, str, str]]) -> Table:
 # ---------------------------------------------------------------- settings
 
 
-def differences(a: Any, b: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
+def differences(a: object, b: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
     """(where, the one, the other) of what differs between two settings."""
     if a == b:
         return
@@ -85,7 +85,7 @@ def differences(a: Any, b: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[st
             yield from differences(inner[0].get(key, _ABSENT), inner[1].get(key, _ABSENT), deeper)
 
 
-def _parts(value: Any) -> dict[str, Any] | None:
+def _parts(value: object) -> dict[str, Any] | None:
     """What a setting is made of, by name; None where it is one value."""
     if isinstance(value, dict):
         return value
@@ -100,11 +100,11 @@ def _parts(value: Any) -> dict[str, Any] | None:
     }
 
 
-def _class(value: Any) -> object:
+def _class(value: object) -> object:
     return value.get("class_name") if isinstance(value, dict) else None
 
 
-def _name(item: Any) -> Any:
+def _name(item: object) -> Any:
     """The name of a layer, or the class of another part."""
     if not isinstance(item, dict) or not isinstance(item.get("class_name"), str):
         return None
@@ -113,7 +113,7 @@ def _name(item: Any) -> Any:
     return name if isinstance(name, str) else item["class_name"]
 
 
-def renamed(settings: Any) -> Any:
+def renamed(settings: object) -> Any:
     """Settings in which the names that layers were given by themselves count from one again."""
     names: dict[str, str] = {}
     given: dict[str, int] = {}
@@ -134,7 +134,7 @@ def _named(settings: Any) -> Iterator[dict]:
         yield from _named(part)
 
 
-def _with_names(settings: Any, names: dict[str, str]) -> Any:
+def _with_names(settings: object, names: dict[str, str]) -> Any:
     if isinstance(settings, dict):
         return {names.get(key, key): _with_names(value, names) for key, value in settings.items()}
     if isinstance(settings, list):
@@ -142,7 +142,7 @@ def _with_names(settings: Any, names: dict[str, str]) -> Any:
     return names.get(settings, settings) if isinstance(settings, str) else settings
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A setting in a few words: an object as the call that makes it."""
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         config = value.get("config")

@@ -125,7 +125,7 @@ def epochs(run: Run) -> str:
     return f"{done}, resumed" if run.facts.get("goes_on") else done
 
 
-def _inner(facts: Any, *names: str) -> Any:
+def _inner(facts: object, *names: str) -> Any:
     for name in names:
         facts = facts.get(name) if isinstance(facts, dict) else None
     return facts

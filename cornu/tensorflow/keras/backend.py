@@ -172,7 +172,7 @@ def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
         each.assign(value)
 
 
-def update(x: Variable, new_x: Any) -> Any:
+def update(x: Variable, new_x: object) -> Any:
     """Assign to a variable."""
     return x.assign(new_x)
 
@@ -244,7 +244,7 @@ def gradients(loss: object, variables: object) -> NoReturn:
     )
 
 
-def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = None) -> Callable:
+def function(inputs: object, outputs: object, updates: object = None, name: str | None = None) -> Callable:
     """A function from arrays to what tensors of a functional model are for them, as NumPy arrays.
 
     Args:

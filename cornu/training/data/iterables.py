@@ -145,7 +145,7 @@ class IterableSource:
             self._start, self._taken = state_of(self._teller), 0
         self._asks = False
 
-    def _unpack(self, item: Any) -> tuple:
+    def _unpack(self, item: object) -> tuple:
         return unpack_batch(item, f"the {self.kind}", self.owner, lists_are_tuples=self._is_torch)
 
     def restart(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 _PAIRS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
 
-def state_of(data: Any) -> Any:
+def state_of(data: object) -> Any:
     """The state that `data` tells; None where it tells none."""
     for read, write in _PAIRS:
         if callable(getattr(data, read, None)) and callable(getattr(data, write, None)):
@@ -13,7 +13,7 @@ def state_of(data: Any) -> Any:
     return None
 
 
-def restored(data: Any, state: Any) -> None:
+def restored(data: object, state: object) -> None:
     """Put `data` where it told `state`."""
     write = next(write for read, write in _PAIRS if callable(getattr(data, read, None)))
     getattr(data, write)(state)

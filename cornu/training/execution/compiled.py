@@ -89,7 +89,7 @@ class Compiled:
         options = xla.compiler_options() or None
         self.function: Callable = jax.jit(step, compiler_options=options) if self.jit else step
 
-    def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
+    def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
         """Run the step on a batch and give the variables their new values, which may still be under way.
 
         Args:
@@ -140,7 +140,7 @@ class Compiled:
         give_values(changed, new)
         return Outcome(result, metrics, changed, before, new)
 
-    def _run(self, state: tuple, data: Any, rows: Any) -> tuple:
+    def _run(self, state: tuple, data: object, rows: object) -> tuple:
         """Run the function; a first run on new shapes, which compiles it, is counted."""
         shapes = signature((data, rows))
         if shapes in self._known_shapes:
@@ -163,12 +163,12 @@ class MadeByUser(Compiled):
         function: the function.
     """
 
-    def __init__(self, model: Any, stage: str, made_of: Composition, function: Callable):
+    def __init__(self, model: object, stage: str, made_of: Composition, function: Callable):
         super().__init__(model, stage, made_of)
         self._name = f"{validate.describe(model)}: {stage}_function(state, batches)"
         self._made = function
 
-    def __call__(self, data: Any, rows: Any = None, metrics: Sequence | None = None) -> Outcome:
+    def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
         """Run the function on a batch, whose rows are all real, and give the variables their new values."""
         made = self._made(self._state(metrics), iter([placement.batch(data)]))
         if not isinstance(made, tuple) or len(made) != 2 or len(made[1]) != len(self.parts):
@@ -191,7 +191,7 @@ def _laid_out(step: Callable, parts: Parts) -> Callable:
     if not any(variable._layout for part in parts for variable in part):
         return step
 
-    def laid_out(state: Any, data: Any, rows: Any) -> tuple[Any, tuple]:
+    def laid_out(state: Any, data: object, rows: object) -> tuple[Any, tuple]:
         result, after = step(state, data, rows)
         values = list(map(pinned, parts, state, after))
         return result, TrainState(*values) if isinstance(after, TrainState) else tuple(values)

@@ -46,13 +46,13 @@ class Computations:
             known = self._compiled[several] = Compiled(model, self.stage, made_of, several)
         return known
 
-    def function(self, model: Any) -> Callable | None:
+    def function(self, model: object) -> Callable | None:
         """`(state, batches) -> (result, state)`, as Keras has it: the user's step, or cornu's if it was compiled."""
         if self.made is not None or not self._compiled:
             return self.made
         return lambda state, batches: self._by_cornu(model).on_state(state, next(batches))
 
-    def make(self, model: Any, force: bool) -> None:
+    def make(self, model: object, force: bool) -> None:
         """Compile the step; anew, and without the user's function, if it is forced."""
         if force:
             self.forget()

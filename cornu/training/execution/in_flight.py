@@ -47,7 +47,7 @@ class InFlight:
         self._calls: deque[Outcome] = deque()
         self._small = _SMALL.get(platform.name(), _SMALL_ON_ACCELERATORS)
 
-    def run(self, function: Callable[..., Outcome], *args: Any) -> Outcome:
+    def run(self, function: Callable[..., Outcome], *args: object) -> Outcome:
         """Call a compiled step when it is its turn."""
         while self._calls and (len(self._calls) > 1 or self._is_done(0) or not self._is_small()):
             _wait_for(self._calls[0])
@@ -65,7 +65,7 @@ class InFlight:
     def __enter__(self) -> "InFlight":
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: Any, error: object, traceback: object) -> None:
         if kind is not None:
             self._undo(wait=issubclass(kind, Exception))
         self._calls.clear()

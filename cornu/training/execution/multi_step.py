@@ -172,7 +172,7 @@ class Runner:
     def heeding(self, callback: Callable) -> Callable:
         """`callback`, after which metrics go on from the values that it gave them, such as those of a reset."""
 
-        def heeded(*args: Any) -> None:
+        def heeded(*args: object) -> None:
             variables = self._function(False).parts[-1]
             before = values_of(variables)
             callback(*args)

@@ -81,7 +81,7 @@ def _outputs_have_two_axes(model: Any, stage: str) -> bool:
     return all(len(output.shape) > 1 for output in tree.flatten([one.outputs for one in known]))
 
 
-def size(model: Any, batches: Any, stage: str) -> int | None:
+def size(model: object, batches: Any, stage: str) -> int | None:
     """The number of rows to which batches are padded, or None where that is not needed or not exact."""
     rows, full = batches.num_samples, batches.batch_size
     if rows is None or full is None or rows % full == 0 or rows < full:

@@ -8,7 +8,7 @@ import numpy as np
 ArraySignature = tuple[tuple[int, ...], Any]
 
 
-def signature(data: Any) -> tuple:
+def signature(data: object) -> tuple:
     """The signature of a batch, to be compared and hashed; None in the place of an array is part of the structure."""
     leaves, structure = jax.tree.flatten(data)
     return structure, tuple(map(of_array, leaves))
