@@ -26,6 +26,7 @@ import pytest
 from oracle import ORACLE
 
 import cornu
+from cornu.core.context import reset_uids
 from tests.quick import QUICK
 
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=live)
         live = set(live)
         items[:] = [item for item in items if item not in live]
+
+
+@pytest.fixture(autouse=True)
+def names_start_afresh():
+    """Automatic names do not depend on the tests that ran before in the same process."""
+    reset_uids()
 
 
 @pytest.fixture(autouse=True, scope="module")
