@@ -1,6 +1,6 @@
 """Draw the floors of the package as `floors.svg`: who imports whom, read from the imports themselves.
 
-    python docs/floors.py
+    python docs/inside/floors.py
 
 A folder stands one floor above the highest of those that it imports when its modules are loaded. Imports within
 functions, which serve a user's wish at run time, do not count.
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[1]))
 
 from tests.contracts.test_architecture import FILES, imports, module_name, top  # noqa: E402 - found only now
 
