@@ -5,7 +5,7 @@ the rest. A variable takes its layout when it is made, and keeps it; a batch get
 Where no distribution is set, nothing of this runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -86,6 +86,34 @@ def pinned(value: jax.Array, layout: object) -> jax.Array:
     return jax.lax.with_sharding_constraint(value, target) if isinstance(target, Sharding) else value
 
 
+def laid_out(value: jax.Array, layout: object) -> jax.Array:
+    """A value, traced or not, laid out so; as it is where there is no layout."""
+    if layout is None:
+        return value
+    return pinned(value, layout) if isinstance(value, jax.core.Tracer) else put(value, layout)
+
+
+def gathered(value: jax.Array, layout: object) -> jax.Array:
+    """A variable's value where a layer that is traced uses it: of one that is kept in parts, all of them."""
+    used = getattr(layout, "used", None)
+    return value if used is None or not isinstance(value, jax.core.Tracer) else pinned(value, used)
+
+
+def are_gathered(variables: Sequence[Any]) -> bool:
+    """Whether any of the variables is kept in parts, and gathered where it is used."""
+    return any(hasattr(variable._layout, "used") for variable in variables)
+
+
+def gathering_again(function: Callable, variables: Sequence[Any]) -> Callable:
+    """`function`, which for its gradient gathers once more what `gathered` has gathered, instead of keeping it."""
+    return jax.checkpoint(function, policy=_is_no_layout) if are_gathered(variables) else function
+
+
+def _is_no_layout(primitive: Any, *args: object, **params: object) -> bool:
+    """Whether a value is kept for the gradient: all but those that are only laid out anew."""
+    return primitive.name != "sharding_constraint"
+
+
 def batch(data: object, stacked: bool = False) -> Any:
     """A batch, or several `stacked` in a first axis, laid out as the distribution says.
 
@@ -128,7 +156,7 @@ def _placed_output(value: object, sharding: NamedSharding, path: str) -> Any:
         )
     if not divides(sharding, value.shape):
         return value
-    placed = pinned(value, sharding) if isinstance(value, jax.core.Tracer) else put(value, sharding)
+    placed = laid_out(value, sharding)
     set_mask(placed, get_mask(value))
     return placed
 

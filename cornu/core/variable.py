@@ -125,8 +125,8 @@ class Variable:
         if isinstance(value, Absent):
             value = self._present(value)
         if ambient.autocast is not None and self.autocast and self._is_float and value.dtype != ambient.autocast:
-            return value.astype(ambient.autocast)
-        return value
+            value = value.astype(ambient.autocast)
+        return value if self._layout is None or not ambient.callers else placement.gathered(value, self._layout)
 
     def assign(self, value: object) -> jax.Array:
         """Give the variable a new value of the same shape; the dtype is kept."""

@@ -4,10 +4,11 @@ All of it is a description in plain words: devices are named `"cpu:0"`, axes `"b
 `jax.sharding.Mesh` and a `NamedSharding`, follows from it.
 """
 
+import math
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -17,6 +18,8 @@ from cornu.core import border, placement
 from cornu.core.typing import ArrayLike
 
 AxisNames = Sequence[str | None]
+
+WHOLE_BELOW = 1024  # elements of a variable that is not worth being split and gathered
 
 
 def list_devices(device_type: str | None = None) -> list[str]:
@@ -218,6 +221,42 @@ class TensorLayout:
         return f"<TensorLayout axes={self._axes}, device_mesh={self._device_mesh}>"
 
 
+class StoredLayout(TensorLayout):
+    """How a variable is kept between its uses: split further than where it is used.
+
+    Args:
+        used: its layout where a layer reads it, to which it is gathered then.
+        axis_name: the axis of the mesh along which it is split further.
+        shape: the variable's shape; its largest axis that divides evenly and is not split yet is the one.
+    """
+
+    def __init__(self, used: TensorLayout, axis_name: str, shape: Sequence[int]):
+        self.used = used
+        self._arguments = used, axis_name, tuple(shape)
+        place = _further_axis(used, axis_name, shape)
+        axes = [*used.axes, *[None] * (len(shape) - len(used.axes))]
+        super().__init__([axis_name if i == place else axis for i, axis in enumerate(axes)], used.device_mesh)
+
+    @classmethod
+    def of(cls, used: TensorLayout, axis_name: str, shape: Sequence[int]) -> TensorLayout:
+        """The layout in which a variable is kept: `used` itself where it is small or no axis divides evenly."""
+        small = math.prod(shape) < WHOLE_BELOW or axis_name in used.axes
+        return used if small or _further_axis(used, axis_name, shape) is None else cls(used, axis_name, shape)
+
+    def __reduce__(self) -> tuple:
+        """A copy finds the devices by their names."""
+        return type(self), self._arguments
+
+
+def _further_axis(layout: TensorLayout, axis_name: str, shape: Sequence[int]) -> int | None:
+    """The largest axis that can be split further; None where there is none."""
+    mesh = cast(DeviceMesh, layout.device_mesh)
+    count = mesh.shape[mesh.axis_names.index(axis_name)]
+    split = dict(enumerate(layout.axes))
+    free = [axis for axis, size in enumerate(shape) if split.get(axis) is None and size % count == 0 and size]
+    return max(free, key=shape.__getitem__, default=None)
+
+
 class LayoutMap(MutableMapping):
     """Layouts of variables by their paths.
 
@@ -322,11 +361,9 @@ def distribute_tensor(tensor: ArrayLike, layout: TensorLayout | jax.sharding.Sha
     Source: <https://docs.jax.dev/en/latest/_autosummary/jax.device_put.html>
     """
     array = jax.numpy.asarray(border.to_tensor(tensor, "distribute_tensor", "tensor"))
-    if layout is None:
-        return array
     if isinstance(layout, TensorLayout) and layout.device_mesh is not None:
         check_fits(layout, array.shape, "distribute_tensor: the tensor")
-    return placement.pinned(array, layout) if isinstance(array, jax.core.Tracer) else placement.put(array, layout)
+    return placement.laid_out(array, layout)
 
 
 def check_fits(layout: TensorLayout, shape: Sequence[int], what: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import jax
 
+from cornu import validate
 from cornu.core import placement
 from cornu.core.tracebacks import warn
 from cornu.core.variable import Variable
-from cornu.distribution.layouts import DeviceMesh, LayoutMap, TensorLayout, check_fits, list_devices
+from cornu.distribution.layouts import DeviceMesh, LayoutMap, StoredLayout, TensorLayout, check_fits, list_devices
 
 
 class Distribution:
@@ -24,9 +25,16 @@ class Distribution:
         device_mesh: the mesh.
         batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
         auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set.
+        shard_weights: whether variables are also split along the axis of the batches, and gathered where they are used.
     """
 
-    def __init__(self, device_mesh: DeviceMesh, batch_dim_name: str | None = None, auto_shard_dataset: bool = True):
+    def __init__(
+        self,
+        device_mesh: DeviceMesh,
+        batch_dim_name: str | None = None,
+        auto_shard_dataset: bool = True,
+        shard_weights: bool = False,
+    ):
         name = device_mesh.axis_names[0] if batch_dim_name is None else batch_dim_name
         if name not in device_mesh.axis_names:
             raise ValueError(
@@ -36,6 +44,7 @@ class Distribution:
         self._device_mesh = device_mesh
         self._batch_dim_name = name
         self._auto_shard_dataset = bool(auto_shard_dataset)
+        self._shard_weights = validate.one_of(shard_weights, (True, False), "shard_weights", type(self))
 
     @property
     def device_mesh(self) -> DeviceMesh:
@@ -51,6 +60,11 @@ class Distribution:
     def auto_shard_dataset(self) -> bool:
         """Whether `distribute_dataset` takes this process's part of a data set."""
         return self._auto_shard_dataset
+
+    @property
+    def shard_weights(self) -> bool:
+        """Whether variables are also split along the axis of the batches, and gathered where they are used."""
+        return self._shard_weights
 
     @property
     def num_model_replicas(self) -> int:
@@ -77,12 +91,13 @@ class Distribution:
         return self._layout([self._batch_dim_name, *[None] * (len(data_shape) - 1)][: len(data_shape)])
 
     def get_variable_layout(self, variable: Variable) -> TensorLayout:
-        """The layout of a variable: its own, where it was made with one on this mesh; else whole on each device.
+        """The layout in which a variable is kept: its own, where it was made with one on this mesh; else whole on each
+        device, or split over those that share a batch where weights are.
 
         Args:
             variable: the variable.
         """
-        return self._own_layout(variable) or self._layout([None] * len(variable.shape))
+        return self._own_layout(variable) or self._stored(self._layout([None] * len(variable.shape)), variable.shape)
 
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """The layout of what a layer returns, or None where XLA finds one.
@@ -95,6 +110,9 @@ class Distribution:
     def _own_layout(self, variable: Variable) -> TensorLayout | None:
         layout = variable._layout
         return layout if isinstance(layout, TensorLayout) and layout.device_mesh is self._device_mesh else None
+
+    def _stored(self, used: TensorLayout, shape: Sequence[int]) -> TensorLayout:
+        return StoredLayout.of(used, self._batch_dim_name, shape) if self._shard_weights else used
 
     def _layout(self, axes: Sequence[str | None]) -> TensorLayout:
         return TensorLayout(axes, self._device_mesh)
@@ -148,6 +166,10 @@ class DataParallel(Distribution):
             others repeat the same work. None makes one of `devices`.
         devices: names of the devices; None for all of `list_devices()`.
         auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
+        shard_weights: whether each device keeps only its part of the weights, of the gradients and of the optimizer's
+            state ("fully sharded", as ZeRO's third stage). A weight is gathered where a layer uses it, and once more
+            for its gradient. One of fewer than 1,024 elements, or none of whose axes divides evenly, stays whole.
+            Defaults to False.
 
     Raises:
         ValueError: where both a mesh and devices are given, or something that is no mesh.
@@ -159,7 +181,8 @@ class DataParallel(Distribution):
             model.compile("sgd", "mse")
             model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
 
-    Source: <https://keras.io/guides/distribution/>
+    Source: <https://keras.io/guides/distribution/>; for `shard_weights` Rajbhandari et al., "ZeRO: memory
+    optimizations toward training trillion parameter models", 2020, <https://arxiv.org/abs/1910.02054>
     """
 
     def __init__(
@@ -167,6 +190,7 @@ class DataParallel(Distribution):
         device_mesh: DeviceMesh | None = None,
         devices: Sequence[str] | None = None,
         auto_shard_dataset: bool = True,
+        shard_weights: bool = False,
     ):
         if device_mesh is not None and devices is not None:
             raise ValueError("DataParallel: give device_mesh or devices, not both.")
@@ -178,7 +202,7 @@ class DataParallel(Distribution):
                 f"DataParallel: device_mesh must be a DeviceMesh. Received: {device_mesh!r} of type "
                 f"{type(device_mesh).__name__}."
             )
-        super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset)
+        super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset, shard_weights=shard_weights)
         if self.num_model_replicas < device_mesh.devices.size:
             warn(
                 f"DataParallel: batches are split along {self.batch_dim_name!r} alone, in {self.num_model_replicas} "
@@ -197,6 +221,7 @@ class ModelParallel(Distribution):
         layout_map: the layouts by path, and the mesh.
         batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
         auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
+        shard_weights: as for `DataParallel`: whether variables are split along the axis of the batches, too.
         device_mesh: as older scripts give it: the mesh of `layout_map`.
 
     Raises:
@@ -220,6 +245,7 @@ class ModelParallel(Distribution):
         layout_map: LayoutMap | None = None,
         batch_dim_name: str | None = None,
         auto_shard_dataset: bool = True,
+        shard_weights: bool = False,
         **kwargs: Any,
     ):
         device_mesh = kwargs.pop("device_mesh", None)
@@ -229,7 +255,7 @@ class ModelParallel(Distribution):
             raise ValueError(f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={layout_map!r}.")
         if device_mesh is not None and device_mesh is not layout_map.device_mesh:
             raise ValueError("ModelParallel: device_mesh is not that of layout_map. Leave it out.")
-        super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset)
+        super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset, shard_weights)
         self._layout_map = layout_map
 
     def get_variable_layout(self, variable: Variable) -> TensorLayout:
@@ -245,7 +271,7 @@ class ModelParallel(Distribution):
         if found is None:
             return super().get_variable_layout(variable)
         check_fits(found, variable.shape, f'ModelParallel: the variable "{variable.path}"')
-        return found
+        return self._stored(found, variable.shape)
 
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """The layout of what a layer returns: that of its path.

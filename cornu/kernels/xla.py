@@ -5,6 +5,7 @@ a new jaxlib behaves differently, and says what to do then. None decides whether
 holds, something is slower.
 
 - Options of the compiler have these names: `compiler_options`.
+- On CPUs, what is computed again is found to be the same and kept, unless a pass is left out: `GATHERING_OPTIONS`.
 - A function marked as not inlineable stays a call, compiled by itself: `not_inlined`.
 - A rounding that changes nothing ends what is handed to the library for products: `kept_apart`.
 - Convolutions in other layouts than channels last are rewritten outside of loops alone: `is_slow_in_a_loop`.
@@ -34,15 +35,29 @@ CPU_OPTIONS = {
 # XLA's own width is 256 bits: the first processors with AVX-512 lowered their clock for wider vectors.
 WIDE_VECTORS = {"xla_cpu_prefer_vector_width": "512"}
 
+# Weights gathered anew for the gradient are merged with those of the forward pass where barriers are taken away early,
+# and where all gradients are summed in one exchange, each of them waits, whole, for all others.
+GATHERING_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander,cpu-all-reduce-combiner"}
+
 READY = 8  # operations of a loop's body that are ready at one time and are kept together in one thread
 
 
 # ---------------------------------------------------------------- options
 
 
-def compiler_options() -> dict[str, str]:
-    """What to pass to `jax.jit(compiler_options=...)` for whole training and prediction steps on this platform."""
-    return dict(_known_options(platform.name()))
+def compiler_options(gathers: bool = False) -> dict[str, str]:
+    """What to pass to `jax.jit(compiler_options=...)` for whole training and prediction steps on this platform.
+
+    Args:
+        gathers: whether the step gathers weights that are kept in parts.
+    """
+    on_gathering = _gathering_options(platform.name()) if gathers else {}
+    return {**_known_options(platform.name()), **on_gathering}
+
+
+@functools.cache
+def _gathering_options(platform: str) -> dict[str, str]:
+    return GATHERING_OPTIONS if platform == "cpu" and knows(GATHERING_OPTIONS) else {}
 
 
 @functools.cache

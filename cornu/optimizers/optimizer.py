@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import absent, initializers, settings, validate
 from cornu.absent import Explained
-from cornu.core import context, parts
+from cornu.core import context, parts, placement
 from cornu.core.configurable import (
     Configurable,
     constructor_parameters,
@@ -396,8 +396,8 @@ class Optimizer(Explained, Configurable):
         return [g for g, _ in kept], [v for _, v in kept]
 
     def _own_gradient(self, gradient: Tensor, variable: Variable) -> jax.Array:
-        """The gradient in the variable's dtype, without the scale of the loss."""
-        gradient = jnp.asarray(gradient).astype(variable.dtype)
+        """The gradient in the variable's dtype and layout, without the scale of the loss."""
+        gradient = placement.laid_out(jnp.asarray(gradient).astype(variable.dtype), variable._layout)
         if self.loss_scale_factor is None or variable.overwrite_with_gradient:
             return gradient
         return gradient / self.loss_scale_factor

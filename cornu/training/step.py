@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import registry, settings, tree
-from cornu.core import context
+from cornu.core import context, placement
 from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
@@ -132,7 +132,10 @@ class Steps(_Half):
             return self.optimizer.scale_loss(loss) if scales else loss, loss, y_pred
 
         state = (trainable_variables, non_trainable_variables, metrics_variables, optimizer_variables or ())
-        (scaled, loss, y_pred), after = _on_state(run, state[: len(parts)], parts)
+        step: Callable = functools.partial(_on_state, run, parts=parts)
+        if training and context.current().watch is None:
+            step = placement.gathering_again(step, parts[0])
+        (scaled, loss, y_pred), after = step(state[: len(parts)])
         return scaled, (loss, y_pred, after[1], after[2])
 
     def stateless_compute_loss(
@@ -149,7 +152,7 @@ class Steps(_Half):
         """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
         state = (trainable_variables, non_trainable_variables, metrics_variables)
         loss, after = _on_state(
-            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, variables_of(self, "test")
+            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, parts=variables_of(self, "test")
         )
         return loss, tuple(after)
 
@@ -251,7 +254,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
         data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is not a tuple, as in Keras
         with _rows(data, rows):
-            result, after = method(state, data) if is_pure(method) else _on_state(method, state, parts, data)
+            result, after = method(state, data) if is_pure(method) else _on_state(method, state, data, parts=parts)
         if stage == "predict":
             rest = after if is_pure(method) else after[1]
             return tree.map_structure(_array, result), (state[0], rest)
@@ -277,7 +280,7 @@ def only_changes(step: Callable) -> Callable:
     return changes
 
 
-def _on_state(function: Callable, state: Sequence, parts: Parts, *args: object) -> tuple[Any, list[list]]:
+def _on_state(function: Callable, state: Sequence, *args: object, parts: Parts) -> tuple[Any, list[list]]:
     """The result of a function that assigns variables, and the new state."""
     pure = functional(function, [variable for part in parts for variable in part])
     result, values = pure([value for part in state for value in part], *args)

@@ -4,11 +4,13 @@ A check is a function whose name is a sentence; what it raises is the answer, as
 """
 
 import json
+import math
+import re
 import sys
 import tempfile
 import traceback
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import numpy as np
 
 import cornu
 from cornu import distribution, layers
+from cornu.core import placement
 
 random = np.random.default_rng(0)
 X = random.normal(size=(44, 6)).astype("float32")
@@ -38,15 +41,17 @@ def model_parallel():
     return distribution.ModelParallel(layout_map=layouts)
 
 
-BOTH = (data_parallel, model_parallel)
+def fully_sharded():
+    return distribution.DataParallel(shard_weights=True)
 
 
-def net(optimizer="adam", **arguments):
+def net(optimizer=None, accumulates=None, **arguments):
     cornu.utils.set_random_seed(3)
+    optimizer = optimizer or cornu.optimizers.Adam(epsilon=1e-3, gradient_accumulation_steps=accumulates)
     model = cornu.Sequential(
         [
             cornu.Input((6,)),
-            layers.Dense(8, activation="relu", name="wide"),
+            layers.Dense(256, activation="relu", name="wide"),
             layers.Dropout(0.3, seed=5, name="dropped"),
             layers.Dense(4, use_bias=False, name="narrow"),
             layers.BatchNormalization(name="normal"),
@@ -114,14 +119,150 @@ def model_parallel_training_gives_the_numbers_of_one_device():
     }.items():
         weight = getattr(model.get_layer(name.split("_")[0]), name.split("_")[1])
         assert spec(weight) == spec(state[f"net_{name}_momentum"]) == spec(state[f"net_{name}_velocity"]) == layout
-    assert model.get_layer("wide").kernel.value.addressable_shards[0].data.shape == (6, 2)
+    assert model.get_layer("wide").kernel.value.addressable_shards[0].data.shape == (6, 64)
 
 
-def several_steps_a_call_give_the_same_numbers():
-    counted = []
-    for scope in (nullcontext, data_parallel().scope):
+def fully_sharded_training_gives_the_numbers_of_one_device():
+    with fully_sharded().scope():
+        model = net()
+        agree(numbers(model), of_one_device())
+    (wide, *_), (narrow, *_) = (model.get_layer(name).weights for name in ("wide", "narrow"))
+    followers = [v for v in model.optimizer.variables if v.follows is wide]
+    assert {spec(variable) for variable in (wide, *followers)} == {(None, "batch")}
+    assert spec(narrow) == ("batch", None)
+    assert len(followers) == 2
+    assert {spec(v) for v in model.get_layer("normal").weights} == {(None,)}  # too small to be worth it
+    assert narrow.value.addressable_shards[0].data.shape == (32, 4)
+
+
+def program(model):
+    """The compiled training step of a model that was trained on `ROWS` rows."""
+    step = model._computations["train"].compiled(model)
+    return step.function.lower(step._state(None), placement.batch((X[:ROWS], Y[:ROWS])), None).compile()
+
+
+def moved(program):
+    """(operation, elements) of all that the devices exchange, in order."""
+    found = re.findall(
+        r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\(", program.as_text()
+    )
+    return sorted(
+        (operation, math.prod(int(size) for size in shape.split(",") if size))
+        for shapes, operation in found
+        for shape in re.findall(r"[a-z]+\d+\[([\d,]*)\]", shapes)
+    )
+
+
+def weights_gradients_and_state_take_an_eighth_of_the_memory():
+    sizes, exchanged = {}, {}
+    for kind in (data_parallel, fully_sharded):
+        for accumulates in (None, 2):
+            with kind().scope():
+                model = deep(accumulates)
+                model.train_on_batch(X[:ROWS], Y[:ROWS])
+                found = program(model)
+                sizes[kind, accumulates] = found.memory_analysis()
+                exchanged[kind, accumulates] = moved(found)
+    for accumulates in (None, 2):
+        whole, split = (sizes[kind, accumulates] for kind in (data_parallel, fully_sharded))
+        assert split.argument_size_in_bytes < whole.argument_size_in_bytes / 7
+        assert split.output_size_in_bytes < whole.output_size_in_bytes / 7
+    # Each weight is gathered for the forward pass, and once more for the gradient of what comes before it.
+    gathered = [size for operation, size in exchanged[fully_sharded, None] if operation == "all-gather"]
+    assert gathered == [128 * 8] * 2 + [128 * 128] * 6
+    for kind in (data_parallel, fully_sharded):
+        reduced = [size for operation, size in exchanged[kind, None] if operation == "all-reduce" and size >= 1024]
+        assert reduced == [128 * 8, *[128 * 128] * 3]
+        assert exchanged[kind, 2] == exchanged[kind, None]  # to gather gradients costs nothing
+
+
+def deep(accumulates):
+    cornu.utils.set_random_seed(3)
+    model = cornu.Sequential(
+        [
+            cornu.Input((6,)),
+            layers.Dense(8, name="begin"),
+            *(layers.Dense(128, name=f"deep{number}") for number in range(4)),
+            layers.Dense(3, activation="softmax", name="end"),
+        ],
+        name="deep",
+    )
+    optimizer = cornu.optimizers.Adam(gradient_accumulation_steps=accumulates)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    return model
+
+
+def masks_mixed_precision_and_steps_of_ones_own_go_with_weights_in_parts():
+    class Own(cornu.Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.inner = [layers.Masking(), layers.LSTM(32, dtype="mixed_bfloat16"), layers.Dense(3, dtype="float32")]
+
+        def call(self, inputs):
+            for layer in self.inner:
+                inputs = layer(inputs)
+            return inputs
+
+        def train_step(self, data):
+            import jax
+
+            x, y = data
+
+            def loss_of(values):
+                pure = cornu.core.variable.functional(lambda: self.compute_loss(x, y, self(x)), variables)
+                return pure(values)[0]
+
+            variables = self.trainable_variables
+            loss, gradients = jax.value_and_grad(loss_of)([v.value for v in variables])
+            self.optimizer.apply(gradients, variables)
+            return {"loss": loss}
+
+    x = np.where(np.arange(5)[:, None] < 3 + np.arange(44)[:, None, None] % 3, X[:, None], 0)
+    found = []
+    for scope in (nullcontext, fully_sharded().scope):
         with scope():
-            model = net(steps_per_execution=2)
+            cornu.utils.set_random_seed(2)
+            model = Own()
+            model.compile("sgd", cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+            found.append(model.fit(x, Y, batch_size=ROWS, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[1], found[0], rtol=2e-3)  # bfloat16
+    assert {spec(v) for v in model.weights if v.size >= 1024} == {(None, "batch")}
+
+
+def a_training_goes_on_from_its_backup_on_other_devices():
+    class Stop(cornu.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def train(folder, *callbacks):
+        model = net()
+        backup = cornu.callbacks.BackupAndRestore(folder, save_freq=1)
+        model.fit(X, Y, batch_size=ROWS, epochs=2, verbose=0, callbacks=[backup, *callbacks])
+        return dict(enumerate([*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]))
+
+    four = distribution.DataParallel(devices=distribution.list_devices()[:4], shard_weights=True)
+    for before, after in ((fully_sharded(), four), (four, None), (None, fully_sharded())):
+        with tempfile.TemporaryDirectory() as folder:
+            distribution.set_distribution(before)
+            with suppress(KeyboardInterrupt):
+                train(folder, Stop())
+            distribution.set_distribution(after)
+            agree(train(folder), unbroken())
+
+
+@cache
+def unbroken():
+    model = net()
+    model.fit(X, Y, batch_size=ROWS, epochs=2, verbose=0)
+    return dict(enumerate([*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]))
+
+
+def several_steps_a_call_that_sum_gradients_give_the_same_numbers():
+    counted = []
+    for scope in (nullcontext, fully_sharded().scope):
+        with scope():
+            model = net(steps_per_execution=2, accumulates=2)
             model.fit(X[:32], Y[:32], batch_size=8, verbose=0)
             counted.append((model.get_weights(), model._compilations.counts["train"]))
     (alone, times), (split, times_split) = counted
@@ -327,8 +468,12 @@ def a_mesh_of_two_axes_for_data_alone_is_told_of():
 
 CHECKS = [
     data_parallel_training_gives_the_numbers_of_one_device,
+    fully_sharded_training_gives_the_numbers_of_one_device,
+    weights_gradients_and_state_take_an_eighth_of_the_memory,
+    masks_mixed_precision_and_steps_of_ones_own_go_with_weights_in_parts,
+    a_training_goes_on_from_its_backup_on_other_devices,
     model_parallel_training_gives_the_numbers_of_one_device,
-    several_steps_a_call_give_the_same_numbers,
+    several_steps_a_call_that_sum_gradients_give_the_same_numbers,
     each_device_works_on_its_part_of_a_batch,
     a_train_step_of_ones_own_is_split_too,
     generators_and_eager_steps_work_too,

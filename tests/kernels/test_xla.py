@@ -30,7 +30,9 @@ def compiled(function, *args):
     return jax.jit(function, compiler_options=xla.compiler_options()).lower(*args).compile()
 
 
-@pytest.mark.parametrize("options", [xla.CPU_OPTIONS, xla.WIDE_VECTORS], ids=["fusion", "vectors"])
+@pytest.mark.parametrize(
+    "options", [xla.CPU_OPTIONS, xla.WIDE_VECTORS, xla.GATHERING_OPTIONS], ids=["fusion", "vectors", "gathering"]
+)
 def test_the_options_have_these_names(options):
     assert xla.knows(options), (
         f"This jaxlib does not know {list(options)}, so programs are compiled without it. Look for its new name in "

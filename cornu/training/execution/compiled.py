@@ -86,7 +86,7 @@ class Compiled:
         step = Repeated(step, stacks=stage == "predict") if many else step
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
-        options = xla.compiler_options() or None
+        options = xla.compiler_options(placement.are_gathered(self._variables)) or None
         self.function: Callable = jax.jit(step, compiler_options=options) if self.jit else step
 
     def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
