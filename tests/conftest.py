@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import types
 from pathlib import Path
 
 from jaxlib.version import __version_info__
@@ -112,3 +113,16 @@ def quick_compilation(request):
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def compilations():
+    """How many programs were compiled since the test began."""
+    counted = types.SimpleNamespace(number=0)
+
+    def count(name, seconds, **details):
+        counted.number += name == "/jax/core/compile/backend_compile_duration"
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    yield counted
+    jax.monitoring.unregister_event_duration_listener(count)

@@ -67,7 +67,10 @@ class Allocator:
 
     def given(self, value: object, dtype: str) -> jax.Array:
         """The array of a value that somebody gives."""
-        return jnp.asarray(_unshared(value), dtype=dtype)
+        value = _unshared(value)
+        if isinstance(value, jax.Array):
+            return jnp.asarray(value, dtype=dtype)
+        return border.on_device(np.asarray(value, jnp.dtype(dtype)))
 
 
 class ShapesAlone(Allocator):

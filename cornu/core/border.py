@@ -47,7 +47,15 @@ def to_tensor(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> 
     if is_text(array):
         raise TypeError(f"{owner}: {name} must hold numbers. Received: text, such as {array.flat[0]!r}.")
     narrow = narrowed(array, owner, name)
-    return jnp.array(array) if narrow is array else jnp.asarray(narrow)
+    return on_device(array.copy() if narrow is array else narrow)
+
+
+def on_device(array: np.ndarray) -> jax.Array:
+    """A NumPy array of a type that JAX computes with as a JAX array, which may take its memory over.
+
+    JAX compiles a program for each shape of the arrays whose type is not said, for nothing.
+    """
+    return jnp.asarray(array, dtype=array.dtype)
 
 
 def _holds_device_arrays(values: Sequence) -> bool:

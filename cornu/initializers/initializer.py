@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu.core.border import on_device
 from cornu.core.configurable import Configurable
 from cornu.core.dtypes import storage_dtype
 from cornu.core.typing import DTypeLike
@@ -37,4 +38,4 @@ class Initializer(Configurable):
 
 def to_array(values: object, dtype: object) -> jax.Array:
     """NumPy `values` on the device in type `dtype` (None: floatx)."""
-    return jnp.asarray(np.asarray(values).astype(jnp.dtype(storage_dtype(dtype))))
+    return on_device(np.asarray(values).astype(jnp.dtype(storage_dtype(dtype))))

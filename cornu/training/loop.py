@@ -19,14 +19,13 @@ from contextlib import nullcontext
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.core import interrupts
-from cornu.core.border import to_host
+from cornu.core.border import on_device, to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
@@ -326,7 +325,7 @@ class Trainer(Compilable, Steps):
 
     def _fresh_metrics(self) -> list:
         """The values of the metrics' variables from which an epoch starts, which the variables get too."""
-        starts = list(map(jnp.asarray, self._metrics_at_start()))
+        starts = list(map(on_device, self._metrics_at_start()))
         give_values(self.metrics_variables, starts)
         return starts
 

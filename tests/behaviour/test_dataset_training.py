@@ -1,7 +1,5 @@
 """Data sets where they are used: in `fit` and its kin, and with layers within `map`."""
 
-import types
-
 import jax
 import numpy as np
 import pandas
@@ -183,19 +181,6 @@ LAYERS = {
     "RandomRotation": lambda: layers.RandomRotation(0.2, seed=1),
     "RandomZoom": lambda: layers.RandomZoom(0.3, seed=1),
 }
-
-
-@pytest.fixture
-def compilations():
-    """How many programs were compiled since the test began."""
-    counted = types.SimpleNamespace(number=0)
-
-    def count(name, seconds, **details):
-        counted.number += name == "/jax/core/compile/backend_compile_duration"
-
-    jax.monitoring.register_event_duration_secs_listener(count)
-    yield counted
-    jax.monitoring.unregister_event_duration_listener(count)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -8,6 +8,7 @@ import zlib
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cornu
@@ -212,6 +213,28 @@ def test_importing_neither_loads_jax_nor_writes_a_file(tmp_path):
     code = "import json, sys, cornu; print(json.dumps('jax' in sys.modules))"
     assert result(start(code, XDG_CACHE_HOME=str(tmp_path))) is False
     assert not list(tmp_path.iterdir())
+
+
+def test_making_saving_and_loading_a_model_of_new_sizes_compiles_nothing(tmp_path, compilations):
+    layers = cornu.layers
+    parts = [cornu.Input((13, 7)), layers.GRU(11), layers.BatchNormalization(), layers.Dense(19, "relu")]
+    model = cornu.Sequential([*parts, layers.Dropout(0.5), layers.Dense(23)])
+    model.compile("adam", "mse", metrics=["mae", cornu.metrics.AUC(num_thresholds=29)])
+    model.save(tmp_path / "model.keras")
+    model.save(tmp_path / "model.h5")
+    for ending in (".keras", ".h5"):
+        cornu.models.load_model(tmp_path / f"model{ending}")
+    cornu.models.clone_model(model).set_weights(model.get_weights())
+    assert compilations.number == 0
+
+
+def test_a_numpy_array_becomes_a_tensor_without_compiling(compilations):
+    for dtype in ("float32", "float64", "int64", "uint8", "bool", "complex64"):
+        array = np.ones((3, 37), dtype)
+        tensor = cornu.ops.convert_to_tensor(array)
+        array[:] = 0  # the tensor has numbers of its own
+        np.testing.assert_array_equal(tensor, 1)
+    assert compilations.number == 0
 
 
 def test_building_and_compiling_loads_nothing_for_files_or_tables(tmp_path):
