@@ -7,6 +7,7 @@ python -m tests.fuzz --mutations 1000000 --state run.json   # go on where the la
 """
 
 import argparse
+import itertools
 import json
 import os
 import queue
@@ -17,6 +18,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load ma
 _FOR_EACH = 5e-5  # seconds more for each byte of the file
 _GIVEN_UP = 60.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
 _NOTED = 200  # loads after which the figures are kept
-_WORK = 3000  # loads after which a fresh worker takes over
+_HELD = 2**30  # bytes that a worker holds when a fresh one takes over
 
 
 class Worker:
@@ -54,14 +56,14 @@ class Worker:
                 self._answers.put(json.loads(line))
         self._answers.put(None)
 
-    def load(self, kind: str, name: str, path: Path, seconds: float = _GIVEN_UP) -> dict[str, Any]:
-        """What came of loading a file."""
+    def load(self, kind: str, door: int, name: str, path: Path) -> dict[str, Any]:
+        """What came of opening a file by one of its format's doors."""
         try:
-            self._process.stdin.write(json.dumps([kind, name, str(path)]) + "\n")
+            self._process.stdin.write(json.dumps([kind, door, name, str(path)]) + "\n")
             self._process.stdin.flush()
-            answer = self._answers.get(timeout=seconds)
+            answer = self._answers.get(timeout=_GIVEN_UP)
         except queue.Empty:
-            return {"wrong": f"did not come back within {seconds} s"}
+            return {"wrong": f"did not come back within {_GIVEN_UP} s"}
         except BrokenPipeError:
             answer = None
         if answer is None:
@@ -83,35 +85,48 @@ def run(
 ) -> Iterator[tuple[str, str, dict]]:
     """(format, what was changed, what came of it) of each load; `mutations` of each format, those done before left out.
 
-    A change depends on the seed, the format and its number alone.
+    A change, and the door by which it is opened, depend on the seed, the format and its number alone. The formats take
+    turns, so that a run that is ended has seen as much of each.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        worker = Worker()
-        try:
-            for kind in formats:
-                paths = FORMATS[kind].write(Path(folder))
-                goods = {name: path.read_bytes() for name, path in paths.items()}
-                for name, path in paths.items():  # the first load of all takes longer: it imports
-                    answer = worker.load(kind, name, path, 60.0)
-                    assert answer.get("loaded"), f"The good file {path} does not load: {answer}"
-                for number in range((done or {}).get(kind, 0), mutations):
-                    label = f"{seed}-{number}"
-                    rng = random.Random(f"{kind}-{label}")
-                    name = rng.choice(list(goods))
-                    content = mutate(goods[name], FORMATS[kind].inside, rng, list(goods.values()))
-                    place = Path(folder) / f"changed{''.join(paths[name].suffixes)}"
-                    place.write_bytes(content)
-                    answer = worker.load(kind, name, place)
-                    if "wrong" in answer and keep is not None:
-                        keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{kind}-{name.replace('/', '_')}-{label}{place.suffix}").write_bytes(content)
-                    if "seconds" not in answer or number % _WORK == _WORK - 1:
-                        worker.close()
-                        worker = Worker()
-                        worker.load(kind, name, paths[name], 60.0)
-                    yield kind, f"{name} {label}", answer
-        finally:
-            worker.close()
+    done = done or {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        files = {kind: FORMATS[kind].write(_made(Path(folder) / kind)) for kind in formats}
+        goods = {kind: {name: path.read_bytes() for name, path in paths.items()} for kind, paths in files.items()}
+        worker = _fresh(stack, files)
+        for number, kind in itertools.product(range(mutations), formats):
+            if number < done.get(kind, 0):
+                continue
+            label = f"{seed}-{number}"
+            rng = random.Random(f"{kind}-{label}")
+            name, door = rng.choice(list(goods[kind])), rng.randrange(len(FORMATS[kind].doors))
+            content, change = mutate(goods[kind][name], FORMATS[kind].inside, rng, list(goods[kind].values()))
+            place = files[kind][name].with_name(f"changed{''.join(files[kind][name].suffixes)}")
+            place.write_bytes(content)
+            answer = worker.load(kind, door, name, place)
+            if "wrong" in answer and keep is not None:
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"{kind}-{name.replace('/', '_')}-{label}{place.suffix}").write_bytes(content)
+            if answer.get("held", _HELD) >= _HELD:
+                worker.close()
+                worker = _fresh(stack, files)
+            yield kind, f"{name} {label}, door {door}", answer | {"change": change}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _fresh(stack: ExitStack, files: dict[str, dict[str, Path]]) -> Worker:
+    """A worker in which the good files have passed all doors: the first pass of all takes longer, for it imports."""
+    worker = Worker()
+    stack.callback(worker.close)
+    for kind, paths in files.items():
+        for name, path in paths.items():
+            for door in {FORMATS[kind].doors.index(each) for each in FORMATS[kind].doors}:
+                answer = worker.load(kind, door, name, path)
+                assert answer.get("loaded"), f"The good file {path} does not load: {answer}"
+    return worker
 
 
 def main() -> int:
@@ -137,6 +152,9 @@ def main() -> int:
         for kind in formats:
             counted = ", ".join(f"{figures.table[kind][key]} {key}" for key in ("loaded", "refused", "wrong"))
             print(f"{kind:16} {sum(figures.table[kind].values())} changes: {counted}")
+        for change, counts in sorted(figures.changes.items()):
+            counted = ", ".join(f"{counts[key]} {key}" for key in ("loaded", "refused", "wrong"))
+            print(f"{change:16} {sum(counts.values())} changes: {counted}")
         for reason, times in figures.reasons.most_common():
             print(f"{times:6} {reason}")
     return 1 if figures.reasons else 0
@@ -148,11 +166,13 @@ class Figures:
     def __init__(self, path: Path | None, seed: int):
         self._path, self._seed, self._since = path, seed, 0
         self.table: dict[str, Counter] = {kind: Counter() for kind in FORMATS}
+        self.changes: dict[str, Counter] = {}
         self.reasons: Counter = Counter()
         if path is not None and path.exists():
             before = json.loads(path.read_text())
             assert before["seed"] == seed, f"{path} is of a run with --seed {before['seed']}."
             self.table |= {kind: Counter(counts) for kind, counts in before["table"].items()}
+            self.changes = {change: Counter(counts) for change, counts in before["changes"].items()}
             self.reasons = Counter(before["reasons"])
 
     def done(self, formats: list[str]) -> dict[str, int]:
@@ -163,6 +183,7 @@ class Figures:
         """Count one; whether it went wrong as none before did."""
         result = "wrong" if "wrong" in answer else "loaded" if answer["loaded"] else "refused"
         self.table[kind][result] += 1
+        self.changes.setdefault(answer["change"], Counter())[result] += 1
         self._since += 1
         if self._since >= _NOTED:
             self.write()
@@ -176,7 +197,8 @@ class Figures:
         """Keep the figures."""
         self._since = 0
         if self._path is not None:
-            self._path.write_text(json.dumps({"seed": self._seed, "table": self.table, "reasons": self.reasons}))
+            figures = {"table": self.table, "changes": self.changes, "reasons": self.reasons}
+            self._path.write_text(json.dumps({"seed": self._seed, **figures}))
 
 
 if __name__ == "__main__":

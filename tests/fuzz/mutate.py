@@ -61,8 +61,8 @@ _GADGETS = (
 )
 
 
-def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes]) -> bytes:
-    """A changed copy of a file.
+def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes]) -> tuple[bytes, str]:
+    """A changed copy of a file, and what kind of change that is.
 
     Args:
         content: the good file.
@@ -72,13 +72,13 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
     """
     chance = rng.random()
     if chance < 0.3:
-        return _bytes(content, rng, others)
+        return _bytes(content, rng, others), "bytes"
     try:
         if chance < 0.6 and inside in _MUCH:
-            return _MUCH[inside](content, rng)
-        return _INSIDE[inside](content, rng, others)
+            return _MUCH[inside](content, rng), "much"
+        return _INSIDE[inside](content, rng, others), "parts"
     except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
-        return _bytes(content, rng, others)
+        return _bytes(content, rng, others), "bytes"
 
 
 # ---------------------------------------------------------------- bytes
@@ -268,7 +268,7 @@ def _with_a_member(content: bytes, rng: random.Random) -> bytes:
 
 
 def _zip(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    members, mixed = _members(content), _members(rng.choice(others))
+    members, other = _members(content), rng.choice(others)
     name = rng.choice([*members, *[name for name in members if name == "config.json"] * 3])
     kind = rng.randrange(10)
     if kind <= 5 and name.endswith(".json"):
@@ -282,7 +282,7 @@ def _zip(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     elif kind == 8:
         members[rng.choice(("../x", "/x", "assets/../../x", "assets/layers/..", "a\\..\\b", f"{name}/x"))] = b"x"
     else:
-        members |= mixed
+        members |= _members(other)
     return _written(members, rng)
 
 

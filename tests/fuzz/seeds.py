@@ -1,7 +1,7 @@
 """Good files of every format, small, and how each is loaded.
 
-A file goes every way that a user may take it: it is loaded, inspected and opened in the editor. Whether it loads must
-be what the inspection said, and weights that are refused must leave the model as it was.
+A file goes one of the ways that a user may take it: it is loaded, inspected, opened in the editor, or loaded after an
+inspection, which must have said what came of it. Weights that are refused must leave the model as it was.
 """
 
 import contextlib
@@ -31,11 +31,17 @@ _OLD_MODELS = (
 )  # fmt: skip
 
 
+Door = Callable[[Path, str], Any]
+
+
 class Format(NamedTuple):
-    """A kind of file: the files, how one of them is loaded, and what it is inside, which mutations go by."""
+    """A kind of file: the files, the doors by which one is opened, and what it is inside, which mutations go by.
+
+    A door that is there several times is taken as much more often.
+    """
 
     write: Callable[[Path], dict[str, Path]]
-    load: Callable[[Path, str], Any]
+    doors: tuple[Door, ...]
     inside: str
 
 
@@ -191,7 +197,18 @@ class Broken(Exception):
     """A promise about files that was not kept."""
 
 
-def _load_model(path: Path, name: str) -> None:
+def load_model(path: Path, name: str) -> None:
+    cornu.models.load_model(path)
+
+
+def inspect(path: Path, name: str) -> None:
+    report = _inspected(path)
+    if not report.loads:
+        raise ValueError(f"It would be refused: {report.refused}")
+
+
+def load_inspected(path: Path, name: str) -> None:
+    """Load it: whether it loads must be what the inspection said."""
     report = _inspected(path)
     try:
         cornu.models.load_model(path)
@@ -203,8 +220,8 @@ def _load_model(path: Path, name: str) -> None:
         raise Broken(f"The file loads, but the inspection says: {report.refused}")
 
 
-def _load_weights(path: Path, name: str) -> None:
-    _inspected(path)
+def load_weights(path: Path, name: str) -> None:
+    """Give a model the weights: those that are refused leave it as it was."""
     model = _built(name)
     before = [variable.numpy() for variable in model.variables]
     try:
@@ -214,9 +231,15 @@ def _load_weights(path: Path, name: str) -> None:
             if not np.array_equal(variable.numpy(), old, equal_nan=True):
                 raise Broken(f"The weights were refused, but {variable.path} has changed: {error}") from error
         raise
-    finally:
-        if path.name.endswith((".weights.h5", ".weights.json")):
-            _edited(path)
+
+
+def edit(path: Path, name: str) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        cornu.saving.KerasFileEditor(path).summary()
+
+
+def model_from_json(path: Path, name: str) -> None:
+    cornu.models.model_from_json(path.read_text(errors="replace"))
 
 
 def _inspected(path: Path) -> Any:
@@ -224,14 +247,6 @@ def _inspected(path: Path) -> Any:
     json.dumps(report.to_dict())
     str(report)
     return report
-
-
-def _edited(path: Path) -> None:
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            cornu.saving.KerasFileEditor(path).summary()
-    except ValueError:
-        return
 
 
 _models: dict[str, Any] = {}
@@ -247,19 +262,22 @@ def _unpack(path: Path, name: str) -> None:
     archives.unpack(path, path.with_name(f"{path.name}_extracted"), "auto", again=True)
 
 
+_MODEL = (*[load_model] * 5, *[inspect] * 2, load_inspected)
+_WEIGHTS = (*[load_weights] * 6, inspect)
+
 FORMATS = {
-    "keras": Format(_keras, _load_model, "zip"),
-    "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), _load_weights, "h5"),
-    "json": Format(_json, lambda path, name: cornu.models.model_from_json(path.read_text(errors="replace")), "json"),
-    "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _load_weights, "safetensors"),
-    "shards": Format(_shards, _load_weights, "json"),
-    "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _load_model, "h5"),
-    "h5 of Keras 1, 2": Format(_old, _load_model, "h5"),
-    "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _load_weights, "h5"),
-    "backup": Format(_backup, lambda path, name: plain_state.load(path), "zip"),
-    "npz": Format(_npz, lambda path, name: plain_npz.load(path, objects=True), "zip"),
-    "pickle": Format(_pickle, _unpickle, "bytes"),
-    "tar": Format(_tar, _unpack, "tar"),
-    "stablehlo": Format(_export, lambda path, name: cornu.export.load(path), "export"),
-    "zip": Format(_zip, _unpack, "zip"),
+    "keras": Format(_keras, (*_MODEL, edit), "zip"),
+    "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), (*_WEIGHTS, edit), "h5"),
+    "json": Format(_json, (model_from_json,), "json"),
+    "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _WEIGHTS, "safetensors"),
+    "shards": Format(_shards, (*_WEIGHTS, edit), "json"),
+    "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _MODEL, "h5"),
+    "h5 of Keras 1, 2": Format(_old, _MODEL, "h5"),
+    "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _WEIGHTS, "h5"),
+    "backup": Format(_backup, (lambda path, name: plain_state.load(path),), "zip"),
+    "npz": Format(_npz, (lambda path, name: plain_npz.load(path, objects=True),), "zip"),
+    "pickle": Format(_pickle, (_unpickle,), "bytes"),
+    "tar": Format(_tar, (_unpack,), "tar"),
+    "stablehlo": Format(_export, (lambda path, name: cornu.export.load(path),), "export"),
+    "zip": Format(_zip, (_unpack,), "zip"),
 }

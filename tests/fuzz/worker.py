@@ -1,5 +1,6 @@
 """Loads files, one after the other, and says what came of each; made to be killed where a load does not come back."""
 
+import gc
 import json
 import os
 import resource
@@ -10,7 +11,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from tests.fuzz.seeds import FORMATS
+from tests.fuzz.seeds import FORMATS, Door
 
 _ALLOWED = 8 * 2**30  # bytes of address space above the start: a net below the limit that the driver holds up
 _RUNS = {
@@ -34,28 +35,29 @@ _places = tuple(map(os.path.realpath, (tempfile.gettempdir(), "/proc/self", sys.
 
 
 def main() -> None:
-    """Answer each line of (format, seed, path) with a line about the load."""
+    """Answer each line of (format, door, seed, path) with a line about the load."""
     warnings.simplefilter("ignore")
     sys.addaudithook(_note)
     limit = _memory("VmSize") + _ALLOWED
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for line in sys.stdin:
-        kind, name, path = json.loads(line)
-        answer = _answer(kind, name, Path(path))
+        kind, door, name, path = json.loads(line)
+        answer = _answer(FORMATS[kind].doors[door], name, Path(path))
         print(json.dumps(answer), flush=True)
+        gc.freeze()  # what JAX keeps for good need not be looked through again
 
 
-def _answer(kind: str, name: str, path: Path) -> dict:
+def _answer(door: Door, name: str, path: Path) -> dict:
     Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts afresh
     before, start = _memory("VmRSS"), time.process_time()
     _seen.clear()
     error = None
     try:
-        FORMATS[kind].load(path, name)
+        door(path, name)
     except Exception as caught:
         error = caught
     seconds = time.process_time() - start
-    answer = {"seconds": seconds, "bytes": _memory("VmHWM") - before, "loaded": error is None}
+    answer = {"seconds": seconds, "bytes": _memory("VmHWM") - before, "held": before, "loaded": error is None}
     if error is not None and not (isinstance(error, ValueError) and str(error).strip()):
         answer["wrong"] = "".join(traceback.format_exception(error))
     if _seen:
