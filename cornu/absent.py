@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[str, str]] = {
 }
 
 
-def explainer(module: str) -> Callable[[str], Any]:
+def explainer(module: str) -> Callable[[str], object]:
     """A `__getattr__` for a module of the package, which says what becomes of a name that is not there.
 
     Args:
@@ -81,7 +81,7 @@ def missing(module: str, name: str) -> Any:
     raise AttributeError(sentence, name=name)
 
 
-def _caller() -> Any:
+def _caller() -> FrameType | None:
     """The frame that asks a module for a name, behind this file and every `__getattr__`."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_name == "__getattr__":

@@ -21,6 +21,6 @@ class Lazy:
         return f"<module {self._name!r}, loaded when used>"
 
 
-def module(name: str) -> Any:
+def module(name: str) -> Lazy:
     """The module called `name`, to be loaded when something in it is first used."""
     return Lazy(name)

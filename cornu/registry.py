@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 # The namespaces whose classes and functions may be named in a file.
 NAMESPACES = (
@@ -37,9 +37,11 @@ _FUNCTIONS = ("activations", "losses", "metrics")
 _HELPERS = ("deserialize", "get", "serialize")
 _PREFIX = "cornu."
 
-_registered: dict[str, Any] = {}
-_registered_names: dict[Any, str] = {}
-_NO_OBJECTS: Mapping[str, Any] = MappingProxyType({})
+Registered = TypeVar("Registered", bound=Callable)
+
+_registered: dict[str, Callable] = {}  # classes and functions
+_registered_names: dict[object, str] = {}
+_NO_OBJECTS: Mapping[str, Callable] = MappingProxyType({})
 _scoped = contextvars.ContextVar("custom_objects", default=_NO_OBJECTS)
 
 
@@ -48,7 +50,7 @@ def is_builtin(obj: object) -> bool:
     return (getattr(obj, "__module__", None) or "").startswith(_PREFIX) and obj not in _registered_names
 
 
-def is_catalogued(obj: Any) -> bool:
+def is_catalogued(obj: Callable) -> bool:
     """Whether `obj` is a built-in function that its own name finds, such as an activation or a loss."""
     if not is_builtin(obj):
         return False
@@ -79,7 +81,7 @@ def in_files(cls: type) -> InFiles:
     return InFiles(said.module or folder, said.name or cls.__name__, said.registered_name)
 
 
-def find_builtin(module: str, name: str) -> Any | None:
+def find_builtin(module: str, name: str) -> Callable | None:
     """The built-in object that a file calls `module.name`, or None: a public class, or a function of tensors."""
     if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
@@ -92,7 +94,7 @@ def find_builtin(module: str, name: str) -> Any | None:
     return None
 
 
-def _public(namespace: str, name: str) -> Any | None:
+def _public(namespace: str, name: str) -> Callable | None:
     space = _namespace(namespace)
     found = getattr(space, name) if name in space.__all__ else None
     is_function = hasattr(found, "flow") or (namespace in _FUNCTIONS and callable(found) and name not in _HELPERS)
@@ -113,7 +115,7 @@ def _namespace(name: str) -> ModuleType:
     return importlib.import_module(_PREFIX + name)
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Registered], Registered]:
     """Decorator: let saved files name the class or function as `package>name`.
 
     Example:
@@ -124,7 +126,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
                 return inputs * 2
     """
 
-    def decorate(obj: Any) -> Any:
+    def decorate(obj: Registered) -> Registered:
         registered_name = f"{package}>{name or obj.__name__}"
         if isinstance(obj, type) and not hasattr(obj, "get_config"):
             raise ValueError(f"register_keras_serializable: class {obj.__name__} must have a get_config() method.")
@@ -141,8 +143,10 @@ def get_registered_name(obj: Any) -> str:
 
 
 def get_registered_object(
-    name: str, custom_objects: Mapping[str, object] | None = None, module_objects: Mapping[str, Any] | None = None
-) -> Any | None:
+    name: str,
+    custom_objects: Mapping[str, Callable] | None = None,
+    module_objects: Mapping[str, Callable] | None = None,
+) -> Callable | None:
     """The object called `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
     for table in (_scoped.get(), _registered, custom_objects or {}, module_objects or {}):
         if name in table:
@@ -150,12 +154,12 @@ def get_registered_object(
     return None
 
 
-def custom_objects_in_scope() -> dict[str, Any]:
+def custom_objects_in_scope() -> dict[str, Callable]:
     """All objects that the running program registered or passed, by name."""
     return {**_registered, **_scoped.get()}
 
 
-def get_custom_objects() -> dict[str, Any]:
+def get_custom_objects() -> dict[str, Callable]:
     """The table of registered objects, which may be changed."""
     return _registered
 
@@ -166,7 +170,7 @@ def is_registered(obj: object) -> bool:
 
 
 @contextmanager
-def custom_objects(objects: Mapping[str, Any] | None) -> Iterator[None]:
+def custom_objects(objects: Mapping[str, Callable] | None) -> Iterator[None]:
     """Make `objects` known by name inside the `with` block."""
     token = _scoped.set({**_scoped.get(), **(objects or {})})
     try:
@@ -190,7 +194,7 @@ class CustomObjectScope:
             layer = cornu.layers.Activation("shifted")
     """
 
-    def __init__(self, custom_objects: Mapping[str, Any]):
+    def __init__(self, custom_objects: Mapping[str, Callable] | None):
         self.custom_objects = custom_objects or {}
 
     def __enter__(self) -> "CustomObjectScope":

@@ -108,7 +108,7 @@ def assert_same_structure(a: object, b: object, check_types: bool | None = None)
     `check_types` is False."""
     if check_types is False:
         return assert_same_paths(a, b)
-    definitions: list[Any] = [jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b)]
+    definitions: list[object] = [jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b)]
     first, second = definitions
     if first != second:
         raise ValueError(f"The two structures are nested differently: {first} and {second}.")
@@ -133,7 +133,7 @@ def pack_sequence_as(structure: object, flat_sequence: Sequence) -> Any:
     return in_order_of(structure, definition.unflatten(flat_sequence))
 
 
-def in_order_of(structure: Any, made: Any, is_leaf: Callable[[Any], bool] = _none_is_leaf) -> Any:
+def in_order_of(structure: Any, made: Any, is_leaf: Callable[[object], bool] = _none_is_leaf) -> Any:
     """`made`, new and like `structure`, its dictionaries with their keys in the order they have there."""
     if not isinstance(structure, (dict, list, tuple, deque)) or is_leaf(structure) or jtu.all_leaves([structure]):
         return made

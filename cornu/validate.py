@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from cornu import settings, spelling
 from cornu.errors import MissingPackageError
 
 closest, plain = spelling.closest, spelling.plain
+
+Choice = TypeVar("Choice")
 
 
 def describe(owner: object) -> str:
@@ -110,7 +112,7 @@ def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1)
     return tuple(map(operator.index, values))
 
 
-def one_of(value: object, choices: Sequence, name: str, owner: object) -> Any:
+def one_of(value: Choice, choices: Sequence, name: str, owner: object) -> Choice:
     """`value`, which must be among `choices`."""
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)
@@ -119,12 +121,14 @@ def one_of(value: object, choices: Sequence, name: str, owner: object) -> Any:
     return value
 
 
-def padding(value: object, owner: object, choices: Sequence[str] = ("valid", "same")) -> str:
+def padding(value: Any, owner: object, choices: Sequence[str] = ("valid", "same")) -> str:
     """A padding mode in lower case."""
-    return one_of(value.lower() if isinstance(value, str) else value, choices, "padding", owner)
+    if isinstance(value, str):
+        value = value.lower()
+    return one_of(value, choices, "padding", owner)
 
 
-def data_format(value: object, owner: object) -> str:
+def data_format(value: Any, owner: object) -> str:
     """`"channels_last"` or `"channels_first"`; None is the default of the settings."""
     if value is None:
         return settings.image_data_format()

@@ -41,7 +41,7 @@ class Plan:
     name: str
     size: int | None = 224
     smallest: int = 32
-    variant: dict[str, Any] = field(default_factory=dict)
+    variant: dict[str, object] = field(default_factory=dict)
 
     @property
     def published(self) -> bool:
@@ -258,7 +258,7 @@ def last_axis() -> int:
     return 1 if settings.image_data_format() == "channels_first" else -1
 
 
-def _sources(plan: Plan, image: KerasTensor) -> Any:
+def _sources(plan: Plan, image: KerasTensor) -> KerasTensor | list[KerasTensor]:
     """The inputs of the model: where the given tensor comes from, else the image."""
     if plan.input_tensor is None:
         return image
@@ -288,7 +288,9 @@ def pooled_unnamed(x: KerasTensor, pooling: str | None) -> KerasTensor:
     return _POOLING[pooling]()(x) if pooling else x
 
 
-def classifier(x: KerasTensor, plan: Plan, pool: str | None = "avg_pool", dropout: float = 0.0, **dense: Any) -> Any:
+def classifier(
+    x: KerasTensor, plan: Plan, pool: str | None = "avg_pool", dropout: float = 0.0, **dense: Any
+) -> KerasTensor:
     """Average over the image, drop out, classify.
 
     Args:

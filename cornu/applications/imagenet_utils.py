@@ -12,6 +12,7 @@ from cornu import ops, settings, validate
 from cornu.applications import pretrained
 from cornu.core import dtypes
 from cornu.core.symbolic import is_keras_tensor
+from cornu.core.typing import Tensor
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -21,7 +22,7 @@ _RGB_DEVIATION = (0.229, 0.224, 0.225)
 _MODES = ("caffe", "tf", "torch")
 
 
-def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caffe") -> Any:
     """Images in the range that a model was trained on; the given array keeps its values.
 
     Args:
@@ -55,7 +56,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     return x - _spread(_BGR_MEAN, x, channels_first)
 
 
-def _as_float(x: Any) -> Any:
+def _as_float(x: Tensor) -> Any:
     """`x` as numbers with a fraction: floats keep their dtype."""
     if is_keras_tensor(x) or isinstance(x, jax.Array):
         return x if dtypes.is_float(x.dtype) else ops.cast(x, settings.floatx())
@@ -63,12 +64,12 @@ def _as_float(x: Any) -> Any:
     return x if dtypes.is_float(x.dtype) else x.astype(settings.floatx())
 
 
-def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> Any:
+def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> np.ndarray:
     array = np.asarray(values, dtypes.standardize_dtype(x.dtype))
     return array.reshape(-1, 1, 1) if channels_first else array
 
 
-def preprocessing(mode: str | None) -> Callable[[Any, str | None], Any]:
+def preprocessing(mode: str | None) -> Callable[[object, str | None], object]:
     """The `preprocess_input` of a family; None leaves images as they are, for models that scale them inside."""
 
     def family_input(x: object, data_format: str | None = None) -> Any:

@@ -1,17 +1,22 @@
 """Stored weights for a finished model: the published files, downloaded once, or a file of one's own."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cornu.applications import addresses
 from cornu.applications.addresses import File
 from cornu.utils.download import get_file
 
+if TYPE_CHECKING:
+    from cornu.models.model import Model
+
 PUBLISHED = "imagenet"  # the word that asks for published weights
 _FOLDER = "models"  # where they are kept, under Keras's own folder for downloads
 
 
-def load(model: Any, kind: str, weights: str | os.PathLike | None, include_top: bool, variant: dict[str, Any]) -> None:
+def load(
+    model: "Model", kind: str, weights: str | os.PathLike | None, include_top: bool, variant: dict[str, object]
+) -> None:
     """Give `model` the weights that were asked for.
 
     Args:

@@ -14,7 +14,6 @@ import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from cornu import validate
 from cornu.callbacks.callback import Callback
@@ -109,7 +108,7 @@ class BackupAndRestore(Callback):
 
     # ------------------------------------------------------------ files
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> dict[str, object] | None:
         """The state in the last whole backup; None where there is none.
 
         Raises:
@@ -129,7 +128,7 @@ class BackupAndRestore(Callback):
             )
         return None
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, object]) -> None:
         """Write a state, as it is now, beside the training, once the one before it is written."""
         packed = plain_state.packed(state)
         self.wait()

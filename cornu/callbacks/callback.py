@@ -39,7 +39,7 @@ class Callback:
                     self.model.stop_training = True
     """
 
-    params: dict[str, Any] | None = None
+    params: dict[str, object] | None = None
     state_attributes: tuple[str, ...] = ()
     """The attributes that a training depends on, which `get_state` returns for a backup."""
     idle_hooks: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ class Callback:
         """The model that is trained, evaluated or asked for predictions."""
         return self._model
 
-    def set_params(self, params: dict[str, Any]) -> None:
+    def set_params(self, params: dict[str, object]) -> None:
         """Receive the parameters of the run: `"verbose"`, `"epochs"`, `"steps"`."""
         self.params = params
 
@@ -69,11 +69,11 @@ class Callback:
         """Receive the model."""
         self._model = model
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """What `BackupAndRestore` keeps of this callback: a dictionary of plain data and arrays."""
         return {name: getattr(self, name) for name in self.state_attributes}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, object]) -> None:
         """Go on from what `get_state` returned, after `on_train_begin`."""
         for name, value in state.items():
             setattr(self, name, value)

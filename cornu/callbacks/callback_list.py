@@ -79,7 +79,7 @@ class CallbackList(Callback):
             if overrides(callback, hook):
                 self._listeners[hook].append(getattr(callback, hook))
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """The state of each callback that has one, by its place and class."""
         named = self._named()
         return {name: callback.get_state() for name, callback in named.items() if hasattr(callback, "get_state")}
@@ -98,7 +98,7 @@ class CallbackList(Callback):
             found[f"{name} {sum(known.startswith(name + ' ') for known in found) + 1}"] = callback
         return found
 
-    def set_params(self, params: dict[str, Any]) -> None:
+    def set_params(self, params: dict[str, object]) -> None:
         """Hand the parameters of the run to every callback."""
         self.params = params
         for callback in self.callbacks:

@@ -3,14 +3,14 @@
 import csv
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cornu.callbacks.callback import Callback
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, Logs
 
 
 def _cell(value: object) -> object:
@@ -54,7 +54,7 @@ class CSVLogger(Callback):
         self.keys = self._read_header() if self.append else None
         self._has_header = False
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """How long the file is, and its columns."""
         has_lines = self._goes_on and os.path.exists(self.filename)
         return {"size": os.path.getsize(self.filename) if has_lines else None, "keys": self.keys}
@@ -86,7 +86,7 @@ class CSVLogger(Callback):
             table.writerow({"epoch": epoch} | cells)
         self._goes_on = self._has_header = True
 
-    def _warn_of_lost(self, logs: Mapping[str, Any]) -> None:
+    def _warn_of_lost(self, logs: Logs) -> None:
         lost = [name for name in logs if name not in (self.keys or ())]
         if lost:
             warnings.warn(
@@ -96,7 +96,7 @@ class CSVLogger(Callback):
             )
 
     @staticmethod
-    def _columns(logs: Mapping[str, Any]) -> list[str]:
+    def _columns(logs: Logs) -> list[str]:
         names = sorted(logs)
         validated = any(name.startswith("val_") for name in names)
         return names if validated else names + [f"val_{name}" for name in names]

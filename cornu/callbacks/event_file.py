@@ -16,12 +16,14 @@ import os
 import time
 import weakref
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cornu import validate
+from cornu.core.typing import Tensor
 
 PURPOSE = "TensorBoard"
 BUCKETS = 30  # of a histogram
@@ -30,12 +32,12 @@ _PIXELS = 2**22  # of the largest image that is written
 _numbers = itertools.count()  # of this process's files, which may be begun in the same second
 
 
-def package(part: str = "event_file_writer") -> Any:
+def package(part: str = "event_file_writer") -> ModuleType:
     """A module of the package that writes the files, or the error that says what to install."""
     return validate.optional_import(f"tensorboardX.{part}", purpose=PURPOSE, extra="tensorboard")
 
 
-def package_of_images() -> Any:
+def package_of_images() -> ModuleType:
     """The same for the package that writes pictures."""
     return validate.optional_import("PIL.Image", purpose=f"{PURPOSE}, for images,", extra="image")
 
@@ -101,7 +103,7 @@ class EventFile:
             self.flush()
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: Tensor) -> Any:
     """The message of a float32 or float64 array, of bytes, or of a list of bytes."""
     names = ("tensor_pb2", "tensor_shape_pb2", "types_pb2")
     tensor_pb2, tensor_shape_pb2, types_pb2 = (package(f"proto.{name}") for name in names)

@@ -20,7 +20,7 @@ else:
 class ValuesByName(dict[str, list[Any]]):
     """A dictionary from a name to its values by epoch, which says what it has where a name is missing."""
 
-    def __missing__(self, name: object) -> list[Any]:
+    def __missing__(self, name: object) -> list[object]:
         if not self:
             raise KeyError(
                 f"{name!r}: fit trained no epoch. It starts behind the first `initial_epoch` epochs and ends with the "
@@ -58,7 +58,7 @@ class History(Callback):
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self.epoch: list[int] = []
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """All epochs so far."""
         history, epochs = ({n: list(values) for n, values in d.items()} for d in (self.history, self._epochs))
         return {"epoch": list(self.epoch), "history": history, "epochs": epochs}

@@ -20,7 +20,7 @@ def _flat(logs: Mapping) -> dict[str, Any]:
     return flat
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """A number of a tensor as a float, an array as a NumPy array, anything else as it is."""
     if value is None or isinstance(value, (str, float, int)):
         return value
@@ -42,12 +42,12 @@ class Logs(dict):
             fetched = jax.device_get(dict(super().items()))
             super().update({name: _plain(value) for name, value in fetched.items()})
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         self.settle()
         return dict, (dict(super().items()),)
 
 
-def _settled_first(name: str) -> Callable[..., Any]:
+def _settled_first(name: str) -> Callable[..., object]:
     plain_method = getattr(dict, name)
 
     def method(self: Any, *args: object, **kwargs: object) -> Any:

@@ -1,12 +1,10 @@
 """Saving the model while it is trained."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, Logs
 
 _ENDINGS = {False: (".keras", ".h5"), True: (".weights.h5",)}
 
@@ -116,7 +114,7 @@ class SavingCallback(MonitorCallback):
         self.best = value
         return f"{self.monitor} improved from {before} to {value:.5f}, saving model to"
 
-    def _get_file_path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
+    def _get_file_path(self, epoch: int, batch: int | None, logs: Logs) -> str:
         raise NotImplementedError(type(self))
 
     def _save(self, path: str) -> None:
@@ -168,7 +166,7 @@ class ModelCheckpoint(SavingCallback):
                 f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
             )
 
-    def _get_file_path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
+    def _get_file_path(self, epoch: int, batch: int | None, logs: Logs) -> str:
         numbers = {"epoch": epoch + 1} if batch is None else {"epoch": epoch + 1, "batch": batch + 1}
         names = {**logs, **numbers}
         try:

@@ -3,20 +3,20 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from cornu.callbacks.callback import Callback
 
 
-def _metrics_of(owner: object) -> Iterator[Any]:
+def _metrics_of(owner: object) -> Iterator[object]:
     for metric in getattr(owner, "metrics", None) or ():
         yield metric
         yield from _metrics_of(metric)
 
 
-def _named_in_logs(model: object) -> Iterator[tuple[str, Any]]:
+def _named_in_logs(model: object) -> Iterator[tuple[str, object]]:
     """(name in the logs, metric) of those given to `compile`, then (name, metric) of all."""
     for _, _, metric, name in getattr(getattr(model, "_compile_metrics", None), "entries", ()):
         yield name, metric

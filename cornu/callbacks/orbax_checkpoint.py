@@ -4,14 +4,13 @@ What a checkpoint holds, and how it is read again, is in `saving/orbax.py`.
 """
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from cornu import validate
 from cornu.callbacks.model_checkpoint import SavingCallback
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, Logs
 from cornu.saving import orbax
 
 
@@ -87,7 +86,7 @@ class OrbaxCheckpoint(SavingCallback):
         )
         self._manager = package.CheckpointManager(os.path.abspath(self.directory), options=options)
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, object]) -> None:
         """Go on with the training that wrote the checkpoints; those after its backup are written anew."""
         super().set_state(state)
         self._is_checked = True
@@ -107,7 +106,7 @@ class OrbaxCheckpoint(SavingCallback):
                 f"begins with {first}. Load it and go on with initial_epoch, or give a folder of its own."
             )
 
-    def _get_file_path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
+    def _get_file_path(self, epoch: int, batch: int | None, logs: Logs) -> str:
         step = epoch if self._counter is None else self._counter.total
         return os.path.join(self.directory, str(step))
 

@@ -109,7 +109,7 @@ class Progbar:
         elif finalize and self.target and self.verbose in (1, 2):
             self._write_line(current, now)
 
-    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+    def add(self, n: int, values: Iterable[tuple[str, object]] | None = None) -> None:
         """Tell that `n` more steps are done."""
         self.update(self._seen + n, values)
 

@@ -6,7 +6,6 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class RemoteMonitor(Callback):
         return urllib.request.Request(self.root + self.path, body.encode(), headers)
 
 
-def _as_json(value: object) -> Any:
+def _as_json(value: object) -> object:
     """Numbers as JSON has them, which are finite; None for others."""
     if isinstance(value, list):
         return [_as_json(one) for one in value]

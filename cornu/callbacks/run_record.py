@@ -97,7 +97,7 @@ class RunRecord(Callback):
         """The name of the run's folder."""
         return self.folder.name if self.folder is not None else ""
 
-    def describe(self, fit: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    def describe(self, fit: Mapping[str, object], data: Mapping[str, object]) -> None:
         """Take the arguments of `fit` and what its data can be told by, before the training begins."""
         self._told = {"fit": {name: _bounded(value) for name, value in fit.items()}, "data": dict(data)}
 
@@ -140,7 +140,7 @@ class RunRecord(Callback):
         else:
             self._end({"end": "error", "type": type(error).__name__, "message": str(error)[:_LONGEST]})
 
-    def _end(self, how: dict[str, Any]) -> None:
+    def _end(self, how: dict[str, object]) -> None:
         if self.folder is None or self._has_ended:
             return
         self._has_ended = True
@@ -181,7 +181,7 @@ def _new_folder(directory: str, name: str | None) -> Path:
 # ---------------------------------------------------------------- facts
 
 
-def _facts(model: object) -> dict[str, Any]:
+def _facts(model: object) -> dict[str, object]:
     """What is known of a model and of this process."""
     device = jax.devices()[0]
     return {
@@ -260,7 +260,7 @@ def _plain(value: object) -> Any:
         return _named(value)
 
 
-def _arguments(callback: Callback) -> dict[str, Any]:
+def _arguments(callback: Callback) -> dict[str, object]:
     """The arguments of a callback's constructor that are its attributes."""
     names = constructor_parameters(type(callback))
     return {name: getattr(callback, name) for name in names if hasattr(callback, name)}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 _LARGEST = 2**20  # bytes that are kept of a difference
 _SECONDS = 10.0  # that git may take
@@ -24,7 +24,7 @@ class Code(NamedTuple):
         patch: what differs from the last commit, at most so many bytes; empty where nothing does.
     """
 
-    facts: dict[str, Any]
+    facts: dict[str, object]
     patch: bytes
 
 
@@ -35,7 +35,7 @@ def look(without: str | os.PathLike) -> Code:
         without: folder whose files are not told as such that git does not know.
     """
     path = _script()
-    facts: dict[str, Any] = {"script": None if path is None else _of_script(path)}
+    facts: dict[str, object] = {"script": None if path is None else _of_script(path)}
     folder = Path.cwd() if path is None else path.parent
     root, _, revision = _text(folder, "rev-parse", "--show-toplevel", "HEAD").partition("\n")
     if not revision:
@@ -60,7 +60,7 @@ def _script() -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _of_script(path: Path) -> dict[str, Any]:
+def _of_script(path: Path) -> dict[str, object]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 

@@ -57,7 +57,7 @@ class SwapEMAWeights(Callback):
             )
         return optimizer._averages if optimizer.built else {}
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """The weights of the training, where the averages are in their place."""
         return {"trained": self._trained}
 

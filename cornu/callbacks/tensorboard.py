@@ -29,6 +29,7 @@ from cornu.callbacks.callback import Callback
 from cornu.callbacks.event_file import EventFile
 from cornu.callbacks.learning_rate import read_rate
 from cornu.core.border import to_host
+from cornu.core.typing import HookLogs
 from cornu.saving import atomic
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
@@ -123,14 +124,14 @@ class TensorBoard(Callback):
         self._files = {}
         self._interval = min(self._interval, 1)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, object]:
         """How many batches there were; what was written until then is on the disk."""
         self._flush()
         return super().get_state()
 
     # ------------------------------------------------------------ training
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: HookLogs = None) -> None:
         self._end()
         self.batches, self.batch = 0, -1
         self._is_training = True
@@ -139,7 +140,7 @@ class TensorBoard(Callback):
         if self.embeddings_freq:
             self._metadata()
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: HookLogs = None) -> None:
         self._end()
 
     def _end(self) -> None:
@@ -153,11 +154,11 @@ class TensorBoard(Callback):
         for file in self._files.values():
             file.flush()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: HookLogs = None) -> None:
         self.batch = -1
         self._began = time.perf_counter(), self._iterations()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         values = dict(logs or {})
         learning_rate = {"learning_rate": read_rate(self)} if hasattr(self._optimizer, "learning_rate") else {}
         rate = {"steps_per_second": self._rate(self._began, self._iterations())} if self.write_steps_per_second else {}
@@ -171,7 +172,7 @@ class TensorBoard(Callback):
             self._write_embeddings()
         self._flush()
 
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: HookLogs = None) -> None:
         names = "evaluation_{}_vs_iterations"
         self._write("validation", names, logs or {}, self._iterations())
         self._flush()
@@ -195,12 +196,12 @@ class TensorBoard(Callback):
 
     # ------------------------------------------------------------ batches
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         self._batch_began = time.perf_counter(), self.batches
         if self._profiled and not self._is_profiling and self.batches + 1 == self._profiled[0]:
             self._start_profile()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: HookLogs = None) -> None:
         before = self.batches
         self.batches += batch - self.batch
         self.batch = batch
@@ -247,7 +248,7 @@ class TensorBoard(Callback):
 
     # ------------------------------------------------------------ embeddings
 
-    def _embeddings(self) -> dict[str, Any]:
+    def _embeddings(self) -> dict[str, object]:
         """The tables of the layers that have one, by the layers' names."""
         layers = self.model._flatten_layers()
         return {layer.name: layer.embeddings for layer in layers if getattr(layer, "embeddings", None) is not None}

@@ -10,6 +10,7 @@ import numpy as np
 
 import cornu
 from cornu import validate
+from cornu.models.sequential import Sequential
 
 _CLASSES = 10
 _SEED = 7
@@ -67,7 +68,7 @@ def digits() -> tuple[tuple, tuple]:
     return (images[~held_out], labels[~held_out]), (images[held_out], labels[held_out])
 
 
-def network() -> Any:
+def network() -> Sequential:
     """Two convolutions, pooling, dropout and a softmax, compiled with Adam."""
     layers = cornu.layers
     model = cornu.Sequential(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import border, budget, context
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import DTypeLike, Tensor
 
 
 def placeholder(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
@@ -82,7 +82,7 @@ class ShapesAlone(Allocator):
         """Shape and dtype."""
         return Absent(shape, dtype)
 
-    def given(self, value: Any, dtype: str) -> jax.Array:
+    def given(self, value: Tensor, dtype: str) -> jax.Array:
         """Zeros of the value's shape."""
         return jnp.zeros(np.shape(value), dtype)
 
@@ -128,7 +128,7 @@ def at_once() -> AbstractContextManager:
     return jax.ensure_compile_time_eval() if current().has_values else nullcontext()
 
 
-def without_values(fn: Callable[[], Any]) -> Any:
+def without_values(fn: Callable[[], object]) -> Any:
     """What `fn` returns when the variables that it makes have shapes and dtypes alone, which take no memory.
 
     Args:
@@ -154,7 +154,7 @@ def without_values(fn: Callable[[], Any]) -> Any:
     return found[0]
 
 
-def _unshared(value: object) -> Any:
+def _unshared(value: object) -> jax.Array | np.ndarray:
     """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later.
 
     An array that nobody can write to, such as those read from files, is taken as it is.

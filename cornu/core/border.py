@@ -26,7 +26,7 @@ _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex1
 AS_THEY_ARE: set[type] = {bool, int, float, complex, type(None)}
 
 
-def to_tensor(value: Any, owner: str = "convert_to_tensor", name: str = "x") -> Tensor:
+def to_tensor(value: Tensor, owner: str = "convert_to_tensor", name: str = "x") -> Tensor:
     """`value` as a JAX array; Python numbers, NumPy's scalars and None are left as they are.
 
     Args:
@@ -132,7 +132,7 @@ def _reader(kind: type) -> Callable | None:
     return np.asarray if issubclass(kind, plain) or kind.__module__ == "array" else None
 
 
-def _from_torch(value: Any) -> np.ndarray:
+def _from_torch(value: Tensor) -> np.ndarray:
     value = value.detach().cpu()
     value = value.to_dense() if value.is_sparse else value
     if str(value.dtype) == "torch.bfloat16":
@@ -153,7 +153,7 @@ def _from_jax(value: object) -> np.ndarray:
     return np.asarray(value.todense() if hasattr(value, "todense") else value)
 
 
-def _from_scipy(value: Any) -> np.ndarray:
+def _from_scipy(value: Tensor) -> np.ndarray:
     return value.toarray()
 
 
@@ -163,11 +163,11 @@ def _from_tensorflow(value: object) -> np.ndarray:
     return value.numpy()
 
 
-def _from_cupy(value: Any) -> np.ndarray:
+def _from_cupy(value: Tensor) -> np.ndarray:
     return value.get()
 
 
-_READERS: dict[str, Callable[[Any], np.ndarray]] = {
+_READERS: dict[str, Callable[[object], np.ndarray]] = {
     "torch": _from_torch,
     "tensorflow": _from_tensorflow,
     "pandas": _from_frame,

@@ -216,7 +216,7 @@ def _write_bytes(obj: bytes) -> dict:
     return {"class_name": "__bytes__", "value": obj.decode("utf-8")}
 
 
-def _write_function(obj: Callable) -> Any:
+def _write_function(obj: Callable) -> str | dict:
     if registry.is_catalogued(obj):
         return obj.__name__
     if getattr(obj, "__name__", "<lambda>") == "<lambda>":
@@ -228,7 +228,7 @@ def _write_function(obj: Callable) -> Any:
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
-def _write_class(obj: type) -> Any:
+def _write_class(obj: type) -> str:
     return obj.__name__
 
 
@@ -373,7 +373,7 @@ def _read_array(config: Config) -> np.ndarray:
     return np.array(value, dtype=name)
 
 
-def _read_tensor(config: Config) -> Any:
+def _read_tensor(config: Config) -> jax.Array | np.ndarray:
     """A tensor; an array where a file is only looked at: that is done in a trace, where no tensor can be compared."""
     array = _read_array(config)
     return jax.numpy.asarray(array) if allocation.current().has_values else array

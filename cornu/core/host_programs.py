@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,11 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import border
+from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.core.variable import functional
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer
 
 _preferred: ContextVar[bool] = ContextVar("cornu_host", default=False)
 _IMAGE_AXES = 3
@@ -126,10 +130,10 @@ def _is_array(leaf: object) -> bool:
     return isinstance(leaf, (np.ndarray, jax.Array))
 
 
-_of: weakref.WeakKeyDictionary[Any, Programs] = weakref.WeakKeyDictionary()
+_of: weakref.WeakKeyDictionary[object, Programs] = weakref.WeakKeyDictionary()
 
 
-def call(layer: Any, function: Callable, args: tuple, kwargs: dict) -> Any:
+def call(layer: "Layer", function: Callable, args: tuple, kwargs: dict) -> Any:
     """`function(*args, **kwargs)` of a built layer, on NumPy."""
     programs = _of.get(layer)
     if programs is None or [*map(id, programs.variables)] != [*map(id, layer.variables)]:
@@ -169,11 +173,11 @@ def _on_jax(equation: Any, inputs: list) -> list:
     return list(map(_on_host, made if equation.primitive.multiple_results else [made]))
 
 
-def _on_device(value: object) -> Any:
+def _on_device(value: object) -> object:
     return jnp.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _on_host(value: object) -> Any:
+def _on_host(value: object) -> jax.Array | np.ndarray:
     """A NumPy array; keys of random numbers stay JAX's."""
     return (
         value
@@ -182,7 +186,7 @@ def _on_host(value: object) -> Any:
     )
 
 
-def _inner(*inputs: Any, **params: Any) -> list:
+def _inner(*inputs: Nested, **params: Any) -> list:
     inner = params.get("jaxpr") or params["call_jaxpr"]
     return run(inner.jaxpr, inner.consts, inputs)
 
@@ -200,61 +204,63 @@ def _reduced(function: Callable) -> Callable:
     return lambda x, axes, **params: np.asarray(function(x, axis=tuple(axes)), x.dtype)
 
 
-def _divided(x: Any, y: Any, **params: object) -> Any:
+def _divided(x: Tensor, y: Tensor, **params: object) -> Any:
     if x.dtype.kind not in "iu":
         return np.divide(x, y)
     return np.abs(x) // np.abs(y) * np.sign(x) * np.sign(y)  # whole numbers are cut off towards zero
 
 
-def _rounded(x: Any, rounding_method: Any, **params: object) -> Any:
+def _rounded(x: Tensor, rounding_method: Any, **params: object) -> Any:
     if int(rounding_method) == 1:
         return np.rint(x)
     return np.trunc(x + np.copysign(x.dtype.type(0.5), x))
 
 
-def _seen_as(x: Any, new_dtype: Any) -> Any:
+def _seen_as(x: Tensor, new_dtype: Any) -> Any:
     return x.view(new_dtype) if x.itemsize == np.dtype(new_dtype).itemsize else None
 
 
-def _broadcast(x: Any, shape: tuple, broadcast_dimensions: tuple, **params: object) -> Any:
+def _broadcast(x: Tensor, shape: tuple, broadcast_dimensions: tuple, **params: object) -> np.ndarray:
     sizes = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, x.shape, strict=True):
         sizes[axis] = size
     return np.broadcast_to(x.reshape(sizes), shape)
 
 
-def _sliced(x: Any, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> Any:
+def _sliced(x: Tensor, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> Any:
     strides = strides or (1,) * x.ndim
     return x[tuple(map(slice, start_indices, limit_indices, strides))]
 
 
-def _sliced_anywhere(x: Any, *starts: Any, slice_sizes: tuple, **params: object) -> Any:
+def _sliced_anywhere(x: Tensor, *starts: Tensor, slice_sizes: tuple, **params: object) -> Any:
     places = [min(max(int(s), 0), size - n) for s, size, n in zip(starts, x.shape, slice_sizes, strict=True)]
     return x[tuple(slice(s, s + n) for s, n in zip(places, slice_sizes, strict=True))]
 
 
-def _padded(x: Any, value: Any, padding_config: Any, **params: object) -> Any:
+def _padded(x: Any, value: Any, padding_config: Any, **params: object) -> np.ndarray | None:
     if any(low < 0 or high < 0 or inner for low, high, inner in padding_config):
         return None
     return np.pad(x, [(low, high) for low, high, _ in padding_config], constant_values=value)
 
 
-def _counted(dtype: Any, shape: tuple, dimension: int, **params: object) -> Any:
+def _counted(dtype: DTypeLike, shape: tuple, dimension: int, **params: object) -> np.ndarray:
     sizes = [1] * len(shape)
     sizes[dimension] = shape[dimension]
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(sizes), shape)
 
 
-def _multiplied(x: Any, y: Any, dimension_numbers: Any, **params: object) -> Any:
+def _multiplied(x: Tensor, y: Tensor, dimension_numbers: Any, **params: object) -> np.ndarray | None:
     summed, together = dimension_numbers
     return None if together[0] else np.tensordot(x, y, axes=(summed[0], summed[1]))
 
 
-def _selected(which: Any, *cases: Any, **params: object) -> Any:
+def _selected(which: Tensor, *cases: Tensor, **params: object) -> Any:
     return np.where(which, cases[1], cases[0]) if which.dtype == bool else np.choose(which, cases)
 
 
-def _gathered(x: Any, indices: Any, dimension_numbers: Any, slice_sizes: tuple, mode: Any, **params: Any) -> Any:
+def _gathered(
+    x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: Any
+) -> Any:
     """Slices that start where indices say, one axis of the index array after another."""
     if str(mode).endswith("FILL_OR_DROP"):
         return None
@@ -264,7 +270,7 @@ def _gathered(x: Any, indices: Any, dimension_numbers: Any, slice_sizes: tuple, 
     rank = indices.ndim - 1 + len(kept)
     rows = [axis for axis in range(rank) if axis not in numbers.offset_dims]  # axes of the result from the indices
 
-    def along(values: Any, axes: Sequence[int]) -> Any:
+    def along(values: Tensor, axes: Sequence[int]) -> Any:
         sizes = [1] * rank
         for axis, size in zip(axes, values.shape, strict=True):
             sizes[axis] = size

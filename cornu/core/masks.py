@@ -5,11 +5,10 @@ their masks live in one table keyed by the identity of the tracer, and an entry 
 """
 
 import weakref
-from typing import Any
 
 from cornu.core.typing import Nested, Tensor
 
-_masks: dict[int, tuple[weakref.ref, Any]] = {}
+_masks: dict[int, tuple[weakref.ref, object]] = {}
 
 
 def get_mask(x: object) -> Tensor:

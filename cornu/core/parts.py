@@ -30,7 +30,7 @@ def find(value: object, kind: type | tuple[type, ...]) -> Iterator[Any]:
         yield from _find_within(value, kind, {})
 
 
-def _find_within(container: object, kind: type | tuple[type, ...], seen: dict[int, Any]) -> Iterator[Any]:
+def _find_within(container: object, kind: type | tuple[type, ...], seen: dict[int, object]) -> Iterator[object]:
     seen[id(container)] = container
     for item in contents(container):
         if isinstance(item, kind):
@@ -97,7 +97,7 @@ def attributes(part: Any) -> Named:
     return sorted(found.items(), key=lambda item: (item[0].startswith("__"), item[0].startswith("_"), item[0]))
 
 
-def _of_classes(part: object) -> dict[str, Any]:
+def _of_classes(part: object) -> dict[str, object]:
     found = {}
     cls: type = type(part)
     for name in _given_by_classes(cls):
@@ -119,9 +119,9 @@ def _given_by_classes(cls: type) -> tuple[str, ...]:
 class Naming(NamedTuple):
     """Which parts a kind of file enters, and what it calls what they hold. The default is that of Keras's files."""
 
-    enters: Callable[[Any], bool] = keeps_variables
-    of_attributes: Callable[[Any], Named] = attributes
-    of_items: Callable[[Any], Named] = _items
+    enters: Callable[[object], bool] = keeps_variables
+    of_attributes: Callable[[object], Named] = attributes
+    of_items: Callable[[object], Named] = _items
 
 
 def walk(root: object, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]:  # noqa: B008 - nothing changes it
@@ -129,7 +129,7 @@ def walk(root: object, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]: 
     return _walk(root, "", naming, {})
 
 
-def _walk(value: object, path: str, naming: Naming, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+def _walk(value: object, path: str, naming: Naming, seen: dict[int, object]) -> Iterator[tuple[str, object]]:
     if id(value) in seen:
         return
     if naming.enters(value):

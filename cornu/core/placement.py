@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from cornu.core.masks import get_mask, set_mask
+from cornu.core.typing import Nested, Tensor
 
 if TYPE_CHECKING:
     from cornu.core.variable import Variable
@@ -70,7 +71,7 @@ def sharding_of(layout: object) -> Any:
     return getattr(layout, "backend_layout", layout)
 
 
-def put(value: Any, layout: object) -> jax.Array:
+def put(value: Tensor, layout: object) -> jax.Array:
     """An array laid out; the same object where it is so already."""
     target = sharding_of(layout)
     committed = isinstance(value, jax.Array) and value.committed
@@ -125,7 +126,7 @@ def batch(data: object, stacked: bool = False) -> Any:
     return jax.tree.map(lambda leaf: _placed(leaf, distribution, stacked), data)
 
 
-def _placed(leaf: Any, distribution: Distribution, stacked: bool) -> Any:
+def _placed(leaf: Nested, distribution: Distribution, stacked: bool) -> Any:
     if np.ndim(leaf) <= stacked or getattr(leaf, "dtype", np.dtype("O")).kind in "OUST":
         return leaf
     sharding = distribution.get_data_layout(leaf.shape[stacked:]).backend_layout
@@ -146,7 +147,7 @@ def output(distribution: Distribution, path: str, outputs: object) -> Any:
     return outputs if layout is None else jax.tree.map(lambda x: _placed_output(x, sharding_of(layout), path), outputs)
 
 
-def _placed_output(value: object, sharding: NamedSharding, path: str) -> Any:
+def _placed_output(value: object, sharding: NamedSharding, path: str) -> object:
     if not isinstance(value, jax.Array):
         return value
     if len(sharding.spec) > value.ndim:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from cornu import settings, validate
 from cornu.core import dtypes, patterns
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config, DTypeLike
+from cornu.core.typing import Config, DTypeLike, Tensor
 from cornu.registry import InFiles
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -59,7 +59,7 @@ class DTypePolicy(Configurable):
         """The dtype of the layer's weights."""
         return self._variable_dtype
 
-    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
+    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> Any:
         """`x` as an array, floating-point values cast to `dtype` when `autocast` is on."""
         if hasattr(x, "dtype") and not hasattr(x, "__array_priority__") and not hasattr(x, "astype"):
             return x
@@ -105,7 +105,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         return f"map_{self.default_policy.name}"
 
     @property
-    def default_policy(self) -> Any:
+    def default_policy(self) -> "DTypePolicy | DTypePolicyMap":
         """The policy of layers that no key names."""
         return get(self._default_policy)
 
@@ -124,7 +124,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         """Always None: floating-point policies only."""
         return self.default_policy.quantization_mode
 
-    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
+    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> Any:
         """What the default policy makes of an input."""
         return self.default_policy.convert_input(x, autocast, dtype)
 
@@ -136,7 +136,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
             raise ValueError(f"DTypePolicyMap: path {path!r} matches several keys: {matches}. Keep one of them.")
         return self._policy_map[matches[0]] if matches else self.default_policy
 
-    def __setitem__(self, path: str, policy: Any) -> None:
+    def __setitem__(self, path: str, policy: "PolicyLike") -> None:
         if path in self._policy_map:
             raise ValueError(f"DTypePolicyMap: {path!r} is in the map already. Delete it first.")
         patterns.found(path, "", "match")  # refuses what is not a pattern, here rather than at the first layer

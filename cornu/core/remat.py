@@ -6,13 +6,16 @@ Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxi
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 
 from cornu import validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 
@@ -47,7 +50,7 @@ class RematScope:
     def __exit__(self, *details: Any) -> None:
         self._scope.__exit__(*details)
 
-    def applies_to(self, layer: Any, args: tuple, kwargs: dict) -> bool:
+    def applies_to(self, layer: "Layer", args: tuple, kwargs: dict) -> bool:
         """Whether `layer`, called on these arrays, is to keep nothing."""
         if self.mode == "list_of_layers":
             return layer.name in self.layer_names

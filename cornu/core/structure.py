@@ -59,7 +59,7 @@ class Structure:
         return all(variable._trainable is flag for variable, flag in self._flags)
 
     @property
-    def objects(self) -> list[Any]:
+    def objects(self) -> list[object]:
         """What has attributes, the root first."""
         return [part for part, _, _ in self._attributes]
 
@@ -96,7 +96,7 @@ class Structure:
         return type(None), ()
 
 
-def _reachable(root: object, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[Any]:
+def _reachable(root: object, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[object]:
     """The containers, variables and objects with attributes behind `root`, each once."""
     followed = (*parts.CONTAINERS, Variable, *entered)
     stack, seen = [root], {id(root)}
@@ -110,7 +110,7 @@ def _reachable(root: object, entered: tuple[type, ...], left_out: tuple[type, ..
                 stack.append(part)
 
 
-def _children(item: object) -> Iterable[Any]:
+def _children(item: object) -> Iterable[object]:
     if isinstance(item, Variable):
         return ()
     if isinstance(item, dict):

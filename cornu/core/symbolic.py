@@ -22,7 +22,7 @@ from jax import export
 
 from cornu import registry, tree, validate
 from cornu.core import context, dtypes
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, functional
 
 
@@ -137,7 +137,7 @@ class KerasTensor:
             "cornu.ops, or call the JAX function in a layer's call()."
         )
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Nested, **kwargs: Any) -> Any:
         """An operator with a NumPy array on its left."""
         name = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or kwargs or name is None:
@@ -244,7 +244,7 @@ class Node:
         """The nodes that made this node's inputs."""
         return [node_of(tensor) for tensor in self.input_tensors]
 
-    def fill(self, values: dict[int, Any]) -> tuple[tuple, dict]:
+    def fill(self, values: dict[int, object]) -> tuple[tuple, dict]:
         """The arguments with each symbolic tensor replaced by `values[id(tensor)]`."""
 
         def place(x: object) -> Any:
@@ -364,7 +364,7 @@ def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.Shape
     return jax.ShapeDtypeStruct(tuple(shape), dtypes.as_computed(x.dtype))
 
 
-def _merge(a: Any, b: Any) -> Nested:
+def _merge(a: Tensor, b: Tensor) -> Nested:
     """The common spec of one output at two sizes: dimensions that differ are unknown."""
     if not isinstance(a, jax.ShapeDtypeStruct):
         return a

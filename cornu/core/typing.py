@@ -50,7 +50,10 @@ Config: TypeAlias = Mapping[str, Any]
 ConfigDict: TypeAlias = dict[str, Any]
 """The same as `get_config` makes it, which may be added to."""
 
-HookLogs: TypeAlias = dict[str, Any] | None
+Logs: TypeAlias = dict[str, Any]
+"""What training tells: numbers, arrays of them or lists, by name."""
+
+HookLogs: TypeAlias = Logs | None
 """What a hook of a callback is told: values by their names."""
 
 CustomObjects: TypeAlias = Mapping[str, Callable[..., Any]]

@@ -17,7 +17,7 @@ import numpy as np
 from cornu import registry, tree, validate
 from cornu.core import allocation, border, compilation_cache, context, dtypes, placement
 from cornu.core.allocation import Absent, Pending
-from cornu.core.typing import ArrayLike, InitializerLike
+from cornu.core.typing import ArrayLike, DTypeLike, InitializerLike
 
 
 class Variable:
@@ -191,7 +191,7 @@ class Variable:
             return allocation.placeholder(self.shape, self.value.dtype)
         return border.to_host(self.value)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=copy is None or copy)
 
     def __jax_array__(self) -> jax.Array:
@@ -275,7 +275,7 @@ def lay_out(variables: Sequence[Variable]) -> None:
                 give_values([variable], values_of([variable]))
 
 
-def _layout_of(variable: Variable) -> Any:
+def _layout_of(variable: Variable) -> object:
     """The layout that a variable is to have: that of the one which it follows, or what the distribution says."""
     distribution = placement.current()
     if variable.follows is not None:
@@ -283,7 +283,7 @@ def _layout_of(variable: Variable) -> Any:
     return variable._layout if distribution is None else distribution.get_variable_layout(variable)
 
 
-def changed_values(before: Sequence, after: Sequence) -> dict[int, Any]:
+def changed_values(before: Sequence, after: Sequence) -> dict[int, object]:
     """The new values by position, without those that a function handed through as they were."""
     return {i: new for i, (old, new) in enumerate(zip(before, after, strict=True)) if new is not old}
 
@@ -471,7 +471,7 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     """
     variables = tuple(variables)
 
-    def pure(state: Sequence, *args: object, **kwargs: object) -> tuple[Any, list]:
+    def pure(state: Sequence, *args: object, **kwargs: object) -> tuple[object, list]:
         state = [value.value if isinstance(value, Variable) else value for value in state]
         values = dict(zip(variables, state, strict=True))
         with context.state(values):
@@ -533,7 +533,7 @@ class StatelessScope:
         """Gather a loss."""
         self.losses.append(loss)
 
-    def add_update(self, update: tuple[Variable, Any]) -> None:
+    def add_update(self, update: tuple[Variable, object]) -> None:
         """Assign a value to a variable within the scope."""
         variable, value = update
         self.state_mapping[variable] = jnp.asarray(value, dtype=variable._dtype)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cornu.core.typing import Nested, Tensor
 from cornu.data.elements import Element, TensorSpec, map_leaves, same_structure
 from cornu.errors import DataError
 
@@ -22,7 +23,7 @@ def stacked(elements: list[Element], owner: str) -> Element:
         ) from error
 
 
-def _stack(*rows: Any) -> Any:
+def _stack(*rows: Nested) -> np.ndarray | None:
     return None if rows[0] is None else np.stack(rows)
 
 
@@ -51,7 +52,7 @@ def padded(elements: list[Element], shapes: object, values: object, owner: str) 
     return made if isinstance(first, Mapping) else tuple(made.values())
 
 
-def part(value: Any, key: Any) -> Any:
+def part(value: Tensor, key: Any) -> Any:
     """The part of a structure that belongs to a key; what is not a structure belongs to all."""
     return value[key] if isinstance(value, (tuple, list, Mapping)) else value
 
@@ -75,7 +76,7 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Any, owner: str) -> 
     return filled
 
 
-def filled_shapes(element: Element, shapes: Any, size: int) -> Any:
+def filled_shapes(element: Element, shapes: Any, size: int) -> dict | tuple:
     """Shapes to pad to in which each size that was left open is `size`."""
     if isinstance(element, Mapping):
         return {key: filled_shapes(one, part(shapes, key), size) for key, one in element.items()}
@@ -85,7 +86,7 @@ def filled_shapes(element: Element, shapes: Any, size: int) -> Any:
     return tuple(size if s in (None, -1) else s for s in given)
 
 
-def padded_spec(spec: Any, shapes: Any, size: int | None) -> Any:
+def padded_spec(spec: Any, shapes: Any, size: int | None) -> dict | tuple | TensorSpec:
     """What is known of padded batches."""
     if isinstance(spec, Mapping):
         return {key: padded_spec(one, part(shapes, key), size) for key, one in spec.items()}

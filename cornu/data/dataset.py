@@ -24,6 +24,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import border
+from cornu.core.typing import Nested
 from cornu.data import passes
 from cornu.data.batching import filled_shapes, padded, padded_spec, stacked
 from cornu.data.cache import Cached, Store
@@ -343,7 +344,7 @@ class Dataset:
         size = _positive_or_auto(buffer_size, "buffer_size", "Dataset.prefetch")
         return self._then("prefetch", lambda key: Ahead(self._open(key), 2 if size == AUTOTUNE else size))
 
-    def cache(self, filename: Any = "", name: str | None = None) -> "Dataset":
+    def cache(self, filename: str | os.PathLike = "", name: str | None = None) -> "Dataset":
         """Make each element once.
 
         Args:
@@ -755,7 +756,7 @@ class Dataset:
         step: str,
         open_pass: Callable[[Key], Pass],
         size: Callable[[int], int] = lambda n: n,
-        spec: Callable[[Any], Any] | None = lambda spec: spec,
+        spec: Callable[[object], object] | None = lambda spec: spec,
         rows: "_Rows | None" = None,
     ) -> "Dataset":
         """This data set with one more step.
@@ -889,11 +890,11 @@ def _shape(row: object) -> tuple[int, ...]:
     return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
 
 
-def _row(rows: Any, number: int) -> np.ndarray:
+def _row(rows: Nested, number: int) -> np.ndarray:
     return rows[number] if isinstance(rows, list) else rows[number, ...]
 
 
-def _spec_of_rows(rows: Any) -> TensorSpec:
+def _spec_of_rows(rows: Nested) -> TensorSpec:
     if isinstance(rows, list):
         return functools.reduce(common, map(spec_of, rows))
     return TensorSpec(rows.shape[1:], rows.dtype)
@@ -942,7 +943,7 @@ def _signature(types: Any, shapes: Any, signature: object) -> Any:
     return TensorSpec(shapes, types)
 
 
-def _tupled(value: object) -> Any:
+def _tupled(value: object) -> object:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
@@ -963,14 +964,14 @@ def _name_of(function: Callable) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _positive_or_auto(value: Any, name: str, owner: str) -> int:
+def _positive_or_auto(value: int, name: str, owner: str) -> int:
     return AUTOTUNE if value == AUTOTUNE else validate.positive_int(int(value), name, owner)
 
 
 _numbers: ContextVar[Iterator[int] | None] = ContextVar("cornu_data_numbers", default=None)
 
 
-def _seed(seed: Any) -> Callable[[], tuple[int, ...]]:
+def _seed(seed: int | None) -> Callable[[], tuple[int, ...]]:
     """What an order follows from: the seed that was given, or the global one and the number of the use of it."""
     if seed is not None:
         return lambda: (int(seed) % 2**64,)

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cornu.core import border, host_programs
+from cornu.core.typing import DTypeLike, Nested, Tensor
 
 Element: TypeAlias = Any
 """An array, or tuples and dictionaries of such."""
@@ -23,14 +24,14 @@ TEXT = np.dtype("U")
 class DataArray(np.ndarray):
     """An array as a loop over a data set gives it: NumPy's, with the `numpy()` that scripts for TensorFlow call."""
 
-    def numpy(self) -> Any:
+    def numpy(self) -> np.ndarray:
         """The plain array, or the one value of an array without axes; text as UTF-8, as TensorFlow has it."""
         plain = self.view(np.ndarray)
         if plain.dtype.kind == "U":
             plain = np.array([text.encode() for text in plain.flat], object).reshape(plain.shape)
         return plain[()]
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Tensor) -> np.ndarray:
         found = super().__getitem__(index)
         return found if isinstance(found, np.ndarray) else _single(found).view(DataArray)
 
@@ -107,7 +108,7 @@ def as_array(value: object) -> Any:
     return border.to_numpy(value, "Dataset", "an element")
 
 
-def _from_python(value: Any) -> np.ndarray:
+def _from_python(value: Tensor) -> np.ndarray:
     first = value
     while isinstance(first, list) and first:
         first = first[0]
@@ -141,10 +142,10 @@ def read_only(leaf: object) -> Any:
 
 # ---------------------------------------------------------------- out to the user
 
-_presented: Callable[[np.ndarray], Any] | None = None
+_presented: Callable[[np.ndarray], object] | None = None
 
 
-def present_as(function: Callable[[np.ndarray], Any] | None) -> None:
+def present_as(function: Callable[[np.ndarray], object] | None) -> None:
     """From here on give loops and functions of the user's `function(array)` for each array.
 
     None goes back to the usual: NumPy arrays, in loops with the method `numpy()`.
@@ -211,7 +212,7 @@ class TensorSpec:
         return array if self.dtype.kind == "U" else array.astype(self.dtype, copy=False)
 
 
-def as_dtype(dtype: Any) -> np.dtype:
+def as_dtype(dtype: DTypeLike) -> np.dtype:
     """NumPy's dtype of anything that names one; text of any length is `TEXT`."""
     name = getattr(dtype, "name", dtype)
     if name in ("string", "str", str, bytes) or getattr(dtype, "kind", "") in ("O", "U", "S"):
@@ -224,7 +225,7 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
 
 
-def spec_of(leaf: Any) -> Any:
+def spec_of(leaf: Nested) -> Any:
     """What is known of an array, or of the elements of a data set within an element."""
     if isinstance(leaf, np.ndarray):
         return TensorSpec(leaf.shape, leaf.dtype)

@@ -1,15 +1,15 @@
 """Names of `tf.data.experimental` that scripts still use; each is elsewhere, too."""
 
 from collections.abc import Callable
-from typing import Any
 
 from cornu.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
+from cornu.data.elements import DataArray
 from cornu.data.threads import AUTOTUNE
 
 __all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "assert_cardinality", "cardinality"]
 
 
-def cardinality(dataset: Dataset) -> Any:
+def cardinality(dataset: Dataset) -> DataArray:
     """The number of elements; see `Dataset.cardinality`."""
     return dataset.cardinality()
 

@@ -127,7 +127,7 @@ def _from_file(array: np.ndarray) -> np.ndarray:
     return items
 
 
-def _to_json(structure: object) -> Any:
+def _to_json(structure: object) -> object:
     if isinstance(structure, dict):
         return {"dict": [[key, _to_json(value)] for key, value in structure.items()]}
     return {"tuple": [_to_json(value) for value in structure]} if isinstance(structure, tuple) else structure

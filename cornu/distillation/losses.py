@@ -210,7 +210,7 @@ def _leaves(structure: object) -> list:
     return [structure]
 
 
-def _shape_of(structure: object) -> Any:
+def _shape_of(structure: object) -> dict | list | None:
     """The structure without its leaves, where a tuple is as good as a list."""
     if isinstance(structure, Mapping):
         return {key: _shape_of(one) for key, one in structure.items()}

@@ -294,7 +294,7 @@ def distribution() -> Any:
     return placement.current()
 
 
-def set_distribution(value: Any) -> None:
+def set_distribution(value: Distribution | None) -> None:
     """Set the distribution of this process, for all of its threads.
 
     Variables made from now on are laid out by it. Those of a model that is there already are when the model is trained,

@@ -245,7 +245,7 @@ class ExportArchive:
         return self._names[variable]
 
 
-def target(filepath: Any) -> Path:
+def target(filepath: str | os.PathLike) -> Path:
     """The path to write to, which must be no folder."""
     path = Path(os.fsdecode(filepath))
     if path.is_dir():

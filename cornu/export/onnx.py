@@ -11,17 +11,21 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Tensor
 from cornu.export import signature as signatures, stablehlo
 from cornu.export.archive import target
 from cornu.layers.embedding import Embedding
 from cornu.saving.atomic import replacing
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 _EXTRA = {"extra": "onnx", "purpose": "ONNX export"}
 _SIZES = (7, 19, 67, 259)  # tried in turn for unknown sizes: some windows need long inputs
@@ -56,7 +60,7 @@ def write(
     specs, _ = stablehlo.trace(model, signature, model)
     flat, structure = jax.tree.flatten(specs)
 
-    def run(*arrays: Any) -> list:
+    def run(*arrays: Tensor) -> list:
         with stablehlo.ambient():
             return jax.tree.leaves(model(*jax.tree.unflatten(structure, arrays)))
 
@@ -69,7 +73,9 @@ def write(
         print(f"Exported to {str(path)!r} as ONNX, opset {converted.opset_import[0].version}.")
 
 
-def _convert(jax2onnx: ModuleType, model: Any, run: Callable, specs: list, names: list[str], opset: int | None) -> Any:
+def _convert(
+    jax2onnx: ModuleType, model: "Model", run: Callable, specs: list, names: list[str], opset: int | None
+) -> Any:
     outputs = jax.eval_shape(run, *specs)
     options = {} if opset is None else {"opset": opset}
     try:
@@ -158,7 +164,7 @@ def _of_space(values: list[int], rank: int) -> list[int]:
 # ---------------------------------------------------------------- the comparison
 
 
-def _compare(model: Any, run: Callable, specs: list, names: list[str], converted: object) -> None:
+def _compare(model: "Model", run: Callable, specs: list, names: list[str], converted: object) -> None:
     """Raise unless the converted model's outputs equal the model's at two choices of the unknown sizes."""
     runner = _runnable(model, functools.partial(_runner, converted))
     random = np.random.default_rng(0)

@@ -5,7 +5,7 @@ A signature is a tuple with one structure of symbolic tensors for each positiona
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -13,6 +13,9 @@ from cornu import settings, tree, validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer
 
 Signature = tuple[Any, ...]
 
@@ -73,7 +76,7 @@ def _checked_text(structure: Nested, owner: object) -> Any:
     return jax.tree.map(lambda x: _numeric(x, owner), structure)
 
 
-def _from_shapes(layer: Any) -> Signature:
+def _from_shapes(layer: "Layer") -> Signature:
     shapes = {name.removesuffix("_shape"): shape for name, shape in layer._build_shapes.items()}
     while shapes and list(shapes.values())[-1] is None:  # arguments that were left out
         shapes.popitem()

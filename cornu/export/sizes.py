@@ -19,7 +19,7 @@ Specs = list[jax.ShapeDtypeStruct]
 _TRIED = (84, 96)  # two sizes that suit most windows and factors, to learn what fails whatever the size is
 
 
-def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: object) -> Specs:
+def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], owner: object) -> Specs:
     """The inputs with a symbol for each size that may vary by itself.
 
     Args:
@@ -43,7 +43,7 @@ def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], own
     return _refuse(inputs, attempt, owner, first)
 
 
-def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs], Any]) -> list[Hashable]:
+def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs], object]) -> list[Hashable]:
     """`labels`, with those sizes labelled apart that need not equal any other."""
     for position in range(len(labels)):
         freed = [*labels[:position], ("free", position), *labels[position + 1 :]]
@@ -57,7 +57,7 @@ def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs
 
 
 def _refuse(
-    inputs: Sequence[KerasTensor], attempt: Callable[[Specs], Any], owner: object, first: Exception | None
+    inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], owner: object, first: Exception | None
 ) -> Any:
     """Raise: the function's own error where it cannot run at all, else that it needs to know its sizes."""
     for size in _TRIED:
@@ -86,7 +86,7 @@ def _specs(inputs: Sequence[KerasTensor], labels: Sequence[Hashable]) -> Specs:
     return [_spec(x, [size(a, d) for a, d in enumerate(x.shape)]) for x in inputs]
 
 
-def _spec(x: KerasTensor, shape: Sequence[Any]) -> jax.ShapeDtypeStruct:
+def _spec(x: KerasTensor, shape: Sequence[object]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, as_computed(x.dtype))
 
 

@@ -4,16 +4,21 @@ import os
 import shutil
 import string
 import tempfile
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cornu import ops, saving, settings, validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Sizes
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
 from cornu.training.data.class_weight import weigh_classes
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 __all__ = [
     "BaseConv", "_analyze_einsum_string", "_analyze_quantization_info", "_build_attention_equation",
@@ -41,7 +46,9 @@ class BaseConv(_Conv):
         )  # fmt: skip
 
 
-def _analyze_einsum_string(equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: Any) -> tuple:
+def _analyze_einsum_string(
+    equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: tuple[int, ...]
+) -> tuple:
     """The shapes of kernel, bias and output of an EinsumDense, its summed axes of the input and its new axes."""
     sizes = (output_shape,) if isinstance(output_shape, int) or output_shape is None else tuple(output_shape)
     found = plan(equation, input_shape, sizes, bias_axes, "EinsumDense")
@@ -91,10 +98,10 @@ def compute_conv_output_shape(
     input_shape: Sequence,
     filters: int,
     kernel_size: Sequence[int],
-    strides: Any = 1,
+    strides: Sizes = 1,
     padding: str = "valid",
     data_format: str = "channels_last",
-    dilation_rate: Any = 1,
+    dilation_rate: Sizes = 1,
 ) -> tuple:
     """The shape of a convolution's result."""
     channels = input_shape[1 if data_format == "channels_first" else -1]
@@ -104,7 +111,7 @@ def compute_conv_output_shape(
     )
 
 
-def class_weight_to_sample_weights(y: Any, class_weight: Any) -> Any:
+def class_weight_to_sample_weights(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
     """The weight of each sample: that of its class."""
     return weigh_classes(y, None, class_weight, "class_weight_to_sample_weights")
 
@@ -119,7 +126,7 @@ def in_safe_mode() -> bool | None:
     return context.current().safe_mode
 
 
-def save_model(model: Any, filepath: Any, **kwargs: Any) -> None:
+def save_model(model: "Model", filepath: Any, **kwargs: Any) -> None:
     """`keras.saving.save_model` that writes to an open file as well."""
     if not hasattr(filepath, "write"):
         saving.save_model(model, filepath, **kwargs)

@@ -11,7 +11,6 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -119,7 +118,7 @@ def _sum_dtype(x: jax.Array) -> jnp.dtype:
 def _reduce_window(
     x: jax.Array,
     initial: float | np.number | np.bool_,
-    function: Callable[..., Any],
+    function: Callable[..., object],
     size: Sequence[int],
     strides: Sequence[int],
     padding: str,

@@ -35,6 +35,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from cornu.core.typing import Nested, Tensor
 from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
@@ -186,7 +187,7 @@ def _loop_back(
         d_hiddens = None if own.inputs is None else jnp.zeros((steps, *d_states[0].shape), d_states[0].dtype)
         return d_products, None if group.reads_stored else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
 
-    def advance(n: Any, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    def advance(n: Tensor, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
         d_products, dp, d_states, d_hiddens = carry
         own, t = factors[group.number], np.uint32(steps - 1) - n
         dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if group.reads_stored else dp
@@ -288,34 +289,44 @@ def _row_groups(batch: int, kernel: jax.Array, unroll: bool) -> list[_RowGroup]:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[jax.Array | None, Arrays]:
+def _recur(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[jax.Array | None, Arrays]:
     return _plain(gates, unroll, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur_saving(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Saved]:
+def _recur_saving(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[object, Saved]:
     return _loop(gates, unroll, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _gradient(
-    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
+    gates: Gates,
+    unroll: bool,
+    sequences: bool,
+    inputs: tuple[object, ...],
+    saved: Saved,
+    gradients: tuple[object, Arrays],
 ) -> tuple[Any, ...]:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients)
 
 
-def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: object) -> tuple[Any, Any]:
+def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: object) -> tuple[object, object]:
     outputs, saved = _recur_saving(gates, unroll, sequences, *inputs)
     return outputs, (inputs, saved)
 
 
-def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Any) -> tuple[Any, Any]:
+def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[Any, Any]:
     outputs, saved = _loop(gates, unroll, sequences, *inputs)
     return (outputs, saved), (inputs, saved)
 
 
 def _gradient_forward(
-    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
+    gates: Gates,
+    unroll: bool,
+    sequences: bool,
+    inputs: tuple[object, ...],
+    saved: Saved,
+    gradients: tuple[object, Arrays],
 ) -> tuple[Any, Any]:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients), (inputs, saved, gradients)
 

@@ -22,7 +22,7 @@ class _ActivationLayer(Layer):
         self.supports_masking = True
         self._without_weights()
 
-    def _non_negative(self, value: Any, name: str) -> Any:
+    def _non_negative(self, value: float, name: str) -> float:
         if value is None or value < 0:
             raise ValueError(
                 f"{validate.describe(self)}: {name} must be a number of 0 or more. Received: {name}={value!r}."

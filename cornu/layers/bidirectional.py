@@ -1,7 +1,7 @@
 """`Bidirectional`: a recurrent layer run over a sequence in both directions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack, cast
+from typing import Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -157,7 +157,7 @@ class Bidirectional(OuterLayer):
         outputs = (forward, backward) if merge is None else (merge(forward, backward),)
         return (*outputs, *states) if len(outputs) + len(states) > 1 else outputs[0]
 
-    def _halves(self, initial_state: Nested) -> tuple[Any, Any]:
+    def _halves(self, initial_state: Nested) -> tuple[object, object]:
         if initial_state is None:
             return None, None
         states = list(initial_state)

@@ -8,7 +8,7 @@ drops the same features (Gal and Ghahramani, 2016).
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from cornu.core.typing import (
     RegularizerLike,
     Tensor,
 )
+from cornu.core.variable import Variable
 from cornu.kernels import dense
 from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
@@ -37,8 +38,10 @@ _MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
 
 # ---------------------------------------------------------------- any cell
 
+SomeCell = TypeVar("SomeCell")
 
-def check_cell(cell: object, owner: object) -> Any:
+
+def check_cell(cell: SomeCell, owner: object) -> SomeCell:
     """`cell`, or an error that says what it lacks."""
     if not callable(getattr(cell, "call", None)):
         raise ValueError(
@@ -216,7 +219,7 @@ class GatedCell(DropoutRNNCell, Layer):
         )
         self.bias = self._add("bias", self._bias_shape(), "bias", self._first_bias) if self.use_bias else None
 
-    def _add(self, name: str, shape: tuple, kind: str, initializer: InitializerLike | None) -> Any:
+    def _add(self, name: str, shape: tuple, kind: str, initializer: InitializerLike | None) -> Variable:
         return self.add_weight(
             shape=shape,
             initializer=initializer,
@@ -243,7 +246,7 @@ class GatedCell(DropoutRNNCell, Layer):
         """Zeros for each state."""
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in state_sizes(self)]
 
-    def _masks(self, inputs: jax.Array, hidden: jax.Array, training: bool | None) -> tuple[Any, Any]:
+    def _masks(self, inputs: jax.Array, hidden: jax.Array, training: bool | None) -> tuple[object, object]:
         if not training:
             return None, None
         return self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(hidden)

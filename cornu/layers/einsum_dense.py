@@ -78,7 +78,9 @@ def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
     return source, weight, target, ellipsis
 
 
-def _named_outputs(target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: object) -> dict[str, Any]:
+def _named_outputs(
+    target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: object
+) -> dict[str, object]:
     """The size given for each letter of the output but the batch's."""
     letters = target if ellipsis == "left" else target[1:]
     if len(sizes) < len(letters) or (ellipsis is None and len(sizes) != len(letters)):

@@ -147,7 +147,7 @@ class Normalization(Layer):
     def finalize_state(self) -> None:
         """Nothing is left to do: `adapt` and a loaded file set the statistics that are read at each call."""
 
-    def convert_weight(self, weight: object) -> Any:
+    def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight
 

@@ -7,6 +7,7 @@ not, and so inside a model; text has no place in compiled code.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from types import ModuleType
 from typing import Any, Unpack
 
 import jax
@@ -39,16 +40,16 @@ class HostLayer(Layer):
             return as_numpy(value, self)
         return value
 
-    def convert_weight(self, weight: object) -> Any:
+    def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight
 
 
-def _as_it_is(text: object) -> Any:
+def _as_it_is(text: object) -> object:
     return text
 
 
-present_text: Callable[[Any], Any] = _as_it_is
+present_text: Callable[[object], object] = _as_it_is
 """What text goes through on its way out; the stand-in for TensorFlow puts a function of its own here."""
 
 
@@ -65,7 +66,7 @@ def _holds_arrays(value: object) -> bool:
     return isinstance(value, (jax.Array, KerasTensor))
 
 
-def numpy_for(x: object) -> Any:
+def numpy_for(x: object) -> ModuleType:
     """The module to compute with on `x`: NumPy for its arrays, `jax.numpy` for JAX's."""
     return np if isinstance(x, (np.ndarray, np.generic)) else jnp
 

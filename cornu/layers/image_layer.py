@@ -202,7 +202,7 @@ class ImageLayer(Layer):
         batch, restore = self._as_batch(images)
         return restore(change(batch))
 
-    def convert_weight(self, weight: object) -> Any:
+    def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight
 

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from types import ModuleType
 from typing import Any, Self, cast
 
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ class IndexLookup(HostLayer):
     pure_call = rowwise = True
     token_dtype: str
     make_vocabulary: Any
-    _tokens: Callable[[Any], list]
+    _tokens: Callable[[object], list]
     _values: Callable[[Any], Any]
     _spread: Callable[[Any], Any]
 
@@ -498,7 +499,7 @@ class IntegerVocabulary:
         order = xp.asarray(order.astype("int32"))
         return xp.where(tokens[places] == values, order[places], -1)
 
-    def table(self, special: list, last: int, xp: Any) -> Tensor:
+    def table(self, special: list, last: int, xp: ModuleType) -> Tensor:
         """The tokens after `special` ones and before `last`."""
         table = np.array([*special, *self.tokens, last], "int64")
         narrow = table.astype(dtypes.storage_dtype("int64"))

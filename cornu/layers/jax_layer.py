@@ -90,7 +90,7 @@ class JaxLayer(Layer):
     def _generator(self) -> SeedGenerator:
         return self.seed if isinstance(self.seed, SeedGenerator) else SeedGenerator(self.seed)
 
-    def _names(self, fn: Callable[..., Any], role: str, known: set[str], needed: set[str]) -> frozenset[str]:
+    def _names(self, fn: Callable[..., object], role: str, known: set[str], needed: set[str]) -> frozenset[str]:
         """Which of the known arguments a function has."""
         parameters = inspect.signature(fn).parameters.values()
         names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}

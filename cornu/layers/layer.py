@@ -206,7 +206,7 @@ class Layer(Operation):
         """Count as built from the start, unless a subclass has a `build` of its own."""
         self.built = type(self).build is Layer.build
 
-    def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+    def _bind(self, args: tuple, kwargs: dict) -> dict[str, object]:
         """The arguments by name, in the order of `call`'s signature, as arrays."""
         signature = _signature(type(self).call)
         try:
@@ -217,7 +217,7 @@ class Layer(Operation):
             raise TypeError(
                 f"{validate.describe(self)}: {error}. call() takes: {', '.join(signature.names)}."
             ) from None
-        arguments: dict[str, Any] = {}
+        arguments: dict[str, object] = {}
         for name, value in bound.arguments.items():
             kind = signature.parameters.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
@@ -259,7 +259,7 @@ class Layer(Operation):
         default = getattr(parameter, "default", None)
         return default if isinstance(default, bool) else None
 
-    def _fill_masks(self, arguments: dict) -> dict[str, Any]:
+    def _fill_masks(self, arguments: dict) -> dict[str, object]:
         """Put the inputs' masks into the mask arguments that were left out; returns the ones put in."""
         signature = _signature(type(self).call)
         tensors = [n for n in signature.names if _holds_tensor(arguments.get(n)) and not n.endswith("mask")]
@@ -300,7 +300,7 @@ class Layer(Operation):
         """The dtype in which `call` reads variables; None for their own."""
         return self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
 
-    def _run(self, arguments: Mapping[str, Any], training: bool | None) -> Nested:
+    def _run(self, arguments: Mapping[str, object], training: bool | None) -> Nested:
         """Cast the inputs, run `call`, and add the loss on the output's activity."""
         signature = _signature(type(self).call)
         arguments = {name: tree.map_structure(self._cast, value) for name, value in arguments.items()}
@@ -421,7 +421,7 @@ class Layer(Operation):
         """The mask of the output; the base class hands the input's mask on."""
         return previous_mask
 
-    def _first_mask(self, arguments: Mapping[str, Any]) -> Nested:
+    def _first_mask(self, arguments: Mapping[str, object]) -> Nested:
         """The mask of the first argument: the one given by hand, else those that its tensors carry."""
         given = arguments.get("mask") if self._call_accepts("mask") else None
         return tree.map_structure(get_mask, next(iter(arguments.values()), None)) if given is None else given
@@ -472,7 +472,7 @@ class Layer(Operation):
         self._complete = True
         self._parts_when_built = [part for _, part in self._parts_in_containers()]
 
-    def _parts_in_containers(self) -> Iterator[tuple[str, Any]]:
+    def _parts_in_containers(self) -> Iterator[tuple[str, object]]:
         """(attribute, part) for what this layer's lists and dictionaries hold."""
         for name, value in self.__dict__.items():
             if isinstance(value, parts.CONTAINERS) and name not in self._hidden:
@@ -505,7 +505,7 @@ class Layer(Operation):
                 "saves it would not know of it. Make all variables and layers in __init__() or build(), not in call()."
             )
 
-    def _build_for(self, arguments: Mapping[str, Any]) -> None:
+    def _build_for(self, arguments: Mapping[str, object]) -> None:
         """Build from the shapes of the first call's arguments."""
         if self.built:
             return
@@ -894,7 +894,7 @@ class Layer(Operation):
         return self._dtype_policy
 
     @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
+    def dtype_policy(self, value: PolicyLike | None) -> None:
         self._dtype_policy = policy.get(value)
 
     @property

@@ -7,7 +7,7 @@ would spoil the result (products, extremes), masked entries are left out of it.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -238,7 +238,7 @@ class _Extreme(_Elementwise):
         return jnp.where(functools.reduce(jnp.logical_or, masks), extreme, arrays[0])
 
 
-def _limits(dtype: DTypeLike) -> tuple[Any, Any]:
+def _limits(dtype: DTypeLike) -> tuple[object, object]:
     if jnp.issubdtype(dtype, jnp.floating):
         return -jnp.inf, jnp.inf
     info = jnp.iinfo(dtype)

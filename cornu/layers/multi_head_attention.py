@@ -316,7 +316,7 @@ class MultiHeadAttention(_HeadedAttention):
         return (result, weights) if return_attention_scores else result
 
     def _mask(
-        self, query: Any, value: Any, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
+        self, query: Tensor, value: Tensor, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
     ) -> Tensor:
         """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
         axes = self._attended()
@@ -497,7 +497,7 @@ class GroupedQueryAttention(_HeadedAttention):
 GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
 
 
-def _copy(initializer: Any) -> Nested:
+def _copy(initializer: Any) -> Any:
     """An equal initializer that draws for itself; plain functions have no state to share."""
     if not hasattr(initializer, "get_config"):
         return initializer

@@ -2,12 +2,13 @@
 
 import numbers
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import Tensor
 from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
 from cornu.layers.options import BoxOptions
 from cornu.random.seed_generator import SeedLike
@@ -79,7 +80,7 @@ class RandomErasing(RandomValueLayer):
         return jnp.where(erased, drawn["fill_value"].astype(images.dtype), images)
 
 
-def window(shape: tuple, areas: jax.Array, draw: Any) -> jax.Array:
+def window(shape: tuple, areas: jax.Array, draw: Tensor) -> jax.Array:
     """Where a rectangle of each image is: booleans, `(batch, height, width, 1)`.
 
     Args:

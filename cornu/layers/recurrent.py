@@ -92,7 +92,8 @@ class GatedRNN(RNN):
         if arithmetic is None:
             self._require_fast_unless_auto()
             return super().inner_loop(sequences, initial_state, mask, training)
-        steps, kernel, biases = self.time_major(sequences), self.cell.kernel.value, self.cell.biases()
+        kernel: jax.Array | None = self.cell.kernel.value
+        steps, biases = self.time_major(sequences), self.cell.biases()
         drop = self.cell.get_dropout_mask(steps[0]) if training else None
         if isinstance(drop, list):  # one mask a gate
             steps, kernel, biases = self.cell.project(steps, drop), None, (None, biases[1])

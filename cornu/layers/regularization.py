@@ -19,7 +19,7 @@ from cornu.random.seed_generator import SeedLike
 from cornu.regularizers import L1L2
 
 
-def _between_0_and_1(value: object, name: str, owner: object) -> Any:
+def _between_0_and_1(value: object, name: str, owner: object) -> float:
     """`value`, which must be a number from 0 to 1."""
     if not validate.is_real(value) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError(
@@ -28,7 +28,7 @@ def _between_0_and_1(value: object, name: str, owner: object) -> Any:
     return value
 
 
-def _seed(value: object, owner: object) -> Any:
+def _seed(value: SeedLike, owner: object) -> SeedLike:
     """`value`, which must be an int, a `SeedGenerator` or None."""
     good = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if not good and not isinstance(value, SeedGenerator):

@@ -1,7 +1,7 @@
 """Rescaling: `x * scale + offset`, most often from pixel values to numbers around zero."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,6 @@ class Rescaling(Layer):
             return values.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
         return values
 
-    def convert_weight(self, weight: object) -> Any:
+    def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight

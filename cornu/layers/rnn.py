@@ -77,7 +77,7 @@ class RNN(OuterLayer):
 
     def __init__(
         self,
-        cell: object,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

@@ -1,6 +1,6 @@
 """Spectrograms of sound: which frequencies a signal is made of, from one short frame to the next."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -306,7 +306,7 @@ class MelSpectrogram(Layer):
         shares[0] = 0.0
         return jnp.asarray(np.maximum(shares, 0.0), standardize_dtype(dtype))
 
-    def convert_weight(self, weight: object) -> Any:
+    def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight
 

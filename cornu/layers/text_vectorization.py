@@ -300,7 +300,7 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_own_variables(store)
 
 
-def _named_or_callable(value: object, table: Mapping[str, Any], name: str, owner: object) -> Any:
+def _named_or_callable(value: object, table: Mapping[str, object], name: str, owner: object) -> Any:
     """A name of the table, None, or a function."""
     if callable(value):
         return value

@@ -7,6 +7,7 @@ there: it is for trying out and for moving over, not for speed.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any, Unpack
 
 import jax
@@ -191,7 +192,7 @@ class TorchModuleWrapper(Layer):
         )
 
 
-def _torch() -> Any:
+def _torch() -> ModuleType:
     return validate.optional_import("torch", purpose="TorchModuleWrapper", extra="torch")
 
 

@@ -9,7 +9,7 @@ from cornu.core.typing import Config, CustomObjects
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
-def serialize_keras_object(instance: object) -> Any:
+def serialize_keras_object(instance: object) -> dict | str | None:
     """`instance` as `{"class_name": ..., "config": ...}`, or a function as its name.
 
     Args:

@@ -38,7 +38,7 @@ def rowwise(function: Function) -> Function:
     return function
 
 
-def is_rowwise(function: Callable, options: Mapping[str, Any]) -> bool:
+def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
     """Whether `function`, called with `options`, gives each row a value of its own (for inputs of rank 2 and more)."""
     axis = options.get("axis", -1)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)

@@ -140,7 +140,9 @@ class Metric(Configurable):
         """The variables' values after `reset_state`; nothing is assigned."""
         return self._stateless(self.reset_state, self.variables)[1]
 
-    def _stateless(self, method: Callable, metric_variables: Sequence, *args: Any, **kwargs: Any) -> tuple[Any, list]:
+    def _stateless(
+        self, method: Callable, metric_variables: Sequence, *args: Any, **kwargs: Any
+    ) -> tuple[object, list]:
         variables = self.variables
         if len(metric_variables) != len(variables):
             raise ValueError(

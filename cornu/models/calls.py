@@ -11,7 +11,7 @@ The compiled functions belong to the model's structure: when a part or an attrib
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,9 @@ from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models import purity
 from cornu.training.execution.signature import of_array
 
+if TYPE_CHECKING:
+    from cornu.models.model import Model
+
 _log = logging.getLogger(__name__)
 
 MOST_SHAPES = 32  # of one model; calls on further shapes run operation by operation
@@ -39,7 +42,7 @@ _PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint
                                          "float32", "float64"))  # fmt: skip
 
 
-def run(model: Any, args: tuple, kwargs: dict) -> Any:
+def run(model: "Model", args: tuple, kwargs: dict) -> Any:
     """The outputs of a compiled call, or NOT_COMPILED where the call must run operation by operation."""
     if not context.is_clear() or not model.built or not model.jit_compile:
         return NOT_COMPILED
@@ -185,7 +188,7 @@ class _Closed(dict):
             super().__setitem__(variable, value)
 
 
-def _packer(result: object) -> Callable[[list], Any]:
+def _packer(result: object) -> Callable[[list], object]:
     """What puts flat outputs into the structure of `result`."""
     if not tree.is_nested(result):
         return lambda outputs: outputs[0]
@@ -196,7 +199,7 @@ def _packer(result: object) -> Callable[[list], Any]:
 # ---------------------------------------------------------------- which models
 
 
-def _calls_of(model: Any) -> Calls | None:
+def _calls_of(model: "Model") -> Calls | None:
     """What holds the compiled calls of `model` as it is now; None where a call may do what only Python does."""
     model._call_structures += 1
     if model._call_structures > MOST_CHANGES:
@@ -213,7 +216,7 @@ def _say_why(model: object, reason: str) -> None:
     _log.info("%s: model(x) runs operation by operation, because %s.", validate.describe(model), reason)
 
 
-def _operations(model: Any) -> Iterator[Operation]:
+def _operations(model: "Model") -> Iterator[Operation]:
     """The model, the layers inside, and the functions in their graphs."""
     for layer in model._flatten_layers():
         yield layer

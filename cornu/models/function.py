@@ -213,7 +213,7 @@ def _adjusted(x: Nested, tensor: KerasTensor) -> Nested:
     return adjusted
 
 
-def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> Any:
+def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> jax.Array:
     if jnp.iscomplexobj(x) and not jnp.issubdtype(dtype, jnp.complexfloating):
         raise ValueError(
             f'The input "{tensor.name}" takes {dtype}, and complex numbers would lose their imaginary part. Give '

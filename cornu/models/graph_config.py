@@ -69,7 +69,7 @@ def _differs(said: object, unsaid: object) -> bool:
 
 
 def _write_call(args: Any, kwargs: dict, kept: set[int]) -> ConfigDict:
-    def write_value(x: Data) -> Any:
+    def write_value(x: Data) -> object:
         return _Reference(x, kept) if isinstance(x, KerasTensor) else x
 
     args, kwargs = tree.map_structure(write_value, (tuple(args), kwargs))
@@ -267,7 +267,7 @@ def _replace(x: Data, tensors: Mapping[int, KerasTensor]) -> Any:
     return x
 
 
-def _tuples(x: Data) -> Any:
+def _tuples(x: Data) -> object:
     """Keras's wrapped tuples as tuples."""
     if isinstance(x, dict) and x.get("class_name") == "__tuple__":
         return tuple(_tuples(item) for item in x["items"])

@@ -4,6 +4,7 @@ Keras has a class for each operation: some arguments go to its constructor and a
 Tensors are the call's and the rest the constructor's, but for the operations in `_CALLS`.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import cornu.ops
@@ -72,7 +73,7 @@ def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[list, dict]]:
     return entry, (args, kwargs)
 
 
-def _module(function: Any) -> str:
+def _module(function: Callable) -> str:
     _, folder, file = function.__module__.rsplit(".", 2)
     if folder == "activations":
         return "activations.activations"

@@ -54,7 +54,7 @@ class Impure(Exception):  # noqa: N818 - a finding, which says where
 class Watched(NamedTuple):
     """A name outside of the code, and what it stood for when the code was read."""
 
-    look_up: Callable[[], Any]
+    look_up: Callable[[], object]
     value: Any
 
     def holds(self) -> bool:
@@ -82,7 +82,7 @@ class _Reader:
         self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
         self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it changes containers
 
-    def _watch(self, place: object, name: str, look_up: Callable[[], Any]) -> Any:
+    def _watch(self, place: object, name: str, look_up: Callable[[], object]) -> Any:
         """What a name stands for in a class, a module, its dictionary or a cell; compared from now on, once a call."""
         return self.watched.setdefault((id(place), name), Watched(look_up, look_up())).value
 
@@ -175,7 +175,7 @@ class _Reader:
         self._read[function] = self._code(code, function.__globals__, cells)
         return self._read[function]
 
-    def _code(self, code: CodeType, space: dict[str, Any], cells: Mapping[str, Any]) -> tuple[set[str], bool]:
+    def _code(self, code: CodeType, space: dict[str, object], cells: Mapping[str, object]) -> tuple[set[str], bool]:
         names: set[str] = set()
         mutates = False
         steps = list(dis.get_instructions(code))
@@ -203,7 +203,7 @@ class _Reader:
             names, mutates = names | inside[0], mutates | inside[1]
         return names, mutates or bool(names & _MUTATING)
 
-    def _global(self, name: str, space: dict[str, Any], attributes: Iterator[str], where: str) -> Any:
+    def _global(self, name: str, space: dict[str, object], attributes: Iterator[str], where: str) -> Any:
         if name not in space:
             if name in _BUILTINS or _is_error(getattr(builtins, name, None)):
                 return None
@@ -216,7 +216,9 @@ class _Reader:
         value = self._watch(cell, name, partial(getattr, cell, "cell_contents", None))
         return self._from_outside(name, value, attributes, where)
 
-    def _from_outside(self, name: str, value: object, attributes: Iterator[str], where: str) -> Any:
+    def _from_outside(
+        self, name: str, value: object, attributes: Iterator[str], where: str
+    ) -> tuple[set[str], bool] | None:
         """Look at what a name stands for, and watch the attributes taken from it where it is a module."""
         while isinstance(value, ModuleType):
             attribute = next(attributes, None)
@@ -228,7 +230,7 @@ class _Reader:
                 self._watch(vars(module), attribute, partial(vars(module).get, attribute))
         return self._value(value, f"{name} {where}")
 
-    def _value(self, value: object, where: str) -> Any:
+    def _value(self, value: object, where: str) -> tuple[set[str], bool] | None:
         """Something that code has from outside: what can be called must compute, anything else must be fixed."""
         if isinstance(value, FunctionType) and not _computes(value):
             if _is_cornu(value):
@@ -261,7 +263,7 @@ def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]
         yield step.argval
 
 
-def _leaves(value: object, containers: tuple = parts.CONTAINERS) -> Iterator[Any]:
+def _leaves(value: object, containers: tuple = parts.CONTAINERS) -> Iterator[object]:
     """What is in containers of known kinds, however deep; others, which may do anything, as they are."""
     if isinstance(value, containers) and (type(value) in _KNOWN_CONTAINERS or hasattr(value, "_fields")):
         for item in value.values() if isinstance(value, dict) else value:

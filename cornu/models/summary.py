@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import rich.console as rich_console
     import rich.markup as rich_markup
     import rich.table as rich_table
+
+    from cornu.layers.layer import Layer
+    from cornu.models.model import Model
 else:
     rich_console, rich_markup, rich_table = map(lazy.module, ("rich.console", "rich.markup", "rich.table"))
 
@@ -77,7 +80,7 @@ def as_html(model: Any) -> str:
     )
 
 
-def _is_linear(model: Any) -> bool:
+def _is_linear(model: Model) -> bool:
     """Whether every layer feeds just the next one, so that a column of connections would say nothing."""
     graph = model._graph
     if graph is None or hasattr(model, "_layers"):
@@ -111,7 +114,7 @@ def _table(columns: list[str], widths: list[int], width: int) -> rich_table.Tabl
     return rich_table.Table(*made, width=width, show_lines=True)
 
 
-def _rows(model: object, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
+def _rows(model: object, expand: bool, layer_range: Sequence[str] | None) -> Iterator[tuple[int, object]]:
     """(depth, layer) for each line."""
     layers = _listed_layers(model)
     if layer_range:
@@ -128,7 +131,7 @@ def _listed_layers(model: Any) -> list:
     return list(model.layers)
 
 
-def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, Any]]:
+def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, object]]:
     yield depth, layer
     if expand and hasattr(layer, "layers"):
         for child in layer.layers:  # operations are listed at the top alone
@@ -223,7 +226,7 @@ def shape_text(shape: Any) -> str:
     return f"[{', '.join(shape_text(s) for s in shape)}]" if isinstance(shape, (list, tuple)) else str(shape)
 
 
-def _parameters(layer: Any) -> str:
+def _parameters(layer: Layer) -> str:
     if not hasattr(layer, "weights"):
         return "0"
     if not layer.built:
@@ -231,7 +234,7 @@ def _parameters(layer: Any) -> str:
     return f"{layer.count_params():,}"
 
 
-def _may_have_weights(layer: Any) -> bool:
+def _may_have_weights(layer: Layer) -> bool:
     cls = type(layer)
     return hasattr(layer, "layers") or cls.build.__qualname__ != "Layer.build"
 
@@ -250,7 +253,7 @@ def _connections(layer: Any, model: Any) -> str:
     return ", ".join(lines) or "-"
 
 
-def _totals(model: Any) -> list[tuple[str, dict]]:
+def _totals(model: Model) -> list[tuple[str, dict]]:
     """The variables that are counted together, by identity, under what they are called."""
     weights = {id(v): v for v in model.weights}
     trained = {id(v): v for v in model.trainable_weights}

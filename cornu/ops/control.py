@@ -63,7 +63,7 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterat
         print(cornu.ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0))  # 12
     """
 
-    def as_tuple(values: Nested) -> tuple[Any, ...]:
+    def as_tuple(values: Nested) -> tuple[object, ...]:
         return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
     def proceed(state: tuple[Any, ...]) -> jax.Array:

@@ -282,7 +282,7 @@ def _pool(
     strides: object,
     padding: object,
     data_format: str | None,
-) -> Any:
+) -> jax.Array:
     inputs = jnp.asarray(inputs)
     rank = _space_rank(owner, inputs)
     size = validate.int_tuple(size, rank, "pool_size", owner)
@@ -303,7 +303,7 @@ def _channels_last(run: Callable, x: jax.Array, data_format: str | None, owner: 
     return jnp.moveaxis(run(jnp.moveaxis(x, 1, -1)), -1, 1)
 
 
-def _space_rank(owner: str, x: Any) -> int:
+def _space_rank(owner: str, x: Tensor) -> int:
     if not 3 <= jnp.ndim(x) <= 5:
         raise ValueError(
             f"{owner}: inputs must have a batch axis, one to three axes of space and a channel axis. "
@@ -312,7 +312,7 @@ def _space_rank(owner: str, x: Any) -> int:
     return jnp.ndim(x) - 2
 
 
-def _rank(owner: str, inputs: Any, kernel: Any) -> int:
+def _rank(owner: str, inputs: Tensor, kernel: Tensor) -> int:
     rank = _space_rank(owner, inputs)
     if jnp.ndim(kernel) != rank + 2:
         raise ValueError(
@@ -346,7 +346,7 @@ def _require_channels(owner: str, x: jax.Array, channels: int) -> None:
         )
 
 
-def _same_dtype(*arrays: Any) -> tuple[jax.Array, ...]:
+def _same_dtype(*arrays: Tensor) -> tuple[jax.Array, ...]:
     arrays = tuple(map(jnp.asarray, arrays))
     dtype = jnp.result_type(*(a.dtype for a in arrays))
     return tuple(a.astype(dtype) for a in arrays)

@@ -1,7 +1,7 @@
 """Linear algebra on matrices in the last two axes; leading axes are a batch."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -198,7 +198,9 @@ def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple:
+def jvp(
+    fun: Callable[..., object], primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False
+) -> tuple:
     """The value of `fun` at `primals`, and its derivative in the direction `tangents`.
 
     Args:
@@ -213,7 +215,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         print(value, slope)  # 9.0 6.0
     """
 
-    def run(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def run(primals: Sequence[object], tangents: Sequence[object]) -> tuple:
         return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)
 
     if any_symbolic((primals, tangents)):

@@ -128,7 +128,7 @@ class Adam(_TwoMoments):
             return None
         return super().new_slot(name, variable)
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
         return rate * jnp.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
 
     def step(
@@ -235,7 +235,7 @@ class Adamax(_TwoMoments):
 
     slots = ("momentum", "norm")
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
         return rate / (1 - self.beta_1**t)
 
     def step(

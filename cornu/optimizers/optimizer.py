@@ -27,7 +27,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.typing import Config, InitializerLike, Tensor
+from cornu.core.typing import Config, ConfigDict, InitializerLike, Tensor
 from cornu.core.variable import Variable, assign_all, assigned_together, functional, lay_out
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
@@ -120,7 +120,7 @@ class Optimizer(Explained, Configurable):
         self._iterations = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate = self._new_learning_rate(learning_rate)
 
-    def _refuse(self, unknown: dict[str, Any]) -> None:
+    def _refuse(self, unknown: dict[str, object]) -> None:
         if unknown.pop("decay", None) is not None:
             warnings.warn(
                 f"{validate.describe(self)}: decay is an argument of old Keras and has no effect. "
@@ -162,7 +162,7 @@ class Optimizer(Explained, Configurable):
 
     # ---------------------------------------------------------------- the arithmetic: what a subclass writes
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
         """What all tensors share in this step: it is given to every `step` as `rate`. Here the learning rate itself.
 
         Args:
@@ -252,7 +252,7 @@ class Optimizer(Explained, Configurable):
         return self._add(name or "variable", shape, initializer, dtype, aggregation, layout)
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+        self, reference_variable: Variable, name: str | None = None, initializer: InitializerLike = "zeros"
     ) -> Variable:
         """Make a variable of the state with the shape, dtype and layout of `reference_variable`.
 
@@ -299,8 +299,8 @@ class Optimizer(Explained, Configurable):
         return variable
 
     def add_optimizer_variables(
-        self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
-    ) -> Any:
+        self, trainable_variables: Iterable[Variable], name: Any, initializer: InitializerLike = "zeros"
+    ) -> tuple[list, ...] | list:
         """Make one variable of the state for each weight; with a list of names, a tuple of such lists.
 
         Args:
@@ -486,7 +486,7 @@ class Optimizer(Explained, Configurable):
             if frequency:
                 variable.assign(jnp.where((self.iterations + 1) % frequency == 0, mean, variable.value))
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[object, Variable]]) -> Any:
         """`apply` for an iterable of pairs (gradient, variable); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         if not pairs:
@@ -611,7 +611,7 @@ class Optimizer(Explained, Configurable):
 
     # ---------------------------------------------------------------- files
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> ConfigDict:
         """The constructor's arguments as plain data; a learning rate that is a number is the present one."""
         config = super().get_config()
         if "learning_rate" in config:

@@ -129,7 +129,7 @@ l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
 
-def _factor(value: Any, name: str, owner: Regularizer) -> float:
+def _factor(value: float, name: str, owner: Regularizer) -> float:
     """`value` as a finite float of zero or more."""
     good = isinstance(value, numbers.Real) and math.isfinite(value) and float(value) >= 0
     if not good:

@@ -31,6 +31,8 @@ from cornu.saving.options import LoadOptions
 
 if TYPE_CHECKING:
     import h5py
+
+    from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
 
@@ -127,7 +129,7 @@ def version(members: _Zip | _Folder) -> str | None:
         return None
 
 
-def _compile_as_of_old(model: Any, training: ConfigDict, file: h5py.File) -> list[str]:
+def _compile_as_of_old(model: Model, training: ConfigDict, file: h5py.File) -> list[str]:
     """Compile a model of Keras 2.12 to 2.15 as it was; a line for each change that a person should know of."""
     arguments, lines = legacy_training.read(training, old=True)
     model.compile(**arguments)

@@ -91,7 +91,7 @@ class KerasFileEditor:
                 branch.add(f"{validate.plain(name)}: shape={tuple(value.shape)}, dtype={value.dtype.name}")
         self.console.print(root, markup=False)
 
-    def compare(self, reference_model: object) -> dict[str, Any]:
+    def compare(self, reference_model: object) -> dict[str, object]:
         """Compare the file with a model, and print each difference.
 
         Args:
@@ -148,7 +148,7 @@ class KerasFileEditor:
             for old in [p for p in table if _is_in(p, path)]:
                 del table[old]
 
-    def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
+    def add_object(self, object_path: str, weights: Mapping[str, object]) -> None:
         """Add an object; one that is there already is replaced, with all that is inside it.
 
         Args:
@@ -163,7 +163,7 @@ class KerasFileEditor:
             self.delete_object(f"/{path}")
         self._weights[path] = added
 
-    def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
+    def add_weights(self, object_name: str, weights: Mapping[str, object]) -> None:
         """Add weights to an object; those that are there already are replaced.
 
         Args:
@@ -257,7 +257,7 @@ class KerasFileEditor:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[dict[str, Any] | None, Sequence[h5py.File]]]:
+def _opened(path: str) -> Iterator[tuple[dict[str, object] | None, Sequence[h5py.File]]]:
     """(metadata, files with weights) of a file of any format that has objects."""
     for ending, open_it in _OPENERS.items():
         if path.endswith(ending):
@@ -272,7 +272,7 @@ def _opened(path: str) -> Iterator[tuple[dict[str, Any] | None, Sequence[h5py.Fi
 
 
 @contextmanager
-def _of_archive(path: str) -> Iterator[tuple[dict[str, Any], Sequence[h5py.File]]]:
+def _of_archive(path: str) -> Iterator[tuple[dict[str, object], Sequence[h5py.File]]]:
     with archive.opened(path) as members, members.weights() as file:
         yield members.json(archive.METADATA), [file]
 
@@ -326,7 +326,7 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(np.shape(value)) for name, value in weights.items()}
 
 
-def _shapes_of_model(model: object, stored: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
+def _shapes_of_model(model: object, stored: Mapping[str, object]) -> dict[str, dict[str, tuple[int, ...]]]:
     """The shapes that a file of the model's weights has; seeds count where they are stored, as in loading."""
     found = {}
     for group, part, store in weights_h5.stores(model):

@@ -117,7 +117,7 @@ def _nothing(value: object) -> bool:
 
 
 # Arguments that are gone: which values of them can be left out with no change to what the layer computes.
-_DROPPED: dict[str, Callable[[Any], bool]] = {
+_DROPPED: dict[str, Callable[[object], bool]] = {
     "activity_regularizer": _nothing,
     "batch_input_shape": _any,
     "build_config": _any,
@@ -182,7 +182,7 @@ def upgrade(config: Config, version: str | None = None) -> tuple[ConfigDict, lis
     return upgrader.entry(config), upgrader.lines
 
 
-def of_today(config: Any) -> Any:
+def of_today(config: dict[str, object]) -> Any:
     """A config that may be of any release in the form of today; with a warning of what a person should know of."""
     release = release_of(config) if context.current().shared is None else None
     if release is None:

@@ -121,7 +121,7 @@ class Graph:
         return self.ends(ends[0]) if len(ends) == 1 else [self.ends(value) for value in ends]
 
 
-def _is_model(config: Any) -> bool:
+def _is_model(config: dict[str, object]) -> bool:
     return isinstance(config, list) or "layers" in config
 
 
@@ -238,7 +238,7 @@ def _slicing(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
     return "get_item", {}, [*call["args"], [_index(part, layer) for part in parts]]
 
 
-def _index(part: Any, layer: Config) -> Any:
+def _index(part: Any, layer: Config) -> int | dict | None:
     """One index of a slice."""
     if part is None or type(part) is int:
         return part

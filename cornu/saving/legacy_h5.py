@@ -23,6 +23,8 @@ from cornu.saving.legacy_arrays import Origin, Stored
 
 if TYPE_CHECKING:
     import h5py
+
+    from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
 
@@ -49,7 +51,7 @@ class Target(NamedTuple):
 
     name: str
     orders: list[list[Variable]]
-    owners: dict[Variable, Any]
+    owners: dict[Variable, object]
 
 
 class Pair(NamedTuple):
@@ -181,7 +183,7 @@ def read(
 
 
 def state_of_keras_1(
-    model: Any, file: h5py.File, state: Sequence[Stored]
+    model: Model, file: h5py.File, state: Sequence[Stored]
 ) -> list[list[tuple[Variable, Stored]]] | None:
     """The optimizer's slots, each with the trained variables and their arrays; None where there are other arrays.
 

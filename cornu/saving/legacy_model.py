@@ -25,6 +25,8 @@ from cornu.saving.options import LoadOptions
 
 if TYPE_CHECKING:
     import h5py
+
+    from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
 
@@ -64,7 +66,7 @@ def _read_seeds(model: object, file: h5py.File) -> None:
                 part.state.assign(plain_h5.array(data))
 
 
-def _attributes(model: Any) -> dict[str, str]:
+def _attributes(model: Model) -> dict[str, str]:
     if getattr(model, "_graph", None) is None and type(model).__name__ != "Sequential":
         raise ValueError(
             f"{validate.describe(model)}: an .h5 file holds Sequential and functional models. Save a model of a class "
@@ -127,7 +129,7 @@ def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptio
     return model, lines
 
 
-def _compile(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list[str]:
+def _compile(model: Model, file: h5py.File, training: ConfigDict, old: bool) -> list[str]:
     arguments, lines = legacy_training.read(training, old)
     model.compile(**arguments)
     if model.optimizer is None or not model.built:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
 from cornu.optimizers.schedules import InverseTimeDecay
 from cornu.saving.legacy_arrays import Stored
+
+if TYPE_CHECKING:
+    from cornu.optimizers.optimizer import Optimizer
 
 _KEPT = (
     "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile",
@@ -133,7 +136,7 @@ def _is_empty(value: object) -> bool:
     return value is None
 
 
-def _alone(value: object) -> Any:
+def _alone(value: object) -> object:
     """The metrics of the one output, which Keras 2 put into a list of outputs."""
     return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) else value
 
@@ -256,7 +259,7 @@ def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> li
 
 
 def arranged_in_keras_1(
-    counter: Sequence[Stored], slots: Sequence[Sequence[tuple[Variable, Stored]]], optimizer: Any
+    counter: Sequence[Stored], slots: Sequence[Sequence[tuple[Variable, Stored]]], optimizer: Optimizer
 ) -> list[tuple[Variable, Stored]] | None:
     """Variables of the optimizer with their arrays, or None where there are more slots or fewer.
 
@@ -287,7 +290,7 @@ def _fit(variables: Sequence[Variable], arrays: Sequence[Stored]) -> bool:
     )
 
 
-def _slot_by_slot(optimizer: Any) -> list[Variable]:
+def _slot_by_slot(optimizer: Optimizer) -> list[Variable]:
     slots = [optimizer._slots[weight] for weight in optimizer._trainable_variables]
     return [slot for slot in (weight[i] for i in range(len(slots[0])) for weight in slots) if slot is not None]
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ _OPTIMIZER = "optimizer_variables"
 _SEEDS = "seed_generator"
 
 
-def package() -> Any:
+def package() -> ModuleType:
     """Orbax, or the error that says what to install."""
     return validate.optional_import("orbax.checkpoint", purpose="A checkpoint of Orbax", extra="orbax")
 

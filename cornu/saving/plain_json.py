@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from cornu.core import budget
 from cornu.core.typing import ConfigDict
@@ -27,7 +26,7 @@ def parsed(text: bytes, name: str) -> ConfigDict:
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> ConfigDict:
+def _once(pairs: list[tuple[str, object]]) -> ConfigDict:
     value: ConfigDict = {}
     for name, item in pairs:
         if name in value:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cornu.core import budget
+from cornu.core.typing import Tensor
 from cornu.errors import DamagedFileError
 
 # Steps without a length of their own: whole numbers, floats, empty containers, marks, calls of names, the table of what
@@ -58,7 +59,7 @@ def load(content: bytes, name: str, encoding: str = "ASCII") -> Any:
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else _plain(value)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     return value.view(np.ndarray) if isinstance(value, _Array) else value
 
 
@@ -147,7 +148,7 @@ class _Array(np.ndarray):
         super().__setstate__((1, shape, kind.dtype, bool(by_columns), values))  # type: ignore[arg-type]  # as pickles have it
 
 
-def _check_values(shape: Any, kind: object, values: Any) -> None:
+def _check_values(shape: tuple[int, ...], kind: object, values: Tensor) -> None:
     """Refuse values that do not fill an array exactly."""
     if not isinstance(kind, _Kind) or not isinstance(values, list if kind.dtype.kind == "O" else (bytes, bytearray)):
         raise ValueError("it has an array whose values are not of its dtype")

@@ -65,7 +65,7 @@ def load(path: str | os.PathLike) -> Any:
         raise DamagedFileError(f"{name} is damaged, or is not a backup: {error!r}.") from None
 
 
-def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> Any:
+def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> float | str | dict | list | None:
     """`value` as JSON takes it, its arrays in `arrays`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

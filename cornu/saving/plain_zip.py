@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from cornu.core import budget
 from cornu.errors import DamagedFileError
@@ -124,7 +124,7 @@ def content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> byt
 
 
 @contextmanager
-def as_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Iterator[Any]:
+def as_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Iterator[object]:
     """A member as a file open for reading, where it lies if it is not packed, else unpacked on the disk."""
     check(member, name)
     if member.compress_type == zipfile.ZIP_STORED:
@@ -163,7 +163,7 @@ def plain_name(name: str) -> str:
 
 
 @contextmanager
-def written(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[Any, int, Sums]]:
+def written(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[object, int, Sums]]:
     """(file, start, sums): a new member is what is written into the archive's own file from `start` on.
 
     A member's size and checksum stand before it, and are put there at the end.

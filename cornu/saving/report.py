@@ -86,7 +86,7 @@ class FileReport:
         return f"<FileReport {self.path!r}, {self.format}, {'loads' if self.loads else 'does not load'}>"
 
 
-def inspect_file(path: str, options: LoadOptions, load: Callable[[], Any]) -> FileReport:
+def inspect_file(path: str, options: LoadOptions, load: Callable[[], object]) -> FileReport:
     """The report of a file.
 
     Args:

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cornu import lazy, validate
+from cornu.core.typing import Tensor
 
 if TYPE_CHECKING:
     import rich.box as rich_box
@@ -105,7 +106,7 @@ def _overview_rows(report: Any) -> Iterable[tuple[str, str]]:
         yield "Assets", f"{len(report.assets)} files, {size(sum(report.assets.values()))}"
 
 
-def _parameters(model: dict[str, Any]) -> str:
+def _parameters(model: dict[str, object]) -> str:
     if model["parameters"] is None:
         return "parameters not counted"
     return f"{model['parameters']:,} parameters, {model['trainable_parameters']:,} of them trained"
@@ -168,13 +169,13 @@ def _weights(report: Any) -> rich_table.Table | None:
     return _table(("Weights of", "Arrays", "Type", "Size"), rows)
 
 
-def _place(array: Any) -> str:
+def _place(array: Tensor) -> str:
     """The part of a model that an array belongs to."""
     place = array.path.rpartition("/")[0]
     return "" if place == "vars" else place.removesuffix("/vars")
 
 
-def _older_place(array: Any) -> str:
+def _older_place(array: Tensor) -> str:
     """The layer that an array belongs to."""
     return array.path.removeprefix("model_weights/").split("/")[0]
 
@@ -192,7 +193,7 @@ def _findings(report: Any) -> rich_table.Table | None:
     return _table(("Kind", "Where", "What"), rows)
 
 
-_TABLES: dict[str, Callable[[Any], Any]] = {
+_TABLES: dict[str, Callable[[object], object]] = {
     "Layers": _layers,
     "Classes and functions that are not cornu's own": _classes,
     "Weights in the file": _weights,

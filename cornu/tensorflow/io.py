@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu.core.typing import Tensor
 from cornu.tensorflow.image import (
     decode_bmp,
     decode_gif,
@@ -72,13 +73,13 @@ def decode_base64(input: object, name: str | None = None) -> Text:
 
 def decode_csv(
     records: object,
-    record_defaults: Sequence[Any],
+    record_defaults: Sequence[object],
     field_delim: str = ",",
     use_quote_delim: bool = True,
     na_value: str = "",
     select_cols: Sequence[int] | None = None,
     name: str | None = None,
-) -> list[Any]:
+) -> list[object]:
     """The columns of lines of CSV, each a tensor of the shape of `records`.
 
     Args:
@@ -107,7 +108,9 @@ def decode_csv(
     ]
 
 
-def _column(fields: Sequence[str], default: object, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
+def _column(
+    fields: Sequence[str], default: object, na_value: str, number: int, shape: Tensor
+) -> np.ndarray | jax.Array:
     """A column of numbers or text, in the dtype of what stands in for an empty field."""
     given = np.asarray(text(default)) if is_text(default) else np.asarray(jnp.asarray(default))
     if given.size == 0 and any(field in ("", na_value) for field in fields):

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.scipy import linalg
 
@@ -16,7 +17,7 @@ def matmul(
     a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
     adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: object = None,
     name: str | None = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     """The product of matrices, or of batches of them."""
     a = ops.conj(ops.swapaxes(a, -1, -2)) if adjoint_a else ops.swapaxes(a, -1, -2) if transpose_a else a
     b = ops.conj(ops.swapaxes(b, -1, -2)) if adjoint_b else ops.swapaxes(b, -1, -2) if transpose_b else b
@@ -36,7 +37,7 @@ def _svd(tensor: Tensor, full_matrices: bool = False, compute_uv: bool = True) -
     return s, u, ops.swapaxes(v, -1, -2)
 
 
-def _solve(matrix: Tensor, rhs: object, adjoint: bool = False) -> Any:
+def _solve(matrix: Tensor, rhs: object, adjoint: bool = False) -> jax.Array:
     return ops.solve(ops.conj(ops.swapaxes(matrix, -1, -2)) if adjoint else matrix, rhs)
 
 
@@ -55,7 +56,7 @@ def _set_diag(input: Tensor, diagonal: object) -> Any:
     return input.at[..., rows, rows].set(diagonal)
 
 
-def _trace(x: Tensor) -> Any:
+def _trace(x: Tensor) -> jax.Array:
     return ops.trace(x, 0, -2, -1)
 
 
@@ -64,15 +65,15 @@ def _normalize(tensor: object, ord: object = None, axis: object = None) -> Any:
     return ops.divide(tensor, norm), norm
 
 
-def _transpose(a: Tensor) -> Any:
+def _transpose(a: Tensor) -> jax.Array:
     return ops.swapaxes(a, -1, -2)
 
 
-def _matvec(a: Tensor, b: Tensor, transpose_a: bool = False, adjoint_a: bool = False) -> Any:
+def _matvec(a: Tensor, b: Tensor, transpose_a: bool = False, adjoint_a: bool = False) -> jax.Array:
     return matmul(a, jnp.asarray(b)[..., None], transpose_a, adjoint_a=adjoint_a)[..., 0]
 
 
-def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> jax.Array:
     ord = None if ord == "euclidean" else ord
     if axis is not None:
         return ops.norm(tensor, ord, tuple(axis) if isinstance(axis, list) else axis, keepdims)
@@ -80,11 +81,11 @@ def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False
     return ops.reshape(found, (1,) * len(ops.shape(tensor))) if keepdims else found
 
 
-def _adjoint(matrix: Tensor) -> Any:
+def _adjoint(matrix: Tensor) -> jax.Array:
     return jnp.conj(jnp.swapaxes(jnp.asarray(matrix), -1, -2))
 
 
-def _qr(input: Tensor, full_matrices: bool = False) -> Any:
+def _qr(input: Tensor, full_matrices: bool = False) -> tuple[jax.Array, jax.Array]:
     return ops.qr(input, "complete" if full_matrices else "reduced")
 
 
@@ -92,11 +93,11 @@ def _cholesky(input: Tensor) -> Any:
     return jnp.linalg.cholesky(jnp.asarray(input))
 
 
-def _cholesky_solve(chol: Tensor, rhs: Tensor) -> Any:
+def _cholesky_solve(chol: Tensor, rhs: Tensor) -> jax.Array:
     return linalg.cho_solve((jnp.asarray(chol), True), jnp.asarray(rhs))
 
 
-def _triangular_solve(matrix: Tensor, rhs: Tensor, lower: bool = True, adjoint: bool = False) -> Any:
+def _triangular_solve(matrix: Tensor, rhs: Tensor, lower: bool = True, adjoint: bool = False) -> jax.Array:
     return linalg.solve_triangular(jnp.asarray(matrix), jnp.asarray(rhs), trans=2 if adjoint else 0, lower=lower)
 
 
@@ -116,7 +117,7 @@ def _expm(input: Tensor) -> Any:
     return linalg.expm(jnp.asarray(input))
 
 
-def _tensor_diag(diagonal: Tensor) -> Any:
+def _tensor_diag(diagonal: Tensor) -> jax.Array:
     diagonal = jnp.asarray(diagonal)
     return jnp.diag(diagonal.ravel()).reshape(*diagonal.shape, *diagonal.shape)
 
@@ -129,12 +130,12 @@ def _tensor_diag_part(input: Tensor) -> Any:
 
 def _eye(
     num_rows: int, num_columns: int | None = None, batch_shape: object = None, dtype: DTypeLike | None = "float32"
-) -> Any:
+) -> jax.Array:
     made = ops.eye(int(num_rows), None if num_columns is None else int(num_columns), dtype=dtype)
     return made if batch_shape is None else ops.broadcast_to(made, (*sizes(batch_shape), *made.shape))
 
 
-def einsum(equation: str, *inputs: object, **kwargs: object) -> Any:
+def einsum(equation: str, *inputs: object, **kwargs: object) -> jax.Array:
     """Sums of products, in Einstein's notation."""
     return ops.einsum(equation, *inputs)
 

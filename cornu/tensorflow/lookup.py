@@ -53,10 +53,10 @@ class _Table:
         """The number of keys."""
         return jnp.asarray(len(self._values))
 
-    def __getitem__(self, keys: Tensor) -> Any:
+    def __getitem__(self, keys: Tensor) -> np.ndarray | jax.Array:
         return self.lookup(keys)
 
-    def lookup(self, keys: Tensor, name: str | None = None) -> Any:
+    def lookup(self, keys: Tensor, name: str | None = None) -> np.ndarray | jax.Array:
         """The values of keys."""
         asked = np.asarray(text(keys) if self._has_text else keys)
         found = np.empty(asked.shape, self.value_dtype)
@@ -108,4 +108,4 @@ class StaticVocabularyTable(_Table):
         return len(self._values) + int(fingerprints([word])[0]) % self._buckets
 
 
-__getattr__: Callable[[str], Any] = within(__name__)
+__getattr__: Callable[[str], object] = within(__name__)

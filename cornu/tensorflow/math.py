@@ -14,12 +14,12 @@ from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import functions, within
 
 
-def _sum_of(tensors: Any) -> Any:
+def _sum_of(tensors: Tensor) -> jax.Array:
     first, *others = map(jnp.asarray, tensors)
     return sum(others, first)
 
 
-def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Any:
+def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     mean, dtype = ops.mean(input_tensor, axis, keepdims), ops.dtype(input_tensor)
     return ops.cast(mean, dtype) if is_int(dtype) else mean
 
@@ -35,7 +35,7 @@ def _same_type(function: Callable) -> Callable:
     return reduce
 
 
-def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> Any:
+def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> jax.Array:
     return ops.sqrt(ops.sum(ops.square(x), axis, keepdims))
 
 
@@ -61,9 +61,9 @@ def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = 
 
 
 def _bincount(
-    arr: Any, weights: Any = None, minlength: Any = None, maxlength: object = None, dtype: Any = "int32",
-    axis: Any = None, binary_output: bool = False,
-) -> Any:  # fmt: skip
+    arr: Tensor, weights: Tensor = None, minlength: Tensor = None, maxlength: object = None, dtype: DTypeLike = "int32",
+    axis: Axes = None, binary_output: bool = False,
+) -> jax.Array:  # fmt: skip
     arr = jnp.asarray(arr) if np.size(arr) else jnp.zeros(np.shape(arr), "int32")
     counts = ops.bincount(arr if axis == -1 else jnp.ravel(arr), weights, minlength or 0)
     counts = counts if maxlength is None else counts[..., :maxlength]
@@ -77,30 +77,32 @@ def _confusion(
     num_classes: object = None,
     weights: Tensor = None,
     dtype: DTypeLike | None = "int32",
-) -> Any:
+) -> jax.Array:
     labels, predictions = jnp.ravel(jnp.asarray(labels)), jnp.ravel(jnp.asarray(predictions))
     count = num_classes or int(max(labels.max(), predictions.max())) + 1
     amounts = 1 if weights is None else jnp.asarray(weights)
     return ops.cast(jnp.zeros((count, count)).at[labels.astype(int), predictions.astype(int)].add(amounts), dtype)
 
 
-def _count_nonzero(input: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = "int32") -> Any:
+def _count_nonzero(
+    input: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = "int32"
+) -> jax.Array:
     return ops.cast(ops.sum(ops.cast(ops.not_equal(input, 0), "int32"), axis, keepdims), dtype)
 
 
-def _l2_normalize(x: Tensor, axis: Axes = None, epsilon: float = 1e-12) -> Any:
+def _l2_normalize(x: Tensor, axis: Axes = None, epsilon: float = 1e-12) -> jax.Array:
     return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), epsilon)))
 
 
-def _multiply_no_nan(x: Tensor, y: Tensor) -> Any:
+def _multiply_no_nan(x: Tensor, y: Tensor) -> jax.Array:
     return ops.where(ops.equal(y, 0), 0.0, ops.multiply(x, y))
 
 
-def _reciprocal(x: Tensor) -> Any:
+def _reciprocal(x: Tensor) -> jax.Array:
     return ops.divide_no_nan(1.0, x)
 
 
-def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = None) -> Any:
+def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = None) -> jax.Array:
     data = jnp.asarray(data)
     total = ops.segment_sum(data, segment_ids, num_segments)
     count = ops.segment_sum(jnp.ones(data.shape[:1], data.dtype), segment_ids, num_segments)
@@ -111,7 +113,7 @@ def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = 
 def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> Callable:
     """A reduction of segments, with the value that `empty` gives for a type where there is no element: 0 by default."""
 
-    def reduce(data: Tensor, segment_ids: Tensor, num_segments: int | None = None) -> Any:
+    def reduce(data: Tensor, segment_ids: Tensor, num_segments: int | None = None) -> jax.Array:
         data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
         found = function(data, ids, num_segments)
         count = jax.ops.segment_sum(jnp.ones(ids.shape, int), ids, num_segments).reshape(-1, *[1] * (found.ndim - 1))
@@ -130,7 +132,7 @@ _unsorted_min = _segments(jax.ops.segment_min, lambda dtype: _limits(dtype).max)
 _unsorted_prod = _segments(jax.ops.segment_prod, lambda dtype: 1)
 
 
-def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> Any:
+def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> jax.Array:
     data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
     count = jax.ops.segment_sum(jnp.ones(ids.shape, data.dtype), ids, num_segments)
     total = jax.ops.segment_sum(data, ids, num_segments)
@@ -148,7 +150,7 @@ _betainc, _igamma, _igammac, _ndtri, _xlog1py, _i0, _i1 = map(
 )
 
 
-def _lbeta(x: Tensor) -> Any:
+def _lbeta(x: Tensor) -> jax.Array:
     x = jnp.asarray(x)
     return jnp.sum(jax.lax.lgamma(x), -1) - jax.lax.lgamma(jnp.sum(x, -1))
 
@@ -157,15 +159,15 @@ def _running_logsumexp(x: Tensor, axis: int = 0, exclusive: bool = False, revers
     return _running(jax.lax.cumlogsumexp, x, axis, exclusive, reverse, -jnp.inf)
 
 
-def _truncated_quotient(x: Tensor, y: Tensor) -> Any:
+def _truncated_quotient(x: Tensor, y: Tensor) -> jax.Array:
     return jax.lax.div(*jnp.broadcast_arrays(jnp.asarray(x), jnp.asarray(y)))
 
 
-def _truncated_remainder(x: Tensor, y: Tensor) -> Any:
+def _truncated_remainder(x: Tensor, y: Tensor) -> jax.Array:
     return jax.lax.rem(*jnp.broadcast_arrays(jnp.asarray(x), jnp.asarray(y)))
 
 
-def _squared_difference(x: Tensor, y: Tensor) -> Any:
+def _squared_difference(x: Tensor, y: Tensor) -> jax.Array:
     return ops.square(ops.subtract(x, y))
 
 
@@ -180,23 +182,23 @@ def _top_k(input: Tensor, k: int = 1, sorted: bool = True) -> TopK:
     return TopK(*ops.top_k(input, k, sorted))
 
 
-def _xlogy(x: Tensor, y: Tensor) -> Any:
+def _xlogy(x: Tensor, y: Tensor) -> jax.Array:
     return special.xlogy(jnp.asarray(x), jnp.asarray(y))
 
 
-def _lgamma(x: Tensor) -> Any:
+def _lgamma(x: Tensor) -> jax.Array:
     return jax.lax.lgamma(jnp.asarray(x))
 
 
-def _digamma(x: Tensor) -> Any:
+def _digamma(x: Tensor) -> jax.Array:
     return jax.lax.digamma(jnp.asarray(x))
 
 
-def _zero_fraction(value: Tensor) -> Any:
+def _zero_fraction(value: Tensor) -> jax.Array:
     return ops.mean(ops.cast(ops.equal(value, 0), "float32"))
 
 
-def polyval(coeffs: object, x: Tensor, name: str | None = None) -> Any:
+def polyval(coeffs: object, x: Tensor, name: str | None = None) -> jax.Array:
     """The polynomial with these coefficients, the highest power first."""
     return jnp.polyval(jnp.asarray(coeffs), x)
 

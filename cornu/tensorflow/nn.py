@@ -37,7 +37,7 @@ def _padded(x: Any, padding: Any, data_format: str | None) -> tuple[Any, str]:
 def _conv(
     input: Tensor, filters: Tensor, strides: object = 1, padding: object = "VALID", data_format: str | None = None,
     dilations: object = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     rank = len(ops.shape(filters)) - 2
     input, padding = _padded(input, padding, data_format)
     steps, gaps = _space(strides, rank, data_format), _space(dilations, rank, data_format)
@@ -47,7 +47,7 @@ def _conv(
 def _depthwise(
     input: Tensor, filter: Tensor, strides: object = 1, padding: object = "VALID", data_format: str | None = None,
     dilations: object = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     input, padding = _padded(input, padding, data_format)
     steps, gaps = _space(strides, 2, data_format), _space(dilations, 2, data_format)
     return ops.depthwise_conv(input, filter, steps, padding, _first(data_format), gaps)
@@ -81,7 +81,7 @@ def _gradient_of_conv(input: Tensor, filters: Tensor, shape: Sequence[int], stri
 def _separable(
     input: Tensor, depthwise_filter: Tensor, pointwise_filter: Tensor, strides: object, padding: str,
     data_format: str | None = None, dilations: object = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     along = _depthwise(input, depthwise_filter, strides, padding, data_format, dilations)
     return _conv(along, pointwise_filter, 1, "VALID", data_format)
 
@@ -94,7 +94,7 @@ def _any_pool(
     return pool(input, window_shape, 1 if strides is None else strides, padding, data_format)
 
 
-def _silu(features: Tensor, beta: float = 1.0) -> Any:
+def _silu(features: Tensor, beta: float = 1.0) -> jax.Array:
     return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
 
 
@@ -140,7 +140,7 @@ def _pool(kind: str) -> Any:
 _max_pool, _avg_pool = _pool("max_pool"), _pool("average_pool")
 
 
-def _bias_add(value: Tensor, bias: Tensor, data_format: str | None = None) -> Any:
+def _bias_add(value: Tensor, bias: Tensor, data_format: str | None = None) -> jax.Array:
     if _first(data_format) == "channels_last":
         return ops.add(value, bias)
     return ops.add(value, ops.reshape(bias, (1, -1, *[1] * (len(ops.shape(value)) - 2))))
@@ -148,52 +148,52 @@ def _bias_add(value: Tensor, bias: Tensor, data_format: str | None = None) -> An
 
 def _batch_normalization(
     x: Tensor, mean: Tensor, variance: Tensor, offset: object, scale: object, variance_epsilon: float
-) -> Any:
+) -> jax.Array:
     factor = ops.rsqrt(ops.add(variance, variance_epsilon))
     factor = factor if scale is None else ops.multiply(factor, scale)
     found = ops.multiply(ops.subtract(x, mean), factor)
     return found if offset is None else ops.add(found, offset)
 
 
-def _dropout(x: Tensor, rate: float, noise_shape: ShapeLike | None = None, seed: object = None) -> Any:
+def _dropout(x: Tensor, rate: float, noise_shape: ShapeLike | None = None, seed: object = None) -> jax.Array:
     return random.dropout(x, rate, noise_shape, seeded(seed))
 
 
-def _softmax_loss(labels: Tensor, logits: Tensor, axis: int = -1) -> Any:
+def _softmax_loss(labels: Tensor, logits: Tensor, axis: int = -1) -> jax.Array:
     return ops.negative(ops.sum(ops.multiply(labels, ops.log_softmax(logits, axis)), axis))
 
 
-def _sparse_softmax_loss(labels: Tensor, logits: Tensor) -> Any:
+def _sparse_softmax_loss(labels: Tensor, logits: Tensor) -> jax.Array:
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _sigmoid_loss(labels: Tensor, logits: Tensor) -> Any:
+def _sigmoid_loss(labels: Tensor, logits: Tensor) -> jax.Array:
     logits = ops.convert_to_tensor(logits)
     return ops.subtract(ops.softplus(logits), ops.multiply(ops.cast(labels, logits.dtype), logits))
 
 
-def _weighted_sigmoid_loss(labels: Any, logits: Any, pos_weight: Any) -> Any:
+def _weighted_sigmoid_loss(labels: Tensor, logits: Tensor, pos_weight: Tensor) -> Any:
     labels, logits = jnp.asarray(labels), jnp.asarray(logits)
     return (1 - labels) * logits + (1 + (pos_weight - 1) * labels) * ops.softplus(-logits)
 
 
-def _embedding_lookup(params: Tensor, ids: object, max_norm: object = None) -> Any:
+def _embedding_lookup(params: Tensor, ids: object, max_norm: object = None) -> jax.Array:
     if max_norm is not None:
         refuse("nn.embedding_lookup(max_norm=...)")
     return ops.take(params, ids, axis=0)
 
 
-def _average_loss(per_example_loss: object, sample_weight: object = None, global_batch_size: Any = None) -> Any:
+def _average_loss(per_example_loss: object, sample_weight: object = None, global_batch_size: Any = None) -> jax.Array:
     losses = jnp.asarray(per_example_loss)
     losses = losses if sample_weight is None else losses * jnp.asarray(sample_weight, losses.dtype)
     return jnp.sum(losses) / (losses.size if global_batch_size is None else global_batch_size)
 
 
-def _l2_loss(t: object) -> Any:
+def _l2_loss(t: object) -> jax.Array:
     return ops.sum(ops.square(t)) / 2
 
 
-def _crelu(features: object, axis: int = -1) -> Any:
+def _crelu(features: object, axis: int = -1) -> jax.Array:
     return ops.relu(ops.concatenate([features, ops.negative(features)], axis))
 
 

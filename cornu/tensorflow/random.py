@@ -11,7 +11,7 @@ import numpy as np
 
 from cornu import ops, random
 from cornu.core.dtypes import is_int
-from cornu.core.typing import DTypeLike, Tensor
+from cornu.core.typing import DTypeLike, ShapeLike, Tensor
 from cornu.random import SeedGenerator, set_random_seed
 from cornu.random.seed_generator import draw_key, global_seed
 from cornu.tensorflow.served import functions, sizes, within
@@ -42,17 +42,17 @@ def _stateless(seed: object) -> Any:
 
 def _normal(
     shape: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None, seed: object = None
-) -> Any:
+) -> jax.Array:
     return random.normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
 def _truncated(
     shape: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None, seed: object = None
-) -> Any:
+) -> jax.Array:
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
-def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Any) -> Any:
+def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Any) -> jax.Array:
     if dtype is not None and is_int(dtype):
         if maxval is None:
             raise ValueError("tf.random.uniform: whole numbers need maxval=.")
@@ -62,47 +62,47 @@ def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLik
 
 def _uniform(
     shape: object, minval: object = 0, maxval: object = None, dtype: DTypeLike | None = None, seed: object = None
-) -> Any:
+) -> jax.Array:
     return _draw_uniform(shape, minval, maxval, dtype, seeded(seed))
 
 
-def _shuffle(value: Tensor, seed: object = None) -> Any:
+def _shuffle(value: Tensor, seed: object = None) -> jax.Array:
     return random.shuffle(value, 0, seeded(seed))
 
 
-def _categorical(logits: Tensor, num_samples: int, dtype: DTypeLike | None = "int32", seed: object = None) -> Any:
+def _categorical(logits: Tensor, num_samples: int, dtype: DTypeLike | None = "int32", seed: object = None) -> jax.Array:
     return random.categorical(logits, int(num_samples), dtype or "int32", seeded(seed))
 
 
-def _gamma(shape: Any, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def _gamma(shape: ShapeLike | None, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     whole = (*sizes(shape), *np.shape(alpha))
     return random.gamma(whole, alpha, dtype, seeded(seed)) / beta
 
 
-def _poisson(shape: Any, lam: Any, dtype: Any = "float32", seed: object = None) -> Any:
+def _poisson(shape: ShapeLike, lam: Any, dtype: DTypeLike | None = "float32", seed: object = None) -> jax.Array:
     key = draw_key(seeded(seed))
     return ops.cast(jax.random.poisson(key, jnp.asarray(lam, "float32"), (*sizes(shape), *np.shape(lam))), dtype)
 
 
 def _stateless_normal(
     shape: object, seed: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None
-) -> Any:
+) -> jax.Array:
     return random.normal(sizes(shape), mean, stddev, dtype, _stateless(seed))
 
 
 def _stateless_truncated(
     shape: object, seed: object, mean: Tensor = 0.0, stddev: object = 1.0, dtype: DTypeLike | None = None
-) -> Any:
+) -> jax.Array:
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, _stateless(seed))
 
 
 def _stateless_uniform(
     shape: object, seed: object, minval: object = 0, maxval: object = None, dtype: DTypeLike | None = None
-) -> Any:
+) -> jax.Array:
     return _draw_uniform(shape, minval, maxval, dtype, _stateless(seed))
 
 
-def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype: DTypeLike = "int32") -> Any:
+def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype: DTypeLike = "int32") -> jax.Array:
     return random.categorical(logits, num_samples, dtype, _stateless(seed))
 
 
@@ -138,7 +138,7 @@ class Generator:
         return random.normal(sizes(shape), mean, stddev, dtype, self._seeds)
 
     def uniform(
-        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, name: object = None
+        self, shape: ShapeLike | None, minval: Any = 0, maxval: Any = None, dtype: Any = None, name: object = None
     ) -> jax.Array:
         """Draws from `minval` up to, but not including, `maxval`."""
         return _draw_uniform(shape, minval, maxval, dtype, self._seeds)

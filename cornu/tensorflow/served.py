@@ -37,7 +37,7 @@ def functions(table: str, source: Mapping[str, Callable], place: str = "") -> di
 def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
     names: list[str] = []
     ours: dict[str, str | None] = {}
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, object] = {}
     for word in words:
         word, _, default = word.partition(":")
         theirs, _, own = word.removeprefix("-").partition("=")
@@ -92,7 +92,7 @@ class Namespace(ModuleType):
         return refuse(f"{self.__name__.partition('.')[2]}.{name}", self.__dict__)
 
 
-def refuse(name: str, known: Mapping[str, Any] | None = None) -> NoReturn:
+def refuse(name: str, known: Mapping[str, object] | None = None) -> NoReturn:
     """Say that there is no `tensorflow.<name>` here, and what to use."""
     last = name.rpartition(".")[2]
     if last.startswith("__"):
@@ -120,7 +120,7 @@ def nothing(*args: object, **kwargs: object) -> None:
     """Do what a line that computes nothing does."""
 
 
-def within(module: str) -> Callable[[str], Any]:
+def within(module: str) -> Callable[[str], object]:
     """A `__getattr__` that refuses what a module of the stand-in has not."""
 
     def missing(name: str) -> Any:

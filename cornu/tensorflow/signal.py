@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.fft import dct as scipy_dct
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, sizes, within
 from cornu.tensorflow.strings import Text, text
 
@@ -64,11 +64,12 @@ def stft(
 
 def linear_to_mel_weight_matrix(
     num_mel_bins: int = 20, num_spectrogram_bins: int = 129, sample_rate: float = 8000,
-    lower_edge_hertz: float = 125.0, upper_edge_hertz: float = 3800.0, dtype: Any = "float32", name: str | None = None,
+    lower_edge_hertz: float = 125.0, upper_edge_hertz: float = 3800.0, dtype: DTypeLike = "float32",
+    name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """What takes spectra to the mel scale, shape (num_spectrogram_bins, num_mel_bins)."""
 
-    def mel(hertz: Any) -> Any:
+    def mel(hertz: Tensor) -> Any:
         return 1127.0 * np.log(1.0 + hertz / 700.0)
 
     bins = mel(np.linspace(0.0, sample_rate / 2, num_spectrogram_bins)[1:])[:, None]
@@ -129,12 +130,12 @@ fft, ifft, rfft, irfft, fft2d, ifft2d, rfft2d, irfft2d = (
 )
 
 
-def fftshift(x: Tensor, axes: Any = None, name: str | None = None) -> jax.Array:
+def fftshift(x: Tensor, axes: Axes = None, name: str | None = None) -> jax.Array:
     """The spectrum with the frequency 0 in the middle."""
     return jnp.fft.fftshift(jnp.asarray(x), axes)
 
 
-def ifftshift(x: Tensor, axes: Any = None, name: str | None = None) -> jax.Array:
+def ifftshift(x: Tensor, axes: Axes = None, name: str | None = None) -> jax.Array:
     """What `fftshift` changed, changed back."""
     return jnp.fft.ifftshift(jnp.asarray(x), axes)
 

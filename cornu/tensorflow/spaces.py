@@ -306,7 +306,7 @@ class Strategy:
             return value
         return (ops.mean if "MEAN" in str(reduce_op).upper() else ops.sum)(value, axis)
 
-    def experimental_distribute_dataset(self, dataset: object, options: object = None) -> Any:
+    def experimental_distribute_dataset(self, dataset: object, options: object = None) -> object:
         """The data set itself."""
         return dataset
 

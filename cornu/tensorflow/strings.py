@@ -19,7 +19,7 @@ class Text(np.ndarray):
         """The bytes, or a plain array of them."""
         return self.item() if self.ndim == 0 else np.array(self)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Tensor) -> "np.ndarray | Text":
         found = super().__getitem__(index)
         return found if isinstance(found, np.ndarray) else text(found)
 
@@ -32,10 +32,10 @@ class Text(np.ndarray):
     def __iter__(self) -> Iterator:
         return (self[at] for at in range(len(self)))
 
-    def __add__(self, other: object) -> Any:
+    def __add__(self, other: object) -> "Text":
         return join([self, other])
 
-    def __radd__(self, other: object) -> Any:
+    def __radd__(self, other: object) -> "Text":
         return join([other, self])
 
     def __eq__(self, other: object) -> Any:
@@ -75,7 +75,7 @@ def text(value: Tensor) -> Text:
     return made.view(Text)
 
 
-def each_text(function: Callable[[bytes], Any], input: Tensor) -> Text:
+def each_text(function: Callable[[bytes], object], input: Tensor) -> Text:
     """What a function makes of each text."""
     source = text(input)
     made = np.empty(source.shape, object)
@@ -84,7 +84,7 @@ def each_text(function: Callable[[bytes], Any], input: Tensor) -> Text:
     return made.view(Text)
 
 
-def _numbers(function: Callable[[bytes], Any], input: Tensor, dtype: str) -> jax.Array:
+def _numbers(function: Callable[[bytes], object], input: Tensor, dtype: str) -> jax.Array:
     found = np.asarray(each_text(function, input))
     return jnp.asarray(found.astype(dtype))
 
@@ -184,7 +184,7 @@ def _substr(input: Tensor, pos: Tensor, len: Tensor, unit: str = "BYTE") -> Text
     return made.view(Text)
 
 
-def _to_number(input: Any, out_type: Any = "float32") -> jax.Array:
+def _to_number(input: Tensor, out_type: Any = "float32") -> jax.Array:
     return _numbers(float, input, out_type)
 
 

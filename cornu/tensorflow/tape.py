@@ -22,6 +22,7 @@ from jax.extend.core import jaxpr_as_fun, set_current_trace, take_current_trace
 
 from cornu import tree
 from cornu.core import context
+from cornu.core.typing import Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.program import Program, Step
 
@@ -64,7 +65,7 @@ class _Recorder(Trace):
     def process_primitive(self, primitive: Any, args: Sequence, params: dict, /) -> Any:
         inner = {**params, "compiler_options_kvs": ()} if "compiler_options_kvs" in params else params
 
-        def run(*values: Any, params: dict = inner) -> Any:
+        def run(*values: Tensor, params: dict = inner) -> Any:
             return primitive.bind(*values, **params)
 
         parts = jaxpr_as_fun(params["jaxpr"]) if primitive.name in ("jit", "pjit") else None
@@ -87,7 +88,7 @@ class _Recorder(Trace):
     def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Any:
         """An operation with functions in it, which JAX calls once, unless their notes of the last call are erased."""
 
-        def run(*values: Any) -> Any:
+        def run(*values: Tensor) -> Any:
             for function in functions:
                 for store in getattr(function, "stores", ()):
                     if store is not None:
@@ -169,8 +170,8 @@ class GradientTape:
     def reset(self) -> None:
         """Forget what was recorded and watched."""
         self._steps: list[Step] = []
-        self._watched: dict[int, Any] = {}
-        self._held: dict[int, tuple[Any, Variable]] = {}
+        self._watched: dict[int, object] = {}
+        self._held: dict[int, tuple[object, Variable]] = {}
 
     def __enter__(self) -> "GradientTape":
         self._open()

@@ -11,11 +11,11 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Axes, DTypeLike, Tensor
+from cornu.core.typing import Axes, DTypeLike, Nested, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.linalg import _eye, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
-from cornu.tensorflow.strings import is_text, text
+from cornu.tensorflow.strings import Text, is_text, text
 from cornu.tensorflow.types import TensorShape, as_dtype
 
 __all__ = [
@@ -86,12 +86,14 @@ def zeros_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None =
     return ops.zeros_like(input, dtype)
 
 
-def ones_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None) -> Any:
+def ones_like(
+    input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None
+) -> jax.Array:
     """Ones in the shape of a tensor."""
     return ops.ones_like(input, dtype)
 
 
-def _cast(x: Tensor, dtype: DTypeLike | None) -> Any:
+def _cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     if is_text(x):
         raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
     x = ops.convert_to_tensor(x)
@@ -99,15 +101,15 @@ def _cast(x: Tensor, dtype: DTypeLike | None) -> Any:
     return ops.cast(ops.real(x) if parts else x, dtype)
 
 
-def _fill(dims: object, value: Tensor) -> Any:
+def _fill(dims: object, value: Tensor) -> Text | jax.Array:
     return text(np.full(sizes(dims), value)) if is_text(value) else jnp.full(sizes(dims), jnp.asarray(value))
 
 
-def _linspace(start: object, stop: object, num: int, axis: int = 0) -> Any:
+def _linspace(start: object, stop: object, num: int, axis: int = 0) -> jax.Array | tuple[jax.Array, jax.Array]:
     return ops.linspace(start, stop, int(num), axis=axis)
 
 
-def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeLike | None = None) -> Any:
+def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeLike | None = None) -> jax.Array:
     start, limit = (0, start) if limit is None else (start, limit)
     return ops.arange(_plain(start), _plain(limit), _plain(delta), dtype)
 
@@ -119,19 +121,19 @@ def _plain(number: object) -> Any:
 # ---------------------------------------------------------------- joining and cutting
 
 
-def _concat(values: Any, axis: Any) -> Any:
+def _concat(values: Tensor, axis: int) -> Text | jax.Array:
     if any(map(is_text, values)):
         return text(np.concatenate([np.asarray(text(each)) for each in values], int(axis)))
     return ops.concatenate(list(values) if isinstance(values, (list, tuple)) else [values], int(axis))
 
 
-def _stack(values: Tensor, axis: int = 0) -> Any:
+def _stack(values: Tensor, axis: int = 0) -> Text | jax.Array:
     if any(map(is_text, values)):
         return text(np.stack([np.asarray(text(each)) for each in values], axis))
     return ops.stack(list(values), axis)
 
 
-def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | None = None) -> Any:
+def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | None = None) -> list:
     count = np.asarray(num_or_size_splits)
     if count.ndim == 0:
         return list(ops.split(value, int(count), axis))
@@ -141,11 +143,11 @@ def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | 
     return list(ops.split(value, np.cumsum(lengths)[:-1].tolist(), axis))
 
 
-def _expand_dims(input: Any, axis: Any) -> Any:
+def _expand_dims(input: Tensor, axis: int) -> Text | jax.Array:
     return text(np.expand_dims(np.asarray(text(input)), axis)) if is_text(input) else ops.expand_dims(input, int(axis))
 
 
-def _reshape(tensor: Any, shape: Any) -> Any:
+def _reshape(tensor: Tensor, shape: Tensor) -> Text | jax.Array:
     if is_text(tensor):
         return text(np.reshape(np.asarray(tensor), sizes(shape)))
     return ops.reshape(tensor, _known(sizes(shape), ops.shape(tensor)))
@@ -159,16 +161,16 @@ def _known(shape: tuple, given: tuple) -> tuple:
     return tuple(rest if n == -1 else n for n in shape)
 
 
-def _tile(input: Tensor, multiples: object) -> Any:
+def _tile(input: Tensor, multiples: object) -> jax.Array:
     return ops.tile(input, sizes(multiples))
 
 
-def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
+def _pad(tensor: Tensor, paddings: Tensor, mode: str = "CONSTANT", constant_values: Any = 0) -> jax.Array:
     amounts = np.asarray(paddings).tolist()
     return ops.pad(tensor, amounts, mode.lower(), constant_values if mode.upper() == "CONSTANT" else None)
 
 
-def _slice(input_: Any, begin: Any, size: Any) -> Any:
+def _slice(input_: Tensor, begin: Any, size: Sizes) -> Any:
     input_ = jnp.asarray(input_)
     begin, size = sizes(begin), sizes(size)
     return input_[tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))]
@@ -179,11 +181,11 @@ def _strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None) -> An
     return input_[tuple(slice(*each) for each in zip(begin, end, strides or [1] * len(begin), strict=True))]
 
 
-def _reverse(tensor: Any, axis: Any) -> Any:
+def _reverse(tensor: Tensor, axis: int) -> jax.Array:
     return ops.flip(tensor, tuple(np.atleast_1d(axis).tolist()))
 
 
-def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> Any:
+def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> jax.Array:
     return ops.repeat(input, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis)
 
 
@@ -195,7 +197,9 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
 # ---------------------------------------------------------------- looking up
 
 
-def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0) -> Any:
+def _gather(
+    params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0
+) -> Text | jax.Array:
     if is_text(params):
         return text(np.take(np.asarray(text(params)), np.asarray(indices), axis or 0))
     batch_dims = batch_dims % np.ndim(indices) if batch_dims < 0 else batch_dims
@@ -209,7 +213,7 @@ def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any =
     return take(params, jnp.asarray(indices), axis % params.ndim - batch_dims)
 
 
-def _gather_nd(params: Tensor, indices: Tensor, batch_dims: int = 0) -> Any:
+def _gather_nd(params: Tensor, indices: Tensor, batch_dims: int = 0) -> jax.Array:
     def one(values: jax.Array, places: jax.Array) -> jax.Array:
         return values[tuple(jnp.moveaxis(places, -1, 0))]
 
@@ -218,7 +222,7 @@ def _gather_nd(params: Tensor, indices: Tensor, batch_dims: int = 0) -> Any:
     return one(jnp.asarray(params), jnp.asarray(indices))
 
 
-def _where(condition: Tensor, x: Tensor = None, y: Tensor = None) -> Any:
+def _where(condition: Tensor, x: Tensor = None, y: Tensor = None) -> jax.Array | Text:
     if x is None:
         return jnp.stack(jnp.nonzero(jnp.asarray(condition)), -1).astype("int32")
     if is_text(x):
@@ -226,7 +230,7 @@ def _where(condition: Tensor, x: Tensor = None, y: Tensor = None) -> Any:
     return ops.where(condition, x, y)
 
 
-def _boolean_mask(tensor: Tensor, mask: Tensor, axis: int | None = None) -> Any:
+def _boolean_mask(tensor: Tensor, mask: Tensor, axis: int | None = None) -> jax.Array:
     mask = np.asarray(mask)
     rows = np.nonzero(mask.ravel())[0]
     axis = axis or 0
@@ -236,8 +240,13 @@ def _boolean_mask(tensor: Tensor, mask: Tensor, axis: int | None = None) -> Any:
 
 
 def _one_hot(
-    indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int = -1, dtype: Any = None
-) -> Any:
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+) -> jax.Array:
     made = ops.one_hot(indices, int(depth), axis, "float32" if on_value is not None else dtype or "float32")
     if on_value is None and off_value is None:
         return made
@@ -286,40 +295,40 @@ def _unique_with_counts(x: Tensor, out_idx: object = "int32") -> Any:
     return UniqueWithCounts(values, places, jnp.bincount(places, length=len(values)))
 
 
-def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any:
+def _sequence_mask(lengths: Tensor, maxlen: Any = None, dtype: DTypeLike = "bool") -> Any:
     lengths = jnp.asarray(lengths)
     longest = int(lengths.max()) if maxlen is None else int(maxlen)
     return (jnp.arange(longest) < lengths[..., None]).astype(dtype)
 
 
-def _scatter_nd(indices: Tensor, updates: object, shape: object) -> Any:
+def _scatter_nd(indices: Tensor, updates: object, shape: object) -> jax.Array:
     return ops.scatter(indices, updates, sizes(shape))
 
 
 def _update(how: str | None) -> Callable:
-    def update(tensor: Any, indices: Any, updates: Any) -> Any:
+    def update(tensor: Any, indices: Any, updates: Any) -> jax.Array:
         return ops.scatter_update(tensor, indices, updates, how)
 
     return update
 
 
-def _take_at(tensor: Any, indices: Any, updates: Any) -> Any:
+def _take_at(tensor: Tensor, indices: Tensor, updates: Tensor) -> Any:
     return _add_at(tensor, indices, ops.negative(updates))
 
 
 _set_at, _add_at, _max_at, _min_at = map(_update, (None, "add", "max", "min"))
 
 
-def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) -> Any:
+def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) -> jax.Array:
     return ops.maximum(ops.minimum(t, clip_value_max), clip_value_min)
 
 
-def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None) -> Any:
+def _clip_by_norm(t: Any, clip_norm: float, axes: Axes = None) -> jax.Array:
     norm = ops.sqrt(ops.sum(ops.square(t), axes, True))
     return ops.multiply(t, ops.divide(clip_norm, ops.maximum(norm, clip_norm)))
 
 
-def global_norm(t_list: Sequence, name: str | None = None) -> Any:
+def global_norm(t_list: Sequence, name: str | None = None) -> jax.Array:
     """The root of the sum of the squares of all elements of a list of tensors."""
     return ops.sqrt(sum(ops.sum(ops.square(each)) for each in t_list if each is not None))
 
@@ -335,24 +344,24 @@ def _equal(x: Tensor, y: Tensor) -> Any:
     return text(x) == y if is_text(x) else text(y) == x if is_text(y) else ops.equal(x, y)
 
 
-def _not_equal(x: Tensor, y: Tensor) -> Any:
+def _not_equal(x: Tensor, y: Tensor) -> jax.Array:
     return ops.logical_not(_equal(x, y))
 
 
-def _identity(input: Tensor) -> Any:
+def _identity(input: Tensor) -> Text | jax.Array:
     return text(input) if is_text(input) else ops.copy(input)
 
 
-def _squeeze(input: Tensor, axis: Axes = None) -> Any:
+def _squeeze(input: Tensor, axis: Axes = None) -> jax.Array:
     return ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis)
 
 
-def _transpose(a: Tensor, perm: object = None, conjugate: bool = False) -> Any:
+def _transpose(a: Tensor, perm: object = None, conjugate: bool = False) -> jax.Array:
     found = ops.transpose(a, None if perm is None else sizes(perm))
     return ops.conj(found) if conjugate else found
 
 
-def _complex(real: object, imag: object) -> Any:
+def _complex(real: object, imag: object) -> jax.Array:
     return jax.lax.complex(jnp.asarray(real), jnp.asarray(imag))
 
 
@@ -544,7 +553,7 @@ def tuple_(tensors: Sequence, control_inputs: object = None, name: str | None = 
     return list(tensors)
 
 
-def get_static_value(tensor: Any, partial: bool = False) -> Any:
+def get_static_value(tensor: Tensor, partial: bool = False) -> np.ndarray | None:
     """The value of a tensor as NumPy has it; None while it is being compiled."""
     return np.asarray(tensor) if is_concrete(tensor) else None
 
@@ -555,7 +564,7 @@ def dynamic_partition(data: Tensor, partitions: Tensor, num_partitions: int, nam
     return [data[parts == part] for part in range(num_partitions)]
 
 
-def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -> Any:
+def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -> jax.Array:
     """Elements put together again, each at its index."""
     places = np.concatenate([np.ravel(each) for each in indices])
     rows = [jnp.reshape(jnp.asarray(each), (np.size(at), *np.shape(each)[np.ndim(at) :]))
@@ -567,7 +576,7 @@ def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -
 def reverse_sequence(
     input: Tensor, seq_lengths: Tensor, seq_axis: int | None = None, batch_axis: int | None = None,
     name: str | None = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     """Each row of a batch with its first `seq_lengths` elements the other way round."""
     values = jnp.moveaxis(jnp.asarray(input), (batch_axis or 0, seq_axis or 0), (0, 1))
     along, lengths = jnp.arange(values.shape[1]), jnp.asarray(seq_lengths)[:, None]
@@ -577,7 +586,7 @@ def reverse_sequence(
 
 def histogram_fixed_width_bins(
     values: Tensor, value_range: Tensor, nbins: int = 100, dtype: DTypeLike | None = "int32", name: str | None = None
-) -> Any:
+) -> jax.Array:
     """The number of the bin of each value; the first and the last one take what is outside."""
     low, high = value_range
     places = jnp.floor((jnp.asarray(values) - low) / (high - low) * nbins)
@@ -586,23 +595,23 @@ def histogram_fixed_width_bins(
 
 def histogram_fixed_width(
     values: Tensor, value_range: Tensor, nbins: int = 100, dtype: DTypeLike | None = "int32", name: str | None = None
-) -> Any:
+) -> jax.Array:
     """How many values are in each bin."""
     bins = histogram_fixed_width_bins(values, value_range, nbins)
     return jnp.bincount(jnp.ravel(bins), length=nbins).astype(dtype)
 
 
-def bitcast(input: Tensor, type: Any, name: str | None = None) -> Any:
+def bitcast(input: Tensor, type: Any, name: str | None = None) -> jax.Array:
     """The bits of a tensor as numbers of another type."""
     return jax.lax.bitcast_convert_type(jnp.asarray(input), type)
 
 
-def broadcast_static_shape(shape_x: Any, shape_y: Any) -> Any:
+def broadcast_static_shape(shape_x: Tensor, shape_y: Tensor) -> TensorShape:
     """The shape that tensors of these shapes have together."""
     return TensorShape(np.broadcast_shapes(tuple(shape_x), tuple(shape_y)))
 
 
-def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
+def broadcast_dynamic_shape(shape_x: Tensor, shape_y: Tensor) -> jax.Array:
     """The same as a tensor."""
     return jnp.asarray(np.broadcast_shapes(sizes(shape_x), sizes(shape_y)))
 
@@ -617,14 +626,14 @@ def recompute_grad(f: Callable) -> Callable:
     return jax.checkpoint(f)
 
 
-def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
+def ensure_shape(x: Tensor, shape: Tensor, name: str | None = None) -> Any:
     """The tensor itself, if it has this shape."""
     x = convert_to_tensor(x)
     x.set_shape(shape)
     return x
 
 
-def group(*inputs: Any, **kwargs: Any) -> None:
+def group(*inputs: Nested, **kwargs: Any) -> None:
     """Do nothing: what is in a group has run already."""
 
 
@@ -653,7 +662,12 @@ def _on_host(func: Callable, inp: Sequence, types: Any) -> Any:
 
 
 def print_tensors(
-    *inputs: Any, output_stream: object = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: object = None
+    *inputs: Nested,
+    output_stream: object = None,
+    summarize: int = 3,
+    sep: str = " ",
+    end: str = "\n",
+    name: object = None,
 ) -> None:
     """Print values, also out of compiled functions."""
     if all(map(is_concrete, inputs)):
@@ -684,13 +698,13 @@ class TensorArray:
         self._values[at] = ops.cast(value, self.dtype)
         return self
 
-    def scatter(self, indices: Any, value: Any, name: str | None = None) -> "TensorArray":
+    def scatter(self, indices: Tensor, value: Tensor, name: str | None = None) -> "TensorArray":
         """Put each row of a tensor at its index."""
         for at, row in zip(np.asarray(indices).tolist(), value, strict=True):
             self.write(at, row)
         return self
 
-    def gather(self, indices: Any, name: str | None = None) -> Any:
+    def gather(self, indices: Tensor, name: str | None = None) -> jax.Array:
         """The tensors at these indices, stacked."""
         return ops.stack([self._values[at] for at in np.asarray(indices).tolist()])
 
@@ -702,12 +716,12 @@ class TensorArray:
         """How many tensors there are."""
         return jnp.asarray(len(self._values))
 
-    def stack(self, name: str | None = None) -> Any:
+    def stack(self, name: str | None = None) -> jax.Array:
         """All tensors in one, along a new first axis; zeros where none was written."""
         like = next(value for value in self._values if value is not None)
         return ops.stack([ops.zeros_like(like) if value is None else value for value in self._values])
 
-    def concat(self, name: str | None = None) -> Any:
+    def concat(self, name: str | None = None) -> jax.Array:
         """All tensors in one, along their first axis."""
         return ops.concatenate(self._values)
 

@@ -45,7 +45,7 @@ class Checkpoint:
         self.save_counter = 0
         self.__dict__.update(objects)
 
-    def save(self, file_prefix: Any, options: object = None) -> str:
+    def save(self, file_prefix: str | os.PathLike, options: object = None) -> str:
         """Write the next checkpoint, and give its path without the ending."""
         self.save_counter += 1
         return self.write(f"{os.fspath(file_prefix)}-{self.save_counter}")

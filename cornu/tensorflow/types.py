@@ -14,6 +14,7 @@ import numpy as np
 from cornu import ops
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import ShapeLike
 from cornu.core.variable import Variable as KerasVariable
 from cornu.tensorflow.served import refuse, sizes
 from cornu.tensorflow.strings import Text, is_text, text
@@ -165,7 +166,7 @@ class TensorShape(tuple):
     def __add__(self, other: Any) -> "TensorShape":
         return self.concatenate(other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> "list | TensorShape":
         return [*other, *self] if isinstance(other, list) else TensorShape(other).concatenate(self)
 
     def __eq__(self, other: object) -> bool:
@@ -234,7 +235,7 @@ class Sizes(np.ndarray):
         """The numbers as a plain array, or the one number of an array without axes."""
         return np.array(self)[()]
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> np.ndarray:
         return np.asarray(super().__getitem__(index)).view(Sizes)
 
     def __array_wrap__(self, array: Any, context: object = None, return_scalar: bool = False) -> Any:
@@ -255,7 +256,7 @@ def shape_n(input: Iterable, out_type: object = "int32", name: str | None = None
     return [shape(each) for each in input]
 
 
-def rank(input: object, name: str | None = None) -> Any:
+def rank(input: object, name: str | None = None) -> np.ndarray:
     """The number of axes of a tensor."""
     return np.array(len(shape(input)), "int32").view(Sizes)
 
@@ -277,7 +278,7 @@ def is_tensor(x: object) -> bool:
     return isinstance(x, (jax.Array, KerasVariable, KerasTensor, Text))
 
 
-def _numpy(array: jax.Array) -> Any:
+def _numpy(array: jax.Array) -> np.ndarray:
     """A copy of a tensor's numbers: an array of NumPy's, or one of its numbers where there are no axes."""
     return np.array(array)[()]
 
@@ -293,7 +294,7 @@ def _get_shape(value: Any) -> TensorShape:
     return TensorShape(value.shape)
 
 
-def _set_shape(array: Any, shape: Any) -> None:
+def _set_shape(array: Any, shape: ShapeLike) -> None:
     expected = TensorShape(shape)
     if len(expected) != array.ndim or any(n not in (None, m) for n, m in zip(expected, array.shape, strict=True)):
         raise ValueError(f"set_shape: the tensor has shape {array.shape}. Received: shape={expected}.")
@@ -309,7 +310,7 @@ class Reference:
     def __init__(self, value: object):
         self._value = value
 
-    def deref(self) -> Any:
+    def deref(self) -> object:
         """The tensor."""
         return self._value
 

@@ -119,7 +119,7 @@ def _after(graph: Any, tensors: list[KerasTensor]) -> list[Any]:
     return [node for node in graph.nodes_in_order if any(a is b for a in node.input_tensors for b in tensors)]
 
 
-def embeddings(model: object) -> list[tuple[KerasTensor, Any]]:
+def embeddings(model: object) -> list[tuple[KerasTensor, object]]:
     """(symbolic input, layer) for each `Embedding` that reads an input of a graph directly."""
     return [
         (tensor, layer)

@@ -10,6 +10,7 @@ from cornu.core import context
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.structure import Found, Structure
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import ConfigDict, Logs
 from cornu.core.variable import values_of
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
@@ -40,7 +41,7 @@ class Compilable(_Half):
         self._compile_loss: CompiledLoss | None = None
         self._compile_metrics: CompiledMetrics | None = None
         self._loss_tracker: Mean | None = None
-        self._compile_arguments: dict[str, Any] = {}
+        self._compile_arguments: dict[str, object] = {}
         self._trainings = 0  # how many began at epoch 0
         self._compilations = Compilations(validate.describe(self))
         self._known_structure: Structure | None = None
@@ -159,11 +160,11 @@ class Compilable(_Half):
         }  # fmt: skip
         self._forget_computations()
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> ConfigDict:
         """The arguments of `compile` as plain data; none before `compile`."""
         return {key: serialize_keras_object(value) for key, value in self._compile_arguments.items()}
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: ConfigDict) -> None:
         """Compile with what `get_compile_config` gave."""
         if not config or (type(self).compile is not Compilable.compile and "optimizer" not in config):
             return
@@ -223,7 +224,7 @@ class Compilable(_Half):
             self.reset_metrics()
         return [assigned.pop(variable) for variable in variables]
 
-    def get_metrics_result(self) -> dict[str, Any]:
+    def get_metrics_result(self) -> Logs:
         """Every metric's value by name: the loss, the outputs' losses, the metrics of `compile`, then others."""
         compiled = [(name, metric) for _, _, metric, name in getattr(self._compile_metrics, "entries", ())]
         known = {id(metric) for metric in (*self._loss_metrics(), self._compile_metrics, *dict(compiled).values())}

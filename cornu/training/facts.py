@@ -38,7 +38,7 @@ def of_data(batches: Batches) -> dict[str, Any]:
     return facts | {"sample of the rows": digest.hexdigest()[:16]}
 
 
-def tell(callbacks: CallbackList, arguments: Mapping[str, Any], batches: Batches, checks: Batches | None) -> None:
+def tell(callbacks: CallbackList, arguments: Mapping[str, object], batches: Batches, checks: Batches | None) -> None:
     """Tell the records of runs among the callbacks what `fit` was given."""
     records = [callback for callback in callbacks.callbacks if isinstance(callback, RunRecord)]
     if not records:

@@ -27,6 +27,7 @@ from cornu.callbacks.messages import resolve_verbose, say
 from cornu.core import interrupts
 from cornu.core.border import on_device, to_host
 from cornu.core.tracebacks import filtered
+from cornu.core.typing import Logs
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
 from cornu.training import advice, facts, state_tree
@@ -169,10 +170,10 @@ class Trainer(Compilable, Steps):
     def _train(
         self, batches: Batches, checks: Batches | None, callbacks: CallbackList, initial_epoch: int, epochs: int,
         validates: Callable[[int], bool],
-    ) -> Any:  # fmt: skip
+    ) -> None:  # fmt: skip
         """The epochs of `fit`."""
         self.stop_training = False
-        logs: dict[str, Any] = {}
+        logs: Logs = {}
         run = Run(self, batches, checks, callbacks, initial_epoch, epochs)
         with run.under_way():
             while run.epoch < epochs and run.goes_on:
@@ -261,7 +262,7 @@ class Trainer(Compilable, Steps):
 
     def _epoch(
         self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0, run: Run | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """One epoch of training ("train"), in a `run`, or evaluation ("test"); the logs of its end."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
         if not self._computations[stage].prepared:  # a callback has called compile()
@@ -329,7 +330,7 @@ class Trainer(Compilable, Steps):
         give_values(self.metrics_variables, starts)
         return starts
 
-    def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, Any]:
+    def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, object]:
         """One pass of evaluation; the logs of its end."""
         self.stop_evaluating = False
         callbacks.on_test_begin()
@@ -475,7 +476,7 @@ class Trainer(Compilable, Steps):
 
     # ------------------------------------------------------------ state
 
-    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, object]:
         """The values of all variables, nested by path.
 
         Args:
@@ -483,7 +484,7 @@ class Trainer(Compilable, Steps):
         """
         return state_tree.read(self, value_format)
 
-    def set_state_tree(self, state_tree_: dict[str, Any]) -> None:
+    def set_state_tree(self, state_tree_: dict[str, object]) -> None:
         """Give variables the values of `get_state_tree`."""
         state_tree.write(self, state_tree_)
 
@@ -494,7 +495,7 @@ class Trainer(Compilable, Steps):
 # ---------------------------------------------------------------- helpers
 
 
-def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
+def _numbers(logs: Logs) -> dict[str, object]:
     """Logs as Python numbers; what is not a scalar as arrays."""
     fetched = jax.device_get(dict(logs))  # all at once, but sorted by name
     arrays = {name: np.asarray(fetched[name]) for name in logs}
@@ -507,7 +508,7 @@ def _is_one_batch(x: object, batch_size: object) -> bool:
     return isinstance(x, (np.ndarray, jax.Array)) and x.ndim > 0 and isinstance(most, int) and len(x) <= most
 
 
-def _listed(logs: dict[str, Any]) -> Any:
+def _listed(logs: Logs) -> Any:
     """The values in their order; a single one alone."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

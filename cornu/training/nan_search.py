@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,9 @@ from cornu.training.data.batches import Batches, unpack_x_y_sample_weight
 from cornu.training.data.convert import named_leaves
 from cornu.training.execution.multi_step import Call
 from cornu.training.watch import Moment, Passage, Watch
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 _MOST = 3  # gradients, weights and layers that are named
 _MOST_ROWS = 8
@@ -364,7 +367,7 @@ def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
 
 
 def _tell_loss(
-    model: Any, values: list, data: tuple, rows: int | None, watch: Watch, report: NanReport
+    model: "Model", values: list, data: tuple, rows: int | None, watch: Watch, report: NanReport
 ) -> bool:  # fmt: skip
     """Say which loss is not finite, and in which rows; whether that can be told."""
     if type(model).compute_loss is not steps.Steps.compute_loss or not steps.is_default(model, "train"):
@@ -446,7 +449,7 @@ def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tu
     return tuple(parts)
 
 
-def _nested(members: dict[str, np.ndarray], name: str) -> Any:
+def _nested(members: dict[str, np.ndarray], name: str) -> np.ndarray | dict | list | None:
     """The structure of which `named_leaves` gave the leaves."""
     if name in members:
         return members[name]
@@ -512,7 +515,7 @@ def _largest(watch: Watch) -> list[tuple[str, float]]:
     return sorted(finite, key=lambda each: -each[1])[:_MOST]
 
 
-def _largest_weights(model: Any, values: list) -> list[tuple[str, float]]:
+def _largest_weights(model: "Model", values: list) -> list[tuple[str, float]]:
     trainable = steps.variables_of(model, "train")[0]
     sizes = [(v.path, float(jnp.abs(value).max(initial=0))) for v, value in zip(trainable, values, strict=False)]
     return sorted(sizes, key=lambda each: -each[1])[:_MOST]

@@ -377,7 +377,7 @@ class CompiledMetrics(Metric):
         return results((name, metric) for _, _, metric, name in self.entries)
 
 
-def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, Any]:
+def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, object]:
     """The values of (name, metric) pairs, none in the place of another.
 
     Where a key in a metric's dictionary is taken, the metric's name comes first; a name that is taken gets a number.

@@ -7,7 +7,7 @@ model, its optimizer and its metrics as they were.
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,13 +24,17 @@ from cornu.training.data.batches import unpack_x_y_sample_weight
 from cornu.training.execution.signature import signature
 from cornu.training.outputs import Part
 
+if TYPE_CHECKING:
+    from cornu.models.model import Model
+    from cornu.optimizers.optimizer import Optimizer
+
 
 class Prepared(NamedTuple):
     """What is known of a model for batches of some shapes."""
 
     outputs: Any  # symbolic; None where labels are not checked against them
     endings: list[str | None]  # the activations that the flat outputs end with
-    embeddings: list[tuple[KerasTensor, Any]]  # which inputs are looked up where
+    embeddings: list[tuple[KerasTensor, object]]  # which inputs are looked up where
 
     def check(self, model: object, data: Data) -> None:
         """Refuse labels that cannot be right, and integers for which an `Embedding` has no row."""
@@ -187,7 +191,7 @@ def _names(loss: Any, metrics: Any) -> str:
 # ---------------------------------------------------------------- running the model on shapes
 
 
-def _outputs(model: Any, x: Data, training: bool) -> tuple[Nested, list[str | None]]:
+def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, list[str | None]]:
     """The model's symbolic outputs for a batch, and what they end with.
 
     A model that is not built is built for any number of rows.
@@ -198,7 +202,7 @@ def _outputs(model: Any, x: Data, training: bool) -> tuple[Nested, list[str | No
     return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: Any, x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, list[str | None]]:
+def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, list[str | None]]:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
@@ -297,7 +301,7 @@ def _make_optimizer_ready(model: Any) -> None:
         model._remembered(_prepare_optimizer, optimizer)
 
 
-def _prepare_optimizer(model: Any, optimizer: Any) -> None:
+def _prepare_optimizer(model: "Model", optimizer: "Optimizer") -> None:
     """Build the optimizer for what is trainable, and refuse to train anything else afterwards."""
     wanted = model.trainable_variables
     if not step.is_default(model, "train"):

@@ -16,15 +16,19 @@ import jax.numpy as jnp
 
 from cornu import registry, settings, tree
 from cornu.core import context, placement
-from cornu.core.typing import Data, Nested, Tensor
+from cornu.core.typing import Data, Logs, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, batch_rows
 
 if TYPE_CHECKING:
-    from cornu.layers.layer import Layer as _Half  # the other half of a model, whose attributes are used here
+    from cornu.layers.layer import (
+        Layer,
+        Layer as _Half,  # the other half of a model, whose attributes are used here
+    )
     from cornu.metrics import Mean
+    from cornu.models.model import Model
 else:
     _Half = object
 
@@ -49,7 +53,7 @@ class Steps(_Half):
         _compile_metrics: CompiledMetrics | None
         _loss_tracker: Mean | None
 
-        def get_metrics_result(self) -> dict[str, Any]: ...
+        def get_metrics_result(self) -> Logs: ...
 
     def compute_loss(
         self,
@@ -70,7 +74,7 @@ class Steps(_Half):
         parts += [jnp.sum(jnp.asarray(loss, settings.floatx())) for loss in self.losses]
         return sum(parts[1:], parts[0]) if parts else jnp.zeros((), settings.floatx())
 
-    def compute_metrics(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data = None) -> dict[str, Any]:
+    def compute_metrics(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data = None) -> Logs:
         """Update the metrics of `compile` with a batch and return all values by name."""
         if self._compile_metrics is not None:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
@@ -174,7 +178,7 @@ class Steps(_Half):
         return functional(update, self.metrics_variables)(metrics_variables)
 
 
-def mode(model: Any, training: bool) -> dict[str, bool]:
+def mode(model: "Layer", training: bool) -> dict[str, bool]:
     """The argument that tells `model` whether it trains, where its `call` takes one."""
     return {"training": training} if model._call_accepts("training") else {}
 
@@ -220,11 +224,11 @@ def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
 
 
-def _layers(model: Any) -> tuple:
+def _layers(model: "Model") -> tuple:
     return tuple(fact for layer in model._flatten_layers() for fact in (layer, layer.trainable))
 
 
-def _model_variables(model: Any, with_metrics: bool) -> Parts:
+def _model_variables(model: "Model", with_metrics: bool) -> Parts:
     trainable = model.trainable_variables
     known = {id(variable) for variable in trainable}
     rest = [variable for variable in model.variables if id(variable) not in known]
@@ -269,7 +273,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
 def only_changes(step: Callable) -> Callable:
     """The step with a new state that holds, by position and in the old dtypes, only the values that it changed."""
 
-    def changes(state: tuple, data: Data, rows: object) -> tuple[Any, list[dict]]:
+    def changes(state: tuple, data: Data, rows: object) -> tuple[object, list[dict]]:
         result, after = step(state, data, rows)
         replaced = [changed_values(old, new) for old, new in zip(state, after, strict=True)]
         return result, [
@@ -301,7 +305,7 @@ def _array(x: Data) -> Tensor:
     return x.value if isinstance(x, Variable) else x
 
 
-def _rows(data: Data, rows: Any) -> Tensor:
+def _rows(data: Data, rows: Tensor) -> Tensor:
     """Scope that says which rows of the batch are real."""
     if rows is None:
         return context.scope(rows=None)

@@ -8,7 +8,7 @@ out (`rehearsal.py`) gives the variables new values, which are put back likewise
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornu import validate
 from cornu.core import context, interrupts
@@ -22,9 +22,12 @@ from cornu.training.data.batches import Batches, is_source_of_batches, make_batc
 from cornu.training.data.chunks import packed
 from cornu.training.prepare import attributes_kept
 
+if TYPE_CHECKING:
+    from cornu.models.model import Model
+
 
 @contextmanager
-def trial(model: Any, *data: object) -> Iterator[None]:
+def trial(model: "Model", *data: object) -> Iterator[None]:
     """Scope of steps that are tried on a model with data, which leave no trace in it.
 
     Args:
@@ -86,7 +89,7 @@ def check_compiled(model: object, owner: str) -> None:
         raise ValueError(f"{owner}: {validate.describe(model)} was compiled with optimizer=None. Give it one.")
 
 
-def batches_for(model: Any, data: tuple[Data, Data, Data], most: int, owner: str, **options: Any) -> Batches:
+def batches_for(model: "Model", data: tuple[Data, Data, Data], most: int, owner: str, **options: Any) -> Batches:
     """Training data as batches, in the order in which the next `fit` would have them; the model is built for them.
 
     Args:

@@ -55,7 +55,7 @@ class Moment:
         """The largest finite absolute value; 0 where there is none."""
         return abs(max(-self.low, self.high, 0.0))
 
-    def note(self, has_nan: object, rows: object, low: Any, high: Any) -> None:
+    def note(self, has_nan: object, rows: object, low: Tensor, high: Tensor) -> None:
         """Take note of values that have come."""
         found = np.asarray(rows)
         self._came = True
@@ -129,7 +129,7 @@ class Watch:
         yield from ((p, out) for _, p, out in sorted(found, key=lambda each: each[0] or 0))
 
     def _tapped(self, structure: object, values: Moment, gradients: Moment) -> Any:
-        def tapped(leaf: object) -> Any:
+        def tapped(leaf: object) -> object:
             if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.inexact):
                 return leaf
             self._tell(values, leaf)

@@ -236,7 +236,7 @@ def _limit(given: int | None) -> float:
     return _SHARE * free
 
 
-def _check(model: Any) -> None:
+def _check(model: "Model") -> None:
     check_compiled(model, _OWNER)
     if not model.jit_compile or makes_own_function(model, "train") or model._computations["train"].made is not None:
         raise ValueError(

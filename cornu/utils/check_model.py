@@ -21,7 +21,7 @@ from cornu.core import border, context, dtypes, parts, promises
 from cornu.core.masks import get_mask
 from cornu.core.operation import Operation
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import Variable, functional, give_values, values_of
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models.model import Model
@@ -162,7 +162,7 @@ def _are_names(value: object) -> bool:
 # ---------------------------------------------------------------- inputs
 
 
-def _inputs(model: Any, data: Data, rows: int) -> Any:
+def _inputs(model: "Model", data: Data, rows: int) -> Any:
     if data is not None:
         given = tree.map_structure(lambda x: None if x is None else _array(x)[:rows], data)
         if min(len(x) for x in tree.flatten(given) if x is not None) < 2:
@@ -241,7 +241,7 @@ class _Run:
         self.trainable = [v for v in model.trainable_variables if dtypes.is_float(v._dtype)]
 
     def outputs(
-        self, x: Any, training: bool, watch: Callable | None = None, values: list | None = None,
+        self, x: Tensor, training: bool, watch: Callable | None = None, values: list | None = None,
         losses: list | None = None,
     ) -> Nested:  # fmt: skip
         """The outputs for inputs; nothing of the model changes."""
@@ -291,7 +291,7 @@ class _Record:
         return outputs
 
 
-def _arrays(structure: object) -> list[tuple[Any, Any]]:
+def _arrays(structure: object) -> list[tuple[object, object]]:
     """(array, its mask) for the arrays of numbers that are there now."""
     found = [leaf for leaf in jax.tree.leaves(structure) if isinstance(leaf, jax.Array)]
     return [(leaf, get_mask(leaf)) for leaf in found if not isinstance(leaf, jax.core.Tracer)]
@@ -379,7 +379,7 @@ def _alike(some: Sequence[tuple], others: Sequence[tuple], part: Callable = _eve
     return all(_same(a, b, part, mask) for (a, mask), (b, _) in zip(some, others, strict=False))
 
 
-def _first_difference(one: _Record, other: _Record, part: Callable = _everything) -> tuple[str | None, Any]:
+def _first_difference(one: _Record, other: _Record, part: Callable = _everything) -> tuple[str | None, object]:
     """(path, operation) of the first call that made one run differ from the other; (None, None) where none did."""
     for (path, operation, inputs, outputs), (_, _, others, results) in zip(one.calls, other.calls, strict=False):
         runs_a_graph = isinstance(operation, Model) and registry.is_builtin(type(operation).call)
@@ -467,12 +467,12 @@ class _Checks:
         """The inputs with other rows behind the first half."""
         kept = self.rows // 2
 
-        def changed(x: Any) -> Any:
+        def changed(x: Tensor) -> Any:
             return x if x is None else x.at[kept:].set(x[0])
 
         return jax.tree.map(changed, self.x)
 
-    def _kept(self, x: Any, mask: object = None) -> Any:
+    def _kept(self, x: Tensor, mask: object = None) -> Any:
         return x[: self.rows // 2] if x.ndim and x.shape[0] == self.rows else None
 
     def rows_in_inference(self) -> list[Finding]:
@@ -512,7 +512,7 @@ class _Checks:
         masks: list = []
 
         def with_noise(scale: float) -> Callable:
-            def change(operation: Any, arguments: dict, outputs: Any) -> Any:
+            def change(operation: Any, arguments: dict, outputs: Nested) -> Any:
                 if not _makes_masks(operation):
                     return outputs
                 mask = operation.compute_mask(next(iter(arguments.values())), None)
@@ -527,7 +527,7 @@ class _Checks:
         if all(bool(mask.all()) for mask in masks):
             return [Finding(check, LEFT_OUT, None, "No step of the inputs is masked.")]
 
-        def part(x: Any, own: Any = None) -> Any:
+        def part(x: Tensor, own: Any = None) -> Any:
             """The real steps; where the axis of steps is gone, the rows that have any."""
             if own is not None and own.shape == x.shape[: own.ndim]:
                 return x[own.astype(bool)]
@@ -564,7 +564,7 @@ class _Checks:
                    for i, x in enumerate(flat)]  # fmt: skip
         other = jax.tree.unflatten(jax.tree.structure(self.x), changed)
 
-        def part(x: Any, mask: object = None) -> Any:
+        def part(x: Tensor, mask: object = None) -> Any:
             return x[:, :past] if x.ndim > 1 and x.shape[:2] == (self.rows, length) else None
 
         if all(map(_same, self.outputs, self._infer(other), [part] * len(self.outputs))):
@@ -580,7 +580,7 @@ class _Checks:
         own = [tensor.name for tensor in self.model.inputs or ()]
         return own if len(own) == len(paths) else ["/".join(map(str, path)) or "x" for path, _ in paths]
 
-    def _with_other_steps(self, x: Any, past: int) -> Any:
+    def _with_other_steps(self, x: Tensor, past: int) -> Any:
         """Those of the row before, in the other direction, from step `past` on."""
         return x.at[:, past:].set(jnp.roll(x, 1, axis=0)[:, past:][:, ::-1])
 
@@ -712,13 +712,13 @@ def _through(record: _Record) -> Callable:
     return watch
 
 
-def _are_seeds(model: Any, run: _Run) -> Iterator[bool]:
+def _are_seeds(model: "Layer", run: _Run) -> Iterator[bool]:
     """For each variable of a run whether it is the state of a seed generator."""
     weights = {id(v) for v in model.weights}
     return (id(variable) not in weights for variable in run.variables)
 
 
-def _own_objects(model: Any) -> dict[str, Any]:
+def _own_objects(model: "Layer") -> dict[str, Any]:
     """The classes and functions of the user's that a file of the model names."""
     found: dict[str, Any] = {}
     for layer in model._flatten_layers():

@@ -39,7 +39,7 @@ class Config:
         """Allow changes again."""
         self._frozen = False
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The values by name, as a dictionary of its own."""
         return dict(self._config)
 
@@ -72,7 +72,7 @@ class Config:
         """
         return self._config.get(key, default)
 
-    def pop(self, *args: Any) -> Any:
+    def pop(self, *args: Any) -> object:
         """Take out a value and return it.
 
         Args:
@@ -95,7 +95,7 @@ class Config:
         if self._frozen:
             raise ValueError("The config is frozen, so nothing in it can be changed. Call unfreeze() before.")
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name in _OWN or name not in self._config:  # what is its own is not there while it is copied
             known = "" if name in _OWN else f" It has: {', '.join(map(str, self._config)) or 'nothing'}."
             raise AttributeError(f"The config has no value {name!r}.{known}")
@@ -112,7 +112,7 @@ class Config:
             raise AttributeError(f"The config has no value {name!r}.")
         del self[name]
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return self._config[name]
 
     def __setitem__(self, name: str, value: object) -> None:

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import warnings
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def save_img(
 
 
 def smart_resize(
-    x: Any,
+    x: Tensor,
     size: tuple[int, int],
     interpolation: str = "bilinear",
     data_format: str = "channels_last",
@@ -190,5 +191,5 @@ def smart_resize(
     return np.asarray(resized) if isinstance(x, np.ndarray) else resized
 
 
-def _pillow(purpose: str) -> Any:
+def _pillow(purpose: str) -> ModuleType:
     return validate.optional_import("PIL.Image", extra="image", purpose=purpose)

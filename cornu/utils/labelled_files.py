@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Tensor
 from cornu.data import AUTOTUNE, Dataset
 from cornu.data.elements import as_element, map_leaves, spec_of, with_leading
 
@@ -28,7 +29,7 @@ class Labelled(NamedTuple):
     labels: np.ndarray | None
     class_names: list[str] | None
 
-    def rows(self, rows: Any) -> "Labelled":
+    def rows(self, rows: Tensor) -> "Labelled":
         """Some of them, or all in another order."""
         chosen = np.asarray(self.paths, object)[rows].tolist()
         return Labelled(chosen, None if self.labels is None else self.labels[rows], self.class_names)
@@ -215,7 +216,7 @@ def _dataset(
         except Exception as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
 
-    def labelled(value: object, numbers: np.ndarray) -> Any:
+    def labelled(value: object, numbers: np.ndarray) -> object:
         return value if labels is None else (value, labels[numbers])
 
     data = Dataset.from_tensor_slices(np.arange(len(files.paths)))

@@ -163,7 +163,7 @@ def _entering(node: Node) -> list[KerasTensor]:
     return [x for x in graph._line_up(given[0], node.operation) if isinstance(x, KerasTensor)]
 
 
-def _tensors(node: Node) -> tuple[Any, Any]:
+def _tensors(node: Node) -> tuple[object, object]:
     """What a call takes and gives: its one argument in its structure, several as a list."""
     first = node.args[0] if node.args else None
     whole = sum(isinstance(x, KerasTensor) for x in tree.flatten(first)) == len(node.input_tensors)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Tensor
 from cornu.data import Dataset
 from cornu.data.elements import as_array
 
@@ -14,7 +15,7 @@ _OWNER = "timeseries_dataset_from_array"
 
 
 def timeseries_dataset_from_array(
-    data: Any,
+    data: Tensor,
     targets: Any,
     sequence_length: int,
     sequence_stride: int = 1,

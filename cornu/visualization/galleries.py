@@ -41,7 +41,7 @@ def plot_image_gallery(
     show: bool | None = None,
     transparent: bool = True,
     dpi: float = 60,
-    legend_handles: Iterable[Any] | None = None,
+    legend_handles: Iterable[object] | None = None,
     data_format: str | None = None,
 ) -> Figure | None:
     """Draw a batch of images in rows and columns, with true and predicted labels.
@@ -169,7 +169,7 @@ def plot_bounding_box_gallery(
     ground_truth_mapping: Mapping[int, str] | None = None,
     prediction_mapping: Mapping[int, str] | None = None,
     legend: bool = False,
-    legend_handles: Iterable[Any] | None = None,
+    legend_handles: Iterable[object] | None = None,
     rows: int | None = None,
     cols: int | None = None,
     data_format: str | None = None,
@@ -285,7 +285,7 @@ def plot_segmentation_mask_gallery(
     return plot_image_gallery(together, data_format="channels_last", **kwargs)
 
 
-def _refuse_unknown(options: dict[str, Any], owner: str) -> None:
+def _refuse_unknown(options: dict[str, object], owner: str) -> None:
     """Refuse what `plot_image_gallery` does not take."""
     unknown = options.keys() - inspect.signature(plot_image_gallery).parameters.keys()
     if unknown:

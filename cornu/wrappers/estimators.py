@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Tensor
 from cornu.models.cloning import clone_model
 from cornu.models.model import Model
 
@@ -36,7 +36,7 @@ class SKLBase(BaseEstimator):
         fit_kwargs: arguments for the model's `fit`, a dictionary. None, the default, for none.
     """
 
-    _trained: ClassVar[dict[str, Any]] = {}  # how scikit-learn is to check the targets
+    _trained: ClassVar[dict[str, object]] = {}  # how scikit-learn is to check the targets
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class SKLBase(BaseEstimator):
             raise TypeError(f"{self._kind()}: the function must return a model. Received: {made!r}.")
         return _refuse_uncompiled(made, self)
 
-    def _targets(self, y: Any) -> np.ndarray:
+    def _targets(self, y: Tensor) -> np.ndarray:
         """What the model trains on: a matrix."""
         self._is_flat = y.ndim == 1
         return y.reshape(len(y), -1)
@@ -238,7 +238,7 @@ class SKLearnClassifier(ClassifierMixin, SKLBase):
         """
         return self._outputs(X)
 
-    def _targets(self, y: Any) -> np.ndarray:
+    def _targets(self, y: Tensor) -> np.ndarray:
         """A column of 0 and 1 for each class."""
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)

@@ -113,7 +113,7 @@ def _name(item: object) -> Any:
     return name if isinstance(name, str) else item["class_name"]
 
 
-def renamed(settings: object) -> Any:
+def renamed(settings: object) -> object:
     """Settings in which the names that layers were given by themselves count from one again."""
     names: dict[str, str] = {}
     given: dict[str, int] = {}
@@ -134,7 +134,7 @@ def _named(settings: Any) -> Iterator[dict]:
         yield from _named(part)
 
 
-def _with_names(settings: object, names: dict[str, str]) -> Any:
+def _with_names(settings: object, names: dict[str, str]) -> object:
     if isinstance(settings, dict):
         return {names.get(key, key): _with_names(value, names) for key, value in settings.items()}
     if isinstance(settings, list):

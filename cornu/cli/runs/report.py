@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cornu.runs import Run
 
@@ -125,7 +125,7 @@ def epochs(run: Run) -> str:
     return f"{done}, resumed" if run.facts.get("goes_on") else done
 
 
-def _inner(facts: object, *names: str) -> Any:
+def _inner(facts: object, *names: str) -> object:
     for name in names:
         facts = facts.get(name) if isinstance(facts, dict) else None
     return facts

@@ -9,6 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import jax
+import numpy as np
+
 import cornu
 from cornu import ops, random
 from cornu.backend import (
@@ -28,7 +31,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
-from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, ShapeLike, Tensor
+from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, Nested, ShapeLike, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -107,18 +110,18 @@ def variable(
     return made
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+def constant(value: Any, dtype: Any = None, shape: ShapeLike | None = None, name: str | None = None) -> jax.Array:
     """A tensor with this value, in floatx unless `dtype` is given; a number fills `shape`."""
     made = ops.cast(value, dtype or floatx())
     return made if shape is None else ops.broadcast_to(made, shape) if ndim(made) == 0 else reshape(made, shape)
 
 
-def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
+def zeros(shape: ShapeLike, dtype: DTypeLike | None = None, name: str | None = None) -> Variable:
     """A variable of zeros."""
     return variable(ops.zeros(shape, dtype or floatx()), dtype, name)
 
 
-def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
+def ones(shape: ShapeLike, dtype: DTypeLike | None = None, name: str | None = None) -> Variable:
     """A variable of ones."""
     return variable(ops.ones(shape, dtype or floatx()), dtype, name)
 
@@ -134,12 +137,12 @@ def zeros_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = Non
     return ops.zeros_like(x, dtype=dtype)
 
 
-def ones_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> Any:
+def ones_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> jax.Array:
     """Ones in the shape of `x`."""
     return ops.ones_like(x, dtype=dtype)
 
 
-def arange(start: object, stop: object = None, step: object = 1, dtype: str = "int32") -> Any:
+def arange(start: object, stop: object = None, step: object = 1, dtype: str = "int32") -> jax.Array:
     """Numbers from `start` to before `stop`; from 0 to before `start` without `stop`."""
     return ops.arange(start, stop, step, dtype=dtype)
 
@@ -148,7 +151,7 @@ def _plain(name: str | None) -> str | None:
     return None if name is None else name.replace("/", "_")
 
 
-def get_value(x: Tensor) -> Any:
+def get_value(x: Tensor) -> float | np.ndarray:
     """The value of a variable or tensor as a NumPy array, or as a number."""
     return x if isinstance(x, (int, float)) else ops.convert_to_numpy(x)
 
@@ -166,28 +169,28 @@ def set_value(x: Variable, value: Tensor) -> None:
     x.assign(value)
 
 
-def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
+def batch_set_value(tuples: Sequence[tuple[Variable, object]]) -> None:
     """Give several variables new values: pairs of variable and value."""
     for each, value in tuples:
         each.assign(value)
 
 
-def update(x: Variable, new_x: object) -> Any:
+def update(x: Variable, new_x: object) -> jax.Array:
     """Assign to a variable."""
     return x.assign(new_x)
 
 
-def update_add(x: Variable, increment: object) -> Any:
+def update_add(x: Variable, increment: object) -> jax.Array:
     """Add to a variable."""
     return x.assign_add(increment)
 
 
-def update_sub(x: Variable, decrement: object) -> Any:
+def update_sub(x: Variable, decrement: object) -> jax.Array:
     """Subtract from a variable."""
     return x.assign_sub(decrement)
 
 
-def moving_average_update(x: Variable, value: Tensor, momentum: float) -> Any:
+def moving_average_update(x: Variable, value: Tensor, momentum: float) -> jax.Array:
     """Assign `momentum * x + (1 - momentum) * value` to a variable."""
     return x.assign(x * momentum + ops.cast(value, x.dtype) * (1.0 - momentum))
 
@@ -207,12 +210,12 @@ def dtype(x: Any) -> str:
     return standardize_dtype(x.dtype)
 
 
-def cast(x: Tensor, dtype: DTypeLike | None) -> Any:
+def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     """`x` in another dtype."""
     return ops.cast(x, dtype)
 
 
-def cast_to_floatx(x: Tensor) -> Any:
+def cast_to_floatx(x: Tensor) -> jax.Array:
     """`x` in the default float type."""
     return ops.cast(x, floatx())
 
@@ -302,17 +305,17 @@ def set_learning_phase(value: int) -> None:
 # ---------------------------------------------------------------- elementwise
 
 
-def sqrt(x: Tensor) -> Any:
+def sqrt(x: Tensor) -> jax.Array:
     """The square root; 0 of negative numbers."""
     return ops.sqrt(maximum(x, 0.0))
 
 
-def pow(x: Tensor, a: Tensor) -> Any:
+def pow(x: Tensor, a: Tensor) -> jax.Array:
     """`x` to the power `a`."""
     return ops.power(x, a)
 
 
-def clip(x: Tensor, min_value: object, max_value: object) -> Any:
+def clip(x: Tensor, min_value: object, max_value: object) -> jax.Array:
     """`x` within two bounds, None leaves one out; the upper one is never below the lower one."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
         max_value = builtins.max(min_value, max_value)
@@ -325,7 +328,7 @@ def relu(x: Tensor, alpha: float = 0.0, max_value: float | None = None, threshol
     return cornu.activations.relu(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
 
 
-def hard_sigmoid(x: Tensor) -> Any:
+def hard_sigmoid(x: Tensor) -> jax.Array:
     """`0.2 x + 0.5` from 0 to 1: Keras 2's, which is steeper than `ops.hard_sigmoid`."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
@@ -347,7 +350,7 @@ def switch(condition: Tensor, then_expression: object, else_expression: object) 
     return ops.where(ops.cast(condition, "bool"), first, second)
 
 
-def in_top_k(predictions: object, targets: object, k: int) -> Any:
+def in_top_k(predictions: object, targets: object, k: int) -> jax.Array:
     """Whether each row's target is among the `k` largest predictions."""
     return ops.in_top_k(targets, predictions, k)
 
@@ -361,22 +364,22 @@ def bias_add(x: Tensor, bias: Tensor, data_format: str | None = None) -> Any:
     return x + bias
 
 
-def argmax(x: Tensor, axis: int = -1) -> Any:
+def argmax(x: Tensor, axis: int = -1) -> jax.Array:
     """Where the largest element along an axis is."""
     return ops.argmax(x, axis=axis)
 
 
-def argmin(x: Tensor, axis: int = -1) -> Any:
+def argmin(x: Tensor, axis: int = -1) -> jax.Array:
     """Where the smallest element along an axis is."""
     return ops.argmin(x, axis=axis)
 
 
-def cumsum(x: Tensor, axis: int = 0) -> Any:
+def cumsum(x: Tensor, axis: int = 0) -> jax.Array:
     """Running sum along an axis."""
     return ops.cumsum(x, axis=axis)
 
 
-def cumprod(x: Tensor, axis: int = 0) -> Any:
+def cumprod(x: Tensor, axis: int = 0) -> jax.Array:
     """Running product along an axis."""
     return ops.cumprod(x, axis=axis)
 
@@ -384,7 +387,7 @@ def cumprod(x: Tensor, axis: int = 0) -> Any:
 # ---------------------------------------------------------------- shapes
 
 
-def expand_dims(x: Tensor, axis: int = -1) -> Any:
+def expand_dims(x: Tensor, axis: int = -1) -> jax.Array:
     """`x` with one more axis, of size 1."""
     return ops.expand_dims(x, axis)
 
@@ -394,59 +397,61 @@ def flatten(x: Tensor) -> Any:
     return reshape(x, (-1,))
 
 
-def batch_flatten(x: Tensor) -> Any:
+def batch_flatten(x: Tensor) -> jax.Array:
     """A matrix with one row for each element of the first axis."""
     return reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-def permute_dimensions(x: Tensor, pattern: Sequence[int]) -> Any:
+def permute_dimensions(x: Tensor, pattern: Sequence[int]) -> jax.Array:
     """The axes in another order."""
     return transpose(x, tuple(pattern))
 
 
-def concatenate(tensors: Sequence, axis: int = -1) -> Any:
+def concatenate(tensors: Sequence, axis: int = -1) -> jax.Array:
     """Tensors one after the other along an axis."""
     return ops.concatenate(list(tensors), axis=axis)
 
 
-def repeat(x: Tensor, n: int) -> Any:
+def repeat(x: Tensor, n: int) -> jax.Array:
     """A matrix `n` times: shape `(rows, n, columns)`."""
     if ndim(x) != 2:
         raise ValueError(f"K.repeat: x must be a matrix. Received: shape={x.shape}.")
     return ops.repeat(expand_dims(x, 1), n, axis=1)
 
 
-def repeat_elements(x: Tensor, rep: int, axis: int) -> Any:
+def repeat_elements(x: Tensor, rep: int, axis: int) -> jax.Array:
     """Each element `rep` times along an axis."""
     return ops.repeat(x, rep, axis=axis)
 
 
-def tile(x: Any, n: Any) -> Any:
+def tile(x: Tensor, n: Tensor) -> jax.Array:
     """`x` repeated as a whole along each axis."""
     return ops.tile(x, (n,) if isinstance(n, int) else tuple(n))
 
 
-def reverse(x: Any, axes: Any) -> Any:
+def reverse(x: Tensor, axes: int) -> jax.Array:
     """`x` backwards along one or several axes."""
     return ops.flip(x, axis=axes)
 
 
-def gather(reference: object, indices: Tensor) -> Any:
+def gather(reference: object, indices: Tensor) -> jax.Array:
     """Rows of `reference` by their numbers."""
     return ops.take(reference, indices, axis=0)
 
 
-def temporal_padding(x: Tensor, padding: Sequence[int] = (1, 1)) -> Any:
+def temporal_padding(x: Tensor, padding: Sequence[int] = (1, 1)) -> jax.Array:
     """Zeros before and after the second of three axes."""
     return ops.pad(x, ((0, 0), tuple(padding), (0, 0)))
 
 
-def spatial_2d_padding(x: Tensor, padding: object = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
+def spatial_2d_padding(x: Tensor, padding: object = ((1, 1), (1, 1)), data_format: str | None = None) -> jax.Array:
     """Zeros around the rows and columns of images."""
     return ops.pad(x, _around_channels(padding, data_format))
 
 
-def spatial_3d_padding(x: Tensor, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
+def spatial_3d_padding(
+    x: Tensor, padding: object = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
+) -> jax.Array:
     """Zeros around the three spatial axes of volumes."""
     return ops.pad(x, _around_channels(padding, data_format))
 
@@ -465,7 +470,7 @@ def _channels_first(data_format: str | None) -> bool:
 
 def resize_images(
     x: Tensor, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
-) -> Any:
+) -> jax.Array:
     """Images made larger by whole factors."""
     first = 2 if _channels_first(data_format) else 1
     size = (x.shape[first] * height_factor, x.shape[first + 1] * width_factor)
@@ -480,7 +485,7 @@ def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_facto
     return x
 
 
-def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+def batch_dot(x: Any, y: Any, axes: Axes = None) -> jax.Array:
     """The sum of products over one axis of each of two tensors, for each element of the first axis.
 
     Args:
@@ -514,19 +519,19 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
 # ---------------------------------------------------------------- losses
 
 
-def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Any:
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> jax.Array:
     """Crossentropy of each element with two classes."""
     return ops.binary_crossentropy(target, output, from_logits=from_logits)
 
 
-def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> Any:
+def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> jax.Array:
     """Crossentropy with targets that are probabilities."""
     return ops.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
 def sparse_categorical_crossentropy(
     target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
-) -> Any:
+) -> jax.Array:
     """Crossentropy with targets that are numbers of classes; 0 where the target is `ignore_class`."""
     return cornu.losses.sparse_categorical_crossentropy(
         target, output, from_logits=from_logits, ignore_class=ignore_class, axis=axis
@@ -549,15 +554,15 @@ def binary_focal_crossentropy(
 
 
 def categorical_focal_crossentropy(
-    target: Any, output: Any, alpha: Any = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
-) -> Any:
+    target: Nested, output: Any, alpha: Tensor = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
     """Categorical crossentropy that weighs less where the prediction is good."""
     return cornu.losses.categorical_focal_crossentropy(
         target, output, alpha=alpha, gamma=gamma, from_logits=from_logits, axis=axis
     )
 
 
-def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_length: object) -> Any:
+def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_length: object) -> jax.Array:
     """The CTC loss of each row, from probabilities of which the last class is the blank; shape `(batch, 1)`.
 
     Args:
@@ -574,7 +579,7 @@ def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_l
 
 def ctc_decode(
     y_pred: Tensor, input_length: object, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
-) -> tuple[list, Any]:
+) -> tuple[list, object]:
     """The likeliest labels, from probabilities of which the last class is the blank.
 
     Returns:
@@ -603,15 +608,15 @@ def ctc_label_dense_to_sparse(labels: Tensor, label_lengths: object) -> NoReturn
 
 def batch_normalization(
     x: Tensor, mean: Tensor, var: object, beta: object, gamma: object, axis: int = -1, epsilon: float = 1e-3
-) -> Any:
+) -> jax.Array:
     """`gamma * (x - mean) / sqrt(var + epsilon) + beta`."""
     mean, var, beta, gamma = (None if each is None else reshape(each, (-1,)) for each in (mean, var, beta, gamma))
     return ops.batch_normalization(x, mean, var, axis=axis, offset=beta, scale=gamma, epsilon=epsilon)
 
 
 def conv1d(
-    x: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Any = 1
-) -> Any:
+    x: Any, kernel: Any, strides: Sizes = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Sizes = 1
+) -> jax.Array:
     """Convolution along one axis; `padding="causal"` looks back only."""
     if padding == "causal":
         before = (kernel.shape[0] - 1) * (dilation_rate if isinstance(dilation_rate, int) else dilation_rate[0])
@@ -620,38 +625,38 @@ def conv1d(
 
 
 def conv2d(
-    x: Any,
+    x: Tensor,
     kernel: Any,
-    strides: Any = (1, 1),
+    strides: Sizes = (1, 1),
     padding: str = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1),
+) -> jax.Array:
     """Convolution of images."""
     return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
 
 
 def conv3d(
-    x: Any,
+    x: Tensor,
     kernel: Any,
-    strides: Any = (1, 1, 1),
+    strides: Sizes = (1, 1, 1),
     padding: str = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = (1, 1, 1),
-) -> Any:
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1, 1),
+) -> jax.Array:
     """Convolution of volumes."""
     return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
 
 
 def conv2d_transpose(
-    x: Any,
+    x: Tensor,
     kernel: Any,
     output_shape: Sequence,
-    strides: Any = (1, 1),
+    strides: Sizes = (1, 1),
     padding: str = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1),
+) -> jax.Array:
     """The transpose of a convolution of images.
 
     Args:
@@ -678,26 +683,26 @@ def _each(value: Tensor, axis: int) -> int:
 
 
 def depthwise_conv2d(
-    x: Any,
+    x: Tensor,
     depthwise_kernel: Any,
-    strides: Any = (1, 1),
+    strides: Sizes = (1, 1),
     padding: str = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1),
+) -> jax.Array:
     """Convolution of each channel by itself."""
     return ops.depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
 
 
 def separable_conv2d(
-    x: Any,
+    x: Tensor,
     depthwise_kernel: Any,
     pointwise_kernel: Any,
-    strides: Any = (1, 1),
+    strides: Sizes = (1, 1),
     padding: str = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1),
+) -> jax.Array:
     """Convolution of each channel by itself, then of all of them at each point."""
     return ops.separable_conv(x, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
 
@@ -732,7 +737,7 @@ def _pooling(mode: str) -> Callable:
     return ops.max_pool if mode == "max" else ops.average_pool
 
 
-def dropout(x: Tensor, level: float, noise_shape: ShapeLike | None = None, seed: int | None = None) -> Any:
+def dropout(x: Tensor, level: float, noise_shape: ShapeLike | None = None, seed: int | None = None) -> jax.Array:
     """A share of `level` of the elements set to zero, the others made larger to keep the sum."""
     return random.dropout(x, level, noise_shape, seed=seed)
 
@@ -823,7 +828,7 @@ def rnn(
     return last, _map_structure(turn, outputs), states
 
 
-def _chosen(kept: object, new: object, old: object) -> Any:
+def _chosen(kept: object, new: object, old: object) -> jax.Array:
     """`new` in the rows that are kept, `old` in the others."""
     return ops.where(reshape(kept, (-1,) + (1,) * (ndim(new) - 1)), new, old)
 
@@ -837,7 +842,7 @@ def random_normal(
     stddev: float = 1.0,
     dtype: DTypeLike | None = None,
     seed: int | None = None,
-) -> Any:
+) -> jax.Array:
     """Draws from a normal distribution."""
     return random.normal(shape, mean, stddev, dtype, seed)
 
@@ -848,14 +853,14 @@ def random_uniform(
     maxval: float = 1.0,
     dtype: DTypeLike | None = None,
     seed: int | None = None,
-) -> Any:
+) -> jax.Array:
     """Draws from a uniform distribution."""
     return random.uniform(shape, minval, maxval, dtype, seed)
 
 
 def random_bernoulli(
     shape: Sequence[int], p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None
-) -> Any:
+) -> jax.Array:
     """1 with probability `p`, else 0."""
     return ops.cast(random.uniform(shape, seed=seed) <= p, dtype or floatx())
 

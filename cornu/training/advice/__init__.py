@@ -13,6 +13,7 @@ from typing import Any
 
 from cornu import settings, validate
 from cornu.core.tracebacks import warn
+from cornu.core.typing import Logs
 from cornu.losses import validation
 from cornu.training.advice import devices, endings, features, labels, rows
 from cornu.training.advice.case import Case, Output
@@ -65,7 +66,7 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
         _ask(model, OF_ARRAYS, case)
 
 
-def after_epoch(model: object, logs: dict[str, Any], epoch: int, arrays: tuple | None) -> None:
+def after_epoch(model: object, logs: Logs, epoch: int, arrays: tuple | None) -> None:
     """Say why a loss is not a number.
 
     Args:

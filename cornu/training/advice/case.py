@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from cornu.core.typing import Logs
+
 
 class Output(NamedTuple):
     """One output that has a loss."""
@@ -25,7 +27,7 @@ class Case(NamedTuple):
     was_split: bool = False  # whether these are the last rows, by `validation_split`
     batch_size: int | None = None
     shuffle: bool | str = True
-    logs: dict[str, Any] = {}
+    logs: Logs = {}
     epoch: int = 0
 
     @property

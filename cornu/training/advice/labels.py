@@ -31,7 +31,7 @@ def accuracy_of_numbers(case: Case) -> str | None:
     return None
 
 
-def _accuracy_of(model: Any, name: str) -> Any:
+def _accuracy_of(model: Any, name: str) -> metrics.Metric | None:
     kinds = (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy, metrics.Accuracy)
     entries = model._compile_metrics.entries if model._compile_metrics is not None else ()
     numbers = [number for number, label in enumerate(model._compile_loss.labels) if label == name]

@@ -4,7 +4,7 @@ Asked of arrays in memory, of which no more than a sample is looked at.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from cornu.losses import validation
 from cornu.training import anatomy
 from cornu.training.advice.case import Case
 from cornu.training.data.convert import is_sparse, named_leaves
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer
 
 _FEW_ROWS = 12  # labels of fewer rows are in order by chance
 _SAMPLE = 4096  # labels that tell whether they are sorted
@@ -61,7 +64,7 @@ def labels_never_shuffled(case: Case) -> str | None:
     )
 
 
-def _is_stateful(model: Any) -> bool:
+def _is_stateful(model: "Layer") -> bool:
     return any(getattr(layer, "stateful", False) is True for layer in model._flatten_layers())
 
 

@@ -61,7 +61,7 @@ class ArraySource:
         """The first rows as they were given."""
         return take(self.data, slice(0, min(self.batch_size, self.num_samples)))
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> dict[str, object]:
         """The seed behind the orders."""
         return {"seed": self.seed}
 

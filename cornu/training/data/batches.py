@@ -83,7 +83,7 @@ class Batches:
         """A first batch, for building a model; it is not lost for training."""
         return self._weighed(self.source.example())
 
-    def place(self, step: int = 0) -> dict[str, Any]:
+    def place(self, step: int = 0) -> dict[str, object]:
         """What `resume` needs to go on behind that many steps of the epoch in another process: plain data.
 
         After step 0 is between two epochs.
@@ -237,7 +237,7 @@ def _open_source(x: Data, steps: int | None, shuffle: bool | str, seed: int, kee
     return source
 
 
-def _refuse_extras(x: Data, extras: dict[str, Any], owner: str) -> None:
+def _refuse_extras(x: Data, extras: dict[str, object], owner: str) -> None:
     given = [name for name, value in extras.items() if value is not None]
     if given:
         raise ValueError(
@@ -253,7 +253,7 @@ def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[tuple, 
     return data, common_length(*data, owner)
 
 
-def _by_class(class_weight: Any, owner: str) -> dict | None:
+def _by_class(class_weight: Mapping[int, float] | None, owner: str) -> dict | None:
     """The weights of classes, given as a dictionary or a frame's column."""
     if class_weight is None:
         return None

@@ -149,7 +149,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 # ---------------------------------------------------------------- data that stays on a device
 
-_on_device: weakref.WeakKeyDictionary[Batches, Any] = weakref.WeakKeyDictionary()
+_on_device: weakref.WeakKeyDictionary[Batches, object] = weakref.WeakKeyDictionary()
 
 
 def _resident(batches: Batches) -> Any:

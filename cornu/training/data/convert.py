@@ -106,7 +106,7 @@ def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
     return length
 
 
-def _about_lists(parts: dict[str, Any]) -> str:
+def _about_lists(parts: dict[str, object]) -> str:
     """What to do where a list of rows was given, which means an input for each row."""
     for name, part in parts.items():
         if isinstance(part, (list, tuple)) and len(part) > 1:

@@ -23,7 +23,7 @@ def _length(data: Nested) -> int | None:
         return None
 
 
-def _started(data: Any) -> Iterator:
+def _started(data: Nested) -> Iterator:
     """A new pass; data sets that can give NumPy arrays rather than their own tensors do so."""
     return data.as_numpy_iterator() if hasattr(data, "as_numpy_iterator") else iter(data)
 
@@ -88,7 +88,7 @@ class IterableSource:
         self._ahead: list = []
         self._is_fresh, self._is_over, self._asks = True, False, False
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> dict[str, object]:
         """A state that the data told, where they tell one, and how many batches were taken since.
 
         That of a data set of cornu's is a few numbers, so it is taken where this stands.

@@ -81,7 +81,7 @@ class PyDataset:
         length = getattr(type(self), "__len__", None)
         return None if length is None else length(self)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         """The batches in order, each once; without end where the data set has none."""
         batches = cast(Mapping[int, Any], self)  # subclasses write __getitem__
         return (batches[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
@@ -134,7 +134,7 @@ def _submit(executor: Executor, dataset: Any, index: int) -> Future:
     return executor.submit(contextvars.copy_context().run, dataset.__getitem__, index)
 
 
-def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[Any, None, None]:
+def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[object, None, None]:
     """The items of `dataset` at `indices`, made ahead by its workers; all workers are gone when this ends."""
     if dataset.workers <= 1 and not dataset.use_multiprocessing:
         yield from (dataset[index] for index in indices)
@@ -210,7 +210,7 @@ class PyDatasetSource:
             self._example = self._unpack(self.dataset[0])
         return self._example
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> dict[str, object]:
         """The seed behind the orders, the epochs that ended, and the data set's own state outside of an epoch."""
         state = self._state if self._in_epoch else state_of(self.dataset)
         return {"seed": self.seed, "ended": self._ended, "state": state}

@@ -1,7 +1,5 @@
 """What a batch is: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
 
-from typing import Any
-
 from cornu.core.typing import Data, Nested
 from cornu.training.data.convert import common_length, convert, convert_weights, take
 
@@ -43,7 +41,7 @@ def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) 
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def unpack_x_y_sample_weight(data: Data) -> tuple[Any, Any, Any]:
+def unpack_x_y_sample_weight(data: Data) -> tuple[object, object, object]:
     """(x, y, sample_weight) from a batch of any form, None for what it lacks.
 
     Example:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core import placement
+from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
@@ -105,7 +106,7 @@ class Compiled:
         result = {name: result[name] for name in self.names} if self.names else result
         return self._stored(state, after, result)
 
-    def on_state(self, state: Sequence, data: Any, rows: Any = None) -> tuple[Any, tuple]:
+    def on_state(self, state: Sequence, data: Nested, rows: Tensor = None) -> tuple[object, tuple]:
         """The result of a step on a batch, and the state after it; nothing is given to the variables."""
         state = self._parted(state)
         result, after = self.function(state, data, rows)
@@ -191,7 +192,7 @@ def _laid_out(step: Callable, parts: Parts) -> Callable:
     if not any(variable._layout for part in parts for variable in part):
         return step
 
-    def laid_out(state: Any, data: object, rows: object) -> tuple[Any, tuple]:
+    def laid_out(state: Nested, data: object, rows: object) -> tuple[object, tuple]:
         result, after = step(state, data, rows)
         values = list(map(pinned, parts, state, after))
         return result, TrainState(*values) if isinstance(after, TrainState) else tuple(values)
@@ -208,7 +209,7 @@ def _schedules(model: object) -> tuple:
     return tuple(rate for optimizer in optimizers_of(model) for rate in _rates(optimizer))
 
 
-def _rates(optimizer: Optimizer) -> Iterator[Any]:
+def _rates(optimizer: Optimizer) -> Iterator[object]:
     rate = getattr(optimizer, "_learning_rate", None)
     if not isinstance(rate, Variable):
         yield rate

@@ -114,7 +114,7 @@ def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
         raise LoopUnfitError("There are convolutions in layouts that are slow inside a loop.")
 
 
-def _equations(jaxpr: Any) -> Iterator[Any]:
+def _equations(jaxpr: Any) -> Iterator[object]:
     """All equations of a jaxpr and of those inside it."""
     for equation in jaxpr.eqns:
         yield equation

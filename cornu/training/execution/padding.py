@@ -5,7 +5,7 @@ Layers and losses promise the one with `rowwise`, metrics the other with `ignore
 whatever promises nothing is taken to mix rows.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cornu.core import promises
 from cornu.core.operation import Operation
 from cornu.layers.layer import Layer
 from cornu.training.step import is_default
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 # Functions on tensors, as in `x + y`, that work number by number.
 _ELEMENTWISE = {
@@ -62,20 +65,20 @@ def _keeps_rows(operation: Operation) -> bool:
     return registry.is_builtin(function) and getattr(function, "__name__", None) in _ELEMENTWISE and len(ranks) == 1
 
 
-def _losses_skip_rows(model: Any) -> bool:
+def _losses_skip_rows(model: "Model") -> bool:
     loss = model._compile_loss
     return loss is not None and all(
         one.reduction not in ("none", None) and promises.kept(one, "rowwise") for one in loss.losses
     )
 
 
-def _metrics_skip_rows(model: Any) -> bool:
+def _metrics_skip_rows(model: "Model") -> bool:
     metrics = model._compile_metrics.metrics if model._compile_metrics is not None else []
     others = [metric for layer in model._flatten_layers(include_self=False) for metric in layer.metrics]
     return not others and all(promises.kept(metric, "ignores_zero_weights") for metric in metrics)
 
 
-def _outputs_have_two_axes(model: Any, stage: str) -> bool:
+def _outputs_have_two_axes(model: "Model", stage: str) -> bool:
     """Losses take the last axis for that of the features: predictions of rank 1 are one sample to them."""
     known = model._computations[stage].prepared.values()
     return all(len(output.shape) > 1 for output in tree.flatten([one.outputs for one in known]))
@@ -89,7 +92,7 @@ def size(model: object, batches: Any, stage: str) -> int | None:
     return full if is_exact(model, stage) else None
 
 
-def pad(data: object, size: int | None) -> tuple[Any, int | None]:
+def pad(data: object, size: int | None) -> tuple[object, int | None]:
     """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not padded.
 
     The number is given for full batches too, so that all batches go through one compiled function.
@@ -102,7 +105,7 @@ def pad(data: object, size: int | None) -> tuple[Any, int | None]:
     return tree.map_structure(lambda leaf: _padded(leaf, size), data), rows
 
 
-def _padded(leaf: object, size: int) -> Any:
+def _padded(leaf: object, size: int) -> np.ndarray | None:
     if leaf is None:
         return None
     array = np.asarray(leaf)

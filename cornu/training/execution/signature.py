@@ -5,6 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from cornu.core.typing import Tensor
+
 ArraySignature = tuple[tuple[int, ...], Any]
 
 
@@ -14,6 +16,6 @@ def signature(data: object) -> tuple:
     return structure, tuple(map(of_array, leaves))
 
 
-def of_array(array: Any) -> ArraySignature:
+def of_array(array: Tensor) -> ArraySignature:
     """The shape and the dtype of one array; a Python number has no dtype."""
     return np.shape(array), getattr(array, "dtype", None)

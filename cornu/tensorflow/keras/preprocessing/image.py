@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cornu import lazy, settings, validate
-from cornu.core.typing import DTypeLike, Tensor
+from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.training.data.batches import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
@@ -255,7 +255,7 @@ class Keeping(NamedTuple):
             array_to_img(picture, data_format, scale=True).save(os.path.join(self.folder, file))
 
 
-def _with_others(x: np.ndarray, *others: Any) -> Any:
+def _with_others(x: np.ndarray, *others: Any) -> tuple | np.ndarray:
     """`x`, or a tuple of it and what else there is."""
     there = [each for each in others if each is not None]
     return (x, *there) if there else x
@@ -295,7 +295,7 @@ class NumpyArrayIterator(Iterator):
         self.image_data_generator = image_data_generator
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple | np.ndarray:
         pictures = np.array([self.image_data_generator.drawn(self.x[number]) for number in index_array], self.x.dtype)
         self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         others = (None if each is None else each[index_array] for each in (self.y, self.sample_weight))
@@ -335,7 +335,7 @@ class _FileIterator(Iterator):
         self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         return self._with_targets(index_array, pictures)
 
-    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple | np.ndarray:
         return _with_others(pictures, self._of_classes(index_array, pictures))
 
     def _picture(self, path: str) -> np.ndarray:
@@ -487,7 +487,7 @@ class DataFrameIterator(_FileIterator):
             )
         return dataframe[good]
 
-    def _with_classes(self, rows: Any, column: str, classes: Sequence[str] | None) -> Any:
+    def _with_classes(self, rows: Nested, column: str, classes: Sequence[str] | None) -> Any:
         """The rows of the classes that are served; a cell of the column is a class, or a list of some."""
         cells = [_as_list(cell) for cell in rows[column]]
         if not all(isinstance(one, str) for cell in cells for one in cell):
@@ -506,7 +506,7 @@ class DataFrameIterator(_FileIterator):
         self.num_classes = len(names)
         return rows[np.array([any(one in self.class_indices for one in cell) for cell in cells], bool)]
 
-    def _read_targets(self, rows: Any, columns: list[str]) -> None:
+    def _read_targets(self, rows: Nested, columns: list[str]) -> None:
         if self.class_mode in _OF_CLASSES:
             numbers = [
                 [self.class_indices[one] for one in _as_list(cell) if one in self.class_indices]
@@ -520,7 +520,7 @@ class DataFrameIterator(_FileIterator):
         elif self.class_mode == "multi_output":
             self.labels = [np.array(rows[column].tolist()) for column in columns]
 
-    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> Any:
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple | np.ndarray:
         weight = None if self.sample_weight is None else self.sample_weight[index_array]
         return _with_others(pictures, self._targets(index_array, pictures), weight)
 
@@ -703,7 +703,7 @@ class ImageDataGenerator:
         """A picture moved about at random."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
-    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
+    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, object]:
         """What is done to a picture of this shape, drawn anew."""
         if seed is not None:
             np.random.seed(seed)

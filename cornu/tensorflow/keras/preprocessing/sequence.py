@@ -82,7 +82,7 @@ class TimeseriesGenerator(PyDataset):
         targets = np.array([self.targets[end] for end in ends])
         return (windows[:, ::-1, ...] if self.reverse else windows), targets
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Arguments, the data as JSON."""
         kept = ("length", "sampling_rate", "stride", "start_index", "end_index", "shuffle", "reverse", "batch_size")
         return {"data": _json(self.data), "targets": _json(self.targets)} | {name: getattr(self, name) for name in kept}

@@ -209,7 +209,7 @@ class Tokenizer:
             return (1 + np.log(count)) * np.log(1 + self.document_count / (1 + documents))
         return {"binary": 1.0, "count": count, "freq": count / length}[mode]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Arguments and counts, the latter as JSON."""
         kept = ("num_words", "filters", "lower", "split", "char_level", "oov_token", "document_count")
         counts = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
