@@ -1,0 +1,201 @@
+"""The reference: a page for each module that has public names, written from its docstrings before Sphinx reads.
+
+A public path is the folder of the file, so the modules of a folder are the groups of a namespace, and each says at its
+top what it holds. A name that stands in two namespaces is told where its class or function lives.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from docstrings import markdown
+
+import cornu
+
+HERE = Path(__file__).parents[1]
+FOLDER = HERE / "reference"
+sys.path.insert(0, str(HERE.parent))
+
+from tests.differential.differences import TABLE  # noqa: E402 - found only now
+
+NAMESPACES = (*cornu._NAMESPACES, "utils.bounding_boxes")
+
+
+@dataclass
+class Page:
+    """What one module defines of the public names."""
+
+    module: str
+    names: list[str] = field(default_factory=list)  # public paths below `cornu`
+
+    @property
+    def file(self) -> str:
+        """The page's name, without its ending."""
+        return self.module.removeprefix("cornu.").replace(".", "-") + "-module"
+
+    @property
+    def idea(self) -> str:
+        """What the module says of itself first."""
+        return (
+            (inspect.getdoc(importlib.import_module(self.module)) or self.module)
+            .partition("\n\n")[0]
+            .replace("\n", " ")
+        )
+
+
+def public() -> Iterator[tuple[str, str, object]]:
+    """Each namespace, name and object, in order."""
+    for namespace in NAMESPACES:
+        module = importlib.import_module(f"cornu.{namespace}")
+        for name in module.__all__:
+            yield namespace, name, getattr(module, name)
+
+
+@cache
+def pages() -> dict[str, dict[str, Page]]:
+    """For each namespace the pages of its modules."""
+    found: dict[str, dict[str, Page]] = {}
+    for namespace, name, obj in public():
+        module = getattr(obj, "__module__", None) or ""
+        if inspect.ismodule(obj) or not module.startswith(f"cornu.{namespace.split('.')[0]}"):
+            module = f"cornu.{namespace}"
+        page = found.setdefault(namespace, {}).setdefault(module, Page(module))
+        page.names.append(f"{namespace}.{name}")
+    return found
+
+
+@cache
+def homes() -> dict[int, str]:
+    """For each object's identity the first of its public paths, its own name before others."""
+    found: dict[int, str] = {}
+    for namespace, name, obj in sorted(public(), key=lambda p: p[1] != getattr(p[2], "__name__", "")):
+        found.setdefault(id(obj), f"{namespace}.{name}")
+    return found
+
+
+def look_up(path: str) -> object:
+    """The object at a public path below `cornu`."""
+    namespace, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(f"cornu.{namespace}"), name)
+
+
+def signature(obj: object, bound: bool = False) -> str:
+    """What stands in parentheses, or nothing where none can be had."""
+    try:
+        given = inspect.signature(obj)
+    except (TypeError, ValueError):
+        return ""
+    parameters = list(given.parameters.values())[bound:]
+    plain = [p.replace(annotation=p.empty) for p in parameters]
+    return re.sub(
+        r"<(?:function|class|object) ?'?([\w.]+)[^>]*>",
+        r"\1",
+        str(given.replace(parameters=plain, return_annotation=given.empty)),
+    )
+
+
+def differences(name: str) -> list[str]:
+    """What differs from Keras on purpose and names this object."""
+    return [
+        f"{row.name} {row.reason}" for row in TABLE if re.search(rf"`(?:\w+\.)*{name}[`(.=]", row.name + row.reason)
+    ]
+
+
+def methods(cls: type) -> Iterator[tuple[str, object]]:
+    """What a class defines itself, or inherits from a base that is not public, and says something of."""
+    for name, member in vars(cls).items():
+        function = inspect.unwrap(member.__func__ if isinstance(member, (classmethod, staticmethod)) else member)
+        told = function.fget if isinstance(function, property) else function
+        if not name.startswith("_") and (inspect.isfunction(told)) and inspect.getdoc(told):
+            yield name, member
+
+
+def directive(kind: str, head: str, body: str, marks: str = ":::") -> str:
+    """An entry of the index with Markdown in it."""
+    return f"{marks}{{py:{kind}}} {head}\n\n{body}\n{marks}\n"
+
+
+def entry(path: str) -> str:
+    """What the reference says of one object."""
+    obj, name = look_up(path), path.rpartition(".")[2]
+    first = homes()[id(obj)]
+    if callable(obj) and path != first:
+        return directive(
+            "class" if isinstance(obj, type) else "function",
+            f"cornu.{path}",
+            f"[`{first}`](#cornu.{first}), under another name.",
+        )
+    text = markdown(obj) if callable(obj) or inspect.ismodule(obj) else f"`{obj!r}`"
+    for told in differences(name):
+        text += f"\n\n**Difference from Keras:** {told}"
+    if not isinstance(obj, type):
+        kind = "function" if callable(obj) else "data"
+        return directive(kind, f"cornu.{path}{signature(obj) if callable(obj) else ''}", text)
+    parts = [text]
+    for member, value in methods(obj):
+        if isinstance(value, property):
+            parts.append(directive("property", member, markdown(value.fget)))
+        else:
+            fixed = isinstance(value, staticmethod)
+            function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+            parts.append(directive("method", member + signature(function, bound=not fixed), markdown(function)))
+    return directive("class", f"cornu.{path}{signature(obj)}", "\n".join(parts), "::::")
+
+
+def page(title: str, module: str, names: list[str]) -> str:
+    """A page of entries under what a module says of itself."""
+    return "\n".join([f"# {title}", "", markdown(importlib.import_module(module)), "", *map(entry, names)])
+
+
+def overview(namespace: str, modules: dict[str, Page]) -> str:
+    """The page of a namespace of several modules: a table of their names and ideas."""
+    rows = []
+    for module in modules.values():
+        links = ", ".join(f"[`{path.rpartition('.')[2]}`](#cornu.{path})" for path in module.names)
+        rows.append(f"| {links} | {module.idea} |")
+    head = page(f"`cornu.{namespace}`", f"cornu.{namespace}", [])
+    tree = [":::{toctree}", ":hidden:", "", *(module.file for module in modules.values()), ":::", ""]
+    return "\n".join([head, "| Names | What they are |", "|---|---|", *rows, "", *tree])
+
+
+def site() -> dict[str, str]:
+    """The text of each file of the reference."""
+    tree = [":::{toctree}", ":maxdepth: 1", "", *NAMESPACES, ":::", ""]
+    about = "Every public name, told by its own docstring: `keras.X` of Keras is `cornu.X` here."
+    files = {"index": "\n".join(["# Reference", "", about, "", *tree])}
+    for namespace, modules in pages().items():
+        if len(modules) == 1:
+            (only,) = modules.values()
+            files[namespace] = page(f"`cornu.{namespace}`", f"cornu.{namespace}", only.names)
+            continue
+        files[namespace] = overview(namespace, modules)
+        files |= {m.file: page(title(m), m.module, m.names) for m in modules.values()}
+    return files
+
+
+def title(module: Page) -> str:
+    """The first names of a module."""
+    names = [path.rpartition(".")[2] for path in module.names]
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def make(app: object = None) -> None:
+    """Write what has changed, so that the rest is not read again, and take away what is no more."""
+    FOLDER.mkdir(exist_ok=True)
+    files = {FOLDER / f"{name}.md": text for name, text in site().items()}
+    for file, text in files.items():
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+    for old in set(FOLDER.glob("*.md")) - set(files):
+        old.unlink()
+
+
+def setup(app) -> dict[str, bool]:
+    """Have the pages written before any is read."""
+    app.connect("builder-inited", make)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
