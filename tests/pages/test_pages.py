@@ -9,11 +9,14 @@ from matplotlib import pyplot
 DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:(\w+): *(.*)\n", re.MULTILINE)
-PAGES = {
-    path.relative_to(DOCS).as_posix(): path
+TREE = re.compile(r"^:::\{toctree\}\n(?::\w+:.*\n)*\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+ALL = {
+    path.relative_to(DOCS).with_suffix("").as_posix(): path
     for path in sorted(DOCS.rglob("*.md"))
-    if not {"_build", "reference"} & set(path.parts) and CELL.search(path.read_text())
+    if not {"_build", "jupyter_execute", "reference"} & set(path.relative_to(DOCS).parts)
 }
+PAGES = [name for name, path in ALL.items() if CELL.search(path.read_text())]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -22,7 +25,7 @@ def test_the_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pyplot, "show", lambda: pyplot.close("all"))
     names = {"__name__": "__main__"}
-    for number, cell in enumerate(CELL.findall(PAGES[page].read_text())):
+    for number, cell in enumerate(CELL.findall(ALL[page].read_text())):
         raises = "raises-exception" in dict(OPTION.findall(cell)).get("tags", "")
         code = compile(OPTION.sub("", cell), f"{page}, cell {number}", "exec")
         if raises:
@@ -30,3 +33,16 @@ def test_the_page_runs(page, tmp_path, monkeypatch):
                 exec(code, names)
         else:
             exec(code, names)
+
+
+def test_every_page_stands_in_a_table_of_contents_and_every_link_leads_somewhere():
+    listed = {"index", "reference/index"}
+    for page, path in ALL.items():
+        text = path.read_text()
+        folder = path.parent.relative_to(DOCS)
+        for tree in TREE.findall(text):
+            listed.update((folder / name).as_posix() for name in tree.split())
+        links = [link for link in LINK.findall(CELL.sub("", text)) if (folder / link).parts[:1] != ("reference",)]
+        lost = [link for link in links if not ((path.parent / link).exists() or (path.parent / f"{link}.md").exists())]
+        assert lost == [], page
+    assert listed == set(ALL) | {"reference/index"}
