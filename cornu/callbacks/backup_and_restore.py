@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cornu import validate
 from cornu.callbacks.callback import Callback
+from cornu.core import placement
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_state
 
@@ -64,6 +65,7 @@ class BackupAndRestore(Callback):
     """
 
     _written_to = "backup_dir"
+    _written_by_all = True
 
     def __init__(
         self,
@@ -133,6 +135,8 @@ class BackupAndRestore(Callback):
         packed = plain_state.packed(state)
         self.wait()
         self._saved = time.monotonic()
+        if not placement.writes():
+            return
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="cornu-backup")
         self._writing = self._writer.submit(self._write, packed)
@@ -158,7 +162,7 @@ class BackupAndRestore(Callback):
             if self._writer is not None:
                 self._writer.shutdown()
                 self._writer = None
-        if done and self.delete_checkpoint:
+        if done and self.delete_checkpoint and placement.writes():
             for name in (_NAME, _BEFORE):
                 self._path(name).unlink(missing_ok=True)
 

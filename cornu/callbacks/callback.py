@@ -46,6 +46,7 @@ class Callback:
     """Hooks that are defined but do nothing with these arguments: `fit` is faster where nobody looks at each batch."""
     _model = None
     _written_to: str | None = None  # the attribute that says where files are written
+    _written_by_all = False  # whether each of several processes knows by itself what it has to write there
 
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)

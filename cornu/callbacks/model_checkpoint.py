@@ -144,6 +144,7 @@ class ModelCheckpoint(SavingCallback):
     """
 
     _written_to = "filepath"
+    _written_by_all = True
 
     def __init__(
         self,

@@ -50,6 +50,7 @@ class OrbaxCheckpoint(SavingCallback):
     """
 
     _written_to = "directory"
+    _written_by_all = True
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cornu.callbacks.callback import Callback
+from cornu.core import placement
 from cornu.core.typing import HookLogs
 
 _SECONDS = 10.0  # without an answer, after which training goes on
@@ -53,6 +54,8 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
+        if not placement.writes():
+            return
         values = {name: _as_json(np.asarray(value).tolist()) for name, value in (logs or {}).items()}
         try:
             urllib.request.urlopen(self._request({"epoch": epoch} | values), timeout=_SECONDS).close()

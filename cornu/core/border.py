@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, tree
+from cornu.core import peers
 from cornu.core.typing import Tensor, recently_cached
 
 _WATCHED = 2e-4  # seconds
@@ -286,4 +287,4 @@ def fetched(x: object) -> np.ndarray:
         until = time.perf_counter() + _WATCHED
         while not is_ready() and time.perf_counter() < until:
             pass
-    return np.asarray(x)
+    return np.asarray(peers.whole(x) if isinstance(x, jax.Array) else x)

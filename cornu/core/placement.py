@@ -6,12 +6,15 @@ Where no distribution is set, nothing of this runs.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
+from cornu.core import peers
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.typing import Nested, Tensor
 
@@ -52,17 +55,35 @@ def choose(distribution: Distribution | None) -> None:
         _chosen["distribution"] = distribution
 
 
-def require_one_process(owner: str) -> None:
-    """Refuse a distribution over the devices of several processes.
+def is_shared() -> bool:
+    """Whether the distribution that is set has devices of several processes, which then compute together."""
+    distribution = current()
+    return distribution is not None and jax.process_count() > 1 and _mesh(distribution).is_multi_process
+
+
+def writes() -> bool:
+    """Whether this process writes files and speaks: each that computes by itself, the first of those that share."""
+    return not is_shared() or peers.is_first()
+
+
+def _mesh(distribution: Distribution) -> Any:
+    return distribution.get_data_layout((1,)).backend_layout.mesh
+
+
+def require_all_processes(owner: str) -> None:
+    """Refuse a distribution over the devices of some processes but not all.
 
     Args:
         owner: what it is for, for messages.
     """
     distribution = current()
-    if distribution is not None and distribution.get_data_layout((1,)).backend_layout.mesh.is_multi_process:
+    if distribution is None or not is_shared():
+        return
+    there = {device.process_index for device in _mesh(distribution).devices.flat}
+    if len(there) < jax.process_count():
         raise ValueError(
-            f"{owner}: fit, evaluate and predict take the devices of one process. Received: {distribution!r}, whose "
-            f"devices belong to several of {jax.process_count()} processes. Give a mesh of this process's own devices."
+            f"{owner}: a distribution has the devices of one process, or some of each. Received: {distribution!r}, "
+            f"which has none of {jax.process_count() - len(there)} of the {jax.process_count()} processes."
         )
 
 
@@ -77,8 +98,18 @@ def put(value: Tensor, layout: object) -> jax.Array:
     committed = isinstance(value, jax.Array) and value.committed
     if committed and value.sharding == target:
         return value
+    if isinstance(target, Sharding) and not target.is_fully_addressable:
+        return _put_together(value, target)
     placed = jax.device_put(value, target)
     return value if committed and value.format == placed.format else placed
+
+
+def _put_together(value: object, target: Sharding) -> jax.Array:
+    """An array over the devices of several processes, each of which has the whole value or, of a global one, a part."""
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        return peers.resharded(value, target)
+    array = np.asarray(value)
+    return peers.from_parts(array.shape, target, array)
 
 
 def pinned(value: jax.Array, layout: object) -> jax.Array:
@@ -123,6 +154,8 @@ def batch(data: object, stacked: bool = False) -> Any:
     distribution = current()
     if distribution is None:
         return data
+    if isinstance(data, Rows):
+        return jax.tree.map(lambda leaf: _joined(leaf, data, distribution, stacked), data.data)
     return jax.tree.map(lambda leaf: _placed(leaf, distribution, stacked), data)
 
 
@@ -131,10 +164,86 @@ def _placed(leaf: Nested, distribution: Distribution, stacked: bool) -> Any:
         return leaf
     sharding = distribution.get_data_layout(leaf.shape[stacked:]).backend_layout
     if not divides(sharding, leaf.shape[stacked:]):
-        return jax.device_put(leaf, NamedSharding(sharding.mesh, PartitionSpec()))
-    if stacked:
-        sharding = NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
-    return jax.device_put(leaf, sharding)
+        sharding = NamedSharding(sharding.mesh, PartitionSpec())
+    elif stacked:
+        sharding = _behind_steps(sharding)
+    return jax.device_put(leaf, sharding) if sharding.is_fully_addressable else _put_together(leaf, sharding)
+
+
+def _behind_steps(sharding: NamedSharding) -> NamedSharding:
+    return NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["data"], meta_fields=["first", "count"])
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a batch that this process has read, of those that all processes have together.
+
+    Attributes:
+        data: the batch's arrays, with these rows alone.
+        first: which row of the batch they begin with.
+        count: how many rows the batch has.
+    """
+
+    data: Any
+    first: int
+    count: int
+
+
+def share_of(rows: int) -> range | None:
+    """Which of a batch's rows this process is to read; None for all of them."""
+    distribution = current()
+    if distribution is None or not is_shared():
+        return None
+    sharding = distribution.get_data_layout((rows,)).backend_layout
+    own = peers.own_rows(sharding, rows) if divides(sharding, (rows,)) else None
+    return None if own is None or len(own) == rows else own
+
+
+def cut(batch: Any) -> Any:
+    """A batch as each process reads it whole, without the rows that are for others."""
+    rows = len(jax.tree.leaves(batch)[0])
+    share = share_of(rows)
+    if share is None:
+        return batch
+    return Rows(jax.tree.map(lambda leaf: leaf[share.start : share.stop], batch), share.start, rows)
+
+
+def part(batch: Any, owner: str) -> Rows:
+    """A batch of which this process was given its part alone.
+
+    Args:
+        batch: the part.
+        owner: who asks, for messages.
+
+    Raises:
+        ValueError: where its rows do not divide evenly by this process's parts of a batch.
+    """
+    rows = len(jax.tree.leaves(batch)[0])
+    parts = cast(Any, current()).num_model_replicas
+    own = share_of(parts) or range(parts)
+    if rows % len(own):
+        raise ValueError(
+            f"{owner}: a process's part of a batch must divide evenly by its {len(own)} parts of the mesh. Received: "
+            f"{rows} rows. Leave a last batch out that is not full (drop_remainder), or pad it."
+        )
+    return Rows(batch, own.start * rows // len(own), parts * rows // len(own))
+
+
+def _joined(leaf: Any, rows: Rows, distribution: Distribution, stacked: bool) -> jax.Array:
+    """The array of a batch of which each process has some rows."""
+    shape = (*leaf.shape[:stacked], rows.count, *leaf.shape[stacked + 1 :])
+    sharding = distribution.get_data_layout(shape[stacked:]).backend_layout
+    sharding = _behind_steps(sharding) if stacked else sharding
+    return peers.from_parts(shape, sharding, np.asarray(leaf), rows.first, axis=int(stacked))
+
+
+def readable(results: object) -> Any:
+    """What a step that is traced gives back, where several processes share it: whole in each of them."""
+    if not is_shared():
+        return results
+    everywhere = NamedSharding(_mesh(cast(Distribution, current())), PartitionSpec())
+    return jax.tree.map(lambda leaf: pinned(leaf, everywhere), results)
 
 
 def output(distribution: Distribution, path: str, outputs: object) -> Any:

@@ -192,7 +192,7 @@ class Variable:
         return border.to_host(self.value)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.value, dtype=dtype, copy=copy is None or copy)
+        return np.array(border.fetched(self.value), dtype=dtype, copy=copy is None or copy)
 
     def __jax_array__(self) -> jax.Array:
         return self.value

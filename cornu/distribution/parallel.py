@@ -77,10 +77,14 @@ class Distribution:
         return jax.process_count()
 
     @property
+    def num_data_shards(self) -> int:
+        """Into how many parts the data are split by process; several processes may share the parts of a batch."""
+        return min(self.num_processes, self.num_model_replicas)
+
+    @property
     def data_shard_id(self) -> int:
         """Which part of the data is for this process, from 0; processes that share the parts of a batch share it."""
-        shards = min(self.num_processes, self.num_model_replicas)
-        return jax.process_index() * shards // self.num_processes
+        return jax.process_index() * self.num_data_shards // self.num_processes
 
     def get_data_layout(self, data_shape: Sequence[int]) -> TensorLayout:
         """The layout of a batch: split along its first axis.
@@ -139,7 +143,7 @@ class Distribution:
         Raises:
             ValueError: for a data set that cannot be split.
         """
-        shards = min(self.num_processes, self.num_model_replicas)
+        shards = self.num_data_shards
         if shards == 1 or not self._auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):

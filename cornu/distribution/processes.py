@@ -1,8 +1,11 @@
 """How processes on several machines find each other: by JAX's own coordinator."""
 
 import os
+import random
 
 import jax
+
+from cornu.core import peers
 
 _VARIABLES = "KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
 
@@ -11,6 +14,8 @@ def initialize(
     job_addresses: str | None = None, num_processes: int | None = None, process_id: int | None = None
 ) -> None:
     """Join the processes of one computation, before anything is computed: each then sees the devices of all.
+
+    Seeds that nobody gives are the same in all of them from then on: Python's `random` is seeded anew.
 
     Args:
         job_addresses: addresses of the processes, separated by commas, of which that of process 0, such as
@@ -41,6 +46,8 @@ def initialize(
             f"initialize: process_id must be below num_processes. Received: process_id={number}, num_processes={count}."
         )
     jax.distributed.initialize(given[0] if given else None, count, number)
+    if peers.count() > 1:  # where nobody gives a seed, all draw the same one
+        random.seed(peers.highest(random.getrandbits(31))[0])
 
 
 def _number(value: str | int | None, name: str, lowest: int) -> int | None:

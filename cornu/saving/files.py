@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import inspect
 import os
+import tempfile
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from cornu import validate
-from cornu.core import budget, function_code
+from cornu.core import budget, function_code, peers, placement
 from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.typing import CustomObjects
 from cornu.core.variable import deferred_values, reading_one_state
@@ -76,11 +77,11 @@ def save_model(
             raise ValueError(
                 f"save_model: zipped=False writes a folder, whose name must not end in '.keras'. Received: {path!r}."
             )
-        write, target = archive.save_folder, _target(path, overwrite)
+        write, target = archive.save_folder, _target
     else:
-        write, target = _format(path, "save_model").save_model, _target_file(path, overwrite)
-    with _one_state(model):
-        write(model, target, include_optimizer)
+        write, target = _format(path, "save_model").save_model, _target_file
+    with _one_state(model), _written_once(path, overwrite, target) as place:
+        write(model, place, include_optimizer)
     if _has_nothing_yet(model):
         warn(
             f"save_model: {validate.describe(model)} is not built, so it is saved without weights. To save those, call "
@@ -175,8 +176,8 @@ def save_weights(
         kwargs["max_shard_size"] = max_shard_size
     write = _format(path, "save_weights").save_weights
     _check_options(write, "save_weights", kwargs)
-    with _one_state(model):
-        write(model, _target_file(path, overwrite), **kwargs)
+    with _one_state(model), _written_once(path, overwrite, _target_file) as place:
+        write(model, place, **kwargs)
 
 
 def _has_nothing_yet(model: Any) -> bool:
@@ -191,6 +192,21 @@ def _one_state(model: Any) -> AbstractContextManager:
 
 
 @filtered
+@contextmanager
+def _written_once(path: str, overwrite: bool, target: Callable[[str, bool], str]) -> Iterator[str]:
+    """Scope with the path to write to, which several processes leave together, when the file is there.
+
+    All of them gather the weights; but for the first, each writes to a place of its own that is deleted.
+    """
+    if placement.writes():
+        yield target(path, overwrite)
+    else:
+        with tempfile.TemporaryDirectory(prefix="cornu-") as folder:
+            yield os.path.join(folder, os.path.basename(path))
+    if placement.is_shared():
+        peers.highest(0)
+
+
 def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
     """Give a built model the weights of a file.
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.core import budget, parts
+from cornu.core import border, budget, parts
 from cornu.core.operation import snake_case
 from cornu.core.typing import Config, ConfigDict
 from cornu.core.variable import Variable
@@ -118,7 +118,7 @@ def _translated(named: Config, name_map: NameMap | None, owner: str) -> ConfigDi
             )
         if new in found:
             raise ValueError(f"{owner}: name_map gives the name {new!r} twice, the second time for {old!r}.")
-        found[new] = value if function is None else np.asarray(function(np.asarray(value)))
+        found[new] = value if function is None else np.asarray(function(border.fetched(value)))
     return found
 
 
@@ -245,7 +245,7 @@ def write(path: str, arrays: Config, metadata: Mapping[str, str]) -> None:
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         for name in names:
-            array = np.asarray(arrays[name]).astype(_dtype(name, arrays[name]), copy=False)
+            array = border.fetched(arrays[name]).astype(_dtype(name, arrays[name]), copy=False)
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 

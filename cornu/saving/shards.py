@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import lazy, validate
-from cornu.core import budget
+from cornu.core import border, budget
 from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
@@ -170,7 +170,7 @@ def _write_shard(path: Path, shard: Contents, group_names: dict[str, str]) -> No
             if group in group_names:
                 made.attrs["name"] = group_names.pop(group)
             for key, value in arrays.items():
-                weights_h5.write_array(made, key, np.asarray(value))
+                weights_h5.write_array(made, key, border.fetched(value))
 
 
 def _former(table: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cornu import lazy, tree, validate
-from cornu.core import parts
+from cornu.core import border, parts
 from cornu.core.variable import Variable, unchanged_on_error
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.optimizers import Optimizer
@@ -60,7 +60,7 @@ def write(model: object, file: h5py.File, with_training: bool = True) -> None:
         group = file.create_group(path)
         group.attrs["name"] = part.name
         for key, value in store.items():
-            write_array(group, key, np.asarray(value))
+            write_array(group, key, border.fetched(value))
 
 
 def stores(model: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:

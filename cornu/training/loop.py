@@ -24,7 +24,8 @@ import numpy as np
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
 from cornu.callbacks.messages import resolve_verbose, say
-from cornu.core import interrupts
+from cornu.callbacks.several_processes import written_by_first
+from cornu.core import interrupts, placement
 from cornu.core.border import on_device, to_host
 from cornu.core.tracebacks import filtered
 from cornu.core.typing import Logs
@@ -41,6 +42,7 @@ from cornu.training.data.batches import (
 )
 from cornu.training.data.chunks import feed, packed
 from cornu.training.data.convert import as_array
+from cornu.training.data.shared import require_one
 from cornu.training.execution import multi_step, padding
 from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.signature import signature
@@ -157,7 +159,7 @@ class Trainer(Compilable, Steps):
         if fast_dev_run:
             epochs, validates = initial_epoch + 1, lambda epoch: True
         tried = rehearsal(self, [batches, checks], callbacks, orders) if fast_dev_run else nullcontext(callbacks)
-        with tried as given, self._compilations.during_fit(verbose):
+        with tried as given, written_by_first(given), self._compilations.during_fit(verbose):
             callbacks = self._callback_list(given, verbose, epochs, batches.num_batches, history=True)
             if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
                 say(
@@ -370,6 +372,11 @@ class Trainer(Compilable, Steps):
     # ------------------------------------------------------------ data
 
     def _look_at(self, batches: Batches, stage: str) -> None:
+        require_one(
+            batches.owner, "their data or their global seed", "Give each the same data, and let it call "
+            "distribution.initialize() or utils.set_random_seed() first.", batches.num_samples, batches.batch_size,
+            batches.num_batches, global_seed(),
+        )  # fmt: skip
         first = packed(batches.example())
         prepare(self, first, stage, batches.arrays)
         self._have_function_made(stage)
@@ -408,8 +415,8 @@ class Trainer(Compilable, Steps):
         if isinstance(callbacks, CallbackList):
             return callbacks
         return CallbackList(
-            callbacks, add_history=history, add_progbar=verbose != 0, verbose=verbose, epochs=epochs, steps=steps,
-            model=self,
+            callbacks, add_history=history, add_progbar=verbose != 0 and placement.writes(), verbose=verbose,
+            epochs=epochs, steps=steps, model=self,
         )  # fmt: skip
 
     # ------------------------------------------------------------ single batches

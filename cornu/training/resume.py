@@ -21,12 +21,13 @@ import numpy as np
 from cornu import random
 from cornu.callbacks import BackupAndRestore, CallbackList, TerminateOnNaN
 from cornu.callbacks.messages import say
-from cornu.core import interrupts
+from cornu.core import interrupts, peers, placement
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
 from cornu.training import facts
 from cornu.training.data.batches import Batches
+from cornu.training.data.shared import require_one
 from cornu.training.execution.multi_step import Call
 from cornu.training.nan_search import NanSearch
 from cornu.training.step import optimizers_of
@@ -135,7 +136,13 @@ class Run:
 
     def _needs_backup(self, due: bool) -> bool:
         """Whether to write one now: it is due and not too soon, or a signal asks for it."""
-        return self._asked is not None or (due and self.backup is not None and self.backup.may_save)
+        if self.backup is None:
+            return False
+        asked, waits = self._asked or 0, int(not self.backup.may_save)
+        if placement.is_shared():  # all of whom write, or leave, at one step
+            asked, waits = peers.highest(asked, waits)
+            self._asked = asked or None
+        return asked > 0 or (due and not waits)
 
     def back_up(self) -> None:
         """Write a backup of the state now, and leave `fit` if a signal has asked for that."""
@@ -179,7 +186,7 @@ class Run:
             "seed": random.global_seed(),
             "stop": self._model.stop_training,
             "paths": [variable.path for variable in variables],
-            "values": values_of(variables),
+            "values": list(map(peers.on_host, values_of(variables))) if placement.is_shared() else values_of(variables),
             "data": self._facts,
             "place": self._batches.place(self.step),
             "checks": self._checks.place() if self._checks is not None else None,
@@ -189,6 +196,10 @@ class Run:
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         """Go on from a state, if it is one of this model and these data."""
+        require_one(
+            self._owner, "the backup that they find", "Let all of them see one folder.",
+            *([-1] * 3 if state is None else [state.get(name, 0) for name in ("epoch", "step", "total")]),
+        )  # fmt: skip
         if state is None:
             return
         self._check(state)
@@ -210,8 +221,12 @@ class Run:
         self._callbacks.set_state(state["callbacks"])
         self._model.stop_training = state["stop"]
 
+    @property
+    def _owner(self) -> str:
+        return f"BackupAndRestore({self.backup and self.backup.backup_dir!r})"
+
     def _check(self, state: dict[str, Any]) -> None:
-        owner = f"BackupAndRestore({self.backup and self.backup.backup_dir!r})"
+        owner = self._owner
         cure = "Go on with what the training began with, or delete the folder to start afresh."
         odd = [name for name in _COUNTS if not (isinstance(state.get(name), int) and state[name] >= 0)]
         odd += [name for name, kind in _KINDS.items() if not isinstance(state.get(name), kind)]

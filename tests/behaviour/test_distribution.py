@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -82,34 +81,6 @@ def test_a_scope_ends_where_it_began_also_after_an_error():
         assert distribution.distribution() is one
         1 / 0
     assert distribution.distribution() is None
-
-
-PROCESS = """
-import cornu, numpy as np, sys
-from cornu import distribution
-distribution.initialize()
-model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
-model.compile("sgd", "mse")
-all_devices = distribution.DataParallel()
-print(all_devices.num_processes, all_devices.data_shard_id, all_devices.num_model_replicas)
-try:
-    with all_devices.scope():
-        model.predict(np.ones((2, 2)), verbose=0)
-except ValueError as error:
-    print("one-process" if "devices of one process" in str(error) else error)
-"""
-
-
-def test_variables_of_the_environment_join_processes():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    started = []
-    for number in range(2):
-        said = {"JOB_ADDRESSES": f"127.0.0.1:{port}", "NUM_PROCESSES": "2", "PROCESS_ID": str(number)}
-        env = {**os.environ, **{f"KERAS_DISTRIBUTION_{name}": value for name, value in said.items()}}
-        started.append(subprocess.Popen([sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, text=True, env=env))
-    for number, process in enumerate(started):
-        assert process.communicate(timeout=120)[0].split() == ["2", str(number), "2", "one-process"]
 
 
 def test_a_set_is_only_split_where_there_are_several_processes():

@@ -126,6 +126,7 @@ def test_imports_inside_functions_are_for_optional_packages(file):
 
 # What loads when it is first used, and where: packages that building and training a model does not need.
 LATE = {
+    "cornu.core.peers": {"jax.experimental.multihost_utils"},
     "cornu.cli.inspect": {"rich.console"},
     "cornu.core.forks": {"jax.extend.backend"},
     "cornu.models.summary": {"rich.console", "rich.markup", "rich.table"},

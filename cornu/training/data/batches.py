@@ -22,6 +22,7 @@ from cornu.training.data.class_weight import weigh_classes
 from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
 from cornu.training.data.iterables import IterableSource
 from cornu.training.data.py_dataset import PyDataset, PyDatasetSource, is_py_dataset
+from cornu.training.data.shared import own_part
 from cornu.training.data.unpack import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 __all__ = [
@@ -43,6 +44,7 @@ class Batches:
             memory (then `order(epoch)` tells the order of the rows), else None.
         exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
         keeps_places: Whether `place` will be asked for within epochs; told before the first.
+        is_part: Whether batches hold the rows of this process alone, where several share them.
         check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
     """
 
@@ -53,6 +55,7 @@ class Batches:
         self.batch_size = source.batch_size
         self.num_samples = source.num_samples
         self.exhausted = False
+        self.is_part = False
         self._class_weight = class_weight
         self._has_warned = False
         self.keeps_places = False
@@ -213,7 +216,10 @@ def make_batches(
     class_weight = _by_class(class_weight, owner)
     if is_source_of_batches(x):
         _refuse_extras(x, {"y": y, "sample_weight": sample_weight}, owner)
-        return Batches(_open_source(x, steps, shuffle, seed, keep, owner), steps, class_weight, owner)
+        own, is_part = own_part(x)
+        batches = Batches(_open_source(own, steps, shuffle, seed, keep, owner), steps, class_weight, owner)
+        batches.is_part = is_part
+        return batches
     data, length = _aligned(x, y, sample_weight, owner)
     if class_weight:
         data = data[0], data[1], weigh_classes(data[1], data[2], class_weight, owner)

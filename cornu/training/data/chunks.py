@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import tree
+from cornu.core import placement
 from cornu.core.typing import Data, Nested
 from cornu.data.prefetch import prefetch
 from cornu.kernels import platform
@@ -64,18 +65,26 @@ def feed(
         jit: whether steps are compiled.
     """
     size = chunk_size(batches, pace)
-    if size > 1 and batches.arrays is not None:
+    if batches.arrays is not None and (size > 1 or placement.is_shared()):
         yield array_chunks(batches, number, start, size, full, pace.fixed)
         return
     items: Generator[Any, None, None] = (
-        padding.pad(packed(batch[:parts]), full) for batch in batches.epoch(number, start)
+        _shared(*padding.pad(packed(batch[:parts]), full), batches) for batch in batches.epoch(number, start)
     )
     if size > 1 and grouped:
         items = stacked_chunks(items, size, pace)
-    elif jit and batches.num_samples is None:
+    elif jit and batches.num_samples is None and not placement.is_shared():
         items = ((_own(data), rows) for data, rows in items)
     with prefetch(items, AHEAD) if jit and batches.can_be_made_ahead else contextlib.closing(items) as ready:
         yield ready
+
+
+def _shared(data: Data, rows: int | None, batches: Batches) -> tuple[Any, int | None]:
+    """A batch and its real rows, without those that are for other processes."""
+    if not placement.is_shared():
+        return data, rows
+    shared = placement.part(data, batches.owner) if batches.is_part else placement.cut(data)
+    return jax.tree.map(np.array, shared), rows  # in memory that the source does not write to
 
 
 def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
@@ -110,15 +119,30 @@ def array_chunks(
 
 
 def _gathered(data: Data, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
+    places, share = _places(order, rows, steps, steps), placement.share_of(rows)
+    places = places if share is None else places[:, share.start : share.stop]
+
     def leaf_of(leaf: np.ndarray | None) -> np.ndarray | None:
         if leaf is None:
             return None
-        stacked = _empty((size * rows, *leaf.shape[1:]), leaf.dtype)
-        _take(leaf, order, stacked[: len(order)])
-        stacked[len(order) : steps * rows] = leaf[order[(steps - 1) * rows]]  # extra rows, which count for nothing
-        return stacked.reshape(size, rows, *leaf.shape[1:])
+        width = places.shape[1]
+        stacked = _empty((size * width, *leaf.shape[1:]), leaf.dtype)
+        _take(leaf, places.reshape(-1), stacked[: places.size])
+        return stacked.reshape(size, width, *leaf.shape[1:])
 
-    return Chunk(tree.map_structure(leaf_of, data), _counts(order, rows, steps, size, full), steps)
+    stacked = tree.map_structure(leaf_of, data)
+    stacked = stacked if share is None else placement.Rows(stacked, share.start, rows)
+    return Chunk(stacked, _counts(order, rows, steps, size, full), steps)
+
+
+def _places(order: np.ndarray, rows: int, steps: int, size: int) -> np.ndarray:
+    """Which rows of the data are those of `size` batches, of which `steps` are filled in; the rest counts for nothing.
+
+    Shape (size, rows).
+    """
+    places = np.full((size, rows), order[(steps - 1) * rows], order.dtype)
+    places.reshape(-1)[: len(order)] = order
+    return places
 
 
 def _counts(order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> np.ndarray | None:
@@ -154,7 +178,7 @@ _on_device: weakref.WeakKeyDictionary[Batches, object] = weakref.WeakKeyDictiona
 
 def _resident(batches: Batches) -> Any:
     """The arrays on the device, or None where they stay with the host."""
-    if batches.arrays is None:
+    if batches.arrays is None or placement.is_shared():
         return None
     if batches not in _on_device:
         data = packed(batches.arrays)
@@ -172,9 +196,8 @@ def _room() -> int:
 
 
 def _gathered_on_device(data: Data, order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> Chunk:
-    places = np.full((size, rows), order[(steps - 1) * rows], "int32")  # extra rows, which count for nothing
-    places.reshape(-1)[: len(order)] = order
-    return Chunk(_rows_of(data, places), _counts(order, rows, steps, size, full), steps)
+    places = _places(order, rows, steps, size)
+    return Chunk(_rows_of(data, places.astype("int32")), _counts(order, rows, steps, size, full), steps)
 
 
 @jax.jit

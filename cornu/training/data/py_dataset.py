@@ -23,6 +23,9 @@ class PyDataset:
     when it returns None, the data set is infinite and `fit` needs `steps_per_epoch`. Batches arrive in order, whatever
     the number of workers, and an error in a worker is raised where the batch is needed.
 
+    Where several processes train one model, a method `shard(count, index)` of your own may return a data set of as many
+    batches that each hold the part `index` of `count` equal parts of the rows: then a process makes no other rows.
+
     Args:
         workers: Batches that are made at the same time.
         use_multiprocessing: Whether workers are processes rather than threads: for work in pure Python. The data set

@@ -75,7 +75,7 @@ class Compiled:
         self.made_of, self.parts = made_of, made_of.parts
         self._variables = [variable for part in self.parts for variable in part]
         if made_of.distribution is not None:
-            placement.require_one_process(validate.describe(model))
+            placement.require_all_processes(validate.describe(model))
             lay_out(self._variables)
         self.jit = made_of.jit
         self._many = many
@@ -189,11 +189,12 @@ class MadeByUser(Compiled):
 
 def _laid_out(step: Callable, parts: Parts) -> Callable:
     """The step with new values on the devices where the variables have theirs, which XLA might choose otherwise."""
-    if not any(variable._layout for part in parts for variable in part):
+    if not (placement.is_shared() or any(variable._layout for part in parts for variable in part)):
         return step
 
     def laid_out(state: Nested, data: object, rows: object) -> tuple[object, tuple]:
         result, after = step(state, data, rows)
+        result = placement.readable(result)
         values = list(map(pinned, parts, state, after))
         return result, TrainState(*values) if isinstance(after, TrainState) else tuple(values)
 

@@ -229,7 +229,7 @@ class Runner:
         return Call(1, lambda: self.run(False, data, rows), real, lambda: [(data, rows)])
 
     def _spans(self, chunk: Chunk) -> Iterator[Call]:
-        start, data = 0, jax.device_put(placement.batch(chunk.data, stacked=True)) if self.pace.loops else None
+        start, data = 0, self._on_device(chunk) if self.pace.loops else None
         while start < chunk.steps:
             most = self.pace.steps if self._interval is None else self._interval - self._done % self._interval
             steps = range(start, min(start + self.pace.steps, start + most, chunk.steps))
@@ -237,6 +237,11 @@ class Runner:
             span = Span(self, chunk, data, steps)
             yield Call(len(steps), span.run, span.real, span.batches)
             start = steps.stop
+
+    @staticmethod
+    def _on_device(chunk: Chunk) -> Any:
+        alone = placement.current() is None
+        return jax.device_put(chunk.data) if alone else placement.batch(chunk.data, stacked=True)
 
 
 class Span:

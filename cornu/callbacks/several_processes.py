@@ -1,0 +1,35 @@
+"""Callbacks where several processes train one model: the first of them writes.
+
+Each process has the same callbacks and calls them with the same logs, so that all take the same decisions, and so that
+all take part where the values of weights are gathered to be written. What keeps files open writes them, in the other
+processes, into a folder that is deleted.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from cornu import tree
+from cornu.callbacks.callback import Callback
+from cornu.core import placement
+
+
+@contextmanager
+def written_by_first(callbacks: Any) -> Iterator[None]:
+    """Scope in which these callbacks (one, a list, or a `CallbackList`) write files in the first process alone."""
+    given = getattr(callbacks, "callbacks", callbacks)
+    with ExitStack() as undone:
+        for callback in tree.flatten(given) if given and not placement.writes() else ():
+            if isinstance(callback, Callback) and callback._written_to and not callback._written_by_all:
+                _write_elsewhere(callback, callback._written_to, undone)
+        yield
+
+
+def _write_elsewhere(callback: Callback, attribute: str, undone: ExitStack) -> None:
+    target = getattr(callback, attribute)
+    folder = undone.enter_context(tempfile.TemporaryDirectory(prefix="cornu-"))
+    setattr(callback, attribute, str(Path(folder, Path(os.fspath(target)).name)))
+    undone.callback(setattr, callback, attribute, target)

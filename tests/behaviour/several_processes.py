@@ -1,0 +1,165 @@
+"""What several processes do together: each runs this, `test_processes.py` starts them and compares what they saw.
+
+A process has as many virtual devices as XLA's flags say. What it saw goes into a file of its own.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import cornu
+from cornu import distribution, layers
+from tests.behaviour.eight_devices import ROWS, WEIGHTS, X, Y, net
+
+FOLDER = Path(sys.argv[1])
+seen: dict[str, object] = {}
+
+
+def trained(model, name, **arguments):
+    """What a user sees of a training on arrays, the last batch of which is not full."""
+    history = model.fit(
+        X, Y, sample_weight=WEIGHTS, batch_size=ROWS, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0,
+        **arguments,
+    ).history  # fmt: skip
+    seen[f"{name} history"] = [history[key] for key in sorted(history)]
+
+
+def used(model, name):
+    seen[f"{name} evaluated"] = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)
+    seen[f"{name} predicted"] = model.predict(X, batch_size=ROWS, verbose=0)
+    seen[f"{name} on a batch"] = model.train_on_batch(X[:ROWS], Y[:ROWS])
+    state_of(model, name)
+
+
+def state_of(model, name):
+    seen[f"{name} weights"] = np.concatenate([weight.ravel() for weight in model.get_weights()])
+    seen[f"{name} state"] = np.concatenate([v.numpy().ravel() for v in model.optimizer.variables])
+
+
+# ---------------------------------------------------------------- data that make their own batches
+
+
+def batches():
+    for start in range(0, 2 * ROWS, ROWS):
+        yield X[start : start + ROWS], Y[start : start + ROWS]
+
+
+class Whole(cornu.utils.PyDataset):
+    """The same batches in each process."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return X[index * ROWS : (index + 1) * ROWS], Y[index * ROWS : (index + 1) * ROWS]
+
+
+class Parted(Whole):
+    """Batches of which each process makes its part, and says which rows it has read."""
+
+    count, index = 1, 0
+
+    def shard(self, count, index):
+        part = Parted()
+        part.count, part.index = count, index
+        return part
+
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        rows = ROWS // self.count
+        own = slice(self.index * rows, (self.index + 1) * rows)
+        read.add((self.count, self.index))
+        return x[own], y[own]
+
+
+read: set = set()
+
+
+def passes(*kinds):
+    """A small model's weights after one pass over each kind of data, begun anew."""
+    model = cornu.Sequential([cornu.Input((6,)), layers.Dense(3)])
+    model.compile("sgd", cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for x, y in kinds:
+        model.set_weights([np.ones((6, 3)), np.zeros(3)])
+        model.fit(x, y, batch_size=None if y is None else ROWS, shuffle=False, verbose=0)
+        yield model.get_weights()[0]
+
+
+# ---------------------------------------------------------------- the program
+
+
+class Stop(cornu.callbacks.Callback):
+    """Ends a training before its second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise ZeroDivisionError
+
+
+def four():
+    with distribution.DataParallel(shard_weights=True).scope():
+        model = net()
+        backup = cornu.callbacks.BackupAndRestore(FOLDER / "stopped too")
+        trained(model, "resumed", callbacks=[backup])
+        seen["resumed evaluated"] = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)
+        seen["resumed predicted"] = model.predict(X, batch_size=ROWS, verbose=0)
+        seen["refused"] = refused(distribution.DataParallel(devices=distribution.list_devices()[:2]), model)
+        seen["layouts"] = json.dumps(tuple(model.get_layer("wide").kernel.value.sharding.spec))
+
+
+def refused(some, model):
+    """What is said where a distribution has the devices of some of the processes."""
+    with some.scope():
+        try:
+            model.predict(X, verbose=0)
+        except ValueError as error:
+            return str(error)
+
+
+def two():
+    with distribution.DataParallel().scope():
+        model = net()
+        trained(model, "data", callbacks=[cornu.callbacks.CSVLogger(FOLDER / "log.csv")])
+        used(model, "data")
+        arrays = X[: 2 * ROWS], Y[: 2 * ROWS]
+        seen["passes"] = list(passes(arrays, (Whole(), None), (Parted(), None), (batches(), None)))
+        seen["read"] = sorted(read)
+        kind = distribution.distribution()
+        seen["told"] = [kind.num_processes, kind.num_model_replicas, kind.num_data_shards, kind.data_shard_id]
+    parts = distribution.DataParallel(auto_shard_dataset=False)
+    with parts.scope():
+        seen["pass over own"] = list(passes((Parted().shard(parts.num_data_shards, parts.data_shard_id), None)))
+    with distribution.DataParallel(shard_weights=True).scope():
+        backup = cornu.callbacks.BackupAndRestore(FOLDER / "backup", delete_checkpoint=False)
+        checkpoint = cornu.callbacks.ModelCheckpoint(FOLDER / "checkpoint.keras", monitor="loss", save_best_only=True)
+        with suppress(ZeroDivisionError):
+            trained(net(), "stopped", callbacks=[backup, Stop()])
+        if jax.process_index() == 0:  # for others to go on from
+            for name in ("stopped", "stopped too"):
+                shutil.copytree(FOLDER / "backup", FOLDER / name)
+        model = net()
+        trained(model, "sharded", callbacks=[backup, checkpoint])
+        model.save(FOLDER / "model.keras")
+        model.save_weights(FOLDER / "model.weights.json", max_shard_size=1e-5)
+        model.save_weights(FOLDER / "model.safetensors")
+        state_of(model, "saved")
+        again = cornu.saving.load_model(FOLDER / "model.keras")
+        used(again, "sharded")
+        if importlib.util.find_spec("orbax"):
+            orbax = cornu.callbacks.OrbaxCheckpoint(FOLDER / "orbax")
+            model.fit(X, Y, batch_size=ROWS, verbose=0, callbacks=[orbax])
+            state_of(model, "orbax")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    distribution.initialize()
+    four() if "four" in sys.argv else two()
+    np.savez(FOLDER / f"seen{jax.process_index()}.npz", **seen)
