@@ -31,10 +31,11 @@ class BackupAndRestore(Callback):
     data and their order, also of those to validate on, and the state of each callback. A callback of your own takes
     part through `get_state()`, which returns plain data and arrays, and `set_state(state)`.
 
-    Arrays, `PyDataset`s and `cornu.data.Dataset`s are taken up at their place. Iterables with `get_state` and
-    `set_state` or `state_dict` and `load_state_dict` are put where their epoch began and gone through from there; other
-    iterables begin their pass again, and a generator is replayed from its start. A `PyDataset` that draws at
-    random in `__getitem__` must make its draws a function of the index and of what it did between epochs.
+    Arrays, `PyDataset`s and `cornu.data.Dataset`s are taken up at their place, with what cornu's layers draw within
+    `map`. Iterables with `get_state` and `set_state` or `state_dict` and `load_state_dict` (grain's and torchdata's),
+    and PyTorch's `DataLoader`, are put where their epoch began and gone through from there; other iterables begin their
+    pass again, and a generator is replayed from its start. A `PyDataset` that draws at random in `__getitem__` must
+    make its draws a function of the index and of what it did between epochs.
 
     Where a backup cannot be written, for want of room, there is a warning, and the one before stays.
 

@@ -69,7 +69,9 @@ class Dataset:
     spread over their arguments.
 
     What is random follows from the seed of the step, or else from `set_random_seed`, and from the number of the pass:
-    each epoch has its own order, and each run of a program the same ones.
+    each epoch has its own order, and each run of a program the same ones. So does what cornu's layers and functions
+    draw for an element within `map` and its kin, in whichever thread; draws of NumPy's or Python's own go on as they
+    were called, and a resumed training does not make them again.
 
     Where a function fails, `cornu.errors.DataError` names the step and the element; its cause is the error.
 
@@ -230,29 +232,28 @@ class Dataset:
             name: a name for the reader.
         """
         step = f"map({_name_of(map_func)})"
-        owner = self._named(step)
+        function = self._calling(map_func, step)
 
         def spec_after(spec: object) -> Any:
             first = self._first()
-            return opened_where(spec, first, passes.mapped(map_func, first, owner, 0))
+            return opened_where(spec, first, function(()).mapped(first, 0))
 
         if num_parallel_calls is None:
-            return self._then(step, lambda key: passes.Map(self._open(key), map_func, owner), spec=spec_after)
+            return self._then(step, lambda key: passes.Map(self._open(key), function(key)), spec=spec_after)
         threads = _positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map")
-        return self._then(step, lambda key: ParallelMap(self._open(key), map_func, owner, threads), spec=spec_after)
+        return self._then(step, lambda key: ParallelMap(self._open(key), function(key), threads), spec=spec_after)
 
     def _mapped_to(self, spec: object, map_func: Callable) -> "Dataset":
         """`map` to elements that are known beforehand, so that none need be made to look at it."""
-        owner = self._named("map")
-        return self._then("map", lambda key: passes.Map(self._open(key), map_func, owner), spec=lambda _: spec)
+        function = self._calling(map_func, "map")
+        return self._then("map", lambda key: passes.Map(self._open(key), function(key)), spec=lambda _: spec)
 
     def filter(self, predicate: Callable, name: str | None = None) -> "Dataset":
         """The elements for which a function is true."""
         step = f"filter({_name_of(predicate)})"
+        function = self._calling(predicate, step)
         return self._then(
-            step,
-            lambda key: passes.Filter(self._open(key), predicate, self._named(step)),
-            size=lambda _: UNKNOWN_CARDINALITY,
+            step, lambda key: passes.Filter(self._open(key), function(key)), size=lambda _: UNKNOWN_CARDINALITY
         )
 
     def batch(
@@ -374,10 +375,10 @@ class Dataset:
     def take_while(self, predicate: Callable, name: str | None = None) -> "Dataset":
         """The elements before the first for which a function is false."""
         step = f"take_while({_name_of(predicate)})"
+        function = self._calling(predicate, step)
         return self._then(
-            step, lambda key: passes.TakeWhile(self._open(key), predicate, self._named(step)),
-            size=lambda _: UNKNOWN_CARDINALITY,
-        )  # fmt: skip
+            step, lambda key: passes.TakeWhile(self._open(key), function(key)), size=lambda _: UNKNOWN_CARDINALITY
+        )
 
     def unique(self, name: str | None = None) -> "Dataset":
         """The elements that did not come before; each must be one array."""
@@ -392,7 +393,8 @@ class Dataset:
             name: a name for the reader.
         """
         step, kept = f"scan({_name_of(scan_func)})", as_element(initial_state)
-        return self._then(step, lambda key: passes.Scan(self._open(key), scan_func, kept, self._named(step)), spec=None)
+        function = self._calling(scan_func, step)
+        return self._then(step, lambda key: passes.Scan(self._open(key), function(key), kept), spec=None)
 
     def padded_batch(
         self,
@@ -458,9 +460,10 @@ class Dataset:
                 f"bucket_batch_sizes. Received: {boundaries} and {sizes}."
             )
         owner = self._named("bucket_by_sequence_length")
+        measure = self._calling(element_length_func, "bucket_by_sequence_length")(())
 
         def bucket_of(element: Element, index: int) -> int:
-            length = int(passes.called(element_length_func, element, owner, index))
+            length = int(measure(element, index))
             if pad_to_bucket_boundary and length >= boundaries[-1]:
                 raise DataError(f"{owner}: element {index} has the length {length}; the last bucket ends below that.")
             return bisect.bisect_right(boundaries, length)
@@ -558,23 +561,24 @@ class Dataset:
         return self._interleaved(f"interleave({_name_of(map_func)})", map_func, cycle, block)
 
     def _interleaved(self, step: str, map_func: Callable, cycle: int, block: int) -> "Dataset":
-        owner = self._named(step)
+        function = self._calling(map_func, step)
 
         def open_pass(key: Key) -> Pass:
             def open_inner(element: Element, number: int) -> Pass:
-                return made(element, number)._open((*key, number))
+                return made(element, number, key)._open((*key, number))
 
             return Interleave(self._open(key), open_inner, cycle, block)
 
-        def made(element: Element, number: int) -> Dataset:
+        def made(element: Element, number: int, key: Key) -> Dataset:
             with _own_numbers():
-                inner = passes.called(map_func, element, owner, number)
+                inner = function(key)(element, number)
             if not isinstance(inner, Dataset):
+                owner = self._named(step)
                 raise TypeError(f"{owner}: the function must return a Dataset. Received: {type(inner).__name__}.")
             return inner
 
         return self._then(
-            step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=lambda _: made(self._first(), 0).element_spec
+            step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=lambda _: made(self._first(), 0, ()).element_spec
         )
 
     def concatenate(self, dataset: "Dataset", name: str | None = None) -> "Dataset":
@@ -697,9 +701,10 @@ class Dataset:
             reduce_func: function of that and an element that returns the new state.
             name: a name for the reader.
         """
-        state, owner = as_element(initial_state), self._named(f"reduce({_name_of(reduce_func)})")
+        state = as_element(initial_state)
+        function = self._calling(reduce_func, f"reduce({_name_of(reduce_func)})")(())
         for index, element in enumerate(self.as_numpy_iterator()):
-            state = passes.mapped(reduce_func, (state, element), owner, index)
+            state = function.mapped((state, element), index)
         return handed_out(state)
 
     def get_single_element(self, name: str | None = None) -> Any:
@@ -750,6 +755,11 @@ class Dataset:
     def _named(self, step: str) -> str:
         """How a message names a step that comes after this one."""
         return f"Dataset.{step}, the last step of {' → '.join((*self._steps, step))},"
+
+    def _calling(self, function: Callable, step: str) -> Callable[[Key], passes.UserFunction]:
+        """What gives, for the key of a pass, a function of the user's as the next step calls it."""
+        owner, origin = self._named(step), _seed(None)
+        return lambda key: passes.UserFunction(function, owner, origin, key)
 
     def _then(
         self,

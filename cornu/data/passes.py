@@ -16,6 +16,7 @@ import numpy as np
 
 from cornu.data.elements import Element, as_element, call, map_leaves
 from cornu.errors import DataError
+from cornu.random.seed_generator import Draws, draws_of_element
 
 State: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[int, ...]
@@ -130,18 +131,50 @@ class Drawn(Pass):
 # ---------------------------------------------------------------- one element in, one out
 
 
+class UserFunction:
+    """A function of the user's that a step calls with elements.
+
+    Args:
+        function: the function.
+        owner: the step, for messages.
+        origin: gives what random draws for an element follow from, with the key and its number.
+        key: that of the pass.
+    """
+
+    def __init__(self, function: Callable, owner: str, origin: Callable[[], tuple[int, ...]], key: Key):
+        self._function, self._owner, self._origin, self._key = function, owner, origin, key
+        self._to_element = lambda *parts: as_element(function(*parts))
+
+    def __call__(self, element: Element, index: int) -> Any:
+        """What it makes of an element; an error says which element of which step it was."""
+        return self._called(self._function, element, index)
+
+    def mapped(self, element: Element, index: int) -> Element:
+        """The same as an element."""
+        return self._called(self._to_element, element, index)
+
+    def _called(self, function: Callable, element: Element, index: int) -> Any:
+        before = draws_of_element.set(Draws(self._origin, self._key, index))
+        try:
+            return call(function, element)
+        except Exception as error:
+            raise DataError(f"{self._owner} failed at element {index}: {type(error).__name__}: {error}") from error
+        finally:
+            draws_of_element.reset(before)
+
+
 class Applied(Pass):
-    """A pass that calls a user's function with each element; `owner` is the step, for messages."""
+    """A pass that calls a user's function with each element."""
 
     counters: tuple[str, ...] = ("index",)
 
-    def __init__(self, upstream: Pass, function: Callable, owner: str):
+    def __init__(self, upstream: Pass, function: UserFunction):
         super().__init__(upstream)
-        self.function, self.owner, self.index = function, owner, 0
+        self.function, self.index = function, 0
 
     def _call(self, element: Element) -> Any:
         self.index += 1
-        return called(self.function, element, self.owner, self.index - 1)
+        return self.function(element, self.index - 1)
 
 
 class Map(Applied):
@@ -150,20 +183,7 @@ class Map(Applied):
     def __next__(self) -> Element:
         element = next(self.upstream)
         self.index += 1
-        return mapped(self.function, element, self.owner, self.index - 1)
-
-
-def mapped(function: Callable, element: Element, owner: str, index: int) -> Element:
-    """`function(element)` as an element; an error says which element of which step it was."""
-    return called(lambda *parts: as_element(function(*parts)), element, owner, index)
-
-
-def called(function: Callable, element: Element, owner: str, index: int) -> Any:
-    """What a user's function makes of an element; an error says which element of which step it was."""
-    try:
-        return call(function, element)
-    except Exception as error:
-        raise DataError(f"{owner} failed at element {index}: {type(error).__name__}: {error}") from error
+        return self.function.mapped(element, self.index - 1)
 
 
 class Rows(Pass):
@@ -246,8 +266,8 @@ class TakeWhile(Applied):
 
     counters = ("index", "is_over")
 
-    def __init__(self, upstream: Pass, function: Callable, owner: str):
-        super().__init__(upstream, function, owner)
+    def __init__(self, upstream: Pass, function: UserFunction):
+        super().__init__(upstream, function)
         self.is_over = False
 
     def __next__(self) -> Element:
@@ -306,8 +326,8 @@ class Scan(Applied):
     What it keeps is the user's, of any size: a state says how many elements came out, and they are made again.
     """
 
-    def __init__(self, upstream: Pass, function: Callable, kept: Element, owner: str):
-        super().__init__(upstream, function, owner)
+    def __init__(self, upstream: Pass, function: UserFunction, kept: Element):
+        super().__init__(upstream, function)
         self.kept = kept
 
     def __next__(self) -> Element:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from cornu.data.elements import Element
-from cornu.data.passes import Pass, State, mapped
+from cornu.data.passes import Pass, State, UserFunction
 from cornu.data.prefetch import Prefetch
 from cornu.data.readers import Reader
 
@@ -61,11 +61,10 @@ class _Calls:
 
     Args:
         function: what they call.
-        owner: the step, for messages.
     """
 
-    def __init__(self, function: Callable, owner: str):
-        self.function, self.owner = function, owner
+    def __init__(self, function: UserFunction):
+        self.function = function
         self.to_do: SimpleQueue = SimpleQueue()
         self.seconds = math.inf  # that the quickest call took
 
@@ -76,7 +75,7 @@ class _Calls:
             start = time.perf_counter()
             made, failure = None, None
             try:
-                made = mapped(self.function, element, self.owner, index)
+                made = self.function.mapped(element, index)
             except BaseException as error:  # raised again where the element is needed
                 failure = error
             self.seconds = min(self.seconds, time.perf_counter() - start)
@@ -101,15 +100,14 @@ class ParallelMap(Forward):
     Args:
         upstream: what is read.
         function: the function.
-        owner: the step, for messages.
         threads: calls at a time; `AUTOTUNE` for as many as there are processors, or one if the function is quick.
     """
 
-    def __init__(self, upstream: Pass, function: Callable, owner: str, threads: int):
+    def __init__(self, upstream: Pass, function: UserFunction, threads: int):
         super().__init__(upstream)
         self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
         self._may_call_here = threads == AUTOTUNE
-        self._calls = _Calls(function, owner)
+        self._calls = _Calls(function)
         self._waiting: deque[SimpleQueue] = deque()  # places, in order
         self._ready: deque[tuple] = deque()  # answers, in order, before those
         self._end: Callable | None = None  # once there are threads
@@ -134,7 +132,7 @@ class ParallelMap(Forward):
         element = next(self.reader)
         start = time.perf_counter()
         self._move_on()
-        made = mapped(self._calls.function, element, self._calls.owner, self.done - 1)
+        made = self._calls.function.mapped(element, self.done - 1)
         self._calls.seconds = min(self._calls.seconds, time.perf_counter() - start)
         return made
 

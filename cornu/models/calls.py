@@ -21,10 +21,11 @@ from cornu import settings, tree, validate
 from cornu.core import border, context, host_programs, placement, promises
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
-from cornu.core.variable import Variable, assign_values, changed_values, values_of
+from cornu.core.variable import Variable, changed_values
 from cornu.kernels import platform, xla
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models import purity
+from cornu.random.seed_generator import keep_after_call, values_for_call
 from cornu.training.execution.signature import of_array
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Call:
         """Compute; nothing is done to the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
-        found = self._function(values_of(self.variables), arrays)
+        found = self._function(values_for_call(self.variables), arrays)
         self.has_run = True
         return found
 
@@ -150,7 +151,7 @@ class Call:
         """Do to the model and the outputs what the call would have done."""
         if changes:  # which a computation that fails must not reach
             values = list(changes.values())
-            assign_values([self.variables[index] for index in changes], jax.block_until_ready(values))
+            keep_after_call([self.variables[index] for index in changes], jax.block_until_ready(values))
         model.keep_losses(losses, self._owners)
         for index, mask in masks.items():
             set_mask(outputs[index], mask)

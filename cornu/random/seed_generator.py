@@ -5,13 +5,17 @@ saving, resuming and distribution need nothing more. A raw seed is a pair of uin
 
 Seeds that nobody gave are drawn from Python's own `random`, so `set_random_seed` (or plain `random.seed`) makes a
 whole program reproducible.
+
+A data set may make an element in any thread, ahead, or once more after it was resumed. What is drawn for it therefore
+follows from the generator's seed and the element's place alone (`Draws`), and leaves the generator as it is.
 """
 
 import numbers
 import random as python_random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import jax
@@ -22,10 +26,89 @@ from cornu import validate
 from cornu.core import context
 from cornu.core.configurable import Configurable
 from cornu.core.typing import ConfigDict, Tensor
-from cornu.core.variable import Variable
+from cornu.core.variable import Variable, assign_values, values_of
 
 _STEP = np.array([0, 1], np.uint32)
 _one_at_a_time = threading.RLock()  # between reading a state and moving it on, no other thread may read it
+
+
+class Draws:
+    """The states of generators within what makes one element of a data set.
+
+    Args:
+        origin: gives the global seed and the number of the step among all that go by it.
+        key: the numbers of the pass.
+        index: the number of the element in it.
+    """
+
+    __slots__ = ("_index", "_key", "_origin", "states")
+
+    def __init__(self, origin: Callable[[], tuple[int, ...]], key: tuple[int, ...], index: int):
+        self._origin, self._key, self._index = origin, key, index
+        self.states: dict[SeedState, jax.Array] = {}
+
+    def state(self, of: "SeedState") -> jax.Array:
+        """That of a generator, which starts anew for each element."""
+        if of not in self.states:
+            seed, step = self._origin()
+            origin = (seed, step, len(self.states)) if of.seed is None else (of.seed, step)
+            words = np.random.SeedSequence(origin, spawn_key=(*self._key, self._index)).generate_state(2)
+            with jax.ensure_compile_time_eval():
+                self.states[of] = jnp.asarray(words, "uint32")
+        return self.states[of]
+
+
+draws_of_element: ContextVar[Draws | None] = ContextVar("cornu_draws", default=None)
+
+
+class SeedState(Variable):
+    """The state of a generator.
+
+    Args:
+        start: the first value.
+        seed: the number that it was made of; None where nobody gave one.
+    """
+
+    __slots__ = ("seed",)
+
+    def __init__(self, start: np.ndarray, seed: int | None):
+        super().__init__(start, trainable=False, name="seed_generator_state")
+        self.seed = seed
+
+    @property
+    def value(self) -> jax.Array:
+        """Two words; within what makes an element of a data set, those for this element."""
+        draws = draws_of_element.get()
+        if draws is None or any(self in mapping for mapping in context.current().states):
+            return super().value
+        return draws.state(self)
+
+    def assign(self, value: Any) -> jax.Array:
+        """Give a new value; within what makes an element of a data set, for this element alone."""
+        draws = draws_of_element.get()
+        if draws is None or context.current().states or isinstance(value, jax.core.Tracer):
+            return super().assign(value)
+        draws.states[self] = jnp.asarray(value, "uint32")
+        return draws.states[self]
+
+
+def values_for_call(variables: Sequence[Variable]) -> list:
+    """The values that a compiled call starts from."""
+    if draws_of_element.get() is None:
+        return values_of(variables)
+    own = zip(variables, values_of(variables), strict=True)
+    return [variable.value if isinstance(variable, SeedState) else value for variable, value in own]
+
+
+def keep_after_call(variables: Sequence[Variable], values: Sequence) -> None:
+    """Give variables the values that a compiled call ended with."""
+    pairs = list(zip(variables, values, strict=True))
+    if draws_of_element.get() is not None:
+        for variable, value in pairs:
+            if isinstance(variable, SeedState):
+                variable.assign(value)
+        pairs = [pair for pair in pairs if not isinstance(pair[0], SeedState)]
+    assign_values([variable for variable, _ in pairs], [value for _, value in pairs])
 
 
 class SeedGenerator(Configurable):
@@ -51,7 +134,7 @@ class SeedGenerator(Configurable):
         self.seed = seed
         start = _as_words(make_default_seed() if seed is None else seed, self)
         with context.path(self.name):
-            self.state = Variable(start, trainable=False, name="seed_generator_state")
+            self.state = SeedState(start, None if seed is None else int(seed))
 
     def next(self, ordered: bool = True) -> jax.Array:
         """The next seed, an array of two uint32.

@@ -2,11 +2,13 @@
 
 The arrays are members of the file; everything else is JSON, which says where each array belongs. Floats that NumPy has
 no name for (bfloat16, float8) are stored as the integers of their bits. What JSON does not know is a dictionary of one
-key: a tuple is `{"__tuple__": [...]}`, and a dictionary with other keys than texts is `{"__items__": [[key, value]]}`.
+key: a tuple is `{"__tuple__": [...]}`, a dictionary with other keys than texts is `{"__items__": [[key, value]]}`, and
+a tensor of PyTorch, of which the states of its loaders are made, `{"__torch__": array}`.
 """
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +17,12 @@ import jax
 import ml_dtypes
 import numpy as np
 
+from cornu.core import border
 from cornu.errors import DamagedFileError
 from cornu.saving import atomic, plain_npz
 
 _STRUCTURE = "structure"
-_ARRAY, _TUPLE, _BYTES, _ITEMS = _TAGS = "__array__", "__tuple__", "__bytes__", "__items__"
+_ARRAY, _TUPLE, _BYTES, _ITEMS, _TORCH = _TAGS = "__array__", "__tuple__", "__bytes__", "__items__", "__torch__"
 
 
 class Packed(NamedTuple):
@@ -79,6 +82,8 @@ def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> fl
         return {_TUPLE: parts} if isinstance(value, tuple) else parts
     if isinstance(value, bytes):
         return {_BYTES: value.hex()}
+    if border.comes_from(value, "torch") and hasattr(value, "numpy"):
+        return {_TORCH: _flat(border.to_numpy(value, "BackupAndRestore", where), arrays, where)}
     if not isinstance(value, (np.ndarray, np.generic, jax.Array)):
         raise TypeError(f"{where} must be plain data or an array. Received: {value!r} of type {type(value).__name__}.")
     arrays.append(value if isinstance(value, jax.Array) else np.array(value))
@@ -98,6 +103,9 @@ def _nested(value: object, members: dict[str, np.ndarray]) -> Any:
         return tuple(_nested(item, members) for item in value[_TUPLE])
     if _BYTES in value:
         return bytes.fromhex(value[_BYTES])
+    if _TORCH in value:
+        array, torch = _nested(value[_TORCH], members), sys.modules.get("torch")
+        return array if torch is None else torch.tensor(array)
     if _ITEMS in value:
         return {_nested(key, members): _nested(item, members) for key, item in value[_ITEMS]}
     if _ARRAY not in value:

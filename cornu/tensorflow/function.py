@@ -17,8 +17,9 @@ from jax.extend.core import jaxpr_as_fun
 
 from cornu.core import border, context
 from cornu.core.typing import Tensor
-from cornu.core.variable import Variable, give_values, values_of
+from cornu.core.variable import Variable
 from cornu.kernels import xla
+from cornu.random.seed_generator import keep_after_call, values_for_call
 from cornu.tensorflow.tape import VARIABLES
 from cornu.tensorflow.types import TensorSpec
 
@@ -145,9 +146,9 @@ class _Compiled:
         return [each for each in found if _flows(each)]
 
     def __call__(self, arrays: list) -> Any:
-        outputs, changed = self._run(values_of(self.variables), arrays)
+        outputs, changed = self._run(values_for_call(self.variables), arrays)
         if self.changed:
-            give_values(self.changed, changed)
+            keep_after_call(self.changed, changed)
         given = iter(outputs)
         leaves = [next(given) if flows else kept for flows, kept in zip(self._computed, self._kept, strict=True)]
         return jax.tree.unflatten(self._made, leaves)

@@ -133,6 +133,7 @@ def trained(make, data, callbacks, epochs=4, seed=7):
     """(weights, what fit says at its end) of a training from its start, in a new program's state."""
     cornu.utils.set_random_seed(seed)
     cornu.utils.clear_session(free_memory=False)
+    NOISE[:] = [layers.GaussianNoise(0.1)]
     model = make()
     optimizer = cornu.optimizers.Adam(0.01, use_ema=True, gradient_accumulation_steps=2)
     model.compile(optimizer, "mse", metrics=["mae"])
@@ -234,11 +235,20 @@ class Remembers(Shuffled):
         self.order, self.draws.bit_generator.state = state["order"].copy(), state["draws"]
 
 
+NOISE: list = []  # a layer that each program makes anew
+
+
+def noisy(x, y):
+    return NOISE[-1](x, training=True), y
+
+
 ARRAYS = {"x": X, "y": Y, "batch_size": 4}
 MORE = {
     "a loader": lambda: {"x": Loader()},
     "a loader in part": lambda: {"x": Loader(), "steps_per_epoch": 4},
     "an endless iterator": lambda: {"x": Numbers(), "steps_per_epoch": 6},
+    "a Dataset of noisy batches": lambda: {"x": dataset().map(noisy).prefetch(3)},
+    "a Dataset of noisy rows that are kept": lambda: {"x": dataset().unbatch().map(noisy, 2).cache().batch(4)},
     "a PyDataset with a state": lambda: {"x": Remembers()},
     "a PyDataset from a later epoch on": lambda: {"x": Shuffled(), "initial_epoch": 1},
     "validation on a PyDataset": lambda: ARRAYS | {"validation_data": Shuffled(), "validation_steps": 2},

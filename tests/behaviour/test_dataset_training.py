@@ -9,6 +9,7 @@ import pytest
 import cornu
 from cornu import layers
 from cornu.data import Dataset
+from cornu.random.seed_generator import Draws, draws_of_element
 
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 Y = (X.sum(1) > 0).astype("int32")
@@ -185,6 +186,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_in_a_map_compile_nothing_for_a_new_size_and_give_the_same(name, compilations):
+    cornu.utils.set_random_seed(5)
     layer, same = LAYERS[name](), LAYERS[name]()
     data = Dataset.from_tensor_slices(IMAGES)
     call = (lambda x: layer(x, training=True)) if name.startswith("Random") else layer
@@ -194,8 +196,39 @@ def test_layers_in_a_map_compile_nothing_for_a_new_size_and_give_the_same(name, 
     assert compilations.number == before
     assert all(type(image) is np.ndarray for image in found)
     call = (lambda x: same(x, training=True)) if name.startswith("Random") else same
-    for image, made in zip(IMAGES[:2], found, strict=False):
+    for index, (image, made) in enumerate(zip(IMAGES[:2], found, strict=False)):
+        before = draws_of_element.set(Draws(lambda: (5, 0), (0,), index))  # the first step, in its first pass
         np.testing.assert_allclose(np.asarray(call(image), "float32"), made, atol=1e-3)
+        draws_of_element.reset(before)
+
+
+NOISE = {
+    "a layer": lambda: layers.GaussianNoise(1.0),
+    "a layer with a seed": lambda: layers.GaussianNoise(1.0, seed=4),
+    "a model": lambda: cornu.Sequential([layers.GaussianNoise(1.0), layers.Dropout(0.2)]),
+    "an operation": lambda: lambda x, training: x + cornu.random.normal(x.shape),
+    "layers that change images": lambda: cornu.Sequential([layers.RandomBrightness(0.2), layers.RandomBrightness(0.1)]),
+}
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_what_is_drawn_for_an_element_is_the_same_in_any_thread_and_differs_by_pass_step_and_element(kind):
+    def noisy(calls=None):
+        cornu.utils.set_random_seed(5)
+        noise = NOISE[kind]()
+
+        def change(x):
+            return np.asarray(noise(x, training=True))
+
+        rows = Dataset.from_tensor_slices(np.full((6, 4, 4, 3), 100, "float32"))
+        once = rows.map(change, num_parallel_calls=calls)
+        return [list(once.as_numpy_iterator()), list(once.as_numpy_iterator()), list(once.map(change, calls))]
+
+    found = noisy()
+    np.testing.assert_array_equal(found, noisy(3))
+    flat = np.reshape(found, (18, -1))
+    assert len(np.unique(flat, axis=0)) == 18
+    assert len(np.unique(np.r_[flat[12:] - flat[:6], flat[:6] - 100], axis=0)) == 12
 
 
 def test_several_layers_as_one(compilations):

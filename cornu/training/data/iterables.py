@@ -12,7 +12,7 @@ from cornu.core.border import comes_from
 from cornu.core.typing import Nested
 from cornu.data import INFINITE_CARDINALITY, Dataset
 from cornu.data.elements import leaves
-from cornu.training.data.places import restored, state_of
+from cornu.training.data.places import draws_from_outside, restored, state_of
 from cornu.training.data.unpack import unpack_batch
 
 
@@ -74,6 +74,7 @@ class IterableSource:
         self.repeats = keep or not self.reads_iterator
         self.num_batches = None if self.reads_iterator else _length(data)
         self._is_torch = comes_from(data, "torch")
+        self._draws = draws_from_outside(data)
         self._open()
         self._example = self._peek()
 
@@ -95,7 +96,8 @@ class IterableSource:
         """
         tells_now = isinstance(self.data, Dataset) and not (self._ahead or self._is_over)
         start, taken = (state_of(self._iterator), 0) if tells_now else (self._start, self._taken)
-        return {"start": start, "taken": taken, "fresh": self._is_fresh, "over": self._is_over}
+        now = state_of(self.data) if self._draws else None
+        return {"start": start, "taken": taken, "fresh": self._is_fresh, "over": self._is_over, "now": now}
 
     def resume(self, place: dict[str, Any], within_pass: bool) -> None:
         """Be where another pass stood; what comes before, as far as no state says it, is gone through."""
@@ -112,6 +114,19 @@ class IterableSource:
                 self.take()
         self._start, self._taken = place["start"], place["taken"]
         self._is_fresh = place["fresh"] or (place["over"] and self._teller is self.data)  # which began its next pass
+        if self._draws:
+            self._draw_on(place)
+
+    def _draw_on(self, place: dict[str, Any]) -> None:
+        """Have the generators, which others draw from as well, go on from where they were, not from where a pass began.
+
+        The next pass is begun when it is wanted, since that draws.
+        """
+        if place["over"]:
+            self._ahead, self._iterator, self._is_fresh = [], iter(()), False
+        elif place["fresh"]:
+            self.has_next()
+        restored(self.data, place["now"])
 
     def _peek(self) -> tuple:
         if not self.has_next():
@@ -174,7 +189,7 @@ class IterableSource:
 
     def on_epoch_end(self) -> None:
         """Iterables are told nothing; what comes next counts from a state of its own."""
-        tells_next_pass = self._is_over and self._teller is self.data
+        tells_next_pass = self._is_over and self._teller is self.data and not self._draws
         if tells_next_pass and self._start is not None:
             self._start, self._taken = state_of(self.data), 0
-        self._asks = not self._is_over
+        self._asks = not (self._is_over or self._draws)
