@@ -12,6 +12,7 @@ from cornu.distribution.layouts import (
     list_devices,
 )
 from cornu.distribution.parallel import DataParallel, ModelParallel, distribution, set_distribution
+from cornu.distribution.plans import plan
 from cornu.distribution.processes import initialize
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "get_device_count",
     "initialize",
     "list_devices",
+    "plan",
     "set_distribution",
 ]
 

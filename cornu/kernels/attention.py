@@ -63,8 +63,8 @@ def dot_product_attention(
 
 def _why_not_fused(query: jax.Array, value: jax.Array, soft_cap: float | None) -> str | None:
     """What keeps cuDNN's kernel from computing this, or None."""
-    if platform.name() not in ("gpu", "cuda"):
-        return f"it needs an NVIDIA GPU and this process computes on {platform.name()!r}"
+    if platform.here() not in ("gpu", "cuda"):
+        return f"it needs an NVIDIA GPU and this process computes on {platform.here()!r}"
     if query.dtype not in (jnp.bfloat16, jnp.float16):
         return f"it needs 16-bit floats (dtype='mixed_bfloat16') and the query is {query.dtype}"
     if query.shape[-1] % 8 or query.shape[-1] > _LARGEST_FUSED_DEPTH or value.shape[-1] != query.shape[-1]:

@@ -25,6 +25,7 @@ FAST_ON: dict[str, tuple[str, ...]] = {
     "float32_for_halves": ("cpu",),
 }
 
+_planned: ContextVar[str] = ContextVar("cornu_planned_platform", default="")
 _forced: ContextVar[bool] = ContextVar("cornu_plain_kernels", default=False)
 
 
@@ -34,9 +35,24 @@ def fast(kernel: str) -> bool:
 
 
 def name() -> str:
-    """The platform that computes by default: `"cpu"`, `"gpu"` or `"tpu"`."""
+    """The platform that is traced for: `"cpu"`, `"gpu"` or `"tpu"`; that which computes by default if nobody says."""
+    return _planned.get() or here()
+
+
+def here() -> str:
+    """The platform that computes by default."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
     return getattr(device, "platform", device) or jax.default_backend()
+
+
+@contextmanager
+def planned(platform: str) -> Iterator[None]:
+    """Scope in which functions are traced as for a platform that need not be here; they cannot be compiled."""
+    token = _planned.set(platform)
+    try:
+        yield
+    finally:
+        _planned.reset(token)
 
 
 @contextmanager

@@ -1,0 +1,144 @@
+"""A traced function as one flat list of operations on values that have shapes and no numbers.
+
+What JAX nests (functions called, branches, loops) is laid out in a row: a loop of known length is its body once, with
+how often it runs. That is enough to count with, and never run.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+
+class Value:
+    """An array on paper.
+
+    Args:
+        shape: its shape.
+        itemsize: bytes of an element.
+    """
+
+    __slots__ = ("itemsize", "shape")
+
+    def __init__(self, shape: Sequence[int], itemsize: int):
+        self.shape, self.itemsize = tuple(shape), itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole array."""
+        return math.prod(self.shape) * self.itemsize
+
+
+class Operation(NamedTuple):
+    """One operation.
+
+    Attributes:
+        name: JAX's name of the primitive, or "scan_slice" and "scan_stack" for what a loop reads and writes each time.
+        params: JAX's parameters of it.
+        inputs, outputs: the values.
+        times: how often it runs.
+    """
+
+    name: str
+    params: dict[str, Any]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    times: int
+
+
+class Program(NamedTuple):
+    """A function laid out flat.
+
+    Attributes:
+        inputs, outputs: the values that come in and go out.
+        operations: what is done, in order.
+    """
+
+    inputs: list[Value]
+    outputs: list[Value]
+    operations: list[Operation]
+
+
+def flat(closed: Any) -> Program:
+    """The program of a `jax.make_jaxpr`."""
+    operations: list[Operation] = []
+    inputs = [_value(variable) for variable in closed.jaxpr.invars]
+    constants = [_value(variable) for variable in closed.jaxpr.constvars]
+    outputs = _Flattening(operations).run(closed.jaxpr, [*constants, *inputs], 1)
+    return Program(inputs, outputs, operations)
+
+
+def _value(variable: Any) -> Value:
+    return Value(variable.aval.shape, getattr(variable.aval.dtype, "itemsize", 4))
+
+
+class _Flattening:
+    """The walk.
+
+    Args:
+        operations: where operations are put.
+    """
+
+    def __init__(self, operations: list[Operation]):
+        self._operations = operations
+
+    def run(self, jaxpr: Any, arguments: Iterable[Value], times: int) -> list[Value]:
+        """Put the operations of a function down and return what it returns."""
+        known = dict(zip([*jaxpr.constvars, *jaxpr.invars], arguments, strict=True))
+
+        def read(atom: Any) -> Value:
+            return _value(atom) if isinstance(atom, Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            results = self._equation(equation, [read(atom) for atom in equation.invars], times)
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _equation(self, equation: Any, inputs: list[Value], times: int) -> list[Value]:
+        name, params = equation.primitive.name, equation.params
+        if name == "scan":
+            return self._scan(params, inputs, times)
+        if name == "while":
+            carried = inputs[params["cond_nconsts"] :]
+            return self._call(params["body_jaxpr"], carried, times)
+        bodies = [body for value in params.values() for body in _bodies(value)]
+        if name == "cond":
+            return self._call(max(bodies, key=lambda body: len(_open(body).eqns)), inputs[1:], times)
+        if bodies and name not in _WITH_SMALL_FUNCTIONS:
+            return self._call(bodies[0], inputs, times)
+        outputs = [_value(variable) for variable in equation.outvars]
+        self._operations.append(Operation(name, params, tuple(inputs), tuple(outputs), times))
+        return outputs
+
+    def _call(self, body: Any, inputs: list[Value], times: int) -> list[Value]:
+        body = _open(body)
+        return self.run(body, [*map(_value, body.constvars), *inputs], times)
+
+    def _scan(self, params: dict[str, Any], inputs: list[Value], times: int) -> list[Value]:
+        length, kept = params["length"], params["num_consts"] + params["num_carry"]
+        slices = [Value(value.shape[1:], value.itemsize) for value in inputs[kept:]]
+        for whole, part in zip(inputs[kept:], slices, strict=True):
+            self._operations.append(Operation("scan_slice", {}, (whole,), (part,), times * length))
+        results = self._call(params["jaxpr"], [*inputs[:kept], *slices], times * length)
+        stacked = [Value((length, *part.shape), part.itemsize) for part in results[params["num_carry"] :]]
+        for part, whole in zip(results[params["num_carry"] :], stacked, strict=True):
+            self._operations.append(Operation("scan_stack", {}, (part,), (whole,), times * length))
+        return [*results[: params["num_carry"]], *stacked]
+
+
+# Operations whose functions say how two numbers become one.
+_WITH_SMALL_FUNCTIONS = {
+    "scatter", "scatter-add", "scatter_add", "scatter_mul", "scatter_min", "scatter_max", "reduce", "reduce_window",
+    "select_and_scatter", "sort", "custom_linear_solve",
+}  # fmt: skip
+
+
+def _bodies(value: Any) -> list[Any]:
+    if isinstance(value, (tuple, list)):
+        return [body for one in value for body in _bodies(one)]
+    return [value] if isinstance(value, (ClosedJaxpr, Jaxpr)) else []
+
+
+def _open(body: Any) -> Any:
+    return body.jaxpr if isinstance(body, ClosedJaxpr) else body

@@ -1,0 +1,202 @@
+"""A training step on paper: the weights it has, the optimizer's state, and the program of its loss and gradients.
+
+The step is traced, as for compiling, on shapes alone: no array is made, however large the model is.
+"""
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
+
+import cornu
+from cornu import validate
+from cornu.core import allocation, placement
+from cornu.distribution.layouts import LayoutMap
+from cornu.distribution.plan_program import Program, flat
+from cornu.kernels import platform
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A variable on paper.
+
+    Attributes:
+        path: its path.
+        shape: its shape.
+        itemsize: bytes of an element.
+        leader: for an optimizer's state the number of the trainable weight that it is laid out as; None for none.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    itemsize: int
+    leader: int | None = None
+    _layout: Any = None  # as a distribution asks a variable for it
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all of it."""
+        return math.prod(self.shape) * self.itemsize
+
+
+class Step(NamedTuple):
+    """A training step on paper.
+
+    Attributes:
+        trainable, rest: the model's variables, those of its metrics among the rest.
+        state: the optimizer's.
+        data: shapes of what a batch holds.
+        program: loss, gradients and new values of the rest, from `trainable`, `rest` and the batch: what comes in and
+            goes out is in that order.
+    """
+
+    trainable: list[Weight]
+    rest: list[Weight]
+    state: list[Weight]
+    data: list[tuple[int, ...]]
+    program: Program
+
+
+def trace(
+    model: Any,
+    batch_size: int,
+    optimizer: Any = None,
+    x: Any = None,
+    y: Any = None,
+    layout_map: LayoutMap | None = None,
+    on: str = "gpu",
+) -> Step:
+    """The step of a model, or of the model that a function makes; for the arguments see `plan`."""
+    found: list[Step] = []
+
+    def run() -> None:
+        before = placement.current()
+        placement.choose(_OnPaper(None))
+        try:
+            made = model if hasattr(model, "stateless_call") else model()
+            placement.choose(_OnPaper(layout_map))
+            found.append(_traced(made, batch_size, optimizer, x, y))
+        finally:
+            placement.choose(before)
+
+    with platform.planned(validate.one_of(on, ("cpu", "gpu", "tpu"), "platform", "plan")):
+        allocation.without_values(run)
+    return found[0]
+
+
+def _traced(model: Any, batch_size: int, optimizer: Any, x: Any, y: Any) -> Step:
+    x = _batch(_inputs(model) if x is None else x, batch_size)
+    if not model.built:
+        jax.eval_shape(model, x)
+    trainable = list(model.trainable_variables)
+    known = {id(variable) for variable in trainable}
+    rest = [variable for variable in model.variables if id(variable) not in known]
+    outputs = jax.eval_shape(lambda *values: model.stateless_call(*values)[0], *map(_shapes, (trainable, rest)), x)
+    y = _batch(outputs if y is None else y, batch_size)
+    metrics = _shapes(model.metrics_variables)
+
+    def loss(weights: list, others: list, x: Any, y: Any) -> tuple:
+        if model._compile_loss is None:
+            y_pred, after = model.stateless_call(weights, others, x, **_mode(model))
+            return sum(jnp.mean(jnp.square(leaf)) for leaf in jax.tree.leaves(y_pred)), after
+        values = [jnp.zeros(one.shape, one.dtype) for one in metrics]
+        scaled, (_, _, after, _) = model.compute_loss_and_updates(weights, others, values, x, y, None, training=True)
+        return scaled, after
+
+    closed = jax.make_jaxpr(jax.value_and_grad(loss, has_aux=True))(_shapes(trainable), _shapes(rest), x, y)
+    data = [leaf.shape for leaf in jax.tree.leaves((x, y))]
+    state = _state(model.optimizer if optimizer is None else optimizer, trainable)
+    return Step(_weights(trainable), _weights(rest), state, data, _in_order(flat(closed), len(trainable)))
+
+
+def _in_order(program: Program, count: int) -> Program:
+    """The program with its outputs as `Step` has them: JAX gives the loss and the new values before the gradients."""
+    outputs = program.outputs
+    split = len(outputs) - count
+    return program._replace(outputs=[outputs[0], *outputs[split:], *outputs[1:split]])
+
+
+def _mode(model: Any) -> dict[str, bool]:
+    return {"training": True} if model._call_accepts("training") else {}
+
+
+def _shapes(variables: Any) -> list[jax.ShapeDtypeStruct]:
+    return [jax.ShapeDtypeStruct(variable.shape, variable.dtype) for variable in variables]
+
+
+def _weights(variables: Any, leaders: dict[int, int] | None = None) -> list[Weight]:
+    return [
+        Weight(
+            variable.path,
+            tuple(variable.shape),
+            jnp.dtype(variable.dtype).itemsize,
+            (leaders or {}).get(id(variable.follows)),
+            variable._layout,
+        )
+        for variable in variables
+    ]
+
+
+def _state(optimizer: Any, trainable: list) -> list[Weight]:
+    """The state that an optimizer has, or one of its kind would have, for these weights."""
+    if optimizer is None:
+        return []
+    optimizer = cornu.optimizers.get(optimizer)
+    if not optimizer.built and not any(isinstance(one._value, allocation.Absent) for one in optimizer.variables):
+        optimizer = type(optimizer).from_config(optimizer.get_config())  # the caller's own stays as it is
+    optimizer.build(trainable)
+    return _weights(optimizer.variables, {id(variable): number for number, variable in enumerate(trainable)})
+
+
+def _inputs(model: Any) -> Any:
+    """Shapes of what the model takes, as it was made."""
+    inputs = getattr(model, "_inputs_struct", None) or getattr(model, "inputs", None)
+    if not inputs:
+        raise ValueError(
+            f"plan: {validate.describe(model)} does not say which shapes it takes. Give them: "
+            "plan(..., x=jax.ShapeDtypeStruct((1, 128), 'int32')), or an example."
+        )
+    return inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
+
+
+def _batch(data: Any, batch_size: int) -> Any:
+    """The shapes and dtypes of a batch of this size."""
+
+    def one(leaf: Any) -> jax.ShapeDtypeStruct:
+        shape = np.shape(leaf) if not hasattr(leaf, "shape") else tuple(leaf.shape)
+        if None in shape[1:] or not shape:
+            raise ValueError(
+                f"plan: a batch needs sizes for all axes but the first. Received: shape={shape}. Give an example or a "
+                "jax.ShapeDtypeStruct with them as x, and as y for targets."
+            )
+        return jax.ShapeDtypeStruct((batch_size, *shape[1:]), getattr(leaf, "dtype", None) or np.asarray(leaf).dtype)
+
+    return jax.tree.map(one, data)
+
+
+class _OnPaper:
+    """A distribution that lays nothing out, but notes the layouts that a map has for what layers return."""
+
+    def __init__(self, layout_map: LayoutMap | None):
+        self._map = layout_map
+
+    def get_variable_layout(self, variable: Any) -> Any:
+        """None but its own."""
+        return variable._layout
+
+    def get_data_layout(self, data_shape: Any) -> Any:
+        """Nothing is placed while a step is traced."""
+        raise AssertionError(data_shape)
+
+    def get_tensor_layout(self, path: str) -> Any:
+        """The layout in the map."""
+        layout = self._map[path] if self._map is not None else None
+        if layout is None or layout.device_mesh is None:
+            return None
+        mesh = AbstractMesh(layout.device_mesh.shape, tuple(layout.device_mesh.axis_names))
+        return SimpleNamespace(backend_layout=NamedSharding(mesh, PartitionSpec(*layout.axes)))
