@@ -22,7 +22,7 @@ _RGB_DEVIATION = (0.229, 0.224, 0.225)
 _MODES = ("caffe", "tf", "torch")
 
 
-def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caffe") -> Any:
+def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caffe") -> Tensor:
     """Images in the range that a model was trained on; the given array keeps its values.
 
     Args:
@@ -56,7 +56,7 @@ def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caf
     return x - _spread(_BGR_MEAN, x, channels_first)
 
 
-def _as_float(x: Tensor) -> Any:
+def _as_float(x: Tensor) -> Tensor:
     """`x` as numbers with a fraction: floats keep their dtype."""
     if is_keras_tensor(x) or isinstance(x, jax.Array):
         return x if dtypes.is_float(x.dtype) else ops.cast(x, settings.floatx())
@@ -72,7 +72,7 @@ def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> np.ndarr
 def preprocessing(mode: str | None) -> Callable[[object, str | None], object]:
     """The `preprocess_input` of a family; None leaves images as they are, for models that scale them inside."""
 
-    def family_input(x: object, data_format: str | None = None) -> Any:
+    def family_input(x: object, data_format: str | None = None) -> Tensor:
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     family_input.__name__ = family_input.__qualname__ = "preprocess_input"

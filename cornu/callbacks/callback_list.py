@@ -9,7 +9,7 @@ from cornu.callbacks.callback import HOOKS, Callback, overrides
 from cornu.callbacks.history import History
 from cornu.callbacks.logs import as_logs
 from cornu.callbacks.progbar_logger import ProgbarLogger
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, Logs, State
 
 Default = TypeVar("Default", bound=Callback)
 _NEEDED = ("set_model", "set_params")
@@ -84,13 +84,13 @@ class CallbackList(Callback):
         named = self._named()
         return {name: callback.get_state() for name, callback in named.items() if hasattr(callback, "get_state")}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: State) -> None:
         """Give the callbacks their states; those of callbacks that are not here any more are left out."""
         for name, callback in self._named().items():
             if name in state:
                 callback.set_state(state[name])
 
-    def _named(self) -> dict[str, Any]:
+    def _named(self) -> Logs:
         """The callbacks by the names of their classes, counted where there are several of one."""
         found: dict[str, Any] = {}
         for callback in self.callbacks:

@@ -4,13 +4,13 @@ import csv
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cornu.callbacks.callback import Callback
-from cornu.core.typing import HookLogs, Logs
+from cornu.core.typing import HookLogs, Logs, State
 
 
 def _cell(value: object) -> object:
@@ -59,7 +59,7 @@ class CSVLogger(Callback):
         has_lines = self._goes_on and os.path.exists(self.filename)
         return {"size": os.path.getsize(self.filename) if has_lines else None, "keys": self.keys}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: State) -> None:
         """Go on behind the lines of the run that was stopped; what it wrote after its backup is cut off."""
         if state["size"] is not None and os.path.exists(self.filename):
             self._goes_on, self.keys = True, state["keys"]

@@ -8,7 +8,7 @@ from cornu import validate
 from cornu.callbacks import curves
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.curves import Curve, Points
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, State
 from cornu.saving import pictures
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class History(Callback):
         history, epochs = ({n: list(values) for n, values in d.items()} for d in (self.history, self._epochs))
         return {"epoch": list(self.epoch), "history": history, "epochs": epochs}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: State) -> None:
         """Begin with the epochs of the training that this one goes on with."""
         self.epoch = list(state["epoch"])
         self.history = ValuesByName({name: list(values) for name, values in state["history"].items()})

@@ -29,7 +29,7 @@ from cornu.callbacks.callback import Callback
 from cornu.callbacks.learning_rate import read_rate
 from cornu.callbacks.monitor_callback import directions
 from cornu.core.configurable import constructor_parameters, serialize_keras_object, with_shared_ids
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, State
 from cornu.random import global_seed
 from cornu.saving import atomic
 
@@ -110,7 +110,7 @@ class RunRecord(Callback):
             (self.folder / runs.PATCH).write_bytes(code.patch)
         self._write(runs.FACTS, json.dumps(self._facts, indent=1))
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: State) -> None:
         """Begin with the epochs of the run that this one goes on with."""
         self.lines = list(state["lines"])
         self._facts |= {"goes_on": state["place"], "seeds": _seeds()}

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.callbacks.callback import Callback
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, State
 from cornu.core.variable import Variable, give_values, values_of
 
 
@@ -61,7 +61,7 @@ class SwapEMAWeights(Callback):
         """The weights of the training, where the averages are in their place."""
         return {"trained": self._trained}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: State) -> None:
         """Go on from the state of `get_state`."""
         self._trained = state["trained"] and list(map(jnp.asarray, state["trained"]))
 

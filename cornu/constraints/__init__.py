@@ -1,5 +1,6 @@
 """Constraints: what a weight must fulfil after every update."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -62,7 +63,7 @@ def serialize(constraint: Constraint) -> ConfigDict:
     return catalogue.serialize(constraint)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The constraint that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
 

@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import jax
 import numpy as np
@@ -24,6 +24,9 @@ from cornu.core import allocation, context, dtypes, function_code
 from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
+
+if TYPE_CHECKING:
+    from cornu.training.loop import Trainer
 
 
 @cached
@@ -284,7 +287,7 @@ def _in_scope(numbers: dict | None) -> dict:
     return cast(dict, numbers)
 
 
-def compile_config(model: Any) -> dict:
+def compile_config(model: "Trainer") -> dict:
     """The arguments of `compile`; none, with a warning, where one of them is code that no file can hold."""
     try:
         return serialize_keras_object(model.get_compile_config())

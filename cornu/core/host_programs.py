@@ -31,7 +31,7 @@ _MOST = 256  # programs that are kept for a layer
 _one_at_a_time = threading.RLock()  # between reading a variable and moving it on, no other thread may read it
 
 
-def preferring(function: Callable, *args: object) -> Any:
+def preferring(function: Callable, *args: object) -> jax.Array:
     """`function(*args)`, within which layers that change images run on NumPy where they are given one image."""
     token = _preferred.set(True)
     try:
@@ -62,7 +62,7 @@ class Programs:
         self.function, self.variables = function, list(variables)
         self._kept: dict[tuple, Any] = {}
 
-    def run(self, args: tuple, kwargs: dict) -> Any:
+    def run(self, args: tuple, kwargs: dict) -> Nested:
         """What the function gives, as NumPy arrays; variables are assigned."""
         leaves = [border.narrowed(np.asarray(x)) if _is_array(x) else x for x in tree.flatten((args, kwargs))]
         key = tuple((leaf.shape, leaf.dtype) if _is_array(leaf) else leaf for leaf in leaves)
@@ -133,7 +133,7 @@ def _is_array(leaf: object) -> bool:
 _of: weakref.WeakKeyDictionary[object, Programs] = weakref.WeakKeyDictionary()
 
 
-def call(layer: "Layer", function: Callable, args: tuple, kwargs: dict) -> Any:
+def call(layer: "Layer", function: Callable, args: tuple, kwargs: dict) -> Nested:
     """`function(*args, **kwargs)` of a built layer, on NumPy."""
     programs = _of.get(layer)
     if programs is None or [*map(id, programs.variables)] != [*map(id, layer.variables)]:
@@ -204,19 +204,19 @@ def _reduced(function: Callable) -> Callable:
     return lambda x, axes, **params: np.asarray(function(x, axis=tuple(axes)), x.dtype)
 
 
-def _divided(x: Tensor, y: Tensor, **params: object) -> Any:
+def _divided(x: Tensor, y: Tensor, **params: object) -> jax.Array:
     if x.dtype.kind not in "iu":
         return np.divide(x, y)
     return np.abs(x) // np.abs(y) * np.sign(x) * np.sign(y)  # whole numbers are cut off towards zero
 
 
-def _rounded(x: Tensor, rounding_method: Any, **params: object) -> Any:
+def _rounded(x: Tensor, rounding_method: Any, **params: object) -> jax.Array:
     if int(rounding_method) == 1:
         return np.rint(x)
     return np.trunc(x + np.copysign(x.dtype.type(0.5), x))
 
 
-def _seen_as(x: Tensor, new_dtype: Any) -> Any:
+def _seen_as(x: Tensor, new_dtype: Any) -> Tensor:
     return x.view(new_dtype) if x.itemsize == np.dtype(new_dtype).itemsize else None
 
 
@@ -227,17 +227,17 @@ def _broadcast(x: Tensor, shape: tuple, broadcast_dimensions: tuple, **params: o
     return np.broadcast_to(x.reshape(sizes), shape)
 
 
-def _sliced(x: Tensor, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> Any:
+def _sliced(x: Tensor, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> jax.Array:
     strides = strides or (1,) * x.ndim
     return x[tuple(map(slice, start_indices, limit_indices, strides))]
 
 
-def _sliced_anywhere(x: Tensor, *starts: Tensor, slice_sizes: tuple, **params: object) -> Any:
+def _sliced_anywhere(x: Tensor, *starts: Tensor, slice_sizes: tuple, **params: object) -> jax.Array:
     places = [min(max(int(s), 0), size - n) for s, size, n in zip(starts, x.shape, slice_sizes, strict=True)]
     return x[tuple(slice(s, s + n) for s, n in zip(places, slice_sizes, strict=True))]
 
 
-def _padded(x: Any, value: Any, padding_config: Any, **params: object) -> np.ndarray | None:
+def _padded(x: Tensor, value: Tensor, padding_config: Any, **params: object) -> np.ndarray | None:
     if any(low < 0 or high < 0 or inner for low, high, inner in padding_config):
         return None
     return np.pad(x, [(low, high) for low, high, _ in padding_config], constant_values=value)
@@ -254,13 +254,13 @@ def _multiplied(x: Tensor, y: Tensor, dimension_numbers: Any, **params: object) 
     return None if together[0] else np.tensordot(x, y, axes=(summed[0], summed[1]))
 
 
-def _selected(which: Tensor, *cases: Tensor, **params: object) -> Any:
+def _selected(which: Tensor, *cases: Tensor, **params: object) -> Tensor:
     return np.where(which, cases[1], cases[0]) if which.dtype == bool else np.choose(which, cases)
 
 
 def _gathered(
     x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: Any
-) -> Any:
+) -> Nested:
     """Slices that start where indices say, one axis of the index array after another."""
     if str(mode).endswith("FILL_OR_DROP"):
         return None
@@ -270,7 +270,7 @@ def _gathered(
     rank = indices.ndim - 1 + len(kept)
     rows = [axis for axis in range(rank) if axis not in numbers.offset_dims]  # axes of the result from the indices
 
-    def along(values: Tensor, axes: Sequence[int]) -> Any:
+    def along(values: Tensor, axes: Sequence[int]) -> jax.Array:
         sizes = [1] * rank
         for axis, size in zip(axes, values.shape, strict=True):
             sizes[axis] = size

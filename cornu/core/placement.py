@@ -159,7 +159,7 @@ def batch(data: object, stacked: bool = False) -> Any:
     return jax.tree.map(lambda leaf: _placed(leaf, distribution, stacked), data)
 
 
-def _placed(leaf: Nested, distribution: Distribution, stacked: bool) -> Any:
+def _placed(leaf: Nested, distribution: Distribution, stacked: bool) -> jax.Array:
     if np.ndim(leaf) <= stacked or getattr(leaf, "dtype", np.dtype("O")).kind in "OUST":
         return leaf
     sharding = distribution.get_data_layout(leaf.shape[stacked:]).backend_layout
@@ -246,7 +246,7 @@ def readable(results: object) -> Any:
     return jax.tree.map(lambda leaf: pinned(leaf, everywhere), results)
 
 
-def output(distribution: Distribution, path: str, outputs: object) -> Any:
+def output(distribution: Distribution, path: str, outputs: object) -> Nested:
     """What the layer of this path returns, laid out as the distribution says; what does not divide evenly is left.
 
     Raises:

@@ -6,6 +6,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
+import jax
 import jax.numpy as jnp
 
 from cornu import settings, validate
@@ -59,7 +60,7 @@ class DTypePolicy(Configurable):
         """The dtype of the layer's weights."""
         return self._variable_dtype
 
-    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> Any:
+    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> jax.Array:
         """`x` as an array, floating-point values cast to `dtype` when `autocast` is on."""
         if hasattr(x, "dtype") and not hasattr(x, "__array_priority__") and not hasattr(x, "astype"):
             return x
@@ -124,7 +125,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         """Always None: floating-point policies only."""
         return self.default_policy.quantization_mode
 
-    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> Any:
+    def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> jax.Array:
         """What the default policy makes of an input."""
         return self.default_policy.convert_input(x, autocast, dtype)
 

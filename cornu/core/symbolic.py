@@ -131,13 +131,13 @@ class KerasTensor:
         )
 
     @property
-    def __jax_array__(self) -> Any:  # JAX looks for it before anything else
+    def __jax_array__(self) -> jax.Array:  # JAX looks for it before anything else
         raise ValueError(
             f"A symbolic tensor cannot be passed to a JAX function: {self}. Use the operation of the same name in "
             "cornu.ops, or call the JAX function in a layer's call()."
         )
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Nested, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Nested, **kwargs: Any) -> Nested:
         """An operator with a NumPy array on its left."""
         name = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or kwargs or name is None:
@@ -183,14 +183,14 @@ _UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if 
 
 
 def _forward(name: str) -> Callable:
-    def method(self: KerasTensor, *args: object) -> Any:
+    def method(self: KerasTensor, *args: object) -> Nested:
         return registry.public("ops", name)(self, *args)
 
     return method
 
 
 def _reflected(name: str) -> Callable:
-    def method(self: KerasTensor, other: object) -> Any:
+    def method(self: KerasTensor, other: object) -> Nested:
         return registry.public("ops", name)(other, self)
 
     return method
@@ -247,7 +247,7 @@ class Node:
     def fill(self, values: dict[int, object]) -> tuple[tuple, dict]:
         """The arguments with each symbolic tensor replaced by `values[id(tensor)]`."""
 
-        def place(x: object) -> Any:
+        def place(x: object) -> Nested:
             return values[id(x)] if isinstance(x, KerasTensor) else x
 
         return tree.map_structure(place, self.args), tree.map_structure(place, self.kwargs)

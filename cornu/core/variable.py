@@ -17,7 +17,7 @@ import numpy as np
 from cornu import registry, tree, validate
 from cornu.core import allocation, border, compilation_cache, context, dtypes, placement
 from cornu.core.allocation import Absent, Pending
-from cornu.core.typing import ArrayLike, DTypeLike, InitializerLike
+from cornu.core.typing import ArrayLike, DTypeLike, InitializerLike, Tensor
 
 
 class Variable:
@@ -336,7 +336,7 @@ def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
     return context.state(dict(zip(variables, values_of(variables), strict=True)))
 
 
-def _array(x: object) -> Any:
+def _array(x: object) -> Tensor:
     return x.value if isinstance(x, Variable) else border.to_tensor(x)
 
 
@@ -374,7 +374,7 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
-def _first_value(variable: Variable, initializer: object, shape: Sequence[int] | None, dtype: object) -> Any:
+def _first_value(variable: Variable, initializer: object, shape: Sequence[int] | None, dtype: object) -> Tensor:
     """The first value, made at once even while a function is being traced, or what the allocator has for it."""
     compilation_cache.start()
     shape = None if shape is None else tuple(int(d) for d in shape)

@@ -57,7 +57,7 @@ def part(value: Tensor, key: Any) -> Any:
     return value[key] if isinstance(value, (tuple, list, Mapping)) else value
 
 
-def _padded_rows(rows: list[np.ndarray], shape: Any, value: Any, owner: str) -> np.ndarray:
+def _padded_rows(rows: list[np.ndarray], shape: Any, value: Tensor, owner: str) -> np.ndarray:
     ranks = {row.ndim for row in rows}
     if len(ranks) > 1 or (shape is not None and len(shape) not in ranks):
         raise DataError(

@@ -31,6 +31,7 @@ from cornu.data.cache import Cached, Store
 from cornu.data.elements import (
     DataArray,
     Element,
+    Spec,
     TensorSpec,
     as_array,
     as_element,
@@ -234,7 +235,7 @@ class Dataset:
         step = f"map({_name_of(map_func)})"
         function = self._calling(map_func, step)
 
-        def spec_after(spec: object) -> Any:
+        def spec_after(spec: object) -> Spec:
             first = self._first()
             return opened_where(spec, first, function(()).mapped(first, 0))
 
@@ -693,7 +694,7 @@ class Dataset:
 
     # ------------------------------------------------------------ what is known, and reading
 
-    def reduce(self, initial_state: object, reduce_func: Callable, name: str | None = None) -> Any:
+    def reduce(self, initial_state: object, reduce_func: Callable, name: str | None = None) -> Element:
         """What is left when a function has joined each element to what it made of those before.
 
         Args:
@@ -707,7 +708,7 @@ class Dataset:
             state = function.mapped((state, element), index)
         return handed_out(state)
 
-    def get_single_element(self, name: str | None = None) -> Any:
+    def get_single_element(self, name: str | None = None) -> Element:
         """The one element; a ValueError where there is none or more than one."""
         found = list(self.take(2))
         if len(found) != 1:
@@ -729,7 +730,7 @@ class Dataset:
         return True
 
     @property
-    def element_spec(self) -> Any:
+    def element_spec(self) -> Spec:
         """`TensorSpec`s in the structure of an element.
 
         Where a function of the user's makes the elements, the first one is made to look at it.
@@ -815,15 +816,15 @@ class DatasetIterator:
     def __iter__(self) -> Iterator:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Element:
         return self._present(next(self._pass))
 
-    def get_next(self) -> Any:
+    def get_next(self) -> Element:
         """The next element."""
         return next(self)
 
     @property
-    def element_spec(self) -> Any:
+    def element_spec(self) -> Spec:
         """`TensorSpec`s of the elements."""
         return self.dataset.element_spec
 
@@ -885,7 +886,7 @@ def _counted(size: int, element_at: Callable[[int], Element], spec: object, step
     return Dataset(lambda key: passes.Counted(size, element_at), lambda: size, spec, (step,))
 
 
-def _rows(value: object) -> Any:
+def _rows(value: object) -> Element:
     """What gives a row for a number: an array that cannot be written to, or a list of arrays."""
     if isinstance(value, (list, tuple)) and len(set(map(_shape, value))) > 1:
         return [as_array(row) for row in value]
@@ -910,7 +911,7 @@ def _spec_of_rows(rows: Nested) -> TensorSpec:
     return TensorSpec(rows.shape[1:], rows.dtype)
 
 
-def _parts(elements: list[Element]) -> Any:
+def _parts(elements: list[Element]) -> Element:
     """A data set of a window, or of each array of its elements."""
 
     def part(*arrays: object) -> Dataset:
@@ -933,7 +934,7 @@ def _shortest(sizes: Sequence[int]) -> int:
     return min(finite) if finite else INFINITE_CARDINALITY
 
 
-def _signature(types: Any, shapes: Any, signature: object) -> Any:
+def _signature(types: Any, shapes: Any, signature: object) -> Spec:
     """What a generator was declared to yield; None where nothing was said."""
     if signature is not None:
         if types is not None or shapes is not None:

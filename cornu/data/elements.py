@@ -18,6 +18,9 @@ from cornu.core.typing import DTypeLike, Nested, Tensor
 Element: TypeAlias = Any
 """An array, or tuples and dictionaries of such."""
 
+Spec: TypeAlias = Any
+"""A `TensorSpec`, or tuples and dictionaries of such."""
+
 TEXT = np.dtype("U")
 
 
@@ -93,7 +96,7 @@ def as_element(value: object) -> Element:
     return value if type(value) is np.ndarray else map_leaves(as_array, value)
 
 
-def as_array(value: object) -> Any:
+def as_array(value: object) -> Element:
     """One array. Python's numbers become int32 and float32, as in TensorFlow; None and data sets stay."""
     if type(value) is np.ndarray or value is None or hasattr(type(value), "element_spec"):
         return value
@@ -132,7 +135,7 @@ def _holds_arrays(value: object) -> bool:
     return isinstance(value, list) and any(border.is_array(item) for item in value)
 
 
-def read_only(leaf: object) -> Any:
+def read_only(leaf: object) -> Element:
     """An array over the same memory that nobody can write to; anything else as it is."""
     if isinstance(leaf, np.ndarray):
         leaf = leaf.view()
@@ -164,7 +167,7 @@ def handed_out(element: Element) -> Element:
     return map_leaves(_present, element)
 
 
-def _present(leaf: object) -> Any:
+def _present(leaf: object) -> Element:
     if not isinstance(leaf, np.ndarray):
         return leaf
     return leaf.view(DataArray) if _presented is None else _presented(leaf)
@@ -225,7 +228,7 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
 
 
-def spec_of(leaf: Nested) -> Any:
+def spec_of(leaf: Nested) -> Spec:
     """What is known of an array, or of the elements of a data set within an element."""
     if isinstance(leaf, np.ndarray):
         return TensorSpec(leaf.shape, leaf.dtype)
@@ -258,7 +261,7 @@ def opened_where(spec: Element, before: Element, after: Element) -> Element:
     pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
     open_sizes = {size for given, size in pairs if given is None}
 
-    def spec_after(leaf: object) -> Any:
+    def spec_after(leaf: object) -> Spec:
         found = spec_of(leaf)
         if not isinstance(found, TensorSpec) or found.shape is None:
             return found

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from cornu.data.elements import Element
+
 
 class _Queue:
     """What the thread and its reader share; it does not know the reader, so a forgotten reader ends the thread."""
@@ -90,7 +92,7 @@ class Prefetch:
     def __iter__(self) -> Iterator:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Element:
         try:
             return self._queue.get()
         except BaseException:

@@ -7,7 +7,7 @@ need of each other, so sums, losses, metrics and random numbers are those of the
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -16,6 +16,9 @@ from cornu.core import placement
 from cornu.core.tracebacks import warn
 from cornu.core.variable import Variable
 from cornu.distribution.layouts import DeviceMesh, LayoutMap, StoredLayout, TensorLayout, check_fits, list_devices
+
+if TYPE_CHECKING:
+    pass
 
 
 class Distribution:

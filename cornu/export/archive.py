@@ -39,6 +39,7 @@ import numpy as np
 
 from cornu import validate
 from cornu._version import __version__
+from cornu.core.typing import Record
 from cornu.core.variable import Variable
 from cornu.export import signature as signatures, stablehlo
 from cornu.export.formats import Format
@@ -198,7 +199,7 @@ class ExportArchive:
         if verbose:
             print(self._report(path))
 
-    def _metadata(self, serialized: dict[str, bytes]) -> dict[str, Any]:
+    def _metadata(self, serialized: dict[str, bytes]) -> Record:
         state = {v for resource in self._tracked for v in resource.variables}
         return {
             "format": FORMAT,
@@ -280,5 +281,5 @@ def _serialize(lowered: stablehlo.Lowered) -> bytes:
     return bytes(lowered.exported.serialize())
 
 
-def _brief(array: dict[str, Any]) -> str:
+def _brief(array: Record) -> str:
     return f"{array['name']}: {array['dtype']}[{', '.join(map(str, array['shape']))}]"

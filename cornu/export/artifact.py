@@ -21,7 +21,7 @@ from jax import export
 
 from cornu import validate
 from cornu.core import budget, dtypes
-from cornu.core.typing import ConfigDict, Nested
+from cornu.core.typing import ConfigDict, Nested, Record
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
@@ -214,7 +214,7 @@ class _Reader:
             raise _DamagedError(f"{name!r} is larger than any can be")
         return self.file.read(self.members[name])
 
-    def _metadata(self) -> dict[str, Any]:
+    def _metadata(self) -> Record:
         try:
             text = self._read(archive.METADATA, _MOST_METADATA)
             budget.take("objects", budget.cost_of_json(text), archive.METADATA)

@@ -72,7 +72,7 @@ def for_layer(layer: Any, signature: object = None) -> Signature:
     return arguments
 
 
-def _checked_text(structure: Nested, owner: object) -> Any:
+def _checked_text(structure: Nested, owner: object) -> Nested:
     return jax.tree.map(lambda x: _numeric(x, owner), structure)
 
 

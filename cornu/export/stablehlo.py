@@ -61,15 +61,15 @@ def lower(
         changed = zip(by_name, state, after, strict=True)
         return outputs, {name: to_bits(new) for name, old, new in changed if new is not old}
 
-    def plain(*args: Any) -> Any:
+    def plain(*args: Any) -> Nested:
         with ambient():
             return run(*args)
 
-    def fast(*args: Any) -> Any:
+    def fast(*args: Any) -> Nested:
         with ambient(plain=False), jax.default_device("cpu"):
             return run(*args)
 
-    def either(*args: object) -> Any:
+    def either(*args: object) -> Nested:
         return lax.platform_dependent(*args, cpu=fast, default=plain)
 
     names = _checked(platforms, owner)

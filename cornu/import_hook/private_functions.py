@@ -12,7 +12,7 @@ import numpy as np
 from cornu import ops, saving, settings, validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import ConfigDict, Sizes
+from cornu.core.typing import ConfigDict, Sizes, Tensor
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
 from cornu.training.data.class_weight import weigh_classes
@@ -111,7 +111,7 @@ def compute_conv_output_shape(
     )
 
 
-def class_weight_to_sample_weights(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
+def class_weight_to_sample_weights(y: Tensor, class_weight: Mapping[int, float]) -> np.ndarray:
     """The weight of each sample: that of its class."""
     return weigh_classes(y, None, class_weight, "class_weight_to_sample_weights")
 

@@ -1,5 +1,6 @@
 """Initializers: the first values of weights, found by name: `cornu.initializers.get("he_normal")`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -76,7 +77,7 @@ def serialize(initializer: InitializerLike | None) -> Any:
     return catalogue.serialize(initializer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The initializer that a name or config stands for.
 
     Args:

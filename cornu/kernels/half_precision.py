@@ -10,11 +10,11 @@ one: a convolution and its bias, say.
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from cornu.core.typing import Nested
 from cornu.kernels import platform
 
 
@@ -22,7 +22,7 @@ def in_float32(kernel: Callable) -> Callable:
     """A kernel that, where it is faster, computes on 16-bit floats in 32 bits; its results have the first's dtype."""
 
     @functools.wraps(kernel)
-    def wrapped(*args: object, **kwargs: object) -> Any:
+    def wrapped(*args: object, **kwargs: object) -> Nested:
         narrow = next((x.dtype for x in jax.tree.leaves((args, kwargs)) if is_half(x)), None)
         if narrow is None or not platform.fast("float32_for_halves"):
             return kernel(*args, **kwargs)

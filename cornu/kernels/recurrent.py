@@ -28,7 +28,7 @@ order run the loops below, those of higher order differentiate the plain scan.
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,8 @@ from cornu.core.typing import Nested, Tensor
 from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
-Saved = list[tuple[Any, ...]]  # of each group of rows: its gates, its states, and what their gradient needs besides
+Carry: TypeAlias = tuple[Any, ...]  # what a loop hands from step to step, as the cell has it
+Saved = list[Carry]  # of each group of rows: its gates, its states, and what their gradient needs besides
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
 
@@ -105,7 +106,7 @@ def _plain(
 ) -> tuple[jax.Array | None, Arrays]:
     """(hidden states, last states) by a scan that JAX can differentiate."""
 
-    def step(carry: tuple[Any, ...], inputs: tuple[Any, Any]) -> tuple[Any, ...]:
+    def step(carry: Carry, inputs: tuple[Nested, Nested]) -> Carry:
         x, valid = inputs
         p = _plus(product(carry[0][0], kernel), bias)
         new, each, _ = gates.forward(gates.parted(_plus(x, input_bias)), p, carry[0], _keep(valid))
@@ -138,7 +139,7 @@ def _loop(
     groups = _row_groups(inputs.shape[1], kernel, unroll)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
 
-    def first(group: "_RowGroup") -> tuple[Any, ...]:
+    def first(group: "_RowGroup") -> Carry:
         start, x = tuple(s[group.rows] for s in states), inputs[:, group.rows]
         if input_kernel is None:
             projected = gates.parted(x)
@@ -150,7 +151,7 @@ def _loop(
         history = tuple(jnp.pad(s[None], ((0, steps), (0, 0), (0, 0))) for s in start[hidden_once:])
         return history, start[0][None] if group.carries_operand else None, start, projected, besides
 
-    def advance(t: Any, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    def advance(t: jax.Array, group: "_RowGroup", carry: Carry) -> Carry:
         history, hidden, states, each, besides = carry
         hidden = _read(history[0], t) if group.reads_stored else hidden[0] if group.carries_operand else states[0]
         x, valid = _read((each, group.of(mask)), t)
@@ -170,8 +171,8 @@ def _loop(
 
 
 def _loop_back(
-    gates: Gates, unroll: bool, sequences: bool, inputs: tuple[Any, ...], saved: Saved, gradients: tuple[Any, Arrays]
-) -> tuple[Any, ...]:
+    gates: Gates, unroll: bool, sequences: bool, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]
+) -> Carry:
     """The gradients of what `_loop` takes."""
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
@@ -181,13 +182,13 @@ def _loop_back(
     passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
     in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
 
-    def first(group: "_RowGroup") -> tuple[Any, ...]:
+    def first(group: "_RowGroup") -> Carry:
         own, d_states = factors[group.number], tuple(d[group.rows] for d in d_last)
         d_products = own.products if in_place else jnp.zeros_like(own.products)
         d_hiddens = None if own.inputs is None else jnp.zeros((steps, *d_states[0].shape), d_states[0].dtype)
         return d_products, None if group.reads_stored else jnp.zeros_like(d_products[0]), d_states[passed], d_hiddens
 
-    def advance(n: Tensor, group: "_RowGroup", carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    def advance(n: Tensor, group: "_RowGroup", carry: Carry) -> Carry:
         d_products, dp, d_states, d_hiddens = carry
         own, t = factors[group.number], np.uint32(steps - 1) - n
         dp = jnp.where(n == 0, 0, _read(d_products, t + 1)) if group.reads_stored else dp
@@ -202,7 +203,7 @@ def _loop_back(
         d_products, d_hiddens = _write((d_products, d_hiddens), (dp, None if d_hiddens is None else dh), t)
         return d_products, None if group.reads_stored else dp, d_states[passed], d_hiddens
 
-    def last(group: "_RowGroup", own: Any, carry: tuple[Any, ...], kept: tuple[Any, ...]) -> tuple[Any, ...]:
+    def last(group: "_RowGroup", own: Nested, carry: Carry, kept: Carry) -> Carry:
         """The gradients of: first states; recurrent kernel, biases and kernel of the inputs; inputs."""
         d_products, _, d_states, d_hiddens = carry
         d_states = tuple(d * a[0] for d, a in zip(d_states, own.states[passed], strict=True))
@@ -233,12 +234,10 @@ def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Array
     return factors._replace(states=closed)
 
 
-def _run(
-    steps: int, unroll: bool, groups: "list[_RowGroup]", first: Callable[..., Any], advance: Callable[..., Any]
-) -> list[Any]:
+def _run(steps: int, unroll: bool, groups: "list[_RowGroup]", first: Callable, advance: Callable) -> list[Any]:
     """The loop over all steps: for each group of the batch what `advance` makes of `first`."""
 
-    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    def step(carry: Carry) -> Carry:
         idle, done, n = carry
         return [a * 0.5 for a in idle], [advance(n, *each) for each in zip(groups, done, strict=True)], n + 1
 
@@ -306,7 +305,7 @@ def _gradient(
     inputs: tuple[object, ...],
     saved: Saved,
     gradients: tuple[object, Arrays],
-) -> tuple[Any, ...]:
+) -> Carry:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients)
 
 
@@ -315,7 +314,7 @@ def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: object)
     return outputs, (inputs, saved)
 
 
-def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[Any, Any]:
+def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[Nested, Nested]:
     outputs, saved = _loop(gates, unroll, sequences, *inputs)
     return (outputs, saved), (inputs, saved)
 
@@ -327,17 +326,15 @@ def _gradient_forward(
     inputs: tuple[object, ...],
     saved: Saved,
     gradients: tuple[object, Arrays],
-) -> tuple[Any, Any]:
+) -> tuple[Nested, Nested]:
     return _loop_back(gates, unroll, sequences, inputs, saved, gradients), (inputs, saved, gradients)
 
 
-def _gradient_backward(
-    gates: Gates, unroll: bool, sequences: bool, residuals: tuple[Any, ...], cotangents: tuple[Any, ...]
-) -> tuple[Any, ...]:
+def _gradient_backward(gates: Gates, unroll: bool, sequences: bool, residuals: Carry, cotangents: Carry) -> Carry:
     """The derivative of the gradient, by way of the plain scan; what was saved follows from the inputs."""
     (*inputs, mask), saved, gradients = residuals
 
-    def plain_gradient(inputs: tuple[Any, ...], gradients: tuple[Any, Arrays]) -> tuple[Any, ...]:
+    def plain_gradient(inputs: Carry, gradients: tuple[Any, Arrays]) -> Carry:
         plain = functools.partial(_plain, gates, unroll, sequences, mask=mask)
         return jax.vjp(plain, *inputs)[1](gradients)
 
@@ -374,7 +371,7 @@ def _flat(gates: jax.Array) -> jax.Array:
     return gates.reshape(*gates.shape[:-2], gates.shape[-2] * gates.shape[-1])
 
 
-def _added(a: object, b: object) -> Any:
+def _added(a: object, b: object) -> jax.Array:
     return jax.tree.map(jnp.add, a, b)
 
 

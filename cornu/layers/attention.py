@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.core.typing import Nested, NestedShapes
+from cornu.core.typing import Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import attention
 from cornu.layers.layer import Layer
@@ -112,7 +112,7 @@ class Attention(Layer):
         scores = weight * jnp.sum(jnp.tanh(pairs), axis=-1)
         return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
-    def _masks(self, mask: Sequence | None) -> tuple[Any, Any]:
+    def _masks(self, mask: Sequence | None) -> tuple[Tensor, Tensor]:
         """The query's and the value's mask."""
         if mask is None:
             return None, None

@@ -55,7 +55,7 @@ def check_cell(cell: SomeCell, owner: object) -> SomeCell:
     return cell
 
 
-def call_cell(cell: Any, inputs: jax.Array, states: Nested, training: bool | None) -> tuple[Any, Any]:
+def call_cell(cell: Any, inputs: jax.Array, states: Nested, training: bool | None) -> tuple[jax.Array, Nested]:
     """One step of any cell: (output, new states)."""
     if isinstance(cell, Layer):
         return cell(inputs, states, training=training)
@@ -234,7 +234,7 @@ class GatedCell(DropoutRNNCell, Layer):
     def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Tensor:
         return self.bias_initializer(shape, dtype=dtype)
 
-    def biases(self) -> tuple[Any, Any]:
+    def biases(self) -> tuple[Tensor, Tensor]:
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
         return (None if self.bias is None else self.bias.value), None
 
@@ -496,7 +496,7 @@ class GRUCell(GatedCell):
     def _bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def biases(self) -> tuple[Any, Any]:
+    def biases(self) -> tuple[Tensor, Tensor]:
         """(the bias of the projected inputs, the bias of the product of state and recurrent kernel)."""
         if self.bias is None:
             return None, None

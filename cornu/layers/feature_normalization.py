@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
-from cornu.core.typing import ConfigDict, Data
+from cornu.core.typing import ConfigDict, Data, Tensor
 from cornu.layers.host import batches
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
@@ -121,7 +121,7 @@ class Normalization(Layer):
             )
         return sorted(axis % rank for axis in self.axis)
 
-    def _statistics(self) -> tuple[Any, Any]:
+    def _statistics(self) -> tuple[Tensor, Tensor]:
         if self._given[0] is None:
             return self.adapted_mean.value, self.adapted_variance.value
         mean, variance = self._given
@@ -178,7 +178,7 @@ def _plain(value: object, axes: tuple[int, ...], owner: object) -> Any:
     return array.tolist()
 
 
-def _alike(mean: Any, variance: Any, owner: object) -> tuple[Any, Any]:
+def _alike(mean: Tensor, variance: Tensor, owner: object) -> tuple[jax.Array, jax.Array]:
     """Mean and variance in one shape, which Keras wants of a file."""
     shapes = np.shape(mean), np.shape(variance)
     if shapes[0] == shapes[1]:

@@ -91,7 +91,7 @@ class Hashing(HostLayer):
         return bins
 
 
-def checked_bins(number: Any, owner: object) -> int:
+def checked_bins(number: int, owner: object) -> int:
     """A number of bins, whose indices fit into 32 bits."""
     if validate.positive_int(number, "num_bins", owner) >= 2**31:
         raise ValueError(f"{validate.describe(owner)}: num_bins must be less than 2**31. Received: {number}.")

@@ -55,7 +55,7 @@ class ImageLayer(Layer):
         """The changed images, or a dictionary of them and what belongs to them."""
         given = self._checked(data)
         drawn = self.get_random_transformation(given, training)
-        changes: dict[str, Callable[..., Any]] = {
+        changes: dict[str, Callable] = {
             "images": self.transform_images,
             "labels": self.transform_labels,
             "bounding_boxes": self.transform_bounding_boxes,
@@ -116,7 +116,7 @@ class ImageLayer(Layer):
 
     # ------------------------------------------------------------ doing it
 
-    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> jax.Array:
+    def transform_images(self, images: Tensor, transformation: Any = None, training: bool = True) -> jax.Array:
         """The changed images; without a `transformation` one is drawn."""
         if transformation is None:
             transformation = self.get_random_transformation(images, training)
@@ -129,7 +129,9 @@ class ImageLayer(Layer):
         """The labels, as they are: a changed image shows the same."""
         return labels
 
-    def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_segmentation_masks(
+        self, segmentation_masks: Tensor, transformation: Any, training: bool = True
+    ) -> Nested:
         """The masks, whose pixels go where those of the images go."""
         if not self._moves_pixels:
             return segmentation_masks

@@ -234,7 +234,7 @@ class IndexLookup(HostLayer):
         """The number of indices, those of special tokens included."""
         return len(self._special_tokens()) + (0 if self._vocabulary is None else len(self._vocabulary.tokens))
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Tensor = None) -> None:
         """Replace the vocabulary.
 
         Args:

@@ -61,8 +61,8 @@ class JaxLayer(Layer):
 
     def __init__(
         self,
-        call_fn: Callable[..., Any],
-        init_fn: Callable[..., Any] | None = None,
+        call_fn: Callable,
+        init_fn: Callable | None = None,
         params: Nested = None,
         state: Nested = None,
         seed: int | SeedGenerator | None = None,

@@ -991,7 +991,7 @@ def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
     return tuple(args), kwargs
 
 
-def _as_array(x: object) -> Any:
+def _as_array(x: object) -> Tensor:
     """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else as it is."""
     if type(x) in border.AS_THEY_ARE or not _is_tensor(x):
         return x

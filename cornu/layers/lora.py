@@ -82,7 +82,7 @@ class LowRankAdaptation:
     def _factors(self) -> tuple[Variable, Variable]:
         return getattr(self, f"lora_{self.adapted}_a"), getattr(self, f"lora_{self.adapted}_b")
 
-    def _adapted_weight(self) -> Any:
+    def _adapted_weight(self) -> Tensor:
         """The kernel's variable, or the array of the sum once adaptation is enabled; None before `build`."""
         weight = getattr(self, f"_{self.adapted}", None)
         return self._sum() if self.lora_enabled else weight

@@ -4,14 +4,14 @@ The arithmetic is in `cornu.kernels.norm`. Statistics are taken in 32 bits whate
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack, cast
+from typing import Unpack, cast
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from cornu import constraints, initializers, regularizers, validate
-from cornu.core.typing import ConstraintLike, DTypeLike, InitializerLike, NestedShapes, RegularizerLike
+from cornu.core.typing import ConstraintLike, DTypeLike, InitializerLike, NestedShapes, RegularizerLike, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import norm
 from cornu.layers.input_spec import InputSpec
@@ -223,7 +223,7 @@ class BatchNormalization(_Scaled):
         return self._by(inputs, mean, variance, factor, shift)
 
     def _by(
-        self, inputs: jax.Array, mean: jax.Array, variance: jax.Array, factor: Any = None, shift: Any = None
+        self, inputs: jax.Array, mean: jax.Array, variance: jax.Array, factor: Tensor = None, shift: Tensor = None
     ) -> jax.Array:
         """`gamma * (normalized * factor + shift) + beta`."""
         gamma, beta = self._gamma_beta()
@@ -550,7 +550,7 @@ class SpectralNormalization(Wrapper):
             dtype=self.kernel.dtype, autocast=False,
         )  # fmt: skip
 
-    def _weight(self, name: str) -> Any:
+    def _weight(self, name: str) -> Tensor:
         return getattr(self.layer, name, None)
 
     def call(  # type: ignore[override]  # what the layer inside is called with

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.core.typing import Tensor
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, factor_range
 from cornu.layers.intensity import AutoContrast, Equalization, RandomPosterization, Solarization
@@ -125,11 +125,11 @@ class RandAugment(_Choosing):
         typed = {**boxes, "boxes": jnp.asarray(boxes["boxes"], "float32"), "labels": jnp.asarray(boxes["labels"])}
         return self._done(typed, drawn, lambda op, x, d: op._changed_boxes(x, d) if op._moves_pixels else x)
 
-    def _done(self, x: Tensor, drawn: Drawn, change: Any) -> Any:
+    def _done(self, x: Tensor, drawn: Drawn, change: Any) -> Nested:
         """`x` after one drawn operation after another."""
         shape = drawn["input_shape"]
 
-        def step(x: Tensor, given: tuple) -> tuple[Any, None]:
+        def step(x: Tensor, given: tuple) -> tuple[Nested, None]:
             index, values = given
             branches = [
                 lambda x, op=op, d=d: change(op, x, {"input_shape": shape, **d})

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import ops, random, validate
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import DTypeLike, Tensor
 from cornu.layers.image_layer import (
     Drawn,
     FactorLayer,
@@ -287,7 +287,7 @@ def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax
     return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
 
 
-def _from_hsv(hue: Any, saturation: Any, value: Any, bounds: tuple, dtype: DTypeLike) -> jax.Array:
+def _from_hsv(hue: Tensor, saturation: Tensor, value: Tensor, bounds: tuple, dtype: DTypeLike) -> jax.Array:
     unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
     return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
 

@@ -1,12 +1,13 @@
 """Images bent at random: seen from another side, or as if printed on rubber."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import Tensor
 from cornu.layers.image_layer import Drawn, RandomValueLayer, each, factor_range
 from cornu.layers.options import BoxOptions
 from cornu.layers.random_affine import FILL_MODES, RandomAffine
@@ -122,7 +123,7 @@ class RandomElasticTransform(RandomValueLayer):
         self.fill_mode = validate.one_of(fill_mode, FILL_MODES, "fill_mode", self)
         self.fill_value = fill_value
 
-    def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
+    def get_elastic_transform_params(self, height: int, width: int, factor: Tensor) -> tuple[jax.Array, jax.Array]:
         """How far pixels move and how smoothly, in pixels, at a strength of `factor`."""
         return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
 

@@ -3,7 +3,7 @@
 import math
 import numbers
 from collections.abc import Iterable, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -119,7 +119,9 @@ def _checked_noise_shape(noise_shape: object, owner: object) -> tuple[int | None
     return sizes
 
 
-def _filled_noise_shape(noise_shape: Any, inputs: jax.Array, owner: object) -> tuple[int, ...] | None:
+def _filled_noise_shape(
+    noise_shape: Sequence[int | None] | None, inputs: jax.Array, owner: object
+) -> tuple[int, ...] | None:
     """`noise_shape` with the input's sizes in the place of None."""
     if noise_shape is None:
         return None

@@ -1,5 +1,6 @@
 """Losses: what training makes small. Classes with reduction and weights, functions with one value a sample."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -98,7 +99,7 @@ def serialize(loss: object) -> Any:
     return catalogue.serialize(loss)
 
 
-def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The loss that a config or name stands for.
 
     Args:

@@ -9,7 +9,6 @@ function, whose further arguments become attributes of the same name. A built-in
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -182,7 +181,7 @@ def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) 
     return tree.map_structure(convert, x) if is_structure else convert(x)
 
 
-def same_rank(x: Tensor, y: Tensor) -> tuple[Any, Any]:
+def same_rank(x: Tensor, y: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both arrays at one rank, where they differ by a last axis of size 1: `(n, 1)` meets `(n,)`.
 
     A vector gets the axis; otherwise the axis goes. Structures and all other pairs come back unchanged.

@@ -1,5 +1,6 @@
 """Metrics: what training reports. Objects that gather batch by batch, and functions with one value a sample."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -126,7 +127,7 @@ def serialize(metric: object) -> Any:
     return catalogue.serialize(metric)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The metric that a config or name stands for.
 
     Args:

@@ -24,7 +24,7 @@ COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negative
 _MOST_THRESHOLDS = 1_000_000  # more than any file may ask for
 
 
-def threshold_list(thresholds: Any, owner: object, default: float = 0.5) -> list[float]:
+def threshold_list(thresholds: Tensor, owner: object, default: float = 0.5) -> list[float]:
     """One threshold or several, checked, as a list."""
     if thresholds is None:
         return [default]

@@ -144,7 +144,7 @@ class _Call:
         """Note the tensor that `next_origin` asks for."""
         self.tensors[id(self.references[len(self.tensors)])] = tensor
 
-    def filled(self) -> tuple[Any, Any]:
+    def filled(self) -> tuple[Nested, Nested]:
         """The arguments, with tensors in their places."""
         return _replace(self.args, self.tensors), _replace(self.kwargs, self.tensors)
 
@@ -255,7 +255,7 @@ def _references(x: Nested) -> list[dict]:
     return [reference for child in children for reference in _references(child)]
 
 
-def _replace(x: Data, tensors: Mapping[int, KerasTensor]) -> Any:
+def _replace(x: Data, tensors: Mapping[int, KerasTensor]) -> Nested:
     if _is_reference(x):
         return tensors[id(x)]
     if isinstance(x, dict) and "class_name" in x:

@@ -112,8 +112,8 @@ def read(entry: Config, args: list, kwargs: dict) -> FunctionOperation:
     return operation
 
 
-def _function(class_name: str) -> Any:
-    found = _ACTIVATIONS.get(class_name) or _FUNCTIONS.get(class_name.lower())
+def _function(class_name: str) -> OpFunction:
+    found: Any = _ACTIVATIONS.get(class_name) or _FUNCTIONS.get(class_name.lower())
     if found is None:
         raise ValueError(f"The config names an unknown operation {class_name!r}.")
     return found

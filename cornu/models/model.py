@@ -410,7 +410,7 @@ def _written_out(value: object, owner: str) -> Nested:
     return items if isinstance(value, list) else tuple(items)
 
 
-def _one_or_list(shapes: list) -> Any:
+def _one_or_list(shapes: list) -> NestedShapes:
     return shapes[0] if len(shapes) == 1 else shapes
 
 

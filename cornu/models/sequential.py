@@ -266,6 +266,6 @@ def _as_layer(layer: object, owner: object) -> Layer:
     raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {layer!r}.{hint}")
 
 
-def _fresh_inputs(model: Model) -> Any:
+def _fresh_inputs(model: Model) -> Nested:
     """New symbolic inputs like those of a nested model."""
     return tree.map_structure(lambda x: InputLayer(batch_shape=x.shape, dtype=x.dtype).output, model.input)

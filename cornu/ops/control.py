@@ -191,7 +191,7 @@ def custom_gradient(f: Callable) -> Callable:
     run = jax.custom_gradient(f)
 
     @functools.wraps(f)
-    def differentiable(*args: object, **kwargs: object) -> Any:
+    def differentiable(*args: object, **kwargs: object) -> Nested:
         args, kwargs = tree.map_structure(lambda x: border.to_tensor(x) if border.is_array(x) else x, (args, kwargs))
         return run(*args, **kwargs)
 

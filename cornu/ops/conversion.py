@@ -1,7 +1,6 @@
 """Operations about the representation of a tensor: its type, its shape, and the way to and from NumPy."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,7 +115,7 @@ def ndim(x: Tensor) -> int:
     return len(shape(x))
 
 
-def size(x: Tensor) -> Any:
+def size(x: Tensor) -> jax.Array:
     """The number of elements of `x`; a symbolic scalar where a symbolic tensor leaves a size open."""
     sizes = shape(x)
     return _open_size(x) if None in sizes else math.prod(sizes)
@@ -131,6 +130,6 @@ def _described(x: Tensor) -> Tensor:
     return x if hasattr(x, "shape") and hasattr(x, "dtype") else jnp.asarray(x)
 
 
-def _limits(kind: DTypeLike) -> tuple[Any, Any]:
+def _limits(kind: DTypeLike) -> tuple[Tensor, Tensor]:
     info = jnp.iinfo(kind) if jnp.issubdtype(kind, jnp.integer) else jnp.finfo(kind)
     return info.min, info.max

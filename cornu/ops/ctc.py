@@ -5,7 +5,6 @@ labelling is read off by joining equal neighbours and dropping blanks, so many p
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ from jax import lax
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Nested
 from cornu.ops.elementwise import floating, floats
 
 _NEVER = -1e5  # the logarithm of a probability of zero, finite so that losses and gradients are
@@ -48,7 +48,7 @@ def ctc_loss(
     logs = jax.nn.log_softmax(output, axis=-1)
     emitted = jnp.take_along_axis(logs, path[:, None, :], axis=2)  # (batch, time, path)
 
-    def step(alpha: Tensor, now: Tensor) -> tuple[Any, None]:
+    def step(alpha: Tensor, now: Tensor) -> tuple[Nested, None]:
         emit, time = now
         skipped = jnp.where(may_skip, _shifted(alpha, 2, _NEVER), _NEVER)
         moved = jnp.logaddexp(jnp.logaddexp(alpha, _shifted(alpha, 1, _NEVER)), skipped) + emit
@@ -140,7 +140,7 @@ def _beam_search(logits: Tensor, length: Tensor, width: int, top_paths: int, bla
         jnp.full((width,), _NEVER, "float32"),  # ends in its last label
     )
 
-    def step(beams: Sequence[Tensor], now: Tensor) -> tuple[Any, None]:
+    def step(beams: Sequence[Tensor], now: Tensor) -> tuple[Nested, None]:
         log, time = now
         candidates = _merged(*_candidates(beams, log, blank))
         best = lax.top_k(jnp.logaddexp(candidates[2], candidates[3]), width)[1]

@@ -58,7 +58,7 @@ def extract_patches_3d(
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
 
 
-def keeping_integers(move: Callable[..., Any], x: Tensor, *args: object) -> jax.Array:
+def keeping_integers(move: Callable, x: Tensor, *args: object) -> jax.Array:
     """`move` a tensor's elements about in a type that windows work in, and give them back in their own."""
     x = jnp.asarray(x)
     wide = x if x.dtype.itemsize == 4 or jnp.issubdtype(x.dtype, jnp.floating) else x.astype("int32")

@@ -1,7 +1,7 @@
 """Images sampled at other places: resized, cropped, padded, moved, turned, bent."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -153,7 +153,7 @@ def scale_and_translate(
     )
 
 
-def _margins(name: str, size: int, before: Any, after: Any, target: int | None, grow: bool) -> tuple[int, int]:
+def _margins(name: str, size: int, before: Tensor, after: Tensor, target: int | None, grow: bool) -> tuple[int, int]:
     """What to add (or take off) before and after an axis of `size`, from exactly two of three arguments."""
     if sum(value is None for value in (before, after, target)) != 1:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Optimizers: how gradients become new weights."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
@@ -99,7 +100,7 @@ def serialize(optimizer: Optimizer) -> ConfigDict:
     return catalogue.serialize(optimizer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The optimizer that `serialize` wrote down as `config`; class names are read without regard to case."""
     if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
         config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}

@@ -1,10 +1,11 @@
 """Adafactor: Adam's second moment kept as one row and one column instead of a matrix."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
@@ -84,19 +85,19 @@ class Adafactor(Optimizer):
         shape = (*batch, rows if name == "row" else columns)
         return self.add_variable(shape, dtype=variable.dtype, name=variable.name)
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         return jnp.minimum(rate, 1 / jnp.sqrt(t)), 1 - jnp.power(t, self.beta_2_decay)
 
     def step(
         self,
         gradient: jax.Array,
         weight: jax.Array,
-        rate: Any,
+        rate: Nested,
         t: jax.Array,
         row: jax.Array,
         column: jax.Array,
         velocity: jax.Array,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[jax.Array, ...]:
         rate, keep = rate
         squares = jnp.square(gradient) + self.epsilon_1
         if weight.ndim >= 2:

@@ -1,11 +1,12 @@
 """Adagrad and its kin: each weight has a rate of its own, from the squares of its gradients."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 from cornu.optimizers.sgd import momentum_between_0_and_1
@@ -70,8 +71,8 @@ class Adagrad(Optimizer):
         return _filled(self, name, variable, self.initial_accumulator_value)
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, accumulator: jax.Array
-    ) -> tuple[Any, ...]:
+        self, gradient: jax.Array, weight: jax.Array, rate: Nested, t: jax.Array, accumulator: jax.Array
+    ) -> tuple[jax.Array, ...]:
         accumulator = accumulator + jnp.square(gradient)
         return weight - rate * gradient / jnp.sqrt(accumulator + self.epsilon), accumulator
 
@@ -133,11 +134,11 @@ class Adadelta(Optimizer):
         self,
         gradient: jax.Array,
         weight: jax.Array,
-        rate: Any,
+        rate: Nested,
         t: jax.Array,
         accumulated_grad: jax.Array,
         accumulated_delta_var: jax.Array,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[jax.Array, ...]:
         grads = self.rho * accumulated_grad + (1 - self.rho) * jnp.square(gradient)
         move = -jnp.sqrt(accumulated_delta_var + self.epsilon) * gradient / jnp.sqrt(grads + self.epsilon)
         moves = self.rho * accumulated_delta_var + (1 - self.rho) * jnp.square(move)
@@ -212,12 +213,12 @@ class RMSprop(Optimizer):
         self,
         gradient: jax.Array,
         weight: jax.Array,
-        rate: Any,
+        rate: Nested,
         t: jax.Array,
         velocity: jax.Array,
         momentum: jax.Array,
         average_gradient: jax.Array | None,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[jax.Array | None, ...]:
         velocity = self.rho * velocity + (1 - self.rho) * jnp.square(gradient)
         divisor = velocity + self.epsilon
         if average_gradient is not None:
@@ -308,8 +309,14 @@ class Ftrl(Optimizer):
         return _filled(self, name, variable, self.initial_accumulator_value if name == "accumulator" else 0.0)
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, accumulator: jax.Array, linear: jax.Array
-    ) -> tuple[Any, ...]:
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Nested,
+        t: jax.Array,
+        accumulator: jax.Array,
+        linear: jax.Array,
+    ) -> tuple[jax.Array, ...]:
         shrunk = gradient + 2 * self.l2_shrinkage_regularization_strength * weight
         total = accumulator + jnp.square(gradient)
         stiffness = total**-self.learning_rate_power / rate

@@ -1,12 +1,13 @@
 """Adam and its kin: steps scaled by running means of the gradient and of its square."""
 
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
@@ -128,19 +129,19 @@ class Adam(_TwoMoments):
             return None
         return super().new_slot(name, variable)
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         return rate * jnp.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
 
     def step(
         self,
         gradient: jax.Array,
         weight: jax.Array,
-        rate: Any,
+        rate: Nested,
         t: jax.Array,
         momentum: jax.Array,
         velocity: jax.Array,
         velocity_hat: jax.Array | None,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[jax.Array | None, ...]:
         momentum, velocity = self.moments(gradient, momentum, velocity)
         if velocity_hat is not None:
             velocity_hat = jnp.maximum(velocity_hat, velocity)
@@ -235,12 +236,12 @@ class Adamax(_TwoMoments):
 
     slots = ("momentum", "norm")
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         return rate / (1 - self.beta_1**t)
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, norm: jax.Array
-    ) -> tuple[Any, ...]:
+        self, gradient: jax.Array, weight: jax.Array, rate: Nested, t: jax.Array, momentum: jax.Array, norm: jax.Array
+    ) -> tuple[jax.Array, ...]:
         momentum = momentum + (gradient - momentum) * (1 - self.beta_1)
         norm = jnp.maximum(self.beta_2 * norm, jnp.abs(gradient))
         return weight - rate * momentum / (norm + self.epsilon), momentum, norm
@@ -270,7 +271,7 @@ class Nadam(_TwoMoments):
         super().build(variables)
         self._product = self.add_variable((), "ones", name="u_product")
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         now = self.beta_1 * (1 - 0.5 * 0.96**t)
         then = self.beta_1 * (1 - 0.5 * 0.96 ** (t + 1))
         product = self._product.value * now
@@ -278,8 +279,14 @@ class Nadam(_TwoMoments):
         return rate, (1 - now) / (1 - product), then / (1 - product * then), 1 - self.beta_2**t
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
-    ) -> tuple[Any, ...]:
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Nested,
+        t: jax.Array,
+        momentum: jax.Array,
+        velocity: jax.Array,
+    ) -> tuple[jax.Array, ...]:
         rate, gradient_share, momentum_share, correction = rate
         momentum, velocity = self.moments(gradient, momentum, velocity)
         ahead = momentum_share * momentum + gradient_share * gradient
@@ -306,12 +313,18 @@ class Lamb(_TwoMoments):
     Paper: You et al. 2019, https://arxiv.org/abs/1904.00962
     """
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         return rate, 1 - self.beta_1**t, 1 - self.beta_2**t
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
-    ) -> tuple[Any, ...]:
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Nested,
+        t: jax.Array,
+        momentum: jax.Array,
+        velocity: jax.Array,
+    ) -> tuple[jax.Array, ...]:
         rate, correction_1, correction_2 = rate
         momentum, velocity = self.moments(gradient, momentum, velocity)
         move = momentum / correction_1 / (jnp.sqrt(velocity / correction_2) + self.epsilon)
@@ -384,14 +397,20 @@ class ScheduleFreeAdamW(_TwoMoments):
         first = variable.value if name == "momentum" else "zeros"
         return self.add_variable_from_reference(variable, name, first)
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         if self.warmup_steps:
             rate = rate * jnp.minimum(1, t / self.warmup_steps)
         return rate, 1 - self.beta_2**t
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
-    ) -> tuple[Any, ...]:
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Nested,
+        t: jax.Array,
+        momentum: jax.Array,
+        velocity: jax.Array,
+    ) -> tuple[jax.Array, ...]:
         rate, correction = rate
         velocity = velocity + (jnp.square(gradient) - velocity) * (1 - self.beta_2)
         z, y = momentum, weight

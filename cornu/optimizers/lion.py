@@ -1,11 +1,12 @@
 """Lion: steps of equal size in the direction of a sign."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
+from cornu.core.typing import Nested
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
 __all__ = ["Lion"]
@@ -72,7 +73,7 @@ class Lion(Optimizer):
         self.beta_2 = beta_2
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array
-    ) -> tuple[Any, ...]:
+        self, gradient: jax.Array, weight: jax.Array, rate: Nested, t: jax.Array, momentum: jax.Array
+    ) -> tuple[jax.Array, ...]:
         direction = jnp.sign(self.beta_1 * momentum + (1 - self.beta_1) * gradient)
         return weight - rate * direction, self.beta_2 * momentum + (1 - self.beta_2) * gradient

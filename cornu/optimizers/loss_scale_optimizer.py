@@ -116,7 +116,7 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.iterations
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> Tensor:
         """The inner optimizer's learning rate."""
         return self.inner_optimizer.learning_rate
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers.optimizer import Optimizer
 from cornu.optimizers.optimizer_map import OptimizerMap
@@ -103,7 +104,7 @@ class MultiOptimizer(Optimizer):
         self._optimizer_of(variable).update_step(gradient, variable, learning_rate)
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> Tensor:
         """The learning rate of the default optimizer, or of the first one where a function chooses."""
         return self._leading().learning_rate
 

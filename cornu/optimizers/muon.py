@@ -1,12 +1,13 @@
 """Muon: for matrices, momentum made orthogonal; for everything else, Adam."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu.core import patterns
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
@@ -122,13 +123,19 @@ class Muon(Optimizer):
     def weight_decay_of(self, variable: Variable) -> float | None:
         return self.adam_weight_decay if self._by_adam(variable) else self.weight_decay
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> Any:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         correction = jnp.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
         return rate, self.adam_lr_ratio * rate * correction
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array, velocity: jax.Array
-    ) -> tuple[Any, ...]:
+        self,
+        gradient: jax.Array,
+        weight: jax.Array,
+        rate: Nested,
+        t: jax.Array,
+        momentum: jax.Array,
+        velocity: jax.Array,
+    ) -> tuple[jax.Array, ...]:
         muon_rate, adam_rate = rate
         if velocity is None:
             momentum = self.momentum * momentum + gradient

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core.typing import ConfigDict, Nested
+from cornu.core.typing import ConfigDict
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, Optimizer
 
@@ -127,7 +127,7 @@ def is_transformation(value: object) -> bool:
     return callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))
 
 
-def _key_kind(leaf: Nested) -> Any:
+def _key_kind(leaf: Any) -> Any:
     """The generator of a random key of JAX's new kind, which a variable holds as plain numbers; else None."""
     return jax.random.key_impl(leaf) if jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key) else None
 

@@ -27,7 +27,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.typing import Config, ConfigDict, InitializerLike, Tensor
+from cornu.core.typing import Config, ConfigDict, InitializerLike, Nested, Tensor
 from cornu.core.variable import Variable, assign_all, assigned_together, functional, lay_out
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
@@ -162,7 +162,7 @@ class Optimizer(Explained, Configurable):
 
     # ---------------------------------------------------------------- the arithmetic: what a subclass writes
 
-    def prepare(self, rate: jax.Array, t: jax.Array) -> jax.Array:
+    def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
         """What all tensors share in this step: it is given to every `step` as `rate`. Here the learning rate itself.
 
         Args:
@@ -486,7 +486,7 @@ class Optimizer(Explained, Configurable):
             if frequency:
                 variable.assign(jnp.where((self.iterations + 1) % frequency == 0, mean, variable.value))
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[object, Variable]]) -> Any:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[object, Variable]]) -> jax.Array:
         """`apply` for an iterable of pairs (gradient, variable); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         if not pairs:
@@ -559,7 +559,7 @@ class Optimizer(Explained, Configurable):
         return self._iterations
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> Tensor:
         """The learning rate: a Variable, or the present value of a schedule. A number may be assigned to it.
 
         A schedule counts the calls of `apply`, those that only accumulate gradients included.

@@ -1,10 +1,11 @@
 """Gradient descent, plain and with momentum."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 
 from cornu import validate
+from cornu.core.typing import Nested
 from cornu.core.variable import Variable
 from cornu.optimizers.optimizer import LearningRate, OldOptions, Optimizer
 
@@ -68,8 +69,8 @@ class SGD(Optimizer):
         return super().new_slot(name, variable) if self.momentum else None
 
     def step(
-        self, gradient: jax.Array, weight: jax.Array, rate: Any, t: jax.Array, momentum: jax.Array
-    ) -> tuple[Any, ...]:
+        self, gradient: jax.Array, weight: jax.Array, rate: Nested, t: jax.Array, momentum: jax.Array
+    ) -> tuple[jax.Array, ...]:
         move = rate * gradient
         if momentum is None:
             return weight - move, None

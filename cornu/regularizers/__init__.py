@@ -1,5 +1,6 @@
 """Regularizers: penalties on weights, biases and activities that layers add to the loss."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -63,7 +64,7 @@ def serialize(regularizer: Regularizer) -> ConfigDict:
     return catalogue.serialize(regularizer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The regularizer that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)
 

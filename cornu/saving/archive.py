@@ -32,6 +32,7 @@ from cornu.saving.options import LoadOptions
 if TYPE_CHECKING:
     import h5py
 
+    from cornu.layers.layer import Layer
     from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
@@ -65,13 +66,13 @@ def save_folder(model: object, path: str, with_training: bool = True) -> None:
         _write_assets(model, folder)
 
 
-def load_model(path: str, options: LoadOptions) -> Any:
+def load_model(path: str, options: LoadOptions) -> Layer:
     """The model of an archive."""
     with _Zip(path) as members:
         return _model(members, options)
 
 
-def load_folder(path: str, options: LoadOptions) -> Any:
+def load_folder(path: str, options: LoadOptions) -> Layer:
     """The model of a folder."""
     return _model(_Folder(path), options)
 
@@ -99,7 +100,7 @@ def _texts(model: object, with_training: bool) -> dict[str, str]:
     }
 
 
-def _model(members: _Zip | _Folder, options: LoadOptions) -> Any:
+def _model(members: _Zip | _Folder, options: LoadOptions) -> Layer:
     config = members.json(CONFIG)
     training = config.get("compile_config") if options.compile else None
     release = legacy_config.release_of(config, version(members))

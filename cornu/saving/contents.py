@@ -22,6 +22,8 @@ from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json
 
 if TYPE_CHECKING:
     import h5py
+
+    from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
 
@@ -278,7 +280,7 @@ def _fit(model: object, files: Sequence[h5py.File], config: object) -> list[Find
     return found + [Finding("ignores", path, "arrays of no part of the model") for path in sorted(unread)]
 
 
-def _fit_layers(model: Any, file: h5py.File) -> list[Finding]:
+def _fit_layers(model: Model, file: h5py.File) -> list[Finding]:
     """The same for the older layout, where layers with weights are matched by their order."""
     wanted = [layer.name for layer in model.layers if layer.weights]
     stored = _stored_layers(file)

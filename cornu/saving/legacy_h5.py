@@ -24,6 +24,7 @@ from cornu.saving.legacy_arrays import Origin, Stored
 if TYPE_CHECKING:
     import h5py
 
+    from cornu.layers.layer import Layer
     from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
@@ -224,7 +225,7 @@ def _target(layer: Any) -> Target:
     return Target(layer.name, [_in_order(layer), first_made, layer.weights], owners)
 
 
-def _in_order(layer: Any) -> list[Variable]:
+def _in_order(layer: Layer) -> list[Variable]:
     """A layer's variables as Keras writes them: those that are trained first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 

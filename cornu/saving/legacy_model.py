@@ -26,6 +26,7 @@ from cornu.saving.options import LoadOptions
 if TYPE_CHECKING:
     import h5py
 
+    from cornu.layers.layer import Layer
     from cornu.models.model import Model
 else:
     h5py = lazy.module("h5py")
@@ -84,7 +85,7 @@ def _attributes(model: Model) -> dict[str, str]:
     return attributes
 
 
-def load_model(path: str, options: LoadOptions) -> Any:
+def load_model(path: str, options: LoadOptions) -> Layer:
     """The model of a file.
 
     Raises:

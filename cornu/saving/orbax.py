@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from cornu.core.variable import Variable, assign_all
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import plain_json
 from cornu.saving.options import LoadOptions
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
+    from cornu.training.loop import Trainer
 
 VALUES, CONFIG = "pytree", "model_config"
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
@@ -61,7 +65,7 @@ def is_checkpoint(path: str | os.PathLike) -> bool:
     return _is_step(Path(path)) or bool(steps(path))
 
 
-def content(model: Any, weights_only: bool) -> dict[str, Any]:
+def content(model: Trainer, weights_only: bool) -> dict[str, Any]:
     """What a checkpoint of a model holds, by name.
 
     Raises:
@@ -86,7 +90,7 @@ def content(model: Any, weights_only: bool) -> dict[str, Any]:
     return {VALUES: values, CONFIG: {"config": json.dumps(serialize_keras_object(model))}}
 
 
-def load_folder(path: str, options: LoadOptions) -> Any:
+def load_folder(path: str, options: LoadOptions) -> Model:
     """The model of a checkpoint: of the last one, where the folder has several."""
     step = _last(path)
     if not (step / CONFIG).is_dir():
@@ -139,7 +143,7 @@ def _read(model: Any, step: Path, skip_mismatch: bool) -> list[str]:
     return lines + odd
 
 
-def _places(model: Any, stored: list[Place], step: Path, skip_mismatch: bool) -> dict[str, Place]:
+def _places(model: Model, stored: list[Place], step: Path, skip_mismatch: bool) -> dict[str, Place]:
     """Where in a checkpoint the values of a model's variables are, by the variables' paths."""
     own = [(variable.path, tuple(variable.path.split("/"))) for variable in model.variables]
     there = {cut: _by_name([(place, place[1:]) for place in stored], cut) for cut in (False, True)}

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import data
 from cornu.core import border
+from cornu.core.typing import Tensor
 from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
 from cornu.data.elements import present_as
 from cornu.tensorflow.served import Namespace, within
@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def as_tensor(array: np.ndarray) -> Any:
+def as_tensor(array: np.ndarray) -> Tensor:
     """An array of a data set as scripts for TensorFlow expect it."""
     return text(array) if array.dtype.kind in "OSU" else jnp.asarray(border.narrowed(array))
 

@@ -1,6 +1,7 @@
 """`tensorflow.image`: pictures, of shape (height, width, channels) or with a batch before."""
 
 import io as bytes_io
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -132,7 +133,7 @@ def _resize_with_crop_or_pad(image: Tensor, target_height: int, target_width: in
 
 
 def _crop_to_box(
-    image: Tensor, offset_height: Any, offset_width: Any, target_height: int, target_width: int
+    image: Tensor, offset_height: Tensor, offset_width: Tensor, target_height: int, target_width: int
 ) -> jax.Array:
     image = jnp.asarray(image)
     rows = jax.lax.dynamic_slice_in_dim(image, offset_height, int(target_height), image.ndim - 3)
@@ -244,7 +245,7 @@ def _at_random(image: Tensor, seed: Any, change: Any, draw: Any) -> jax.Array:
 # ---------------------------------------------------------------- colours
 
 
-def _in_floats(image: Tensor, change: Any) -> jax.Array:
+def _in_floats(image: Tensor, change: Callable) -> jax.Array:
     """A change of colours, on the scale from 0 to 1, given back in the type of the picture."""
     image = jnp.asarray(image)
     if not dtypes.is_int(image.dtype):
@@ -256,7 +257,7 @@ def _adjust_brightness(image: Tensor, delta: object) -> jax.Array:
     return _in_floats(image, lambda x: x + delta)
 
 
-def _adjust_contrast(images: Tensor, contrast_factor: Any) -> jax.Array:
+def _adjust_contrast(images: Tensor, contrast_factor: Tensor) -> jax.Array:
     def change(x: jax.Array) -> jax.Array:
         mean = x.mean((-3, -2), keepdims=True)
         return (x - mean) * contrast_factor + mean
@@ -285,11 +286,11 @@ def _adjust_gamma(image: Tensor, gamma: object = 1, gain: object = 1) -> jax.Arr
     return _in_floats(image, lambda x: gain * x**gamma)
 
 
-def _between(draw: Any, low: Any, high: Any, seed: Any) -> jax.Array:
+def _between(draw: Callable, low: Tensor, high: Tensor, seed: Tensor) -> jax.Array:
     return draw((), seed=seed, minval=low, maxval=high)
 
 
-def _random(change: Any, around: bool, draw: Any) -> Any:
+def _random(change: Any, around: bool, draw: Any) -> Callable:
     """A change by an amount drawn from `lower` to `upper`, or from `-most` to `most`."""
     if around:
         return lambda image, most, seed=None: change(image, _between(draw, -most, most, seed))
@@ -315,7 +316,7 @@ def _rgb_to_grayscale(images: Tensor) -> jax.Array:
     return _in_floats(images, lambda x: (x @ jnp.asarray([0.2989, 0.587, 0.114], x.dtype))[..., None])
 
 
-def _last(function: Any) -> Any:
+def _last(function: Any) -> Callable:
     return lambda images: function(images, data_format="channels_last")
 
 
@@ -326,7 +327,7 @@ _YUV = np.array([[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496
 _YIQ = np.array([[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]])
 
 
-def _by_matrix(matrix: np.ndarray) -> Any:
+def _by_matrix(matrix: np.ndarray) -> Callable:
     """A change of colours that is linear, as PAL and NTSC have them."""
     return lambda images: jnp.asarray(images) @ jnp.asarray(matrix, jnp.asarray(images).dtype)
 
@@ -336,13 +337,13 @@ _rgb_to_yuv, _yuv_to_rgb, _rgb_to_yiq, _yiq_to_rgb = map(
 )
 
 
-def _jpeg_quality(image: Tensor, jpeg_quality: Any) -> jax.Array:
+def _jpeg_quality(image: Tensor, jpeg_quality: Tensor) -> jax.Array:
     image = jnp.asarray(image)
     seen = _decode(encode_jpeg(convert_image_dtype(image, "uint8", saturate=True), quality=int(jpeg_quality)))
     return convert_image_dtype(seen, image.dtype)
 
 
-def _psnr(a: Tensor, b: Tensor, max_val: Any) -> jax.Array:
+def _psnr(a: Tensor, b: Tensor, max_val: Tensor) -> jax.Array:
     top = max_val / 255 if dtypes.is_int(dtypes.dtype_of(a)) else max_val
     error = convert_image_dtype(a, "float32") - convert_image_dtype(b, "float32")
     return 20 * jnp.log10(top) - 10 * jnp.log10(jnp.mean(error**2, (-3, -2, -1)))
@@ -369,7 +370,7 @@ def _sobel(image: Tensor) -> jax.Array:
     return ops.image.sobel_edges(jnp.pad(image, around, mode="reflect"))[:, 1:-1, 1:-1]
 
 
-def _patches(images: Tensor, sizes: Any, strides: Any, rates: Any, padding: str) -> jax.Array:
+def _patches(images: Tensor, sizes: Tensor, strides: Tensor, rates: Tensor, padding: str) -> jax.Array:
     return ops.image.extract_patches(images, sizes[1:3], strides[1:3], rates[1:3], padding.lower(), "channels_last")
 
 

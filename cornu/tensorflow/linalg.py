@@ -1,7 +1,6 @@
 """`tensorflow.linalg`: matrices."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,13 +23,13 @@ def matmul(
     return ops.matmul(a, b)
 
 
-def _band_part(input: Tensor, num_lower: int, num_upper: int) -> Any:
+def _band_part(input: Tensor, num_lower: int, num_upper: int) -> jax.Array:
     input = jnp.asarray(input)
     low = input if num_lower < 0 else jnp.triu(input, -num_lower)
     return low if num_upper < 0 else jnp.tril(low, num_upper)
 
 
-def _svd(tensor: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> Any:
+def _svd(tensor: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> Tensor:
     if not compute_uv:
         return ops.svd(tensor, full_matrices, False)
     u, s, v = ops.svd(tensor, full_matrices)
@@ -41,16 +40,16 @@ def _solve(matrix: Tensor, rhs: object, adjoint: bool = False) -> jax.Array:
     return ops.solve(ops.conj(ops.swapaxes(matrix, -1, -2)) if adjoint else matrix, rhs)
 
 
-def _diag(diagonal: Tensor, k: int = 0) -> Any:
+def _diag(diagonal: Tensor, k: int = 0) -> jax.Array:
     diagonal = jnp.asarray(diagonal)
     return jnp.vectorize(lambda row: jnp.diag(row, k), signature="(n)->(m,m)")(diagonal)
 
 
-def _diag_part(input: Tensor, k: int = 0) -> Any:
+def _diag_part(input: Tensor, k: int = 0) -> jax.Array:
     return jnp.diagonal(jnp.asarray(input), k, axis1=-2, axis2=-1)
 
 
-def _set_diag(input: Tensor, diagonal: object) -> Any:
+def _set_diag(input: Tensor, diagonal: object) -> jax.Array:
     input = jnp.asarray(input)
     rows = jnp.arange(min(input.shape[-2:]))
     return input.at[..., rows, rows].set(diagonal)
@@ -60,7 +59,7 @@ def _trace(x: Tensor) -> jax.Array:
     return ops.trace(x, 0, -2, -1)
 
 
-def _normalize(tensor: object, ord: object = None, axis: object = None) -> Any:
+def _normalize(tensor: object, ord: object = None, axis: object = None) -> Tensor:
     norm = _norm(tensor, ord, axis, True)
     return ops.divide(tensor, norm), norm
 
@@ -73,7 +72,7 @@ def _matvec(a: Tensor, b: Tensor, transpose_a: bool = False, adjoint_a: bool = F
     return matmul(a, jnp.asarray(b)[..., None], transpose_a, adjoint_a=adjoint_a)[..., 0]
 
 
-def _norm(tensor: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> jax.Array:
+def _norm(tensor: Tensor, ord: Tensor = None, axis: Tensor = None, keepdims: bool = False) -> jax.Array:
     ord = None if ord == "euclidean" else ord
     if axis is not None:
         return ops.norm(tensor, ord, tuple(axis) if isinstance(axis, list) else axis, keepdims)
@@ -89,7 +88,7 @@ def _qr(input: Tensor, full_matrices: bool = False) -> tuple[jax.Array, jax.Arra
     return ops.qr(input, "complete" if full_matrices else "reduced")
 
 
-def _cholesky(input: Tensor) -> Any:
+def _cholesky(input: Tensor) -> jax.Array:
     return jnp.linalg.cholesky(jnp.asarray(input))
 
 
@@ -101,7 +100,7 @@ def _triangular_solve(matrix: Tensor, rhs: Tensor, lower: bool = True, adjoint: 
     return linalg.solve_triangular(jnp.asarray(matrix), jnp.asarray(rhs), trans=2 if adjoint else 0, lower=lower)
 
 
-def _lstsq(matrix: Tensor, rhs: Tensor, l2_regularizer: float = 0.0, fast: bool = True) -> Any:
+def _lstsq(matrix: Tensor, rhs: Tensor, l2_regularizer: float = 0.0, fast: bool = True) -> jax.Array:
     if not l2_regularizer:
         return ops.lstsq(matrix, rhs)
     a = jnp.asarray(matrix)
@@ -109,11 +108,11 @@ def _lstsq(matrix: Tensor, rhs: Tensor, l2_regularizer: float = 0.0, fast: bool 
     return jnp.linalg.solve(squares, _adjoint(a) @ jnp.asarray(rhs))
 
 
-def _eigvalsh(tensor: Tensor) -> Any:
+def _eigvalsh(tensor: Tensor) -> jax.Array:
     return jnp.linalg.eigvalsh(jnp.asarray(tensor))
 
 
-def _expm(input: Tensor) -> Any:
+def _expm(input: Tensor) -> jax.Array:
     return linalg.expm(jnp.asarray(input))
 
 
@@ -122,7 +121,7 @@ def _tensor_diag(diagonal: Tensor) -> jax.Array:
     return jnp.diag(diagonal.ravel()).reshape(*diagonal.shape, *diagonal.shape)
 
 
-def _tensor_diag_part(input: Tensor) -> Any:
+def _tensor_diag_part(input: Tensor) -> jax.Array:
     input = jnp.asarray(input)
     half = input.shape[: input.ndim // 2]
     return jnp.diagonal(input.reshape(math.prod(half), -1)).reshape(half)

@@ -64,7 +64,7 @@ class _Table:
             found[at] = self._of(key)
         return found.view(Text) if found.dtype == object else jnp.asarray(found)
 
-    def _of(self, key: object) -> Any:
+    def _of(self, key: object) -> jax.Array:
         raise NotImplementedError(type(self))
 
 
@@ -77,7 +77,7 @@ class StaticHashTable(_Table):
         super().__init__(initializer)
         self._default = _plain(default_value).item()
 
-    def _of(self, key: object) -> Any:
+    def _of(self, key: object) -> jax.Array:
         return self._values.get(key, self._default)
 
 
@@ -101,7 +101,7 @@ class StaticVocabularyTable(_Table):
         """The number of words and of buckets."""
         return jnp.asarray(len(self._values) + self._buckets)
 
-    def _of(self, key: object) -> Any:
+    def _of(self, key: object) -> Tensor:
         if key in self._values:
             return self._values[key]
         word = key if isinstance(key, bytes) else str(key).encode()

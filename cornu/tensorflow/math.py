@@ -27,7 +27,7 @@ def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> ja
 def _same_type(function: Callable) -> Callable:
     """A reduction whose result has the type of the numbers."""
 
-    def reduce(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Any:
+    def reduce(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
         dtype = ops.dtype(input_tensor)
         found = function(input_tensor, axis, keepdims)
         return ops.cast(found, dtype) if is_int(dtype) else found
@@ -42,7 +42,7 @@ def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> jax.Array:
 _total, _product, _euclidean = map(_same_type, (ops.sum, ops.prod, _root_of_squares))
 
 
-def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> Any:
+def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> jax.Array:
     x = jnp.asarray(x)
     x = jnp.flip(x, axis) if reverse else x
     if exclusive:
@@ -52,11 +52,11 @@ def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse:
     return jnp.flip(found, axis) if reverse else found
 
 
-def _cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def _cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> jax.Array:
     return _running(ops.cumsum, x, axis, exclusive, reverse, 0)
 
 
-def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def _cumprod(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> jax.Array:
     return _running(ops.cumprod, x, axis, exclusive, reverse, 1)
 
 
@@ -155,7 +155,7 @@ def _lbeta(x: Tensor) -> jax.Array:
     return jnp.sum(jax.lax.lgamma(x), -1) - jax.lax.lgamma(jnp.sum(x, -1))
 
 
-def _running_logsumexp(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def _running_logsumexp(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> jax.Array:
     return _running(jax.lax.cumlogsumexp, x, axis, exclusive, reverse, -jnp.inf)
 
 
@@ -174,8 +174,8 @@ def _squared_difference(x: Tensor, y: Tensor) -> jax.Array:
 class TopK(NamedTuple):
     """The largest elements of each row and where they stand."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 def _top_k(input: Tensor, k: int = 1, sorted: bool = True) -> TopK:

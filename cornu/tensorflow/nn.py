@@ -1,6 +1,6 @@
 """`tensorflow.nn`: activations, convolutions, losses from logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ def _first(data_format: str | None) -> str:
     return "channels_first" if data_format is not None and data_format.startswith("NC") else "channels_last"
 
 
-def _padded(x: Any, padding: Any, data_format: str | None) -> tuple[Any, str]:
+def _padded(x: Tensor, padding: Any, data_format: str | None) -> tuple[Any, str]:
     """The input, padded where the amounts are given, and the padding that remains."""
     if isinstance(padding, str):
         return x, padding.lower()
@@ -56,7 +56,7 @@ def _depthwise(
 def _conv_transpose(
     input: Tensor, filters: Tensor, output_shape: Sequence[int], strides: object = 1, padding: str = "SAME",
     data_format: str | None = None, dilations: object = None,
-) -> Any:  # fmt: skip
+) -> jax.Array:  # fmt: skip
     rank = len(ops.shape(filters)) - 2
     steps, gaps = _space(strides, rank, data_format), _space(dilations, rank, data_format)
     first = _first(data_format)
@@ -65,7 +65,7 @@ def _conv_transpose(
     return found if shape[1:] == expected[1:] else _gradient_of_conv(input, filters, output_shape, steps, padding)
 
 
-def _gradient_of_conv(input: Tensor, filters: Tensor, shape: Sequence[int], strides: object, padding: str) -> Any:
+def _gradient_of_conv(input: Tensor, filters: Tensor, shape: Sequence[int], strides: object, padding: str) -> jax.Array:
     """What comes of `input` on the way back through a convolution of a tensor of this shape, channels last."""
     input = jnp.asarray(input)
     start = jnp.zeros(sizes(shape), input.dtype)
@@ -89,7 +89,7 @@ def _separable(
 def _any_pool(
     input: Tensor, window_shape: Sequence[int], pooling_type: str, strides: object = None, padding: str = "VALID",
     data_format: str | None = None,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     pool = _max_pool if pooling_type == "MAX" else _avg_pool
     return pool(input, window_shape, 1 if strides is None else strides, padding, data_format)
 
@@ -107,7 +107,7 @@ def _weighted_moments(x: Tensor, axes: Axes, frequency_weights: Tensor, keepdims
     return (mean, variance) if keepdims else (jnp.squeeze(mean, axes), jnp.squeeze(variance, axes))
 
 
-def _poisson_loss(targets: Tensor, log_input: Tensor, compute_full_loss: bool = False) -> Any:
+def _poisson_loss(targets: Tensor, log_input: Tensor, compute_full_loss: bool = False) -> jax.Array:
     targets, log_input = jnp.asarray(targets), jnp.asarray(log_input)
     loss = jnp.exp(log_input) - log_input * targets
     if not compute_full_loss:
@@ -123,10 +123,10 @@ def _over_channels(ksize: Any, rank: int, data_format: str | None) -> bool:
     return ksize[1 if _first(data_format) == "channels_first" else -1] != 1
 
 
-def _pool(kind: str) -> Any:
+def _pool(kind: str) -> Callable:
     def pool(
         input: Tensor, ksize: object, strides: object, padding: str = "VALID", data_format: str | None = None
-    ) -> Any:
+    ) -> Tensor:
         rank = len(ops.shape(input)) - 2
         if kind == "max_pool" and _over_channels(ksize, rank, data_format):
             window, steps = tuple(sizes(ksize)), tuple(sizes(strides))
@@ -172,7 +172,7 @@ def _sigmoid_loss(labels: Tensor, logits: Tensor) -> jax.Array:
     return ops.subtract(ops.softplus(logits), ops.multiply(ops.cast(labels, logits.dtype), logits))
 
 
-def _weighted_sigmoid_loss(labels: Tensor, logits: Tensor, pos_weight: Tensor) -> Any:
+def _weighted_sigmoid_loss(labels: Tensor, logits: Tensor, pos_weight: Tensor) -> jax.Array:
     labels, logits = jnp.asarray(labels), jnp.asarray(logits)
     return (1 - labels) * logits + (1 + (pos_weight - 1) * labels) * ops.softplus(-logits)
 
@@ -183,7 +183,9 @@ def _embedding_lookup(params: Tensor, ids: object, max_norm: object = None) -> j
     return ops.take(params, ids, axis=0)
 
 
-def _average_loss(per_example_loss: object, sample_weight: object = None, global_batch_size: Any = None) -> jax.Array:
+def _average_loss(
+    per_example_loss: object, sample_weight: object = None, global_batch_size: Tensor = None
+) -> jax.Array:
     losses = jnp.asarray(per_example_loss)
     losses = losses if sample_weight is None else losses * jnp.asarray(sample_weight, losses.dtype)
     return jnp.sum(losses) / (losses.size if global_batch_size is None else global_batch_size)
@@ -197,7 +199,7 @@ def _crelu(features: object, axis: int = -1) -> jax.Array:
     return ops.relu(ops.concatenate([features, ops.negative(features)], axis))
 
 
-def _scaled_loss(regularization_loss: Tensor) -> Any:
+def _scaled_loss(regularization_loss: Tensor) -> jax.Array:
     return ops.convert_to_tensor(regularization_loss)
 
 

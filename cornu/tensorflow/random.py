@@ -3,8 +3,6 @@
 A draw with a seed of its own gives other numbers each time, and the same in each run, as TensorFlow's do.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,7 +33,7 @@ def seeded(seed: object) -> SeedGenerator:
     return _generators[number]
 
 
-def _stateless(seed: object) -> Any:
+def _stateless(seed: object) -> Tensor:
     """A seed of two numbers as a draw takes it: the same numbers each time."""
     return jnp.asarray(seed).astype("uint32").reshape(2)
 
@@ -52,7 +50,7 @@ def _truncated(
     return random.truncated_normal(sizes(shape), mean, stddev, dtype, seeded(seed))
 
 
-def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Any) -> jax.Array:
+def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Tensor) -> jax.Array:
     if dtype is not None and is_int(dtype):
         if maxval is None:
             raise ValueError("tf.random.uniform: whole numbers need maxval=.")
@@ -74,12 +72,14 @@ def _categorical(logits: Tensor, num_samples: int, dtype: DTypeLike | None = "in
     return random.categorical(logits, int(num_samples), dtype or "int32", seeded(seed))
 
 
-def _gamma(shape: ShapeLike | None, alpha: Any, beta: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def _gamma(
+    shape: ShapeLike | None, alpha: Tensor, beta: Tensor = 1.0, dtype: DTypeLike | None = None, seed: Tensor = None
+) -> jax.Array:
     whole = (*sizes(shape), *np.shape(alpha))
     return random.gamma(whole, alpha, dtype, seeded(seed)) / beta
 
 
-def _poisson(shape: ShapeLike, lam: Any, dtype: DTypeLike | None = "float32", seed: object = None) -> jax.Array:
+def _poisson(shape: ShapeLike, lam: Tensor, dtype: DTypeLike | None = "float32", seed: object = None) -> jax.Array:
     key = draw_key(seeded(seed))
     return ops.cast(jax.random.poisson(key, jnp.asarray(lam, "float32"), (*sizes(shape), *np.shape(lam))), dtype)
 
@@ -138,7 +138,12 @@ class Generator:
         return random.normal(sizes(shape), mean, stddev, dtype, self._seeds)
 
     def uniform(
-        self, shape: ShapeLike | None, minval: Any = 0, maxval: Any = None, dtype: Any = None, name: object = None
+        self,
+        shape: ShapeLike | None,
+        minval: Tensor = 0,
+        maxval: Tensor = None,
+        dtype: DTypeLike | None = None,
+        name: object = None,
     ) -> jax.Array:
         """Draws from `minval` up to, but not including, `maxval`."""
         return _draw_uniform(shape, minval, maxval, dtype, self._seeds)

@@ -69,7 +69,7 @@ def linear_to_mel_weight_matrix(
 ) -> jax.Array:  # fmt: skip
     """What takes spectra to the mel scale, shape (num_spectrogram_bins, num_mel_bins)."""
 
-    def mel(hertz: Tensor) -> Any:
+    def mel(hertz: Tensor) -> jax.Array:
         return 1127.0 * np.log(1.0 + hertz / 700.0)
 
     bins = mel(np.linspace(0.0, sample_rate / 2, num_spectrogram_bins)[1:])[:, None]
@@ -144,7 +144,7 @@ class Sound(NamedTuple):
     """Samples from -1 to 1, shape (samples, channels), and how many there are in a second."""
 
     audio: Tensor
-    sample_rate: Any
+    sample_rate: Tensor
 
 
 def _decode_wav(
@@ -164,7 +164,7 @@ def _decode_wav(
     return Sound(jnp.asarray(values / np.float32(32768), "float32"), jnp.asarray(rate))
 
 
-def _encode_wav(audio: Tensor, sample_rate: Any, name: str | None = None) -> Text:
+def _encode_wav(audio: Tensor, sample_rate: Tensor, name: str | None = None) -> Text:
     """Samples from -1 to 1, shape (samples, channels), as the bytes of a WAV file of 16 bits."""
     samples = np.asarray(audio)
     target = bytes_io.BytesIO()

@@ -12,7 +12,7 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.dtypes import result_type
-from cornu.core.typing import Axes, Tensor
+from cornu.core.typing import Axes, Nested, Tensor
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
 from cornu.tensorflow.random import set_seed
 from cornu.tensorflow.served import Namespace, functions, nothing
@@ -265,7 +265,7 @@ CHECKS = {
 }
 
 
-def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> Any:
+def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> jax.Array:
     if not isinstance(tensor, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(tensor))):
         raise InvalidArgumentError(f"{message}: the tensor holds numbers that are not finite.")
     return tensor
@@ -296,11 +296,11 @@ class Strategy:
         """Scope in which models are built."""
         yield self
 
-    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: object = None) -> Any:
+    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: object = None) -> Nested:
         """What `fn(*args, **kwargs)` gives."""
         return fn(*args, **(kwargs or {}))
 
-    def reduce(self, reduce_op: object, value: Tensor, axis: Axes = None) -> Any:
+    def reduce(self, reduce_op: object, value: Tensor, axis: Axes = None) -> jax.Array:
         """The value of the one replica, or its sum or mean along `axis`."""
         if axis is None:
             return value

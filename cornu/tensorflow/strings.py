@@ -171,7 +171,7 @@ def _length(input: Tensor, unit: str = "BYTE") -> jax.Array:
 
 
 def _substr(input: Tensor, pos: Tensor, len: Tensor, unit: str = "BYTE") -> Text:
-    def cut(item: Any, pos: Any, len: Any) -> bytes:
+    def cut(item: Tensor, pos: Tensor, len: Tensor) -> bytes:
         whole: Any = item if unit == "BYTE" else item.decode()
         start = int(pos) if pos >= 0 else max(0, whole.__len__() + int(pos))
         piece = whole[start : start + int(len)]

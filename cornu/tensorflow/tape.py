@@ -22,7 +22,7 @@ from jax.extend.core import jaxpr_as_fun, set_current_trace, take_current_trace
 
 from cornu import tree
 from cornu.core import context
-from cornu.core.typing import Tensor
+from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.program import Program, Step
 
@@ -58,37 +58,37 @@ class _Recorder(Trace):
         self.tapes: list[GradientTape] = []
         self.scope: Any = None
 
-    def stage_value(self, value: object) -> Any:
+    def stage_value(self, value: object) -> jax.Array:
         """`value` as the trace below has it."""
         return self.below.stage_value(value)
 
-    def process_primitive(self, primitive: Any, args: Sequence, params: dict, /) -> Any:
+    def process_primitive(self, primitive: Any, args: Sequence, params: dict, /) -> Nested:
         inner = {**params, "compiler_options_kvs": ()} if "compiler_options_kvs" in params else params
 
-        def run(*values: Tensor, params: dict = inner) -> Any:
+        def run(*values: Tensor, params: dict = inner) -> Tensor:
             return primitive.bind(*values, **params)
 
         parts = jaxpr_as_fun(params["jaxpr"]) if primitive.name in ("jit", "pjit") else None
         key = primitive, tuple(sorted(inner.items(), key=itemgetter(0)))
         return self._note(primitive, args, run, partial(run, params=params), parts, key)
 
-    def process_call(self, primitive: object, function: object, args: Sequence, params: dict, /) -> Any:
+    def process_call(self, primitive: object, function: object, args: Sequence, params: dict, /) -> Nested:
         return self._custom(primitive, (function,), args, params)
 
     def process_custom_jvp_call(
         self, primitive: object, function: object, jvp: object, args: Sequence, /, **how: object
-    ) -> Any:
+    ) -> Nested:
         return self._custom(primitive, (function, jvp), args, how)
 
     def process_custom_vjp_call(
         self, primitive: object, function: object, forward: object, backward: object, args: Sequence, /, **how: object
-    ) -> Any:
+    ) -> Nested:
         return self._custom(primitive, (function, forward, backward), args, how)
 
-    def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Any:
+    def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Nested:
         """An operation with functions in it, which JAX calls once, unless their notes of the last call are erased."""
 
-        def run(*values: Tensor) -> Any:
+        def run(*values: Tensor) -> Tensor:
             for function in functions:
                 for store in getattr(function, "stores", ()):
                     if store is not None:
@@ -100,7 +100,7 @@ class _Recorder(Trace):
     def _note(
         self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None,
         key: Hashable = None,
-    ) -> Any:  # fmt: skip
+    ) -> Tensor:  # fmt: skip
         """What `first` gives, noted as what `run` gives again."""
         with set_current_trace(self.below):
             outputs = first(*args)
@@ -255,7 +255,7 @@ class GradientTape:
 
     def gradient(
         self, target: object, sources: object, output_gradients: object = None, unconnected_gradients: str = "none"
-    ) -> Any:
+    ) -> jax.Array:
         """The gradients of the sum of all that is in `target` with respect to each of `sources`, in their structure.
 
         Args:
@@ -286,7 +286,7 @@ class GradientTape:
     def jacobian(
         self, target: object, sources: object, unconnected_gradients: str = "none",
         parallel_iterations: int | None = None, experimental_use_pfor: bool = True,
-    ) -> Any:  # fmt: skip
+    ) -> Nested:  # fmt: skip
         """The derivatives of every element of `target` with respect to every one of each source.
 
         Their shapes are those of the target and the source behind one another.
@@ -297,7 +297,7 @@ class GradientTape:
     def batch_jacobian(
         self, target: object, source: object, unconnected_gradients: str = "none",
         parallel_iterations: int | None = None, experimental_use_pfor: bool = True,
-    ) -> Any:  # fmt: skip
+    ) -> Nested:  # fmt: skip
         """The derivatives of each row of `target` with respect to the same row of `source`.
 
         Shapes: target (batch, *m), source (batch, *n), result (batch, *m, *n).
@@ -431,7 +431,7 @@ def _weights(output: jax.Array, weight: object) -> jax.Array:
     return jnp.broadcast_to(jnp.asarray(weight, output.dtype), output.shape)
 
 
-def _as_array(value: object) -> Any:
+def _as_array(value: object) -> Tensor:
     return value.value if isinstance(value, Variable) else value
 
 
@@ -440,5 +440,5 @@ def _is_smooth(value: object) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.inexact)
 
 
-def _summed(values: list) -> Any:
+def _summed(values: list) -> Tensor:
     return sum(values[1:], values[0]) if values else None

@@ -60,7 +60,9 @@ newaxis = None
 # ---------------------------------------------------------------- making
 
 
-def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const") -> Any:
+def constant(
+    value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const"
+) -> jax.Array:
     """A tensor with this value; one number fills `shape`."""
     made = convert_to_tensor(value, dtype)
     if shape is None:
@@ -70,7 +72,7 @@ def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None
 
 def convert_to_tensor(
     value: Tensor, dtype: DTypeLike | None = None, dtype_hint: DTypeLike | None = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """A number, a nested list, an array or text as a tensor."""
     if is_text(value) or dtype == "string":
         return text(value)
@@ -81,7 +83,9 @@ def convert_to_tensor(
     return ops.convert_to_tensor(value, dtype)
 
 
-def zeros_like(input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None) -> Any:
+def zeros_like(
+    input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None
+) -> jax.Array:
     """Zeros in the shape of a tensor."""
     return ops.zeros_like(input, dtype)
 
@@ -114,7 +118,7 @@ def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeL
     return ops.arange(_plain(start), _plain(limit), _plain(delta), dtype)
 
 
-def _plain(number: object) -> Any:
+def _plain(number: object) -> Tensor:
     return number.item() if hasattr(number, "item") else number
 
 
@@ -165,18 +169,18 @@ def _tile(input: Tensor, multiples: object) -> jax.Array:
     return ops.tile(input, sizes(multiples))
 
 
-def _pad(tensor: Tensor, paddings: Tensor, mode: str = "CONSTANT", constant_values: Any = 0) -> jax.Array:
+def _pad(tensor: Tensor, paddings: Tensor, mode: str = "CONSTANT", constant_values: Tensor = 0) -> jax.Array:
     amounts = np.asarray(paddings).tolist()
     return ops.pad(tensor, amounts, mode.lower(), constant_values if mode.upper() == "CONSTANT" else None)
 
 
-def _slice(input_: Tensor, begin: Any, size: Sizes) -> Any:
+def _slice(input_: Tensor, begin: Tensor, size: Sizes) -> jax.Array:
     input_ = jnp.asarray(input_)
     begin, size = sizes(begin), sizes(size)
     return input_[tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))]
 
 
-def _strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None) -> Any:
+def _strided_slice(input_: Tensor, begin: Tensor, end: Tensor, strides: Tensor = None) -> jax.Array:
     input_, begin, end = jnp.asarray(input_), sizes(begin), sizes(end)
     return input_[tuple(slice(*each) for each in zip(begin, end, strides or [1] * len(begin), strict=True))]
 
@@ -198,7 +202,7 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
 
 
 def _gather(
-    params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0
+    params: Tensor, indices: Tensor, validate_indices: Tensor = None, axis: Tensor = None, batch_dims: int = 0
 ) -> Text | jax.Array:
     if is_text(params):
         return text(np.take(np.asarray(text(params)), np.asarray(indices), axis or 0))
@@ -240,10 +244,10 @@ def _boolean_mask(tensor: Tensor, mask: Tensor, axis: int | None = None) -> jax.
 
 
 def _one_hot(
-    indices: Any,
-    depth: Any,
-    on_value: Any = None,
-    off_value: Any = None,
+    indices: Tensor,
+    depth: Tensor,
+    on_value: Tensor = None,
+    off_value: Tensor = None,
     axis: int = -1,
     dtype: DTypeLike | None = None,
 ) -> jax.Array:
@@ -254,33 +258,33 @@ def _one_hot(
     return found if dtype is None else ops.cast(found, dtype)
 
 
-def _ordered(function: Callable, values: Tensor, axis: int, direction: str) -> Any:
+def _ordered(function: Callable, values: Tensor, axis: int, direction: str) -> jax.Array:
     if direction == "ASCENDING":
         return function(values, axis)
     return ops.flip(function(values, axis), axis) if function is ops.sort else function(ops.negative(values), axis)
 
 
-def _sort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> Any:
+def _sort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> jax.Array:
     return _ordered(ops.sort, values, axis, direction)
 
 
-def _argsort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> Any:
+def _argsort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> jax.Array:
     return _ordered(ops.argsort, values, axis, direction)
 
 
 class Unique(NamedTuple):
     """Different values in the order of their first places, and for each element which it is."""
 
-    y: Any
-    idx: Any
+    y: Tensor
+    idx: Tensor
 
 
 class UniqueWithCounts(NamedTuple):
     """The same with how often each comes."""
 
-    y: Any
-    idx: Any
-    count: Any
+    y: Tensor
+    idx: Tensor
+    count: Tensor
 
 
 def _unique(x: Tensor, out_idx: object = "int32") -> Any:
@@ -295,7 +299,7 @@ def _unique_with_counts(x: Tensor, out_idx: object = "int32") -> Any:
     return UniqueWithCounts(values, places, jnp.bincount(places, length=len(values)))
 
 
-def _sequence_mask(lengths: Tensor, maxlen: Any = None, dtype: DTypeLike = "bool") -> Any:
+def _sequence_mask(lengths: Tensor, maxlen: Tensor = None, dtype: DTypeLike = "bool") -> jax.Array:
     lengths = jnp.asarray(lengths)
     longest = int(lengths.max()) if maxlen is None else int(maxlen)
     return (jnp.arange(longest) < lengths[..., None]).astype(dtype)
@@ -306,13 +310,13 @@ def _scatter_nd(indices: Tensor, updates: object, shape: object) -> jax.Array:
 
 
 def _update(how: str | None) -> Callable:
-    def update(tensor: Any, indices: Any, updates: Any) -> jax.Array:
+    def update(tensor: Tensor, indices: Tensor, updates: Tensor) -> jax.Array:
         return ops.scatter_update(tensor, indices, updates, how)
 
     return update
 
 
-def _take_at(tensor: Tensor, indices: Tensor, updates: Tensor) -> Any:
+def _take_at(tensor: Tensor, indices: Tensor, updates: Tensor) -> jax.Array:
     return _add_at(tensor, indices, ops.negative(updates))
 
 
@@ -323,7 +327,7 @@ def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) ->
     return ops.maximum(ops.minimum(t, clip_value_max), clip_value_min)
 
 
-def _clip_by_norm(t: Any, clip_norm: float, axes: Axes = None) -> jax.Array:
+def _clip_by_norm(t: Tensor, clip_norm: float, axes: Axes = None) -> jax.Array:
     norm = ops.sqrt(ops.sum(ops.square(t), axes, True))
     return ops.multiply(t, ops.divide(clip_norm, ops.maximum(norm, clip_norm)))
 
@@ -340,7 +344,7 @@ def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: object = N
     return [each if each is None else ops.multiply(each, factor) for each in t_list], norm
 
 
-def _equal(x: Tensor, y: Tensor) -> Any:
+def _equal(x: Tensor, y: Tensor) -> jax.Array:
     return text(x) == y if is_text(x) else text(y) == x if is_text(y) else ops.equal(x, y)
 
 
@@ -456,7 +460,7 @@ def is_concrete(value: Tensor) -> bool:
     return not isinstance(value, (jax.core.Tracer, KerasTensor))
 
 
-def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Any:
+def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Nested:
     """What `true_fn()` gives if `pred` holds, else what `false_fn()` gives."""
     pred = pred.value if isinstance(pred, Variable) else pred
     if is_concrete(pred):
@@ -464,7 +468,9 @@ def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None =
     return ops.cond(pred, true_fn, false_fn)
 
 
-def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, name: str | None = None) -> Any:
+def case(
+    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, name: str | None = None
+) -> Nested:
     """What the function of the first condition that holds gives, else what `default()` gives."""
     pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
     if default is None:
@@ -475,7 +481,9 @@ def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = 
     return cond(pred, function, lambda: case(rest, default))
 
 
-def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str | None = None) -> Any:
+def switch_case(
+    branch_index: Tensor, branch_fns: Any, default: Callable | None = None, name: str | None = None
+) -> Nested:
     """What the function at an index gives; the last one, or `default`, for an index that there is not."""
     table = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
     last = default or table[max(table)]
@@ -488,7 +496,7 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
 def while_loop(
     cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any = None, parallel_iterations: int = 10,
     back_prop: bool = True, swap_memory: bool = False, maximum_iterations: int | None = None, name: str | None = None,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds."""
     values, rounds = list(loop_vars), 0
     while is_concrete(held := cond(*values)):
@@ -506,7 +514,7 @@ def _tuple(values: Tensor) -> tuple:
     return tuple(values) if isinstance(values, (list, tuple)) else (values,)
 
 
-def map_fn(fn: Callable, elems: Tensor, *ignored: Any, **kwargs: Any) -> Any:
+def map_fn(fn: Callable, elems: Tensor, *ignored: Any, **kwargs: Any) -> Nested:
     """`fn` of each element along the first axis, stacked."""
     leaves = tree.flatten(elems)
     count = len(leaves[0])
@@ -514,14 +522,14 @@ def map_fn(fn: Callable, elems: Tensor, *ignored: Any, **kwargs: Any) -> Any:
     return tree.map_structure(lambda *each: _stack(each), *found)
 
 
-def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
+def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Nested:
     """`fn` of each element along the first axis, all at once."""
     return jax.vmap(fn)(tree.map_structure(jnp.asarray, elems))
 
 
 def scan(
     fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, reverse: bool = False, **kwargs: Any
-) -> Any:
+) -> Tensor:
     """All values of `total = fn(total, element)` along the first axis, stacked."""
     leaves = tree.flatten(elems)
     order = list(range(len(leaves[0])))[:: -1 if reverse else 1]
@@ -534,7 +542,7 @@ def scan(
     return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Any:
+def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis."""
     rows = list(elems)
     total = rows.pop(0) if initializer is None else initializer
@@ -543,7 +551,7 @@ def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any
     return total
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Any:
+def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis, from its end."""
     return foldl(fn, list(elems)[::-1], initializer)
 
@@ -626,7 +634,7 @@ def recompute_grad(f: Callable) -> Callable:
     return jax.checkpoint(f)
 
 
-def ensure_shape(x: Tensor, shape: Tensor, name: str | None = None) -> Any:
+def ensure_shape(x: Tensor, shape: Tensor, name: str | None = None) -> jax.Array:
     """The tensor itself, if it has this shape."""
     x = convert_to_tensor(x)
     x.set_shape(shape)
@@ -637,17 +645,23 @@ def group(*inputs: Nested, **kwargs: Any) -> None:
     """Do nothing: what is in a group has run already."""
 
 
-def numpy_function(func: Callable, inp: Sequence, Tout: object, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
+def numpy_function(
+    func: Callable,
+    inp: Sequence,
+    Tout: object,  # noqa: N803 - TensorFlow's name
+    stateful: bool = True,
+    name: str | None = None,
+) -> Nested:
     """What a function of NumPy arrays gives."""
     return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
 
 
-def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Any:  # noqa: N803
+def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Nested:  # noqa: N803
     """What a Python function of tensors gives."""
     return _on_host(lambda *each: func(*map(convert_to_tensor, each)), inp, Tout)
 
 
-def _on_host(func: Callable, inp: Sequence, types: Any) -> Any:
+def _on_host(func: Callable, inp: Sequence, types: Any) -> Nested:
     if not all(map(is_concrete, inp)):
         raise NotImplementedError(
             "tf.py_function and tf.numpy_function cannot be compiled. Take them out of the tf.function, or the "
@@ -712,7 +726,7 @@ class TensorArray:
         """The tensor at an index."""
         return self._values[int(index)]
 
-    def size(self, name: str | None = None) -> Any:
+    def size(self, name: str | None = None) -> jax.Array:
         """How many tensors there are."""
         return jnp.asarray(len(self._values))
 

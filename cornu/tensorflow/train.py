@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers import SGD, Adagrad, Adam, RMSprop
 from cornu.saving.atomic import replacing
@@ -124,7 +125,7 @@ class CheckpointManager:
         """The path of the last one; None where there is none."""
         return latest_checkpoint(self.directory)
 
-    def save(self, checkpoint_number: Any = None, **how: object) -> str:
+    def save(self, checkpoint_number: Tensor = None, **how: object) -> str:
         """Write a checkpoint, and remove the oldest above the number that is kept."""
         prefix = self.directory / self._name
         number = None if checkpoint_number is None else int(checkpoint_number)

@@ -19,6 +19,7 @@ from cornu.training.execution.computations import STAGES, Computations
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, results
 
 if TYPE_CHECKING:
+    from cornu.callbacks.history import History
     from cornu.layers.layer import Layer as _Half  # the other half of a model, whose attributes are used here
 else:
     _Half = object
@@ -33,7 +34,7 @@ class Compilable(_Half):
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
-        self.history = None
+        self.history: History = None  # type: ignore[assignment]  # before the first fit
         self.compiled = False
         self._run_eagerly = False
         self._jit_compile = True

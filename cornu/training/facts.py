@@ -5,12 +5,12 @@ A backup goes on only with the data that it began with, and a record of a run ke
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from cornu import tree
 from cornu.callbacks import CallbackList, RunRecord
+from cornu.core.typing import Record
 from cornu.training.data.batches import Batches
 
 _SAMPLE = 16  # rows of arrays that are compared
@@ -18,7 +18,7 @@ _PARTS = ("x", "y", "sample_weight")
 _DATA = ("self", *_PARTS, "validation_data")  # arguments of `fit` that `of_data` tells
 
 
-def of_data(batches: Batches) -> dict[str, Any]:
+def of_data(batches: Batches) -> Record:
     """What data can be told by, in words."""
     named = [
         f"{'/'.join(map(str, (_PARTS[part], *path)))} {np.asarray(leaf).dtype}{list(np.shape(leaf)[1:])}"

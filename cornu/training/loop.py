@@ -23,12 +23,13 @@ import numpy as np
 
 from cornu import settings, tree, validate
 from cornu.callbacks import CallbackList
+from cornu.callbacks.history import History
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.several_processes import written_by_first
 from cornu.core import interrupts, placement
 from cornu.core.border import on_device, to_host
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Logs
+from cornu.core.typing import Data, Logs, Nested
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
 from cornu.training import advice, facts, state_tree
@@ -105,7 +106,7 @@ class Trainer(Compilable, Steps):
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         fast_dev_run: bool = False,
-    ) -> Any:
+    ) -> History:
         """Train the model.
 
         Args:
@@ -172,7 +173,7 @@ class Trainer(Compilable, Steps):
     def _train(
         self, batches: Batches, checks: Batches | None, callbacks: CallbackList, initial_epoch: int, epochs: int,
         validates: Callable[[int], bool],
-    ) -> None:  # fmt: skip
+    ) -> History:  # fmt: skip
         """The epochs of `fit`."""
         self.stop_training = False
         logs: Logs = {}
@@ -279,7 +280,7 @@ class Trainer(Compilable, Steps):
     def _run_calls(
         self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable,
         run: Run | None = None,
-    ) -> Any:  # fmt: skip
+    ) -> Nested:  # fmt: skip
         """Run the steps of one epoch; the result of the last call.
 
         Args:
@@ -445,11 +446,11 @@ class Trainer(Compilable, Steps):
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     @filtered
-    def predict_on_batch(self, x: object) -> Any:
+    def predict_on_batch(self, x: object) -> Nested:
         """The outputs for one batch, as NumPy arrays."""
         return self._predict_one_batch(x, "predict_on_batch")
 
-    def _predict_one_batch(self, x: object, owner: str) -> Any:
+    def _predict_one_batch(self, x: object, owner: str) -> Nested:
         """The outputs; an array like one before goes straight to the compiled step."""
         known = self._computations["predict"]
         data = (as_array(x, "x", owner),) if type(x) is np.ndarray and x.ndim else None
@@ -472,7 +473,13 @@ class Trainer(Compilable, Steps):
         return logs if return_dict else _listed(logs)
 
     def _one_batch(
-        self, stage: str, x: Any, y: Any = None, weight: Any = None, class_weight: Any = None, owner: str | None = None
+        self,
+        stage: str,
+        x: Data,
+        y: Data = None,
+        weight: Data = None,
+        class_weight: Any = None,
+        owner: str | None = None,
     ) -> tuple:
         owner = owner or f"{stage}_on_batch"
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
@@ -515,13 +522,13 @@ def _is_one_batch(x: object, batch_size: object) -> bool:
     return isinstance(x, (np.ndarray, jax.Array)) and x.ndim > 0 and isinstance(most, int) and len(x) <= most
 
 
-def _listed(logs: Logs) -> Any:
+def _listed(logs: Logs) -> Nested:
     """The values in their order; a single one alone."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
 
 
-def _on_host(outputs: object) -> Any:
+def _on_host(outputs: object) -> Nested:
     return tree.map_structure(lambda a: to_host(a) if isinstance(a, (jax.Array, Variable)) else a, outputs)
 
 

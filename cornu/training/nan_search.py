@@ -21,7 +21,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import context, dtypes
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Nested
 from cornu.core.variable import Variable, functional, values_of
 from cornu.layers.layer import LossesOfCall
 from cornu.losses.loss import as_arrays
@@ -201,7 +201,7 @@ def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
 # ---------------------------------------------------------------- one step, run again
 
 
-def _watched(model: Any, values: list, data: tuple, rows: int | None) -> tuple[Watch, dict, list]:
+def _watched(model: "Model", values: list, data: tuple, rows: int | None) -> tuple[Watch, dict, list]:
     """(what was seen, logs, values of the variables after) of a step."""
     parts = steps.variables_of(model, "train")
 
@@ -562,5 +562,5 @@ def _parted(values: list, parts: steps.Parts) -> steps.TrainState:
     return steps.TrainState(*([next(remaining) for _ in part] for part in parts))
 
 
-def _on_device(data: Data) -> Any:
+def _on_device(data: Data) -> Nested:
     return jax.tree.map(jnp.asarray, data)

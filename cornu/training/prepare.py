@@ -27,6 +27,7 @@ from cornu.training.outputs import Part
 if TYPE_CHECKING:
     from cornu.models.model import Model
     from cornu.optimizers.optimizer import Optimizer
+    from cornu.training.loop import Trainer
 
 
 class Prepared(NamedTuple):
@@ -78,7 +79,7 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
         advice.of_a_batch(model, data, [pair for pair in pairs if not isinstance(pair[-1], Part)], ends)
 
 
-def check_of_later_batches(model: Any, first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
+def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
     """A function that refuses a batch (which, and its number from 1) unlike the first, for which `prepare` was called.
 
     Args:

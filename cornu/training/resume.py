@@ -22,6 +22,7 @@ from cornu import random
 from cornu.callbacks import BackupAndRestore, CallbackList, TerminateOnNaN
 from cornu.callbacks.messages import say
 from cornu.core import interrupts, peers, placement
+from cornu.core.typing import State
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
@@ -194,7 +195,7 @@ class Run:
             "callbacks": self._callbacks.get_state(),
         }
 
-    def _restore(self, state: dict[str, Any] | None) -> None:
+    def _restore(self, state: State | None) -> None:
         """Go on from a state, if it is one of this model and these data."""
         require_one(
             self._owner, "the backup that they find", "Let all of them see one folder.",
@@ -215,7 +216,7 @@ class Run:
         if self.epoch >= self._epochs or not self.goes_on:
             say(f"fit: the training of the backup in {self.backup and self.backup.backup_dir!r} has come to its end.")
 
-    def _put_back(self, state: dict[str, Any]) -> None:
+    def _put_back(self, state: State) -> None:
         variables = variables_of_training(self._model)
         give_values(variables, [jnp.asarray(v, to.dtype) for v, to in zip(state["values"], variables, strict=True)])
         self._callbacks.set_state(state["callbacks"])

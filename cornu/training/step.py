@@ -93,7 +93,7 @@ class Steps(_Half):
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
-    def test_step(self, state: Any, data: Data) -> tuple[dict, tuple]:
+    def test_step(self, state: Nested, data: Data) -> tuple[dict, tuple]:
         """One step of evaluation, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, metrics = state
@@ -103,7 +103,7 @@ class Steps(_Half):
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, (trainable, rest, metrics)
 
-    def predict_step(self, state: Any, data: Data) -> tuple[Any, list]:
+    def predict_step(self, state: Nested, data: Data) -> tuple[Any, list]:
         """One step of prediction, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`.
 
         The pure form returns the outputs and the values of the non-trainable variables.

@@ -24,6 +24,7 @@ from cornu.training.prepare import attributes_kept
 
 if TYPE_CHECKING:
     from cornu.models.model import Model
+    from cornu.training.loop import Trainer
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def undone(model: object, orders: Callable[[], None], variables: Sequence[Variab
             orders()
 
 
-def orders_kept(model: Any, *data: object) -> Callable[[], None]:
+def orders_kept(model: "Trainer", *data: object) -> Callable[[], None]:
     """A function after which the next training has the orders of rows that it would have now.
 
     Args:

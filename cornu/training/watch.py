@@ -128,7 +128,7 @@ class Watch:
         found += [(p.after.number, p, True) for p in self.passages if p.after.is_bad]
         yield from ((p, out) for _, p, out in sorted(found, key=lambda each: each[0] or 0))
 
-    def _tapped(self, structure: object, values: Moment, gradients: Moment) -> Any:
+    def _tapped(self, structure: object, values: Moment, gradients: Moment) -> Nested:
         def tapped(leaf: object) -> object:
             if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.inexact):
                 return leaf

@@ -7,7 +7,6 @@ letters are the same.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import numpy as np
 from cornu import settings, validate
 from cornu.core import border
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import DTypeLike, ShapeLike, Tensor
+from cornu.core.typing import DTypeLike, Nested, ShapeLike, Tensor
 from cornu.layers import bounding_boxes as forms
 from cornu.layers.bounding_boxes import Boxes, Corners
 
@@ -31,7 +30,7 @@ def convert_format(
     height: Tensor | None = None,
     width: Tensor | None = None,
     dtype: DTypeLike = "float32",
-) -> Any:
+) -> Nested:
     """The same boxes in another format.
 
     Args:
@@ -351,7 +350,7 @@ def decode_deltas_to_boxes(
     encoded_format: str = "center_yxhw",
     variance: Tensor | None = None,
     image_shape: ShapeLike | None = None,
-) -> Any:
+) -> Nested:
     """The boxes that `encode_box_to_deltas`, or a network that learned from it, tells beside anchors.
 
     Args:

@@ -272,7 +272,7 @@ class _Record:
         self._change = change
         self._whole = 0
 
-    def __call__(self, operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Nested:
         arguments = args[0] if isinstance(operation, Layer) and args and isinstance(args[0], dict) else kwargs
         path = path_of(operation)
         if arguments.get("use_causal_mask") is True or getattr(operation, "padding", None) == "causal":
@@ -313,7 +313,7 @@ def _makes_masks(operation: object) -> bool:
     return isinstance(operation, layers.Masking) or (isinstance(operation, layers.Embedding) and operation.mask_zero)
 
 
-def _as_in_inference(operation: object, function: Callable, *args: object, **kwargs: object) -> Any:
+def _as_in_inference(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
     """Calls layers that differ in training by their nature as if it were inference."""
     if not _differs_by_nature(operation):
         return function(*args, **kwargs)
@@ -463,16 +463,16 @@ class _Checks:
 
     # ------------------------------------------------------------ rows
 
-    def _other_rows(self) -> Any:
+    def _other_rows(self) -> Nested:
         """The inputs with other rows behind the first half."""
         kept = self.rows // 2
 
-        def changed(x: Tensor) -> Any:
+        def changed(x: Tensor) -> Nested:
             return x if x is None else x.at[kept:].set(x[0])
 
         return jax.tree.map(changed, self.x)
 
-    def _kept(self, x: Tensor, mask: object = None) -> Any:
+    def _kept(self, x: Tensor, mask: object = None) -> Nested:
         return x[: self.rows // 2] if x.ndim and x.shape[0] == self.rows else None
 
     def rows_in_inference(self) -> list[Finding]:
@@ -527,7 +527,7 @@ class _Checks:
         if all(bool(mask.all()) for mask in masks):
             return [Finding(check, LEFT_OUT, None, "No step of the inputs is masked.")]
 
-        def part(x: Tensor, own: Any = None) -> Any:
+        def part(x: Tensor, own: Tensor = None) -> Any:
             """The real steps; where the axis of steps is gone, the rows that have any."""
             if own is not None and own.shape == x.shape[: own.ndim]:
                 return x[own.astype(bool)]
@@ -580,7 +580,7 @@ class _Checks:
         own = [tensor.name for tensor in self.model.inputs or ()]
         return own if len(own) == len(paths) else ["/".join(map(str, path)) or "x" for path, _ in paths]
 
-    def _with_other_steps(self, x: Tensor, past: int) -> Any:
+    def _with_other_steps(self, x: Tensor, past: int) -> Nested:
         """Those of the row before, in the other direction, from step `past` on."""
         return x.at[:, past:].set(jnp.roll(x, 1, axis=0)[:, past:][:, ::-1])
 
@@ -706,7 +706,7 @@ class _Checks:
 def _through(record: _Record) -> Callable:
     """A watch that calls layers which differ by nature as in inference, and has `record` take note."""
 
-    def watch(operation: object, function: Callable, *args: object, **kwargs: object) -> Any:
+    def watch(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
         return record(operation, lambda *a, **k: _as_in_inference(operation, function, *a, **k), *args, **kwargs)
 
     return watch

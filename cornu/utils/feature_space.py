@@ -15,7 +15,7 @@ from cornu import layers, ops, saving, validate
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.context import auto_name
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Config, ConfigDict, Nested
+from cornu.core.typing import Config, ConfigDict, Nested, Tensor
 from cornu.layers.layer import Layer
 from cornu.registry import InFiles
 
@@ -293,7 +293,7 @@ class FeatureSpace(Layer):
             found[cross.name] = self._out(cross.name, crossed, cross.output_mode, cross.crossing_dim)
         return found
 
-    def _out(self, name: str, x: object, mode: str, depth: int) -> Any:
+    def _out(self, name: str, x: object, mode: str, depth: int) -> Tensor:
         if mode == "one_hot":
             return layers.CategoryEncoding(depth, output_mode="multi_hot")(x)
         if mode == "int" and self.output_mode == "concat":

@@ -7,7 +7,7 @@ read; `image_dataset_from_directory` and its kin read them.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     what: str  # the files, in messages
     endings: tuple[str, ...]
     directory: str | os.PathLike
-    labels: Any
+    labels: Tensor
     label_mode: str | None
     class_names: Sequence[str] | None
     batch_size: int | None

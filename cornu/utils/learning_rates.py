@@ -291,7 +291,7 @@ def _with_rates(optimizer: object) -> list[Any]:
     return [leaf for one in inner if one is not None for leaf in _with_rates(one)] or [optimizer]
 
 
-def _now(optimizer: Any) -> float:
+def _now(optimizer: "Optimizer") -> float:
     return float(np.asarray(optimizer.learning_rate))
 
 

@@ -6,13 +6,16 @@ A box is a layer or an operation, however often it is called, so a shared one ha
 
 import html
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cornu import tree, validate
 from cornu.core.symbolic import KerasTensor, Node, history_of
 from cornu.models.model import Model
 from cornu.models.sequential import Sequential
 from cornu.models.summary import shape_text
+
+if TYPE_CHECKING:
+    from cornu.layers.layer import Layer
 
 Key: TypeAlias = tuple[int, ...]  # the identities of the models around a layer, and its own
 
@@ -90,7 +93,7 @@ class _Reader(NamedTuple):
         """Whether a part of a model is shown as a group."""
         return self.expand and _has_parts(part)
 
-    def edges(self, model: Any, key: Key) -> Iterator[tuple[Key, Key]]:
+    def edges(self, model: "Model", key: Key) -> Iterator[tuple[Key, Key]]:
         """From each box to those that take what it gives."""
         if isinstance(model, Sequential):
             for layer, after in zip(model.layers, model.layers[1:], strict=False):
@@ -120,7 +123,7 @@ class _Reader(NamedTuple):
             return self.entry(part.layers[0], position, key)
         return (*key, id(history_of(part._graph.inputs[position]).operation))
 
-    def box(self, layer: Any, graph: object, around: Key) -> Box:
+    def box(self, layer: "Layer", graph: object, around: Key) -> Box:
         """The facts of a layer in a graph: of its first call there."""
         shown = self.shown
         nodes = [node for node in _calls(graph) if node.operation is layer] if graph else []

@@ -16,7 +16,7 @@ _OWNER = "timeseries_dataset_from_array"
 
 def timeseries_dataset_from_array(
     data: Tensor,
-    targets: Any,
+    targets: Tensor,
     sequence_length: int,
     sequence_stride: int = 1,
     sampling_rate: int = 1,

@@ -4,12 +4,15 @@ So the comparison with other libraries, in the repository's `benchmarks/`, runs 
 """
 
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 WORDS = 10_000
 
 
-def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> Any:
+def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> "Model":
     """784 numbers, `depth` dense layers of `width`, dropout, 10 classes."""
     layers = keras.layers
     hidden = [layers.Dense(width, activation="relu") for _ in range(depth)]
@@ -17,7 +20,7 @@ def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> Any:
     return keras.Sequential([keras.Input((784,)), *hidden, *ends])
 
 
-def cnn(keras: ModuleType, size: int = 28) -> Any:
+def cnn(keras: ModuleType, size: int = 28) -> "Model":
     """Two convolutions with pooling, for handwritten digits."""
     layers = keras.layers
     return keras.Sequential(
@@ -34,13 +37,13 @@ def cnn(keras: ModuleType, size: int = 28) -> Any:
     )
 
 
-def lstm(keras: ModuleType, width: int = 64) -> Any:
+def lstm(keras: ModuleType, width: int = 64) -> "Model":
     """One LSTM over embedded words."""
     layers = keras.layers
     return keras.Sequential([layers.Embedding(WORDS, width), layers.LSTM(width), layers.Dense(1, activation="sigmoid")])
 
 
-def transformer(keras: ModuleType, time: int = 128, width: int = 128, depth: int = 2, heads: int = 4) -> Any:
+def transformer(keras: ModuleType, time: int = 128, width: int = 128, depth: int = 2, heads: int = 4) -> "Model":
     """A classifier of `depth` Transformer encoder blocks over embedded words."""
     layers: Any = keras.layers
 

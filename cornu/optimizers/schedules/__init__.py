@@ -1,6 +1,6 @@
 """Learning-rate schedules: the learning rate as a function of the step."""
 
-from typing import Any
+from collections.abc import Callable
 
 from cornu.core.configurable import Catalogue
 from cornu.core.typing import ConfigDict, CustomObjects
@@ -48,6 +48,6 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
     return catalogue.serialize(learning_rate_schedule)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
     """The schedule that `serialize` wrote down as `config`."""
     return catalogue.deserialize(config, custom_objects)

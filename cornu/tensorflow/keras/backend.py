@@ -31,7 +31,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
-from cornu.core.typing import Axes, ConstraintLike, DTypeLike, InitializerLike, Nested, ShapeLike, Sizes, Tensor
+from cornu.core.typing import Axes, ConstraintLike, DTypeLike, Nested, ShapeLike, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -110,7 +110,9 @@ def variable(
     return made
 
 
-def constant(value: Any, dtype: Any = None, shape: ShapeLike | None = None, name: str | None = None) -> jax.Array:
+def constant(
+    value: Tensor, dtype: DTypeLike | None = None, shape: ShapeLike | None = None, name: str | None = None
+) -> jax.Array:
     """A tensor with this value, in floatx unless `dtype` is given; a number fills `shape`."""
     made = ops.cast(value, dtype or floatx())
     return made if shape is None else ops.broadcast_to(made, shape) if ndim(made) == 0 else reshape(made, shape)
@@ -132,7 +134,7 @@ def eye(size: object, dtype: DTypeLike | None = None, name: str | None = None) -
     return variable(ops.eye(rows, columns, dtype=dtype or floatx()), dtype, name)
 
 
-def zeros_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> Any:
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None, name: str | None = None) -> jax.Array:
     """Zeros in the shape of `x`."""
     return ops.zeros_like(x, dtype=dtype)
 
@@ -205,7 +207,7 @@ def count_params(x: Tensor) -> int:
     return math.prod(x.shape)
 
 
-def dtype(x: Any) -> str:
+def dtype(x: Tensor) -> str:
     """The name of the dtype."""
     return standardize_dtype(x.dtype)
 
@@ -225,12 +227,12 @@ def is_sparse(tensor: Tensor) -> bool:
     return False
 
 
-def to_dense(tensor: Tensor) -> Any:
+def to_dense(tensor: Tensor) -> jax.Array:
     """The tensor, which is dense already."""
     return tensor
 
 
-def stop_gradient(variables: object) -> Any:
+def stop_gradient(variables: object) -> Nested:
     """The same values, as constants for gradients; of one tensor or of several."""
     return _map_structure(ops.stop_gradient, variables)
 
@@ -273,7 +275,7 @@ def function(inputs: object, outputs: object, updates: object = None, name: str 
     has_mode = not is_keras_tensor(given[-1])
     model = cornu.Model(given[:-1] if has_mode else given, outputs, name=name)
 
-    def run(values: Tensor) -> Any:
+    def run(values: Tensor) -> Tensor:
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         training = builtins.bool(values.pop()) if has_mode else None
         return _map_structure(ops.convert_to_numpy, model(values, training=training))
@@ -323,7 +325,7 @@ def clip(x: Tensor, min_value: object, max_value: object) -> jax.Array:
     return ops.clip(x, low, math.inf if max_value is None else max_value)
 
 
-def relu(x: Tensor, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+def relu(x: Tensor, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> jax.Array:
     """`x` above `threshold` and up to `max_value`; below it, `alpha` times the distance."""
     return cornu.activations.relu(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
 
@@ -333,12 +335,12 @@ def hard_sigmoid(x: Tensor) -> jax.Array:
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def l2_normalize(x: Tensor, axis: Axes = None) -> Any:
+def l2_normalize(x: Tensor, axis: Axes = None) -> jax.Array:
     """`x` divided by its Euclidean norm along `axis`, or by that of all elements."""
     return x * ops.rsqrt(maximum(sum(square(x), axis=axis, keepdims=True), 1e-12))
 
 
-def switch(condition: Tensor, then_expression: object, else_expression: object) -> Any:
+def switch(condition: Tensor, then_expression: object, else_expression: object) -> jax.Array:
     """One of two results by a condition: tensors, or functions without arguments that make them."""
     if ndim(condition) == 0 and callable(then_expression) and callable(else_expression):
         return ops.cond(condition, then_expression, else_expression)
@@ -355,7 +357,7 @@ def in_top_k(predictions: object, targets: object, k: int) -> jax.Array:
     return ops.in_top_k(targets, predictions, k)
 
 
-def bias_add(x: Tensor, bias: Tensor, data_format: str | None = None) -> Any:
+def bias_add(x: Tensor, bias: Tensor, data_format: str | None = None) -> jax.Array:
     """`x` plus a bias for each channel, or plus one with all axes of `x` but the first."""
     if ndim(bias) == 1 and _channels_first(data_format):
         return x + reshape(bias, (1, -1) + (1,) * (ndim(x) - 2))
@@ -392,7 +394,7 @@ def expand_dims(x: Tensor, axis: int = -1) -> jax.Array:
     return ops.expand_dims(x, axis)
 
 
-def flatten(x: Tensor) -> Any:
+def flatten(x: Tensor) -> jax.Array:
     """All elements in one row."""
     return reshape(x, (-1,))
 
@@ -477,7 +479,7 @@ def resize_images(
     return ops.image.resize(x, size, interpolation=interpolation, data_format=data_format)
 
 
-def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
+def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> jax.Array:
     """Volumes made larger by whole factors, each value repeated."""
     first = 2 if _channels_first(data_format) else 1
     for axis, factor in enumerate((depth_factor, height_factor, width_factor), start=first):
@@ -485,7 +487,7 @@ def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_facto
     return x
 
 
-def batch_dot(x: Any, y: Any, axes: Axes = None) -> jax.Array:
+def batch_dot(x: Tensor, y: Tensor, axes: Axes = None) -> jax.Array:
     """The sum of products over one axis of each of two tensors, for each element of the first axis.
 
     Args:
@@ -545,7 +547,7 @@ def binary_focal_crossentropy(
     alpha: float = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
-) -> Any:
+) -> jax.Array:
     """Binary crossentropy of each element that weighs less where the prediction is good."""
     output = sigmoid(output) if from_logits else output
     right = target * output + (1 - target) * (1 - output)
@@ -554,7 +556,7 @@ def binary_focal_crossentropy(
 
 
 def categorical_focal_crossentropy(
-    target: Nested, output: Any, alpha: Tensor = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
+    target: Nested, output: Tensor, alpha: Tensor = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
 ) -> jax.Array:
     """Categorical crossentropy that weighs less where the prediction is good."""
     return cornu.losses.categorical_focal_crossentropy(
@@ -615,7 +617,12 @@ def batch_normalization(
 
 
 def conv1d(
-    x: Any, kernel: Any, strides: Sizes = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Sizes = 1
+    x: Tensor,
+    kernel: Tensor,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: Any = None,
+    dilation_rate: Sizes = 1,
 ) -> jax.Array:
     """Convolution along one axis; `padding="causal"` looks back only."""
     if padding == "causal":
@@ -626,7 +633,7 @@ def conv1d(
 
 def conv2d(
     x: Tensor,
-    kernel: Any,
+    kernel: Tensor,
     strides: Sizes = (1, 1),
     padding: str = "valid",
     data_format: str | None = None,
@@ -638,7 +645,7 @@ def conv2d(
 
 def conv3d(
     x: Tensor,
-    kernel: Any,
+    kernel: Tensor,
     strides: Sizes = (1, 1, 1),
     padding: str = "valid",
     data_format: str | None = None,
@@ -650,7 +657,7 @@ def conv3d(
 
 def conv2d_transpose(
     x: Tensor,
-    kernel: Any,
+    kernel: Tensor,
     output_shape: Sequence,
     strides: Sizes = (1, 1),
     padding: str = "valid",
@@ -684,7 +691,7 @@ def _each(value: Tensor, axis: int) -> int:
 
 def depthwise_conv2d(
     x: Tensor,
-    depthwise_kernel: Any,
+    depthwise_kernel: Tensor,
     strides: Sizes = (1, 1),
     padding: str = "valid",
     data_format: str | None = None,
@@ -696,8 +703,8 @@ def depthwise_conv2d(
 
 def separable_conv2d(
     x: Tensor,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
+    depthwise_kernel: Tensor,
+    pointwise_kernel: Tensor,
     strides: Sizes = (1, 1),
     padding: str = "valid",
     data_format: str | None = None,
@@ -714,7 +721,7 @@ def pool2d(
     padding: str = "valid",
     data_format: object = None,
     pool_mode: str = "max",
-) -> Any:
+) -> jax.Array:
     """Pooling of images: "max" or "avg"."""
     return _pooling(pool_mode)(x, pool_size, strides, padding, data_format)
 
@@ -726,7 +733,7 @@ def pool3d(
     padding: str = "valid",
     data_format: object = None,
     pool_mode: str = "max",
-) -> Any:
+) -> jax.Array:
     """Pooling of volumes: "max" or "avg"."""
     return _pooling(pool_mode)(x, pool_size, strides, padding, data_format)
 
@@ -745,23 +752,23 @@ def dropout(x: Tensor, level: float, noise_shape: ShapeLike | None = None, seed:
 # ---------------------------------------------------------------- loops
 
 
-def map_fn(fn: Callable, elems: Tensor, name: str | None = None, dtype: DTypeLike | None = None) -> Any:
+def map_fn(fn: Callable, elems: Tensor, name: str | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """`fn` of each element along the first axis, stacked."""
     found = ops.map(fn, elems)
     return found if dtype is None else _map_structure(lambda each: ops.cast(each, dtype), found)
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
+def foldl(fn: Callable, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
     """`fn(so far, element)` along the first axis from its start; the first element begins without `initializer`."""
     return _folded(fn, elems, initializer)
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: InitializerLike | None = None, name: str | None = None) -> Any:
+def foldr(fn: Callable, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
     """`fn(so far, element)` along the first axis from its end; the last element begins without `initializer`."""
     return _folded(fn, ops.flip(elems, axis=0), initializer)
 
 
-def _folded(fn: Callable, elems: Tensor, start: object) -> Any:
+def _folded(fn: Callable, elems: Tensor, start: object) -> jax.Array:
     if start is None:
         start, elems = elems[0], elems[1:]
     return ops.scan(lambda so_far, element: (fn(so_far, element), None), start, elems)[0]
@@ -871,7 +878,7 @@ def truncated_normal(
     stddev: float = 1.0,
     dtype: DTypeLike | None = None,
     seed: int | None = None,
-) -> Any:
+) -> Tensor:
     """Draws from a normal distribution, none of them further than two standard deviations from its mean."""
     return random.truncated_normal(shape, mean, stddev, dtype, seed)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from cornu.core.typing import Logs
+from cornu.core.typing import Logs, Nested, Tensor
 
 
 class Output(NamedTuple):
@@ -12,7 +12,7 @@ class Output(NamedTuple):
     where: str  # `output "price": ` in messages; "" for the only output
     loss: Any
     family: str | None  # of the loss
-    labels: Any
+    labels: Tensor
     ending: str | None  # the activation it ends with, where that is known
     units: int | None  # the size of its last axis
 
@@ -36,12 +36,12 @@ class Case(NamedTuple):
         return self.data[0]
 
     @property
-    def y(self) -> Any:
+    def y(self) -> Nested:
         """The labels."""
         return self.data[1]
 
     @property
-    def sample_weight(self) -> Any:
+    def sample_weight(self) -> Nested:
         """The weights of the rows."""
         return self.data[2]
 

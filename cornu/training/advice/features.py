@@ -31,7 +31,7 @@ class _Read(NamedTuple):
     """An input and a layer that multiplies it by weights."""
 
     where: str  # `input "age": ` in messages; "" for the only input
-    values: Any
+    values: Tensor
     layer: Any
     is_normalized: bool  # by what comes behind the layer
 

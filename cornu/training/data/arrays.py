@@ -1,10 +1,10 @@
 """Batches cut from arrays in memory."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from cornu.core.typing import State
 from cornu.training.data.convert import is_sparse, named_leaves, take
 
 
@@ -65,7 +65,7 @@ class ArraySource:
         """The seed behind the orders."""
         return {"seed": self.seed}
 
-    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
+    def resume(self, place: State, within_pass: bool) -> None:
         """Take the seed; the rest follows from the number of the epoch."""
         self.seed = place["seed"]
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Data
+from cornu.core.typing import Data, State
 from cornu.training.data.arrays import ArraySource
 from cornu.training.data.class_weight import weigh_classes
 from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
@@ -94,7 +94,7 @@ class Batches:
         is_ahead = step > 0 and not self.source.seekable
         return (self._places[step] if is_ahead else self.source.place()) | {"exhausted": self.exhausted}
 
-    def resume(self, place: dict[str, Any], step: int = 0) -> None:
+    def resume(self, place: State, step: int = 0) -> None:
         """Be where another training stood behind that many steps of an epoch, when `place` was asked for."""
         self.exhausted = place["exhausted"]
         self.source.resume(place, within_pass=step > 0 or self.steps is not None)

@@ -176,7 +176,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 _on_device: weakref.WeakKeyDictionary[Batches, object] = weakref.WeakKeyDictionary()
 
 
-def _resident(batches: Batches) -> Any:
+def _resident(batches: Batches) -> Nested:
     """The arrays on the device, or None where they stay with the host."""
     if batches.arrays is None or placement.is_shared():
         return None

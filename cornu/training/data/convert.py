@@ -129,7 +129,7 @@ def _without_column(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1] if shape[1:] == (1,) else shape
 
 
-def _map(data: Data, function: Callable) -> Any:
+def _map(data: Data, function: Callable) -> Nested:
     if isinstance(data, dict):
         return {key: _map(value, function) for key, value in data.items()}
     if isinstance(data, (list, tuple)):

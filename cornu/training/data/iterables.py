@@ -9,7 +9,7 @@ import numpy as np
 from cornu import tree
 from cornu.callbacks.messages import say
 from cornu.core.border import comes_from
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, State
 from cornu.data import INFINITE_CARDINALITY, Dataset
 from cornu.data.elements import leaves
 from cornu.training.data.places import draws_from_outside, restored, state_of
@@ -99,7 +99,7 @@ class IterableSource:
         now = state_of(self.data) if self._draws else None
         return {"start": start, "taken": taken, "fresh": self._is_fresh, "over": self._is_over, "now": now}
 
-    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
+    def resume(self, place: State, within_pass: bool) -> None:
         """Be where another pass stood; what comes before, as far as no state says it, is gone through."""
         self.restart()
         if place["start"] is not None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, cast
 
-from cornu.core.typing import Data
+from cornu.core.typing import Data, Nested, State
 from cornu.training.data.arrays import permutation
 from cornu.training.data.places import restored, state_of
 from cornu.training.data.unpack import unpack_batch
@@ -110,7 +110,7 @@ def _receive(dataset: object) -> None:
     _of_process["dataset"] = dataset
 
 
-def _item_in_process(index: int) -> Any:
+def _item_in_process(index: int) -> Nested:
     return _of_process["dataset"][index]
 
 
@@ -123,7 +123,7 @@ def _forking_is_fine() -> Iterator[None]:
         yield
 
 
-def _executor(dataset: Any) -> Executor:
+def _executor(dataset: "PyDataset") -> Executor:
     workers = max(1, dataset.workers)
     if dataset.use_multiprocessing:
         return ProcessPoolExecutor(workers, multiprocessing.get_context(), _receive, (dataset,))
@@ -218,7 +218,7 @@ class PyDatasetSource:
         state = self._state if self._in_epoch else state_of(self.dataset)
         return {"seed": self.seed, "ended": self._ended, "state": state}
 
-    def resume(self, place: dict[str, Any], within_pass: bool) -> None:
+    def resume(self, place: State, within_pass: bool) -> None:
         """Put the data set where it was; one that tells no state sees the epochs before begin and end."""
         self.seed = place["seed"]
         if place["state"] is not None:

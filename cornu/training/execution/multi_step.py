@@ -18,6 +18,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import placement
+from cornu.core.typing import Nested
 from cornu.core.variable import values_of
 from cornu.kernels import platform, xla
 from cornu.training.data.chunks import Chunk
@@ -90,7 +91,7 @@ class Repeated:
         values, results = jax.lax.fori_loop(start, stop, body, (values, results))
         return results, _replaced(state, values)
 
-    def _kept(self, results: object, result: object, index: object) -> Any:
+    def _kept(self, results: object, result: object, index: object) -> Nested:
         if not self.stacks:
             return result
         return jax.tree.map(lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), results, result)
@@ -210,7 +211,7 @@ class Runner:
         if not self.stacks:
             return Call(steps, lambda: [call.run() for call in calls][-1], calls[-1].real, batches)
 
-        def real(results: list) -> Any:
+        def real(results: list) -> Nested:
             parts = [call.real(result) for call, result in zip(calls, results, strict=True)]
             return tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
@@ -268,13 +269,13 @@ class Span:
         stacked = (self.chunk.data, self.chunk.rows)
         return [jax.tree.map(lambda leaf: leaf[index], stacked) for index in self.steps]  # noqa: B023
 
-    def real(self, result: object) -> Any:
+    def real(self, result: object) -> Nested:
         """The stacked predictions laid out row by row, without the rows with which batches were padded."""
         counts = [None if self.chunk.rows is None else self.chunk.rows[index] for index in self.steps]
         parts = list(enumerate(counts, self.first))
         return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))
 
 
-def _on_host(outputs: object, cut: Callable) -> Any:
+def _on_host(outputs: object, cut: Callable) -> Nested:
     """Outputs as NumPy arrays of their own, cut."""
     return tree.map_structure(lambda a: np.array(cut(np.asarray(a))) if hasattr(a, "dtype") else a, outputs)

@@ -227,7 +227,7 @@ class Iterator(PyDataset):
             np.random.seed(self.seed + self.total_batches_seen)
         self.total_batches_seen += 1
 
-    def _batch(self, index: int) -> Any:
+    def _batch(self, index: int) -> Tensor:
         order = self._set_index_array() if self.index_array is None else self.index_array
         return self._get_batches_of_transformed_samples(order[index * self.batch_size : (index + 1) * self.batch_size])
 
@@ -487,7 +487,7 @@ class DataFrameIterator(_FileIterator):
             )
         return dataframe[good]
 
-    def _with_classes(self, rows: Nested, column: str, classes: Sequence[str] | None) -> Any:
+    def _with_classes(self, rows: Any, column: str, classes: Sequence[str] | None) -> Any:
         """The rows of the classes that are served; a cell of the column is a class, or a list of some."""
         cells = [_as_list(cell) for cell in rows[column]]
         if not all(isinstance(one, str) for cell in cells for one in cell):

@@ -118,7 +118,7 @@ def skipgrams(
     negative_samples: float = 1.0,
     shuffle: bool = True,
     categorical: bool = False,
-    sampling_table: Any = None,
+    sampling_table: Tensor = None,
     seed: int | None = None,
 ) -> tuple[list, list]:
     """Pairs of words that stand near each other (label 1), and pairs at random (label 0).
