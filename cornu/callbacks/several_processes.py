@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from cornu import tree
 from cornu.callbacks.callback import Callback
@@ -18,7 +17,7 @@ from cornu.core import placement
 
 
 @contextmanager
-def written_by_first(callbacks: Any) -> Iterator[None]:
+def written_by_first(callbacks: object) -> Iterator[None]:
     """Scope in which these callbacks (one, a list, or a `CallbackList`) write files in the first process alone."""
     given = getattr(callbacks, "callbacks", callbacks)
     with ExitStack() as undone:

@@ -259,7 +259,7 @@ def _selected(which: Tensor, *cases: Tensor, **params: object) -> Tensor:
 
 
 def _gathered(
-    x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: Any
+    x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: object
 ) -> Nested:
     """Slices that start where indices say, one axis of the index array after another."""
     if str(mode).endswith("FILL_OR_DROP"):

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from cornu import lazy
+from cornu.core.typing import Tensor
 
 multihost_utils = lazy.module("jax.experimental.multihost_utils")
 
@@ -48,7 +49,7 @@ def whole(array: jax.Array) -> jax.Array:
     return resharded(array, NamedSharding(array.sharding.mesh, PartitionSpec()))
 
 
-def on_host(array: Any) -> Any:
+def on_host(array: Tensor) -> Any:
     """An array whose parts other processes have, on the host; any other as it is."""
     gathered = whole(array)
     return array if gathered is array else np.asarray(gathered)

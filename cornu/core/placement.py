@@ -136,7 +136,7 @@ def are_gathered(variables: Sequence[Any]) -> bool:
     return any(hasattr(variable._layout, "used") for variable in variables)
 
 
-def gathering_again(function: Callable, variables: Sequence[Any]) -> Callable:
+def gathering_again(function: Callable, variables: Sequence[object]) -> Callable:
     """`function`, which for its gradient gathers once more what `gathered` has gathered, instead of keeping it."""
     return jax.checkpoint(function, policy=_is_no_layout) if are_gathered(variables) else function
 
@@ -200,7 +200,7 @@ def share_of(rows: int) -> range | None:
     return None if own is None or len(own) == rows else own
 
 
-def cut(batch: Any) -> Any:
+def cut(batch: object) -> Nested:
     """A batch as each process reads it whole, without the rows that are for others."""
     rows = len(jax.tree.leaves(batch)[0])
     share = share_of(rows)
@@ -209,7 +209,7 @@ def cut(batch: Any) -> Any:
     return Rows(jax.tree.map(lambda leaf: leaf[share.start : share.stop], batch), share.start, rows)
 
 
-def part(batch: Any, owner: str) -> Rows:
+def part(batch: object, owner: str) -> Rows:
     """A batch of which this process was given its part alone.
 
     Args:
@@ -230,7 +230,7 @@ def part(batch: Any, owner: str) -> Rows:
     return Rows(batch, own.start * rows // len(own), parts * rows // len(own))
 
 
-def _joined(leaf: Any, rows: Rows, distribution: Distribution, stacked: bool) -> jax.Array:
+def _joined(leaf: Nested, rows: Rows, distribution: Distribution, stacked: bool) -> jax.Array:
     """The array of a batch of which each process has some rows."""
     shape = (*leaf.shape[:stacked], rows.count, *leaf.shape[stacked + 1 :])
     sharding = distribution.get_data_layout(shape[stacked:]).backend_layout

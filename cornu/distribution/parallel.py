@@ -134,7 +134,7 @@ class Distribution:
         finally:
             placement.choose(before)
 
-    def distribute_dataset(self, dataset: Any) -> Any:
+    def distribute_dataset(self, dataset: object) -> Any:
         """This process's part of a data set, where there are several processes and `auto_shard_dataset` is set.
 
         Args:
@@ -253,7 +253,7 @@ class ModelParallel(Distribution):
         batch_dim_name: str | None = None,
         auto_shard_dataset: bool = True,
         shard_weights: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ):
         device_mesh = kwargs.pop("device_mesh", None)
         if kwargs:

@@ -87,7 +87,7 @@ class _Flattening:
         """Put the operations of a function down and return what it returns."""
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], arguments, strict=True))
 
-        def read(atom: Any) -> Value:
+        def read(atom: object) -> Value:
             return _value(atom) if isinstance(atom, Literal) else known[atom]
 
         for equation in jaxpr.eqns:
@@ -134,11 +134,11 @@ _WITH_SMALL_FUNCTIONS = {
 }  # fmt: skip
 
 
-def _bodies(value: Any) -> list[Any]:
+def _bodies(value: object) -> list[object]:
     if isinstance(value, (tuple, list)):
         return [body for one in value for body in _bodies(one)]
     return [value] if isinstance(value, (ClosedJaxpr, Jaxpr)) else []
 
 
-def _open(body: Any) -> Any:
+def _open(body: object) -> Any:
     return body.jaxpr if isinstance(body, ClosedJaxpr) else body

@@ -6,7 +6,7 @@ The step is traced, as for compiling, on shapes alone: no array is made, however
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,13 @@ from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 import cornu
 from cornu import validate
 from cornu.core import allocation, placement
+from cornu.core.typing import Nested
 from cornu.distribution.layouts import LayoutMap
 from cornu.distribution.plan_program import Program, flat
 from cornu.kernels import platform
+
+if TYPE_CHECKING:
+    from cornu.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,9 @@ class Step(NamedTuple):
 def trace(
     model: Any,
     batch_size: int,
-    optimizer: Any = None,
-    x: Any = None,
-    y: Any = None,
+    optimizer: object = None,
+    x: object = None,
+    y: object = None,
     layout_map: LayoutMap | None = None,
     on: str = "gpu",
 ) -> Step:
@@ -121,7 +125,7 @@ def _in_order(program: Program, count: int) -> Program:
     return program._replace(outputs=[outputs[0], *outputs[split:], *outputs[1:split]])
 
 
-def _mode(model: Any) -> dict[str, bool]:
+def _mode(model: "Model") -> dict[str, bool]:
     return {"training": True} if model._call_accepts("training") else {}
 
 
@@ -153,7 +157,7 @@ def _state(optimizer: Any, trainable: list) -> list[Weight]:
     return _weights(optimizer.variables, {id(variable): number for number, variable in enumerate(trainable)})
 
 
-def _inputs(model: Any) -> Any:
+def _inputs(model: object) -> Nested:
     """Shapes of what the model takes, as it was made."""
     inputs = getattr(model, "_inputs_struct", None) or getattr(model, "inputs", None)
     if not inputs:
@@ -164,10 +168,10 @@ def _inputs(model: Any) -> Any:
     return inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
 
 
-def _batch(data: Any, batch_size: int) -> Any:
+def _batch(data: object, batch_size: int) -> Nested:
     """The shapes and dtypes of a batch of this size."""
 
-    def one(leaf: Any) -> jax.ShapeDtypeStruct:
+    def one(leaf: Nested) -> jax.ShapeDtypeStruct:
         shape = np.shape(leaf) if not hasattr(leaf, "shape") else tuple(leaf.shape)
         if None in shape[1:] or not shape:
             raise ValueError(
@@ -189,7 +193,7 @@ class _OnPaper:
         """None but its own."""
         return variable._layout
 
-    def get_data_layout(self, data_shape: Any) -> Any:
+    def get_data_layout(self, data_shape: object) -> Any:
         """Nothing is placed while a step is traced."""
         raise AssertionError(data_shape)
 

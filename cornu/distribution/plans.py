@@ -113,13 +113,13 @@ class Plan:
 
 
 def plan(
-    model: Any,
+    model: object,
     mesh: DeviceMesh | Mapping[str, int] | int,
     batch_size: int,
-    optimizer: Any = None,
+    optimizer: object = None,
     *,
-    x: Any = None,
-    y: Any = None,
+    x: object = None,
+    y: object = None,
     layout_map: LayoutMap | None = None,
     platform: str = "gpu",
     memory: float = 80e9,

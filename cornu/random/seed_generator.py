@@ -83,7 +83,7 @@ class SeedState(Variable):
             return super().value
         return draws.state(self)
 
-    def assign(self, value: Any) -> jax.Array:
+    def assign(self, value: object) -> jax.Array:
         """Give a new value; within what makes an element of a data set, for this element alone."""
         draws = draws_of_element.get()
         if draws is None or context.current().states or isinstance(value, jax.core.Tracer):

@@ -25,7 +25,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import border, budget, parts
 from cornu.core.operation import snake_case
-from cornu.core.typing import Config, ConfigDict
+from cornu.core.typing import Config, ConfigDict, Tensor
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import plain_json, weights_h5
@@ -260,7 +260,7 @@ def _header(arrays: Config, metadata: Mapping[str, str]) -> bytes:
     return text + b" " * (-len(text) % _ALIGNMENT)
 
 
-def _dtype(name: str, array: Any) -> np.dtype:
+def _dtype(name: str, array: Tensor) -> np.dtype:
     found = jnp.dtype(array.dtype).name
     if found not in _CODES:
         raise ValueError(f"save_weights: safetensors has no {found}, which {name!r} is.")

@@ -25,7 +25,7 @@ import numpy as np
 
 from cornu import lazy, validate
 from cornu.core import border, budget
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Tensor
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing_set
@@ -141,7 +141,7 @@ def _divided(model: object, limit: int) -> tuple[list[Contents], dict[str, str]]
     return shards, group_names
 
 
-def _bytes(value: Any) -> int:
+def _bytes(value: Tensor) -> int:
     return jnp.dtype(value.dtype).itemsize * math.prod(value.shape)
 
 

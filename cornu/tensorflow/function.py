@@ -225,7 +225,7 @@ class Function:
         return self
 
 
-def _fact(value: Any) -> Any:
+def _fact(value: Tensor) -> Any:
     """What a compiled function takes for granted of an argument."""
     if _flows(value):
         return value.shape, value.dtype, getattr(value, "weak_type", False)

@@ -514,7 +514,7 @@ def _tuple(values: Tensor) -> tuple:
     return tuple(values) if isinstance(values, (list, tuple)) else (values,)
 
 
-def map_fn(fn: Callable, elems: Tensor, *ignored: Any, **kwargs: Any) -> Nested:
+def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: Any) -> Nested:
     """`fn` of each element along the first axis, stacked."""
     leaves = tree.flatten(elems)
     count = len(leaves[0])
@@ -528,7 +528,7 @@ def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = T
 
 
 def scan(
-    fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, reverse: bool = False, **kwargs: Any
+    fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, reverse: bool = False, **kwargs: Any
 ) -> Tensor:
     """All values of `total = fn(total, element)` along the first axis, stacked."""
     leaves = tree.flatten(elems)
@@ -542,7 +542,7 @@ def scan(
     return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Nested:
+def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: Any) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis."""
     rows = list(elems)
     total = rows.pop(0) if initializer is None else initializer
@@ -551,7 +551,7 @@ def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any
     return total
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: Any, **kwargs: Any) -> Nested:
+def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: Any) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis, from its end."""
     return foldl(fn, list(elems)[::-1], initializer)
 

@@ -14,7 +14,7 @@ out exactly (`execution/padding`), so that nothing is compiled a second time; ot
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -98,7 +98,7 @@ class Trainer(Compilable, Steps):
         validation_split: float = 0.0,
         validation_data: object = None,
         shuffle: bool = True,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         sample_weight: object = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,

@@ -129,7 +129,7 @@ class Run:
         if self._search is not None:
             self._search.before(call, self.epoch, self.step)
 
-    def on_steps(self, steps: int, logs: Any) -> bool:
+    def on_steps(self, steps: int, logs: dict) -> bool:
         """Take note of `steps` more; whether there must be a backup of the state after them before others start."""
         self.logs = logs
         before, self.step, self.total = self.total, self.step + steps, self.total + steps

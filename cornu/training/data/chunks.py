@@ -79,7 +79,7 @@ def feed(
         yield ready
 
 
-def _shared(data: Data, rows: int | None, batches: Batches) -> tuple[Any, int | None]:
+def _shared(data: Data, rows: int | None, batches: Batches) -> tuple[object, int | None]:
     """A batch and its real rows, without those that are for other processes."""
     if not placement.is_shared():
         return data, rows

@@ -44,7 +44,7 @@ def _pair_of(data: object) -> tuple | None:
     return None if comes_from(data, "datasets") else found
 
 
-def _generators(data: Any) -> list:
+def _generators(data: object) -> list:
     """The generators of random numbers that a `DataLoader` of PyTorch draws from."""
     if not comes_from(data, "torch") or not hasattr(data, "sampler") or _pair_of(data) is not None:
         return []

@@ -12,7 +12,7 @@ from cornu.core.typing import Data
 from cornu.training.data.py_dataset import is_py_dataset
 
 
-def own_part(data: Data) -> tuple[Any, bool]:
+def own_part(data: Data) -> tuple[object, bool]:
     """What makes this process's batches, and whether they hold its rows alone."""
     if not placement.is_shared():
         return data, False

@@ -70,7 +70,7 @@ class Repeated:
         self._step = jax.jit(only_changes(step))  # traced once, although the loop asks for its shapes first
         self.__name__ = "repeated"
 
-    def __call__(self, state: tuple, data: object, span: tuple) -> tuple[Any, tuple]:
+    def __call__(self, state: tuple, data: object, span: tuple) -> tuple[object, tuple]:
         rows, start, stop = span
 
         def batch(index: object) -> tuple:
