@@ -7,7 +7,7 @@ Where no distribution is set, nothing of this runs.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jax
@@ -89,7 +89,19 @@ def require_all_processes(owner: str) -> None:
 
 def sharding_of(layout: object) -> Any:
     """What JAX takes for a layout: a sharding or a device is that already."""
-    return getattr(layout, "backend_layout", layout)
+    sharding = getattr(layout, "backend_layout", layout)
+    return _as_computed(sharding) if isinstance(sharding, NamedSharding) else sharding
+
+
+@lru_cache(maxsize=4096)
+def _as_computed(sharding: NamedSharding) -> NamedSharding:
+    """The same without the axes at the end that are not split, as compiled functions tell it: they are compiled anew
+    for what they take for another layout.
+    """
+    axes = list(sharding.spec)
+    while axes and axes[-1] is None:
+        axes.pop()
+    return NamedSharding(sharding.mesh, PartitionSpec(*axes), memory_kind=sharding.memory_kind)
 
 
 def put(value: Tensor, layout: object) -> jax.Array:
@@ -153,6 +165,8 @@ def batch(data: object, stacked: bool = False) -> Any:
     """
     distribution = current()
     if distribution is None:
+        return data
+    if _mesh(distribution).size == 1:  # then a step finds the device by its weights
         return data
     if isinstance(data, Rows):
         return jax.tree.map(lambda leaf: _joined(leaf, data, distribution, stacked), data.data)

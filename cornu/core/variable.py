@@ -236,11 +236,15 @@ def values_of(variables: Iterable[Variable]) -> list:
 
 
 def give_values(variables: Sequence[Variable], values: Sequence) -> None:
-    """Give variables their new values, of their shapes and dtypes, all at one moment.
+    """Give variables their new values, of their shapes and dtypes, all at one moment."""
+    give_placed_values(variables, placed(variables, values))
+
+
+def give_placed_values(variables: Sequence[Variable], values: Sequence) -> None:
+    """`give_values` for values that are laid out as the variables.
 
     Every value that a variable has after its first one came through here.
     """
-    values = placed(variables, values)
     before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
     deque(map(_value_slot.__set__, variables, values), maxlen=0)
     del before

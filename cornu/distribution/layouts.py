@@ -253,7 +253,8 @@ def _further_axis(layout: TensorLayout, axis_name: str, shape: Sequence[int]) ->
     mesh = cast(DeviceMesh, layout.device_mesh)
     count = mesh.shape[mesh.axis_names.index(axis_name)]
     split = dict(enumerate(layout.axes))
-    free = [axis for axis, size in enumerate(shape) if split.get(axis) is None and size % count == 0 and size]
+    divides = [count > 1 and size > 0 and size % count == 0 for size in shape]
+    free = [axis for axis, fits in enumerate(divides) if fits and split.get(axis) is None]
     return max(free, key=shape.__getitem__, default=None)
 
 

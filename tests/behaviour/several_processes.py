@@ -110,15 +110,18 @@ def four():
         trained(model, "resumed", callbacks=[backup])
         seen["resumed evaluated"] = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)
         seen["resumed predicted"] = model.predict(X, batch_size=ROWS, verbose=0)
-        seen["refused"] = refused(distribution.DataParallel(devices=distribution.list_devices()[:2]), model)
+        own = jax.process_index()
+        seen["other data"] = refused(distribution.distribution(), lambda: model.fit(X[own:], Y[own:], verbose=0))
+        some = distribution.DataParallel(devices=distribution.list_devices()[:2])
+        seen["some processes"] = refused(some, lambda: model.predict(X, verbose=0))
         seen["layouts"] = json.dumps(tuple(model.get_layer("wide").kernel.value.sharding.spec))
 
 
-def refused(some, model):
-    """What is said where a distribution has the devices of some of the processes."""
-    with some.scope():
+def refused(kind, action):
+    """What is said against an action under a distribution."""
+    with kind.scope():
         try:
-            model.predict(X, verbose=0)
+            action()
         except ValueError as error:
             return str(error)
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core import placement
 from cornu.core.typing import Nested, Tensor
-from cornu.core.variable import Variable, give_values, lay_out, pinned, placed, values_of
+from cornu.core.variable import Variable, give_placed_values, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
 from cornu.training.execution.in_flight import Outcome
@@ -138,7 +138,7 @@ class Compiled:
             new = [after[part][index] for part, index in places]
             metrics = [after[-1].get(i, old) for i, old in enumerate(state[-1])] if self._has_metrics else None
         before = values_of(changed)
-        give_values(changed, new)
+        give_placed_values(changed, new)  # `_laid_out` has seen to that
         return Outcome(result, metrics, changed, before, new)
 
     def _run(self, state: tuple, data: object, rows: object) -> tuple:
