@@ -27,7 +27,7 @@ nitpicky = True
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
-nb_execution_excludepatterns = ["howto/*", "inside/*", "reference/*"]
+nb_execution_excludepatterns = ["reference/*"]
 nb_merge_streams = True
 
 html_theme = "furo"

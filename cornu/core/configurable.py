@@ -418,7 +418,7 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
         raise UnknownClassError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
     if found is None:
         raise UnknownClassError(
-            f"Unknown {name!r} of module {module!r}. A file can name cornu's own classes and the ones given to it: "
+            f"Unknown {name!r}{f' of module {module!r}' if module else ''}. A file can name cornu's own classes and the ones given to it: "
             f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
         )
     return found

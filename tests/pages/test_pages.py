@@ -9,7 +9,7 @@ from matplotlib import pyplot
 DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:(\w+): *(.*)\n", re.MULTILINE)
-TREE = re.compile(r"^:::\{toctree\}\n(?::\w+:.*\n)*\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+TREE = re.compile(r"^:::\{toctree\}\n(?::\w+:[^\n]*\n)*\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 ALL = {
     path.relative_to(DOCS).with_suffix("").as_posix(): path
