@@ -417,8 +417,9 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
     if found is None and name in _ELSEWHERE:
         raise UnknownClassError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
     if found is None:
+        place = f" of module {module!r}" if module else ""
         raise UnknownClassError(
-            f"Unknown {name!r}{f' of module {module!r}' if module else ''}. A file can name cornu's own classes and the ones given to it: "
+            f"Unknown {name!r}{place}. A file can name cornu's own classes and the ones given to it: "
             f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
         )
     return found
