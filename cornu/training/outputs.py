@@ -5,7 +5,7 @@ a dictionary by output name. `line_up` turns all of them into one flat list, an 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,11 +35,11 @@ def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: s
     children = [outputs[key] for key in keys]
     labels = keys if isinstance(outputs, Mapping) else names if names and len(names) == len(keys) else keys
     parts = _parts(given, labels, what, spread)
-    flat_names = names if names and not isinstance(outputs, Mapping) else None
+    left = iter(names) if names and not isinstance(outputs, Mapping) else None
     return [
         entry
-        for position, (part, child) in enumerate(zip(parts, children, strict=True))
-        for entry in line_up(part, child, [flat_names[position]] if flat_names else None, what, spread)
+        for part, child in zip(parts, children, strict=True)
+        for entry in line_up(part, child, left and list(islice(left, len(tree.flatten(child)))), what, spread)
     ]
 
 
@@ -103,9 +103,10 @@ def output_labels(outputs: Nested, names: Sequence[str] | None, paths: bool = Fa
 
 
 def _named(outputs: Nested, names: Sequence[str] | None) -> bool:
-    """Whether outputs have names, or keys that serve as such: those in a plain list of a subclassed model have none."""
+    """Whether outputs have names, or keys that serve as such: of a subclassed model, those in one dictionary do."""
     paths = [path for path, _ in tree.flatten_with_path(outputs)]
-    return bool(names and len(names) == len(paths)) or any(isinstance(key, str) for path in paths for key in path)
+    keyed = all(len(path) == 1 and isinstance(path[0], str) for path in paths)
+    return keyed or bool(names and len(names) == len(paths))
 
 
 class Part:
@@ -161,7 +162,7 @@ class CompiledLoss:
         self.output_names = output_names
         self.built = False
         self.trackers: list[Mean] = []  # the means of the outputs' losses; none for a single loss
-        self._tracker_of: dict[str, Mean] = {}
+        self._trackers: list[Mean] = []  # the same in the order of the outputs
         self._entries: list[tuple[Loss | None, float | None]] = []
         self.wanted: list[bool] = []  # which outputs have a loss
 
@@ -180,19 +181,28 @@ class CompiledLoss:
         several = sum(one is not None for one, _ in self._entries) > 1
         self.labels = labels
         trained = [label for label, (one, _) in zip(labels, self._entries, strict=True) if one is not None]
-        shown = dict(zip(labels, self._shown(y_pred), strict=True))
-        self._tracker_of = {label: Mean(name=f"{shown[label]}_loss") for label in trained if several}
+        self._trackers = [Mean(name=f"{name}_loss") for name in self._shown(y_pred)] if several else []
         named = self.loss if isinstance(self.loss, Mapping) and isinstance(y_pred, Mapping) else ()
-        order = dict.fromkeys([*(key for key in named if key in self._tracker_of), *self._tracker_of])
-        self.trackers = [self._tracker_of[label] for label in order]  # as `evaluate` lists them
+        place = {key: index for index, key in enumerate(named)}
+        listed = sorted(zip(trained, self._trackers, strict=False), key=lambda pair: place.get(pair[0], len(place)))
+        self.trackers = [tracker for _, tracker in listed]  # as `evaluate` lists them
         self.built = True
 
     def _shown(self, y_pred: Tensor) -> list[str]:
-        """What the outputs' losses are called in logs: by the outputs, or by the losses where those have no names."""
-        if _named(y_pred, self.output_names):
-            return self.labels
+        """What the outputs' losses are called in logs: the way to the output, whose end is its key or its name.
+
+        Where outputs have no names, the loss's name stands for it.
+        """
         given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
-        return [_called(one, loss) for one, (loss, _) in zip(given, self._entries, strict=True)]
+        called = [_called(one, loss) for one, (loss, _) in zip(given, self._entries, strict=True)]
+        paths = [path for path, _ in tree.flatten_with_path(y_pred)]
+        fit = self.output_names and len(self.output_names) == len(paths)
+        ends = self.output_names if fit else called
+        return [
+            "/".join(map(str, path if isinstance(path[-1], str) else (*path[:-1], end)))
+            for path, end, (loss, _) in zip(paths, ends, self._entries, strict=True)
+            if loss is not None
+        ]
 
     @property
     def losses(self) -> list[Loss]:
@@ -221,12 +231,12 @@ class CompiledLoss:
         weights = [w for w, (one, _) in zip(weights, self._entries, strict=True) if one is not None]
         factors = [factor for one, factor in self._entries if one is not None]
         total = None
-        for index, (label, loss, target, output) in enumerate(self.pairs(y, y_pred)):
+        for index, (_, loss, target, output) in enumerate(self.pairs(y, y_pred)):
             output = output.outputs if isinstance(output, Part) else output
             value = jnp.asarray(loss(target, _masked_rows(output), sample_weight=weights[index]))
             _check_scalar(value, loss)
-            if label in self._tracker_of:
-                self._tracker_of[label].update_state(value, sample_weight=batch_rows(output))
+            if self._trackers:
+                self._trackers[index].update_state(value, sample_weight=batch_rows(output))
             value = value if factors[index] is None else value * jnp.asarray(factors[index], value.dtype)
             total = value if total is None else total + value
         return total

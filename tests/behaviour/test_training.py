@@ -791,6 +791,49 @@ def test_a_layers_metric_may_be_called_like_the_loss():
     assert 0 < history["loss"][0] != 7.0
 
 
+class Structured(cornu.Model):
+    """Outputs that have no names, in any structure."""
+
+    def __init__(self, structure):
+        super().__init__()
+        self.parts, self.structure = [layers.Dense(1) for _ in range(3)], structure
+
+    def call(self, inputs):
+        return self.structure(*[part(inputs) for part in self.parts])
+
+
+def named(structure):
+    x = cornu.Input((3,))
+    return cornu.Model(x, structure(*[layers.Dense(1, name=name)(x) for name in "pqr"]))
+
+
+@pytest.mark.parametrize(("make", "structure", "losses"), [
+    (named, lambda p, q, r: [p, [q, r]], {"p": 1, "1/q": 4, "1/r": 9}),
+    (named, lambda p, q, r: {"a": p, "b": [q, r]}, {"a": 1, "b/q": 4, "b/r": 9}),
+    (Structured, lambda p, q, r: [p, [q, r]], {"mse": 1, "1/mse": 4, "1/mse_loss_1": 9}),
+    (Structured, lambda p, q, r: [p, {"c": q, "d": r}], {"mse": 1, "1/c": 4, "1/d": 9}),
+])  # fmt: skip
+def test_losses_of_nested_outputs_are_called_by_the_way_to_them(make, structure, losses):
+    model = make(structure)
+    x = np.zeros((2, 3), "float32")
+    model.compile("sgd", cornu.tree.map_structure(lambda _: "mse", model(x)), metrics=None)
+    labels = structure(*(np.full((2, 1), value, "float32") for value in (1, 2, 3)))
+    names = [name if name.endswith("_1") else f"{name}_loss" for name in losses]
+    assert model.evaluate(x, labels, return_dict=True, verbose=0) == {
+        "loss": 14.0, **dict(zip(names, losses.values(), strict=True))
+    }  # fmt: skip
+
+
+def test_each_of_two_outputs_of_one_layer_has_its_loss():
+    x = cornu.Input((1,))
+    double = layers.Rescaling(2.0, name="double")
+    model = cornu.Model(x, [double(x), double(double(x))])
+    model.compile("sgd", ["mae", "mae"])
+    ones = np.ones((4, 1), "float32")
+    found = model.evaluate(ones, [0 * ones, 0 * ones], return_dict=True, verbose=0)
+    assert found == {"loss": 6.0, "double_loss": 2.0, "double_loss_1": 4.0}
+
+
 class Rows(cornu.metrics.Metric):
     """Counts rows in a variable that it makes when it first sees data."""
 
