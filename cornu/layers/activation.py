@@ -12,6 +12,7 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, R
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
+from cornu.ops.elementwise import floating
 
 
 class _ActivationLayer(Layer):
@@ -221,6 +222,7 @@ class Softmax(_ActivationLayer):
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
         if mask is None:
             return activations.softmax(inputs, axis)
+        inputs = floating(inputs)
         mask = self._entry_mask(inputs, jnp.asarray(mask, bool))
         lowest = jnp.asarray(jnp.finfo(inputs.dtype).min, inputs.dtype)
         probabilities = activations.softmax(jnp.where(mask, inputs, lowest), axis)

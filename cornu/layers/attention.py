@@ -15,6 +15,7 @@ from cornu.core.variable import Variable
 from cornu.kernels import attention
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
+from cornu.ops.elementwise import floating
 
 __all__ = ["AdditiveAttention", "Attention"]
 
@@ -86,7 +87,7 @@ class Attention(Layer):
     ) -> Nested:
         """The average of the values by how well their keys fit each query."""
         _check_list(inputs, self)
-        query, value, key = inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]
+        query, value, key = map(floating, (inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]))
         query_mask, value_mask = self._masks(mask)
         scores = self._calculate_scores(query, key)
         visible = self._visible(scores, value_mask, use_causal_mask)

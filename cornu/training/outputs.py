@@ -4,7 +4,7 @@ Losses, loss weights, metrics, labels and sample weights may each be one thing, 
 a dictionary by output name. `line_up` turns all of them into one flat list, an entry an output.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from typing import Any
 
@@ -35,12 +35,18 @@ def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: s
     children = [outputs[key] for key in keys]
     labels = keys if isinstance(outputs, Mapping) else names if names and len(names) == len(keys) else keys
     parts = _parts(given, labels, what, spread)
-    left = iter(names) if names and not isinstance(outputs, Mapping) else None
+    left = iter(names or ())
+    named = bool(names) and not isinstance(outputs, Mapping)
     return [
         entry
         for part, child in zip(parts, children, strict=True)
-        for entry in line_up(part, child, left and list(islice(left, len(tree.flatten(child)))), what, spread)
+        for entry in line_up(part, child, _next(left, child) if named else None, what, spread)
     ]
+
+
+def _next(names: Iterator[str], outputs: Nested) -> list[str]:
+    """As many names as there are outputs."""
+    return list(islice(names, len(tree.flatten(outputs.outputs if isinstance(outputs, Part) else outputs))))
 
 
 def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
@@ -196,8 +202,7 @@ class CompiledLoss:
         given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
         called = [_called(one, loss) for one, (loss, _) in zip(given, self._entries, strict=True)]
         paths = [path for path, _ in tree.flatten_with_path(y_pred)]
-        fit = self.output_names and len(self.output_names) == len(paths)
-        ends = self.output_names if fit else called
+        ends = self.output_names if self.output_names and len(self.output_names) == len(paths) else called
         return [
             "/".join(map(str, path if isinstance(path[-1], str) else (*path[:-1], end)))
             for path, end, (loss, _) in zip(paths, ends, self._entries, strict=True)

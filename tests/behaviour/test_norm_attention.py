@@ -280,3 +280,16 @@ def test_an_attention_layer_passes_on_the_mask_of_its_query():
 def test_mistakes_with_attention(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Attention(), layers.Attention(score_mode="concat"), layers.AdditiveAttention()]
+)
+def test_attention_to_whole_numbers_gives_their_means(layer):
+    whole = np.array([[[0, 2], [3, 1]]], "int32")
+    np.testing.assert_allclose(layer([whole, whole]), layer([whole.astype("float32")] * 2), rtol=1e-6)
+
+
+def test_a_masked_softmax_of_whole_numbers():
+    found = layers.Softmax()(np.array([[1, 2, 1]], "int32"), mask=np.array([[True, False, True]]))
+    np.testing.assert_allclose(found, [[0.5, 0.0, 0.5]])
