@@ -10,6 +10,8 @@ _Seen = Callable[[Found], bool]
 _END = "'end of data', "
 _SHAPE = re.compile(r"\((None|\d+)[^)]*\)|\?|[\[\](), │┃━─]")  # in a table, with the space around it
 _COUNTED = re.compile(r" *(Total|Optimizer) params:.*")
+_NUMBERED = re.compile(r"has (\['\w+_\d+'(, '\w+_\d+')*\])$")
+_NOTED = ("has ['mask']", "has ['training']", "has ['mask', 'training']")
 _BEGUN = re.compile(r"'hook on_(\w+)_batch_begin', (?='hook on_(?:\1_end|test_begin|epoch_end))")  # and none ended
 
 
@@ -79,13 +81,40 @@ TABLE = [
     ),
     Row(
         "Files note the default mode of a call",
-        "also where a mask is given by hand; Keras reads it as it reads its own.",
-        lambda f: f.place.endswith(".kwargs (keys)") and f.ours == "has ['training']" and f.theirs == "has []",
+        "also where a mask is given by hand, or where a call converts what it takes; Keras reads it as it reads its "
+        "own.",
+        lambda f: f.place.endswith(".kwargs (keys)") and f.ours in _NOTED and f.theirs == "has []",
     ),
     Row(
         "Models nest without leaks:",
         "several ways of putting models with state into one another end in JAX's UnexpectedTracerError in Keras.",
         lambda f: f.theirs_refuse("UnexpectedTracerError"),
+    ),
+    Row(
+        "Models come apart at any layer,",
+        "also at a model inside, whose output Keras finds disconnected; and sizes that are not known pass through "
+        "recurrent layers in subclassed models.",
+        lambda f: f.theirs_refuse("is not connected to `inputs`") or f.theirs_refuse("Could not automatically infer"),
+    ),
+    Row(
+        "What `.h5` files hold of an optimizer is read,",
+        "where Keras leaves the momenta behind.",
+        lambda f: f.verb == "save" and f.place == ".optimizer (length)" and f.theirs.startswith("2 "),
+    ),
+    Row(
+        "Every output's loss and metric is shown:",
+        "of two by one name the second has a number, where Keras shows the last alone.",
+        lambda f: f.place.endswith("(keys)") and bool(_NUMBERED.match(f.ours)) and f.theirs == "has []",
+    ),
+    Row(
+        "A mask of time steps blanks steps in `Softmax`;",
+        "Keras refuses it, or lays it on the features.",
+        lambda f: f.theirs_refuse("must be broadcastable to `inputs`"),
+    ),
+    Row(
+        "Operations ask for the default type when they run:",
+        "a graph with `ops.one_hot` follows `floatx`, which Keras writes into its file.",
+        lambda f: f.place.endswith(".config.dtype (kind)") and f.ours == "NoneType None",
     ),
     Row(
         "A `Sequential` without an `Input` takes what its first batch held,",
@@ -173,8 +202,9 @@ TABLE = [
     ),
     Row(
         "Configs hold every argument,",
-        "`RandomGrayscale`'s `seed` and `MaxNumBoundingBoxes`' `fill_value` too, and `RandomShear`'s factors as the "
-        "class takes them.",
+        "`Huber`'s `delta`, `RandomGrayscale`'s `seed` and `MaxNumBoundingBoxes`' `fill_value` too, and "
+        "`RandomShear`'s factors as the class takes them.",
+        lambda f: f.place.endswith(".config (keys)") and f.ours == "has ['delta']" and f.theirs == "has []",
     ),
     Row(
         "Boxes stay around what they were around:",

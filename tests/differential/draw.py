@@ -5,6 +5,7 @@ Shapes are asked of Keras while a model grows (`compute_output_shape`), so that 
 """
 
 import random
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.differential import tables
 from tests.differential.program import Do, Given, Net, New, Program, Step, Word
 
 Shape = tuple[int | None, ...]
+_PART = re.compile(r"\{0\}\[[^:]*\]$")  # one of the outputs of a model inside
 _LARGEST = 60  # numbers in a sample; beyond that nothing new is found
 
 
@@ -33,6 +35,7 @@ class Draw:
     def __init__(self, seed: int, number: int):
         self._random = random.Random(f"{seed}-{number}")
         self._names = 0
+        self._masked = False  # whether anything of the model so far makes a mask
 
     def chance(self, of: float) -> bool:
         """True in a share of the cases."""
@@ -58,6 +61,8 @@ class Draw:
         """A program."""
         policy = self.one(["mixed_bfloat16", "bfloat16"]) if self.chance(0.06) else "float32"
         net, ends = self.net()
+        if policy == "bfloat16" and any(f"layers.{name}(" in net.text() for name in tables.RECURRENT_LAYERS):
+            policy = "mixed_bfloat16"
         heads = [self._head(end, net) for end in ends]
         labels = tuple(labels for labels, *_ in heads)
         actions = Actions(self, net, heads).draw()
@@ -80,7 +85,7 @@ class Draw:
             )
         if not depth and self.chance(0.5):
             self._finish(form, tensors, layers, steps)
-        ends = self._ends(form, tensors, inputs)
+        ends = self._ends(form, tensors, inputs, steps)
         made = [steps[-1].result] if form == "sequential" else [t.name for t in ends]
         takes = self.one(["list", "list", "dict", "tuple"]) if len(inputs) > 1 else "single"
         if len(inputs) == 1 and form != "sequential" and self.chance(0.1):
@@ -131,6 +136,8 @@ class Draw:
         arguments = {key: self.one(values) for key, values in row.must.items()}
         arguments |= {key: self.one(values) for key, values in row.may.items() if self.chance(0.15)}
         arguments |= {key: self.one(values) for key, values in tables.ANY.items() if self.chance(0.02)}
+        if name in tables.RECURRENT_LAYERS and arguments.get("dtype") == "bfloat16":
+            arguments["dtype"] = "mixed_bfloat16"
         if self.chance(0.08):
             arguments["name"] = self.name(self.one(["mine", "layer_"]))
         return New(f"layers.{name}", arguments)
@@ -150,6 +157,7 @@ class Draw:
             fitting = {
                 n: row for n, row in tables.LAYERS.items()
                 if len(last.shape) in row.axes and not row.whole and (row.takes == 1 or form != "sequential")
+                and not (self._masked and n in tables.LOSING_MASKS)
             }  # fmt: skip
             if not fitting:
                 return None
@@ -172,6 +180,7 @@ class Draw:
             return False
         key, result = self.name("f"), self.name("h")
         layers[key] = made
+        self._masked |= "mask_zero" in made.arguments or name == "Masking" or bool(masks)
         how = row.how
         fits = len(taken[0].shape) == 2 and taken[0].shape[0] == 4
         if row.takes == 1 and not row.whole and masks and self.chance(0.5 if fits else 0.03):
@@ -242,13 +251,15 @@ class Draw:
         made = New("layers.Dense", {"units": units, "activation": activation})
         self._add_layer("Dense", made, [tensors[-1]], tensors, layers, steps)
 
-    def _ends(self, form: str, tensors: list[Tensor], inputs: list[Given]) -> list[Tensor]:
+    def _ends(self, form: str, tensors: list[Tensor], inputs: list[Given], steps: list[Step]) -> list[Tensor]:
         given = {i.name for i in inputs}
         made = [t for t in tensors if t.name not in given]
         ends = [made[-1]]
         if form != "sequential" and len(made) > 1 and self.chance(0.3):
             ends = [*self.some([t for t in made if t is not made[-1]], 1, 2), made[-1]]
-        return ends
+        parts = {s.result: s.takes[0] for s in steps if s.layer is None and _PART.match(s.how)}
+        layers = {s.result: s.layer or parts.get(s.result, s.result) for s in steps}  # that losses are named by
+        return list({layers[t.name]: t for t in ends}.values())
 
     def _after(self, depth: int, form: str, layers: dict) -> list[str]:
         """What is done to a model once it is made: compiled inside another, frozen in part."""
@@ -261,8 +272,11 @@ class Draw:
 
     # ------------------------------------------------------------ labels
 
-    def _head(self, end: Tensor, net: Net) -> tuple[str, list, list]:
-        """(text of labels, losses, metrics) for an output."""
+    def _head(self, end: Tensor, net: Net) -> tuple[str, list, list, bool]:
+        """(text of labels, losses, metrics, whether a row has no more axes) for an output."""
+        return (*self._wanted(end, net), len(end.shape) == 1)
+
+    def _wanted(self, end: Tensor, net: Net) -> tuple[str, list, list]:
         step = next((s for s in net.steps if s.result == end.name), None)
         layer = net.layers.get(step.layer) if step is not None else None
         activation = layer.arguments.get("activation") if isinstance(layer, New) else None
@@ -334,6 +348,7 @@ class Actions:
     def __init__(self, draw: Draw, net: Net, heads: list):
         self._draw, self._net, self._heads = draw, net, heads
         self._compiled = self._grouped = False
+        self._weighable = all(flat for *_, flat in heads)  # Keras lays weights of two rows on two steps
         self._kept: dict[str, Any] = {}  # metrics that were once compiled
 
     def draw(self) -> tuple[Do, ...]:
@@ -365,7 +380,7 @@ class Actions:
     def _compile(self) -> Do:
         d = self._draw
         self._compiled = True
-        losses = [d.one(losses) for _, losses, _ in self._heads]
+        losses = [d.one(losses) for _, losses, *_ in self._heads]
         arguments = {"optimizer": d.one(tables.OPTIMIZERS), "loss": self._structured(losses)}
         for kind in ("metrics", "weighted_metrics"):
             if d.chance(0.6 if kind == "metrics" else 0.15):
@@ -383,7 +398,7 @@ class Actions:
 
     def _metrics(self) -> Any:
         d = self._draw
-        found = [d.some(metrics, 1, 2) for *_, metrics in self._heads]
+        found = [d.some(metrics, 1, 2) for _, _, metrics, _ in self._heads]
         return found[0] if len(found) == 1 and self._net.gives != "dict" else self._structured(found)
 
     def _call(self) -> dict:
@@ -404,14 +419,14 @@ class Actions:
             arguments["batch_size"] = d.one([3, 3, 2, 8])
         if d.chance(0.5):
             arguments["epochs"] = d.one([2, 2, 2, 2, 3, 0])
-        if d.chance(0.25):
+        if self._weighable and d.chance(0.25):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
         elif self._net.gives == "single" and self._heads[0][0].startswith("classes_of") and d.chance(0.3):
             arguments["class_weight"] = {0: 1.0, 1: 2.0, 2: 0.5}
         if "source" not in arguments and d.chance(0.15):
             arguments["validation_split"] = 0.4
         elif d.chance(0.25):
-            arguments["validation"] = d.one(["arrays", "generator", "dataset", "weighted"])
+            arguments["validation"] = d.one(["arrays", "generator", "dataset", *["weighted"][: self._weighable]])
         if d.chance(0.1):
             arguments["steps_per_epoch"] = d.one([1, 2])
         if d.chance(0.5) and not self._grouped:
@@ -425,12 +440,12 @@ class Actions:
 
     def _evaluate(self) -> dict:
         d = self._draw
-        arguments: dict[str, Any] = {"return_dict": True} if d.chance(0.8) else {}
+        arguments: dict[str, Any] = {"return_dict": True} if len(self._heads) > 1 or d.chance(0.8) else {}
         if d.chance(0.3):
             arguments["source"] = d.one(["generator", "dataset"])
         else:
             arguments["batch_size"] = d.one([3, 3, 8])
-        if d.chance(0.2):
+        if self._weighable and d.chance(0.2):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
         if d.chance(0.2) and not self._grouped:
             arguments["hooks"] = True

@@ -137,6 +137,11 @@ LAYERS = {
     ),
 }  # fmt: skip
 
+# Layers that Keras builds from orthogonal weights, which it cannot make in bfloat16.
+RECURRENT_LAYERS = ("SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional")
+
+LOSING_MASKS = ("RMSNormalization",)  # in Keras; and where masks fall is not told from what is seen later
+
 # Operations on one tensor and on two of one shape; {0} and {1} are the tensors.
 OPERATIONS = [
     "K.ops.relu({0})", "{0} * 2.0", "1.0 - {0}", "K.ops.tanh({0})", "K.ops.mean({0}, axis=-1)", "{0}[:, :1]",
@@ -193,7 +198,7 @@ OPTIMIZERS = [
     New("optimizers.SGD", {"learning_rate": 0.05, "use_ema": True, "ema_momentum": 0.8}),
     New("optimizers.SGD", {"learning_rate": 0.05, "gradient_accumulation_steps": 2}),
     New("optimizers.RMSprop", {"learning_rate": 0.01, "epsilon": 0.01, "centered": True}),
-    New("optimizers.Adafactor", {"learning_rate": 2.0, "relative_step": False}),
+    New("optimizers.Adafactor", {"learning_rate": 2.0, "relative_step": False, "epsilon_1": 0.01}),
     New("optimizers.AdamW", SLOW_ADAM), New("optimizers.Nadam", SLOW_ADAM), New("optimizers.Adamax", SLOW_ADAM),
     New("optimizers.Adagrad", {"learning_rate": 0.05}), New("optimizers.Ftrl", {"learning_rate": 0.05}),
     New("optimizers.Adadelta", {"learning_rate": 0.5, "epsilon": 0.01}), New("optimizers.Lion", {"learning_rate": 0.0}),
