@@ -19,7 +19,9 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Record: TypeAlias = dict[str, Any]  # an object of JSON
 
 FACTS, PATCH, METRICS, END = "run.json", "changes.diff", "metrics.jsonl", "end.json"
 
@@ -42,9 +44,9 @@ class Run:
     """
 
     path: Path
-    facts: dict[str, Any]
-    epochs: list[dict[str, Any]]
-    end: dict[str, Any] | None
+    facts: Record
+    epochs: list[Record]
+    end: Record | None
     patch: str
     problems: list[str]
 
@@ -100,7 +102,7 @@ def read(path: Path) -> Run:
     return Run(path, facts or {}, epochs, end, patch, problems)
 
 
-def process() -> dict[str, Any]:
+def process() -> Record:
     """What tells this process from others, of this machine and others."""
     return {"host": platform.node(), "id": os.getpid(), "began": _began(os.getpid())}
 
@@ -137,7 +139,7 @@ def _text(path: Path, problems: list[str]) -> str:
         return ""
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> Record:
     """An object of JSON.
 
     Raises:
@@ -162,7 +164,7 @@ def _inner(value: Any) -> Iterator[Any]:
     return (part for part in parts if isinstance(part, (dict, list)))
 
 
-def _object(path: Path, problems: list[str]) -> dict[str, Any] | None:
+def _object(path: Path, problems: list[str]) -> Record | None:
     known = len(problems)
     text = _text(path, problems)
     if len(problems) > known:
@@ -174,7 +176,7 @@ def _object(path: Path, problems: list[str]) -> dict[str, Any] | None:
         return None
 
 
-def _lines(path: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
+def _lines(path: Path, problems: list[str]) -> Iterator[Record]:
     """The epochs; a last line that was cut short, by a process that was killed while it wrote, is left out."""
     *lines, rest = _text(path, problems).split("\n")
     wrong = [len(lines) + 1] if rest else []

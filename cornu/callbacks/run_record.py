@@ -31,6 +31,7 @@ from cornu.callbacks.monitor_callback import directions
 from cornu.core.configurable import constructor_parameters, serialize_keras_object, with_shared_ids
 from cornu.core.typing import HookLogs, State
 from cornu.random import global_seed
+from cornu.runs import Record
 from cornu.saving import atomic
 
 _ENVIRONMENT = ("CORNU_", "JAX_", "KERAS_", "XLA_")  # what variables that matter begin with
@@ -84,8 +85,8 @@ class RunRecord(Callback):
         self.folder: Path | None = None
         self.lines: list[str] = []
         """The lines of the epochs so far, as they are in the file."""
-        self._told: dict[str, Any] = {}
-        self._facts: dict[str, Any] = {}
+        self._told: Record = {}
+        self._facts: Record = {}
         self._began = 0.0  # on the monotonic clock
         self._has_ended = False
 
@@ -121,7 +122,7 @@ class RunRecord(Callback):
             self._began = time.monotonic() - json.loads(self.lines[-1])["seconds"]
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
-        line: dict[str, Any] = {"epoch": epoch, "seconds": self._seconds()}
+        line: Record = {"epoch": epoch, "seconds": self._seconds()}
         with suppress(ValueError):  # no optimizer, or none with a rate
             line["learning_rate"] = runs.as_json(read_rate(self))
         line["metrics"] = {name: _plain(np.asarray(value).tolist()) for name, value in (logs or {}).items()}
@@ -220,9 +221,9 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _of_model(model: Any) -> dict[str, Any]:
+def _of_model(model: Any) -> Record:
     kind = type(model)
-    facts: dict[str, Any] = {"class_name": kind.__name__}
+    facts: Record = {"class_name": kind.__name__}
     if not registry.is_builtin(kind):  # whose config says little
         facts["weights"] = [f"{v.name} {v.dtype}{list(v.shape)}" for v in getattr(model, "weights", ())]
     try:

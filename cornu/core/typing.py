@@ -59,9 +59,6 @@ HookLogs: TypeAlias = Logs | None
 State: TypeAlias = dict[str, Any]
 """What a `get_state` gives and its `set_state` takes: plain data and arrays by name."""
 
-Record: TypeAlias = dict[str, Any]
-"""An object of JSON, as a file holds it."""
-
 CustomObjects: TypeAlias = Mapping[str, Callable[..., Any]]
 """Classes and functions by the names that a config has for them."""
 

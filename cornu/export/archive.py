@@ -39,11 +39,11 @@ import numpy as np
 
 from cornu import validate
 from cornu._version import __version__
-from cornu.core.typing import Record
 from cornu.core.variable import Variable
 from cornu.export import signature as signatures, stablehlo
 from cornu.export.formats import Format
 from cornu.layers.layer import Layer
+from cornu.runs import Record
 from cornu.saving.atomic import replacing
 
 FORMAT = "cornu-stablehlo"

@@ -21,10 +21,11 @@ from jax import export
 
 from cornu import validate
 from cornu.core import budget, dtypes
-from cornu.core.typing import ConfigDict, Nested, Record
+from cornu.core.typing import ConfigDict, Nested
 from cornu.core.variable import Variable
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
+from cornu.runs import Record
 from cornu.saving import plain_npz, plain_zip
 
 _MOST_METADATA = 64 * 2**20  # bytes

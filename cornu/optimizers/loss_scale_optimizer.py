@@ -124,7 +124,9 @@ class LossScaleOptimizer(Optimizer):
     def learning_rate(self, value: object) -> None:
         self.inner_optimizer.learning_rate = value
 
-    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
         """Spare some variables from the inner optimizer's weight decay."""
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -135,7 +134,9 @@ class MultiOptimizer(Optimizer):
             )
         return self.optimizers[0]
 
-    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
         """Spare some variables from every optimizer's weight decay; the optimizer must be built."""
         if not self.built:
             raise ValueError(f"{validate.describe(self)}: call build(trainable_variables) first.")

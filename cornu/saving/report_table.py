@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import rich.console as rich_console
     import rich.table as rich_table
     import rich.text as rich_text
+
+    from cornu.saving.report import FileReport
 else:
     rich_box, rich_console, rich_table, rich_text = map(
         lazy.module, ("rich.box", "rich.console", "rich.table", "rich.text")
@@ -43,14 +45,14 @@ _LONGEST = 600  # letters of one cell
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
-def text(report: object) -> str:
+def text(report: FileReport) -> str:
     """The tables as plain text."""
     out = io.StringIO()
     show(report, rich_console.Console(file=out, highlight=False, force_terminal=False, color_system=None))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def show(report: object, console: rich_console.Console) -> None:
+def show(report: FileReport, console: rich_console.Console) -> None:
     """Print the tables to a console."""
     console.print(_overview(report))
     for title, make in _TABLES.items():
@@ -66,7 +68,7 @@ def show(report: object, console: rich_console.Console) -> None:
 # ---------------------------------------------------------------- parts
 
 
-def _overview(report: object) -> rich_table.Table:
+def _overview(report: FileReport) -> rich_table.Table:
     table = rich_table.Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -84,7 +86,7 @@ def _writer(facts: dict[str, str]) -> Iterable[str]:
         yield form
 
 
-def _overview_rows(report: Any) -> Iterable[tuple[str, str]]:
+def _overview_rows(report: FileReport) -> Iterable[tuple[str, str]]:
     yield "File", f"{report.path} ({size(report.bytes)})"
     yield "Format", _FORMATS[report.format]
     written = [*_writer(report.written_by)]
@@ -112,13 +114,13 @@ def _parameters(model: dict[str, object]) -> str:
     return f"{model['parameters']:,} parameters, {model['trainable_parameters']:,} of them trained"
 
 
-def _one_type(report: Any) -> str:
+def _one_type(report: FileReport) -> str:
     """The dtype of all layers, if it is one."""
-    types = {row.dtype for row in report.layers} - {None}
+    types = {row.dtype for row in report.layers if row.dtype is not None}
     return next(iter(types)) if len(types) == 1 else ""
 
 
-def _layers(report: Any) -> rich_table.Table | None:
+def _layers(report: FileReport) -> rich_table.Table | None:
     rows: list[tuple] = [
         (_layer(row), _shape(row.output_shape), _count(row.parameters), row.settings, row.dtype)
         for row in report.layers
@@ -148,7 +150,7 @@ def _count(number: int | None) -> str:
     return "?" if number is None else f"{number:,}"
 
 
-def _classes(report: Any) -> rich_table.Table | None:
+def _classes(report: FileReport) -> rich_table.Table | None:
     rows: list[tuple] = [
         (f"{row.module}.{row.name}" if row.module else row.name, _coloured(row.status, _STATUS), str(row.used))
         for row in report.classes
@@ -157,7 +159,7 @@ def _classes(report: Any) -> rich_table.Table | None:
     return _table(("Class or function", "Status", "Used"), rows)
 
 
-def _weights(report: Any) -> rich_table.Table | None:
+def _weights(report: FileReport) -> rich_table.Table | None:
     """The arrays, those that lie together in one row."""
     older = report.format in ("model_h5", "weights_of_layers_h5")
     rows = []
@@ -180,11 +182,11 @@ def _older_place(array: Tensor) -> str:
     return array.path.removeprefix("model_weights/").split("/")[0]
 
 
-def _assets(report: Any) -> rich_table.Table | None:
+def _assets(report: FileReport) -> rich_table.Table | None:
     return _table(("Asset", "Size"), [(name, size(count)) for name, count in report.assets.items()])
 
 
-def _findings(report: Any) -> rich_table.Table | None:
+def _findings(report: FileReport) -> rich_table.Table | None:
     rows: list[tuple] = [
         (_coloured(finding.kind, _STYLES), finding.where.removesuffix("/vars"), finding.what)
         for finding in report.findings
@@ -193,7 +195,7 @@ def _findings(report: Any) -> rich_table.Table | None:
     return _table(("Kind", "Where", "What"), rows)
 
 
-_TABLES: dict[str, Callable[[object], object]] = {
+_TABLES: dict[str, Callable[[FileReport], object]] = {
     "Layers": _layers,
     "Classes and functions that are not cornu's own": _classes,
     "Weights in the file": _weights,
@@ -202,7 +204,7 @@ _TABLES: dict[str, Callable[[object], object]] = {
 }
 
 
-def _verdict(report: Any) -> rich_console.Group:
+def _verdict(report: FileReport) -> rich_console.Group:
     if report.loads:
         model = report.model is not None
         how = "load_model(path)" if model else "model.load_weights(path), by a model that they fit"

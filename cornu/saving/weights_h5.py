@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,9 @@ _MOST_NAMED = 5  # variables in a message
 _NOT_THE_MODEL = ("optimizer/", "metrics/")  # what a file may hold beside the model it is read into
 _LAYERS_OF_OLD = "_layer_checkpoint_dependencies/"
 _HEADS_OF_OLD = re.compile(r"/_(query|key|value|output)_dense/")  # of attention
+
+
+Store: TypeAlias = dict[str, Any]  # what a part keeps under a name: arrays, or what stands for them
 
 
 def save_weights(model: object, path: str) -> None:
@@ -63,10 +66,10 @@ def write(model: object, file: h5py.File, with_training: bool = True) -> None:
             write_array(group, key, border.fetched(value))
 
 
-def stores(model: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+def stores(model: object) -> Iterator[tuple[str, Any, Store]]:
     """(group path, part, its arrays by name) of all that a file of the model's weights has."""
     for path, part in _parts(model):
-        store: dict[str, Any] = {}
+        store: Store = {}
         part.save_own_variables(store)
         yield group_path(path), part, store
 
@@ -232,7 +235,7 @@ def _problem(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
     if own is None and store:
         return None
     if own is None:
-        wanted: dict[str, Any] = {}
+        wanted: Store = {}
         part.save_own_variables(wanted)  # a part that reads in its own way still has to find something
         lacking = wanted and not isinstance(part, SeedGenerator)  # Keras's files have no seeds
         return f"{validate.describe(part)} has weights, the file has none for it." if lacking else None

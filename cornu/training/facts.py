@@ -10,7 +10,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.callbacks import CallbackList, RunRecord
-from cornu.core.typing import Record
+from cornu.runs import Record
 from cornu.training.data.batches import Batches
 
 _SAMPLE = 16  # rows of arrays that are compared

@@ -12,7 +12,7 @@ from typing import Any
 
 from cornu.cli.runs import report
 from cornu.cli.runs.report import Report, Table
-from cornu.runs import Run
+from cornu.runs import Record, Run
 
 _FOLLOWS = {"module", "registered_name", "build_config", "build_input_shape", "shared_object_id"}  # from the rest
 _USUAL = {"name", "trainable", "dtype"}  # left out where an object is shown in a few words
@@ -85,7 +85,7 @@ def differences(a: object, b: object, path: tuple[str, ...] = ()) -> Iterator[tu
             yield from differences(inner[0].get(key, _ABSENT), inner[1].get(key, _ABSENT), deeper)
 
 
-def _parts(value: object) -> dict[str, Any] | None:
+def _parts(value: object) -> Record | None:
     """What a setting is made of, by name; None where it is one value."""
     if isinstance(value, dict):
         return value
