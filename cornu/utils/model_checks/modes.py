@@ -1,0 +1,61 @@
+"""Whether training and inference, and compiled and single operations, give the same."""
+
+import jax
+
+from cornu.layers.layer import Layer
+from cornu.utils.model_checks.comparing import everything, first_difference, same
+from cornu.utils.model_checks.report import FAULT, LEFT_OUT, NOTE, OK, Finding
+from cornu.utils.model_checks.running import (
+    Record,
+    as_in_inference,
+    differs_by_nature,
+    first_of,
+    has_modes,
+    shown,
+    through,
+)
+from cornu.utils.model_checks.trial import Trial
+
+
+def modes(trial: Trial) -> list[Finding]:
+    """Training and inference agree but for what differs by nature."""
+    check = "training like inference"
+    outputs, _ = trial.trained(trial.x)
+    if trial.are_same(trial.outputs, outputs):
+        return [Finding(check, OK)]
+    if trial.are_same(_inference_of_natural_layers(trial), outputs):
+        layers_within = trial.model._flatten_layers()
+        natural = [layer for layer in layers_within if differs_by_nature(layer) and has_modes(layer)]
+        return [Finding(check, OK, None, f"But for {first_of(natural)}, which by nature do more in training.")]
+    records = [Record(), Record()]
+    for training, record in enumerate(records):
+        trial.run.outputs(trial.x, bool(training), through(record))
+    path, layer = first_difference(records[0], records[1])
+    if path is None:
+        return [Finding(check, FAULT, None, "Training gives other outputs than inference.")]
+    about = f"{shown(layer)} gives other outputs in training"
+    if isinstance(layer, Layer) and has_modes(layer):
+        return [Finding(check, NOTE, path, f"{about}; it has random numbers or statistics of its own.")]
+    why = "though neither random numbers nor statistics of its own are in it."
+    return [Finding(check, FAULT, path, f"{about}, {why}")]
+
+
+def _inference_of_natural_layers(trial: Trial) -> list:
+    """The outputs in inference of a model that has layers always run as in training."""
+    return jax.tree.leaves(trial.run.outputs(trial.x, False, as_in_inference))
+
+
+def compiled_and_not(trial: Trial) -> list[Finding]:
+    """Compiled, and operation by operation twice: the same."""
+    check = "compiled like eager"
+    eager = jax.tree.leaves(trial.eager)
+    if not all(map(same, eager, jax.tree.leaves(trial.run.outputs(trial.x, False)))):
+        what = "The model gives other outputs when it is called again."
+        return [trial.fault_at(check, trial.x, trial.x, everything, what)]
+    if not trial.model.jit_compile:
+        return [Finding(check, LEFT_OUT, None, "The model has jit_compile=False.")]
+    if trial.are_same(trial.outputs, eager):
+        return [Finding(check, OK)]
+    return [
+        Finding(check, FAULT, None, "The compiled model gives other outputs than the same operations by themselves.")
+    ]
