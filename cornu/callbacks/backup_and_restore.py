@@ -9,6 +9,7 @@ A backup is one file, written by a thread beside the training; it appears whole 
 
 import math
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -20,6 +21,9 @@ from cornu.callbacks.callback import Callback
 from cornu.core import placement
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_state
+
+if sys.platform != "win32":
+    import fcntl
 
 _NAME, _BEFORE = "training.npz", "training.before.npz"
 
@@ -43,7 +47,7 @@ class BackupAndRestore(Callback):
     a second one ends it at once.
 
     Args:
-        backup_dir: folder of the backup; one training has one folder.
+        backup_dir: folder of the backup; one training has one folder, and is warned where another uses it just now.
         save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one, counted over all
             epochs.
         double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged; False
@@ -94,6 +98,7 @@ class BackupAndRestore(Callback):
         self._saved = -math.inf  # when there was the last backup, on the monotonic clock
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
+        self._held: int | None = None  # the folder, while this training uses it
 
     @property
     def interval(self) -> int | None:
@@ -163,6 +168,9 @@ class BackupAndRestore(Callback):
             if self._writer is not None:
                 self._writer.shutdown()
                 self._writer = None
+            if self._held is not None:
+                os.close(self._held)
+                self._held = None
         if done and self.delete_checkpoint and placement.writes():
             for name in (_NAME, _BEFORE):
                 self._path(name).unlink(missing_ok=True)
@@ -176,6 +184,23 @@ class BackupAndRestore(Callback):
         except OSError as error:
             message = f"BackupAndRestore: backups cannot be written to the folder ({error.strerror})"
             raise type(error)(error.errno, message, self.backup_dir) from error
+        self._hold()
+
+    def _hold(self) -> None:
+        """Warn where another training uses the folder; the lock ends with the process, however that ends."""
+        if sys.platform == "win32":  # which cannot lock a folder
+            return
+        self._held = os.open(self.backup_dir, os.O_RDONLY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            warnings.warn(
+                f"BackupAndRestore: another training writes its backups to {self.backup_dir!r} just now, and each "
+                "replaces those of the other. Give each training a folder of its own.",
+                stacklevel=2,
+            )
+        except OSError:  # a file system without locks
+            pass
 
     def _write(self, state: plain_state.Packed) -> None:
         path = self._path(_NAME)

@@ -98,10 +98,10 @@ class NanSearch:
         self._epoch, self._first = epoch, first
         self._values = values_of(_variables(self._model))
 
-    def weights_are_finite(self) -> bool:
-        """Whether all trainable weights are finite now."""
+    def finite_weights(self) -> Any:
+        """Whether all trainable weights are finite now: true or false once that is computed."""
         weights = [v for v in steps.variables_of(self._model, "train")[0] if dtypes.is_float(v._dtype)]
-        return not weights or bool(_finite(values_of(weights)))
+        return _finite(values_of(weights)) if weights else True
 
     def report(self, filepath: str | None) -> NanReport | None:
         """What went wrong in the last call; None where there was none, or where the step is a function of the user's.

@@ -90,6 +90,7 @@ def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: st
     """
     known = model._computations[stage].prepared[signature(first)]
     forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
+    look = advice.of_later_batches(model) if owner == "fit" else None
 
     def check(batch: tuple, number: int) -> None:
         if known.outputs is not None and len(batch) < len(first):
@@ -101,6 +102,8 @@ def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: st
             known.check(model, batch)
         except ValueError as error:
             raise ValueError(f"{owner}, batch {number}: {error}") from None
+        if look is not None:
+            look(batch)
 
     return check
 

@@ -212,6 +212,36 @@ def test_what_would_become_nan_or_nonsense_is_refused(name):
         make().fit(*data if isinstance(data, tuple) else (data,), verbose=0)
 
 
+def in_batches(*kinds):
+    """A user's generator of batches of eight rows, each of one class, or of all where that is None."""
+    for kind in kinds:
+        yield X[:8], KINDS[:8] if kind is None else np.full(8, kind)
+
+
+def said_of_batches(*kinds):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        classes().fit(in_batches(*kinds), verbose=0)
+    return [str(w.message) for w in seen]
+
+
+def test_data_that_are_sorted_before_they_are_batched_are_told_of_once():
+    (said,) = said_of_batches(0, 0, 0, None, 1, 1, 1, None, 2, 2)
+    assert "3 batches of class 0 alone came first, then those of class 1" in said and "shuffle" in said
+
+
+@pytest.mark.parametrize("kinds", [[None] * 6, [0, 1, 0, 1, 0, 1], [0] * 6, [0, None, None, None, 1, 1, 1], [1, 0, 0]])
+def test_nothing_is_said_of_batches_that_are_not_sorted(kinds):
+    assert not said_of_batches(*kinds)
+
+
+def test_a_loss_that_is_no_number_for_a_reason_that_was_told_is_not_guessed_at():
+    model = classes("relu", optimizer=cornu.optimizers.SGD(100.0))
+    with pytest.warns(UserWarning, match="ends with relu") as seen:
+        history = model.fit(X, KINDS, epochs=9, verbose=0).history
+    assert not np.isfinite(history["loss"]).all() and len(seen) == 1
+
+
 @pytest.fixture
 def no_preflight():
     cornu.config.disable_preflight()

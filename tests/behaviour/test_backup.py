@@ -452,6 +452,17 @@ def test_a_training_has_one_backup(tmp_path):
         trained(mixed, ARRAYS, [BackupAndRestore("a"), BackupAndRestore("b")])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_two_trainings_at_a_time_in_one_folder_are_warned(tmp_path):
+    def another(epoch, logs):
+        with pytest.warns(UserWarning, match="another training writes its backups to .* a folder of its own"):
+            trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)], epochs=1)
+
+    first = cornu.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: None if epoch else another(epoch, logs))
+    trained(mixed, ARRAYS, [BackupAndRestore(tmp_path), first], epochs=1)
+    trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)], epochs=1)  # which nobody holds any more
+
+
 def test_a_folder_that_is_a_file_is_refused_before_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"cannot be written.*file"):

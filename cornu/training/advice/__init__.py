@@ -1,9 +1,10 @@
 """Mistakes that raise no error: seen in the model, in its data or in its numbers, and said once, with the cure.
 
-Each check is a function from a `Case` to a sentence, or None where all is well. There are three times to ask: when the
+Each check is a function from a `Case` to a sentence, or None where all is well. There are four times to ask: when the
 model and a first batch are looked at anyway; before the first step of a `fit` on arrays in memory, of which a sample is
-looked at; and after an epoch whose loss, which is read anyway, is not a number. A healthy training is looked through
-once, for milliseconds, and told nothing. What cannot work at all is refused in `prepare` instead.
+looked at; as later batches come, whose labels are looked at anyway; and after an epoch whose loss, which is read
+anyway, is not a number. A healthy training is looked through once, for milliseconds, and told nothing. What cannot work
+at all is refused in `prepare` instead.
 
 `config.disable_preflight()` leaves out the checks before training.
 """
@@ -22,6 +23,8 @@ from cornu.training.data.batches import Batches
 from cornu.training.execution.signature import signature
 
 Check = Callable[[Case], str | None]
+
+_REASONS = {"no_probabilities", "labels_below_zero"}  # for a loss that is not a number, said before
 
 OF_A_BATCH: tuple[Check, ...] = (
     endings.one_unit, endings.no_logits, endings.no_probabilities, labels.accuracy_of_numbers,
@@ -66,7 +69,17 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
         _ask(model, OF_ARRAYS, case)
 
 
-def after_epoch(model: object, logs: Logs, epoch: int, arrays: tuple | None) -> None:
+def of_later_batches(model: Any) -> Callable[[tuple], None]:
+    """A function that is given each batch of a training as it comes, and says what is wrong with their order."""
+    sorted_batches = rows.SortedBatches()
+
+    def look(batch: tuple) -> None:
+        _ask(model, (sorted_batches,), Case(model, batch))
+
+    return look if settings.read("preflight") else lambda batch: None
+
+
+def after_epoch(model: Any, logs: Logs, epoch: int, arrays: tuple | None) -> None:
     """Say why a loss is not a number.
 
     Args:
@@ -75,7 +88,8 @@ def after_epoch(model: object, logs: Logs, epoch: int, arrays: tuple | None) -> 
         epoch: its number, from 0.
         arrays: the data where it is in memory.
     """
-    if not all(is_finite(value) for name, value in logs.items() if name.endswith("loss")):
+    finite = all(is_finite(value) for name, value in logs.items() if name.endswith("loss"))
+    if not finite and not _REASONS & model._advised:
         _ask(model, (loss_that_is_no_number,), Case(model, arrays or (None,) * 3, logs=logs, epoch=epoch))
 
 

@@ -1,6 +1,6 @@
 """Rows in an order, or in a place, in which they should not be: sorted labels, and rows to validate on that are known.
 
-Asked of arrays in memory, of which no more than a sample is looked at.
+Asked of arrays in memory, of which no more than a sample is looked at, and of the batches that other data give.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _FEW_ROWS = 12  # labels of fewer rows are in order by chance
 _SAMPLE = 4096  # labels that tell whether they are sorted
+_FEW_IN_A_BATCH = 8  # rows of a batch are of one class by chance where they are fewer
+_MIXED = 4  # one batch in so many may be of several classes, where one class ends and the next begins
 _ENOUGH = 50  # rows of training and of validation, of which some may be the same on purpose where they are fewer
 _ROWS = 2048  # of each that are compared
 _BLOCKS, _WIDTH = 4, 64  # of a row: how many parts of it, and how many numbers of each
@@ -62,6 +64,40 @@ def labels_never_shuffled(case: Case) -> str | None:
         f"the labels are sorted, and with shuffle={case.shuffle} most batches are of one class alone, so that the "
         f"model forgets the others. Leave shuffle=True, or shuffle once: {_SHUFFLE}"
     )
+
+
+class SortedBatches:
+    """Batches of one class alone, several of one and then several of another; asked of each batch as it comes."""
+
+    __name__ = "sorted_batches"
+
+    def __init__(self) -> None:
+        self._runs: list[list] = []  # (class, how many batches in a row are of it alone)
+        self._seen = self._mixed = 0
+        self._is_open = True  # whether it cannot be told yet
+
+    def __call__(self, case: Case) -> str | None:
+        """What is wrong, as soon as that can be told."""
+        labels = _classes(case, case.y) if self._is_open and len(case.data) > 1 else None
+        if labels is None or len(labels) < _FEW_IN_A_BATCH:
+            self._is_open = False
+            return None
+        self._seen += 1
+        if labels.min() != labels.max():
+            self._mixed += 1
+        elif self._runs and self._runs[-1][0] == labels[0]:
+            self._runs[-1][1] += 1
+        else:
+            self._runs.append([labels[0], 1])
+        self._is_open = len(self._runs) <= 2 and self._mixed <= 1 + self._seen // _MIXED
+        if len(self._runs) != 2 or min(count for _, count in self._runs) < 2 or _is_stateful(case.model):
+            return None
+        (first, before), (second, _) = self._runs
+        return (
+            f"the data are sorted: {before} batches of class {first:g} alone came first, then those of class "
+            f"{second:g}, so that the model forgets one for the other. Shuffle the rows before they are batched, such "
+            "as data.shuffle(1000).batch(32)."
+        )
 
 
 def _is_stateful(model: "Layer") -> bool:
