@@ -13,6 +13,7 @@ import bisect
 import functools
 import glob
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +43,7 @@ from cornu.data.elements import (
     numbered,
     open_spec,
     opened_where,
+    plain,
     read_only,
     same_structure,
     spec_of,
@@ -51,6 +53,7 @@ from cornu.data.elements import (
 from cornu.data.options import Options
 from cornu.data.passes import Key, Pass, State
 from cornu.data.readers import Buckets, Interleave, Shuffle, Window
+from cornu.data.records import Records
 from cornu.data.threads import AUTOTUNE, Ahead, ParallelMap
 from cornu.errors import DataError
 from cornu.random import global_seed
@@ -59,6 +62,7 @@ from cornu.random.seed_generator import number_of_use
 INFINITE_CARDINALITY = -1
 UNKNOWN_CARDINALITY = -2
 _MANY = 2**62  # elements, where there is no end
+_ELEMENTS = "elements"  # the file in a folder that holds them
 
 
 class Dataset:
@@ -184,6 +188,51 @@ class Dataset:
         """A data set of numbers, given as Python's `range` takes them."""
         numbers, dtype = range(*map(int, args)), np.dtype(getattr(output_type, "name", output_type))
         return _counted(len(numbers), lambda i: np.asarray(numbers[i], dtype), TensorSpec((), dtype), "range")
+
+    @staticmethod
+    def counter(start: int = 0, step: int = 1, dtype: Any = "int64", name: str | None = None) -> "Dataset":
+        """Numbers from `start` on without end, each `step` more than the one before."""
+        kind = np.dtype(getattr(dtype, "name", dtype))
+        made = _counted(_MANY, lambda i: np.asarray(start + i * step, kind), TensorSpec((), kind), "counter")
+        made._size = lambda: INFINITE_CARDINALITY
+        return made
+
+    @staticmethod
+    def random(
+        seed: int | None = None, rerandomize_each_iteration: bool | None = None, name: str | None = None
+    ) -> "Dataset":
+        """Random whole numbers from 0 to 2**32 - 1 without end.
+
+        Args:
+            seed: number that they follow from; None takes the global seed.
+            rerandomize_each_iteration: whether each pass has others, False where it is not given.
+            name: a name for the reader.
+        """
+        entropy = _seed(seed)
+
+        def open_pass(key: Key) -> Pass:
+            key = key if rerandomize_each_iteration else ()
+            return passes.Counted(_MANY, lambda i: np.asarray(passes.generator(entropy(), (*key, i)).integers(2**32)))
+
+        return Dataset(open_pass, lambda: INFINITE_CARDINALITY, TensorSpec((), "int64"), ("random",))
+
+    @staticmethod
+    def load(
+        path: Any, element_spec: Any = None, compression: str | None = None, reader_func: Callable | None = None
+    ) -> "Dataset":
+        """A data set that `save` has written.
+
+        Args:
+            path: its folder.
+            element_spec, compression: what the files tell by themselves; accepted for scripts.
+            reader_func: function of a data set of data sets, one for each file, that returns the data set; None takes
+                one file after another.
+        """
+        records = Records(Path(path) / _ELEMENTS)
+        stored = _counted(
+            len(records), records.__getitem__, lambda: map_leaves(spec_of, records[0]), f"load({os.fspath(path)})"
+        )
+        return stored if reader_func is None else reader_func(Dataset.from_tensors(0).map(lambda _: stored))
 
     @staticmethod
     def zip(*args: object, datasets: object = None, name: str | None = None) -> "Dataset":
@@ -478,10 +527,144 @@ class Dataset:
             return padded(elements, shapes, padding_values, owner)
 
         return self._then(
-            "bucket_by_sequence_length", lambda key: Buckets(self._open(key), bucket_of, sizes, batch, drop_remainder),
+            "bucket_by_sequence_length",
+            lambda key: Buckets(self._open(key), bucket_of, sizes.__getitem__, batch, drop_remainder),
             size=lambda _: UNKNOWN_CARDINALITY,
             spec=lambda spec: padded_spec(open_spec(spec), padded_shapes, None),
         )  # fmt: skip
+
+    def group_by_window(
+        self,
+        key_func: Callable,
+        reduce_func: Callable,
+        window_size: int | None = None,
+        window_size_func: Callable | None = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """The elements of the data sets that a function makes of elements of one key.
+
+        Args:
+            key_func: function of an element that gives its key, a whole number.
+            reduce_func: function of a key, and a data set of elements that have it, that returns a data set.
+            window_size: how many elements of a key are given to `reduce_func` together; fewer at the end.
+            window_size_func: function of a key that gives that number, in its place.
+            name: a name for the reader.
+
+        Example:
+
+            numbers = cornu.data.Dataset.range(6)
+            for batch in numbers.group_by_window(lambda x: x % 2, lambda key, found: found.batch(3), window_size=3):
+                print(batch)  # [0 2 4], then [1 3 5]
+        """
+        if (window_size is None) == (window_size_func is None):
+            raise ValueError("Dataset.group_by_window: give either window_size or window_size_func.")
+        step = f"group_by_window({_name_of(key_func)})"
+        key_of, reduced = self._calling(key_func, step), self._calling(reduce_func, step)
+
+        def size_of(kind: int) -> int:
+            size = window_size if window_size_func is None else window_size_func(np.asarray(kind))
+            return validate.positive_int(int(np.asarray(as_array(size))), "window_size", "Dataset.group_by_window")
+
+        def kind_of(key: Key) -> Callable[[Element, int], int]:
+            return lambda element, number: int(key_of(key).mapped(element, number))
+
+        def windows(key: Key) -> Pass:
+            return Buckets(self._open(key), kind_of(key), size_of, lambda found, kind: (np.asarray(kind), found), False)
+
+        def made(window: tuple, number: int, key: Key) -> "Dataset":
+            kind, found = window
+            held = _counted(len(found), found.__getitem__, self.element_spec, "window")
+            return _opened_by(reduced(key), (kind, held), number, self._named(step))
+
+        def spec(_: object) -> Any:
+            first = self._first()
+            return made((np.asarray(kind_of(())(first, 0)), [first]), 0, ()).element_spec
+
+        return self._then(
+            step,
+            lambda key: Interleave(windows(key), lambda w, n: made(w, n, key)._open((*key, n)), 1, 1),
+            size=lambda _: UNKNOWN_CARDINALITY,
+            spec=spec,
+        )
+
+    def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> "Dataset":
+        """The elements that the functions before do not fail with.
+
+        Args:
+            log_warning: accepted for scripts.
+            name: a name for the reader.
+        """
+        return self._then(
+            "ignore_errors", lambda key: passes.Faultless(self._open(key)), lambda _: UNKNOWN_CARDINALITY, None
+        )
+
+    def rejection_resample(
+        self,
+        class_func: Callable,
+        target_dist: Sequence[float],
+        initial_dist: Sequence[float] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Pairs of a class and an element, some passed over so that the classes come as often as is wanted.
+
+        Args:
+            class_func: function of an element that gives its class, a number from 0.
+            target_dist: how often each class is to come, in parts of 1.
+            initial_dist: how often each comes; None to learn it on the way.
+            seed: number that the choice follows from; None takes the global seed.
+            name: a name for the reader.
+        """
+        wanted = np.asarray(target_dist, "float64")
+        known = None if initial_dist is None else np.asarray(initial_dist, "float64")
+        step, entropy = f"rejection_resample({_name_of(class_func)})", _seed(seed)
+        function = self._calling(class_func, step)
+        return self._then(
+            step,
+            lambda key: passes.Resampled(self._open(key), function(key), wanted, known, entropy(), key),
+            size=lambda _: UNKNOWN_CARDINALITY,
+            spec=lambda spec: (TensorSpec((), "int32"), spec),
+        )
+
+    def save(
+        self,
+        path: Any,
+        compression: str | None = None,
+        shard_func: Callable | None = None,
+        checkpoint_args: Any = None,
+    ) -> None:
+        """Write all elements into a folder, for `load`.
+
+        Args:
+            path: the folder; elements that were in it are gone.
+            compression, shard_func, checkpoint_args: how TensorFlow spreads them over files; they are in one here.
+        """
+        if self._size() == INFINITE_CARDINALITY:
+            raise ValueError(f"{self!r}: save needs an end. Give take(n) of it.")
+        place = Path(path) / _ELEMENTS
+        with tempfile.TemporaryDirectory(dir=_made_folder(place.parent)) as folder:
+            records = Records(Path(folder) / _ELEMENTS)
+            for element in self._arrays():
+                records.append(element)
+            records.finish()
+            os.replace(records.path, place)
+
+    def snapshot(
+        self,
+        path: Any,
+        compression: str | None = "AUTO",
+        reader_func: Callable | None = None,
+        shard_func: Callable | None = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Make each element once, and keep it in a folder; as `cache` does with a file.
+
+        Args:
+            path: the folder.
+            compression, reader_func, shard_func: how TensorFlow spreads elements over files; they are in one here.
+            name: a name for the reader.
+        """
+        return self.cache(_made_folder(Path(path)) / _ELEMENTS)
 
     def unbatch(self, name: str | None = None) -> "Dataset":
         """The rows of each element, one after another."""
@@ -571,12 +754,7 @@ class Dataset:
             return Interleave(self._open(key), open_inner, cycle, block)
 
         def made(element: Element, number: int, key: Key) -> Dataset:
-            with _own_numbers():
-                inner = function(key)(element, number)
-            if not isinstance(inner, Dataset):
-                owner = self._named(step)
-                raise TypeError(f"{owner}: the function must return a Dataset. Received: {type(inner).__name__}.")
-            return inner
+            return _opened_by(function(key), element, number, self._named(step))
 
         return self._then(
             step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=lambda _: made(self._first(), 0, ()).element_spec
@@ -704,7 +882,7 @@ class Dataset:
         """
         state = as_element(initial_state)
         function = self._calling(reduce_func, f"reduce({_name_of(reduce_func)})")(())
-        for index, element in enumerate(self.as_numpy_iterator()):
+        for index, element in enumerate(self._arrays()):
             state = function.mapped((state, element), index)
         return handed_out(state)
 
@@ -747,7 +925,11 @@ class Dataset:
         return DatasetIterator(self, handed_out)
 
     def as_numpy_iterator(self) -> "DatasetIterator":
-        """An iterator over plain NumPy arrays."""
+        """An iterator over plain NumPy arrays, and over the numbers and bytes of arrays without axes."""
+        return DatasetIterator(self, plain)
+
+    def _arrays(self) -> "DatasetIterator":
+        """An iterator over the arrays that flow through the steps."""
         return DatasetIterator(self, lambda element: element)
 
     def __repr__(self) -> str:
@@ -882,12 +1064,30 @@ class _Rows:
         return lambda places: map_leaves(lambda rows: rows[places], self.arrays)
 
 
-def _counted(size: int, element_at: Callable[[int], Element], spec: object, step: str) -> Dataset:
+def _opened_by(function: passes.UserFunction, element: Element, number: int, owner: str) -> Dataset:
+    """The data set that a user's function makes of an element."""
+    with _own_numbers():
+        inner = function(element, number)
+    if not isinstance(inner, Dataset):
+        raise TypeError(f"{owner}: the function must return a Dataset. Received: {type(inner).__name__}.")
+    return inner
+
+
+def _made_folder(path: Path) -> Path:
+    """A folder, which is there from now on."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _counted(size: int, element_at: Callable[[int], Element], spec: Any, step: str) -> Dataset:
     return Dataset(lambda key: passes.Counted(size, element_at), lambda: size, spec, (step,))
 
 
 def _rows(value: object) -> Element:
-    """What gives a row for a number: an array that cannot be written to, or a list of arrays."""
+    """What gives a row for a number: an array that cannot be written to, a list of arrays, or a sequence of them that
+    is one tensor of its own kind."""
+    if isinstance(value, Sequence) and hasattr(type(value), "element_spec"):
+        return value
     if isinstance(value, (list, tuple)) and len(set(map(_shape, value))) > 1:
         return [as_array(row) for row in value]
     rows = as_array(value)
@@ -901,13 +1101,15 @@ def _shape(row: object) -> tuple[int, ...]:
     return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
 
 
-def _row(rows: Nested, number: int) -> np.ndarray:
-    return rows[number] if isinstance(rows, list) else rows[number, ...]
+def _row(rows: Any, number: int) -> Any:
+    return rows[number, ...] if isinstance(rows, np.ndarray) else as_array(rows[number])
 
 
 def _spec_of_rows(rows: Nested) -> TensorSpec:
     if isinstance(rows, list):
         return functools.reduce(common, map(spec_of, rows))
+    if isinstance(rows, Sequence):
+        return without_leading(rows.element_spec)  # type: ignore[attr-defined]
     return TensorSpec(rows.shape[1:], rows.dtype)
 
 

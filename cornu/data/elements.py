@@ -167,6 +167,11 @@ def handed_out(element: Element) -> Element:
     return map_leaves(_present, element)
 
 
+def plain(element: Element) -> Element:
+    """An element as NumPy's own values; see `DataArray.numpy`."""
+    return map_leaves(lambda leaf: leaf.view(DataArray).numpy() if isinstance(leaf, np.ndarray) else leaf, element)
+
+
 def _present(leaf: object) -> Element:
     if not isinstance(leaf, np.ndarray):
         return leaf

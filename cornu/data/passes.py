@@ -9,6 +9,7 @@ and that key, so that each epoch has its own and any of them can be made again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -131,6 +132,11 @@ class Drawn(Pass):
 # ---------------------------------------------------------------- one element in, one out
 
 
+def _made(found: object) -> Element:
+    """What a function returned as an element; a list of several arrays is a tuple of them, as in TensorFlow."""
+    return as_element(tuple(found) if type(found) is list else found)
+
+
 class UserFunction:
     """A function of the user's that a step calls with elements.
 
@@ -143,7 +149,7 @@ class UserFunction:
 
     def __init__(self, function: Callable, owner: str, origin: Callable[[], tuple[int, ...]], key: Key):
         self._function, self._owner, self._origin, self._key = function, owner, origin, key
-        self._to_element = lambda *parts: as_element(function(*parts))
+        self._to_element = lambda *parts: _made(function(*parts))
 
     def __call__(self, element: Element, index: int) -> Any:
         """What it makes of an element; an error says which element of which step it was."""
@@ -184,6 +190,52 @@ class Map(Applied):
         element = next(self.upstream)
         self.index += 1
         return self.function.mapped(element, self.index - 1)
+
+
+class Faultless(Pass):
+    """The elements that can be made."""
+
+    def __next__(self) -> Element:
+        while True:
+            with suppress(DataError):
+                return next(self.upstream)
+
+
+class Resampled(Applied):
+    """Elements of classes, of which some are passed over so that the classes come as often as is wanted.
+
+    Args:
+        upstream: what is read.
+        class_of: a user's function that gives the class of an element.
+        wanted: how often each class is to come.
+        known: how often each comes; None to learn it on the way.
+        seed, key: where chance comes from.
+    """
+
+    counters = ("index", "seen", "seed")
+
+    def __init__(
+        self, upstream: Pass, class_of: UserFunction, wanted: np.ndarray, known: np.ndarray | None, seed: Sequence[int],
+        key: Key,
+    ):  # fmt: skip
+        super().__init__(upstream, class_of)
+        self.wanted, self.known, self.seed, self.key = wanted, known, list(seed), key
+        self.seen = [0] * len(wanted)
+
+    def __next__(self) -> Element:
+        for element in self.upstream:
+            kind = int(np.asarray(self._call(element)))
+            self.seen[kind] += 1
+            if generator(self.seed, (*self.key, self.index)).random() < self._chance(kind):
+                return np.asarray(kind, np.int32), element
+        raise StopIteration
+
+    def _chance(self, kind: int) -> float:
+        """How likely an element of a class is kept: all of the class that is rarest beside what is wanted."""
+        often = np.asarray(self.seen) / sum(self.seen) if self.known is None else self.known
+        ratios = self.wanted / np.maximum(often, np.finfo(float).tiny)
+        most = ratios[often > 0].max()
+        return float(ratios[kind] / most) if most else 0.0
 
 
 class Rows(Pass):

@@ -273,53 +273,53 @@ class Window(Pass):
 
 
 class Buckets(Pass):
-    """Batches of elements of like length.
+    """Elements that are gathered by a key until there are enough of one.
 
     Args:
         upstream: what is read.
-        bucket_of: the number of an element's bucket.
-        sizes: elements in a batch of each bucket.
-        batch: makes a batch of elements, and of the number of their bucket.
-        drop_remainder: whether batches at the end that are not full are left out.
+        bucket_of: the key of an element of a number.
+        size_of: how many elements of a key are given out together.
+        made: makes what comes out, of elements and their key.
+        drop_remainder: whether what is left at the end is left out; else it comes by rising keys.
     """
 
     def __init__(
-        self, upstream: Pass, bucket_of: Callable[[Element, int], int], sizes: Sequence[int],
-        batch: Callable[[list[Element], int], Element], drop_remainder: bool,
+        self, upstream: Pass, bucket_of: Callable[[Element, int], int], size_of: Callable[[int], int],
+        made: Callable[[list[Element], int], Element], drop_remainder: bool,
     ):  # fmt: skip
         super().__init__(upstream)
         self.reader = Reader(upstream, 64)
-        self.bucket_of, self.sizes, self.batch, self.drop_remainder = bucket_of, sizes, batch, drop_remainder
-        self._held: list[dict[int, Element]] = [{} for _ in sizes]  # by position
+        self.bucket_of, self.size_of, self.made, self.drop_remainder = bucket_of, size_of, made, drop_remainder
+        self._held: dict[int, dict[int, Element]] = {}  # by key and position
 
     def __next__(self) -> Element:
         for element in self.reader:
             position = self.reader.count - 1
             bucket = self.bucket_of(element, position)
-            self._held[bucket][position] = element
-            if len(self._held[bucket]) == self.sizes[bucket]:
+            held = self._held.setdefault(bucket, {})
+            held[position] = element
+            if len(held) >= self.size_of(bucket):
                 return self._emptied(bucket)
-        left = [bucket for bucket, held in enumerate(self._held) if held]
-        if self.drop_remainder or not left:
+        if self.drop_remainder or not self._held:
             raise StopIteration
-        return self._emptied(left[0])
+        return self._emptied(min(self._held))
 
     def _emptied(self, bucket: int) -> Element:
-        elements, self._held[bucket] = list(self._held[bucket].values()), {}
+        elements = list(self._held.pop(bucket).values())
         self.reader.needed = self._oldest()
-        return self.batch(elements, bucket)
+        return self.made(elements, bucket)
 
     def _oldest(self) -> int:
-        return min((position for held in self._held for position in held), default=self.reader.count)
+        return min((position for held in self._held.values() for position in held), default=self.reader.count)
 
     def get_state(self) -> State:
-        """The positions of what each bucket holds, and from where to read it."""
-        held = [list(bucket) for bucket in self._held]
+        """The positions of what is held of each key, and from where to read it."""
+        held = [[bucket, list(positions)] for bucket, positions in self._held.items()]
         return {"held": held, "read": self.reader.count, **self.reader.place(self._oldest())}
 
     def set_state(self, state: State) -> None:
-        """Read again what the buckets hold."""
-        buckets = {position: bucket for bucket, held in enumerate(state["held"]) for position in held}
+        """Read again what was held."""
+        buckets = {position: bucket for bucket, positions in state["held"] for position in positions}
         for position, element in self.reader.reread(state, state["read"]):
             if position in buckets:
-                self._held[buckets[position]][position] = element
+                self._held.setdefault(buckets[position], {})[position] = element

@@ -5,7 +5,7 @@ cornu's own under other names of arguments (`served`); `tape` records operations
 `types` gives arrays the methods that scripts call. What is not here says what to use instead (`refusals`). Nothing else
 in the package imports this folder.
 
-What it gives is held beside TensorFlow's stored answers to some 1,500 calls (`tests/parity/test_tensorflow.py`). On
+What it gives is held beside TensorFlow's stored answers to some 1,800 calls (`tests/parity/test_tensorflow.py`). On
 purpose these differ: numbers have 32 bits, and types mix as in JAX, where TensorFlow refuses; a tensor's dtype is
 NumPy's; text is NumPy's bytes, and no `tf.Tensor`; a variable's name has no `:0`; gradients at kinks and of ties are
 JAX's; pictures are resized by JAX. `tests/parity/tensorflow_differences.py` has them call by call.
@@ -18,18 +18,36 @@ from cornu.layers import host as _host
 from cornu.tensorflow import (
     function as _function,
     math as _math,
+    ragged as _ragged,
     spaces as _spaces,
+    sparse as _sparse,
     tape as _tape,
     tensors as _tensors,
     types as _types,
 )
 from cornu.tensorflow.served import refuse as _refuse
-from cornu.tensorflow.strings import text as _text
+from cornu.tensorflow.texts import text as _text
 
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
 
-_MODULES = ("data", "image", "io", "keras", "linalg", "lookup", "math", "nn", "random", "signal", "strings", "train")
+_MODULES = (
+    "data",
+    "errors",
+    "image",
+    "io",
+    "keras",
+    "linalg",
+    "lookup",
+    "math",
+    "nn",
+    "ragged",
+    "random",
+    "signal",
+    "sparse",
+    "strings",
+    "train",
+)
 _OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
 _INITIALIZERS = {
     "constant_initializer": "Constant",
@@ -40,6 +58,8 @@ _INITIALIZERS = {
 }
 _IN_MATH_ALONE = ("erf", "in_top_k", "is_nan", "l2_normalize", "log", "log1p", "log_softmax", "softmax", "top_k")
 
+_ELSEWHERE = {"as_string": "strings", "edit_distance": "ctc"}
+
 attach = _types.attach
 
 globals().update({name: served for name, served in _math.TABLE.items() if name not in _IN_MATH_ALONE})
@@ -48,6 +68,7 @@ globals().update(_types.DTYPES)
 globals().update(_spaces.CHECKS)
 for _home in (_function, _spaces, _tape, _tensors, _types):
     globals().update({_name: getattr(_home, _name) for _name in _home.__all__})
+globals().update(RaggedTensor=_ragged.RaggedTensor, SparseTensor=_sparse.SparseTensor)
 globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 
 
@@ -64,6 +85,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module("cornu"), name)
     if name in _INITIALIZERS:
         return getattr(importlib.import_module("cornu.initializers"), _INITIALIZERS[name])
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"cornu.tensorflow.{_ELSEWHERE[name]}"), name)
     if name == "audio":
         return importlib.import_module("cornu.tensorflow.signal").audio
     return _refuse(name, globals())

@@ -1,7 +1,7 @@
 """`tensorflow.data`: cornu's data sets, whose elements come as tensors."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,13 +9,17 @@ import numpy as np
 from cornu import data
 from cornu.core import border
 from cornu.core.typing import Tensor
-from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
-from cornu.data.elements import present_as
-from cornu.tensorflow.served import Namespace, within
-from cornu.tensorflow.strings import text
+from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, passes
+from cornu.data.elements import map_leaves, present_as
+from cornu.tensorflow import records
+from cornu.tensorflow.experimental_data import Settings, experimental
+from cornu.tensorflow.ragged import RaggedTensor
+from cornu.tensorflow.served import within
+from cornu.tensorflow.texts import text
 
 __all__ = [
-    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "Options", "TextLineDataset", "experimental",
+    "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "FixedLengthRecordDataset", "Options",
+    "TFRecordDataset", "TextLineDataset", "ThreadingOptions", "experimental",
 ]  # fmt: skip
 
 
@@ -33,24 +37,88 @@ class Options:
         return made
 
 
-def TextLineDataset(filenames: object, *how: object, **more: object) -> Dataset:  # noqa: N802 - TensorFlow's name
-    """The lines of files, without their ends."""
-    paths = [each.decode() for each in np.asarray(text(filenames)).ravel()]
+def _of_files(filenames: object, parallel: Any, read: Callable[[str], Iterator[bytes]]) -> Dataset:
+    """What a function reads from files, one after another, or of several in turns."""
+    names = filenames if isinstance(filenames, Dataset) else np.ravel(np.asarray(text(filenames)))
+    files = names if isinstance(names, Dataset) else Dataset.from_tensor_slices(names)
 
-    def lines() -> Iterator[str]:
-        for path in paths:
-            yield from Path(path).read_text().splitlines()
+    def pieces(file: Any) -> Dataset:
+        path = text(file).item().decode()
+        return Dataset.from_generator(lambda: read(path), output_signature=data.TensorSpec((), "string"))
 
-    return Dataset.from_generator(lines, output_signature=data.TensorSpec((), "string"))
+    return files.flat_map(pieces) if parallel is None else files.interleave(pieces, cycle_length=int(parallel))
 
 
-experimental = Namespace(
-    "data.experimental",
-    AUTOTUNE=AUTOTUNE,
-    INFINITE_CARDINALITY=INFINITE_CARDINALITY,
-    UNKNOWN_CARDINALITY=UNKNOWN_CARDINALITY,
-    cardinality=lambda dataset: dataset.cardinality(),
-)
+def TFRecordDataset(  # noqa: N802 - TensorFlow's name
+    filenames: object, compression_type: object = None, buffer_size: object = None, num_parallel_reads: object = None,
+    name: str | None = None,
+) -> Dataset:  # fmt: skip
+    """The records of files.
+
+    Args:
+        filenames: a file, a list of files, or a data set of their names.
+        compression_type: "GZIP" or "ZLIB"; "" or None for neither.
+        buffer_size: how much TensorFlow reads at a time; of no effect here.
+        num_parallel_reads: from how many files records come in turns; None for one file after another.
+        name: a name for the reader.
+    """
+    pressed = records.compression_of(compression_type)
+    return _of_files(filenames, num_parallel_reads, lambda path: records.records_of(path, pressed))
+
+
+def TextLineDataset(  # noqa: N802 - TensorFlow's name
+    filenames: object, compression_type: object = None, buffer_size: object = None, num_parallel_reads: object = None,
+    name: str | None = None,
+) -> Dataset:  # fmt: skip
+    """The lines of files, without their ends; see `TFRecordDataset`."""
+    pressed = records.compression_of(compression_type)
+    return _of_files(filenames, num_parallel_reads, lambda path: records.lines_of(path, pressed))
+
+
+def FixedLengthRecordDataset(  # noqa: N802 - TensorFlow's name
+    filenames: object,
+    record_bytes: int,
+    header_bytes: int | None = None,
+    footer_bytes: int | None = None,
+    buffer_size: object = None,
+    compression_type: object = None,
+    num_parallel_reads: object = None,
+    name: str | None = None,
+) -> Dataset:
+    """The pieces of `record_bytes` bytes of files, without the first and last bytes; see `TFRecordDataset`."""
+    pressed = records.compression_of(compression_type)
+    sizes = int(record_bytes), int(header_bytes or 0), int(footer_bytes or 0)
+    return _of_files(filenames, num_parallel_reads, lambda path: records.pieces_of(path, pressed, *sizes))
+
+
+def _rows_of_any_length(*rows: Any) -> Any:
+    """Rows as a ragged tensor; numbers, which have no length, as an array."""
+    return RaggedTensor.of_rows([as_tensor(row) for row in rows]) if rows[0].ndim else np.stack(rows)
+
+
+def _ragged_batch(
+    self: Dataset,
+    batch_size: int,
+    drop_remainder: bool = False,
+    row_splits_dtype: object = None,
+    name: str | None = None,
+) -> Dataset:
+    """Each `batch_size` elements, which may differ in length, as the rows of a ragged tensor."""
+    size, step = int(batch_size), f"ragged_batch({int(batch_size)})"
+
+    def batch(elements: list) -> Any:
+        return map_leaves(_rows_of_any_length, *elements)
+
+    return self._then(
+        step, lambda key: passes.Batch(self._open(key), size, drop_remainder, batch),
+        size=lambda n: n if n < 0 else n // size if drop_remainder else -(-n // size), spec=None,
+    )  # fmt: skip
+
+
+Dataset.ragged_batch = _ragged_batch  # type: ignore[attr-defined]
+
+
+ThreadingOptions = Settings
 __getattr__ = within(__name__)
 
 present_as(as_tensor)

@@ -11,9 +11,9 @@ import numpy as np
 from cornu import lazy, ops
 from cornu.core import dtypes
 from cornu.core.typing import Tensor
-from cornu.tensorflow import random
+from cornu.tensorflow import boxes, random
 from cornu.tensorflow.served import functions, sizes, within
-from cornu.tensorflow.strings import Text, text
+from cornu.tensorflow.texts import Text, text
 
 _pillow = lazy.module("PIL.Image")
 
@@ -55,6 +55,22 @@ def _encoded(image: Tensor, **how: object) -> Text:
     return text(target.getvalue())
 
 
+def is_jpeg(contents: Tensor, name: str | None = None) -> jax.Array:
+    """Whether bytes are those of a JPEG file."""
+    return jnp.asarray(text(contents).item().startswith(b"\xff\xd8\xff"))
+
+
+def extract_jpeg_shape(contents: Tensor, output_type: Tensor = "int32", name: str | None = None) -> jax.Array:
+    """The height, width and number of channels of a JPEG file."""
+    with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
+        return jnp.asarray([picture.height, picture.width, len(picture.getbands())])
+
+
+def _decode_part(contents: Tensor, crop_window: Tensor, channels: int = 0) -> jax.Array:
+    top, left, height, width = sizes(crop_window)
+    return _decode(contents, channels)[top : top + height, left : left + width]
+
+
 def encode_png(image: Tensor, compression: int = -1, name: str | None = None) -> Text:
     """A picture of whole numbers from 0 to 255 as the bytes of a PNG file."""
     return _encoded(image, format="PNG")
@@ -68,7 +84,7 @@ def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: objec
 # ---------------------------------------------------------------- types and sizes
 
 
-def convert_image_dtype(image: Tensor, dtype: Any, saturate: bool = False, name: str | None = None) -> jax.Array:
+def convert_image_dtype(image: Tensor, dtype: Tensor, saturate: bool = False, name: str | None = None) -> jax.Array:
     """A picture in another type, on that type's scale: from 0 to 1, or to the largest whole number."""
     image = jnp.asarray(image)
     if image.dtype == dtype:
@@ -157,7 +173,7 @@ def _central_crop(image: Tensor, central_fraction: float) -> jax.Array:
     return _crop_to_box(image, top, left, high - 2 * top, wide - 2 * left)
 
 
-def _random_crop(value: Tensor, size: Any, seed: Any = None, draw: Any = None) -> jax.Array:
+def _random_crop(value: Tensor, size: Tensor, seed: Tensor = None, draw: Tensor = None) -> jax.Array:
     value = jnp.asarray(value)
     size = tuple(whole if n == -1 else n for n, whole in zip(sizes(size), value.shape, strict=True))
     room = [whole - n for n, whole in zip(size, value.shape, strict=True)]
@@ -200,24 +216,6 @@ def _crop_and_resize(
 # ---------------------------------------------------------------- turning
 
 
-def _non_max_suppression(
-    boxes: Tensor, scores: Tensor, max_output_size: int, iou_threshold: float = 0.5, score_threshold: float = -np.inf
-) -> jax.Array:
-    boxes, scores = np.asarray(boxes), np.asarray(scores)
-    boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
-    areas = np.prod(np.abs(boxes[:, 2:] - boxes[:, :2]), axis=1)
-    left = [at for at in np.argsort(-scores, kind="stable") if scores[at] > score_threshold]
-    kept: list[int] = []
-    while left and len(kept) < int(max_output_size):
-        best, *rest = left
-        kept.append(best)
-        low = np.maximum(boxes[rest, :2], boxes[best, :2])
-        shared = np.prod(np.maximum(0, np.minimum(boxes[rest, 2:], boxes[best, 2:]) - low), axis=1)
-        overlap = shared / (areas[rest] + areas[best] - shared)
-        left = [at for at, share in zip(rest, overlap, strict=True) if share <= iou_threshold]
-    return jnp.asarray(kept, "int32")
-
-
 def _flip_left_right(image: Tensor) -> jax.Array:
     return jnp.flip(jnp.asarray(image), -2)
 
@@ -235,7 +233,7 @@ def _transpose(image: Tensor) -> jax.Array:
     return jnp.swapaxes(jnp.asarray(image), -3, -2)
 
 
-def _at_random(image: Tensor, seed: Any, change: Any, draw: Any) -> jax.Array:
+def _at_random(image: Tensor, seed: Tensor, change: Tensor, draw: Tensor) -> jax.Array:
     """Each picture of a batch changed or not, with equal chances."""
     image = jnp.asarray(image)
     chance = draw((*image.shape[:-3], 1, 1, 1), seed=seed)
@@ -297,7 +295,7 @@ def _random(change: Any, around: bool, draw: Any) -> Callable:
     return lambda image, lower, upper, seed=None: change(image, _between(draw, lower, upper, seed))
 
 
-def _flip(change: object, draw: object) -> Any:
+def _flip(change: object, draw: object) -> Tensor:
     return lambda image, seed=None: _at_random(image, seed, change, draw)
 
 
@@ -343,6 +341,14 @@ def _jpeg_quality(image: Tensor, jpeg_quality: Tensor) -> jax.Array:
     return convert_image_dtype(seen, image.dtype)
 
 
+def _random_quality(image: Tensor, low: Tensor, high: Tensor, seed: Tensor = None) -> jax.Array:
+    return _jpeg_quality(image, _draws["random"]((), minval=low, maxval=high, dtype="int32", seed=seed))
+
+
+def _stateless_random_quality(image: Tensor, low: Tensor, high: Tensor, seed: Tensor) -> jax.Array:
+    return _jpeg_quality(image, _draws["stateless_random"]((), seed=seed, minval=low, maxval=high, dtype="int32"))
+
+
 def _psnr(a: Tensor, b: Tensor, max_val: Tensor) -> jax.Array:
     top = max_val / 255 if dtypes.is_int(dtypes.dtype_of(a)) else max_val
     error = convert_image_dtype(a, "float32") - convert_image_dtype(b, "float32")
@@ -374,7 +380,7 @@ def _patches(images: Tensor, sizes: Tensor, strides: Tensor, rates: Tensor, padd
     return ops.image.extract_patches(images, sizes[1:3], strides[1:3], rates[1:3], padding.lower(), "channels_last")
 
 
-_draws = {"random": random.uniform, "stateless_random": random.stateless_uniform}
+_draws: dict[str, Tensor] = {"random": random.uniform, "stateless_random": random.stateless_uniform}
 for _kind, _draw in _draws.items():
     for _name, _change, _around in (
         ("brightness", _adjust_brightness, True), ("contrast", _adjust_contrast, False),
@@ -389,6 +395,9 @@ def _stateless_random_crop(value: Tensor, size: object, seed: object) -> jax.Arr
     return _random_crop(value, size, seed, random.stateless_uniform)
 
 
+_BOXES = ("by_overlaps", "combined", "draw_boxes", "filled_up", "non_max_suppression", "sample_distorted",
+          "stateless_sample_distorted", "with_scores")  # fmt: skip
+
 globals().update(
     functions(
         """
@@ -398,13 +407,18 @@ globals().update(
         adjust_hue                _adjust_hue     image delta
         adjust_jpeg_quality       _jpeg_quality   image jpeg_quality
         adjust_saturation         _adjust_saturation image saturation_factor
+combined_non_max_suppression _combined boxes scores max_output_size_per_class max_total_size iou_threshold \
+            score_threshold pad_per_class clip_boxes
         central_crop              _central_crop   image central_fraction
         crop_and_resize           _crop_and_resize image boxes box_indices crop_size method extrapolation_value
         crop_to_bounding_box      _crop_to_box    image offset_height offset_width target_height target_width
+        decode_and_crop_jpeg      _decode_part    contents crop_window channels -ratio -fancy_upscaling -dct_method
         decode_bmp                _decode         contents channels
         decode_image              _decode         contents channels dtype -expand_animations
         decode_jpeg               _decode         contents channels -ratio -fancy_upscaling -dct_method
         decode_png                _decode         contents channels dtype
+        decode_webp               _decode         contents channels dtype
+        draw_bounding_boxes       _draw_boxes     images boxes colors
         extract_patches           _patches        images sizes strides rates padding
         flip_left_right           _flip_left_right image
         flip_up_down              _flip_up_down   image
@@ -412,6 +426,11 @@ globals().update(
         hsv_to_rgb                _hsv_to_rgb     images
         image_gradients           _gradients      image
         non_max_suppression       _non_max_suppression boxes scores max_output_size iou_threshold score_threshold
+        non_max_suppression_overlaps _by_overlaps overlaps scores max_output_size overlap_threshold score_threshold
+non_max_suppression_padded _filled_up boxes scores max_output_size iou_threshold score_threshold \
+            pad_to_max_output_size
+non_max_suppression_with_scores _with_scores boxes scores max_output_size iou_threshold score_threshold \
+            soft_nms_sigma
         pad_to_bounding_box       _pad_to_box     image offset_height offset_width target_height target_width
         per_image_standardization _standardized   image
         psnr                      _psnr           a b max_val
@@ -421,6 +440,7 @@ globals().update(
         random_flip_left_right    _random_flip_left_right image seed
         random_flip_up_down       _random_flip_up_down image seed
         random_hue                _random_hue     image max_delta=most seed
+        random_jpeg_quality       _random_quality image min_jpeg_quality=low max_jpeg_quality=high seed
         random_saturation         _random_saturation image lower upper seed
         resize                    _resize         images size method preserve_aspect_ratio antialias
         resize_with_crop_or_pad   _resize_with_crop_or_pad image target_height target_width
@@ -430,6 +450,8 @@ globals().update(
         rgb_to_yiq                _rgb_to_yiq     images
         rgb_to_yuv                _rgb_to_yuv     images
         rot90                     _rot90          image k
+sample_distorted_bounding_box _sample_distorted image_size bounding_boxes seed min_object_covered \
+            aspect_ratio_range area_range max_attempts use_image_if_no_bounding_boxes
         sobel_edges               _sobel          image
         ssim                      _ssim           img1=image1 img2=image2 max_val filter_size filter_sigma k1 k2
         stateless_random_brightness _stateless_random_brightness image max_delta=most seed
@@ -438,13 +460,16 @@ globals().update(
         stateless_random_flip_left_right _stateless_random_flip_left_right image seed
         stateless_random_flip_up_down _stateless_random_flip_up_down image seed
         stateless_random_hue      _stateless_random_hue image max_delta=most seed
+        stateless_random_jpeg_quality _stateless_random_quality image min_jpeg_quality=low max_jpeg_quality=high seed
+stateless_sample_distorted_bounding_box _stateless_sample_distorted image_size bounding_boxes seed \
+            min_object_covered aspect_ratio_range area_range max_attempts use_image_if_no_bounding_boxes
         stateless_random_saturation _stateless_random_saturation image lower upper seed
         total_variation           _total_variation images
         yiq_to_rgb                _yiq_to_rgb     images
         yuv_to_rgb                _yuv_to_rgb     images
         transpose                 _transpose      image
         """,
-        globals(),
+        {**globals(), **{f"_{name}": getattr(boxes, name) for name in _BOXES}},
         "image.",
     )
 )

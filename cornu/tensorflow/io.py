@@ -13,22 +13,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core import border
+from cornu.tensorflow import messages
+from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.image import (
+    decode_and_crop_jpeg,
     decode_bmp,
     decode_gif,
     decode_image,
     decode_jpeg,
     decode_png,
+    decode_webp,
     encode_jpeg,
     encode_png,
+    extract_jpeg_shape,
+    is_jpeg,
 )
+from cornu.tensorflow.parsing import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    RaggedFeature,
+    SparseFeature,
+    VarLenFeature,
+    parse_example,
+    parse_sequence_example,
+    parse_single_example,
+    parse_single_sequence_example,
+)
+from cornu.tensorflow.records import TFRecordOptions, TFRecordWriter
 from cornu.tensorflow.served import Namespace, within
-from cornu.tensorflow.strings import Text, each_text, is_text, text
+from cornu.tensorflow.texts import Text, each_text, is_text, text
 
 __all__ = [
-    "decode_base64", "decode_bmp", "decode_csv", "decode_gif", "decode_image", "decode_jpeg", "decode_png",
-    "decode_raw", "encode_base64", "encode_jpeg", "encode_png", "gfile", "matching_files", "read_file", "write_file",
+    "FixedLenFeature", "FixedLenSequenceFeature", "RaggedFeature", "SparseFeature", "TFRecordOptions",
+    "TFRecordWriter", "VarLenFeature", "decode_and_crop_jpeg", "decode_base64", "decode_bmp", "decode_csv",
+    "decode_gif", "decode_image", "decode_jpeg", "decode_png", "decode_raw", "decode_webp", "encode_base64",
+    "encode_jpeg", "encode_png", "extract_jpeg_shape", "gfile", "is_jpeg", "matching_files", "parse_example",
+    "parse_sequence_example", "parse_single_example", "parse_single_sequence_example", "parse_tensor", "read_file",
+    "serialize_tensor", "write_file",
 ]  # fmt: skip
 
 
@@ -103,22 +125,71 @@ def decode_csv(
             raise ValueError(f"tf.io.decode_csv: expected {len(record_defaults)} fields. Received: {line!r}.")
     columns = zip(*rows, strict=True)
     return [
-        _column(fields, default, na_value, number, source.shape)
+        column(fields, default, na_value, number, source.shape)
         for number, (fields, default) in enumerate(zip(columns, record_defaults, strict=True))
     ]
 
 
-def _column(
-    fields: Sequence[str], default: object, na_value: str, number: int, shape: Tensor
-) -> np.ndarray | jax.Array:
+def as_numpy(value: object) -> np.ndarray:
+    """A tensor's numbers, or its bytes."""
+    return np.asarray(text(value)) if is_text(value) else np.asarray(jnp.asarray(value))
+
+
+def column(fields: Sequence[str], default: Any, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
     """A column of numbers or text, in the dtype of what stands in for an empty field."""
-    given = np.asarray(text(default)) if is_text(default) else np.asarray(jnp.asarray(default))
+    given = default if isinstance(default, np.ndarray) else as_numpy(default)
     if given.size == 0 and any(field in ("", na_value) for field in fields):
         raise ValueError(f"tf.io.decode_csv: field {number} is empty, and it has no default. Received: {fields}.")
     filled = [given.item() if field in ("", na_value) else field for field in fields]
     if given.dtype == object:
         return text(filled).reshape(shape)
     return jnp.asarray(np.array([given.dtype.type(item) for item in filled], given.dtype).reshape(shape))
+
+
+_NUMBERS = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
+    10: "bool", 14: "bfloat16", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
+}  # fmt: skip
+"""TensorFlow's numbers of types, as files have them."""
+
+
+def serialize_tensor(tensor: object, name: str | None = None) -> Text:
+    """A tensor as bytes, which TensorFlow reads as well."""
+    values = np.asarray(text(tensor)) if is_text(tensor) else np.asarray(tensor)
+    if isinstance(tensor, (list, tuple, int, float)) and not is_text(tensor):
+        values = np.asarray(jnp.asarray(tensor))
+    kind = "string" if values.dtype == object else values.dtype.name
+    number = next(number for number, name in _NUMBERS.items() if name == kind)
+    shape = b"".join(messages.written(2, b"\x08" + messages.varint(size)) for size in values.shape)
+    head = b"\x08" + messages.varint(number) + messages.written(2, shape)
+    if kind == "string":
+        return text(head + b"".join(messages.written(8, each) for each in values.ravel()))
+    return text(head + messages.written(4, values.tobytes()))
+
+
+def _letter(kind: str) -> str:
+    """NumPy's letter for a kind of numbers, of whatever size."""
+    return "O" if kind == "string" else jnp.dtype(kind).kind
+
+
+def parse_tensor(serialized: object, out_type: Any, name: str | None = None) -> Any:
+    """The tensor that bytes of `serialize_tensor` hold, which must be of a type; 64 and 32 bits are one here."""
+    try:
+        found: dict[int, list] = {}
+        for number, value in messages.fields(text(serialized).item()):
+            found.setdefault(number, []).append(value)
+        kind = _NUMBERS[found[1][0]]
+        axes = messages.fields(b"".join(found.get(2, [])))
+        shape = [dict(messages.fields(each)).get(1, 0) for at, each in axes if at == 2]
+        if kind == "string":
+            values = np.array([*found.get(8, []), None], object)[:-1].reshape(shape)
+        else:
+            values = np.frombuffer(found.get(4, [b""])[0], jnp.dtype(kind)).reshape(shape)
+    except (messages.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidArgumentError("tf.io.parse_tensor: the bytes hold no tensor.") from error
+    if _letter(kind) != _letter(str(out_type)):
+        raise InvalidArgumentError(f"Type mismatch between parsed tensor ({kind}) and dtype ({out_type})")
+    return text(values) if kind == "string" else jnp.asarray(border.narrowed(values))
 
 
 class _File:

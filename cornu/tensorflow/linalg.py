@@ -1,6 +1,7 @@
 """`tensorflow.linalg`: matrices."""
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -127,6 +128,32 @@ def _tensor_diag_part(input: Tensor) -> jax.Array:
     return jnp.diagonal(input.reshape(math.prod(half), -1)).reshape(half)
 
 
+class Lu(NamedTuple):
+    """The two triangular factors in one matrix, and the order of its rows."""
+
+    lu: Tensor
+    p: Tensor
+
+
+def _lu(input: Tensor) -> Lu:
+    factors, _, order = jax.lax.linalg.lu(jnp.asarray(input))
+    return Lu(factors, order)
+
+
+def _global_norm(tensors: Tensor) -> Tensor:
+    return ops.sqrt(sum(ops.sum(ops.square(each)) for each in tensors if each is not None))
+
+
+def _eigvals(tensor: Tensor) -> Tensor:
+    return ops.eig(tensor)[0]
+
+
+def _sqrtm(input: Tensor) -> Tensor:
+    input = jnp.asarray(input)
+    found = linalg.sqrtm(input)
+    return found if input.dtype.kind == "c" else jnp.real(found)
+
+
 def _eye(
     num_rows: int, num_columns: int | None = None, batch_shape: object = None, dtype: DTypeLike | None = "float32"
 ) -> jax.Array:
@@ -150,12 +177,16 @@ globals().update(
         det                det          input=x
         diag               _diag        diagonal k
         diag_part          _diag_part   input k
+        eig                eig          tensor=x
+        eigvals            _eigvals     tensor
         eigh               eigh         tensor=x
         eigvalsh           _eigvalsh    tensor
         expm               _expm        input
         eye                _eye         num_rows num_columns batch_shape dtype
+        global_norm        _global_norm t_list=tensors
         inv                inv          input=x
         logdet             logdet       matrix=x
+        lu                 _lu          input -output_idx_type
         lstsq              _lstsq       matrix rhs l2_regularizer -fast
         matrix_rank        matrix_rank  a=x tol
         matrix_transpose   _transpose   a
@@ -167,6 +198,7 @@ globals().update(
         set_diag           _set_diag    input diagonal
         slogdet            slogdet      input=x
         solve              _solve       matrix rhs adjoint
+        sqrtm              _sqrtm       input
         svd                _svd         tensor full_matrices compute_uv
         tensor_diag        _tensor_diag diagonal
         tensor_diag_part   _tensor_diag_part input

@@ -10,7 +10,7 @@ import numpy as np
 from cornu.core.typing import Tensor
 from cornu.layers.text_hash import fingerprints
 from cornu.tensorflow.served import refuse, within
-from cornu.tensorflow.strings import Text, is_text, text
+from cornu.tensorflow.texts import Text, is_text, text
 
 __all__ = ["KeyValueTensorInitializer", "StaticHashTable", "StaticVocabularyTable"]
 

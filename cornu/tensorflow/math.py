@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy import special
+from jax.scipy import special as jax_special
 
 from cornu import ops
 from cornu.core.dtypes import is_int
 from cornu.core.typing import Axes, DTypeLike, Tensor
-from cornu.tensorflow.served import functions, within
+from cornu.tensorflow.served import Namespace, functions, within
 
 
 def _sum_of(tensors: Tensor) -> jax.Array:
@@ -122,7 +122,7 @@ def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> 
     return reduce
 
 
-def _limits(dtype: object) -> Any:
+def _limits(dtype: object) -> Tensor:
     return jnp.iinfo(dtype) if is_int(dtype) else jnp.finfo(dtype)
 
 
@@ -141,16 +141,41 @@ def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> jax.
 
 def _special(name: str) -> Callable:
     """A function of `jax.scipy.special` that takes lists too."""
-    function = getattr(special, name)
+    function = getattr(jax_special, name)
     return lambda *args, **named: function(*map(jnp.asarray, (*args, *named.values())))
 
 
-_betainc, _igamma, _igammac, _ndtri, _xlog1py, _i0, _i1 = map(
-    _special, ("betainc", "gammainc", "gammaincc", "ndtri", "xlog1py", "i0", "i1")
+_betainc, _igamma, _igammac, _ndtri, _xlog1py, _i0, _i0e, _i1, _i1e, _polygamma, _zeta, _expint = map(
+    _special,
+    ("betainc", "gammainc", "gammaincc", "ndtri", "xlog1py", "i0", "i0e", "i1", "i1e", "polygamma", "zeta", "expi"),
 )
 
 
-def _lbeta(x: Tensor) -> jax.Array:
+def _polygamma_of(a: Tensor, x: Tensor) -> Tensor:
+    return _polygamma(jnp.asarray(a).astype("int32"), x)
+
+
+def _erfcinv(x: Tensor) -> Tensor:
+    return jax.lax.erf_inv(1 - jnp.asarray(x))
+
+
+def _nextafter(x1: Tensor, x2: Tensor) -> Tensor:
+    return jnp.nextafter(jnp.asarray(x1), jnp.asarray(x2))
+
+
+def _never_falls(x: Tensor) -> Tensor:
+    return jnp.all(jnp.diff(jnp.ravel(jnp.asarray(x))) >= 0)
+
+
+def _always_rises(x: Tensor) -> Tensor:
+    return jnp.all(jnp.diff(jnp.ravel(jnp.asarray(x))) > 0)
+
+
+def _approximate(input: Tensor, k: int = 1) -> Tensor:
+    return _top_k(input, k)
+
+
+def _lbeta(x: Tensor) -> Tensor:
     x = jnp.asarray(x)
     return jnp.sum(jax.lax.lgamma(x), -1) - jax.lax.lgamma(jnp.sum(x, -1))
 
@@ -182,8 +207,8 @@ def _top_k(input: Tensor, k: int = 1, sorted: bool = True) -> TopK:
     return TopK(*ops.top_k(input, k, sorted))
 
 
-def _xlogy(x: Tensor, y: Tensor) -> jax.Array:
-    return special.xlogy(jnp.asarray(x), jnp.asarray(y))
+def _xlogy(x: Tensor, y: Tensor) -> Tensor:
+    return jax_special.xlogy(jnp.asarray(x), jnp.asarray(y))
 
 
 def _lgamma(x: Tensor) -> jax.Array:
@@ -212,6 +237,8 @@ TABLE = functions(
     add                   add            x=x1 y=x2
     add_n                 _sum_of        inputs=tensors
     angle                 angle          input=x
+    approx_max_k          _approximate   operand=input k -reduction_dimension -recall_target \
+        -reduction_input_size_override -aggregate_to_topk
     argmax                argmax         input=x axis:0 -output_type
     argmin                argmin         input=x axis:0 -output_type
     asin                  arcsin         x
@@ -220,7 +247,9 @@ TABLE = functions(
     atan2                 arctan2        y=x1 x=x2
     atanh                 arctanh        x
     bessel_i0             _i0            x
+    bessel_i0e            _i0e           x
     bessel_i1             _i1            x
+    bessel_i1e            _i1e           x
     betainc               _betainc       a b x
     bincount              _bincount      arr weights minlength maxlength dtype axis binary_output
     ceil                  ceil           x
@@ -238,6 +267,7 @@ TABLE = functions(
     equal                 equal          x=x1 y=x2
     erf                   erf            x
     erfc                  erfc           x
+    erfcinv               _erfcinv       x
     erfinv                erfinv         x
     exp                   exp            x
     expm1                 expm1          x
@@ -254,6 +284,8 @@ TABLE = functions(
     is_finite             isfinite       x
     is_inf                isinf          x
     is_nan                isnan          x
+    is_non_decreasing     _never_falls   x
+    is_strictly_increasing _always_rises x
     l2_normalize          _l2_normalize  x axis epsilon
     lbeta                 _lbeta         x
     less                  less           x=x1 y=x2
@@ -274,7 +306,9 @@ TABLE = functions(
     multiply_no_nan       _multiply_no_nan x y
     ndtri                 _ndtri         x
     negative              negative       x
+    nextafter             _nextafter     x1 x2
     not_equal             not_equal      x=x1 y=x2
+    polygamma             _polygamma_of  a x
     pow                   power          x=x1 y=x2
     real                  real           input=x
     reciprocal            reciprocal     x
@@ -326,9 +360,24 @@ TABLE = functions(
     xlog1py               _xlog1py       x y
     xlogy                 _xlogy         x y
     zero_fraction         _zero_fraction value
+    zeta                  _zeta          x q
     """,
     {**vars(ops), **globals()},
     "math.",
 )
 globals().update(TABLE)
+special = Namespace(
+    "math.special",
+    **functions(
+        """
+        bessel_i0  _i0     x
+        bessel_i0e _i0e    x
+        bessel_i1  _i1     x
+        bessel_i1e _i1e    x
+        expint     _expint x
+        """,
+        globals(),
+        "math.special.",
+    ),
+)
 __getattr__ = within(__name__)

@@ -1,19 +1,22 @@
 """`tensorflow.nn`: activations, convolutions, losses from logits."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cornu import ops, random
 from cornu.core.typing import Axes, ShapeLike, Tensor
-from cornu.tensorflow import math as tf_math
-from cornu.tensorflow.random import seeded
-from cornu.tensorflow.served import functions, refuse, sizes, within
+from cornu.tensorflow import candidates, ctc, math as tf_math, random as tf_random
+from cornu.tensorflow.seeds import seeded, stateless
+from cornu.tensorflow.served import Namespace, functions, refuse, sizes, within
+from cornu.tensorflow.sparse import SparseTensor
 
 
-def _space(values: Tensor, rank: int, data_format: str | None) -> Any:
+def _space(values: Tensor, rank: int, data_format: str | None) -> Tensor:
     """A number for each axis of space, from one, from as many, or from those of all axes."""
     if values is None or isinstance(values, int):
         return values or 1
@@ -56,7 +59,7 @@ def _depthwise(
 def _conv_transpose(
     input: Tensor, filters: Tensor, output_shape: Sequence[int], strides: object = 1, padding: str = "SAME",
     data_format: str | None = None, dilations: object = None,
-) -> jax.Array:  # fmt: skip
+) -> Tensor:  # fmt: skip
     rank = len(ops.shape(filters)) - 2
     steps, gaps = _space(strides, rank, data_format), _space(dilations, rank, data_format)
     first = _first(data_format)
@@ -116,7 +119,7 @@ def _poisson_loss(targets: Tensor, log_input: Tensor, compute_full_loss: bool = 
     return loss + jnp.where(targets <= 1, 0, stirling)
 
 
-def _over_channels(ksize: Any, rank: int, data_format: str | None) -> bool:
+def _over_channels(ksize: Tensor, rank: int, data_format: str | None) -> bool:
     """Whether a window goes over several channels, as one of TensorFlow may."""
     if isinstance(ksize, int) or len(ksize) != rank + 2:
         return False
@@ -191,7 +194,75 @@ def _average_loss(
     return jnp.sum(losses) / (losses.size if global_batch_size is None else global_batch_size)
 
 
-def _l2_loss(t: object) -> jax.Array:
+def _lrn(input: Tensor, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5) -> Tensor:
+    input = jnp.asarray(input)
+    around = (1,) * (input.ndim - 1) + (2 * int(depth_radius) + 1,)
+    ends = [(0, 0)] * (input.ndim - 1) + [(int(depth_radius), int(depth_radius))]
+    squares = jax.lax.reduce_window(input**2, 0.0, jax.lax.add, around, (1,) * input.ndim, ends)
+    return input / (bias + alpha * squares) ** beta
+
+
+class MaxPoolWithArgmax(NamedTuple):
+    """The largest elements of windows, and where they stand in the flattened picture."""
+
+    output: Tensor
+    argmax: Tensor
+
+
+def _max_pool_with_argmax(
+    input: Tensor, ksize: Tensor, strides: Tensor, padding: str, data_format: str = "NHWC",
+    include_batch_in_index: bool = False,
+) -> MaxPoolWithArgmax:  # fmt: skip
+    if data_format != "NHWC":
+        raise ValueError(f"tf.nn.max_pool_with_argmax: data_format must be 'NHWC'. Received: {data_format!r}.")
+    input = jnp.asarray(input)
+    size, steps = _space(ksize, 2, None), _space(strides, 2, None)
+    window, step = ((1, *((each,) * 2 if isinstance(each, int) else tuple(each)), 1) for each in (size, steps))
+    shape = input.shape if include_batch_in_index else (1, *input.shape[1:])
+    places = jnp.broadcast_to(jnp.arange(math.prod(shape), dtype="int32").reshape(shape), input.shape)
+
+    def larger(one: tuple, other: tuple) -> tuple:
+        first = (one[0] > other[0]) | ((one[0] == other[0]) & (one[1] <= other[1]))
+        return jnp.where(first, one[0], other[0]), jnp.where(first, one[1], other[1])
+
+    start = jnp.asarray(-jnp.inf, input.dtype), jnp.int32(2**31 - 1)
+    values = jax.lax.stop_gradient(input)
+    _, found = jax.lax.reduce_window((values, places), start, larger, window, step, padding.upper())
+    return MaxPoolWithArgmax(_max_pool(input, ksize, strides, padding), found)
+
+
+def _normalize_moments(counts: Tensor, mean_ss: Tensor, variance_ss: Tensor, shift: Tensor) -> tuple[Any, Any]:
+    mean = jnp.asarray(mean_ss) / counts
+    variance = jnp.asarray(variance_ss) / counts - mean**2
+    return (mean if shift is None else mean + shift), variance
+
+
+def _sufficient_statistics(x: Tensor, axes: Axes, shift: Tensor = None, keepdims: bool = False) -> tuple:
+    x, axes = jnp.asarray(x), tuple(sizes(axes))
+    moved = x if shift is None else x - shift
+    count = jnp.asarray(math.prod(x.shape[axis] for axis in axes), x.dtype)
+    return count, moved.sum(axes, keepdims=keepdims), (moved**2).sum(axes, keepdims=keepdims), shift
+
+
+def _sparse_lookup(
+    params: Tensor, sp_ids: SparseTensor, sp_weights: Tensor, combiner: str | None = None, max_norm: object = None
+) -> Tensor:
+    rows, count = np.asarray(sp_ids.indices)[:, 0], int(sp_ids.shape[0])
+    found = _embedding_lookup(params, sp_ids.values, max_norm)
+    weights = jnp.ones(len(rows), found.dtype) if sp_weights is None else jnp.asarray(sp_weights.values)
+    total = jax.ops.segment_sum(found * weights[:, None], rows, count)
+    if combiner == "sum":
+        return total
+    squares = weights**2 if combiner == "sqrtn" else weights
+    scale = jax.ops.segment_sum(squares, rows, count)
+    return ops.divide_no_nan(total, (jnp.sqrt(scale) if combiner == "sqrtn" else scale)[:, None])
+
+
+def _atrous(value: Tensor, filters: Tensor, rate: int, padding: str) -> Tensor:
+    return _conv(value, filters, 1, padding, None, int(rate))
+
+
+def _l2_loss(t: object) -> Tensor:
     return ops.sum(ops.square(t)) / 2
 
 
@@ -206,32 +277,51 @@ def _scaled_loss(regularization_loss: Tensor) -> jax.Array:
 globals().update(
     functions(
         """
+        atrous_conv2d         _atrous       value filters rate padding
         avg_pool              _avg_pool     input ksize strides padding data_format
         avg_pool1d            _avg_pool     input ksize strides padding data_format
         avg_pool2d            _avg_pool     input ksize strides padding data_format
         avg_pool3d            _avg_pool     input ksize strides padding data_format
         batch_normalization   _batch_normalization x mean variance offset scale variance_epsilon
         bias_add              _bias_add     value bias data_format
+        collapse_repeated     collapse_repeated labels seq_length
         compute_average_loss  _average_loss per_example_loss sample_weight global_batch_size
         conv1d                _conv         input filters stride=strides padding data_format dilations
         conv2d                _conv         input filters strides padding data_format dilations
+        conv1d_transpose      _conv_transpose input filters output_shape strides padding data_format dilations
+        conv3d_transpose      _conv_transpose input filters output_shape strides padding data_format dilations
+        conv_transpose        _conv_transpose input filters output_shape strides padding data_format dilations
         conv2d_transpose      _conv_transpose input filters output_shape strides padding data_format dilations
         conv3d                _conv         input filters strides padding data_format dilations
         convolution           _conv         input filters strides padding data_format dilations
+        ctc_beam_search_decoder ctc_beam_search_decoder inputs sequence_length beam_width top_paths
+        ctc_greedy_decoder    ctc_greedy_decoder inputs sequence_length merge_repeated blank_index
+        ctc_loss              ctc_loss      labels logits label_length logit_length logits_time_major unique blank_index
         crelu                 _crelu        features axis
         depth_to_space        depth_to_space input=x block_size -data_format
         depthwise_conv2d      _depthwise    input filter strides padding data_format dilations
         dropout               _dropout      x rate noise_shape seed
         elu                   elu           features=x
         embedding_lookup      _embedding_lookup params ids max_norm
+        embedding_lookup_sparse _sparse_lookup params sp_ids sp_weights combiner max_norm
         gelu                  gelu          features=x approximate:False
         l2_loss               _l2_loss      t
         leaky_relu            leaky_relu    features=x alpha=negative_slope
+        local_response_normalization _lrn   input depth_radius bias alpha beta
+        lrn                   _lrn          input depth_radius bias alpha beta
         log_poisson_loss      _poisson_loss targets log_input compute_full_loss
         max_pool              _max_pool     input ksize strides padding data_format
         max_pool1d            _max_pool     input ksize strides padding data_format
         max_pool2d            _max_pool     input ksize strides padding data_format
         max_pool3d            _max_pool     input ksize strides padding data_format
+        max_pool_with_argmax  _max_pool_with_argmax input ksize strides padding data_format -output_dtype \
+            include_batch_in_index
+        nce_loss              nce_loss      weights biases labels inputs num_sampled num_classes num_true \
+            sampled_values remove_accidental_hits
+        normalize_moments     _normalize_moments counts mean_ss variance_ss shift
+        sampled_softmax_loss  sampled_softmax_loss weights biases labels inputs num_sampled num_classes num_true \
+            sampled_values remove_accidental_hits seed
+        sufficient_statistics _sufficient_statistics x axes shift keepdims
         moments               moments       x axes -shift keepdims
         pool                  _any_pool     input window_shape pooling_type strides padding data_format
         relu                  relu          features=x
@@ -248,11 +338,18 @@ globals().update(
         weighted_moments      _weighted_moments x axes frequency_weights keepdims
         weighted_cross_entropy_with_logits _weighted_sigmoid_loss labels logits pos_weight
         """,
-        {**vars(ops), **globals()},
+        {**vars(ops), **vars(ctc), **vars(candidates), **globals()},
         "nn.",
     )
 )
 _SHARED = ("in_top_k", "l2_normalize", "log_softmax", "sigmoid", "softmax", "softplus", "softsign", "tanh", "top_k",
            "zero_fraction")  # fmt: skip
 globals().update({name: getattr(tf_math, name) for name in _SHARED})
+globals().update({name: getattr(tf_random, name) for name in vars(tf_random) if name.endswith("_candidate_sampler")})
+experimental = Namespace(
+    "nn.experimental",
+    stateless_dropout=lambda x, rate, seed, rng_alg=None, noise_shape=None, name=None: random.dropout(
+        x, rate, noise_shape, stateless(seed)
+    ),
+)
 __getattr__ = within(__name__)

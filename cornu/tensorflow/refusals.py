@@ -1,9 +1,7 @@
 """What is not in the stand-in for TensorFlow, and what to use instead."""
 
 _SESSIONS = "Graphs and sessions are TensorFlow 1's; call the functions directly, and compile with tf.function."
-_RAGGED = "Pad the rows to one length: keras.utils.pad_sequences(rows), or Dataset.padded_batch."
 _EXPORT = "Save with model.save(path), export with model.export(path), read with keras.models.load_model(path)."
-_RECORDS = "Read the files with NumPy or Pillow, or convert them once where TensorFlow is installed."
 
 TABLE = {
     "Session": _SESSIONS,
@@ -17,20 +15,8 @@ TABLE = {
     "log": "It is tf.math.log.",
     "to_float": "It is tf.cast(x, tf.float32).",
     "to_int32": "It is tf.cast(x, tf.int32).",
-    "sparse": "Tensors are dense here. Use tf.one_hot or tf.scatter_nd.",
-    "SparseTensor": "Tensors are dense here. Use tf.one_hot or tf.scatter_nd.",
-    "IndexedSlices": "Gradients are dense here. Use tf.tensor_scatter_nd_update.",
-    "ragged": _RAGGED,
-    "RaggedTensor": _RAGGED,
     "saved_model": _EXPORT,
     "lite": "Export the model as ONNX instead: model.export(path, format='onnx').",
-    "io.TFRecordWriter": _RECORDS,
-    "io.parse_single_example": _RECORDS,
-    "io.parse_example": _RECORDS,
-    "train.Example": _RECORDS,
-    "train.Features": _RECORDS,
-    "train.Feature": _RECORDS,
-    "data.TFRecordDataset": _RECORDS,
     "estimator": "Use tf.keras.Model and fit.",
     "feature_column": "Use the layers StringLookup, IntegerLookup, Discretization, Hashing, Normalization.",
     "tpu": "Run it where JAX sees the TPU; leave the line out.",

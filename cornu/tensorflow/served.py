@@ -19,6 +19,18 @@ from cornu import validate
 from cornu.tensorflow.refusals import TABLE
 
 
+class Special:
+    """A tensor of another kind, which knows itself what a function makes of it."""
+
+    def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Any:
+        """What the function `name` gives for arguments of which this is one, or in one of which it is."""
+        raise NotImplementedError(type(self))
+
+
+def _parts(value: Any) -> tuple | list:
+    return value if isinstance(value, (tuple, list)) else (value,)
+
+
 def functions(table: str, source: Mapping[str, Callable], place: str = "") -> dict[str, Callable]:
     """The functions of a table.
 
@@ -59,7 +71,8 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
         for each in ("shape", "newshape"):
             if each in values:
                 values[each] = sizes(values[each])
-        return function(**(defaults | values))
+        found = next((value for each in values.values() for value in _parts(each) if isinstance(value, Special)), None)
+        return function(**(defaults | values)) if found is None else found.through(name, function, defaults | values)
 
     served.__name__ = served.__qualname__ = name.rpartition(".")[2]
     return served

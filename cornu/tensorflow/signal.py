@@ -12,7 +12,7 @@ from jax.scipy.fft import dct as scipy_dct
 
 from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, sizes, within
-from cornu.tensorflow.strings import Text, text
+from cornu.tensorflow.texts import Text, text
 
 
 def _raised_cosine(length: int, periodic: bool, share: float, dtype: Any) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging as python_logging
+import os
 from collections.abc import Callable, Iterator
 from time import time as timestamp
 from typing import Any, NamedTuple
@@ -13,16 +14,18 @@ import numpy as np
 from cornu import ops, tree
 from cornu.core.dtypes import result_type
 from cornu.core.typing import Axes, Nested, Tensor
+from cornu.tensorflow import tensors
+from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
-from cornu.tensorflow.random import set_seed
-from cornu.tensorflow.served import Namespace, functions, nothing
+from cornu.tensorflow.seeds import set_seed
+from cornu.tensorflow.served import Namespace, functions, nothing, refuse
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
 
 __all__ = [
     "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "bitwise", "compat",
     "config",
     "control_dependencies", "debugging",
-    "device", "distribute", "dtypes", "errors", "executing_eagerly", "experimental", "get_logger", "logging",
+    "device", "distribute", "dtypes", "executing_eagerly", "experimental", "get_logger", "logging",
     "name_scope", "nest", "no_op", "summary", "sysconfig", "test", "timestamp", "version",
 ]  # fmt: skip
 
@@ -45,6 +48,12 @@ def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
 
 def _has_gpu(*args: object, **kwargs: object) -> bool:
     return bool(_devices("GPU"))
+
+
+def _memory(device: object) -> dict[str, int]:
+    """Bytes in use now, and at most so far, as far as JAX tells."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return {"current": stats.get("bytes_in_use", 0), "peak": stats.get("peak_bytes_in_use", 0)}
 
 
 def _gpu_name() -> str:
@@ -73,10 +82,23 @@ config = Namespace(
     **_settings,
     LogicalDeviceConfiguration=nothing,
     functions_run_eagerly=functions_run_eagerly,
+    get_soft_device_placement=lambda: True,
     get_visible_devices=_devices,
+    LogicalDevice=PhysicalDevice,
+    PhysicalDevice=PhysicalDevice,
     run_functions_eagerly=run_functions_eagerly,
     experimental_run_functions_eagerly=run_functions_eagerly,
-    experimental=Namespace("config.experimental", **_devices_named, **_settings, VirtualDeviceConfiguration=nothing),
+    experimental=Namespace(
+        "config.experimental",
+        **_devices_named,
+        **_settings,
+        VirtualDeviceConfiguration=nothing,
+        get_device_details=lambda device: {},
+        get_memory_growth=lambda device: False,
+        get_memory_info=_memory,
+        get_visible_devices=_devices,
+        reset_memory_stats=nothing,
+    ),
     optimizer=Namespace("config.optimizer", set_jit=nothing, set_experimental_options=nothing),
     threading=Namespace(
         "config.threading",
@@ -89,6 +111,8 @@ config = Namespace(
 sysconfig = Namespace("sysconfig", get_build_info=dict)
 test = Namespace(
     "test",
+    is_built_with_rocm=lambda: False,
+    is_built_with_xla=lambda: True,
     gpu_device_name=_gpu_name,
     is_built_with_cuda=_has_gpu,
     is_built_with_gpu_support=_has_gpu,
@@ -138,58 +162,14 @@ summary = Namespace(
     "summary",
     create_file_writer=lambda *args, **kwargs: _Writer(),
     create_noop_writer=_Writer,
+    record_if=device,
+    should_record_summaries=lambda: False,
     **dict.fromkeys(
         ("audio", "flush", "graph", "histogram", "image", "scalar", "text", "trace_export", "trace_on"), nothing
     ),
 )
 
 # ---------------------------------------------------------------- checks
-
-
-class InvalidArgumentError(ValueError):
-    """What TensorFlow raises for a value that does not fit."""
-
-
-class AlreadyExistsError(FileExistsError):
-    """What TensorFlow raises for a file that is there already."""
-
-
-class DataLossError(ValueError):
-    """What TensorFlow raises for a broken file."""
-
-
-class FailedPreconditionError(RuntimeError):
-    """What TensorFlow raises where something was not ready."""
-
-
-class UnimplementedError(NotImplementedError):
-    """What TensorFlow raises for what it does not have."""
-
-
-class OutOfRangeError(IndexError):
-    """What TensorFlow raises at the end of a data set."""
-
-
-class NotFoundError(FileNotFoundError):
-    """What TensorFlow raises for a file that is not there."""
-
-
-class ResourceExhaustedError(MemoryError):
-    """What TensorFlow raises where memory is short."""
-
-
-errors = Namespace(
-    "errors",
-    AlreadyExistsError=AlreadyExistsError,
-    DataLossError=DataLossError,
-    FailedPreconditionError=FailedPreconditionError,
-    InvalidArgumentError=InvalidArgumentError,
-    NotFoundError=NotFoundError,
-    OutOfRangeError=OutOfRangeError,
-    OpError=Exception,
-    ResourceExhaustedError=ResourceExhaustedError,
-    UnimplementedError=UnimplementedError,
-)
 
 
 def _checked(holds: Callable, what: str) -> Callable:
@@ -271,10 +251,21 @@ def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> ja
     return tensor
 
 
+def _assert_iterable(values: object) -> None:
+    if isinstance(values, (str, bytes, jax.Array, np.ndarray)) or not hasattr(values, "__iter__"):
+        raise TypeError(f"assert_proper_iterable: expected a list or the like. Received: {values!r}.")
+
+
 debugging = Namespace(
     "debugging",
     **CHECKS,
+    assert_all_finite=lambda x, message, name=None: _check_numerics(jnp.asarray(x), message),
+    assert_proper_iterable=_assert_iterable,
     check_numerics=_check_numerics,
+    disable_check_numerics=nothing,
+    disable_traceback_filtering=nothing,
+    enable_traceback_filtering=nothing,
+    get_log_device_placement=lambda: False,
     set_log_device_placement=nothing,
     enable_check_numerics=nothing,
     is_numeric_tensor=lambda tensor: isinstance(tensor, jax.Array),
@@ -315,8 +306,21 @@ class Strategy:
         return (value,)
 
 
+class ReplicaContext(NamedTuple):
+    """The one replica."""
+
+    replica_id_in_sync_group: int = 0
+    num_replicas_in_sync: int = 1
+
+    def all_reduce(self, reduce_op: object, value: object, options: object = None) -> Any:
+        """The value of the one replica."""
+        return value
+
+
 distribute = Namespace(
     "distribute",
+    get_replica_context=ReplicaContext,
+    in_cross_replica_context=lambda: False,
     **dict.fromkeys(("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy", "Strategy"), Strategy),
     ReduceOp=Namespace("distribute.ReduceOp", SUM="SUM", MEAN="MEAN"),
     experimental=Namespace("distribute.experimental", CentralStorageStrategy=Strategy),
@@ -327,7 +331,8 @@ distribute = Namespace(
 # ---------------------------------------------------------------- further names
 
 dtypes = Namespace(
-    "dtypes", **DTYPES, DType=DType, as_dtype=as_dtype, cast=ops.cast, saturate_cast=ops.saturate_cast,
+    "dtypes", complex=tensors.TABLE["complex"], **DTYPES, DType=DType, as_dtype=as_dtype, cast=tensors.TABLE["cast"],
+    saturate_cast=tensors.TABLE["saturate_cast"],
     experimental_result_type=result_type,
 )  # fmt: skip
 experimental = Namespace("experimental", numpy=jnp, register_filesystem_plugin=nothing)
@@ -355,12 +360,56 @@ bitwise = Namespace(
         "bitwise.",
     ),
 )
+
+
+class Session:
+    """What scripts of TensorFlow 1 make to say how the processor is to be used; it runs nothing."""
+
+    def __init__(self, target: str = "", graph: object = None, config: object = None):
+        """The arguments change no result."""
+
+    run = property(lambda self: refuse("Session.run"))
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing was begun."""
+
+    close = nothing
+
+
+class ConfigProto:
+    """Settings of a session: anything can be set, and changes no result."""
+
+    def __init__(self, **settings: Any):
+        self.__dict__.update(settings)
+
+    def __getattr__(self, name: str) -> "ConfigProto":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.__dict__.setdefault(name, ConfigProto())
+
+
 compat = Namespace(
     "compat",
+    dimension_at_index=lambda shape, index: shape[index],
+    dimension_value=lambda dimension: dimension,
+    path_to_str=os.fspath,
     as_bytes=lambda value, encoding="utf-8": value if isinstance(value, bytes) else value.encode(encoding),
     as_str=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
     as_text=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
-    v1=Namespace("compat.v1", logging=logging, set_random_seed=set_seed, enable_eager_execution=nothing),
+    v1=Namespace(
+        "compat.v1",
+        **dict.fromkeys(("ConfigProto", "GPUOptions", "OptimizerOptions", "RunOptions"), ConfigProto),
+        **dict.fromkeys(("InteractiveSession", "Session"), Session),
+        **dict.fromkeys(("enable_eager_execution", "enable_v2_behavior", "reset_default_graph"), nothing),
+        executing_eagerly=executing_eagerly,
+        get_logger=get_logger,
+        logging=logging,
+        random=Namespace("compat.v1.random", set_random_seed=set_seed),
+        set_random_seed=set_seed,
+    ),
 )
 UnconnectedGradients = Namespace("UnconnectedGradients", NONE="none", ZERO="zero")
 VariableAggregation = Namespace(

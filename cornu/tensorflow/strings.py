@@ -1,7 +1,7 @@
-"""`tensorflow.strings`: text, in NumPy arrays of bytes, as TensorFlow has it in its tensors."""
+"""`tensorflow.strings`: functions of text."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,79 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core.typing import Axes, Tensor
+from cornu.layers import text_hash
+from cornu.tensorflow.ragged import RaggedTensor
 from cornu.tensorflow.served import functions, within
-
-
-class Text(np.ndarray):
-    """An array of bytes; a single one has no axes."""
-
-    def numpy(self) -> Any:
-        """The bytes, or a plain array of them."""
-        return self.item() if self.ndim == 0 else np.array(self)
-
-    def __getitem__(self, index: Tensor) -> "np.ndarray | Text":
-        found = super().__getitem__(index)
-        return found if isinstance(found, np.ndarray) else text(found)
-
-    def __repr__(self) -> str:
-        return repr(np.asarray(self))
-
-    def __str__(self) -> str:
-        return str(np.asarray(self))
-
-    def __iter__(self) -> Iterator:
-        return (self[at] for at in range(len(self)))
-
-    def __add__(self, other: object) -> "Text":
-        return join([self, other])
-
-    def __radd__(self, other: object) -> "Text":
-        return join([other, self])
-
-    def __eq__(self, other: object) -> Any:
-        return np.asarray(self) == np.asarray(text(other))
-
-    def __ne__(self, other: object) -> Any:
-        return np.asarray(self) != np.asarray(text(other))
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(self.item())
-
-    def __fspath__(self) -> str:
-        return self.item().decode()
-
-
-def is_text(value: Tensor) -> bool:
-    """Whether a value is text, or a list or array of it."""
-    if isinstance(value, (str, bytes, Text)):
-        return True
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "SU" or (value.dtype.kind in "OT" and value.size > 0 and is_text(value.flat[0]))
-    return isinstance(value, (list, tuple)) and len(value) > 0 and is_text(value[0])
-
-
-def text(value: Tensor) -> Text:
-    """Text of any kind as an array of bytes."""
-    if isinstance(value, Text):
-        return value
-    if isinstance(value, (str, bytes)):
-        made = np.empty((), object)
-        made[()] = value.encode() if isinstance(value, str) else bytes(value)
-        return made.view(Text)
-    array = np.array(value, object)
-    made = np.empty(array.shape, object)
-    for at, item in np.ndenumerate(array):
-        made[at] = item.encode() if isinstance(item, str) else bytes(item)
-    return made.view(Text)
-
-
-def each_text(function: Callable[[bytes], object], input: Tensor) -> Text:
-    """What a function makes of each text."""
-    source = text(input)
-    made = np.empty(source.shape, object)
-    for at, item in np.ndenumerate(np.asarray(source)):
-        made[at] = function(item)
-    return made.view(Text)
+from cornu.tensorflow.texts import Text, each_text, joined, text
 
 
 def _numbers(function: Callable[[bytes], object], input: Tensor, dtype: str) -> jax.Array:
@@ -89,27 +20,19 @@ def _numbers(function: Callable[[bytes], object], input: Tensor, dtype: str) -> 
     return jnp.asarray(found.astype(dtype))
 
 
-def _rows(function: Callable[[bytes], list], input: Tensor, name: str) -> Text:
-    """The pieces of one text, or of several with as many each."""
-    source = text(input)
-    rows = [function(item) for item in np.asarray(source).ravel()]
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError(
-            f"tf.strings.{name}: the texts have pieces of different numbers, and tensors have no rows of different "
-            "lengths here. Do it for one text at a time, in Dataset.map or with Python's str.split."
-        )
-    made = np.empty((len(rows), len(rows[0])), object)
-    made[:] = rows
-    return made.reshape(*source.shape, -1).view(Text)
+def _rows(function: Callable[[bytes], list], input: Tensor, made: Callable[[list], Any] | None = None) -> Tensor:
+    """The pieces of one text, or a ragged tensor of those of several."""
+    source, made = np.asarray(text(input)), made or text
+    if source.ndim == 0:
+        return made(function(source.item()))
+    rows = [function(item) for item in source.ravel()]
+    found = RaggedTensor.from_row_lengths(made([item for row in rows for item in row]), [len(row) for row in rows])
+    for size in source.shape[:0:-1]:
+        found = RaggedTensor.from_uniform_row_length(found, size)
+    return found
 
 
-def join(inputs: Tensor, separator: str = "", name: str | None = None) -> Text:
-    """Texts, element by element, behind one another."""
-    arrays = np.broadcast_arrays(*(np.asarray(text(each)) for each in inputs))
-    made = np.empty(arrays[0].shape, object)
-    for at in np.ndindex(made.shape):
-        made[at] = separator.encode().join([bytes(array[at]) for array in arrays])
-    return made.view(Text)
+_join = joined
 
 
 def _cased(how: str) -> Callable:
@@ -155,15 +78,15 @@ def _bytes(value: Tensor) -> bytes:
 
 def _split(input: Tensor, sep: object = None, maxsplit: int = -1) -> Text:
     by = None if sep is None or _bytes(sep) == b"" else _bytes(sep)
-    return _rows(lambda item: item.split(by, maxsplit), input, "split")
+    return _rows(lambda item: item.split(by, maxsplit), input)
 
 
 def _characters(input: Tensor, input_encoding: str = "UTF-8", errors: str = "replace") -> Text:
-    return _rows(lambda item: [each.encode() for each in item.decode(input_encoding, errors)], input, "unicode_split")
+    return _rows(lambda item: [each.encode() for each in item.decode(input_encoding, errors)], input)
 
 
 def _bytes_split(input: Tensor) -> Text:
-    return _rows(lambda item: [item[at : at + 1] for at in range(len(item))], input, "bytes_split")
+    return _rows(lambda item: [item[at : at + 1] for at in range(len(item))], input)
 
 
 def _length(input: Tensor, unit: str = "BYTE") -> jax.Array:
@@ -184,7 +107,7 @@ def _substr(input: Tensor, pos: Tensor, len: Tensor, unit: str = "BYTE") -> Text
     return made.view(Text)
 
 
-def _to_number(input: Tensor, out_type: Any = "float32") -> jax.Array:
+def _to_number(input: Tensor, out_type: Tensor = "float32") -> jax.Array:
     return _numbers(float, input, out_type)
 
 
@@ -231,16 +154,97 @@ def _reduce_join(inputs: Tensor, axis: Axes = None, keepdims: bool = False, sepa
     return (np.expand_dims(made, -1 if axis is None else axis) if keepdims else made).view(Text)
 
 
+def _fast_bucket(input: Tensor, num_buckets: int) -> jax.Array:
+    return _in_buckets(text_hash.fingerprints, input, num_buckets)
+
+
+def _strong_bucket(input: Tensor, num_buckets: int, key: Tensor) -> jax.Array:
+    return _in_buckets(lambda each: text_hash.keyed_hashes(each, list(map(int, key))), input, num_buckets)
+
+
+def _in_buckets(hashes: Callable, input: Tensor, number: int) -> jax.Array:
+    source = np.asarray(text(input))
+    found = text_hash.remainders(hashes(source.ravel().tolist()), int(number)) if source.size else np.zeros(0)
+    return jnp.asarray(found.reshape(source.shape), "int32")
+
+
+_WORD = 2**64 - 1
+_FACTOR = 0xC6A4A7935BD1E995
+
+
+def _murmur(item: bytes) -> int:
+    """Appleby's MurmurHash64A with TensorFlow's seed (https://github.com/aappleby/smhasher)."""
+    found = 0xDECAFCAFFE ^ (len(item) * _FACTOR & _WORD)
+    whole = len(item) // 8 * 8
+    for at in range(0, whole, 8):
+        part = int.from_bytes(item[at : at + 8], "little") * _FACTOR & _WORD
+        found = ((part ^ part >> 47) * _FACTOR & _WORD ^ found) * _FACTOR & _WORD
+    if len(item) > whole:
+        found = (found ^ int.from_bytes(item[whole:], "little")) * _FACTOR & _WORD
+    found = (found ^ found >> 47) * _FACTOR & _WORD
+    return found ^ found >> 47
+
+
+def _bucket(input: Tensor, num_buckets: int) -> jax.Array:
+    return _numbers(lambda item: _murmur(item) % int(num_buckets), input, "int32")
+
+
+def _transcoded(
+    input: Tensor, input_encoding: str, output_encoding: str, errors: str = "replace", replacement_char: int = 65533,
+    replace_control_characters: bool = False,
+) -> Text:  # fmt: skip
+    def transcoded(item: bytes) -> bytes:
+        found = item.decode(input_encoding, errors).replace("\ufffd", chr(replacement_char))
+        if replace_control_characters:
+            found = "".join(chr(replacement_char) if ord(each) < 32 else each for each in found)
+        return found.encode(output_encoding)
+
+    return each_text(transcoded, input)
+
+
+def _offsets(item: bytes, encoding: str, errors: str) -> list[int]:
+    """Where each character begins."""
+    sizes = [len(each.encode(encoding, "replace")) for each in item.decode(encoding, errors)]
+    return np.cumsum([0, *sizes])[:-1].tolist()
+
+
+def _split_with_offsets(input: Tensor, input_encoding: str, errors: str = "replace") -> tuple[Any, Any]:
+    places = _rows(lambda item: _offsets(item, input_encoding, errors), input, _points)
+    return _characters(input, input_encoding, errors), places
+
+
+def _decode_with_offsets(input: Tensor, input_encoding: str, errors: str = "replace") -> tuple[Any, Any]:
+    places = _rows(lambda item: _offsets(item, input_encoding, errors), input, _points)
+    return _unicode_decode(input, input_encoding, errors), places
+
+
+def _segment_join(inputs: Tensor, segment_ids: Tensor, num_segments: int, separator: str = "") -> Text:
+    rows: list[list[bytes]] = [[] for _ in range(int(num_segments))]
+    for item, at in zip(np.asarray(text(inputs)).ravel(), np.asarray(segment_ids).ravel(), strict=True):
+        rows[at].append(item)
+    return text([_bytes(separator).join(row) for row in rows])
+
+
 def _strip(input: Tensor) -> Text:
     return each_text(bytes.strip, input)
 
 
-def _unicode_decode(input: Tensor, input_encoding: str = "UTF-8") -> jax.Array:
-    return jnp.asarray([ord(each) for each in _bytes(input).decode(input_encoding)])
+def _points(points: list) -> jax.Array:
+    return jnp.asarray(points, "int32")
+
+
+def _unicode_decode(input: Tensor, input_encoding: str = "UTF-8", errors: str = "replace") -> Tensor:
+    return _rows(lambda item: list(map(ord, item.decode(input_encoding, errors))), input, _points)
 
 
 def _unicode_encode(input: Tensor, output_encoding: str = "UTF-8") -> Text:
-    return text("".join(map(chr, np.asarray(input).tolist())).encode(output_encoding))
+    rows = input.to_list() if hasattr(input, "to_list") else np.asarray(input).tolist()
+    encoded = [_encoded(row, output_encoding) for row in (rows if rows and isinstance(rows[0], list) else [rows])]
+    return text(encoded if rows and isinstance(rows[0], list) else encoded[0])
+
+
+def _encoded(points: list, encoding: str) -> bytes:
+    return "".join(map(chr, points)).encode(encoding)
 
 
 globals().update(
@@ -249,6 +253,7 @@ globals().update(
         as_string        _as_string    input precision scientific shortest width fill
         bytes_split      _bytes_split  input
         format           _format       template inputs placeholder summarize
+        join             _join         inputs separator
         length           _length       input unit
         lower            _lower        input encoding
         ngrams           _ngrams       data ngram_width separator
@@ -258,10 +263,18 @@ globals().update(
         split            _split        input sep maxsplit
         strip            _strip        input
         substr           _substr       input pos len unit
+        to_hash_bucket   _bucket       input num_buckets
+        to_hash_bucket_fast _fast_bucket input num_buckets
+        to_hash_bucket_strong _strong_bucket input num_buckets key
         to_number        _to_number    input out_type
-        unicode_decode   _unicode_decode input input_encoding
+        unicode_decode   _unicode_decode input input_encoding errors
+        unicode_decode_with_offsets _decode_with_offsets input input_encoding errors
         unicode_encode   _unicode_encode input output_encoding
         unicode_split    _characters   input input_encoding errors
+        unicode_split_with_offsets _split_with_offsets input input_encoding errors
+        unicode_transcode _transcoded  input input_encoding output_encoding errors replacement_char \
+            replace_control_characters
+        unsorted_segment_join _segment_join inputs segment_ids num_segments separator
         upper            _upper        input encoding
         """,
         globals(),

@@ -13,9 +13,9 @@ from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Axes, DTypeLike, Nested, Sizes, Tensor
 from cornu.core.variable import Variable
-from cornu.tensorflow.linalg import _eye, _norm, einsum, matmul  # noqa: F401 - for the table
+from cornu.tensorflow.linalg import _eye, _global_norm, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
-from cornu.tensorflow.strings import Text, is_text, text
+from cornu.tensorflow.texts import Text, is_text, text
 from cornu.tensorflow.types import TensorShape, as_dtype
 
 __all__ = [
@@ -36,15 +36,16 @@ __all__ = [
     "foldl",
     "foldr",
     "get_static_value",
-    "global_norm",
+    "grad_pass_through",
     "group",
     "histogram_fixed_width",
     "histogram_fixed_width_bins",
+    "identity_n",
+    "is_symbolic_tensor",
     "map_fn",
     "meshgrid",
     "newaxis",
     "numpy_function",
-    "ones_like",
     "py_function",
     "recompute_grad",
     "reverse_sequence",
@@ -52,7 +53,6 @@ __all__ = [
     "switch_case",
     "vectorized_map",
     "while_loop",
-    "zeros_like",
 ]  # fmt: skip
 
 newaxis = None
@@ -60,9 +60,7 @@ newaxis = None
 # ---------------------------------------------------------------- making
 
 
-def constant(
-    value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const"
-) -> jax.Array:
+def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const") -> Tensor:
     """A tensor with this value; one number fills `shape`."""
     made = convert_to_tensor(value, dtype)
     if shape is None:
@@ -83,22 +81,22 @@ def convert_to_tensor(
     return ops.convert_to_tensor(value, dtype)
 
 
-def zeros_like(
-    input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None
-) -> jax.Array:
-    """Zeros in the shape of a tensor."""
-    return ops.zeros_like(input, dtype)
+def _zeros(shape: tuple, dtype: DTypeLike = "float32") -> Text | jax.Array:
+    return text(np.full(shape, b"", object)) if dtype == "string" else ops.zeros(shape, dtype)
 
 
-def ones_like(
-    input: Tensor, dtype: DTypeLike | None = None, name: str | None = None, layout: object = None
-) -> jax.Array:
-    """Ones in the shape of a tensor."""
+def _zeros_like(input: Tensor, dtype: DTypeLike | None = None) -> Text | jax.Array:
+    return text(np.full(np.shape(text(input)), b"", object)) if is_text(input) else ops.zeros_like(input, dtype)
+
+
+def _ones_like(input: Tensor, dtype: DTypeLike | None = None) -> Tensor:
     return ops.ones_like(input, dtype)
 
 
-def _cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
+def _cast(x: Tensor, dtype: DTypeLike | None) -> Text | jax.Array:
     if is_text(x):
+        if dtype == "string":
+            return text(x)
         raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
     x = ops.convert_to_tensor(x)
     parts = as_dtype(x.dtype).is_complex and not as_dtype(dtype).is_complex
@@ -193,7 +191,7 @@ def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> jax.Arra
     return ops.repeat(input, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis)
 
 
-def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
+def meshgrid(*args: Tensor, indexing: str = "xy", name: str | None = None) -> list:
     """The coordinates of a grid."""
     return list(ops.meshgrid(*args, indexing=indexing))
 
@@ -287,14 +285,14 @@ class UniqueWithCounts(NamedTuple):
     count: Tensor
 
 
-def _unique(x: Tensor, out_idx: object = "int32") -> Any:
+def _unique(x: Tensor, out_idx: object = "int32") -> Tensor:
     values, first, places = np.unique(np.asarray(x), return_index=True, return_inverse=True)
     order = np.argsort(first)
     back = np.argsort(order)[places.ravel()]
     return Unique((text if is_text(x) else jnp.asarray)(values[order]), jnp.asarray(back))
 
 
-def _unique_with_counts(x: Tensor, out_idx: object = "int32") -> Any:
+def _unique_with_counts(x: Tensor, out_idx: object = "int32") -> Tensor:
     values, places = _unique(x)
     return UniqueWithCounts(values, places, jnp.bincount(places, length=len(values)))
 
@@ -332,14 +330,9 @@ def _clip_by_norm(t: Tensor, clip_norm: float, axes: Axes = None) -> jax.Array:
     return ops.multiply(t, ops.divide(clip_norm, ops.maximum(norm, clip_norm)))
 
 
-def global_norm(t_list: Sequence, name: str | None = None) -> jax.Array:
-    """The root of the sum of the squares of all elements of a list of tensors."""
-    return ops.sqrt(sum(ops.sum(ops.square(each)) for each in t_list if each is not None))
-
-
 def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: object = None, name: str | None = None) -> tuple:
     """Tensors scaled together so that their `global_norm` is at most `clip_norm`, and the norm before."""
-    norm = global_norm(t_list) if use_norm is None else use_norm
+    norm = _global_norm(t_list) if use_norm is None else use_norm
     factor = clip_norm / ops.maximum(norm, clip_norm)
     return [each if each is None else ops.multiply(each, factor) for each in t_list], norm
 
@@ -365,12 +358,70 @@ def _transpose(a: Tensor, perm: object = None, conjugate: bool = False) -> jax.A
     return ops.conj(found) if conjugate else found
 
 
-def _complex(real: object, imag: object) -> jax.Array:
+def _space_to_batch(input: Tensor, block_shape: Tensor, paddings: Tensor) -> Tensor:
+    blocks = np.atleast_1d(block_shape).tolist()
+    ends = np.asarray(paddings).tolist()
+    x = jnp.asarray(input)
+    blocks = blocks * len(ends) if len(blocks) < len(ends) else blocks
+    x = jnp.pad(x, [(0, 0), *ends, *[(0, 0)] * (x.ndim - 1 - len(ends))])
+    batch, *space = x.shape[: 1 + len(blocks)]
+    rest = x.shape[1 + len(blocks) :]
+    cut = x.reshape(
+        batch, *(n for size, block in zip(space, blocks, strict=True) for n in (size // block, block)), *rest
+    )
+    axes = range(len(blocks))
+    order = [*(2 + 2 * at for at in axes), 0, *(1 + 2 * at for at in axes), *range(1 + 2 * len(blocks), cut.ndim)]
+    small = [size // block for size, block in zip(space, blocks, strict=True)]
+    return cut.transpose(order).reshape(-1, *small, *rest)  # (blocks * batch, small space, rest)
+
+
+def _batch_to_space(input: Tensor, block_shape: Tensor, crops: Tensor) -> Tensor:
+    x, ends = jnp.asarray(input), np.asarray(crops).tolist()
+    blocks = np.atleast_1d(block_shape).tolist()
+    blocks = blocks * len(ends) if len(blocks) < len(ends) else blocks
+    count, (all_, *space), rest = len(blocks), x.shape[: 1 + len(blocks)], x.shape[1 + len(blocks) :]
+    cut = x.reshape(*blocks, all_ // math.prod(blocks), *space, *rest)
+    order = [count, *(each for at in range(count) for each in (count + 1 + at, at)), *range(2 * count + 1, cut.ndim)]
+    large = [size * block for size, block in zip(space, blocks, strict=True)]
+    whole = cut.transpose(order).reshape(-1, *large, *rest)
+    parts = [slice(first, size - last) for (first, last), size in zip(ends, large, strict=True)]
+    return whole[(slice(None), *parts)]
+
+
+def _unravel_index(indices: Tensor, dims: Tensor) -> Tensor:
+    return jnp.stack(jnp.unravel_index(jnp.asarray(indices), sizes(dims)))
+
+
+def grad_pass_through(f: Callable) -> Callable:
+    """A function like `f` whose gradient is that of the identity."""
+
+    def passed(x: Tensor, *args: Tensor, **kwargs: Tensor) -> Tensor:
+        x = ops.convert_to_tensor(x)
+        return x + jax.lax.stop_gradient(f(x, *args, **kwargs) - x)
+
+    return passed
+
+
+def identity_n(input: Sequence, name: str | None = None) -> list:
+    """The tensors themselves."""
+    return [_identity(each) for each in input]
+
+
+def is_symbolic_tensor(tensor: Tensor) -> bool:
+    """Whether a tensor has no values yet."""
+    return isinstance(tensor, (jax.core.Tracer, KerasTensor))
+
+
+def _complex(real: object, imag: object) -> Tensor:
     return jax.lax.complex(jnp.asarray(real), jnp.asarray(imag))
 
 
 TABLE = functions(
     """
+    batch_to_space       _batch_to_space input block_shape crops
+    space_to_batch       _space_to_batch input block_shape paddings
+    space_to_batch_nd    _space_to_batch input block_shape paddings
+    unravel_index        _unravel_index indices dims
     argsort              _argsort      values axis direction -stable
     boolean_mask         _boolean_mask tensor mask axis
     broadcast_to         broadcast_to  input=x shape
@@ -383,6 +434,7 @@ TABLE = functions(
     expand_dims          _expand_dims  input axis
     eye                  _eye          num_rows num_columns batch_shape dtype
     fill                 _fill         dims value
+    global_norm          _global_norm  t_list=tensors
     gather               _gather       params indices validate_indices axis batch_dims
     gather_nd            _gather_nd    params indices batch_dims
     identity             _identity     input
@@ -392,6 +444,7 @@ TABLE = functions(
     norm                 _norm         tensor ord axis keepdims
     one_hot              _one_hot      indices depth on_value off_value axis dtype
     ones                 ones          shape dtype
+    ones_like            _ones_like    input dtype -layout
     pad                  _pad          tensor paddings mode constant_values
     range                _range        start limit delta dtype
     repeat               _repeat       input repeats axis
@@ -421,7 +474,8 @@ TABLE = functions(
     unique_with_counts   _unique_with_counts x out_idx
     unstack              unstack       value=x num axis
     where                _where        condition x y
-    zeros                zeros         shape dtype
+    zeros                _zeros        shape dtype
+    zeros_like           _zeros_like   input dtype -layout
     """,
     {**vars(ops), **globals()},
 )
@@ -431,7 +485,7 @@ def _moving_text(function: Callable) -> Callable:
     """A function that moves elements, of text as well: it moves their places, and 0 is the place of no text."""
 
     @functools.wraps(function)
-    def moved(*args: Any, **kwargs: Any) -> Any:
+    def moved(*args: Tensor, **kwargs: Tensor) -> Tensor:
         given = args[0] if args else next(filter(is_text, kwargs.values()), None)
         if not is_text(given):
             return function(*args, **kwargs)
@@ -469,8 +523,8 @@ def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None =
 
 
 def case(
-    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, name: str | None = None
-) -> Nested:
+    pred_fn_pairs: Tensor, default: Callable | None = None, exclusive: bool = False, name: str | None = None
+) -> Tensor:
     """What the function of the first condition that holds gives, else what `default()` gives."""
     pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
     if default is None:
@@ -482,8 +536,8 @@ def case(
 
 
 def switch_case(
-    branch_index: Tensor, branch_fns: Any, default: Callable | None = None, name: str | None = None
-) -> Nested:
+    branch_index: Tensor, branch_fns: Tensor, default: Callable | None = None, name: str | None = None
+) -> Tensor:
     """What the function at an index gives; the last one, or `default`, for an index that there is not."""
     table = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
     last = default or table[max(table)]
@@ -494,7 +548,7 @@ def switch_case(
 
 
 def while_loop(
-    cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any = None, parallel_iterations: int = 10,
+    cond: Callable, body: Callable, loop_vars: Tensor, shape_invariants: Tensor = None, parallel_iterations: int = 10,
     back_prop: bool = True, swap_memory: bool = False, maximum_iterations: int | None = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds."""
@@ -528,7 +582,7 @@ def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = T
 
 
 def scan(
-    fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, reverse: bool = False, **kwargs: Any
+    fn: Callable, elems: Tensor, initializer: object = None, *ignored: Tensor, reverse: bool = False, **kwargs: Tensor
 ) -> Tensor:
     """All values of `total = fn(total, element)` along the first axis, stacked."""
     leaves = tree.flatten(elems)
@@ -609,7 +663,7 @@ def histogram_fixed_width(
     return jnp.bincount(jnp.ravel(bins), length=nbins).astype(dtype)
 
 
-def bitcast(input: Tensor, type: Any, name: str | None = None) -> jax.Array:
+def bitcast(input: Tensor, type: Tensor, name: str | None = None) -> jax.Array:
     """The bits of a tensor as numbers of another type."""
     return jax.lax.bitcast_convert_type(jnp.asarray(input), type)
 
@@ -641,22 +695,22 @@ def ensure_shape(x: Tensor, shape: Tensor, name: str | None = None) -> jax.Array
     return x
 
 
-def group(*inputs: Nested, **kwargs: Any) -> None:
+def group(*inputs: Nested, **kwargs: Tensor) -> None:
     """Do nothing: what is in a group has run already."""
 
 
 def numpy_function(
     func: Callable,
     inp: Sequence,
-    Tout: object,  # noqa: N803 - TensorFlow's name
+    Tout: object,  # noqa: N803
     stateful: bool = True,
     name: str | None = None,
-) -> Nested:
+) -> Tensor:
     """What a function of NumPy arrays gives."""
     return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
 
 
-def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Nested:  # noqa: N803
+def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Tensor:  # noqa: N803
     """What a Python function of tensors gives."""
     return _on_host(lambda *each: func(*map(convert_to_tensor, each)), inp, Tout)
 
@@ -701,11 +755,11 @@ class TensorArray:
         dynamic_size: whether it grows; it always does.
     """
 
-    def __init__(self, dtype: Any, size: Any = 0, dynamic_size: bool = False, **how: Any):
+    def __init__(self, dtype: Tensor, size: Tensor = 0, dynamic_size: bool = False, **how: Tensor):
         self.dtype = dtype
         self._values: list = [None] * int(size)
 
-    def write(self, index: Any, value: Any, name: str | None = None) -> "TensorArray":
+    def write(self, index: Tensor, value: Tensor, name: str | None = None) -> "TensorArray":
         """Put a tensor at an index."""
         at = int(index)
         self._values += [None] * (at + 1 - len(self._values))
@@ -722,7 +776,7 @@ class TensorArray:
         """The tensors at these indices, stacked."""
         return ops.stack([self._values[at] for at in np.asarray(indices).tolist()])
 
-    def read(self, index: Any, name: str | None = None) -> Any:
+    def read(self, index: Tensor, name: str | None = None) -> Tensor:
         """The tensor at an index."""
         return self._values[int(index)]
 

@@ -10,9 +10,23 @@ from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, assigned_together
 from cornu.optimizers import SGD, Adagrad, Adam, RMSprop
 from cornu.saving.atomic import replacing
+from cornu.tensorflow.example import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
 from cornu.tensorflow.served import within
 
-__all__ = ["SGD", "Adagrad", "Adam", "Checkpoint", "CheckpointManager", "RMSprop", "latest_checkpoint"]
+__all__ = [
+    "SGD", "Adagrad", "Adam", "BytesList", "Checkpoint", "CheckpointManager", "Example", "Feature", "FeatureList",
+    "FeatureLists", "Features", "FloatList", "Int64List", "RMSprop", "SequenceExample", "latest_checkpoint",
+]  # fmt: skip
 
 _LATEST = "checkpoint"  # the file in a folder of checkpoints that names the latest
 

@@ -6,7 +6,7 @@ attributes of JAX's class.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import numpy as np
@@ -16,12 +16,12 @@ from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ShapeLike
 from cornu.core.variable import Variable as KerasVariable
-from cornu.tensorflow.served import refuse, sizes
-from cornu.tensorflow.strings import Text, is_text, text
+from cornu.tensorflow.served import Special, sizes
 from cornu.tensorflow.tape import VARIABLES
+from cornu.tensorflow.texts import Text, is_text, text
 
 __all__ = [
-    "DType", "IndexedSlices", "Module", "RaggedTensor", "SparseTensor", "Tensor", "TensorShape", "TensorSpec",
+    "DType", "IndexedSlices", "Module", "Tensor", "TensorShape", "TensorSpec",
     "Variable", "as_dtype", "is_tensor", "rank", "shape", "shape_n", "size",
 ]  # fmt: skip
 
@@ -142,6 +142,23 @@ class TensorShape(tuple):
         if len(self) != rank:
             raise ValueError(f"TensorShape: {self} must have {rank} axes.")
         return self
+
+    def with_rank_at_least(self, rank: int) -> "TensorShape":
+        """The shape itself, if it has this number of axes or more."""
+        if len(self) < rank:
+            raise ValueError(f"TensorShape: {self} must have at least {rank} axes.")
+        return self
+
+    def with_rank_at_most(self, rank: int) -> "TensorShape":
+        """The shape itself, if it has no more than this number of axes."""
+        if len(self) > rank:
+            raise ValueError(f"TensorShape: {self} must have at most {rank} axes.")
+        return self
+
+    def assert_is_fully_defined(self) -> None:
+        """Raise ValueError unless every size is known."""
+        if None in self:
+            raise ValueError(f"TensorShape: {self} is not fully defined.")
 
     def assert_has_rank(self, rank: int) -> None:
         """Raise ValueError unless there are this number of axes."""
@@ -275,7 +292,7 @@ Tensor = jax.Array
 
 def is_tensor(x: object) -> bool:
     """Whether `x` is a tensor or a variable."""
-    return isinstance(x, (jax.Array, KerasVariable, KerasTensor, Text))
+    return isinstance(x, (jax.Array, KerasVariable, KerasTensor, Text, Special))
 
 
 def _numpy(array: jax.Array) -> np.ndarray:
@@ -375,6 +392,20 @@ def attach() -> None:
 # ---------------------------------------------------------------- variables
 
 
+class IndexedSlices(NamedTuple):
+    """Rows of a tensor, and where they belong; gradients are dense here.
+
+    Args:
+        values: the rows.
+        indices: their places along the first axis.
+        dense_shape: the shape of the tensor.
+    """
+
+    values: Any
+    indices: Any
+    dense_shape: Any = None
+
+
 class _AnyVariable(type):
     """Every variable is an instance, also those of layers."""
 
@@ -456,7 +487,17 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         """The value."""
         return self.value
 
-    def scatter_nd_update(self, indices: object, updates: object, name: str | None = None) -> Any:
+    def gather_nd(self, indices: Any, name: str | None = None) -> jax.Array:
+        """The elements at `indices`, shape (n, axes)."""
+        return self.value[tuple(jax.numpy.moveaxis(jax.numpy.asarray(indices), -1, 0))]
+
+    @property
+    def device(self) -> str:
+        """The processor that it is on, as TensorFlow writes it."""
+        kind = jax.default_backend().upper()
+        return f"/job:localhost/replica:0/task:0/device:{'CPU' if kind == 'CPU' else 'GPU'}:0"
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
         """Put `updates` where `indices`, shape (n, axes), say."""
         return self.assign(ops.scatter_update(self.value, indices, updates))
 
@@ -471,6 +512,23 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
     def sparse_read(self, indices: object, name: str | None = None) -> jax.Array:
         """The rows at `indices`."""
         return ops.take(self.value, indices, 0)
+
+
+def _scattered(how: str) -> Callable:
+    def scatter(
+        self: Variable, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        return self._assign_at(jax.numpy.asarray(sparse_delta.indices), how, sparse_delta.values)  # type: ignore[return-value]
+
+    scatter.__doc__ = f"Let the rows at `sparse_delta.indices` {how} with its values."
+    return scatter
+
+
+for _name, _how in (
+    ("add", "add"), ("div", "divide"), ("max", "max"), ("min", "min"), ("mul", "multiply"), ("sub", "subtract"),
+    ("update", "set"),
+):  # fmt: skip
+    setattr(Variable, f"scatter_{_name}", _scattered(_how))
 
 
 class Module:
@@ -527,18 +585,3 @@ def _variables_in(value: object, seen: set[int]) -> Iterable[KerasVariable]:
         yield from _variables_in(vars(value), seen)
     elif hasattr(value, "variables") and hasattr(value, "trainable_variables"):  # a layer
         yield from value.variables
-
-
-# ---------------------------------------------------------------- types of which there are no values
-
-
-class _Foreign:
-    """A type of TensorFlow's; there are no values of it."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        refuse(type(self).__name__)
-
-
-SparseTensor = type("SparseTensor", (_Foreign,), {"__module__": "tensorflow"})
-RaggedTensor = type("RaggedTensor", (_Foreign,), {"__module__": "tensorflow"})
-IndexedSlices = type("IndexedSlices", (_Foreign,), {"__module__": "tensorflow"})

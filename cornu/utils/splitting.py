@@ -68,7 +68,7 @@ def _kept(dataset: Dataset, batch_size: int | None) -> _Elements:
     if dataset.cardinality() == INFINITE_CARDINALITY:
         raise ValueError(f"{_OWNER}: {dataset!r} has no end, and so no parts. Give take(n) of it.")
     single = dataset if batch_size is None else dataset.unbatch()
-    return _Elements(single.as_numpy_iterator())
+    return _Elements(single._arrays())
 
 
 def _part(items: Any, rows: list[int]) -> Dataset:

@@ -73,6 +73,12 @@ PIPELINES = {
     ),
     "sample_from_datasets": lambda: Dataset.sample_from_datasets([rows(5), rows(5).map(lambda x: -x)], [0.7, 0.3]),
     "cache in a file": lambda: rows(6).shuffle(6).cache(tempfile.mkdtemp() + "/kept").repeat(3),
+    "counter": lambda: Dataset.counter(2, 3).take(4),
+    "random": lambda: Dataset.random(seed=1, rerandomize_each_iteration=True).take(3),
+    "group_by_window": lambda: rows(10).group_by_window(lambda x: x % 3, lambda key, found: found.batch(2), 2),
+    "ignore_errors": lambda: rows(9).map(lambda x: 6 // int(x % 3)).ignore_errors(),
+    "rejection_resample": lambda: rows(20).rejection_resample(lambda x: x % 4 == 0, [0.5, 0.5], [0.75, 0.25], 3),
+    "snapshot": lambda: rows(6).shuffle(6).snapshot(tempfile.mkdtemp()).repeat(2),
     "options": lambda: rows(3).with_options(cornu.data.Options()),
     "take": lambda: rows().take(4),
     "skip": lambda: rows().skip(4),
@@ -470,3 +476,33 @@ def test_no_more_is_read_ahead_than_asked_for():
     iterator._pass._prefetch._queue.stop()
     iterator._pass._prefetch._thread.join()
     assert len(made) <= 5
+
+
+def test_groups_of_a_key_come_when_they_are_full_and_the_rest_by_key():
+    data = rows(8).group_by_window(lambda x: x % 3, lambda key, found: found.map(lambda x: (key, x)).batch(9), 2)
+    assert [(key[0], x.tolist()) for key, x in data] == [(0, [0, 3]), (1, [1, 4]), (2, [2, 5]), (0, [6]), (1, [7])]
+    with pytest.raises(ValueError, match="either window_size or window_size_func"):
+        rows(3).group_by_window(lambda x: x, lambda key, found: found)
+
+
+def test_what_is_saved_is_loaded_and_what_has_no_end_is_not_saved(tmp_path):
+    data = Dataset.from_tensor_slices({"x": X, "word": [f"w{n}" for n in range(10)]}).batch(4)
+    data.save(tmp_path / "kept")
+    again = Dataset.load(tmp_path / "kept")
+    assert read(again) == read(data) and len(again) == 3
+    assert read(Dataset.load(tmp_path / "kept", reader_func=lambda files: files.flat_map(lambda one: one))) == read(
+        data
+    )
+    with pytest.raises(ValueError, match="save needs an end"):
+        rows().repeat().save(tmp_path / "endless")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept"]
+
+
+def test_classes_come_as_often_as_is_wanted():
+    chosen = [int(kind) for kind, _ in rows(2000).rejection_resample(lambda x: x % 4 == 0, [0.5, 0.5], seed=1)]
+    assert 0.45 < np.mean(chosen) < 0.55 and len(chosen) > 900
+
+
+def test_plain_values_come_from_arrays_without_axes():
+    found = list(Dataset.from_tensor_slices((["a"], [1])).as_numpy_iterator())
+    assert found == [(b"a", 1)] and type(found[0][1]) is np.int32

@@ -62,7 +62,7 @@ def test_evaluate_and_predict_take_data_sets(model):
     (lambda: pairs().batch(4).repeat(), ValueError, "Dataset has no end, so steps_per_epoch must say"),
     (lambda: pairs().take(0).batch(4), ValueError, r"take\(0\) → batch\(4\) given as x is empty"),
     (lambda: pairs().batch(4).map(lambda x, y: x / None), cornu.errors.DataError, r"batch\(4\) → map.* element 0"),
-    (lambda: pairs().batch(4).map(lambda x, y: [x, y]), cornu.errors.DataError, r"Make it a tuple: \(x, y\)"),
+    (lambda: pairs().batch(4).map(lambda x, y: ([x, y], y)), cornu.errors.DataError, r"Make it a tuple: \(x, y\)"),
 ])  # fmt: skip
 def test_errors_name_the_data_set(model, data, error, message):
     with pytest.raises(error, match=message):

@@ -128,8 +128,7 @@ def test_text_can_be_compared_and_counted():
     assert tf.strings.length(names).numpy().tolist() == [4, 3]
     assert tf.strings.to_number(["1.5", "2"]).numpy().tolist() == [1.5, 2]
     assert [name.numpy() for name in names] == [b"plum", b"fig"]
-    with pytest.raises(ValueError, match="different numbers"):
-        tf.strings.split(["a b", "c"])
+    assert tf.strings.split(["a b", "c"]).to_list() == [[b"a", b"b"], [b"c"]]
 
 
 def test_files_are_read_and_written(tmp_path):
@@ -253,8 +252,7 @@ def test_lines_that_compute_nothing_do_not_stop_a_script(capsys):
     "path, words",
     [
         ("Session", "TensorFlow 1's"),
-        ("sparse.from_dense", "dense"),
-        ("data.TFRecordDataset", "NumPy or Pillow"),
+        ("io.decode_proto", "closest names"),
         ("reduce_meen", "'reduce_mean'"),
         ("image.resise", "'resize'"),
         ("compat.v1.disable_v2_behavior", "TensorFlow 1's"),

@@ -11,6 +11,8 @@ and NumPy alone writes TensorFlow's answers to the file that the test reads:
 
 import json
 import lzma
+import pathlib
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,326 @@ DATA: dict[str, Any] = {
 }
 
 GROUPS = {
+    "ragged": """
+R
+R.shape
+R2.shape
+R.dtype
+R.row_splits
+R.flat_values
+R.values
+R2.values
+R.nrows()
+R.row_lengths()
+R.to_list()
+R.to_tensor()
+R.to_tensor(default_value=-1)
+R.to_tensor(shape=[None,1])
+R.to_tensor(shape=[None,4])
+R2.to_tensor()
+R[0]
+R[1:]
+R[0,1]
+R[:,0]
+R[:,:1]
+R2[:,0]
+R+1
+R+R
+R==R
+R>1
+-R
+tf.reduce_sum(R,axis=1)
+tf.reduce_mean(tf.cast(R,tf.float32),axis=1)
+tf.reduce_sum(R,axis=0)
+tf.reduce_max(R,axis=1)
+tf.reduce_sum(R)
+tf.reduce_sum(R2,axis=2)
+tf.concat([R,R],axis=1)
+tf.concat([R,R],axis=0)
+tf.stack([R,R],axis=0)
+tf.square(R)
+tf.gather(R,[2,0])
+tf.gather([10,20,30,40],R)
+tf.expand_dims(R,-1)
+tf.map_fn(lambda r: tf.reduce_sum(r),R,fn_output_signature=tf.int32)
+tf.strings.split(["a b","c"])
+tf.strings.split(["a b","c"]).to_tensor()
+tf.strings.split(["a b","c"]).row_lengths()
+tf.strings.unicode_split(["ab","c"],"UTF-8")
+tf.strings.unicode_decode(["ab","c"],"UTF-8")
+tf.strings.bytes_split(["ab","c"])
+tf.strings.length(W)
+tf.strings.join([W,W])
+tf.strings.reduce_join(W,axis=1)
+tf.strings.reduce_join(W,axis=-1,separator=" ")
+tf.strings.upper(W)
+tf.strings.ngrams(W,2)
+tf.strings.regex_replace(W,"a","z")
+W.numpy()
+R.numpy()
+R2.numpy()
+list(R)
+isinstance(R,tf.RaggedTensor)
+tf.ragged.range([2,3])
+tf.ragged.range([2,3],[5,6])
+tf.ragged.stack([[1],[2,3]])
+tf.ragged.boolean_mask([[1,2],[3,4]],[[True,False],[True,True]])
+tf.ragged.stack_dynamic_partitions([1,2,3],[0,1,0],2)
+tf.ragged.segment_ids_to_row_splits([0,0,2])
+tf.ragged.row_splits_to_segment_ids([0,2,2,3])
+tf.RaggedTensor.from_row_splits([1,2,3],[0,2,3])
+tf.RaggedTensor.from_row_splits([1,2,3],[0,2,4])
+tf.RaggedTensor.from_row_splits([1,2,3],[0,2])
+tf.RaggedTensor.from_row_lengths([1,2,3],[1,1])
+tf.RaggedTensor.from_value_rowids([1,2,3],[0,0,2])
+tf.RaggedTensor.from_value_rowids([1,2,3],[0,0,2],nrows=5)
+tf.RaggedTensor.from_row_starts([1,2,3],[0,2])
+tf.RaggedTensor.from_row_limits([1,2,3],[1,3])
+tf.RaggedTensor.from_uniform_row_length([1,2,3,4],2)
+tf.RaggedTensor.from_tensor([[1,0],[2,3]],padding=0)
+tf.RaggedTensor.from_tensor([[1,0],[2,3]],lengths=[1,2])
+tf.RaggedTensor.from_tensor([[1,0],[2,3]])
+tf.RaggedTensor.from_nested_row_splits([1,2,3],[[0,2],[0,1,3]])
+R.value_rowids()
+R.bounding_shape()
+R2.bounding_shape()
+R.row_starts()
+R.row_limits()
+R2.nested_row_splits
+R2.nested_row_lengths()
+R2.merge_dims(0,1)
+R2.merge_dims(1,2)
+R.ragged_rank
+R2.ragged_rank
+R.to_sparse()
+R.with_values([7,8,9])
+tf.ragged.map_flat_values(tf.square,R)
+tf.where(R>1,R,-R)
+tf.one_hot(R,4)
+tf.reverse(R,[1])
+tf.zeros_like(R)
+tf.ragged.constant([])
+tf.ragged.constant([[],[]])
+tf.ragged.constant([[1,2],[3,4]])
+tf.ragged.constant([[1.5],[2]])
+tf.ragged.constant([1,2])
+tf.ragged.constant([1,[2]])
+tf.ragged.constant([[1]],dtype=tf.float32)
+tf.ragged.constant([[1,2],[3]],ragged_rank=1).shape
+tf.ragged.constant([[[1,2],[3,4]],[[5,6]]],ragged_rank=1)
+tf.ragged.constant([[[1,2],[3,4]],[[5,6]]],inner_shape=(2,)).shape
+list(tf.data.Dataset.from_tensor_slices(R))
+list(tf.data.Dataset.from_tensor_slices(R).batch(2))
+list(tf.data.Dataset.range(4).map(lambda x: tf.range(x)).ragged_batch(2))
+list(tf.data.Dataset.from_tensor_slices(R).map(lambda x: tf.reduce_sum(x)))
+tf.RaggedTensor.from_tensor([[1,2]]).to_tensor()
+R/2
+R//2
+R%2
+R**2
+tf.cast(R,tf.float32)
+tf.equal(R,R)
+tf.math.add(R,1)
+tf.identity(R)
+tf.ragged.constant([[1,2],[3]])+tf.constant([[10],[20]])
+tf.nn.softmax(tf.cast(R,tf.float32))
+tf.nn.relu(R)
+R[-1].numpy()
+tf.ragged.constant([['a','b'],['c']]).to_tensor()
+tf.sparse.to_dense(R.to_sparse())
+tf.is_tensor(R)
+tf.reduce_any(R>1,axis=1)
+tf.reduce_prod(R,axis=1)
+tf.dtypes.cast(W,tf.string)
+tf.nn.embedding_lookup(tf.eye(4),R)
+R.get_shape()
+R.to_tensor().shape
+""",
+    "records": """
+P(ONE, {"y": tf.io.FixedLenFeature([2], tf.int64), "x": tf.io.FixedLenFeature([2], tf.float32), "s": tf.io.FixedLenFeature([], tf.string)})
+list(P(ONE, {"y": tf.io.VarLenFeature(tf.int64), "x": tf.io.FixedLenFeature([2], tf.float32), "a": tf.io.RaggedFeature(tf.int64), "s": tf.io.VarLenFeature(tf.string)}))
+P(ONE, {"x": tf.io.VarLenFeature(tf.float32), "q": tf.io.VarLenFeature(tf.string)})
+tf.sparse.to_dense(P(ONE, {"s": tf.io.VarLenFeature(tf.string)})["s"], default_value="")
+P(ONE, {"q": tf.io.FixedLenFeature([2], tf.int64, [7, 8])})
+P(ONE, {"q": tf.io.FixedLenFeature([], tf.string, "")})
+P(ONE, {"x": tf.io.FixedLenFeature((2, 1), tf.float32)})
+P(ONE, {"z": tf.io.FixedLenFeature([1], tf.float32, [9.0])})
+P(ONE, {"z": tf.io.VarLenFeature(tf.float32)})
+P(ONE, {"x": tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)})
+P(ONE, {"x": tf.io.FixedLenSequenceFeature([2], tf.float32, allow_missing=True), "q": tf.io.FixedLenSequenceFeature([2], tf.float32, allow_missing=True)})
+P(ONE, {"x": tf.io.RaggedFeature(tf.float32)})
+P(THREE, {"x": tf.io.RaggedFeature(tf.float32, partitions=[tf.io.RaggedFeature.RowLengths("y")])})
+P(THREE, {"r": tf.io.RaggedFeature(tf.float32, value_key="x", partitions=[tf.io.RaggedFeature.UniformRowLength(3)])})
+P(ONE, {"sp": tf.io.SparseFeature("y", "x", tf.float32, 10)})
+PE(ONE, {"x": tf.io.FixedLenFeature([2], tf.float32)})
+PE([ONE, ONE], {"x": tf.io.FixedLenFeature([2], tf.float32), "y": tf.io.VarLenFeature(tf.int64)})
+PE([ONE, TWO], {"x": tf.io.VarLenFeature(tf.float32)})
+PE([ONE, TWO], {"x": tf.io.RaggedFeature(tf.float32)})
+PE([ONE, TWO], {"x": tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True, default_value=-1.0)})
+PE(tf.constant([ONE, TWO]), {"s": tf.io.FixedLenFeature([], tf.string, default_value="none")})
+tf.io.parse_single_sequence_example(SEQUENCE, {"n": tf.io.FixedLenFeature([], tf.int64)}, {"w": tf.io.VarLenFeature(tf.int64), "v": tf.io.FixedLenSequenceFeature([2], tf.float32)})
+tf.io.parse_single_sequence_example(SEQUENCE, None, {"w": tf.io.RaggedFeature(tf.int64)})
+tf.io.parse_single_sequence_example(SEQUENCE, {"n": tf.io.FixedLenFeature([], tf.int64)}, {"q": tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)})
+tf.io.parse_sequence_example([SEQUENCE, SEQUENCE], {"n": tf.io.FixedLenFeature([], tf.int64)}, {"w": tf.io.VarLenFeature(tf.int64), "v": tf.io.FixedLenSequenceFeature([2], tf.float32)})
+E.FromString(ONE) == example(tf, x=[1.0, 2.5], y=[-3, 4], s=[b"ab"], z=[])
+E.FromString(ONE).features.feature["x"].float_list.value[:]
+E.FromString(ONE).features.feature["y"].int64_list.value[0]
+E.FromString(ONE).features.feature["s"].bytes_list.value[0].decode()
+E.FromString(ONE).features.feature["x"].WhichOneof("kind")
+E.FromString(ONE).features.feature["nothing"].WhichOneof("kind")
+E.FromString(ONE).features.feature["x"].HasField("float_list")
+sorted(E.FromString(ONE).features.feature)
+example(tf, x=[0.1]).features.feature["x"].float_list.value[0]
+str(example(tf, s=[b'a"\\n\\xff']))
+str(example(tf, x=[1.0, 0.1]))
+example(tf, y=[2, -1]).SerializeToString()
+example(tf, x=[2.0, -1.0]).SerializeToString()
+str(E.FromString(SEQUENCE[:0]))
+len(tf.train.SequenceExample.FromString(SEQUENCE).feature_lists.feature_list["w"].feature)
+str(tf.train.SequenceExample.FromString(SEQUENCE).context)
+tf.io.serialize_tensor(T).numpy()
+tf.io.serialize_tensor(tf.constant(3, tf.uint8)).numpy()
+tf.io.serialize_tensor(["a", "bcd"]).numpy()
+tf.io.serialize_tensor(True).numpy()
+tf.io.serialize_tensor(np.array([[1, 2]])).numpy()
+tf.io.parse_tensor(tf.io.serialize_tensor(T), tf.float32)
+tf.io.parse_tensor(tf.io.serialize_tensor(T), out_type="float32").shape
+tf.io.parse_tensor(tf.io.serialize_tensor(["a", "bcd"]), tf.string)
+tf.io.parse_tensor(tf.io.serialize_tensor(tf.constant([[1], [2]])), tf.int32)
+""",
+    "sparse": """
+SP
+SP.shape
+SP.dense_shape
+SP.dtype.name
+SP.with_values([1.0, 2.0, 3.0])
+tf.sparse.to_dense(SP)
+tf.sparse.to_dense(SP, default_value=-1.0)
+tf.sparse.to_dense(tf.SparseTensor([[0], [2]], ["a", "b"], [4]))
+tf.sparse.from_dense(A)
+tf.sparse.from_dense(["a", "", "b"])
+tf.sparse.reorder(tf.SparseTensor([[1, 0], [0, 1]], [1, 2], [2, 2]))
+tf.sparse.retain(SP, [True, False, True])
+tf.sparse.map_values(tf.square, SP)
+tf.sparse.add(SP, SP)
+tf.sparse.add(SP, tf.ones([2, 3]))
+tf.sparse.concat(0, [SP, SP])
+tf.sparse.concat(axis=1, sp_inputs=[SP, SP])
+tf.sparse.expand_dims(SP, 0)
+tf.sparse.reshape(SP, [3, 2])
+tf.sparse.transpose(SP)
+tf.sparse.eye(2)
+tf.sparse.reduce_sum(SP)
+tf.sparse.reduce_sum(SP, axis=1)
+tf.sparse.reduce_max(SP, axis=0)
+tf.sparse.sparse_dense_matmul(SP, tf.ones([3, 2]))
+tf.sparse.sparse_dense_matmul(SP, tf.ones([2, 2]), adjoint_a=True)
+tf.sparse.softmax(SP)
+tf.sparse.maximum(SP, tf.sparse.transpose(tf.sparse.transpose(SP)))
+tf.sparse.to_indicator(tf.SparseTensor([[0, 0], [1, 0]], tf.constant([2, 0], tf.int64), [2, 1]), 4)
+SP * 2.0
+SP / [[1.0], [2.0]]
+isinstance(SP, tf.SparseTensor)
+tf.keras.layers.Dense(1, kernel_initializer="ones")(tf.sparse.to_dense(SP))
+""",
+    "rarer": """
+tf.image.draw_bounding_boxes(I,B,[[1.,0.,0.]])[0,:,:,0]
+tf.image.draw_bounding_boxes(I,B,None)[0,:,:,0]
+tf.image.draw_bounding_boxes(I,B,[[1.,0.,0.],[0.,1.,0.]])[0,:,:,1]
+tf.image.draw_bounding_boxes(np.zeros([1,6,6,1],"float32"),B,[[1.]])[0,:,:,0]
+tf.image.draw_bounding_boxes(np.zeros([1,6,6,3],"uint8"),B,[[1.,0.,0.]])
+tf.image.non_max_suppression(bx,sc,3,0.5)
+tf.image.non_max_suppression_with_scores(bx,sc,3,0.5)
+tf.image.non_max_suppression_with_scores(bx,sc,5,1.0,soft_nms_sigma=0.5)
+tf.image.non_max_suppression_padded(bx,sc,4,0.5,pad_to_max_output_size=True)
+tf.image.non_max_suppression_overlaps(np.array([[1,.8,.1],[.8,1,.2],[.1,.2,1]],"float32"),sc[:3],3,0.5)
+tf.image.combined_non_max_suppression(bx[None,:,None,:],np.stack([sc,1-sc],-1)[None],2,3,0.5,0.1)
+tf.image.combined_non_max_suppression(bx[None,:,None,:],np.stack([sc,1-sc],-1)[None],2,3,0.5,0.1,pad_per_class=True)
+tf.image.combined_non_max_suppression(bx[None,:,None,:],np.stack([sc,1-sc],-1)[None],2,9,0.5,0.1,clip_boxes=False)
+tf.image.is_jpeg('a')
+tf.io.extract_jpeg_shape(tf.io.encode_jpeg(np.zeros((4,6,3),'uint8')))
+tf.io.decode_and_crop_jpeg(tf.io.encode_jpeg(np.zeros((4,6,3),'uint8')),[1,2,2,3]).shape
+tf.strings.to_hash_bucket_fast(["a","bb"],10)
+tf.strings.to_hash_bucket(["a","bb","a longer text of many letters"],1000)
+tf.strings.to_hash_bucket_strong(["a","bb"],10,[1,2])
+tf.strings.unicode_transcode("a","UTF-8","UTF-16-BE")
+tf.strings.unsorted_segment_join(["a","b","c"],[0,1,0],2,"-")
+tf.strings.unicode_decode_with_offsets("aé","UTF-8")
+tf.strings.unicode_split_with_offsets(["aé","b"],"UTF-8")
+tf.nn.ctc_greedy_decoder(lg,[5])
+tf.nn.ctc_greedy_decoder(lg,[5],merge_repeated=False)
+tf.nn.ctc_greedy_decoder(lg,[5],blank_index=0)
+tf.nn.ctc_beam_search_decoder(lg,[5],beam_width=4,top_paths=2)
+tf.nn.ctc_loss([[0,1]],lg,[2],[5],blank_index=-1)
+tf.nn.ctc_loss([[1,2]],lg,[2],[5])
+tf.nn.ctc_loss(np.array([[1,2]],'int32'),np.swapaxes(lg,0,1),[2],[5],logits_time_major=False,blank_index=0)
+tf.nn.ctc_loss(tf.sparse.from_dense([[1,2]]),lg,None,[5],blank_index=0)
+tf.nn.collapse_repeated([[1,1,2,0]],[4])
+tf.edit_distance(tf.sparse.from_dense([[1,2,3]]),tf.sparse.from_dense([[1,3]]))
+tf.edit_distance(tf.sparse.from_dense([[1,2,3]]),tf.sparse.from_dense([[1,3]]),normalize=False)
+tf.nn.local_response_normalization(np.arange(24.).reshape(1,2,2,6).astype('float32'))[0,0,0]
+tf.nn.lrn(np.arange(24.).reshape(1,2,2,6).astype('float32'),depth_radius=2,bias=1.,alpha=.5,beta=.75)[0,0,0]
+tf.nn.max_pool_with_argmax(np.arange(16.).reshape(1,4,4,1).astype('float32'),2,2,'VALID')
+tf.nn.max_pool_with_argmax(np.arange(32.).reshape(2,4,4,1).astype('float32'),3,2,'SAME',include_batch_in_index=True)
+tf.nn.conv_transpose(np.ones([1,2,2,1],'float32'),np.ones([2,2,1,1],'float32'),[1,4,4,1],2)[0,:,:,0]
+tf.nn.conv1d_transpose(np.ones([1,2,1],'float32'),np.ones([2,1,1],'float32'),[1,4,1],2)[0,:,0]
+tf.nn.conv3d_transpose(np.ones([1,2,2,2,1],'float32'),np.ones([2,2,2,1,1],'float32'),[1,4,4,4,1],[1,2,2,2,1]).shape
+tf.nn.atrous_conv2d(np.ones([1,5,5,1],'float32'),np.ones([2,2,1,1],'float32'),2,'VALID').shape
+tf.nn.normalize_moments(2.0,[2.0],[6.0],None)
+tf.nn.sufficient_statistics([[1.,2.],[3.,4.]],[0])
+tf.nn.embedding_lookup_sparse(tf.eye(4),tf.sparse.from_dense([[1,2],[3,0]]),None,combiner='mean')
+tf.linalg.global_norm([[3.,4.]])
+tf.linalg.lu([[4.,1.],[1.,3.]])
+tf.linalg.sqrtm([[4.,1.],[1.,3.]])
+tf.math.nextafter(1.0,2.0)
+tf.math.approx_max_k([1.,3.,2.],2)
+tf.math.zeta(2.,1.)
+tf.math.polygamma(1.,2.)
+tf.math.bessel_i0e(1.)
+tf.math.special.expint(1.)
+tf.math.is_strictly_increasing([1,2,2])
+tf.math.is_non_decreasing([1,2,2])
+tf.math.erfcinv(0.5)
+tf.as_string([1.5,2])
+tf.grad_pass_through(tf.round)(1.6)
+tf.identity_n([1,2])
+tf.argmax([[1,3],[4,2]],axis=1,output_type=tf.int32)
+tf.random.stateless_gamma([2],seed=[1,2],alpha=1.).shape
+tf.random.stateless_binomial([2],seed=[1,2],counts=3.,probs=1.)
+tf.random.stateless_poisson([2],seed=[1,2],lam=[2.,3.]).dtype.name
+tf.random.experimental.stateless_shuffle([1,1],seed=[1,2])
+tf.debugging.assert_all_finite([1.],'m')
+tf.config.get_soft_device_placement()
+tf.is_symbolic_tensor(tf.constant(1))
+tf.compat.dimension_value(3)
+tf.nn.experimental.stateless_dropout(tf.ones([4]),0.5,seed=[1,2]).shape
+tf.ragged.constant([[1]]).shape
+tf.dtypes.complex(1.,2.)
+tf.TensorShape([None])==tf.TensorShape([None])
+tf.TensorArray(tf.float32,size=2).scatter([0,1],[1.,2.]).gather([1])
+tf.nn.nce_loss(tf.ones([5, 2]), tf.zeros([5]), tf.constant([[1]], tf.int64), tf.ones([1, 2]), 2, 5, sampled_values=(tf.constant([2, 3], tf.int64), tf.constant([[0.5]]), tf.constant([0.3, 0.2])))
+tf.nn.sampled_softmax_loss(tf.ones([5, 2]), tf.zeros([5]), tf.constant([[1]], tf.int64), tf.ones([1, 2]), 2, 5, sampled_values=(tf.constant([2, 3], tf.int64), tf.constant([[0.5]]), tf.constant([0.3, 0.2])))
+tf.nn.sampled_softmax_loss(tf.ones([5, 2]), tf.zeros([5]), tf.constant([[2]], tf.int64), tf.ones([1, 2]), 2, 5, sampled_values=(tf.constant([2, 3], tf.int64), tf.constant([[0.5]]), tf.constant([0.3, 0.2])))
+tf.random.log_uniform_candidate_sampler(tf.constant([[1], [2]], tf.int64), 1, 3, True, 9, seed=1)[1]
+tf.random.uniform_candidate_sampler(tf.constant([[1]], tf.int64), 1, 3, True, 9, seed=1)[1:]
+tf.random.fixed_unigram_candidate_sampler(tf.constant([[1]], tf.int64), 1, 2, False, 5, unigrams=[1.0, 2.0, 3.0, 4.0, 5.0], distortion=0.75)[1]
+tf.linalg.lu(S)[0]
+tf.math.real(tf.linalg.eigvals(S))
+tf.unravel_index(tf.constant([5, 3]), [2, 3])
+tf.Variable([1.0, 2.0]).scatter_add(tf.IndexedSlices([5.0, 1.0], [0, 0])).numpy()
+tf.Variable([1.0, 2.0]).scatter_max(tf.IndexedSlices([5.0], [1])).numpy()
+list(tf.data.Dataset.range(10).group_by_window(lambda x: x % 3, lambda k, d: d.batch(2), window_size_func=lambda k: k + 1))
+list(tf.data.Dataset.from_tensor_slices([1.0, 0.0, 2.0]).map(lambda x: tf.debugging.check_numerics(1.0 / x, "m")).ignore_errors())
+list(tf.data.Dataset.range(3).apply(tf.data.experimental.enumerate_dataset(5)))
+list(tf.data.Dataset.range(3).apply(tf.data.experimental.map_and_batch(lambda x: x + 1, 2)))
+list(tf.data.Dataset.range(3).apply(tf.data.experimental.shuffle_and_repeat(1, 2)))
+list(tf.data.Dataset.range(3).apply(tf.data.experimental.dense_to_ragged_batch(2)))
+list(tf.data.Dataset.range(4).apply(tf.data.experimental.parallel_interleave(lambda x: tf.data.Dataset.from_tensors(x).repeat(2), 2)))
+tf.data.experimental.at(tf.data.Dataset.range(5), 3)
+list(tf.data.experimental.from_list([(1, 2.0), (3, 4.0)]))
+list(tf.data.Dataset.range(2).as_numpy_iterator())
+list(tf.data.Dataset.from_tensor_slices([["a", "b"]]).as_numpy_iterator())
+""",
     "making": """
 tf.constant(3)
 tf.constant(3.5)
@@ -841,7 +1163,6 @@ tf.nn.conv2d(input=X, filters=K, strides=[1, 2, 1, 1], padding="SAME", data_form
 tf.nn.conv2d(X, K, strides=(1, 1), padding="VALID", dilations=2)
 tf.nn.conv2d(X, K, 1, [[0, 0], [1, 1], [0, 1], [0, 0]])
 tf.nn.conv2d(X, K, 1, "same")
-tf.nn.conv2d(X[0], K, 1, "SAME")
 tf.nn.conv2d(X, K)
 tf.nn.conv1d(X[0], K[0], 1, "SAME")
 tf.nn.conv1d(X[0], K[0], stride=2, padding="VALID")
@@ -860,7 +1181,6 @@ tf.nn.max_pool(X, 2, 2, "SAME")
 tf.nn.max_pool(input=X, ksize=(1, 3, 3, 1), strides=(1, 1, 1, 1), padding="VALID")
 tf.nn.max_pool(X, (1, 1, 1, 2), (1, 1, 1, 2), "VALID")
 tf.nn.avg_pool2d(X, 2, 2, "SAME")
-tf.nn.avg_pool(X, (1, 1, 1, 2), (1, 1, 1, 2), "VALID")
 tf.nn.avg_pool(X, 3, 1, "VALID")
 tf.nn.avg_pool1d(X[0], 2, 2, "VALID")
 tf.nn.max_pool1d(X[0], 3, 1, "SAME")
@@ -1927,6 +2247,26 @@ def labels_of_a_path(tf: Any) -> Any:
     return parts[-2], parts[-2] == names, tf.argmax(tf.cast(parts[-2] == names, tf.int32))
 
 
+def tables_in_files(tf: Any) -> Any:
+    import tempfile
+
+    made, one = tf.data.experimental.make_csv_dataset, tf.data.experimental.CsvDataset
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/a.csv"
+        pathlib.Path(path).write_text('age,name,score\n1,bo,2.5\n2,"al, x",3\n,zed,4e3\n')
+        how: dict[str, Any] = {"batch_size": 2, "num_epochs": 1, "shuffle": False}
+        return (
+            list(made(path, **how)),
+            list(made(path, label_name="score", **how)),
+            list(made(path, select_columns=["age", "score"], **how)),
+            list(made(path, column_defaults=[0, "", "0.0"], **how)),
+            list(made(path, column_names=["a", "b", "c"], **how)),
+            len(list(made(path, batch_size=2, shuffle=False).take(4))),
+            list(one(path, [0, "", 0.0], header=True)),
+            list(one(path, [tf.string, tf.float32], header=True, select_cols=[1, 2])),
+        )
+
+
 def files(tf: Any) -> Any:
     import tempfile
 
@@ -1956,6 +2296,46 @@ def one_step_of_keras(tf: Any) -> Any:
     return loss, slopes, model.trainable_variables[0]
 
 
+def files_of_records(tf: Any) -> Any:
+    import tempfile
+
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("", "GZIP", "ZLIB"):
+            with tf.io.TFRecordWriter(f"{folder}/a", kind or None) as writer:
+                for size in (0, 3, 700, 5000):
+                    writer.write(bytes(at * 7 % 251 for at in range(size)))
+            read = tf.data.TFRecordDataset(f"{folder}/a", compression_type=kind)
+            found += [hash_of(record.numpy()) for record in read]
+            read = tf.data.TFRecordDataset([f"{folder}/a", f"{folder}/a"], kind).skip(2).take(3)
+            found += [len(record.numpy()) for record in read]
+        with tf.io.TFRecordWriter(f"{folder}/b") as writer:
+            for at in range(3):
+                writer.write(example(tf, x=[float(at)], y=[at]).SerializeToString())
+        plain = pathlib.Path(f"{folder}/b").read_bytes()
+        described = {"x": tf.io.FixedLenFeature([], tf.float32), "y": tf.io.FixedLenFeature([], tf.int64)}
+        rows = tf.data.TFRecordDataset(f"{folder}/b").map(lambda raw: tf.io.parse_single_example(raw, described))
+        batches = tf.data.TFRecordDataset(f"{folder}/b").batch(2).map(lambda raw: tf.io.parse_example(raw, described))
+        files = tf.data.Dataset.from_tensor_slices([f"{folder}/a", f"{folder}/b"]).skip(1)
+        mixed = files.interleave(tf.data.TFRecordDataset, cycle_length=2)
+        return found, len(plain), hash_of(plain[:12]), list(rows), list(batches), len(list(mixed))
+
+
+def hash_of(data: bytes) -> int:
+    return zlib.crc32(data)
+
+
+def lines_and_pieces(tf: Any) -> Any:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(f"{folder}/a").write_bytes(b"one\r\ntwo\x0bhalf\n\nthree")
+        lines = [line.numpy() for line in tf.data.TextLineDataset([f"{folder}/a"] * 2)]
+        turns = [line.numpy() for line in tf.data.TextLineDataset([f"{folder}/a"] * 2, num_parallel_reads=2)]
+        pieces = [each.numpy() for each in tf.data.FixedLengthRecordDataset(f"{folder}/a", 5, 2, 3)]
+        return lines, turns, pieces
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
     squares, several_sources, watched, unconnected, asked_twice, second_order, jacobians, batch_jacobians,
     recording_stopped, tape_started_anew, gradient_of_integers, gradient_of_several_targets, gradient_of_rows,
@@ -1963,10 +2343,71 @@ PROGRAMS: list[Callable[[Any], Any]] = [
     loops_in_a_function, gradients_in_a_function, data_sets_in_a_function, modules, losses_of_a_gan, gradient_penalty,
     style, dream, log_normal_density, returns_of_an_episode, positions, attention, masked_loss, windows_of_a_series,
     letters_of_a_text, sampling_of_letters, actions_of_a_q_network, own_loss, own_layer, labels_of_a_path, files,
-    vocabularies, one_step_of_keras,
+    vocabularies, one_step_of_keras, files_of_records, lines_and_pieces, tables_in_files,
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- answers
+
+
+def tensors_of_other_kinds(tf: Any) -> dict[str, Any]:
+    return {
+        "R": tf.ragged.constant([[1, 2], [], [3]]),
+        "R2": tf.ragged.constant([[[1], [2, 3]], [[4]]]),
+        "W": tf.ragged.constant([["a", "b"], ["c"]]),
+        "SP": tf.SparseTensor([[0, 0], [0, 2], [1, 1]], [1.0, 2.0, 3.0], [2, 3]),
+    }
+
+
+def example(tf: Any, **lists: list) -> Any:
+    """An example of lists by name; an empty one is a feature of no kind."""
+    kinds = {bytes: ("bytes_list", "BytesList"), float: ("float_list", "FloatList"), int: ("int64_list", "Int64List")}
+
+    def feature(values: list) -> Any:
+        if not values:
+            return tf.train.Feature()
+        name, kind = kinds[type(values[0])]
+        return tf.train.Feature(**{name: getattr(tf.train, kind)(value=values)})
+
+    features = {name: feature(values) for name, values in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+def examples(tf: Any) -> dict[str, Any]:
+    lists = {"w": [[1], [2, 3]], "v": [[1.0, 2.0], [3.0, 4.0]]}
+    sequence = tf.train.SequenceExample(
+        context=example(tf, n=[2]).features,
+        feature_lists=tf.train.FeatureLists(
+            feature_list={
+                name: tf.train.FeatureList(feature=[example(tf, x=row).features.feature["x"] for row in rows])
+                for name, rows in lists.items()
+            }
+        ),
+    )
+    return {
+        "example": example, "P": tf.io.parse_single_example, "PE": tf.io.parse_example, "E": tf.train.Example,
+        "ONE": example(tf, x=[1.0, 2.5], y=[-3, 4], s=[b"ab"], z=[]).SerializeToString(),
+        "TWO": example(tf, x=[3.0], s=[b"c"]).SerializeToString(),
+        "THREE": example(tf, x=[1.0, 2.0, 3.0], y=[1, 0, 2]).SerializeToString(),
+        "SEQUENCE": sequence.SerializeToString(),
+    }  # fmt: skip
+
+
+def pictures_and_scores(tf: Any) -> dict[str, Any]:
+    spoken = [[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.2, 0.7, 0.1]]
+    return {
+        "I": np.zeros([1, 6, 6, 3], "float32"),
+        "B": np.array([[[0.1, 0.1, 0.7, 0.9], [0.4, 0.4, 0.4, 0.6], [-0.2, 0.5, 1.3, 0.8]]], "float32"),
+        "bx": np.array([[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 2, 1, 3], [0, 0, 1, 0.9], [0, 2.05, 1, 3]], "float32"),
+        "sc": np.array([0.9, 0.8, 0.7, 0.6, 0.95], "float32"),
+        "lg": np.log(np.array(spoken, "float32"))[:, None],
+    }
+
+
+MADE: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "ragged": tensors_of_other_kinds, "sparse": tensors_of_other_kinds, "records": examples, "rarer": pictures_and_scores,
+}  # fmt: skip
+"""What the lines of a group name besides `DATA`, made by the library."""
+
 
 NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 
@@ -1974,10 +2415,15 @@ NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex12
 def questions() -> dict[str, list[tuple[str, Callable[[Any], Any]]]]:
     """Group -> (what is asked, the question as a function of the library)."""
     found = {
-        group: [(line, lambda tf, line=line: eval(line, DATA | {"tf": tf})) for line in filter(None, lines.split("\n"))]
+        group: [(line, asked(line, MADE.get(group, lambda tf: {}))) for line in filter(None, lines.split("\n"))]
         for group, lines in GROUPS.items()
     }
     return found | {"programs": [(program.__name__, program) for program in PROGRAMS]}
+
+
+def asked(line: str, made: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Any]:
+    """An expression as a function of the library."""
+    return lambda tf: eval(line, DATA | {"tf": tf} | made(tf))
 
 
 def answer(question: Callable[[Any], Any], tf: Any) -> Any:
@@ -2002,6 +2448,10 @@ def plain(x: Any) -> Any:
         return {"shape": None if x.rank is None else list(x)}
     if isinstance(x, dict):
         return {str(key): plain(value) for key, value in x.items()}
+    if type(x).__name__ == "RaggedTensor":
+        return {"splits": plain(x.nested_row_splits), "values": plain(x.flat_values)}
+    if type(x).__name__ == "SparseTensor":
+        return {"places": plain(x.indices), "values": plain(x.values), "shape": plain(x.dense_shape)}
     if isinstance(x, (list, tuple)):
         return [plain(value) for value in x]
     if hasattr(x, "dtype") and hasattr(x, "shape") and hasattr(x, "__array__"):

@@ -1,4 +1,4 @@
-"""The stand-in for TensorFlow beside TensorFlow: values, shapes and dtypes of some 1,500 calls.
+"""The stand-in for TensorFlow beside TensorFlow: values, shapes and dtypes of some 1,800 calls.
 
 TensorFlow's answers are stored; `tensorflow_calls.py` asks it again. What TensorFlow refuses is not compared: a script
 that runs on TensorFlow never gets there.

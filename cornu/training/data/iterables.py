@@ -25,6 +25,8 @@ def _length(data: Nested) -> int | None:
 
 def _started(data: Nested) -> Iterator:
     """A new pass; data sets that can give NumPy arrays rather than their own tensors do so."""
+    if isinstance(data, Dataset):
+        return data._arrays()
     return data.as_numpy_iterator() if hasattr(data, "as_numpy_iterator") else iter(data)
 
 

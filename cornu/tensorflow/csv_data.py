@@ -1,0 +1,195 @@
+"""`CsvDataset` and `make_csv_dataset`: lines of files of comma-separated values as data sets."""
+
+import csv
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from cornu.core.typing import Nested, Tensor
+from cornu.data import Dataset, TensorSpec
+from cornu.tensorflow import records
+from cornu.tensorflow.io import as_numpy, column
+from cornu.tensorflow.texts import text
+from cornu.tensorflow.types import DType
+
+__all__ = ["CsvDataset", "make_csv_dataset"]
+
+_GUESSES: tuple[tuple[Any, Callable[[str], Any]], ...] = (
+    (np.zeros((), "int32"), np.int32), (np.zeros((), "int64"), np.int64), (np.zeros((), "float32"), float),
+)  # fmt: skip
+
+
+class _Form:
+    """How fields stand in the lines of files.
+
+    Args:
+        delimiter: what is between fields.
+        has_quotes: whether fields may be quoted.
+        na_value: text that counts as empty.
+        has_header: whether the first line of a file has names.
+        compression: what the files are compressed with.
+    """
+
+    def __init__(self, delimiter: str, has_quotes: bool, na_value: str, has_header: bool, compression: object):
+        self.how: dict[str, Any] = {"delimiter": delimiter}
+        if not has_quotes:
+            self.how |= {"quotechar": None, "quoting": csv.QUOTE_NONE}
+        self.na_value, self.has_header = na_value, has_header
+        self.compression = records.compression_of(compression)
+
+    def rows(self, path: str) -> Iterator[list[str]]:
+        """The fields of each line but the header."""
+        lines = (line.decode() for line in records.lines_of(path, self.compression))
+        return islice(filter(None, csv.reader(lines, **self.how)), int(self.has_header), None)
+
+    def names(self, path: str) -> list[str]:
+        """The fields of the first line."""
+        return next(csv.reader((line.decode() for line in records.lines_of(path, self.compression)), **self.how))
+
+
+def _default(given: object) -> np.ndarray:
+    """What stands in for an empty field; without elements where a field must not be empty, as a type says."""
+    if isinstance(given, DType):
+        return np.empty(0, object if given == "string" else str(given))
+    return as_numpy(given)
+
+
+def _spec(default: np.ndarray, shape: tuple = ()) -> TensorSpec:
+    return TensorSpec(shape, "string" if default.dtype == object else default.dtype)
+
+
+def _chosen(fields: list[str], columns: Sequence[int], path: str) -> list[str]:
+    if max(columns) >= len(fields):
+        raise ValueError(f"{path}: expected at least {max(columns) + 1} fields in a line. Received: {fields}.")
+    return [fields[at] for at in columns]
+
+
+def CsvDataset(  # noqa: N802 - TensorFlow's name
+    filenames: object, record_defaults: Sequence[object], compression_type: object = None, buffer_size: object = None,
+    header: bool = False, field_delim: str = ",", use_quote_delim: bool = True, na_value: str = "",
+    select_cols: Sequence[int] | None = None, exclude_cols: Sequence[int] | None = None,
+) -> Dataset:  # fmt: skip
+    """A tuple of fields for each line of files.
+
+    Args:
+        filenames: a file or several.
+        record_defaults: for each column what stands in for an empty field, which tells its dtype, or the dtype alone
+            where none may be empty.
+        compression_type: "GZIP" or "ZLIB"; "" or None for neither.
+        buffer_size: how much TensorFlow reads at a time; of no effect here.
+        header: whether the first line of each file is left out.
+        field_delim: what is between fields.
+        use_quote_delim: whether fields may be quoted.
+        na_value: text that counts as empty, too.
+        select_cols: numbers of the columns that are wanted, in rising order; None for all.
+        exclude_cols: numbers of those that are not, in its place.
+    """
+    form = _Form(field_delim, use_quote_delim, na_value, header, compression_type)
+    paths = [each.decode() for each in np.ravel(np.asarray(text(filenames)))]
+    defaults = [_default(each) for each in record_defaults]
+
+    def wanted(count: int) -> Sequence[int]:
+        if exclude_cols is not None:
+            return [at for at in range(count) if at not in exclude_cols]
+        return range(len(defaults)) if select_cols is None else select_cols
+
+    def rows() -> Iterator[tuple]:
+        for path in paths:
+            for fields in form.rows(path):
+                chosen = _chosen(fields, wanted(len(fields)), path)
+                pairs = enumerate(zip(chosen, defaults, strict=True))
+                yield tuple(column([field], default, na_value, at, (1,))[0] for at, (field, default) in pairs)
+
+    return Dataset.from_generator(rows, output_signature=tuple(map(_spec, defaults)))
+
+
+def make_csv_dataset(
+    file_pattern: object, batch_size: int, column_names: Sequence[str] | None = None,
+    column_defaults: Sequence[object] | None = None, label_name: str | None = None,
+    select_columns: Sequence[int | str] | None = None, field_delim: str = ",", use_quote_delim: bool = True,
+    na_value: str = "", header: bool = True, num_epochs: int | None = None, shuffle: bool = True,
+    shuffle_buffer_size: int = 10000, shuffle_seed: int | None = None, prefetch_buffer_size: int | None = None,
+    num_parallel_reads: int | None = None, sloppy: bool = False, num_rows_for_inference: int | None = 100,
+    compression_type: object = None, ignore_errors: bool = False, encoding: str = "utf-8",
+) -> Dataset:  # fmt: skip
+    """Batches of the columns of files, as dictionaries.
+
+    Args:
+        file_pattern: a pattern of names of files, or several.
+        batch_size: lines in a batch.
+        column_names: names of the columns; None takes them from the first line.
+        column_defaults: for each column that is wanted what stands in for an empty field, which tells its dtype, or
+            the dtype alone where none may be empty; None guesses the dtypes.
+        label_name: the column that is the label, apart from the dictionary.
+        select_columns: names or numbers of the columns that are wanted; None for all.
+        field_delim: what is between fields.
+        use_quote_delim: whether fields may be quoted.
+        na_value: text that counts as empty, too.
+        header: whether the first line of each file has names.
+        num_epochs: how often the lines come; None for ever, in batches that are all full.
+        shuffle: whether lines come in random order.
+        shuffle_buffer_size: lines to draw from.
+        shuffle_seed: number that the order follows from; None takes the global seed.
+        prefetch_buffer_size: batches made ahead; None for two.
+        num_parallel_reads, sloppy: how TensorFlow reads files; they are read one after another here.
+        num_rows_for_inference: lines that dtypes are guessed from; None for all.
+        compression_type: "GZIP" or "ZLIB"; "" or None for neither.
+        ignore_errors: whether lines that cannot be read are left out.
+        encoding: the encoding of the files, which must be "utf-8".
+    """
+    form = _Form(field_delim, use_quote_delim, na_value, header, compression_type)
+    patterns = [each.decode() for each in np.ravel(np.asarray(text(file_pattern)))]
+    paths = sorted({path for pattern in patterns for path in glob.glob(pattern)})
+    if not paths:
+        raise ValueError(f"make_csv_dataset: no files match `file_pattern` {file_pattern}.")
+    if column_names is None and not header:
+        raise ValueError("make_csv_dataset: give column_names, or header=True for files that have them.")
+    names = form.names(paths[0]) if column_names is None else list(column_names)
+    columns = sorted(at if isinstance(at, int) else names.index(at) for at in select_columns or range(len(names)))
+    names = [names[at] for at in columns]
+    if label_name is not None and label_name not in names:
+        raise ValueError(f"make_csv_dataset: label_name must be one of the columns: {names}. Received: {label_name}.")
+    if column_defaults is None:
+        rows = islice(chain.from_iterable(map(form.rows, paths)), num_rows_for_inference)
+        fields = [_chosen(row, columns, paths[0]) for row in rows]
+        defaults = [_guessed([row[at] for row in fields], na_value) for at in range(len(columns))]
+    else:
+        given = list(column_defaults)
+        defaults = [_default(given[at]) for at in (columns if len(given) > len(columns) else range(len(columns)))]
+
+    def lines() -> Iterator[tuple[str, ...]]:
+        for path in paths:
+            yield from (tuple(_chosen(fields, columns, path)) for fields in form.rows(path))
+
+    def batch(*texts: Tensor) -> Nested:
+        found = {
+            name: column([field.decode() for field in np.asarray(text(one)).tolist()], default, na_value, at, (-1,))
+            for at, (name, one, default) in enumerate(zip(names, texts, defaults, strict=True))
+        }
+        return found if label_name is None else (found, found.pop(label_name))
+
+    made = Dataset.from_generator(lines, output_signature=tuple(TensorSpec((), "string") for _ in columns))
+    made = made.shuffle(shuffle_buffer_size, shuffle_seed) if shuffle else made
+    made = made.repeat(num_epochs) if num_epochs != 1 else made
+    made = made.batch(batch_size, drop_remainder=num_epochs is None)
+    size = batch_size if num_epochs is None else None
+    specs: Any = {name: _spec(default, (size,)) for name, default in zip(names, defaults, strict=True)}
+    made = made._mapped_to(specs if label_name is None else (specs, specs.pop(label_name)), batch)
+    made = made.ignore_errors() if ignore_errors else made
+    return made.prefetch(2 if prefetch_buffer_size is None else prefetch_buffer_size)
+
+
+def _guessed(fields: list[str], na_value: str) -> np.ndarray:
+    """Zero of the narrowest type that all fields can be, or empty text."""
+    for zero, read in _GUESSES:
+        try:
+            for field in fields:
+                if field not in ("", na_value):
+                    read(field)
+        except (ValueError, OverflowError):
+            continue
+        return zero
+    return np.asarray(text(""))

@@ -1,0 +1,229 @@
+"""`tensorflow.sparse`: tensors told by the places of their values.
+
+They are kept so, and made dense for most of what is done to them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from cornu import ops
+from cornu.core.typing import Axes, Tensor
+from cornu.tensorflow.served import sizes, within
+from cornu.tensorflow.texts import is_text, text
+from cornu.tensorflow.types import TensorShape
+
+__all__ = [
+    "SparseTensor", "add", "concat", "expand_dims", "eye", "from_dense", "map_values", "maximum", "minimum",
+    "reduce_max", "reduce_sum", "reorder", "reshape", "retain", "softmax", "sparse_dense_matmul", "to_dense",
+    "to_indicator", "transpose",
+]  # fmt: skip
+
+
+class _Parts(NamedTuple):
+    indices: Any
+    values: Any
+    dense_shape: Any
+
+
+class SparseTensor(_Parts):
+    """A tensor of zeros, or of empty text, but for some values.
+
+    Args:
+        indices: places of the values, shape (values, axes).
+        values: the values.
+        dense_shape: the sizes of the tensor.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, indices: Tensor, values: Tensor, dense_shape: Tensor) -> "SparseTensor":
+        return super().__new__(cls, _tensor(indices, "int32"), _tensor(values), _tensor(dense_shape, "int32"))
+
+    @property
+    def shape(self) -> TensorShape:
+        """The sizes of the tensor."""
+        return TensorShape(np.asarray(self.dense_shape).tolist())
+
+    @property
+    def dtype(self) -> Tensor:
+        """The type of the values."""
+        return "string" if is_text(self.values) else self.values.dtype
+
+    def get_shape(self) -> TensorShape:
+        """The sizes of the tensor."""
+        return self.shape
+
+    def with_values(self, new_values: Tensor) -> "SparseTensor":
+        """Other values at the same places."""
+        return SparseTensor(self.indices, new_values, self.dense_shape)
+
+    def __mul__(self, other: Tensor) -> Tensor:
+        return self.with_values(self.values * jnp.broadcast_to(jnp.asarray(other), self.shape)[_at(self)])
+
+    def __truediv__(self, other: Tensor) -> Tensor:
+        return self.with_values(self.values / jnp.broadcast_to(jnp.asarray(other), self.shape)[_at(self)])
+
+    def __repr__(self) -> str:
+        return f"SparseTensor(indices={self.indices}, values={self.values}, dense_shape={self.dense_shape})"
+
+
+def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
+    """A tensor of a list; anything else stays, as the specs and numbers of a data set's elements do."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return text(value) if is_text(value) else jnp.asarray(value, dtype)
+
+
+def _at(sparse: SparseTensor) -> tuple:
+    """The places of the values, as arrays are indexed."""
+    return tuple(np.asarray(sparse.indices).reshape(-1, len(sparse.shape)).T)
+
+
+def to_dense(
+    sp_input: SparseTensor, default_value: Tensor = None, validate_indices: bool = True, name: str | None = None
+) -> Tensor:
+    """The dense tensor, with `default_value`, zero or empty text by itself, where there is no value."""
+    if is_text(sp_input.values) or sp_input.dtype == object:
+        dense = np.full(sp_input.shape, b"" if default_value is None else text(default_value).item(), object)
+        dense[_at(sp_input)] = np.asarray(sp_input.values)
+        return text(dense)
+    rest = jnp.full(sp_input.shape, 0 if default_value is None else default_value, sp_input.dtype)
+    return rest.at[_at(sp_input)].set(sp_input.values)
+
+
+def from_dense(tensor: Tensor, name: str | None = None) -> SparseTensor:
+    """The values of a tensor that are not zero, or not empty."""
+    dense = np.asarray(text(tensor)) if is_text(tensor) else np.asarray(tensor)
+    places = np.nonzero(dense != (b"" if dense.dtype == object else 0))
+    values = dense[places]
+    return SparseTensor(
+        jnp.asarray(np.stack(places, -1), "int32"),
+        text(values) if dense.dtype == object else jnp.asarray(values),
+        jnp.asarray(dense.shape, "int32"),
+    )
+
+
+def reorder(sp_input: SparseTensor, name: str | None = None) -> SparseTensor:
+    """The same tensor, its values in the order of their places."""
+    order = np.lexsort(_at(sp_input)[::-1])
+    return SparseTensor(sp_input.indices[order], sp_input.values[order], sp_input.dense_shape)
+
+
+def retain(sp_input: SparseTensor, to_retain: Tensor) -> SparseTensor:
+    """The values for which `to_retain` is true."""
+    kept = np.nonzero(np.asarray(to_retain))[0]
+    return SparseTensor(sp_input.indices[kept], sp_input.values[kept], sp_input.dense_shape)
+
+
+def map_values(op: Callable, *args: Tensor, **kwargs: Tensor) -> SparseTensor:
+    """`op` of the values, of one sparse tensor or of several with their values at the same places."""
+    first = next(each for each in (*args, *kwargs.values()) if isinstance(each, SparseTensor))
+    values = [each.values if isinstance(each, SparseTensor) else each for each in (*args, *kwargs.values())]
+    return first.with_values(op(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True))))
+
+
+def _dense(value: Tensor) -> Tensor:
+    return to_dense(value) if isinstance(value, SparseTensor) else value
+
+
+def add(a: Tensor, b: Tensor, threshold: Tensor = 0, name: str | None = None) -> Tensor:
+    """The sum, sparse if both are."""
+    total = _dense(a) + _dense(b)
+    return from_dense(total) if isinstance(a, SparseTensor) and isinstance(b, SparseTensor) else total
+
+
+def maximum(sp_a: SparseTensor, sp_b: SparseTensor, name: str | None = None) -> SparseTensor:
+    """The larger value at each place."""
+    return from_dense(jnp.maximum(to_dense(sp_a), to_dense(sp_b)))
+
+
+def minimum(sp_a: SparseTensor, sp_b: SparseTensor, name: str | None = None) -> SparseTensor:
+    """The smaller value at each place."""
+    return from_dense(jnp.minimum(to_dense(sp_a), to_dense(sp_b)))
+
+
+def concat(
+    axis: int, sp_inputs: Sequence[SparseTensor], expand_nonconcat_dims: bool = False, name: str | None = None
+) -> Tensor:
+    """Sparse tensors behind one another."""
+    dense = [np.asarray(to_dense(each)) for each in sp_inputs]
+    if expand_nonconcat_dims:
+        most = np.max([each.shape for each in dense], 0)
+        most[axis] = 0  # this one does not grow
+        dense = [np.pad(each, [(0, max(0, m - n)) for n, m in zip(each.shape, most, strict=True)]) for each in dense]
+    return from_dense(np.concatenate(dense, axis))
+
+
+def expand_dims(sp_input: SparseTensor, axis: int | None = None, name: str | None = None) -> SparseTensor:
+    """The tensor with a new axis of size 1."""
+    return from_dense(np.expand_dims(np.asarray(to_dense(sp_input)), -1 if axis is None else axis))
+
+
+def reshape(sp_input: SparseTensor, shape: Tensor, name: str | None = None) -> SparseTensor:
+    """The same values in another shape."""
+    return from_dense(np.reshape(np.asarray(to_dense(sp_input)), sizes(shape)))
+
+
+def transpose(sp_input: SparseTensor, perm: Tensor = None, name: str | None = None) -> SparseTensor:
+    """The tensor with its axes in another order."""
+    return from_dense(np.transpose(np.asarray(to_dense(sp_input)), None if perm is None else sizes(perm)))
+
+
+def eye(
+    num_rows: int, num_columns: int | None = None, dtype: Tensor = "float32", name: str | None = None
+) -> SparseTensor:
+    """Ones on the diagonal."""
+    return from_dense(ops.eye(int(num_rows), num_columns, dtype=dtype))
+
+
+def reduce_sum(
+    sp_input: SparseTensor,
+    axis: Axes = None,
+    keepdims: bool = False,
+    output_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The sum along axes."""
+    found = jnp.sum(to_dense(sp_input), axis, keepdims=keepdims)
+    return from_dense(found) if output_is_sparse else found
+
+
+def reduce_max(
+    sp_input: SparseTensor,
+    axis: Axes = None,
+    keepdims: bool = False,
+    output_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The largest value along axes; zero where there is none."""
+    lowest = jnp.finfo(sp_input.dtype).min if sp_input.dtype.kind == "f" else jnp.iinfo(sp_input.dtype).min
+    found = jnp.max(to_dense(sp_input, lowest), axis, keepdims=keepdims)
+    found = jnp.where(found == lowest, 0, found)
+    return from_dense(found) if output_is_sparse else found
+
+
+def sparse_dense_matmul(
+    sp_a: Tensor, b: Tensor, adjoint_a: bool = False, adjoint_b: bool = False, name: str | None = None
+) -> Tensor:
+    """The product of matrices of which one is sparse."""
+    first, second = (jnp.asarray(_dense(each)) for each in (sp_a, b))
+    return (jnp.conj(first.T) if adjoint_a else first) @ (jnp.conj(second.T) if adjoint_b else second)
+
+
+def softmax(sp_logits: SparseTensor, name: str | None = None) -> SparseTensor:
+    """The softmax of the values of each row."""
+    found = ops.softmax(to_dense(sp_logits, -jnp.inf), -1)
+    return sp_logits.with_values(found[_at(sp_logits)])
+
+
+def to_indicator(sp_input: SparseTensor, vocab_size: int, name: str | None = None) -> Tensor:
+    """For each row, which of the numbers below `vocab_size` are among its values."""
+    *rows, _ = _at(sp_input)
+    dense = jnp.zeros((*sp_input.shape[:-1], int(vocab_size)), bool)
+    return dense.at[(*rows, np.asarray(sp_input.values))].set(True)
+
+
+__getattr__ = within(__name__)
