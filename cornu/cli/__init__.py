@@ -1,5 +1,5 @@
 """The `cornu` command: `cornu demo`, `cornu run SCRIPT`, `cornu inspect FILE`, `cornu bench`,
-`cornu runs DIR`.
+`cornu runs DIR`, `cornu launch -n 4 SCRIPT`.
 
 Each subcommand is a module of this package with two functions: `arguments(parser)` and `run(options)`.
 """
@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "time cornu on this machine",
     "demo": "train a small convolutional network on real handwritten digits",
     "inspect": "show what a file of a model holds, without running any of it",
+    "launch": "start a script in several processes on this machine, which train one model",
     "run": "run a Keras script untouched, on cornu",
     "runs": "list recorded trainings, or say what sets two of them apart",
 }

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from cornu import lazy
+from cornu.core import progress
 from cornu.core.typing import Tensor
 
 multihost_utils = lazy.module("jax.experimental.multihost_utils")
@@ -30,6 +31,7 @@ def is_first() -> bool:
 
 def highest(*numbers: int) -> list[int]:
     """For each number, of 32 bits, the highest that a process says."""
+    progress.here.started += 1
     found = multihost_utils.process_allgather(np.array(numbers, "int32"))
     return np.max(np.reshape(found, (-1, len(numbers))), axis=0).tolist()
 
@@ -57,6 +59,7 @@ def on_host(array: Tensor) -> Any:
 
 def resharded(array: jax.Array, sharding: Sharding) -> jax.Array:
     """An array that all processes have part of, with its parts elsewhere."""
+    progress.here.started += 1
     return jax.jit(_same, out_shardings=sharding)(array)
 
 

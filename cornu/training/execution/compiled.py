@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core import placement
+from cornu.core import placement, progress
 from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, give_placed_values, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
@@ -98,6 +98,7 @@ class Compiled:
             rows: how many of its rows are real; None for all of them.
             metrics: the values from which metrics start; None for those that they have.
         """
+        progress.here.started += 1
         state, data = self._state(metrics), data if self._many else placement.batch(data)
         if self.jit:
             result, after = self._run(state, data, rows)

@@ -1,0 +1,271 @@
+"""A thread that watches the other processes, so that none of them waits for one that is no more, or that hangs.
+
+JAX by itself notices a process whose machine is gone, after a while, but none that hangs in its own code: the others
+then wait in a computation for ever, and nobody says where. Here each process tells the others, through JAX's own
+coordinator, that it is there, how many computations it has started, and which line it is at. One that has not been
+heard of for too long, or that is behind while the others wait, ends them all, with a message that names it.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import jax
+from jax._src import distributed
+
+from cornu.core import progress
+from cornu.core.progress import LOST
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_PATIENCE = 50.0  # seconds
+_BEATS = "cornu/beat/"
+_FAILURES = "cornu/failed/"
+_LEFT = -2  # the number of the last beat, of a process that has come to the end of its script
+_LINGER = 3.0  # seconds for which the process at which all meet outlives what it has told them
+_WORDS = ("Gloo", "Connection closed by peer", "Connection reset by peer", "coordination service", "NCCL")
+_LONGEST = 2000  # letters of a failure
+
+
+class Beat(NamedTuple):
+    """What a process says of itself.
+
+    Attributes:
+        number: how often it has said so.
+        started: how many computations it has started.
+        place: the line it is at.
+    """
+
+    number: int
+    started: int
+    place: str
+
+
+class Peer:
+    """What is known of another process.
+
+    Args:
+        rank: its number.
+        now: the time, in seconds.
+    """
+
+    def __init__(self, rank: int, now: float):
+        self.rank = rank
+        self.beat = Beat(-1, 0, "")
+        self.heard = self.moved = now
+
+    def hear(self, beat: Beat, now: float) -> None:
+        """Take down what it says."""
+        if beat.number != self.beat.number:
+            self.heard = now
+        if beat.started != self.beat.started:
+            self.moved = now
+        self.beat = beat
+
+
+class Watch:
+    """What one process knows of all, without threads and clocks.
+
+    Args:
+        rank: this process's number.
+        count: how many processes there are.
+        patience: seconds of silence, or of hanging, after which a process is lost.
+        now: the time, in seconds.
+    """
+
+    def __init__(self, rank: int, count: int, patience: float, now: float):
+        self.rank, self.count, self.patience = rank, count, patience
+        self.own = Peer(rank, now)
+        self._others = [Peer(other, now) for other in range(count) if other != rank]
+
+    def hear(self, beats: dict[int, Beat], now: float) -> None:
+        """Take down what all say."""
+        for peer in (self.own, *self._others):
+            if peer.rank in beats:
+                peer.hear(beats[peer.rank], now)
+
+    def all_have_left(self) -> bool:
+        """Whether all others have come to their end."""
+        return all(peer.beat.number == _LEFT for peer in self._others)
+
+    def lost(self, now: float) -> str:
+        """What is wrong with another process, as a sentence; nothing where all is well."""
+        for peer in self._others:
+            if now - peer.heard > self.patience and peer.beat.number != _LEFT:
+                return (
+                    f"process {peer.rank} of {self.count} has not been heard of for {now - peer.heard:.0f} s: it was "
+                    "killed, stopped, or its machine cannot be reached"
+                )
+            stuck = min(now - peer.moved, now - self.own.moved)
+            if peer.beat.started < self.own.beat.started and stuck > self.patience:
+                return (
+                    f"process {peer.rank} of {self.count} hangs: this process has waited for it for {stuck:.0f} s, at "
+                    f"computation {self.own.beat.started}, while it has started {peer.beat.started}. It is at "
+                    f"{peer.beat.place}"
+                )
+        return ""
+
+
+def start(patience: float | None = None) -> None:
+    """Watch the other processes from now on; called once JAX has joined them.
+
+    Args:
+        patience: seconds after which a process that is not heard of, or that hangs, ends the others; 0 for never. None
+            takes the environment's `CORNU_PATIENCE`, else 50.
+    """
+    client = _client()
+    patience = float(os.environ.get("CORNU_PATIENCE", _PATIENCE)) if patience is None else patience
+    if client is None or jax.process_count() == 1:
+        return
+    watcher = Watcher(client, jax.process_index(), jax.process_count(), patience)
+    sys.excepthook = watcher.failing(sys.excepthook)
+    atexit.register(watcher.at_exit)  # which runs before JAX waits for the others at its end
+    if patience:
+        watcher.start()
+
+
+def _client() -> Any:
+    """JAX's connection to the coordinator, by which processes leave notes for each other."""
+    return distributed.global_state.client
+
+
+class Watcher:
+    """The thread's work.
+
+    Args:
+        client: the connection to the coordinator.
+        rank: this process's number.
+        count: how many processes there are.
+        patience: as for `Watch`.
+    """
+
+    def __init__(self, client: Any, rank: int, count: int, patience: float):
+        self._client, self._rank = client, rank
+        self._pause = max(min(1.0, patience / 5), count / 50)  # of a thousand, each reads what all say
+        self._watch = Watch(rank, count, max(patience, 4 * self._pause), time.monotonic())
+        self._main = threading.main_thread().ident
+        self._failed = False
+        self._over = threading.Event()
+        self._number = 0
+        self._thread = threading.Thread(target=self.run, name="cornu-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def run(self) -> None:
+        """Tell and listen until a process is lost, or this one has come to its end."""
+        while not self._over.is_set():
+            try:
+                self._tell()
+                trouble = self._others_failure() or self._trouble()
+            except Exception as error:
+                if self._over.wait(self._pause) or _client() is not self._client:  # the connection was closed
+                    return
+                trouble = f"process 0, at which all meet, does not answer ({str(error).splitlines()[0][:200]})"
+            if trouble and not self._over.is_set():
+                self._end(trouble)
+            self._over.wait(self._pause)
+
+    def _tell(self) -> None:
+        self._number += 1
+        self._say(Beat(self._number, progress.here.started, self._place()))
+
+    def _say(self, beat: Beat) -> None:
+        self._client.key_value_set(f"{_BEATS}{self._rank}", json.dumps(beat), allow_overwrite=True)
+
+    def _trouble(self) -> str:
+        beats = {int(key.rpartition("/")[2]): Beat(*json.loads(text)) for key, text in self._notes(_BEATS)}
+        now = time.monotonic()
+        self._watch.hear(beats, now)
+        return self._watch.lost(now)
+
+    def _others_failure(self) -> str:
+        found = [(key, text) for key, text in self._notes(_FAILURES) if not key.endswith(f"/{self._rank}")]
+        if not found:
+            return ""
+        rank = found[0][0].rpartition("/")[2]
+        return f"process {rank} of {self._watch.count} failed: {found[0][1]}"
+
+    def _notes(self, folder: str) -> list[tuple[str, str]]:
+        return self._client.key_value_dir_get(folder)
+
+    def _place(self) -> str:
+        """The line that the main thread is at, and the one of the user's that led there."""
+        frame = sys._current_frames().get(self._main or 0)
+        stack = traceback.extract_stack(frame) if frame is not None else []
+        own = [one for one in stack if "site-packages" not in one.filename and not one.filename.startswith(_PACKAGE)]
+        lines = [f"{one.filename}:{one.lineno} in {one.name}" for one in (*stack[-1:], *own[-1:])]
+        return ", called from ".join(dict.fromkeys(lines)) or "no line of Python"
+
+    def _end(self, trouble: str) -> None:
+        """End this process, whose main thread may wait for ever."""
+        print(
+            f"\ncornu: {trouble}.\nThis is process {self._rank}, which cannot go on without it and ends. With "
+            "callbacks.BackupAndRestore the same script goes on from its last backup, on as many processes as there "
+            "are.",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._rank == 0:  # which takes the notes with it
+            time.sleep(_LINGER)
+        sys.stdout.flush()
+        os._exit(LOST)
+
+    # ---------------------------------------------------------------- failures of this process itself
+
+    def failing(self, hook: Callable) -> Callable:
+        """The hook for errors that nobody caught, which also tells the other processes."""
+
+        def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+            self._failed = True
+            self._over.set()
+            hook(kind, error, trace)
+            self._tell_failure(kind, error)
+
+        return tell
+
+    def _tell_failure(self, kind: type[BaseException], error: BaseException) -> None:
+        text = "".join(traceback.format_exception_only(kind, error)).strip()
+        try:
+            if any(word in text for word in _WORDS):  # the end of another one, which may have said why
+                time.sleep(self._pause)
+                why = self._others_failure() or "another process has closed its connection: it failed or was killed"
+                self._end(why)
+            self._client.key_value_set(f"{_FAILURES}{self._rank}", text[:_LONGEST], allow_overwrite=True)
+        except Exception as problem:
+            print(f"cornu: the other processes could not be told ({problem}).", file=sys.stderr)
+
+    def at_exit(self) -> None:
+        """Leave once the others have come to their end too; after a failure at once, since they wait for this process.
+
+        JAX would wait here itself, for ever so long whatever becomes of the others.
+        """
+        self._over.set()
+        if self._failed:
+            if self._rank == 0:
+                time.sleep(_LINGER)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
+        if self._thread.is_alive() and _client() is self._client:
+            self._thread.join(self._pause)
+            with contextlib.suppress(Exception):  # where the connection is lost, JAX says so
+                self._wait_for_others()
+
+    def _wait_for_others(self) -> None:
+        self._say(Beat(_LEFT, progress.here.started, "the end of its script"))
+        while not self._watch.all_have_left():
+            if trouble := self._others_failure() or self._trouble():
+                self._end(trouble)
+            time.sleep(self._pause / 4)
