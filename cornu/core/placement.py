@@ -126,7 +126,9 @@ def _put_together(value: object, target: Sharding) -> jax.Array:
 
 def pinned(value: jax.Array, layout: object) -> jax.Array:
     """A value in a function that is traced, where XLA is told to lay it out so."""
-    target = sharding_of(layout)
+    target = getattr(layout, "backend_layout", layout)
+    if isinstance(target, NamedSharding):  # an axis that it leaves out would be split as XLA likes
+        target = NamedSharding(target.mesh, PartitionSpec(*target.spec, *[None] * (value.ndim - len(target.spec))))
     return jax.lax.with_sharding_constraint(value, target) if isinstance(target, Sharding) else value
 
 

@@ -5,7 +5,9 @@ A process has as many virtual devices as XLA's flags say. What it saw goes into 
 
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import sys
 import warnings
 from contextlib import suppress
@@ -103,6 +105,14 @@ class Stop(cornu.callbacks.Callback):
             raise ZeroDivisionError
 
 
+class Signal(cornu.callbacks.Callback):
+    """Asks one process to end."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1 and jax.process_index() == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def four():
     with distribution.DataParallel(shard_weights=True).scope():
         model = net()
@@ -111,6 +121,10 @@ def four():
         seen["resumed evaluated"] = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)
         seen["resumed predicted"] = model.predict(X, batch_size=ROWS, verbose=0)
         own = jax.process_index()
+        try:
+            model.fit(X, Y, batch_size=ROWS, epochs=9, verbose=0, callbacks=[backup, Signal()])
+        except cornu.errors.TrainingStopped as stop:
+            seen["asked to stop"] = str(stop)
         seen["other data"] = refused(distribution.distribution(), lambda: model.fit(X[own:], Y[own:], verbose=0))
         some = distribution.DataParallel(devices=distribution.list_devices()[:2])
         seen["some processes"] = refused(some, lambda: model.predict(X, verbose=0))

@@ -84,7 +84,8 @@ class Compiled:
         self._has_metrics = stage != "predict"
         self.names: list[str] = []
         step = _laid_out(pure_step(model, stage, self.parts, self.names), self.parts)
-        step = Repeated(step, stacks=stage == "predict") if many else step
+        if many:  # a loop hands on what its body lays out, but may give it back in another layout
+            step = _laid_out(Repeated(step, stacks=stage == "predict"), self.parts)
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
         options = xla.compiler_options(placement.are_gathered(self._variables)) or None
