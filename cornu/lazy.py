@@ -5,6 +5,7 @@ writes `h5py = lazy.module("h5py")` in the place of `import h5py`, and uses it a
 """
 
 import importlib
+import sys
 from typing import Any
 
 
@@ -15,7 +16,7 @@ class Lazy:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
+        return getattr(sys.modules.get(self._name) or importlib.import_module(self._name), attribute)
 
     def __repr__(self) -> str:
         return f"<module {self._name!r}, loaded when used>"

@@ -2,8 +2,9 @@
 
 A file can be packed in layers, gzip in HDF5 in a zip archive, each a thousand times smaller than what is in it, and a
 few bytes of text can stand for many objects or for many calls. So nothing is judged alone. Whoever opens a file adds
-its bytes to the budget of the load around (`opened`); whoever takes memory or time for what it holds asks for it first
-(`take`). An honest file is far inside: numbers may be packed as well as zeros are, once.
+its bytes to the budget of the load around (`opened`), and those of a config in it (`described`); whoever takes memory
+or time for what it holds asks for it first (`take`). An honest file is far inside: numbers may be packed as well as
+zeros are, once.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from cornu.core import context
 from cornu.errors import LoadLimitError
 
-# What may be taken for each byte of the file.
+# What may be taken for each byte of the file; calls, for each byte of the config, which weights do not make longer.
 _RATES = {
     "numbers": 1100,  # bytes of arrays: as many as one byte can stand for when zeros are packed once
     "objects": 100,  # bytes of texts and of what they are parsed into
@@ -27,8 +28,8 @@ _LISTS, _DICTIONARIES, _ITEMS, _TEXT = 90, 400, 60, 3  # bytes that Python takes
 class Budget:
     """What one load has been given, and what it has taken."""
 
-    def __init__(self, stored: int = 0, values: int = 0):
-        self.stored = stored
+    def __init__(self, stored: int = 0, values: int = 0, described: int = 0):
+        self.stored, self.described = stored, described
         self._free = {"values": values}
         self._taken = dict.fromkeys(_RATES, 0)
 
@@ -43,7 +44,8 @@ class Budget:
             )
 
     def _beyond(self, kind: str) -> float:
-        allowed = self._free.get(kind, 0) + _RATES[kind] * self.stored
+        size = min(self.stored, self.described) if kind == "calls" and self.described else self.stored
+        allowed = self._free.get(kind, 0) + _RATES[kind] * size
         return max(0.0, self._taken[kind] - allowed) * _WORTH.get(kind, 1)
 
 
@@ -66,7 +68,8 @@ def load(stored: int = 0, values: int = 0) -> Iterator[None]:
 def again() -> Iterator[None]:
     """Scope in which the same files are read once more."""
     budget = context.current().budget
-    with load(budget.stored if budget is not None else 0):
+    fresh = Budget() if budget is None else Budget(budget.stored, described=budget.described)
+    with context.scope(budget=fresh):
         yield
 
 
@@ -75,6 +78,13 @@ def opened(size: int) -> None:
     budget = context.current().budget
     if budget is not None:
         budget.stored += size
+
+
+def described(size: int) -> None:
+    """Add the bytes of a config to what the load around knows of its file."""
+    budget = context.current().budget
+    if budget is not None:
+        budget.described += size
 
 
 def take(kind: str, amount: int, what: str = "The file") -> None:

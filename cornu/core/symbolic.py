@@ -24,6 +24,7 @@ from cornu import registry, tree, validate
 from cornu.core import context, dtypes
 from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, functional
+from cornu.errors import LoadLimitError
 
 
 class KerasTensor:
@@ -283,6 +284,8 @@ def output_spec(fn: Callable, *args: object, **kwargs: object) -> Nested:
     """
     try:
         return _to_spec(_evaluate(fn, args, kwargs, _unknown_size()))
+    except LoadLimitError:
+        raise
     except Exception as error:
         unknown = _unknown_places(args, kwargs)
         if not unknown:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import absent, constraints, initializers, registry, regularizers, tree, validate
-from cornu.core import border, context, dtypes, host_programs, parts, placement, policy, promises
+from cornu.core import border, budget, context, dtypes, host_programs, parts, placement, policy, promises
 from cornu.core.configurable import constructor_parameters, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -167,6 +167,7 @@ class Layer(Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
         self._require_initialised()
+        budget.take("calls", 1, "The model")
         if host_programs.fits(args) and promises.kept(self, "changes_images"):
             if not self.built:
                 self._build_for(self._bind(args, kwargs))
@@ -651,7 +652,7 @@ class Layer(Operation):
         """The distinct objects of `kind` among this layer's attributes, in the order in which those were set."""
         seen: set[int] = set()
         for name, value in self.__dict__.items():
-            if name in self._hidden:
+            if not isinstance(value, (kind, parts.CONTAINERS)) or name in self._hidden:
                 continue
             for part in parts.find(value, kind):
                 if id(part) not in seen:

@@ -222,7 +222,6 @@ class KerasFileEditor:
 
     def _read(self, file: h5py.File) -> None:
         """Take what one file has."""
-        plain_h5.check_room(file)
         for group in weights_h5.variable_groups(file):
             path = group.rpartition("/")[0]
             found = cast(h5py.Group, plain_h5.group(file, group))

@@ -12,7 +12,7 @@ import io
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -157,21 +157,25 @@ def node(parent: h5py.Group, path: str) -> Any:
     """
     if not isinstance(path, str):
         raise DamagedFileError(f"The weights file is damaged: it has the name {path!r}, which is not text.")
-    found: Any = parent
-    for name in filter(None, path.split("/")):
-        if name == ".." or not isinstance(found, h5py.Group):
+    found: Any = parent.id
+    for name in (part.encode() for part in path.split("/") if part):
+        if name == b".." or not isinstance(found, h5py.h5g.GroupID) or not found.links.exists(name):
             return None
-        link = found.get(name, getlink=True)
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
+        if found.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise DamagedFileError(
                 f"The weights file has a link at {path!r}, which is refused: a file holds its own data."
             )
-        found = found[name]
-        if h5py.h5o.get_info(found.id).rc > 1:
+        found = h5py.h5o.open(found, name)
+        if h5py.h5o.get_info(found).rc > 1:
             raise DamagedFileError(f"The weights file has {path!r} under several names, which is refused.")
-    return found
+    return _KINDS.get(type(found).__name__, lambda found: found)(found)
+
+
+# What h5py makes of what it opened; its own look-up opens the file anew each time.
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "GroupID": lambda found: h5py.Group(found),  # noqa: PLW0108 - h5py is loaded when it is used
+    "DatasetID": lambda found: h5py.Dataset(found, readonly=True),
+}
 
 
 def group(parent: h5py.Group, path: str) -> h5py.Group | None:
@@ -291,20 +295,36 @@ def _heaps(stream: Any) -> Iterator[tuple[int, int]]:
 # ---------------------------------------------------------------- numbers
 
 
-def check_room(file: h5py.File) -> None:
-    """Refuse a file whose arrays share bytes, for together they may not be larger than the file, and one of more
-    objects than the load has a budget for."""
+def listing(file: h5py.File) -> dict[str | bytes, type]:
+    """What is in the file, each `h5py.Group` or `h5py.Dataset` by its path, which is bytes where it is not text.
+
+    Raises:
+        ValueError: when arrays share bytes, for together they may not be larger than the file, or when the file has
+            more objects than the load has a budget for.
+    """
+    found: dict[str | bytes, type] = {}
     sizes = []
 
-    def note(name: str, found: object) -> None:
+    def note(name: bytes, info: Any) -> None:
         budget.take("objects", _ENTRY + len(name), "The weights file")
-        if isinstance(found, h5py.Dataset) and not found.external:
-            sizes.append(found.id.get_storage_size())
+        found[_text(name)] = {h5py.h5o.TYPE_GROUP: h5py.Group, h5py.h5o.TYPE_DATASET: h5py.Dataset}.get(info.type, type)
+        if info.type == h5py.h5o.TYPE_DATASET:
+            data = h5py.h5d.open(file.id, name)
+            if not data.get_create_plist().get_external_count():
+                sizes.append(data.get_storage_size())
 
-    file.visititems(note)
+    h5py.h5o.visit(file.id, note, info=True)
     held = file.id.get_filesize()
     if sum(sizes) > held:
         raise DamagedFileError(f"The arrays of the weights file claim {sum(sizes)} bytes of it, but it has {held}.")
+    return found
+
+
+def _text(name: bytes) -> str | bytes:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name
 
 
 def array(data: h5py.Dataset) -> np.ndarray:

@@ -16,6 +16,7 @@ def parsed(text: bytes, name: str) -> ConfigDict:
         ValueError: when the text is not JSON, is not an object, names something twice, or stands for more objects than
             the load has a budget for.
     """
+    budget.described(len(text))
     budget.take("objects", budget.cost_of_json(text), name)
     try:
         value = json.loads(text.decode("utf-8"), object_pairs_hook=_once)

@@ -99,9 +99,7 @@ def read(model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bo
         skip_mismatch: whether parts whose weights do not fit are left as they are.
     """
     files = [file] if isinstance(file, h5py.File) else list(file)
-    for each in files:
-        plain_h5.check_room(each)
-    groups = {group for each in files for group in _groups_with_arrays(each)}
+    groups = {array.rpartition("/")[0] for each in files for array in array_paths(each)}
     _build_optimizer(model, files)
     found = _parts_for(model, set(map(_of_today, groups)))
     stored = places({group_path(path) for path, _ in found}, groups)
@@ -178,23 +176,25 @@ def numbered(file: h5py.File, path: str) -> list[h5py.Dataset]:
     return [store[name] for name in sorted(store, key=parts.in_order)]
 
 
-def _groups_with_arrays(file: h5py.File) -> set[str]:
-    return {path.rpartition("/")[0] for path in array_paths(file)}
-
-
 def array_paths(file: h5py.File) -> list[str]:
-    """Where in the file arrays are."""
-    return _paths(file, h5py.Dataset)
+    """Where in the file arrays are.
+
+    Raises:
+        ValueError: when they share bytes, when the file has more objects than the load has a budget for, or a name in
+            it is not text.
+    """
+    return [path for path, kind in _listing(file).items() if kind is h5py.Dataset]
 
 
 def variable_groups(file: h5py.File) -> list[str]:
     """The groups of the parts, those without arrays too.
 
     Raises:
-        ValueError: when an array lies elsewhere.
+        ValueError: when an array lies elsewhere, and as `array_paths` does.
     """
-    groups = [path for path in _paths(file, h5py.Group) if path.rpartition("/")[2] == "vars"]
-    strays = {path.rpartition("/")[0] for path in array_paths(file)} - set(groups)
+    kinds = _listing(file)
+    groups = [path for path, kind in kinds.items() if kind is h5py.Group and path.rpartition("/")[2] == "vars"]
+    strays = {path.rpartition("/")[0] for path, kind in kinds.items() if kind is h5py.Dataset} - set(groups)
     if strays:
         raise DamagedFileError(
             f"The weights file has arrays outside the groups called 'vars': in {sorted(strays)[:10]}."
@@ -202,13 +202,12 @@ def variable_groups(file: h5py.File) -> list[str]:
     return groups
 
 
-def _paths(file: h5py.File, kind: type) -> list[str]:
-    """Where in the file things of a kind are."""
-    found: list[str] = []
-    file.visititems(lambda path, node: found.append(path) if isinstance(node, kind) else None)
-    if not all(isinstance(path, str) for path in found):
+def _listing(file: h5py.File) -> dict[str, type]:
+    found = plain_h5.listing(file)
+    kinds = {path: kind for path, kind in found.items() if isinstance(path, str)}
+    if len(kinds) < len(found):
         raise DamagedFileError(f"{file.filename!r} is damaged: it has a name that is not text.")
-    return found
+    return kinds
 
 
 def _load_part(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:

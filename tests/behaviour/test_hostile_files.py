@@ -25,6 +25,7 @@ import pytest
 
 import cornu
 from cornu import layers, registry
+from cornu.errors import LoadLimitError
 from cornu.saving import plain_h5
 from cornu.utils import archives
 
@@ -97,6 +98,7 @@ def warm(tmp_path_factory):
         model.save(folder / name) if name.endswith(".keras") else model.save_weights(folder / name)
         cornu.models.load_model(folder / name) if name.endswith(".keras") else model.load_weights(folder / name)
     cornu.models.model_from_json(model.to_json())
+    cornu.ops.add(1.0, 2.0)  # a first program, with which JAX imports its compiler
     codecs.lookup("ascii")
 
 
@@ -1303,6 +1305,31 @@ def test_a_pipe_is_refused_at_once(ending, tmp_path):
 
 def inspected(path):
     cornu.models.load_model(path, report=True)
+
+
+def _row_called(length, calls, units=1):
+    """A model that calls a row of layers several times, and another layer once; and its config with all those calls."""
+    x = cornu.Input((3,))
+    row = layers.Pipeline([layers.Identity() for _ in range(length)])
+    model = cornu.Model(x, layers.Dense(units)(row(x)))
+    config = json.loads(model.to_json())
+    config["config"]["layers"][1]["inbound_nodes"] *= calls
+    return model, json.dumps(config)
+
+
+def test_layers_within_a_layer_count_each_time_that_it_is_called():
+    cornu.models.model_from_json(_row_called(30, 30)[1])
+    with pytest.raises(LoadLimitError, match=r"\d calls"):
+        cornu.models.model_from_json(_row_called(60, 100)[1])
+
+
+def test_weights_do_not_pay_for_calls(tmp_path):
+    """What a file is padded with buys it no time."""
+    model, text = _row_called(60, 100, units=10**5)
+    model.save(tmp_path / "good.keras")
+    path = rewritten(tmp_path / "good.keras", {"config.json": text}, tmp_path / "bad.keras")
+    with pytest.raises(LoadLimitError, match=r"\d calls"):
+        cornu.models.load_model(path)
 
 
 def test_a_folder_that_holds_no_model_is_not_gone_through(tmp_path, monkeypatch):
