@@ -12,6 +12,7 @@ either side, and with numbers counted anew; whatever then has no partner is refu
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +40,7 @@ VALUES, CONFIG = "pytree", "model_config"
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
 _OPTIMIZER = "optimizer_variables"
 _SEEDS = "seed_generator"
+_WIDEST = 8  # bytes of a stored number, at most
 
 
 def package() -> ModuleType:
@@ -92,7 +94,7 @@ def content(model: Trainer, weights_only: bool) -> dict[str, Any]:
 
 def load_folder(path: str, options: LoadOptions) -> Model:
     """The model of a checkpoint: of the last one, where the folder has several."""
-    step = _last(path)
+    step = _opened(_last(path))
     if not (step / CONFIG).is_dir():
         raise ValueError(
             f"load_model: {path!r} is a checkpoint of weights alone. Make the model and call model.load_weights(path)."
@@ -109,12 +111,24 @@ def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -
     """Give the model, and its optimizer where it has one that is built, the values of a checkpoint."""
     if by_name:
         raise ValueError("load_weights: by_name is for older .h5 files; those of Orbax always go by names.")
-    return _read(model, _last(path), skip_mismatch)
+    return _read(model, _opened(_last(path)), skip_mismatch)
 
 
 def _last(path: str) -> Path:
     place = Path(path).absolute()
     return place if _is_step(place) else place / str(steps(place)[-1])
+
+
+def _opened(step: Path) -> Path:
+    """A step, whose size is what the load around may answer for. It has plain files alone: nothing lies elsewhere."""
+    size = 0
+    for place in step.rglob("*"):
+        if place.is_symlink() or not (place.is_dir() or place.is_file()):
+            name = validate.plain(str(place.relative_to(step)))
+            raise DamagedFileError(f"{_shown(step)} has {name!r}, a link or no plain file, which is refused.")
+        size += place.stat().st_size if place.is_file() else 0
+    budget.opened(size)
+    return step
 
 
 # ---------------------------------------------------------------- values
@@ -138,6 +152,7 @@ def _read(model: Any, step: Path, skip_mismatch: bool) -> list[str]:
     if odd and not skip_mismatch:
         raise WeightsMismatchError(f"{_shown(step)}: {odd[0]}")
     fitting = [(variable, place) for variable, place in pairs if shapes[place] == tuple(variable.shape)]
+    budget.take("numbers", sum(_WIDEST * math.prod(shapes[place]) for _, place in fitting), _shown(step))
     values = _values(step, [place for _, place in fitting])
     assign_all([variable for variable, _ in fitting], [values[place] for _, place in fitting])
     return lines + odd
@@ -233,25 +248,33 @@ def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:
             branch = branch.setdefault(folder, {})
         branch[leaf] = 0
     as_numpy = tree.map_structure(lambda _: orbax.RestoreArgs(restore_type=np.ndarray), wanted)
-    arguments = orbax.args.PyTreeRestore(item=wanted, restore_args=as_numpy, partial_restore=True)
-    with _damage_told(step):
-        found = orbax.Checkpointer(orbax.PyTreeCheckpointHandler()).restore(step / VALUES, args=arguments)
+    found = _restored(step, VALUES, wanted, restore_args=as_numpy)
     return {tuple(map(str, path)): value for path, value in tree.flatten_with_path(found)}
+
+
+def _restored(step: Path, part: str, wanted: dict[str, Any], **arguments: Any) -> Any:
+    """What a part of a step has in the places of `wanted`, and nothing else of it."""
+    orbax = package()
+    restore = orbax.args.PyTreeRestore(item=wanted, partial_restore=True, **arguments)
+    with _damage_told(step):
+        return orbax.Checkpointer(orbax.PyTreeCheckpointHandler()).restore(step / part, args=restore)
 
 
 def _config(step: Path, options: LoadOptions) -> ConfigDict:
     """The config of the model in a step."""
     orbax = package()
     with _damage_told(step):
-        text = orbax.PyTreeCheckpointer().restore(step / CONFIG)["config"]
+        kinds = orbax.PyTreeCheckpointer().metadata(step / CONFIG).item_metadata.tree
+    if type(kinds.get("config")).__name__ != "StringMetadata":
+        raise DamagedFileError(f"{_shown(step)} is damaged: its config is no text.")
+    text = _restored(step, CONFIG, {"config": 0})["config"]
     config = plain_json.parsed(str(text).encode(), f"{CONFIG} in {_shown(step)}")
     return config if options.compile else {key: value for key, value in config.items() if key != "compile_config"}
 
 
 @contextmanager
 def _damage_told(step: Path) -> Iterator[None]:
-    """Scope in which what Orbax cannot read is damage; its size is what a load may answer for."""
-    budget.opened(sum(file.stat().st_size for file in step.rglob("*") if file.is_file() and not file.is_symlink()))
+    """Scope in which what Orbax cannot read is damage."""
     try:
         yield
     except Exception as error:  # of a library that has many

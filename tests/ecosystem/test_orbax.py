@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,6 +167,41 @@ def test_a_damaged_checkpoint_is_told(damage, saved, tmp_path):
     (tmp_path / "2" / name).write_bytes(b'{"config": "{"}')
     with pytest.raises(DamagedFileError, match="damaged"):
         cornu.saving.load_model(tmp_path)
+
+
+@needs_orbax
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_checkpoint_with_links_or_pipes_in_it_is_refused(kind, saved, tmp_path):
+    shutil.copytree(saved[1] / "2", tmp_path / "checkpoints" / "2")
+    text = tmp_path / "checkpoints" / "2" / "model_config" / "_strings.json"
+    elsewhere = text.rename(tmp_path / "elsewhere.json")
+    text.symlink_to(elsewhere) if kind == "link" else os.mkfifo(text)
+    for load in (cornu.saving.load_model, made().load_weights):
+        with pytest.raises(DamagedFileError, match="a link or no plain file, which is refused"):
+            load(tmp_path / "checkpoints")
+
+
+@needs_orbax
+def test_only_the_config_is_read_beside_the_values(saved, tmp_path):
+    """An array of zeros there takes as much memory as it likes, in a few bytes."""
+    import orbax.checkpoint as orbax
+
+    model, folder = saved
+    shutil.copytree(folder / "2", tmp_path / "2")
+    place = tmp_path / "2" / "model_config"
+    config = orbax.PyTreeCheckpointer().restore(place)["config"]
+    shutil.rmtree(place)
+    orbax.PyTreeCheckpointer().save(place, {"config": config, "more": np.zeros(10**7)})
+    cornu.saving.load_model(folder)  # all that is imported or kept for a load is there
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts afresh
+    before = _memory("VmRSS")
+    assert_same(cornu.saving.load_model(tmp_path), model)
+    assert _memory("VmHWM") - before < 5 * 10**7
+
+
+def _memory(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
 @needs_orbax
