@@ -1,7 +1,7 @@
 """Well-formed changes of a config that ask for much: numbers, sizes, nesting, sharing and repetition.
 
 A config is changed where a file keeps it, and the file is put together again as it should be: what a load refuses here
-it refuses for what the file asks, not for damage. Members and arrays are packed as tightly as formats allow.
+it refuses for what the file asks, not for damage. `hostile_bytes` does the same with what is not JSON.
 """
 
 import copy
@@ -11,12 +11,15 @@ import random
 import zipfile
 from typing import Any
 
-import h5py
-import numpy as np
-
 _NUMBERS = (10**6, 10**8, 10**9, 10**12, 2**31 - 1, 2**63 - 1, -(10**9), 1e9, [10**9], [10**6, 10**6], [10**4] * 4)
 _DTYPES = ("U300000000", "S100000000", "(10000,10000)f4", "V99999999", "str", "object", "float64", "int4")
 _MOST = 300  # entries that a list grows to
+STEERING = ("\x1b[2J", "\x9b1m", "a\rb", "\u202e", "\x07", "\x1b]0;x\x07")  # what a terminal obeys
+_TEXTS = (
+    *STEERING, "{0.__class__}", "%s" * 99, "${HOME}", "~/x", "a" * 10**5, "ab,bc->ac" + "a" * 999, "...->" * 200,
+    "\n" * 999, "é" * 300, "/x", "../x", "x/y", "keras>x", "__main__", "os.system", "float8_e4m3fn", "mixed_float16",
+    "1" * 5000, "NaN",
+)  # fmt: skip
 
 
 def json_asking_much(data: Any, rng: random.Random) -> Any:
@@ -25,26 +28,6 @@ def json_asking_much(data: Any, rng: random.Random) -> Any:
     for _ in range(rng.choice((1, 1, 2, 3))):
         data = rng.choice(_CHANGES)(data, rng)
     return data
-
-
-def h5_asking_much(content: bytes, rng: random.Random) -> bytes:
-    """A weights file of which one array is far larger than its bytes, for zeros are packed well."""
-    buffer = io.BytesIO(content)
-    with h5py.File(buffer, "r+") as file:
-        names: list[str] = []
-        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
-        name = rng.choice(names or ["vars/0"])
-        if names:
-            del file[name]
-        side = rng.choice((100, 1000, 3000, 5000))
-        shape = (side, side) if rng.random() < 0.7 else (side * side,)
-        made = file.create_dataset(name, shape, "f4", compression="gzip", chunks=True)
-        if side <= 1000:
-            made[...] = np.zeros(shape, "f4")
-        if rng.random() < 0.2:
-            for number in range(rng.choice((10, 1000))):
-                file.create_group(f"{'layers' * 30}/{number}/vars")
-    return buffer.getvalue()
 
 
 def zip_packed(members: dict[str, bytes]) -> bytes:
@@ -59,7 +42,7 @@ def zip_packed(members: dict[str, bytes]) -> bytes:
 def text_asking_much(content: bytes, rng: random.Random) -> bytes:
     """An asset with few lines many times."""
     line = rng.choice((b"a\n", b"\n", content[:20] + b"\n", b"\x0c\n"))
-    return content + line * rng.choice((1000, 10**6, 10**7))
+    return content + line * rng.choice((1000, 10**5, 10**6))
 
 
 # ---------------------------------------------------------------- configs
@@ -170,12 +153,62 @@ def _steering(data: Any, rng: random.Random) -> Any:
     """Signs that a terminal obeys, in a name."""
     named = [h for h in holders(data) if isinstance(h, dict) and isinstance(h.get("name"), str)]
     if named:
-        rng.choice(named)["name"] = rng.choice(("\x1b[2J", "\x9b1m", "a\rb", "\u202e", "\x07"))
+        rng.choice(named)["name"] = rng.choice(STEERING)
+    return data
+
+
+def _text(data: Any, rng: random.Random) -> Any:
+    """Another text in the place of one."""
+    places = [(holder, key) for holder, key in _places(data) if isinstance(holder[key], str)]
+    if places:
+        holder, key = rng.choice(places)
+        holder[key] = rng.choice(_TEXTS)
+    return data
+
+
+def _all_numbers(data: Any, rng: random.Random) -> Any:
+    """One number in the place of all in an object: what is allowed of each by itself multiplies."""
+    holder = rng.choice(holders(data))
+    number = rng.choice((2, 50, 1000, 10**5, 10**9, 0, -1, 0.5))
+    for inner, key in _places(holder):
+        if _is_number(inner[key]) and rng.random() < 0.8:
+            inner[key] = [number] * len(inner[key]) if isinstance(inner[key], list) else number
+    return data
+
+
+def _shared(data: Any, rng: random.Random) -> Any:
+    """One object in the place of several others, said to be the same."""
+    entries = [(h, k) for h, k in _places(data) if isinstance(h[k], dict) and "class_name" in h[k]]
+    if entries:
+        holder, key = rng.choice(entries)
+        one = holder[key]
+        for other, place in rng.sample(entries, min(len(entries), rng.choice((1, 3, 20)))):
+            other[place] = copy.deepcopy(one) | {"shared_object_id": 1}
+    return data
+
+
+def _wide(data: Any, rng: random.Random) -> Any:
+    """An object with many keys, or long ones, or a deep one among its values."""
+    objects = [holder for holder in holders(data) if isinstance(holder, dict)]
+    if objects:
+        chosen, kind = rng.choice(objects), rng.randrange(4)
+        if kind == 0:
+            chosen |= {f"key{number}": number for number in range(rng.choice((10, 5000)))}
+        elif kind == 1:
+            chosen[rng.choice(_TEXTS)] = 1
+        elif kind == 2:
+            deep: Any = 1
+            for _ in range(rng.choice((50, 400))):
+                deep = rng.choice(([deep], {"a": deep}, {"class_name": "__tuple__", "items": [deep]}))
+            chosen[rng.choice(list(chosen) or ["a"])] = deep
+        else:
+            chosen[rng.choice(list(chosen) or ["a"])] = [[0] * 300] * rng.choice((3, 300))
     return data
 
 
 _CHANGES = (
     _number, _number, _number, _array, _constant, _reversed, _repeated, _in_itself, _wrapped, _patterns, _steering,
+    _text, _text, _all_numbers, _all_numbers, _shared, _wide,
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Changes of good files at random: of bytes, of the data that JSON holds, of what HDF5, zip and tar files are made of.
 
-Of a format with a config, half of the others are well formed and ask for much (`hostile`).
+Half of the others are well formed and ask for much (`hostile`, `hostile_bytes`).
 
 JSON is changed wherever a format keeps it: in files, in attributes of HDF5, in the header of safetensors.
 """
@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from cornu import layers
-from tests.fuzz import hostile
+from tests.fuzz import hostile, hostile_bytes
 
 _STRANGE = (
     None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.0, 1e308, float("nan"), float("inf"), 2**31, 2**63, 10**9, 10**12,
@@ -66,7 +66,7 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
 
     Args:
         content: the good file.
-        inside: "zip", "h5", "json", "safetensors", "tar", "export" or "bytes": what it is made of.
+        inside: what it is made of, a key of `_INSIDE`.
         rng: the source of chance.
         others: good files of the same format, whose parts may be mixed in.
     """
@@ -74,7 +74,7 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
     if chance < 0.3:
         return _bytes(content, rng, others), "bytes"
     try:
-        if chance < 0.6 and inside in _MUCH:
+        if chance < 0.65:
             return _MUCH[inside](content, rng), "much"
         return _INSIDE[inside](content, rng, others), "parts"
     except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
@@ -299,10 +299,14 @@ def _sealed(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
             seal = hashlib.sha256(members[f"endpoints/{entry}"]).hexdigest()
             metadata["endpoints"][entry]["sha256"] = seal
         members["metadata.json"] = json.dumps(metadata).encode()
+    return _stored(members)
+
+
+def _stored(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for each, part in members.items():
-            archive.writestr(each, part)
+        for name, content in members.items():
+            archive.writestr(name, content)
     return buffer.getvalue()
 
 
@@ -332,25 +336,37 @@ def _h5_much(content: bytes, rng: random.Random) -> bytes:
     with h5py.File(buffer, "r+") as file:
         if "model_config" not in file.attrs or rng.random() < 0.2:
             file.close()
-            return hostile.h5_asking_much(content, rng)
+            return hostile_bytes.h5_asking_much(content, rng)
         key = rng.choice([key for key in ("model_config", "training_config") if key in file.attrs])
         file.attrs[key] = _json_much(file.attrs[key], rng).decode()
     return buffer.getvalue()
 
 
 def _zip_much(content: bytes, rng: random.Random) -> bytes:
+    """What is in one member, or in several: limits of each could multiply."""
     members = _members(content)
-    texts = [name for name in members if name.endswith(".txt")]
-    if texts and rng.random() < 0.5:
-        members[texts[0]] = hostile.text_asking_much(members[texts[0]], rng)
-    elif "config.json" in members and rng.random() < 0.8:
-        members["config.json"] = _json_much(members["config.json"], rng)
-    elif "model.weights.h5" in members:
-        members["model.weights.h5"] = hostile.h5_asking_much(members["model.weights.h5"], rng)
+    for name in rng.sample(list(members), rng.choice((1, 1, 2, len(members)))):
+        if name.endswith(".txt"):
+            members[name] = hostile.text_asking_much(members[name], rng)
+        elif name.endswith(".json"):
+            members[name] = _json_much(members[name], rng)
+        elif name.endswith(".h5"):
+            members[name] = hostile_bytes.h5_asking_much(members[name], rng)
     return hostile.zip_packed(members) if rng.random() < 0.7 else _written(members, rng)
 
 
-_MUCH = {"h5": _h5_much, "json": _json_much, "zip": _zip_much}
+def _export_much(content: bytes, rng: random.Random) -> bytes:
+    members = _members(content)
+    members["metadata.json"] = _json_much(members["metadata.json"], rng)
+    return _stored(members)
+
+
+_MUCH: dict[str, Callable[[bytes, random.Random], bytes]] = {
+    "archive": hostile_bytes.archive_asking_much, "export": _export_much, "h5": _h5_much, "json": _json_much,
+    "npz": hostile_bytes.npz_asking_much, "pickle": hostile_bytes.pickle_asking_much, "zip": _zip_much,
+    "safetensors": hostile_bytes.safetensors_asking_much, "tar": hostile_bytes.tar_asking_much,
+}  # fmt: skip
 _INSIDE = {
-    "bytes": _bytes, "export": _sealed, "h5": _h5, "json": _json, "safetensors": _safetensors, "tar": _tar, "zip": _zip,
+    "archive": _zip, "export": _sealed, "h5": _h5, "json": _json, "npz": _zip, "pickle": _bytes, "tar": _tar,
+    "safetensors": _safetensors, "zip": _zip,
 }  # fmt: skip

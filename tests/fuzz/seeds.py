@@ -9,6 +9,7 @@ import io
 import json
 import pickle
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from cornu import layers
 from cornu.core import budget
 from cornu.saving import plain_npz, plain_pickle, plain_state
 from cornu.utils import archives
+from tests.contracts.examples import EXAMPLES, IDS
 
 _OLD = Path(__file__).parents[1] / "files" / "legacy_h5.zip"  # of Keras 1 and 2
 _OLD_MODELS = (
@@ -119,6 +121,21 @@ def _json(folder: Path) -> dict[str, Path]:
     return _all(lambda model, path: path.write_text(model.to_json()), ".json")(folder)
 
 
+def _every_layer(folder: Path) -> dict[str, Path]:
+    """A model of each layer alone, as JSON."""
+    found = {}
+    for name, example in EXAMPLES.items():
+        if example is not None:
+            make, shapes = example
+            shapes = shapes if isinstance(shapes, list) else [shapes]
+            inputs = [cornu.Input((4,), dtype="int32") if s == IDS else cornu.Input(s) for s in shapes]
+            apart = len(inputs) == 1 or name in ("GroupQueryAttention", "MultiHeadAttention")  # query and value
+            outputs = make()(*inputs) if apart else make()(inputs)
+            found[name] = folder / f"{name}.json"
+            found[name].write_text(cornu.Model(inputs, outputs).to_json())
+    return found
+
+
 def _shards(folder: Path) -> dict[str, Path]:
     return _all(lambda model, path: model.save_weights(path, max_shard_size=3e-7), ".weights.json")(folder)
 
@@ -203,6 +220,8 @@ def load_model(path: Path, name: str) -> None:
 
 def inspect(path: Path, name: str) -> None:
     report = _inspected(path)
+    if steers(str(report)):
+        raise Broken("The report has signs that a terminal obeys.")
     if not report.loads:
         raise ValueError(f"It would be refused: {report.refused}")
 
@@ -245,8 +264,12 @@ def model_from_json(path: Path, name: str) -> None:
 def _inspected(path: Path) -> Any:
     report = cornu.models.load_model(path, report=True)
     json.dumps(report.to_dict())
-    str(report)
     return report
+
+
+def steers(text: str) -> bool:
+    """Whether a text has signs that a terminal obeys."""
+    return any(unicodedata.category(sign) in ("Cc", "Cf") and sign != "\n" for sign in text)
 
 
 _models: dict[str, Any] = {}
@@ -269,15 +292,16 @@ FORMATS = {
     "keras": Format(_keras, (*_MODEL, edit), "zip"),
     "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), (*_WEIGHTS, edit), "h5"),
     "json": Format(_json, (model_from_json,), "json"),
+    "every layer": Format(_every_layer, (model_from_json,), "json"),
     "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _WEIGHTS, "safetensors"),
     "shards": Format(_shards, (*_WEIGHTS, edit), "json"),
     "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _MODEL, "h5"),
     "h5 of Keras 1, 2": Format(_old, _MODEL, "h5"),
     "old weights": Format(_all(lambda m, path: m.save_weights(path), ".h5"), _WEIGHTS, "h5"),
-    "backup": Format(_backup, (lambda path, name: plain_state.load(path),), "zip"),
-    "npz": Format(_npz, (lambda path, name: plain_npz.load(path, objects=True),), "zip"),
-    "pickle": Format(_pickle, (_unpickle,), "bytes"),
+    "backup": Format(_backup, (lambda path, name: plain_state.load(path),), "npz"),
+    "npz": Format(_npz, (lambda path, name: plain_npz.load(path, objects=True),), "npz"),
+    "pickle": Format(_pickle, (_unpickle,), "pickle"),
     "tar": Format(_tar, (_unpack,), "tar"),
     "stablehlo": Format(_export, (lambda path, name: cornu.export.load(path),), "export"),
-    "zip": Format(_zip, (_unpack,), "zip"),
+    "zip": Format(_zip, (_unpack,), "archive"),
 }

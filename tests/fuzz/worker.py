@@ -11,7 +11,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from tests.fuzz.seeds import FORMATS, Door
+from tests.fuzz.seeds import FORMATS, Door, steers
 
 _ALLOWED = 8 * 2**30  # bytes of address space above the start: a net below the limit that the driver holds up
 _RUNS = {
@@ -60,6 +60,8 @@ def _answer(door: Door, name: str, path: Path) -> dict:
     answer = {"seconds": seconds, "bytes": _memory("VmHWM") - before, "held": before, "loaded": error is None}
     if error is not None and not (isinstance(error, ValueError) and str(error).strip()):
         answer["wrong"] = "".join(traceback.format_exception(error))
+    elif steers(str(error)):
+        answer["wrong"] = f"an error has signs that a terminal obeys: {str(error)[:300]!r}"
     if _seen:
         answer["wrong"] = f"did what no file may ask for: {_seen[:3]}"
     return answer
