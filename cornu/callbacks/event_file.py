@@ -15,6 +15,7 @@ import itertools
 import os
 import time
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -92,13 +93,23 @@ class EventFile:
         """Write what a model is made of, as the JSON of its config."""
         self._write(name, "graph_keras_model", config.encode(), step, b"1")
 
+    def graph(self, nodes: Iterable[tuple[str, str, list[str]]]) -> None:
+        """Write a graph of nodes, each with its name, its kind and the names of those that it reads."""
+        names = ("graph_pb2", "node_def_pb2", "versions_pb2")
+        graph_pb2, node_def_pb2, versions_pb2 = (package(f"proto.{name}") for name in names)
+        made = [node_def_pb2.NodeDef(name=name, op=kind, input=read) for name, kind, read in nodes]
+        graph = graph_pb2.GraphDef(node=made, versions=versions_pb2.VersionDef(producer=22))
+        self._record(graph_def=graph.SerializeToString())
+
     def _write(self, name: str, plugin: str, value: object, step: int, content: bytes = b"") -> None:
-        event_pb2, summary_pb2 = package("proto.event_pb2"), package("proto.summary_pb2")
+        summary_pb2 = package("proto.summary_pb2")
         kind = summary_pb2.SummaryMetadata
         metadata = kind(plugin_data=kind.PluginData(plugin_name=plugin, content=content))
         entry = summary_pb2.Summary.Value(tag=name, metadata=metadata, tensor=_tensor(value))
-        summary = summary_pb2.Summary(value=[entry])
-        self._writer.write_event(event_pb2.Event(wall_time=time.time(), step=int(step), summary=summary))
+        self._record(step=int(step), summary=summary_pb2.Summary(value=[entry]))
+
+    def _record(self, **content: Any) -> None:
+        self._writer.write_event(package("proto.event_pb2").Event(wall_time=time.time(), **content))
         if time.monotonic() - self._flushed > _SECONDS:
             self.flush()
 

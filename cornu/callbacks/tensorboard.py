@@ -6,7 +6,7 @@
 | `batch_NAME`, `batch_steps_per_second` | batch of the whole training, from 1 | `train` |
 | `evaluation_NAME_vs_iterations` | the optimizer's iterations | `validation` |
 | `PATH/histogram`, `PATH/image` of each weight | epoch | `train` |
-| `keras`: the model | 0 | `train` |
+| `keras`: the model, and its graph | 0 | `train` |
 
 Hooks for single batches do nothing unless the arguments ask for them, so that `fit` may take many steps in one call.
 How event files are written, and by which package, is in `event_file`.
@@ -16,7 +16,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from cornu.callbacks.callback import Callback
 from cornu.callbacks.event_file import EventFile
 from cornu.callbacks.learning_rate import read_rate
 from cornu.core.border import to_host
+from cornu.core.symbolic import Node
 from cornu.core.typing import HookLogs
 from cornu.saving import atomic
 
@@ -237,6 +238,17 @@ class TensorBoard(Callback):
             return
         if "layers" in json.loads(config)["config"]:  # what a subclass computes is not in its config
             self._file("train").model("keras", config)
+            self._file("train").graph(self._nodes())  # which is shown before anybody asks for another
+
+    def _nodes(self) -> Iterator[tuple[str, str, list[str]]]:
+        """(name, class, names of what it reads) of each call in the model's graph."""
+        names: dict[Node, str] = {}
+        graph = getattr(self.model, "_graph", None)
+        for node in graph.nodes_in_order if graph is not None else ():
+            again = len([one for one in names if one.operation is node.operation])  # a layer that is shared
+            names[node] = node.operation.name + (f"_{again}" if again else "")
+            kind = getattr(node.operation, "class_name", type(node.operation).__name__)
+            yield names[node], kind, [names[parent] for parent in node.parents]
 
     def _write_weights(self, epoch: int) -> None:
         for variable in self.model.weights:

@@ -35,12 +35,17 @@ def events(folder):
 
     found = []
     for path in sorted(folder.glob("events.out.tfevents.*")):
-        file = io.BytesIO(path.read_bytes())
-        while header := file.read(12):
-            event = event_pb2.Event.FromString(file.read(struct.unpack("Q", header[:8])[0]))
-            file.read(4)
+        for event in records(path, event_pb2):
             found += [((value.tag, event.step), value) for value in event.summary.value]
     return found
+
+
+def records(path, event_pb2):
+    """The events in a file."""
+    file = io.BytesIO(path.read_bytes())
+    while header := file.read(12):
+        yield event_pb2.Event.FromString(file.read(struct.unpack("Q", header[:8])[0]))
+        file.read(4)
 
 
 def numbers(folder):
@@ -189,6 +194,25 @@ def test_values_of_ones_own_are_written_beside_them(tmp_path):
     assert {"mine/0", "mine/1", "words", "picture", "spread"} <= set(found)
     assert found["picture"].tensor.string_val[:2] == [b"3", b"2"]
     assert np.frombuffer(found["spread"].tensor.tensor_content).reshape(30, 3)[:, 2].sum() == 1
+
+
+def test_the_graph_has_a_node_for_each_call_of_a_layer(tmp_path):
+    x = cornu.Input((8, 8, 1), name="picture")
+    shared, flat = layers.Conv2D(1, 1, name="shared"), layers.Flatten(name="flat")
+    model = cornu.Model(x, layers.Dense(2, name="top")(flat(shared(shared(x)) + x)), name="net")
+    model.compile("sgd", "mse")
+    train(TensorBoard(tmp_path), model, epochs=1)
+    from tensorboardX.proto import event_pb2, graph_pb2
+
+    (path,) = (tmp_path / "train").glob("events.out.tfevents.*")
+    graphs = [event.graph_def for event in records(path, event_pb2) if event.graph_def]
+    nodes = {node.name: (node.op, list(node.input)) for node in graph_pb2.GraphDef.FromString(*graphs).node}
+    assert nodes.pop("picture") == ("InputLayer", [])
+    assert nodes.pop("shared") == ("Conv2D", ["picture"])
+    assert nodes.pop("shared_1") == ("Conv2D", ["shared"])
+    assert nodes.pop("top") == ("Dense", ["flat"])
+    (total,) = nodes.pop("flat")[1]
+    assert nodes[total][1] == ["shared_1", "picture"]
 
 
 def test_a_subclassed_model_has_no_graph(tmp_path):
