@@ -34,11 +34,12 @@ def initialize(
             Kubernetes `JOB_COMPLETION_INDEX`, likewise.
 
     Raises:
-        ValueError: where these do not go together.
+        ValueError: where these do not go together, or `CORNU_PATIENCE` is no number of seconds.
         RuntimeError: where JAX has computed already, or the other processes do not come.
 
     Source: <https://docs.jax.dev/en/latest/_autosummary/jax.distributed.initialize.html>
     """
+    patience = watching.patience()
     said = [os.environ.get(name) for name in _VARIABLES]
     if said[1] and not said[2]:
         said[2] = os.environ.get("JOB_COMPLETION_INDEX")
@@ -57,7 +58,7 @@ def initialize(
         )
     if given or count or number is not None or not jax.distributed.is_initialized():  # as Ray Train does itself
         jax.distributed.initialize(given[0] if given else None, count, number)
-    watching.start()
+    watching.start(patience)
     if peers.count() > 1:  # where nobody gives a seed, all draw the same one
         random.seed(peers.highest(random.getrandbits(31))[0])
 

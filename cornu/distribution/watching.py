@@ -26,6 +26,7 @@ from cornu.core.progress import LOST
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _PATIENCE = 50.0  # seconds
+_NAME = "cornu-watch"  # of the thread
 _BEATS = "cornu/beat/"
 _FAILURES = "cornu/failed/"
 _LEFT = -2  # the number of the last beat, of a process that has come to the end of its script
@@ -113,16 +114,31 @@ class Watch:
         return ""
 
 
-def start(patience: float | None = None) -> None:
-    """Watch the other processes from now on; called once JAX has joined them.
+def patience() -> float:
+    """Seconds after which a process that is not heard of, or that hangs, ends the others; 0 for never.
+
+    Raises:
+        ValueError: where `CORNU_PATIENCE` is no such number.
+    """
+    said = os.environ.get("CORNU_PATIENCE", _PATIENCE)
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"initialize: CORNU_PATIENCE must be seconds, 0 or more. Received: CORNU_PATIENCE={said!r}.")
+    return seconds
+
+
+def start(patience: float) -> None:
+    """Watch the other processes from now on, if nobody does so yet; called once JAX has joined them.
 
     Args:
-        patience: seconds after which a process that is not heard of, or that hangs, ends the others; 0 for never. None
-            takes the environment's `CORNU_PATIENCE`, else 50.
+        patience: as from `patience()`.
     """
     client = _client()
-    patience = float(os.environ.get("CORNU_PATIENCE", _PATIENCE)) if patience is None else patience
-    if client is None or jax.process_count() == 1:
+    watched = any(thread.name == _NAME for thread in threading.enumerate())
+    if client is None or watched or jax.process_count() == 1:
         return
     watcher = Watcher(client, jax.process_index(), jax.process_count(), patience)
     sys.excepthook = watcher.failing(sys.excepthook)
@@ -154,7 +170,7 @@ class Watcher:
         self._failed = False
         self._over = threading.Event()
         self._number = 0
-        self._thread = threading.Thread(target=self.run, name="cornu-watch", daemon=True)
+        self._thread = threading.Thread(target=self.run, name=_NAME, daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cornu import distribution
 from cornu.cli import launch, main
 from cornu.core import progress
 from cornu.distribution import watching
@@ -227,6 +228,13 @@ def test_an_error_that_nobody_caught_is_told_to_the_others(left, capsys):
     )
     assert left[1:] == [progress.LOST]
     assert "process 0 of 2 failed: ValueError: no such row" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said", ["soon", "-1", "inf"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused_before_anybody_joins(said, monkeypatch):
+    monkeypatch.setenv("CORNU_PATIENCE", said)
+    with pytest.raises(ValueError, match="CORNU_PATIENCE must be seconds"):
+        distribution.initialize("127.0.0.1:1", 2, 0)
 
 
 def test_jax_has_what_the_watch_needs():

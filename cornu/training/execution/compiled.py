@@ -99,7 +99,7 @@ class Compiled:
             rows: how many of its rows are real; None for all of them.
             metrics: the values from which metrics start; None for those that they have.
         """
-        progress.here.started += 1
+        progress.here.started += placement.is_shared()
         state, data = self._state(metrics), data if self._many else placement.batch(data)
         if self.jit:
             result, after = self._run(state, data, rows)
