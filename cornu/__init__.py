@@ -26,6 +26,7 @@ _NAMES = {
     "Model": "models",
     "Operation": "core.operation",
     "Optimizer": "optimizers",
+    "Quantizer": "quantizers",
     "Regularizer": "regularizers",
     "RematScope": "core.remat",
     "Sequential": "models",
@@ -41,8 +42,8 @@ _NAMES = {
 _NAMESPACES = (
     "activations", "applications", "backend", "callbacks", "config", "constraints", "data", "datasets",
     "distillation", "distribution", "dtype_policies", "export", "initializers", "layers", "legacy", "losses",
-    "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
-    "saving", "tree", "utils", "visualization", "wrappers",
+    "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers", "random",
+    "regularizers", "saving", "tree", "utils", "visualization", "wrappers",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
@@ -75,6 +76,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
         ops as ops,
         optimizers as optimizers,
         preprocessing as preprocessing,
+        quantizers as quantizers,
         random as random,
         regularizers as regularizers,
         saving as saving,
@@ -98,6 +100,7 @@ if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
     from cornu.models import Model as Model, Sequential as Sequential
     from cornu.models.function import Function as Function
     from cornu.optimizers import Optimizer as Optimizer
+    from cornu.quantizers import Quantizer as Quantizer
     from cornu.regularizers import Regularizer as Regularizer
 else:
 

@@ -16,28 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from cornu.spelling import closest
 
-PLANNED, NEVER, GONE = "planned", "not planned", "gone"
+NEVER, GONE = "not planned", "gone"
 
 _OPENINGS = {
-    PLANNED: "Keras's {path} is not in cornu yet; it is planned. Until then: {advice}",
     NEVER: "Keras's {path} is not in cornu and is not planned. {advice}",
     GONE: "{path} is a name of older Keras. {advice}",
 }
 
-_OWN_QUANTIZED = "dtype='bfloat16' halves the memory of weights."
-
 # path below cornu -> (what becomes of it, what to use)
 TABLE: dict[str, tuple[str, str]] = {
-    "Quantizer": (PLANNED, _OWN_QUANTIZED),
     "config.is_nnx_enabled": (NEVER, "There is no NNX here; it is always off."),
     "config.set_backend": (NEVER, "JAX is the one engine; leave the call out."),
-    "dtype_policies.AWQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "dtype_policies.GPTQDTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "dtype_policies.Int4DTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "dtype_policies.QuantizedDTypePolicy": (PLANNED, _OWN_QUANTIZED),
-    "dtype_policies.QuantizedFloat8DTypePolicy": (PLANNED, _OWN_QUANTIZED),
     "layers.TFSMLayer": (NEVER, "It runs TensorFlow; export the model as ONNX or StableHLO instead."),
-    "quantizers": (PLANNED, _OWN_QUANTIZED),
     "callbacks.BaseLogger": (GONE, "Leave it out: fit averages by itself."),
     "engine": (GONE, "Layer, Model and InputSpec are at the top: keras.Layer, keras.Model, keras.InputSpec."),
     "experimental": (GONE, "LinearModel and WideDeepModel are gone; build them from Dense and Add."),
@@ -115,11 +105,8 @@ def _unknown(module: str, name: str) -> str:
 
 def for_readme() -> str:
     """The README's list of what is not here."""
-    lines = []
-    for opening, status in (("Not here yet", PLANNED), ("Not planned", NEVER)):
-        paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == status]
-        lines.append(textwrap.fill(f"{opening}: {', '.join(paths)}.", 118, break_long_words=False))
-    return "\n\n".join(lines)
+    paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == NEVER]
+    return textwrap.fill(f"Not planned: {', '.join(paths)}.", 118, break_long_words=False)
 
 
 # ---------------------------------------------------------------- arguments of calls

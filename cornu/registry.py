@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 # The namespaces whose classes and functions may be named in a file.
 NAMESPACES = (
     "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "optimizers.schedules", "random", "regularizers", "ops", "distillation",
+    "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers", "ops", "distillation",
 )  # fmt: skip
 
 # The modules of classes that are in files, but are not public names.

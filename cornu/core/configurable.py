@@ -400,9 +400,6 @@ _PLAIN_READERS = _READERS.keys() - {"function", function_code.CLASS_NAME}
 
 # Classes of Keras that are in files and have no equal here, and what they hold.
 _ELSEWHERE = {
-    "GPTQDTypePolicy": "weights rounded to small integers by model.quantize()",
-    "QuantizedDTypePolicy": "weights rounded to small integers by model.quantize()",
-    "QuantizedFloat8DTypePolicy": "numbers of eight bits, by model.quantize()",
     "TFSMLayer": "a program of TensorFlow in a folder elsewhere",
 }
 

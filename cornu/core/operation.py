@@ -82,7 +82,7 @@ class Operation(Explained, Configurable):
         return jax.checkpoint(fn)(*args, **kwargs)
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
-        """Refuse: cornu computes with floating-point numbers."""
+        """Refuse: an operation without weights has nothing that could be kept in few bits."""
         raise ValueError(f'{type(self).__name__} "{self.name}" has no quantized form.')
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:

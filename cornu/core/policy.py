@@ -1,8 +1,10 @@
 """Dtype policies: in which type a layer computes and in which it keeps its weights.
 
-`mixed_bfloat16` computes in bfloat16 on weights kept in float32; every other name computes and keeps in one type.
+`mixed_bfloat16` computes in bfloat16 on weights kept in float32; every other name of a dtype computes and keeps in one
+type. Before `_from_` a name may say in how few bits the large weights are kept: `int8_from_mixed_bfloat16`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
@@ -31,7 +33,7 @@ class DTypePolicy(Configurable):
     """
 
     _in_files = InFiles("keras")
-    quantization_mode = None
+    quantization_mode: str | None = None
 
     def __init__(self, name: str | None = None):
         name = dtype_policy().name if name is None else name
@@ -78,10 +80,149 @@ class DTypePolicy(Configurable):
         return hash(self.name)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self.name}">'
+        return f'<{type(self).__name__} "{self.name}">'
 
 
 FloatDTypePolicy = DTypePolicy
+
+
+class QuantizedDTypePolicy(DTypePolicy):
+    """How a layer computes whose large weights are kept in few bits.
+
+    Args:
+        mode: how the weights are kept: `"int8"`, `"int4"` or `"float8"`.
+        source_name: name of the policy without that, such as `"mixed_bfloat16"`. None takes the global policy.
+
+    Example:
+
+        policy = cornu.dtype_policies.QuantizedDTypePolicy("int8", "mixed_bfloat16")
+        print(policy.name, policy.compute_dtype)  # int8_from_mixed_bfloat16 bfloat16
+    """
+
+    _in_files = InFiles("keras.dtype_policies")
+    _numbers: tuple[str, ...] = ()  # what stands behind the mode's name, as attributes
+    _named: str | None = None  # the one mode of a class
+
+    def __init__(self, mode: str, source_name: str | None = None):
+        ambient = dtype_policy()
+        super().__init__(getattr(ambient, "source_name", ambient.name) if source_name is None else source_name)
+        self.source_name = self._name
+        self._name = f"{mode}_from_{self.source_name}"
+        self.quantization_mode, *numbers = self._parsed(mode)
+        if self.quantization_mode == "int8" and self.compute_dtype == "float16":
+            raise ValueError(
+                f"{type(self).__name__}: products of 8-bit integers go beyond what float16 holds. Use bfloat16 or "
+                f"float32 with mode='int8'. Received: source_name={self.source_name!r}."
+            )
+        for name, number in zip(self._numbers, numbers, strict=True):
+            setattr(self, name, number)
+
+    @classmethod
+    def _parsed(cls, mode: object) -> tuple[Any, ...]:
+        """The mode's name, and the numbers behind it."""
+        name, *numbers = mode.split("/") if isinstance(mode, str) else ("",)
+        form = "/".join([cls._named or "int8", *(f"<{number}>" for number in cls._numbers)])
+        if len(numbers) != len(cls._numbers) or not all(map(_INTEGER.fullmatch, numbers)):
+            raise ValueError(f"{cls.__name__}: mode must have the form {form!r}. Received: mode={mode!r:.100}.")
+        known = QUANTIZATION_MODES if cls._named is None else (cls._named,)
+        if name not in known:
+            raise ValueError(f"{cls.__name__}: mode must be one of {known}. Received: mode={mode!r:.100}.")
+        values = list(map(int, numbers))
+        for what, value in zip(cls._numbers, values, strict=True):
+            if value not in _ALLOWED[name, what] if (name, what) in _ALLOWED else value != -1 and value < 1:
+                allowed = _ALLOWED.get((name, what), "-1 for a whole column, or positive")
+                raise ValueError(f"{cls.__name__}: {what} must be {allowed}. Received: mode={mode!r}.")
+        return (name, *values)
+
+    def get_config(self) -> dict:
+        """The mode and the source's name."""
+        return {"mode": self.name.removesuffix(f"_from_{self.source_name}"), "source_name": self.source_name}
+
+
+QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
+_INTEGER = re.compile(r"-?\d{1,9}")
+_ALLOWED = {("gptq", "weight_bits"): (2, 3, 4, 8), ("awq", "weight_bits"): (4,)}  # the rest: -1 or positive
+
+
+class Int4DTypePolicy(QuantizedDTypePolicy):
+    """Weights of 4 bits, with a scale for each block of a column.
+
+    Args:
+        mode: `"int4/<block_size>"`, such as `"int4/128"`; a size of -1 is one scale for each column.
+        source_name: name of the policy that the layer computes by. None takes the global policy.
+    """
+
+    _in_files = InFiles("keras.dtype_policies")
+    _named, _numbers = "int4", ("block_size",)
+    block_size: int
+
+
+class GPTQDTypePolicy(QuantizedDTypePolicy):
+    """Weights that GPTQ rounded (Frantar et al., 2022).
+
+    Args:
+        mode: `"gptq/<weight_bits>/<group_size>"`, such as `"gptq/4/128"`: 2, 3, 4 or 8 bits, and how many rows of a
+            column have one scale; -1 is all of them.
+        source_name: name of the policy that the layer computes by. None takes the global policy.
+    """
+
+    _in_files = InFiles("keras.dtype_policies")
+    _named, _numbers = "gptq", ("weight_bits", "group_size")
+    weight_bits: int
+    group_size: int
+
+
+class AWQDTypePolicy(GPTQDTypePolicy):
+    """Weights that AWQ scaled and rounded (Lin et al., 2023).
+
+    Args:
+        mode: `"awq/4/<group_size>"`, such as `"awq/4/128"`: how many rows of a column have one scale; -1 is all.
+        source_name: name of the policy that the layer computes by. None takes the global policy.
+    """
+
+    _in_files = InFiles("keras.dtype_policies")
+    _named = "awq"
+
+
+class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
+    """Products of numbers of 8 bits with a point, whose scales follow the largest numbers seen lately.
+
+    Args:
+        mode: `"float8"`.
+        source_name: name of the policy that the layer computes by. None takes the global policy.
+        amax_history_length: how many training steps the largest numbers are remembered for. Defaults to 1024.
+    """
+
+    _in_files = InFiles("keras.dtype_policies")
+    _named = "float8"
+
+    def __init__(self, mode: str, source_name: str | None = None, amax_history_length: int = 1024):
+        super().__init__(mode, source_name)
+        self.amax_history_length = validate.positive_int(amax_history_length, "amax_history_length", self)
+
+    def get_config(self) -> dict:
+        """The mode, the source's name, and the length of the history."""
+        return super().get_config() | {"amax_history_length": self.amax_history_length}
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+
+    __hash__ = DTypePolicy.__hash__
+
+
+_BY_NAME: dict[str, type[QuantizedDTypePolicy]] = {
+    "int4": Int4DTypePolicy,
+    "float8": QuantizedFloat8DTypePolicy,
+    "gptq": GPTQDTypePolicy,
+    "awq": AWQDTypePolicy,
+}
+
+
+def quantized(mode: str, source_name: str | None = None) -> QuantizedDTypePolicy:
+    """The policy of a mode such as `"int8"` or `"int4/128"`, computing by the policy called `source_name`."""
+    plain = mode == "int4"  # one scale for each column, as `"int4/-1"`
+    cls = QuantizedDTypePolicy if plain else _BY_NAME.get(mode.partition("/")[0], QuantizedDTypePolicy)
+    return cls(mode, source_name)
 
 
 class DTypePolicyMap(Configurable, MutableMapping):
@@ -121,8 +262,8 @@ class DTypePolicyMap(Configurable, MutableMapping):
         return self.default_policy.variable_dtype
 
     @property
-    def quantization_mode(self) -> None:
-        """Always None: floating-point policies only."""
+    def quantization_mode(self) -> str | None:
+        """The default policy's mode of quantization."""
         return self.default_policy.quantization_mode
 
     def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> jax.Array:
@@ -199,5 +340,6 @@ def get(identifier: PolicyLike | None) -> DTypePolicy | DTypePolicyMap:
             raise ValueError(f"The config of a dtype policy names none. Received: {identifier!r:.200}.")
         return found
     if isinstance(identifier, str):
-        return DTypePolicy(identifier)
+        mode, apart, source_name = identifier.partition("_from_")
+        return quantized(mode, source_name) if apart else DTypePolicy(identifier)
     return DTypePolicy(dtypes.standardize_dtype(identifier))

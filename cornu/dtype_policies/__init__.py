@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.policy import DTypePolicy, DTypePolicyMap, FloatDTypePolicy, get
+from cornu.core.policy import (
+    AWQDTypePolicy,
+    DTypePolicy,
+    DTypePolicyMap,
+    FloatDTypePolicy,
+    GPTQDTypePolicy,
+    Int4DTypePolicy,
+    QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
+    get,
+)
 from cornu.core.typing import ConfigDict
 
 
@@ -18,7 +28,19 @@ def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> DType
     return deserialize_keras_object(config, custom_objects)
 
 
-__all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__all__ = [
+    "AWQDTypePolicy",
+    "DTypePolicy",
+    "DTypePolicyMap",
+    "FloatDTypePolicy",
+    "GPTQDTypePolicy",
+    "Int4DTypePolicy",
+    "QuantizedDTypePolicy",
+    "QuantizedFloat8DTypePolicy",
+    "deserialize",
+    "get",
+    "serialize",
+]
 
 if not TYPE_CHECKING:
     __getattr__ = _explainer(__name__)

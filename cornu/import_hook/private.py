@@ -107,7 +107,7 @@ def _namespaces(name: str) -> list[ModuleType]:
 
 @cache
 def _namespace_names() -> frozenset[str]:
-    return frozenset(cornu._NAMESPACES) | {"quantizers", "trainers", "version"}
+    return frozenset(cornu._NAMESPACES) | {"trainers", "version"}
 
 
 @cache

@@ -138,9 +138,12 @@ def _each_once(letters: str) -> bool:
 
 def _accumulator(x: jax.Array, kernel: jax.Array) -> str | None:
     dtype = jnp.result_type(x, kernel)
+    if jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize < 4:
+        return "int32"
     narrow = jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize == 2
     return "float32" if narrow and platform.name() == "cpu" else None
 
 
 def _narrowed(result: jax.Array, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return result.astype(jnp.result_type(x, kernel))
+    """The result in the dtype of its operands; that of small integers, which they do not hold, as it is."""
+    return result if result.dtype == jnp.int32 else result.astype(jnp.result_type(x, kernel))

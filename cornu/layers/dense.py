@@ -9,13 +9,14 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, N
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
-from cornu.layers.lora import LowRankAdaptation, refuse_quantization
 from cornu.layers.options import NamedOptions
+from cornu.layers.quantization import Quantizable
+from cornu.quantizers.schemes import Form
 
 __all__ = ["Dense"]
 
 
-class Dense(LowRankAdaptation, Layer):
+class Dense(Quantizable, Layer):
     """Every output is a weighted sum of all inputs: `activation(inputs @ kernel + bias)`.
 
     Args:
@@ -28,7 +29,8 @@ class Dense(LowRankAdaptation, Layer):
         kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        quantization_config: must be None: weights stay floating-point numbers.
+        quantization_config: how weights are kept in few bits, where the dtype policy asks for that; None is the mode's
+            own.
 
     Input shape:
         `(batch, ..., features)`.
@@ -43,6 +45,8 @@ class Dense(LowRankAdaptation, Layer):
     """
 
     pure_call = rowwise = True
+    beside = ("bias",)
+    product_casts_kernel = True
 
     def __init__(
         self,
@@ -62,7 +66,6 @@ class Dense(LowRankAdaptation, Layer):
         **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse_quantization(quantization_config, self)
         self.units = validate.positive_int(units, "units", self)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -72,7 +75,7 @@ class Dense(LowRankAdaptation, Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.quantization_config = quantization_config
+        self._init_quantization(quantization_config)
         self._init_lora(lora_rank, lora_alpha)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
@@ -85,10 +88,8 @@ class Dense(LowRankAdaptation, Layer):
     def build(self, input_shape: NestedShapes) -> None:
         """Make kernel and bias for inputs of this shape."""
         features = input_shape[-1]
-        self._kernel = self.add_weight(
-            (features, self.units), self.kernel_initializer, name="kernel",
-            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
-        )  # fmt: skip
+        form = Form("kernel", (features, self.units), kept=(1,), scale_shape=(self.units,), rows=features)
+        self._add_multiplied(form, self.kernel_initializer)
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -98,9 +99,9 @@ class Dense(LowRankAdaptation, Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         self._start_lora()
 
+    def _multiply(self, x: jax.Array, weight: jax.Array) -> jax.Array:
+        return dense.product(x, weight)
+
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(inputs @ kernel + bias)`."""
-        x = dense.product(inputs, self._effective(inputs))
-        if self.bias is not None:
-            x = dense.biased(x, self.bias.value)
-        return self.activation(x)
+        return self.activation(self._biased(self._product(inputs), self.bias))

@@ -1,5 +1,6 @@
 """The fully connected layer whose product is written in Einstein's notation."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Unpack
 
@@ -10,8 +11,9 @@ from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, N
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
-from cornu.layers.lora import LowRankAdaptation, refuse_quantization
 from cornu.layers.options import LayerOptions
+from cornu.layers.quantization import Quantizable
+from cornu.quantizers.schemes import Form
 
 __all__ = ["EinsumDense"]
 
@@ -106,7 +108,7 @@ def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, 
     return tuple(sizes[letter] if letter in bias_axes else 1 for letter in target[first:]) + (1,) * trailing
 
 
-class EinsumDense(LowRankAdaptation, Layer):
+class EinsumDense(Quantizable, Layer):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -120,7 +122,10 @@ class EinsumDense(LowRankAdaptation, Layer):
         kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        gptq_unpacked_column_size, quantization_config: must be None: weights stay floating-point numbers.
+        gptq_unpacked_column_size: what Keras's files say of a kernel that GPTQ rounded: its columns, which follow from
+            the equation. None by default.
+        quantization_config: how weights are kept in few bits, where the dtype policy asks for that; None is the mode's
+            own.
 
     Input shape:
         As the equation's first part.
@@ -135,6 +140,7 @@ class EinsumDense(LowRankAdaptation, Layer):
     """
 
     pure_call = True
+    beside = ("bias",)
     config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
     def __init__(
@@ -156,7 +162,6 @@ class EinsumDense(LowRankAdaptation, Layer):
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
-        refuse_quantization(quantization_config or gptq_unpacked_column_size, self)
         _parse(equation, self)
         self.equation = equation
         self.output_shape = validate.one_or_several(output_shape)
@@ -169,7 +174,7 @@ class EinsumDense(LowRankAdaptation, Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.gptq_unpacked_column_size = gptq_unpacked_column_size
-        self.quantization_config = quantization_config
+        self._init_quantization(quantization_config)
         self._init_lora(lora_rank, lora_alpha)
 
     @property
@@ -186,10 +191,7 @@ class EinsumDense(LowRankAdaptation, Layer):
     def build(self, input_shape: NestedShapes) -> None:
         """Make kernel and bias for inputs of this shape."""
         shapes = plan(self.equation, input_shape, self.output_shape, self.bias_axes, self)
-        self._kernel = self.add_weight(
-            shapes.kernel_shape, self._scaled_initializer(), name="kernel",
-            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
-        )  # fmt: skip
+        self._add_multiplied(self._form(shapes.kernel_shape, len(input_shape)), self._scaled_initializer())
         self.bias = None
         if shapes.bias_shape is not None:
             self.bias = self.add_weight(
@@ -210,9 +212,24 @@ class EinsumDense(LowRankAdaptation, Layer):
             [axis for axis in axes if weight[axis] not in target], [axis for axis in axes if weight[axis] in target]
         )
 
+    def _form(self, shape: tuple[int, ...], rank: int) -> Form:
+        """What the equation says of the kernel, for inputs with so many axes."""
+        source, weight, target, ellipsis = _parse(self.equation, self)
+        kept = tuple(weight.index(letter) for letter in target if letter in weight)
+        scales = [shape[weight.index(letter)] if letter in weight else 1 for letter in target]
+        others = [1] * (rank - len(source))
+        summed = dict.fromkeys(letter for letter in weight + source if letter in source and letter not in target)
+        rows = math.prod(shape[axis] for axis, letter in enumerate(weight) if letter not in target)
+        before = rank - len(source) if ellipsis == "left" else 0
+        return Form(
+            "kernel", shape, kept, tuple(others + scales if ellipsis == "left" else scales + others), rows,
+            summed_inputs=tuple(before + source.index(letter) for letter in summed),
+            ends=ellipsis != "right" and weight[-1] == target[-1],
+        )  # fmt: skip
+
+    def _multiply(self, x: jax.Array, weight: jax.Array) -> jax.Array:
+        return dense.einsum(self.equation, x, weight)
+
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(einsum(equation, inputs, kernel) + bias)`."""
-        x = dense.einsum(self.equation, inputs, self._effective())
-        if self.bias is not None:
-            x = dense.biased(x, self.bias.value)
-        return self.activation(x)
+        return self.activation(self._biased(self._product(inputs), self.bias))

@@ -10,12 +10,13 @@ from cornu.core import dtypes
 from cornu.core.typing import ConstraintLike, InitializerLike, Nested, NestedShapes, RegularizerLike, Tensor
 from cornu.kernels import dense
 from cornu.layers.layer import Layer
-from cornu.layers.lora import LowRankAdaptation, refuse_quantization
+from cornu.layers.quantization import Quantizable
+from cornu.quantizers.schemes import Form
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
 
-class Embedding(LowRankAdaptation, Layer):
+class Embedding(Quantizable, Layer):
     """A table of vectors, one for each integer: `outputs[..., :] = embeddings[inputs]`.
 
     An integer that is not in the table gives NaN.
@@ -30,7 +31,8 @@ class Embedding(LowRankAdaptation, Layer):
         weights: the table's first values, an array or a list of one. None by default.
         lora_rank: rank of a trained correction to the then frozen table; None trains the table itself.
         lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        quantization_config: must be None: weights stay floating-point numbers.
+        quantization_config: how the table is kept in few bits, where the dtype policy asks for that; None is the mode's
+            own.
 
     Input shape:
         Integers of any shape.
@@ -46,6 +48,7 @@ class Embedding(LowRankAdaptation, Layer):
 
     pure_call = rowwise = True
     adapted = "embeddings"
+    quantization_modes = ("int8", "int4")
     config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha")
     config_skip: tuple[str, ...] = ("autocast", "weights")
 
@@ -66,19 +69,18 @@ class Embedding(LowRankAdaptation, Layer):
         # Positions must not be rounded to 16 bits: inputs are not cast, the vectors are once they are looked up.
         kwargs["autocast"] = False
         super().__init__(**kwargs)
-        refuse_quantization(quantization_config, self)
         self.input_dim = validate.positive_int(input_dim, "input_dim", self)
         self.output_dim = validate.positive_int(output_dim, "output_dim", self)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
-        self.quantization_config = quantization_config
+        self._init_quantization(quantization_config)
         self._init_lora(lora_rank, lora_alpha)
         self.supports_masking = mask_zero
         if weights is not None:
             self.build()
-            self._embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
+            self._large_variables()[0].assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     @property
     def embeddings(self) -> Tensor:
@@ -87,19 +89,31 @@ class Embedding(LowRankAdaptation, Layer):
 
     def build(self, input_shape: NestedShapes = None) -> None:
         """Make the table."""
-        self._embeddings = self.add_weight(
-            (self.input_dim, self.output_dim), self.embeddings_initializer, name="embeddings",
-            regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
-        )  # fmt: skip
+        shape = (self.input_dim, self.output_dim)
+        form = Form("embeddings", shape, kept=(0,), scale_shape=shape[:1], rows=self.output_dim, turned=True)
+        self._add_multiplied(form, self.embeddings_initializer)
         self._start_lora()
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """The vectors of the integers."""
         return self._look_up(inputs)
 
+    def _rows(self, places: jax.Array) -> jax.Array:
+        """Rows of the table, without its low-rank correction; of one in few bits, only those are made numbers."""
+        form, scheme = self._forms[0], self._scheme
+        if scheme is None:
+            return jnp.take(self._stored(form)["{}"], places, axis=0)
+        flat = places.reshape(-1)
+        rows = {
+            template: values if template == "g_idx" else jnp.take(values, flat, axis=0)
+            for template, values in self._stored(form).items()
+        }
+        chosen = form._replace(shape=(flat.size, self.output_dim))
+        return scheme.decoded(rows, chosen).reshape(*places.shape, self.output_dim)
+
     def _look_up(self, inputs: jax.Array) -> jax.Array:
         places = inputs if dtypes.is_int(inputs.dtype) else inputs.astype("int32")
-        vectors = jnp.take(self._embeddings.value, places, axis=0)
+        vectors = self._rows(places)
         if self.lora_enabled:
             a, b = self._factors()
             vectors = vectors + self._lora_scale() * (jnp.take(a.value, places, axis=0) @ b.value)
@@ -166,19 +180,23 @@ class ReversibleEmbedding(Embedding):
         """Make the table, and a second one for the way back unless they are tied."""
         super().build(input_shape)
         if not self.tie_weights:
-            self.reverse_embeddings = self.add_weight(
-                (self.output_dim, self.input_dim), self.embeddings_initializer, name="reverse_embeddings"
-            )
+            shape, scales = (self.output_dim, self.input_dim), (self.input_dim,)
+            form = Form("reverse_embeddings", shape, kept=(1,), scale_shape=scales, rows=self.output_dim, packed=0)
+            self._add_multiplied(form, self.embeddings_initializer)
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
         """The vectors of integers, or the scores of vectors."""
         if not reverse:
             return self._look_up(inputs)
-        kernel = jnp.transpose(self._embeddings.value) if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or dtypes.result_type(inputs.dtype, self.compute_dtype)
-        scores = dense.product(inputs.astype(dtype), kernel.astype(dtype))
+        scores = self._product(inputs.astype(dtype), 0 if self.tie_weights else 1)
         cap = self.logit_soft_cap
         return scores if cap is None else cap * jnp.tanh(scores / cap)
+
+    def _multiply(self, x: jax.Array, weight: jax.Array) -> jax.Array:
+        """The way back: with a shared table, its rows are what is multiplied with."""
+        weight = weight.T if self.tie_weights else weight
+        return dense.product(x, weight.astype(x.dtype) if dtypes.is_float(x.dtype) else weight)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
         """True where the integer is not the padding 0; on the way back, the mask of the vectors."""

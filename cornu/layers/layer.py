@@ -40,7 +40,7 @@ from cornu.core.typing import (
 )
 from cornu.core.variable import Variable, assign_all, functional, reading_one_state
 from cornu.errors import InputMismatchError, UnknownArgumentError, WeightsMismatchError
-from cornu.layers import input_spec as specs
+from cornu.layers import input_spec as specs, quantization
 from cornu.layers.options import InputOptions
 from cornu.metrics import Metric
 from cornu.random import SeedGenerator
@@ -546,21 +546,30 @@ class Layer(Operation):
             )
 
     def get_build_config(self) -> ConfigDict | None:
-        """The shapes this layer was built with, as Keras writes them."""
-        if len(self._build_shapes) > 1:
-            return {"shapes_dict": dict(self._build_shapes)}
-        return {"input_shape": next(iter(self._build_shapes.values()))} if self._build_shapes else None
+        """The shapes this layer was built with, as Keras writes them, and which layers in it are quantized."""
+        if not self._build_shapes:
+            return None
+        several = len(self._build_shapes) > 1
+        shapes = (
+            {"shapes_dict": dict(self._build_shapes)}
+            if several
+            else {"input_shape": next(iter(self._build_shapes.values()))}
+        )
+        inside = quantization.of_parts(self)
+        return shapes | {"quantized_parts": inside} if inside else shapes
 
     def build_from_config(self, config: Config) -> None:
         """Build with the shapes that `get_build_config` gave."""
         if self.built or not config:
             return
+        inside = config.get("quantized_parts", {})
         if "input_shape" in config:
             self.build(_tuple_shape(config["input_shape"]))
         else:
             names = _signature(inspect.unwrap(type(self).build)).names
             shapes = config.get("shapes_dict", config)
             self.build(**{key: _tuple_shape(value) for key, value in shapes.items() if key in names})
+        quantization.restore_parts(self, inside)
 
     def add_weight(
         self,
@@ -919,19 +928,30 @@ class Layer(Operation):
         return self.compute_dtype
 
     @property
-    def quantization_mode(self) -> None:
-        """None: weights are floating-point numbers."""
+    def quantization_mode(self) -> str | None:
+        """In how few bits the dtype policy has the large weights kept, such as "int8"; None is as they were made."""
         return self.dtype_policy.quantization_mode
 
-    def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
-        """Refuse: cornu keeps weights as floating-point numbers."""
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Keep the large weights in few bits: Dense, EinsumDense, Embedding and ReversibleEmbedding can.
+
+        Args:
+            mode: name of the mode, such as `"int8"`.
+            type_check: whether classes derived from a layer are refused.
+            config: a `QuantizationConfig`.
+        """
         raise ValueError(
-            f"{validate.describe(self)} cannot be quantized: cornu keeps weights as floating-point numbers. "
-            f"For less memory use dtype='bfloat16'. Received: mode={mode!r}."
+            f"{validate.describe(self)} has no weights that can be kept in few bits: Dense, EinsumDense, Embedding and "
+            f"ReversibleEmbedding have. A model's quantize() does all of those in it. Received: mode={mode!r}."
         )
 
-    quantized_build = quantize
-    quantized_call = quantize
+    def quantized_build(self, input_shape: NestedShapes, *args: Any, **kwargs: Any) -> None:
+        """Make the weights as the dtype policy has them kept, which is what `build` does."""
+        self.build(input_shape)
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
+        """The computation with weights as they are kept, which is what `call` does."""
+        return self.call(*args, **kwargs)
 
     @property
     def path(self) -> str:

@@ -59,25 +59,35 @@ class LowRankAdaptation:
             lora_alpha: the correction is scaled by `lora_alpha / rank`; None is `rank`.
             a_initializer, b_initializer: initializers of the left and right factor.
         """
-        owner, kernel = validate.describe(self), getattr(self, f"_{self.adapted}", None)
-        if not self.built or kernel is None:
+        owner, shape = validate.describe(self), self._adapted_shape()
+        if not self.built or shape is None:
             raise ValueError(f"{owner}: enable_lora needs a built layer. Call build(input_shape), or call the layer.")
         if self.lora_enabled:
             raise ValueError(f"{owner}: lora is enabled already; that can be done once.")
-        if kernel.constraint is not None:
+        if getattr(self, f"{self.adapted}_constraint") is not None:
             raise ValueError(
                 f"{owner}: lora does not go with a constraint on the kernel. Remove {self.adapted}_constraint."
             )
         rank = validate.positive_int(rank, "rank", self)
-        factors = {"a": ((*kernel.shape[:-1], rank), a_initializer), "b": ((rank, kernel.shape[-1]), b_initializer)}
+        regularizer = getattr(self, f"{self.adapted}_regularizer")
+        factors = {"a": ((*shape[:-1], rank), a_initializer), "b": ((rank, shape[-1]), b_initializer)}
         with self._growing():
-            for side, (shape, initializer) in factors.items():
+            for side, (sizes, initializer) in factors.items():
                 name = f"lora_{self.adapted}_{side}"
-                weight = self.add_weight(shape, initializer, name=name, regularizer=kernel.regularizer)
-                setattr(self, name, weight)
-        kernel.trainable = False
+                setattr(self, name, self.add_weight(sizes, initializer, name=name, regularizer=regularizer))
+        for variable in self._large_variables():
+            variable.trainable = False
         self.lora_enabled, self.lora_rank = True, rank
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def _large_variables(self) -> list[Variable]:
+        """What the correction takes the place of in training."""
+        return [getattr(self, f"_{self.adapted}")]
+
+    def _adapted_shape(self) -> tuple[int, ...] | None:
+        """The shape of the kernel; None before `build`."""
+        kernel = getattr(self, f"_{self.adapted}", None)
+        return None if kernel is None else kernel.shape
 
     def _factors(self) -> tuple[Variable, Variable]:
         return getattr(self, f"lora_{self.adapted}_a"), getattr(self, f"lora_{self.adapted}_b")
@@ -100,10 +110,13 @@ class LowRankAdaptation:
         """What the product of the factors is multiplied with, where there are some."""
         return cast(float, self.lora_alpha) / cast(int, self.lora_rank)
 
-    def _sum(self) -> jax.Array:
+    def _correction(self) -> jax.Array:
+        """What is added to the kernel."""
         a, b = self._factors()
-        correction = self._lora_scale() * (a.value @ b.value)
-        return getattr(self, f"_{self.adapted}").value + correction
+        return self._lora_scale() * (a.value @ b.value)
+
+    def _sum(self) -> jax.Array:
+        return getattr(self, f"_{self.adapted}").value + self._correction()
 
     def _saved_variables(self) -> list[Variable]:
         """The variables that files hold: all but the factors, the kernel first."""
@@ -130,12 +143,3 @@ class LowRankAdaptation:
             variable.assign(np.asarray(store[str(index)]))
         for factor in self._factors() if self.lora_enabled else ():
             factor.assign(np.zeros(factor.shape))
-
-
-def refuse_quantization(quantization_config: object, owner: object) -> None:
-    """Raise for any quantization: weights stay floating-point numbers."""
-    if quantization_config is not None:
-        raise ValueError(
-            f"{validate.describe(owner)}: quantization is not offered, so quantization_config must be None. "
-            f"For less memory use dtype='bfloat16'. Received: quantization_config={quantization_config!r}."
-        )

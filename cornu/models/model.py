@@ -25,7 +25,7 @@ from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.layers.options import UnnamedOptions
-from cornu.models import calls, graph_config
+from cornu.models import calls, graph_config, quantizing
 from cornu.models.function import Function, from_inputs, is_optional
 from cornu.models.summary import as_html, print_summary
 from cornu.random import SeedGenerator
@@ -249,6 +249,37 @@ class Model(Trainer, Layer):
             f"{validate.describe(self)}: no layer is called {name!r}. Closest: "
             f"{validate.closest(str(name), [layer.name for layer in layers])}."
         )
+
+    def quantize(  # type: ignore[override]  # as Keras names the arguments of models
+        self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True
+    ) -> None:
+        """Keep the large weights of the layers in few bits from now on; they are no longer trained.
+
+        Args:
+            mode: `"int8"`, `"int4"`, `"float8"` (weights stay, and are trained), `"gptq"` or `"awq"` (with a config
+                that has data); None is that of `config`.
+            config: a `quantizers.QuantizationConfig` that says more than the mode; None is the mode's own.
+            filters: pattern of the layers' names, a list of patterns, or a function of a layer; None is all layers.
+            type_check: whether layers of classes derived from cornu's are left as they are.
+
+        Example:
+
+            model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+            model.quantize("int8")
+            print(model.layers[0].dtype_policy)  # <QuantizedDTypePolicy "int8_from_float32">
+        """
+        quantizing.quantize(self, mode, config, filters, type_check)
+
+    def get_quantization_layer_structure(self, mode: str | None = None) -> dict[str, Any] | None:
+        """The blocks that a mode with data goes through one after the other; a subclass may name them, this has none.
+
+        Args:
+            mode: `"gptq"` or `"awq"`.
+
+        Returns:
+            `{"pre_block_layers": layers before the first block, "sequential_blocks": blocks}`, or None.
+        """
+        return None
 
     def summary(
         self,

@@ -119,7 +119,7 @@ def test_equal_weights_in_16_bits_give_16_bit_results():
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: layers.Dense(0, name="out"), 'Dense "out": units must be a positive integer. Received: units=0'),
     (lambda: layers.Dense("3"), "units must be"),
-    (lambda: layers.Dense(3, quantization_config="int8"), "quantization is not offered"),
+    (lambda: layers.Dense(3, quantization_config="int8"), "must be a QuantizationConfig"),
     (lambda: layers.Dense(3)(np.ones(4, "float32")), "at least 2 dimensions"),
     (lambda: layers.Dense(3, lora_rank=2, kernel_constraint="non_neg")(X), "constraint"),
     (lambda: layers.Dense(3).enable_lora(2), "built"),
@@ -132,7 +132,7 @@ def test_equal_weights_in_16_bits_give_16_bit_results():
     (lambda: layers.EinsumDense("abc,cd->abd", 3)(X), "a size or None for each"),
     (lambda: layers.Embedding(5.5, 3), "input_dim"),
     (lambda: layers.Embedding(5, 3, weights=[np.ones((4, 3))]), "shape"),
-    (lambda: layers.Embedding(5, 3, quantization_config="int8"), "quantization is not offered"),
+    (lambda: layers.Embedding(5, 3, quantization_config="int8"), "must be a QuantizationConfig"),
 ])  # fmt: skip
 def test_mistakes_with_dense_and_embedding(make, message):
     with pytest.raises(ValueError, match=message):

@@ -35,6 +35,7 @@ LEVELS = [
     ["distribution", "kernels", "random"],
     ["ops"],
     ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
+    ["quantizers"],
     ["saving", "legacy", "config"],
     ["backend", "data", "mixed_precision"],
     ["layers"],

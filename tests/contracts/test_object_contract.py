@@ -12,7 +12,7 @@ from cornu.core.configurable import Configurable, constructor_parameters
 
 NAMESPACES = (
     "activations", "constraints", "initializers", "losses", "metrics", "optimizers", "optimizers.schedules",
-    "regularizers",
+    "quantizers", "regularizers",
 )  # fmt: skip
 
 # Arguments for the classes that cannot be made without any.
@@ -29,9 +29,13 @@ ARGUMENTS = {
     "PiecewiseConstantDecay": {"boundaries": [5], "values": [0.1, 0.01]},
     "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10},
     "LossScaleOptimizer": {"inner_optimizer": optimizers.SGD()},
+    "AWQConfig": {"dataset": None, "tokenizer": None}, "GPTQConfig": {"dataset": None, "tokenizer": None},
     "MultiOptimizer": {"optimizer_map": optimizers.OptimizerMap(optimizers.SGD())},
 }  # fmt: skip
-BASES = {"Constraint", "Initializer", "LearningRateSchedule", "Loss", "Metric", "Optimizer", "Regularizer"}
+BASES = {
+    "Constraint", "Initializer", "LearningRateSchedule", "Loss", "Metric", "Optimizer", "QuantizationConfig",
+    "Quantizer", "Regularizer",
+}  # fmt: skip
 WRAPPERS = {"LossFunctionWrapper", "OptaxOptimizer", "OptimizerMap"}  # made by cornu around what a user gave
 
 

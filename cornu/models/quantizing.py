@@ -1,0 +1,132 @@
+"""`model.quantize`: which layers of a model are kept in few bits, and what inputs they are fitted to, if to any."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cornu import registry, validate
+from cornu.core import context, patterns
+from cornu.layers.quantization import Quantizable
+from cornu.quantizers import calibration, configs
+
+Structure: TypeAlias = dict[str, Sequence[Any]]
+
+_STRUCTURE = '{"pre_block_layers": [...], "sequential_blocks": [...]}'
+
+
+def quantize(model: Any, mode: Any, config: Any, filters: Any, type_check: bool) -> None:
+    """Keep the weights of a model's layers in few bits; all of them, or, where one cannot be, none."""
+    config = configs.chosen(mode, config, model)
+    if not model.built:
+        raise ValueError(
+            f"{validate.describe(model)} has no weights to quantize yet. Call it on data, or build(input_shape), first."
+        )
+    wanted = _filter(filters, model)
+    fitted = hasattr(config, "group_size")
+    structure: Structure = _structure(model, config) if fitted else {"sequential_blocks": [model]}
+    layers = [layer for block in structure["sequential_blocks"] for layer in _layers(block, config, wanted, type_check)]
+    for layer in layers:
+        layer.check_quantizable(type_check)
+    before = model.trainable_variables
+    if fitted:
+        _fit_blocks(structure, config, layers)
+    else:
+        for layer in layers:
+            layer.quantize(config=config, type_check=type_check)
+    _renew_optimizer(model, before)
+
+
+def _layers(block: Any, config: Any, wanted: Callable, type_check: bool) -> Iterator[Any]:
+    """The layers of a block whose weights the mode can keep, and the filter lets through."""
+    for layer in block._flatten_layers():
+        can = isinstance(layer, Quantizable) and config.mode in layer.quantization_modes
+        if can and (registry.is_builtin(type(layer)) or not type_check) and wanted(layer):
+            yield layer
+
+
+def _filter(filters: Any, owner: object) -> Callable[[Any], bool]:
+    """Whether a layer is to be quantized, from a pattern of names, several of them, a function or None."""
+    if filters is None:
+        return lambda layer: True
+    if callable(filters):
+        return filters
+    patterns_of_names = [filters] if isinstance(filters, str) else filters
+    if not isinstance(patterns_of_names, (list, tuple)) or not all(isinstance(p, str) for p in patterns_of_names):
+        raise ValueError(
+            f"{validate.describe(owner)}: filters must be a pattern of layers' names, a list of such, or a function of "
+            f"a layer. Received: filters={filters!r:.200}."
+        )
+    return lambda layer: any(patterns.found(pattern, layer.name) for pattern in patterns_of_names)
+
+
+def _renew_optimizer(model: Any, before: Sequence) -> None:
+    """Compile a model again whose optimizer was made for variables that are no longer there."""
+    if not model.compiled or model.optimizer is None or not model.optimizer.built:
+        return
+    if {id(v) for v in before} != {id(v) for v in model.trainable_variables}:
+        fresh = type(model.optimizer).from_config(model.optimizer.get_config())
+        model.compile(**model._compile_arguments | {"optimizer": fresh})
+
+
+# ---------------------------------------------------------------- fitting to data
+
+
+def _structure(model: Any, config: Any) -> Structure:
+    """The layers before the blocks, and the blocks, as the config or the model names them."""
+    structure = config.quantization_layer_structure or model.get_quantization_layer_structure(config.mode)
+    if not isinstance(structure, dict) or not {"pre_block_layers", "sequential_blocks"} <= set(structure):
+        raise ValueError(
+            f"{validate.describe(model)}: mode={config.mode!r} must be told the model's blocks, as {_STRUCTURE}: give "
+            "the config a quantization_layer_structure, or write get_quantization_layer_structure(mode)."
+        )
+    if config.dataset is None:
+        raise ValueError(
+            f"{validate.describe(model)}: mode={config.mode!r} needs data. Give {type(config).__name__} a dataset."
+        )
+    return structure
+
+
+def _fit_blocks(structure: Structure, config: Any, layers: Sequence[Any]) -> None:
+    """Round the weights of one block after the other, by the inputs that reach it through those before."""
+    samples: list[Any] = list(_samples(config))
+    for layer in structure["pre_block_layers"]:
+        samples = [layer(sample) for sample in samples]
+    for block in structure["sequential_blocks"]:
+        own = [layer for layer in block._flatten_layers() if any(layer is one for one in layers)]
+        seen = {id(layer): calibration.Inputs(layer._forms[0].rows) for layer in own}
+        with context.scope(watch=partial(_watched, seen)):
+            for sample in samples:
+                block(sample)
+        for layer in own:
+            weight = np.asarray(layer.kernel)
+            layer.quantize(config=config, type_check=False)
+            form, scheme = layer._forms[0], layer._scheme
+            if scheme.fits_inputs(form):
+                layer.set_stored(calibration.fitted(weight, seen[id(layer)], scheme, form, config))
+        samples = [block(sample) for sample in samples]
+
+
+def _samples(config: Any) -> Iterator[np.ndarray]:
+    """Token ids of one sample each, (1, time)."""
+    return islice(_rows_of_tokens(config), config.num_samples)
+
+
+def _rows_of_tokens(config: Any) -> Iterator[np.ndarray]:
+    for item in config.dataset:
+        tokens = config.tokenizer(item) if isinstance(item, str) else item
+        rows = np.asarray(tokens)
+        for row in rows.reshape(-1, rows.shape[-1]):
+            yield row[None, : config.sequence_length]
+
+
+def _watched(seen: dict[int, Any], layer: Any, run: Callable, *arguments: Any) -> Any:
+    """Run a layer or an operation, looking at the inputs of those that are asked for."""
+    if id(layer) in seen:
+        x = next(iter(arguments[0].values()))
+        axes = [axis % x.ndim for axis in layer._forms[0].summed_inputs]
+        order = [axis for axis in range(x.ndim) if axis not in axes] + axes
+        seen[id(layer)].add(np.asarray(x).transpose(order).reshape(-1, layer._forms[0].rows))
+    return run(*arguments)

@@ -1,0 +1,83 @@
+"""Quantization: large weights in few bits, and what is multiplied with them."""
+
+from typing import TYPE_CHECKING, Any
+
+from cornu.absent import explainer as _explainer
+from cornu.core.typing import ConfigDict, CustomObjects
+from cornu.quantizers.configs import (
+    AWQConfig,
+    Float8QuantizationConfig,
+    GPTQConfig,
+    Int4QuantizationConfig,
+    Int8QuantizationConfig,
+    QuantizationConfig,
+)
+from cornu.quantizers.float8 import compute_float8_amax_history, compute_float8_scale, quantize_and_dequantize
+from cornu.quantizers.integers import (
+    abs_max_quantize,
+    abs_max_quantize_grouped_with_zero_point,
+    fake_quant_with_min_max_vars,
+    pack_int4,
+    unpack_int4,
+)
+from cornu.quantizers.quantizer import AbsMaxQuantizer, Quantizer, catalogue
+
+
+def get(identifier: Any, **kwargs: Any) -> Any:
+    """The quantizer that a name, a config, a class or an object stands for; None is None.
+
+    Args:
+        identifier: what stands for it.
+        **kwargs: arguments of the constructor, where a class is given.
+
+    Example:
+
+        print(cornu.quantizers.get("AbsMaxQuantizer").output_dtype)  # int8
+    """
+    return identifier(**kwargs) if isinstance(identifier, type) else catalogue.get(identifier)
+
+
+def serialize(initializer: Quantizer) -> ConfigDict:
+    """The config of a quantizer.
+
+    Example:
+
+        print(cornu.quantizers.serialize(cornu.quantizers.AbsMaxQuantizer())["class_name"])  # AbsMaxQuantizer
+    """
+    return catalogue.serialize(initializer)
+
+
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
+    """The quantizer that a config stands for.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: dictionary from name to class, for names that are not built in.
+    """
+    return catalogue.deserialize(config, custom_objects)
+
+
+__all__ = [
+    "AWQConfig",
+    "AbsMaxQuantizer",
+    "Float8QuantizationConfig",
+    "GPTQConfig",
+    "Int4QuantizationConfig",
+    "Int8QuantizationConfig",
+    "QuantizationConfig",
+    "Quantizer",
+    "abs_max_quantize",
+    "abs_max_quantize_grouped_with_zero_point",
+    "compute_float8_amax_history",
+    "compute_float8_scale",
+    "deserialize",
+    "fake_quant_with_min_max_vars",
+    "get",
+    "pack_int4",
+    "quantize_and_dequantize",
+    "serialize",
+    "unpack_int4",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = _explainer(__name__)

@@ -1,0 +1,292 @@
+"""Configs: what a quantization does with weights and with activations, and with what data it is fitted."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from cornu import validate
+from cornu.core import policy
+from cornu.core.configurable import Configurable, deserialize_keras_object
+from cornu.core.typing import ConfigDict
+from cornu.quantizers.quantizer import AbsMaxQuantizer, catalogue
+
+__all__ = [
+    "AWQConfig",
+    "Float8QuantizationConfig",
+    "GPTQConfig",
+    "Int4QuantizationConfig",
+    "Int8QuantizationConfig",
+    "QuantizationConfig",
+]
+
+
+class QuantizationConfig(Configurable):
+    """Base class: how weights and activations become small numbers.
+
+    Args:
+        weight_quantizer: quantizer of weights; None is the mode's own.
+        activation_quantizer: quantizer of what the weights are multiplied with; None leaves that as it is.
+    """
+
+    _mode: ClassVar[str | None] = None
+
+    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None):
+        self.weight_quantizer = catalogue.get(weight_quantizer)
+        self.activation_quantizer = catalogue.get(activation_quantizer)
+        for role in ("weight_quantizer", "activation_quantizer"):
+            quantizer = getattr(self, role)
+            if getattr(quantizer, "output_dtype", "int8") != "int8":
+                raise ValueError(
+                    f"{type(self).__name__}: {role} must give integers of dtype 'int8'. "
+                    f"Received: output_dtype={quantizer.output_dtype!r}."
+                )
+
+    @property
+    def mode(self) -> str:
+        """The name of the mode, such as `"int8"`."""
+        if self._mode is None:
+            raise ValueError(f"{type(self).__name__} is for no mode of quantization: take Int8QuantizationConfig, ...")
+        return self._mode
+
+    def dtype_policy_string(self) -> str:
+        """The mode with its numbers, as a policy's name begins."""
+        return self.mode
+
+    @staticmethod
+    def weight_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
+        """The config's quantizer of weights, else `default`."""
+        return default if config is None or config.weight_quantizer is None else config.weight_quantizer
+
+    @staticmethod
+    def activation_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
+        """The config's quantizer of activations, or None if it has none; `default` without a config."""
+        return default if config is None else config.activation_quantizer
+
+
+class Int8QuantizationConfig(QuantizationConfig):
+    """Weights and activations of 8 bits, multiplied as integers.
+
+    Args:
+        weight_quantizer: quantizer of weights; None is one scale for each output.
+        activation_quantizer: quantizer of activations, `"default"` for one scale for each row; None multiplies with
+            floating-point activations.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+        model.quantize(config=cornu.quantizers.Int8QuantizationConfig(activation_quantizer=None))
+    """
+
+    _mode = "int8"
+
+    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default"):
+        super().__init__(weight_quantizer, _or_none(activation_quantizer, AbsMaxQuantizer()))
+
+
+class Int4QuantizationConfig(QuantizationConfig):
+    """Weights of 4 bits.
+
+    Args:
+        weight_quantizer: quantizer of weights, for whole columns only; None is the mode's own.
+        activation_quantizer: quantizer of activations, for whole columns only; `"default"` is none.
+        block_size: how many rows of a column have one scale and one zero point; None or -1 is all of them, with a
+            scale alone. Defaults to 128.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+        model.quantize(config=cornu.quantizers.Int4QuantizationConfig(block_size=2))
+    """
+
+    _mode = "int4"
+
+    def __init__(
+        self, weight_quantizer: Any = None, activation_quantizer: Any = "default", block_size: int | None = 128
+    ):
+        super().__init__(weight_quantizer, _or_none(activation_quantizer, None))
+        if block_size not in (None, -1):
+            validate.positive_int(block_size, "block_size", self)
+            if self.weight_quantizer or self.activation_quantizer:
+                raise ValueError(
+                    "Int4QuantizationConfig: with blocks, weights are made small in one way. Give block_size=-1 for "
+                    f"quantizers of your own. Received: block_size={block_size}."
+                )
+        self.block_size = block_size
+
+    def dtype_policy_string(self) -> str:
+        """The mode with the size of blocks."""
+        return f"int4/{-1 if self.block_size is None else self.block_size}"
+
+
+class Float8QuantizationConfig(QuantizationConfig):
+    """Training and inference with products of numbers of 8 bits with a point; there is nothing to be chosen."""
+
+    _mode = "float8"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def get_config(self) -> ConfigDict:
+        """Nothing."""
+        return {}
+
+
+_IN_NO_FILE = ("dataset", "tokenizer", "quantization_layer_structure")
+
+
+class _Calibrated(QuantizationConfig):
+    """A config that has data to be fitted to; the data and the layers are in no file."""
+
+    config_skip: tuple[str, ...] = _IN_NO_FILE
+    group_size: int
+    weight_bits: int
+
+    def _set(self, **arguments: Any) -> None:
+        for name, value in arguments.items():
+            setattr(self, name, value)
+        for name in ("num_samples", "sequence_length"):
+            validate.positive_int(getattr(self, name), name, self)
+        policy.quantized(self.dtype_policy_string())  # refuses numbers that there are not
+
+    def dtype_policy_string(self) -> str:
+        """The mode with its numbers, such as `"gptq/4/128"`."""
+        return f"{self.mode}/{self.weight_bits}/{self.group_size}"
+
+    def get_config(self) -> ConfigDict:
+        """The numbers; None for data and layers."""
+        return dict.fromkeys(_IN_NO_FILE) | super().get_config()
+
+
+class GPTQConfig(_Calibrated):
+    """Weights rounded one row after the other, each row making up for the errors of those before (GPTQ).
+
+    Args:
+        dataset: what the model is run on to see its activations: an iterable of token ids, (batch, time), or of texts.
+        tokenizer: function from a text to its token ids; needed for texts.
+        weight_bits: bits of a weight: 2, 3, 4 or 8. Defaults to 4.
+        num_samples: how many samples are looked at. Defaults to 128.
+        per_channel: whether each column has a scale of its own; False gives the whole matrix one.
+        sequence_length: tokens of a sample; longer texts are cut. Defaults to 512.
+        hessian_damping: what is added to the Hessian's diagonal, a share of its mean between 0 and 1.
+        group_size: how many rows of a column have one scale; -1 is all. Defaults to 128.
+        symmetric: whether the range is as far below 0 as above. Defaults to False.
+        activation_order: whether rows with large activations are rounded first. Defaults to False.
+        quantization_layer_structure: dictionary with `"pre_block_layers"`, layers that the input goes through first,
+            and `"sequential_blocks"`, layers whose weights are rounded, one after the other. None asks the model's
+            `get_quantization_layer_structure`.
+
+    Frantar et al., 2022: GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers.
+    """
+
+    _mode = "gptq"
+
+    def __init__(
+        self,
+        dataset: Iterable | None,
+        tokenizer: Any,
+        *,
+        weight_bits: int = 4,
+        num_samples: int = 128,
+        per_channel: bool = True,
+        sequence_length: int = 512,
+        hessian_damping: float = 0.01,
+        group_size: int = 128,
+        symmetric: bool = False,
+        activation_order: bool = False,
+        quantization_layer_structure: dict | None = None,
+    ):
+        super().__init__()
+        self.hessian_damping = validate.fraction(hessian_damping, "hessian_damping", self)
+        self.symmetric, self.activation_order, self.per_channel = symmetric, activation_order, per_channel
+        self._set(
+            dataset=dataset, tokenizer=tokenizer, weight_bits=weight_bits, num_samples=num_samples,
+            sequence_length=sequence_length, group_size=group_size,
+            quantization_layer_structure=quantization_layer_structure,
+        )  # fmt: skip
+
+
+class AWQConfig(_Calibrated):
+    """Weights scaled up where activations are large, so that rounding hurts those least (AWQ).
+
+    Args:
+        dataset: what the model is run on to see its activations: an iterable of token ids, (batch, time), or of texts.
+        tokenizer: function from a text to its token ids; needed for texts.
+        weight_bits: bits of a weight, 4.
+        num_samples: how many samples are looked at. Defaults to 128.
+        sequence_length: tokens of a sample; longer texts are cut. Defaults to 512.
+        group_size: how many rows of a column have one scale; -1 is all. Defaults to 128.
+        num_grid_points: how many strengths of scaling are tried. Defaults to 20.
+        quantization_layer_structure: as for `GPTQConfig`.
+
+    Lin et al., 2023: AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration.
+    """
+
+    _mode = "awq"
+
+    def __init__(
+        self,
+        dataset: Iterable | None,
+        tokenizer: Any,
+        *,
+        weight_bits: int = 4,
+        num_samples: int = 128,
+        sequence_length: int = 512,
+        group_size: int = 128,
+        num_grid_points: int = 20,
+        quantization_layer_structure: dict | None = None,
+    ):
+        super().__init__()
+        self.num_grid_points = validate.positive_int(num_grid_points, "num_grid_points", self)
+        self._set(
+            dataset=dataset, tokenizer=tokenizer, weight_bits=weight_bits, num_samples=num_samples,
+            sequence_length=sequence_length, group_size=group_size,
+            quantization_layer_structure=quantization_layer_structure,
+        )  # fmt: skip
+
+
+def _or_none(given: Any, default: Any) -> Any:
+    return default if isinstance(given, str) and given == "default" else given
+
+
+_OF_MODES: dict[str, type[QuantizationConfig]] = {
+    "int8": Int8QuantizationConfig,
+    "int4": Int4QuantizationConfig,
+    "float8": Float8QuantizationConfig,
+    "gptq": GPTQConfig,
+    "awq": AWQConfig,
+}
+
+
+def chosen(mode: Any, config: object, owner: object) -> QuantizationConfig:
+    """The config that `mode` and `config`, one or both, stand for.
+
+    Args:
+        mode: name of a mode; None is that of the config.
+        config: a config, its plain data, or None for the mode's own.
+        owner: whose weights are to be quantized, for messages.
+    """
+    config = config_of(config, owner)
+    if config is None:
+        name = validate.one_of(mode, tuple(_OF_MODES), "mode", owner)
+        if name in ("gptq", "awq"):
+            raise ValueError(
+                f"{validate.describe(owner)}: mode={mode!r} needs data to be fitted to. Give "
+                f"config={_OF_MODES[name].__name__}(dataset, tokenizer, ...)."
+            )
+        return _OF_MODES[name]()
+    if mode not in (None, config.mode):
+        raise ValueError(
+            f"{validate.describe(owner)}: mode and config must agree. Received: mode={mode!r}, and a config of mode "
+            f"{config.mode!r}."
+        )
+    return config
+
+
+def config_of(value: object, owner: object) -> QuantizationConfig | None:
+    """The config that a value stands for: itself, its plain data or None."""
+    found = deserialize_keras_object(value) if isinstance(value, dict) else value
+    if found is not None and not isinstance(found, QuantizationConfig):
+        raise ValueError(
+            f"{validate.describe(owner)}: a quantization config must be a QuantizationConfig, such as "
+            f"Int8QuantizationConfig(). Received: {value!r:.200}."
+        )
+    return found
