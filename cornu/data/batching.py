@@ -24,7 +24,11 @@ def stacked(elements: list[Element], owner: str) -> Element:
 
 
 def _stack(*rows: Nested) -> np.ndarray | None:
-    return None if rows[0] is None else np.stack(rows)
+    if rows[0] is None:
+        return None
+    if rows[0].ndim and all(row.shape == rows[0].shape for row in rows):
+        return np.concatenate(rows).reshape(len(rows), *rows[0].shape)  # quicker: it makes no views of the rows
+    return np.stack(rows)
 
 
 def _shapes(elements: list[Element]) -> str:

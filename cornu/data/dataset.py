@@ -1052,10 +1052,7 @@ class _Rows:
 
     def __init__(self, arrays: object):
         self.arrays = arrays
-
-    def row(self, place: int) -> Element:
-        """One element."""
-        return map_leaves(lambda rows: _row(rows, place), self.arrays)
+        self.row = _row_of(arrays)  # one element, for its place
 
     def gathered(self, owner: str) -> Callable[[list[int]], Element]:
         """What makes a batch of places; `owner` asks, for messages."""
@@ -1099,6 +1096,19 @@ def _rows(value: object) -> Element:
 def _shape(row: object) -> tuple[int, ...]:
     """The shape of one row; numbers and text, of which lists may hold very many, are not made arrays for it."""
     return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
+
+
+def _row_of(arrays: Nested) -> Callable[[int], Element]:
+    """What gives a row of each array for a number, without a walk over the structure each time."""
+    if isinstance(arrays, np.ndarray) and arrays.ndim > 1:
+        return arrays.__getitem__
+    if type(arrays) is tuple:
+        parts = [_row_of(part) for part in arrays]
+        return lambda number: tuple([part(number) for part in parts])
+    if isinstance(arrays, Mapping):
+        named = [(key, _row_of(part)) for key, part in arrays.items()]
+        return lambda number: {key: part(number) for key, part in named}
+    return lambda number: map_leaves(lambda rows: _row(rows, number), arrays)
 
 
 def _row(rows: Any, number: int) -> Any:

@@ -32,7 +32,7 @@ class Reader:
         return self
 
     def __next__(self) -> Element:
-        if self.count % self.every == 0:
+        if self.count % self.every == 0 and not (self._marks and self._marks[-1][0] == self.count):  # once at the end
             self._mark()
         element = next(self.upstream)
         self.count += 1
@@ -179,26 +179,34 @@ class Interleave(Pass):
     def __next__(self) -> Element:
         waited = 0  # turns of places that had nothing
         while waited < len(self._open):
-            for element in self._inner():
-                self.taken += 1
-                if self.taken == self.block:
-                    self._next_turn()
-                return element
-            waited = 0 if self._open[self.turn] else waited + 1
-            self._open[self.turn] = None
-            self.reader.needed = self._oldest()
+            place = self._open[self.turn] or self._opened()
+            if place is not None:
+                try:
+                    element = next(place[1])
+                except StopIteration:
+                    self._close()
+                    waited = -1
+                else:
+                    self.taken += 1
+                    if self.taken == self.block:
+                        self._next_turn()
+                    return element
+            waited += 1
             self._next_turn()
         raise StopIteration
 
-    def _inner(self) -> Iterator[Element]:
-        """The pass whose turn it is, opened if there is another element for it."""
-        if self._open[self.turn] is None:
-            for element in self.reader:
-                number = self.reader.count - 1
-                self._open[self.turn] = number, self.open_inner(element, number)
-                break
-        found = self._open[self.turn]
-        return iter(()) if found is None else found[1]
+    def _close(self) -> None:
+        """Give up the pass whose turn it is, which has ended."""
+        self._open[self.turn] = None
+        self.reader.needed = self._oldest()
+
+    def _opened(self) -> tuple[int, Pass] | None:
+        """The pass of the next element, in the place whose turn it is; None where there is no further element."""
+        for element in self.reader:
+            number = self.reader.count - 1
+            self._open[self.turn] = number, self.open_inner(element, number)
+            break
+        return self._open[self.turn]
 
     def _next_turn(self) -> None:
         self.turn, self.taken = (self.turn + 1) % len(self._open), 0
