@@ -82,7 +82,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"cornu.tensorflow.{name}")
     if name in _OF_KERAS:
-        return getattr(importlib.import_module("cornu"), name)
+        return getattr(importlib.import_module("cornu.tensorflow.keras"), name)
     if name in _INITIALIZERS:
         return getattr(importlib.import_module("cornu.initializers"), _INITIALIZERS[name])
     if name in _ELSEWHERE:

@@ -308,3 +308,14 @@ def test_pictures_are_kept_as_they_were_served(tmp_path):
     next(image.ImageDataGenerator().flow(PICTURES, seed=1, save_to_dir=tmp_path, save_prefix="p", save_format="jpeg"))
     assert sorted(path.name[:4] for path in tmp_path.iterdir()) == ["p_0_", "p_1_"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".jpeg"}
+
+
+def test_losses_and_metrics_have_the_short_names_of_keras_2():
+    from cornu.tensorflow import keras
+
+    np.testing.assert_allclose(keras.losses.mse(A, B), cornu.losses.mean_squared_error(A, B))
+    np.testing.assert_allclose(keras.metrics.MAE(A, B), cornu.losses.mean_absolute_error(A, B))
+    assert keras.losses.MeanSquaredError is cornu.losses.MeanSquaredError
+    loss = keras.losses.BinaryCrossentropy(reduction=keras.losses.Reduction.NONE)
+    assert loss(np.eye(2), np.full((2, 2), 0.5)).shape == (2,)
+    assert all(hasattr(home, name) for home in (keras.losses, keras.metrics) for name in home.__all__)

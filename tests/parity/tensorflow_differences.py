@@ -15,7 +15,6 @@ DIFFERENT = {
         "tf.Variable(3).count_up_to",
         "tf.autodiff.ForwardAccumulator",
         "tf.compat.v1.disable_eager_execution",
-        "tf.keras.losses.mse([[1.0]], [[3.0]])",
         "tf.autograph.to_graph",
         "tf.experimental.Optional",
         "tf.hessians",
