@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from cornu import random, validate
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
 from cornu.layers.options import BoxOptions, ImageOptions
+from cornu.ops.shaping import pad_with_itself
 from cornu.random.seed_generator import SeedLike
 
 _BYTE = (0, 255)
@@ -144,7 +145,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         """One channel of one image, in tiles of so many rows and columns."""
         (height, width), (down, across) = plane.shape, self.tile_grid_size
         tones = jnp.clip(plane, 0, 255).astype("int32")
-        whole = jnp.pad(tones, ((0, down * rows - height), (0, across * columns - width)), mode="symmetric")
+        whole = pad_with_itself(tones, ((0, down * rows - height), (0, across * columns - width)), "symmetric")
         y, x = (jnp.arange(size) for size in whole.shape)
         tile = (y[:, None] // rows) * across + x // columns
         counts = jnp.zeros((down * across, 256), "float32").at[tile, whole].add(1.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from cornu import validate
@@ -170,10 +171,21 @@ def pad(
         print(cornu.ops.pad(np.array([1, 2]), (1, 2)))  # [0 1 2 0 0]
     """
     if constant_values is None:
-        return jnp.pad(x, pad_width, mode=mode)
+        return pad_with_itself(x, pad_width, mode) if mode in _REPEATING else jnp.pad(x, pad_width, mode=mode)
     if mode != "constant":
         raise ValueError(f'pad: constant_values goes with mode="constant" only. Received: mode="{mode}".')
     return jnp.pad(x, pad_width, mode=mode, constant_values=constant_values)
+
+
+_REPEATING = ("reflect", "symmetric", "wrap")
+
+
+def pad_with_itself(x: Tensor, pad_width: int | Sequence[Any], mode: str) -> jax.Array:
+    """`pad` in a mode that puts an array beside itself as often as it takes: JAX goes round once each time."""
+    pairs = np.broadcast_to(np.asarray(pad_width), (jnp.ndim(x), 2)).tolist()
+    known = [(max(pair), size) for pair, size in zip(pairs, jnp.shape(x), strict=True) if isinstance(size, int)]
+    budget.take("calls", sum(count // max(size, 1) for count, size in known), "pad")
+    return jnp.pad(x, pad_width, mode=mode)
 
 
 # ---- joining ----

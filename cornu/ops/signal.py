@@ -15,6 +15,7 @@ from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.typing import ArrayLike, DTypeLike
 from cornu.ops.elementwise import floating
+from cornu.ops.shaping import pad_with_itself
 
 
 def _join(pair: Sequence[Tensor]) -> jax.Array:
@@ -152,7 +153,7 @@ def istft(
 def _reflected(x: jax.Array, count: int) -> jax.Array:
     """The signal with so many points more at both ends, the mirror image of its own."""
     if isinstance(x.shape[-1], int):
-        return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(count, count)], mode="reflect")
+        return pad_with_itself(x, [(0, 0)] * (x.ndim - 1) + [(count, count)], "reflect")
     size = x.shape[-1]  # not known yet
     period = jnp.maximum(2 * size - 2, 1)
     places = (jnp.arange(size + 2 * count) - count) % period

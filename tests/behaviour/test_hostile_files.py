@@ -1323,6 +1323,23 @@ def test_layers_within_a_layer_count_each_time_that_it_is_called():
         cornu.models.model_from_json(_row_called(60, 100)[1])
 
 
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "wrap"])
+def test_an_array_is_not_put_beside_itself_without_end(mode):
+    """JAX unrolls the rounds of such padding."""
+    x = cornu.Input((3,))
+    text = cornu.Model(x, cornu.ops.pad(x, [[0, 0], [0, 777]], mode=mode)).to_json()
+    cornu.models.model_from_json(text)
+    with pytest.raises(LoadLimitError, match=r"\d calls"):
+        cornu.models.model_from_json(text.replace("777", str(10**9)))
+
+
+def test_a_grid_of_more_tiles_than_any_image_has_pixels_is_refused():
+    x = cornu.Input((5, 6, 3))
+    layer = layers.ContrastLimitedAdaptiveHistogramEqualization((0, 255), tile_grid_size=(777, 2))
+    with pytest.raises(LoadLimitError, match=r"\d calls"):
+        cornu.models.model_from_json(cornu.Model(x, layer(x)).to_json().replace("777", str(10**9)))
+
+
 def test_weights_do_not_pay_for_calls(tmp_path):
     """What a file is padded with buys it no time."""
     model, text = _row_called(60, 100, units=10**5)
