@@ -248,8 +248,7 @@ def _connections(layer: Any, model: Any) -> str:
             continue
         for tensor in node.input_tensors:
             operation, _, position = tensor.history
-            calls = [other for other in operation.nodes if id(other) in kept]
-            lines.append(f"{operation.name}[{calls.index(node_of(tensor))}][{position}]")
+            lines.append(f"{operation.name}[{operation.nodes.index(node_of(tensor))}][{position}]")
     return ", ".join(lines) or "-"
 
 

@@ -49,6 +49,11 @@ ONCE = {
         (*TRAINED, Do("summary", {"expand_nested": True}), Do("clone")),
     ),
     "weights in nested containers": (NESTED, PAIR, (Do("save", {"format": ".keras", "from_other": True}),)),
+    "a layer whose first call is not in the model": (
+        Net("outer", "functional", tuple(Given(n, (3,), (3,)) for n in "xy"), {"d": dense(3), "e": dense()},
+            (Step("g", "d", ("x",)), Step("h", "d", ("x",)), Step("i", "e", ("h",))), ("i",), takes="list"),
+        PAIR, (Do("summary"),),
+    ),
     "a metric that makes its state late": (
         functional({"d": dense(activation="softmax")}, ("d", "{f}({0})")), HOT,
         (Do("compile", {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": [New("metrics.F1Score")]}),
