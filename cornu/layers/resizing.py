@@ -25,8 +25,8 @@ class Resizing(ImageLayer):
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
         crop_to_aspect_ratio: whether images are first cropped, in the middle, to the proportions of the result.
             Defaults to False.
-        pad_to_aspect_ratio: whether they are first padded, evenly on both sides, to those proportions. Defaults to
-            False.
+        pad_to_aspect_ratio: whether they are first padded to those proportions, by as much on both sides: where an odd
+            number of rows or columns is missing, one stays so. Defaults to False.
         fill_mode: must be `"constant"`: how they are padded.
         fill_value: what they are padded with. Defaults to 0.0.
         antialias: whether shrinking averages over the pixels that it leaves out. Defaults to False.
@@ -104,13 +104,13 @@ class Resizing(ImageLayer):
 def _window(height: int, width: int, size: tuple[int, int], crop: bool, pad: bool) -> tuple[int, int, int, int]:
     """What `ops.image.resize` shows of an image: top, left, height and width, beyond the image where it pads."""
     tall, wide = max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
-    rows, columns = height, width
     if crop:
         rows, columns = min(height, tall), min(width, wide)
         return (height - rows) // 2, (width - columns) // 2, rows, columns
     if pad:
-        rows, columns = max(height, tall), max(width, wide)
-    return -((rows - height) // 2), -((columns - width) // 2), rows, columns
+        above, before = max(tall - height, 0) // 2, max(wide - width, 0) // 2
+        return -above, -before, height + 2 * above, width + 2 * before
+    return 0, 0, height, width
 
 
 def _scaling(window: tuple[int, int, int, int], size: tuple[int, int]) -> Callable:

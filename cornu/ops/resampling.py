@@ -78,7 +78,8 @@ def resize(
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
         antialias: whether shrinking averages over the pixels that it leaves out.
         crop_to_aspect_ratio: whether the images are first cropped, in the middle, to the proportions of `size`.
-        pad_to_aspect_ratio: whether they are first padded, evenly on both sides, to those proportions.
+        pad_to_aspect_ratio: whether they are first padded to those proportions, by as much on both sides: where an odd
+            number of rows or columns is missing, one stays so.
         fill_mode: must be `"constant"`: how they are padded.
         fill_value: what they are padded with.
         data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
@@ -116,9 +117,8 @@ def _cropped_to(images: Tensor, size: Sequence[int]) -> jax.Array:
 def _padded_to(images: Tensor, size: Sequence[int], fill_value: float) -> jax.Array:
     height, width = images.shape[1:3]
     wanted = _proportional(height, width, size)
-    rows, columns = max(wanted[0] - height, 0), max(wanted[1] - width, 0)
-    pads = ((0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
-    return jnp.pad(images, pads, constant_values=fill_value)
+    rows, columns = max(wanted[0] - height, 0) // 2, max(wanted[1] - width, 0) // 2  # on either side
+    return jnp.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), constant_values=fill_value)
 
 
 @op

@@ -423,3 +423,13 @@ WRONG = [
 def test_mistakes_are_explained(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_both_sides_are_padded_by_as_much():
+    image = np.arange(24.0).reshape(3, 8, 1)  # five rows short of a square, of which one stays so
+    boxes = {"boxes": np.array([[0.0, 0.0, 8.0, 3.0]]), "labels": np.array([1])}
+    layer = L.Resizing(8, 8, "nearest", pad_to_aspect_ratio=True, fill_value=-1, bounding_box_format="xyxy")
+    found = layer({"images": image, "bounding_boxes": boxes})
+    padded = np.pad(image[..., 0], ((2, 2), (0, 0)), constant_values=-1)
+    np.testing.assert_array_equal(found["images"][..., 0], padded[[0, 1, 2, 3, 3, 4, 5, 6]])
+    np.testing.assert_allclose(found["bounding_boxes"]["boxes"], [[0, 2 * 8 / 7, 8, 5 * 8 / 7]], rtol=1e-6)
