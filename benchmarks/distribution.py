@@ -3,10 +3,11 @@
 python -m benchmarks.distribution              # some minutes; writes results/distribution.json
 python -m benchmarks.distribution --quick      # only to see that it runs
 
-Each number of virtual devices has a process of its own. `overhead` is a step of `fit` with a distribution of one device
-over one without, in turns, the median of the ratios. `weak scaling` keeps the rows of a device: all virtual devices
-share the cores of this machine, so the ideal is as much longer as there is more work for the cores. `traffic` is read
-in the compiled step: what each device sends, of gathered weights and summed gradients, and what Adam's state takes.
+Each number of virtual devices has a process of its own. `overhead` is the processor time of a step of `fit` with a
+distribution of one device over one without, in turns, the median of the ratios. `weak scaling` keeps the rows of a
+device: all virtual devices share the cores of this machine, so the ideal is as much longer as there is more work for
+the cores. `traffic` is read in the compiled step: what each device sends, of gathered weights and summed gradients, and
+what it holds, each beside what theory says.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +95,14 @@ class Case:
         self.callbacks = [look] if a_call == 1 else []  # else steps are put together even so
         self.turn()
 
-    def turn(self) -> float:
+    def turn(self, clock: Callable[[], float] = time.perf_counter) -> float:
         """Milliseconds of a step, of one epoch."""
         import cornu
 
         cornu.distribution.set_distribution(self.distribution)
-        began = time.perf_counter()
+        began = clock()
         self.model.fit(self.x, self.y, batch_size=self.rows, shuffle=False, verbose=0, callbacks=self.callbacks)
-        return 1000 * (time.perf_counter() - began) / self.steps
+        return 1000 * (clock() - began) / self.steps
 
     def program(self) -> Any:
         """The compiled step for one batch."""
@@ -115,25 +117,22 @@ class Case:
 
 def _measured(devices: int, rounds: int, steps: int) -> dict[str, Any]:
     cases = [Case(kind, devices, steps) for kind in KINDS]
-    times = _turns(cases, rounds)
+    times = [[case.turn() for case in cases] for _ in range(rounds)]
     found: dict[str, Any] = {"step": dict(zip(KINDS, map(statistics.median, zip(*times, strict=True)), strict=True))}
     if devices == 1:
         found["overhead"] = {
-            "all steps in a call": _overhead(times),
-            "all steps in a call, small": _overhead(_turns([Case(kind, 1, 10 * steps, 64) for kind in KINDS], rounds)),
-            "a step a call, small": _overhead(_turns([Case(kind, 1, 10 * steps, 64, 1) for kind in KINDS], rounds)),
+            "all steps in a call": _overhead(cases, rounds),
+            "all steps in a call, small": _overhead([Case(kind, 1, 10 * steps, 64) for kind in KINDS], rounds),
+            "a step a call, small": _overhead([Case(kind, 1, 10 * steps, 64, 1) for kind in KINDS], rounds),
         }
     else:
         found["traffic"] = {case.kind: _traffic(case, devices) for case in cases[1:]}
     return found
 
 
-def _turns(cases: list[Case], rounds: int) -> list[list[float]]:
-    return [[case.turn() for case in cases] for _ in range(rounds)]
-
-
-def _overhead(times: list[list[float]]) -> dict[str, float]:
-    """The median of what each kind takes, in parts of what it takes without a distribution."""
+def _overhead(cases: list[Case], rounds: int) -> dict[str, float]:
+    """The processor time of each kind, in parts of what it takes without a distribution: medians of turns."""
+    times = [[case.turn(time.process_time) for case in cases] for _ in range(rounds)]
     return {kind: statistics.median(one[k] / one[0] for one in times) for k, kind in enumerate(KINDS) if k}
 
 

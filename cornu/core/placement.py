@@ -5,7 +5,8 @@ the rest. A variable takes its layout when it is made, and keeps it; a batch get
 Where no distribution is set, nothing of this runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -53,6 +54,17 @@ def choose(distribution: Distribution | None) -> None:
         _chosen.clear()
     else:
         _chosen["distribution"] = distribution
+
+
+@contextmanager
+def chosen(distribution: Distribution | None) -> Iterator[None]:
+    """Scope in which a distribution is set for this process, or none."""
+    before = current()
+    choose(distribution)
+    try:
+        yield
+    finally:
+        choose(before)
 
 
 def is_shared() -> bool:
@@ -142,7 +154,9 @@ def laid_out(value: jax.Array, layout: object) -> jax.Array:
 def gathered(value: jax.Array, layout: object) -> jax.Array:
     """A variable's value where a layer that is traced uses it: of one that is kept in parts, all of them."""
     used = getattr(layout, "used", None)
-    return value if used is None or not isinstance(value, jax.core.Tracer) else pinned(value, used)
+    if used is None or current() is None or not isinstance(value, jax.core.Tracer):
+        return value
+    return pinned(value, used)
 
 
 def are_gathered(variables: Sequence[Any]) -> bool:

@@ -127,12 +127,8 @@ class Distribution:
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Scope in which this is the distribution of the process, as after `set_distribution`."""
-        before = placement.current()
-        placement.choose(self)
-        try:
+        with placement.chosen(self):
             yield
-        finally:
-            placement.choose(before)
 
     def distribute_dataset(self, dataset: object) -> Any:
         """This process's part of a data set, where there are several processes and `auto_shard_dataset` is set.

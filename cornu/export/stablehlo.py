@@ -17,7 +17,7 @@ import numpy as np
 from jax import export, lax
 
 from cornu import validate
-from cornu.core import context
+from cornu.core import context, placement
 from cornu.core.typing import DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable, functional, values_of
 from cornu.export import sizes
@@ -109,8 +109,9 @@ class _Met(dict):
 
 @contextmanager
 def ambient(plain: bool = True) -> Iterator[None]:
-    """What holds while an endpoint is traced: no training unless it says so, losses dropped, kernels by choice."""
-    with context.scope(training=False, losses=[]), platform.plain_forms() if plain else nullcontext():
+    """What holds while an endpoint is traced: one device, no training unless said so, no losses, kernels by choice."""
+    alone = placement.chosen(None)
+    with alone, context.scope(training=False, losses=[]), platform.plain_forms() if plain else nullcontext():
         yield
 
 

@@ -416,6 +416,14 @@ def files_hold_whole_weights_and_load_on_any_devices():
         agree(dict(enumerate(v.numpy() for v in one.optimizer.variables)), dict(enumerate(expected)), 0)
 
 
+def what_is_exported_runs_on_one_device():
+    with tempfile.TemporaryDirectory() as folder, fully_sharded().scope():
+        model = net()
+        model.export(file := Path(folder, "net.stablehlo"), verbose=False)
+        distribution.set_distribution(None)
+        np.testing.assert_allclose(cornu.export.load(file)(X), net()(X), rtol=1e-5, atol=1e-6)
+
+
 def state_that_belongs_to_no_weight_is_whole_on_each_device():
     mesh = distribution.DeviceMesh((2, 4), ["batch", "model"])
     layouts = distribution.LayoutMap(mesh)
@@ -487,6 +495,7 @@ CHECKS = [
     a_batch_that_devices_cannot_share_is_told_of_once,
     a_model_made_before_is_laid_out_when_it_is_used,
     files_hold_whole_weights_and_load_on_any_devices,
+    what_is_exported_runs_on_one_device,
     state_that_belongs_to_no_weight_is_whole_on_each_device,
     a_variable_keeps_the_layout_that_it_was_made_with,
     a_layout_that_does_not_fit_names_the_variable,
