@@ -275,7 +275,7 @@ class TensorBoard(Callback):
         unknown = sorted(set(given) - set(tables))
         if unknown:
             raise ValueError(
-                f"TensorBoard: embeddings_metadata names {unknown[0]!r}, which is no Embedding layer of the model. "
+                f"TensorBoard: embeddings_metadata names {unknown[0]!r}, which is not an Embedding layer of the model. "
                 f"Its Embedding layers: {', '.join(map(repr, tables)) or 'none'}."
             )
         return {name: os.fspath(path) for name, path in given.items()}

@@ -316,7 +316,7 @@ class LayoutMap(MutableMapping):
         """Set the layout of a key that is not there yet.
 
         Raises:
-            ValueError: for a key that is there, or that is no regular expression, or for no layout.
+            ValueError: for a key that is there, or is not a regular expression, or for a value that is not a layout.
         """
         if key in self._layouts:
             raise ValueError(f"LayoutMap: {key!r} is there already, with {self._layouts[key]}. Delete it first.")

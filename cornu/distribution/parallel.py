@@ -175,7 +175,7 @@ class DataParallel(Distribution):
             Defaults to False.
 
     Raises:
-        ValueError: where both a mesh and devices are given, or something that is no mesh.
+        ValueError: where both a mesh and devices are given, or something that is not a mesh.
 
     Example:
 

@@ -306,7 +306,7 @@ class Laid:
         found = frozenset(filter(None, (axes[i] for i in over)))
         kept = tuple(axis for i, axis in enumerate(axes) if i not in over)
         placed = Placed(kept, partial | found)
-        if found and operation.name != "reduce_sum":  # such as a maximum, which is no sum but is exchanged like one
+        if found and operation.name != "reduce_sum":  # such as a maximum, which is not a sum but is exchanged like one
             for axis in sorted(found):
                 size = operation.outputs[0].bytes // self.parts(kept)
                 self._communicate("all-reduce", axis, size, operation.times)

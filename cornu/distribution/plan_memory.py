@@ -4,7 +4,7 @@ XLA joins operations on elements into the operations around them, so most of the
 is taken to be stored where a product, a convolution, a sort or the like makes it or reads it, where it goes out, and
 where it is used more than once and dear to compute (`exp`, `tanh`) or smaller than what it is computed from. What is
 not stored is computed from what is, which lives until then. Another view of the same numbers, such as a transposed
-one, is no result of its own.
+one, is not a result of its own.
 """
 
 import math

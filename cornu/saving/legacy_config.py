@@ -442,10 +442,6 @@ def _merge(config: Config) -> tuple[str, ConfigDict]:
     return _MERGES[mode], {"name": name, **extra.get(mode, {})}
 
 
-def _no_equal(layer: str) -> ValueError:
-    return ValueError(f"The layer {layer} has no equal in Keras 3, so it cannot be loaded.")
-
-
 def _joined_sizes(config: Config) -> ConfigDict:
     """`config` with the sizes of kernels as one argument."""
     result = dict(config)

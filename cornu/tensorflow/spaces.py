@@ -40,7 +40,7 @@ class PhysicalDevice(NamedTuple):
 
 
 def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The processors, those that are no CPU called GPUs, as scripts look for them."""
+    """The processors, those that are not CPUs called GPUs, as scripts look for them."""
     kinds = ["CPU", *("GPU" for device in jax.devices() if device.platform != "cpu")]
     named = [PhysicalDevice(f"/physical_device:{kind}:{kinds[:at].count(kind)}", kind) for at, kind in enumerate(kinds)]
     return [device for device in named if device_type in (None, device.device_type)]

@@ -145,7 +145,7 @@ class Trainer(Compilable, Steps):
         initial_epoch = validate.non_negative_int(initial_epoch, "initial_epoch", "fit")
         validates = _validation_epochs(validation_freq)
         fast_dev_run = validate.one_of(fast_dev_run, (True, False), "fast_dev_run", "fit")
-        orders = orders_kept(self, x, validation_data)
+        orders = orders_kept(self, x, validation_data) if fast_dev_run else None
         with undone_on_error(self):
             is_split = bool(validation_split) and validation_data is None
             if is_split:
@@ -159,7 +159,7 @@ class Trainer(Compilable, Steps):
             advice.of_arrays(self, batches, checks, is_split)
         if fast_dev_run:
             epochs, validates = initial_epoch + 1, lambda epoch: True
-        tried = rehearsal(self, [batches, checks], callbacks, orders) if fast_dev_run else nullcontext(callbacks)
+        tried = nullcontext(callbacks) if orders is None else rehearsal(self, [batches, checks], callbacks, orders)
         with tried as given, written_by_first(given), self._compilations.during_fit(verbose):
             callbacks = self._callback_list(given, verbose, epochs, batches.num_batches, history=True)
             if initial_epoch >= epochs > 0 and resolve_verbose(verbose):

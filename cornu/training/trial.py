@@ -77,7 +77,7 @@ def orders_kept(model: "Trainer", *data: object) -> Callable[[], None]:
 
 
 def check_compiled(model: object, owner: str) -> None:
-    """Refuse what is no model that can be trained.
+    """Refuse what is not a model that can be trained.
 
     Args:
         model: what was given as one.

@@ -45,7 +45,7 @@ def check_model(
             sizes that are not fixed are 8, or the first that works.
         causal: whether the output at each step (axis 1) may depend on earlier steps of the inputs alone: True, or the
             names of the inputs for which that holds. None looks, where a layer is said to be causal (`use_causal_mask`,
-            `padding="causal"`), and notes what it finds, which is no fault of a model that was not said to be causal.
+            `padding="causal"`), and notes what it finds: not a fault unless the model was said to be causal.
         batch_size: number of rows, 2 or more.
 
     Returns:

@@ -85,7 +85,7 @@ def plot_model(
 
     Raises:
         ValueError: for a model that is not built, and for a kind of file that cannot be written.
-        ImportError: where neither Graphviz nor matplotlib is installed and the file is no SVG.
+        ImportError: where neither Graphviz nor matplotlib is installed and the file is not an SVG.
 
     Example:
 

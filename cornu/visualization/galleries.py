@@ -66,7 +66,7 @@ def plot_image_gallery(
         None if the gallery was shown, otherwise a `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: for images that are no batch, labels without `label_map`, and both `path` and `show=True`.
+        ValueError: for images that are not a batch, labels without `label_map`, and both `path` and `show=True`.
         ImportError: where matplotlib is not installed (the extra `plot`).
 
     Example:

@@ -30,7 +30,7 @@ def batch(images: Tensor, data_format: str | None, owner: str) -> np.ndarray:
 
 
 def whole(numbers: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 255 as whole ones; what is beyond is cut off, and what is no number is 0."""
+    """Numbers from 0 to 255 as whole ones; what is beyond is cut off, and what is not a number is 0."""
     return np.nan_to_num(np.clip(numbers, 0, 255)).astype("uint8")
 
 

@@ -176,7 +176,7 @@ def test_embeddings_come_with_what_the_projector_asks_for(tmp_path):
     for line in ('tensor_name: "words"', 'tensor_path: "train/words.tsv"', 'metadata_path: "words.tsv"'):
         assert line in config
     wrong = TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"word": "words.tsv"})
-    with pytest.raises(ValueError, match=r"names 'word', which is no Embedding layer of the model.*'words'"):
+    with pytest.raises(ValueError, match=r"names 'word', which is not an Embedding layer of the model.*'words'"):
         model.fit(np.ones((2, 2)), np.zeros((2, 6)), verbose=0, callbacks=[wrong])
 
 
