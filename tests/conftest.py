@@ -37,6 +37,7 @@ COMPILES_QUICKLY = os.environ["XLA_FLAGS"] == "--xla_cpu_use_fusion_emitters=fal
 def pytest_addoption(parser):
     """How the comparisons with Keras come by its answers; see `parity/oracle.py`."""
     parser.addoption("--live", action="store_true", help="compare with the installed Keras, not with stored answers")
+    parser.addoption("--long", action="store_true", help="run what is marked as long, too")
     parser.addoption("--record", action="store_true", help="compare with the installed Keras and store its answers")
 
 
@@ -50,11 +51,12 @@ def pytest_collection_modifyitems(config, items):
         names = QUICK.get(path.as_posix())
         if names is not None and (not names or item.originalname in names):
             item.add_marker("quick")
-    if not (config.getoption("--live") or config.getoption("--record")):
-        live = [item for item in items if item.get_closest_marker("live")]
-        config.hook.pytest_deselected(items=live)
-        live = set(live)
-        items[:] = [item for item in items if item not in live]
+    asked = {"live": config.getoption("--live") or config.getoption("--record"), "long": config.getoption("--long")}
+    for marker in (marker for marker, wanted in asked.items() if not wanted):
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,10 @@ ALL = {
     if not {"_build", "jupyter_execute", "reference"} & set(path.relative_to(DOCS).parts)
 }
 PAGES = [name for name, path in ALL.items() if CELL.search(path.read_text())]
+LONG = {f"learn/{name}" for name in ("attention", "convolution", "custom", "overfitting", "speed", "text", "transfer")}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.long if p in LONG else ()) for p in PAGES])
 def test_the_page_runs(page, tmp_path, monkeypatch):
     """What a cell is marked to raise, it raises."""
     monkeypatch.chdir(tmp_path)
