@@ -170,8 +170,11 @@ def gathering_again(function: Callable, variables: Sequence[object]) -> Callable
 
 
 def _is_no_layout(primitive: Any, *args: object, **params: object) -> bool:
-    """Whether a value is kept for the gradient: all but those that are only laid out anew."""
-    return primitive.name != "sharding_constraint"
+    """Whether a value is kept for the gradient: all but those that are only laid out anew, or seen in another shape.
+
+    A gathered kernel of attention, for one, is made a matrix; kept as that, it would be kept whole.
+    """
+    return primitive.name not in ("sharding_constraint", "reshape", "transpose", "squeeze")
 
 
 def batch(data: object, stacked: bool = False) -> Any:
