@@ -16,5 +16,7 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
 
 def plain(text: object) -> str:
     """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
-    shown = (sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in str(text))
-    return "".join(shown)
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)

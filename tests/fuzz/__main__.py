@@ -28,7 +28,7 @@ from tests.fuzz.seeds import FORMATS
 
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
 _FOR_EACH = 5e-5  # seconds more for each byte of the file
-_GIVEN_UP = 60.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
+_GIVEN_UP = 600.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
 _NOTED = 200  # loads after which the figures are kept
 _HELD = 2**30  # bytes that a worker holds when a fresh one takes over
 

@@ -202,7 +202,7 @@ def _wide(data: Any, rng: random.Random) -> Any:
                 deep = rng.choice(([deep], {"a": deep}, {"class_name": "__tuple__", "items": [deep]}))
             chosen[rng.choice(list(chosen) or ["a"])] = deep
         else:
-            chosen[rng.choice(list(chosen) or ["a"])] = [[0] * 300] * rng.choice((3, 300))
+            chosen[rng.choice(list(chosen) or ["a"])] = [[0] * 300] * rng.choice((3, 30))
     return data
 
 
