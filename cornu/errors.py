@@ -27,6 +27,8 @@ Example:
 
 import signal
 
+from cornu import spelling
+
 __all__ = [
     "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
     "TrainingStopped", "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
@@ -37,7 +39,14 @@ class CornuError(Exception):
     """Base of the errors below."""
 
 
-class DamagedFileError(CornuError, ValueError):
+class _FileError(CornuError, ValueError):
+    """What a file says may be in the message, but nothing that a terminal obeys."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(spelling.plain(message))
+
+
+class DamagedFileError(_FileError):
     """A file is cut short, altered, or made to mislead."""
 
 
@@ -58,7 +67,7 @@ class TrainingStopped(KeyboardInterrupt):
         self.signal = signal
 
 
-class LoadLimitError(CornuError, ValueError):
+class LoadLimitError(_FileError):
     """A file asks for more memory or work than its size accounts for."""
 
 
@@ -66,11 +75,11 @@ class UnknownArgumentError(CornuError, ValueError, TypeError):
     """A layer has no argument of that name: a wrong call in Python, a wrong value in a config."""
 
 
-class UnknownClassError(CornuError, ValueError):
+class UnknownClassError(_FileError):
     """A file names a class or function that this program does not know."""
 
 
-class WeightsMismatchError(CornuError, ValueError):
+class WeightsMismatchError(_FileError):
     """Weights do not fit the model."""
 
 

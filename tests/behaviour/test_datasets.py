@@ -273,6 +273,11 @@ def test_a_pickle_runs_nothing_and_takes_no_more_than_it_holds(name, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_what_a_damaged_file_says_does_not_steer_a_terminal():
+    with pytest.raises(ValueError, match=r"it names os\\x1b\[2J\.system, which is refused"):
+        plain_pickle.load(b"\x80\x02cos\x1b[2J\nsystem\n.", "the file")
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_plain_data_come_back_from_a_pickle(protocol):
     value = {
