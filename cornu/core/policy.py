@@ -195,6 +195,7 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
 
     _in_files = InFiles("keras.dtype_policies")
     _named = "float8"
+    amax_history_length = 1024
 
     def __init__(self, mode: str, source_name: str | None = None, amax_history_length: int = 1024):
         super().__init__(mode, source_name)

@@ -32,6 +32,7 @@ class InputLayer(Layer):
     """
 
     pure_call = rowwise = True
+    batch_shape: tuple[int | None, ...] = ()
 
     def __init__(
         self,

@@ -191,6 +191,17 @@ class MultiHeadAttention(_HeadedAttention):
 
     pure_call = rowwise = True
 
+    num_heads: int = 0
+    key_dim: int = 0
+    value_dim: int = 0
+    dropout: float = 0.0
+    use_bias: bool = True
+    attention_axes: Sequence[int] | None = None
+    query_dense: Any = None  # the projections, once it is built
+    key_dense: Any = None
+    value_dense: Any = None
+    output_dense: Any = None
+
     def __init__(
         self,
         num_heads: int,

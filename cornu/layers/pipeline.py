@@ -28,6 +28,7 @@ class Pipeline(Layer):
     """
 
     pure_call = rowwise = True
+    layers: Sequence[Layer] = ()
 
     def __init__(self, layers: Sequence[Layer], name: str | None = None):
         super().__init__(name=name)

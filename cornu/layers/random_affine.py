@@ -6,13 +6,13 @@ Each layer draws numbers and makes of them the map that says which place of the 
 
 import math
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import ops, validate
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Tensor
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, RandomImageLayer, factor_range
@@ -64,9 +64,48 @@ class RandomAffine(RandomImageLayer):
         zero = jnp.zeros_like(rows[0])
         return jnp.stack([*rows, zero, zero], axis=-1)
 
+    def get_transformed_x_y(self, x: Tensor, y: Tensor, transform: Tensor) -> tuple[jax.Array, jax.Array]:
+        """Where projective maps put points: `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, `k = c0 x + c1 y + 1`.
+
+        Args:
+            x, y: the points, (points,), or (maps, points) for other points of each map.
+            transform: the numbers a0, a1, a2, b0, b1, b2, c0, c1 of each map, (maps, 8) or (8,).
+
+        Returns:
+            (x, y), each of shape (maps, points); (points,) for one map.
+        """
+        a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(jnp.asarray(transform), -1, 0)[..., None]
+        apart = c0 * x + c1 * y + 1
+        return (a0 * x + a1 * y + a2) / apart, (b0 * x + b1 * y + b2) / apart
+
     def _map(self, drawn: Drawn, height: int, width: int) -> tuple[jax.Array, ...]:
         """The numbers a0, a1, a2, b0, b1, b2, each of shape `(batch,)`."""
         raise NotImplementedError
+
+
+def _box_sides(bounding_boxes: dict[str, Any]) -> list[jax.Array]:
+    """Left, top, right and bottom of the boxes."""
+    return jnp.split(jnp.asarray(bounding_boxes["boxes"]), 4, axis=-1)
+
+
+class _Shifting(RandomAffine):
+    """Base of the layers that move places along the axes."""
+
+    def get_shifted_bbox(
+        self, bounding_boxes: dict[str, Any], w_shift_factor: Tensor, h_shift_factor: Tensor
+    ) -> dict[str, Any]:
+        """Boxes moved to the left and up.
+
+        Args:
+            bounding_boxes: dictionary with "boxes", (..., 4) as left, top, right, bottom.
+            w_shift_factor, h_shift_factor: how far to the left and how far up, in the boxes' units.
+
+        Returns:
+            The dictionary with the boxes moved.
+        """
+        left, top, right, bottom = _box_sides(bounding_boxes)
+        sides = (left - w_shift_factor, top - h_shift_factor, right - w_shift_factor, bottom - h_shift_factor)
+        return {**bounding_boxes, "boxes": jnp.concatenate(sides, axis=-1)}
 
 
 class RandomRotation(RandomAffine):
@@ -162,6 +201,25 @@ class RandomZoom(RandomAffine):
                 f"Received: height_factor={height_factor}, width_factor={width_factor}."
             )
 
+    def get_clipped_bbox(
+        self, bounding_boxes: dict[str, Any], h_end: Tensor, h_start: Tensor, w_end: Tensor, w_start: Tensor
+    ) -> dict[str, Any]:
+        """Boxes cut to a window, and told from its upper left corner.
+
+        Args:
+            bounding_boxes: dictionary with "boxes", (..., 4) as left, top, right, bottom.
+            h_end, h_start: bottom and top of the window, in the boxes' units.
+            w_end, w_start: its right and left side.
+
+        Returns:
+            The dictionary with the boxes cut.
+        """
+        left, top, right, bottom = _box_sides(bounding_boxes)
+        across = (jnp.clip(side, w_start, w_end) - w_start for side in (left, right))
+        down = (jnp.clip(side, h_start, h_end) - h_start for side in (top, bottom))
+        sides = [side for pair in zip(across, down, strict=True) for side in pair]
+        return {**bounding_boxes, "boxes": jnp.concatenate(sides, axis=-1)}
+
     def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         height = 1 + self._uniform((shape[0], 1), *self._height_range, seed)
         width = height if self._width_range is None else 1 + self._uniform((shape[0], 1), *self._width_range, seed)
@@ -173,7 +231,7 @@ class RandomZoom(RandomAffine):
         return across, zero, (width - 1) / 2 * (1 - across), zero, down, (height - 1) / 2 * (1 - down)
 
 
-class RandomTranslation(RandomAffine):
+class RandomTranslation(_Shifting):
     """Moves each image in training.
 
     Args:
@@ -222,7 +280,7 @@ class RandomTranslation(RandomAffine):
         return one, zero, -across, zero, one, -down
 
 
-class RandomShear(RandomAffine):
+class RandomShear(_Shifting):
     """Shears each image in training: rows slide along each other, and columns do.
 
     Pixel `(x, y)` of the result shows `(x + a y, b x + y)` of the image.

@@ -4,7 +4,7 @@ Operations are listed as Keras lists them, deepest first, so that weights, files
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -37,14 +37,17 @@ class Function(Operation):
     """
 
     volatile_attributes = frozenset({"_told"})
+    inputs: Sequence[KerasTensor] = ()
+    outputs: Sequence[KerasTensor] = ()
+    operations: Sequence[Operation] = ()
 
     def __init__(self, inputs: Nested, outputs: Nested, name: str | None = None):
         super().__init__(name=name)
         self._inputs_struct = _checked(inputs, "inputs")
-        self.inputs: list[KerasTensor] = tree.flatten(inputs)
+        self.inputs = tree.flatten(inputs)
         entries = {id(tensor) for tensor in self.inputs}
         self._outputs_struct = tree.map_structure(lambda x: _seen_from(entries, x), _checked(outputs, "outputs"))
-        self.outputs: list[KerasTensor] = tree.flatten(self._outputs_struct)
+        self.outputs = tree.flatten(self._outputs_struct)
         self._told: set[str] = set()
         self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
 

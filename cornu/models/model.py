@@ -157,7 +157,7 @@ class Model(Trainer, Layer):
         return self.__dict__.get("_graph") is not None
 
     def _flat_graph_inputs(self) -> list[KerasTensor] | None:
-        return self._graph.inputs if self._graph is not None else None
+        return list(self._graph.inputs) if self._graph is not None else None
 
     @property
     def inputs(self) -> list[KerasTensor] | None:
@@ -167,7 +167,7 @@ class Model(Trainer, Layer):
     @property
     def outputs(self) -> list[KerasTensor] | None:
         """The symbolic outputs of a functional model, flat."""
-        return self._graph.outputs if self._graph is not None else None
+        return list(self._graph.outputs) if self._graph is not None else None
 
     @property
     def input(self) -> Nested:

@@ -31,6 +31,7 @@ class MultiOptimizer(Optimizer):
     """
 
     loss_scale_factor: float | None = None
+    optimizers: Sequence[Optimizer] = ()  # those that are, once it is built
     _hidden = Optimizer._hidden | {"_shares"}
 
     def __init__(
@@ -46,7 +47,7 @@ class MultiOptimizer(Optimizer):
             )
         super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
         self.optimizer_map = optimizer_map
-        self.optimizers: list[Optimizer] = []  # once built
+        self.optimizers = []
         self._shares: list[list[Variable]] = []  # the variables of each
 
     def _optimizer_of(self, variable: Variable) -> Optimizer:
@@ -78,7 +79,7 @@ class MultiOptimizer(Optimizer):
                 f"loss. Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
             )
         optimizer.loss_scale_factor = self.loss_scale_factor
-        self.optimizers.append(optimizer)
+        self.optimizers = [*self.optimizers, optimizer]
         self._shares.append([])
         return self._shares[-1]
 

@@ -337,3 +337,27 @@ def test_a_pipeline_is_written_as_in_keras():
     assert cornu.layers.Pipeline.from_config(config).get_config().keys() == config.keys()
     near(found, expected)
     assert inner == wanted
+
+
+@pytest.mark.parametrize("name", ["RandomZoom", "RandomTranslation", "RandomShear"])
+def test_points_and_boxes_by_hand(name):
+    maps = np.array([[1.5, 0.25, 0.125, 0.5, 2, -0.75, 0, 0], [1, 0, 0, 0, 1, 0, 0.5, 0.25]], "float32")
+    boxes = {"boxes": np.array([[[0.1, 0.2, 0.5, 0.6], [0.3, 0.1, 0.9, 0.8]]], "float32"), "labels": np.ones((1, 2))}
+
+    def answers(k):
+        layer = getattr(k.layers, name)(0.1, **{"width_factor": 0.1} if name == "RandomTranslation" else {})
+        points = [
+            (np.array([2, 3], "float32"), np.array([5, 7], "float32")),
+            (np.full((2, 3), 2.0), np.full((2, 3), 5.0)),
+        ]
+        found = [np.asarray(v) for x, y in points for v in layer.get_transformed_x_y(x, y, maps)]
+        found += [np.asarray(v) for v in layer.get_transformed_x_y(np.float32(2), np.float32(5), maps[1])]
+        if name == "RandomZoom":
+            changed = layer.get_clipped_bbox(dict(boxes), h_end=0.55, h_start=0.15, w_end=0.7, w_start=0.2)
+        else:
+            changed = layer.get_shifted_bbox(dict(boxes), np.float32(0.1), np.float32(0.25))
+        return [*found, np.asarray(changed["boxes"]), np.asarray(changed["labels"])]
+
+    for ours, keras in zip(*both(answers), strict=True):
+        np.testing.assert_allclose(ours, keras, rtol=1e-5, atol=1e-6)
+        assert ours.shape == keras.shape
