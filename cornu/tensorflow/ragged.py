@@ -358,6 +358,8 @@ class RaggedTensor(Special, Sequence):
     def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Tensor:
         """What a function of TensorFlow's gives for arguments of which this is one."""
         last = name.rpartition(".")[2]
+        if last in _AS_THEY_ARE:
+            return function(**arguments)
         if last in _OWN:
             return _OWN[last](**arguments)
         if last in _NEUTRAL:
@@ -527,6 +529,7 @@ _OWN: dict[str, Callable] = {
     "concat": _concat, "embedding_lookup": _looked_up, "expand_dims": _expand_dims, "gather": _gather,
     "ngrams": _ngrams, "reduce_join": _reduce_join, "reverse": _reversed, "softmax": _softmax, "stack": stack,
 }  # fmt: skip
+_AS_THEY_ARE = ("unicode_encode",)  # functions that take ragged tensors by themselves
 _OF_ROWS = {
     "accumulate_n", "add_n", "approx_max_k", "argmax", "argmin", "bincount", "confusion_matrix", "count_nonzero",
     "cumprod", "cumsum", "cumulative_logsumexp", "in_top_k", "invert_permutation", "is_non_decreasing",

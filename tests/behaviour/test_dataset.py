@@ -506,3 +506,9 @@ def test_classes_come_as_often_as_is_wanted():
 def test_plain_values_come_from_arrays_without_axes():
     found = list(Dataset.from_tensor_slices((["a"], [1])).as_numpy_iterator())
     assert found == [(b"a", 1)] and type(found[0][1]) is np.int32
+
+
+def test_interleave_marks_a_place_once_however_often_it_is_asked_past_its_end():
+    iterator = iter(rows(3).interleave(lambda n: Dataset.range(50 * n), cycle_length=8))
+    assert len(list(iterator)) == 150
+    assert len(iterator._pass.reader._marks) <= 4

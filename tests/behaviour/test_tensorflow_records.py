@@ -131,6 +131,12 @@ def test_rows_of_different_lengths_train_a_model_once_they_are_padded():
     assert np.isfinite(losses).all()
 
 
+def test_characters_become_text_again_row_by_row():
+    points = tf.strings.unicode_decode(["plum", "é"], "UTF-8")
+    assert points.to_list() == [[112, 108, 117, 109], [233]]
+    assert tf.strings.unicode_encode(points, "UTF-8").numpy().tolist() == [b"plum", "é".encode()]
+
+
 def test_a_function_that_takes_no_ragged_tensor_says_so():
     with pytest.raises(TypeError, match="to_tensor"):
         tf.argmax(tf.ragged.constant([[1, 2], [3]]), 1)

@@ -60,3 +60,16 @@ for at in tf.range(3):
     total = 1.0 + 0.9 * total
     returns = returns.write(at, total)
 assert abs(returns.stack()[::-1][0].numpy() - 2.71) < 1e-5
+
+series = np.arange(24, dtype="float32").reshape(12, 2)
+windows = tf.keras.utils.timeseries_dataset_from_array(series, None, sequence_length=4, batch_size=3)
+
+
+def split_window(rows):
+    before, after = rows[:, :3, :], rows[:, 3:, :]
+    before.set_shape([None, 3, None])
+    return before, tf.stack([after[:, :, 0]], axis=-1)
+
+
+for before, after in windows.map(split_window).take(1):
+    assert before.numpy().shape == (3, 3, 2) and after.numpy()[0, 0, 0] == 6
