@@ -207,9 +207,9 @@ class Run:
         self.epoch, self.step, self.total = state["epoch"], state["step"], state["total"]
         self._model._trainings = state["trainings"]
         go_on_with_global_seed(state["seed"])
-        self._batches.resume(state["place"], self.step)
         if self._checks is not None and state["checks"] is not None:
             self._checks.resume(state["checks"])
+        self._batches.resume(state["place"], self.step)  # after those, with which they may share what they draw from
         self.goes_on, self.logs = self.step > 0 or not state["stop"], state["logs"]
         self._restored = state
         self._put_back(state)

@@ -32,10 +32,10 @@ def noisy_rows():
     return Noisy()
 
 
-def torch_loader(**arguments):
+def torch_loader(size=4, **arguments):
     from torch.utils.data import DataLoader
 
-    return DataLoader(noisy_rows(), batch_size=4, shuffle=True, **arguments)
+    return DataLoader(noisy_rows(), batch_size=size, shuffle=True, **arguments)
 
 
 def generator():
@@ -70,7 +70,7 @@ DATA = {
     "a DataLoader in part": (["torch"], lambda: {"x": torch_loader(), "steps_per_epoch": 4}),
     "a DataLoader with a generator": (["torch"], lambda: {"x": torch_loader(generator=generator())}),
     "two DataLoaders": (
-        ["torch"], lambda: {"x": torch_loader(), "validation_data": torch_loader(), "validation_steps": 2}),
+        ["torch"], lambda: {"x": torch_loader(), "validation_data": torch_loader(8), "validation_steps": 2}),
     "a StatefulDataLoader": (["torch", "torchdata"], lambda: {"x": stateful_loader()}),
     "a data set of grain": (["grain"], lambda: {"x": grain_rows().batch(4).to_iter_dataset()}),
     "an iterator of grain": (
