@@ -108,7 +108,7 @@ class EventFile:
         entry = summary_pb2.Summary.Value(tag=name, metadata=metadata, tensor=_tensor(value))
         self._record(step=int(step), summary=summary_pb2.Summary(value=[entry]))
 
-    def _record(self, **content: Any) -> None:
+    def _record(self, **content: object) -> None:
         self._writer.write_event(package("proto.event_pb2").Event(wall_time=time.time(), **content))
         if time.monotonic() - self._flushed > _SECONDS:
             self.flush()

@@ -218,7 +218,7 @@ class Dataset:
 
     @staticmethod
     def load(
-        path: Any, element_spec: Any = None, compression: str | None = None, reader_func: Callable | None = None
+        path: Any, element_spec: object = None, compression: str | None = None, reader_func: Callable | None = None
     ) -> "Dataset":
         """A data set that `save` has written.
 
@@ -631,7 +631,7 @@ class Dataset:
         path: Any,
         compression: str | None = None,
         shard_func: Callable | None = None,
-        checkpoint_args: Any = None,
+        checkpoint_args: object = None,
     ) -> None:
         """Write all elements into a folder, for `load`.
 
@@ -1076,7 +1076,7 @@ def _made_folder(path: Path) -> Path:
     return path
 
 
-def _counted(size: int, element_at: Callable[[int], Element], spec: Any, step: str) -> Dataset:
+def _counted(size: int, element_at: Callable[[int], Element], spec: object, step: str) -> Dataset:
     return Dataset(lambda key: passes.Counted(size, element_at), lambda: size, spec, (step,))
 
 

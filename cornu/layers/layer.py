@@ -932,7 +932,7 @@ class Layer(Operation):
         """In how few bits the dtype policy has the large weights kept, such as "int8"; None is as they were made."""
         return self.dtype_policy.quantization_mode
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
         """Keep the large weights in few bits: Dense, EinsumDense, Embedding and ReversibleEmbedding can.
 
         Args:

@@ -157,7 +157,7 @@ class Quantizable(LowRankAdaptation):
 
     # ------------------------------------------------------------ quantizing
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
         """Keep the large weights in few bits from now on.
 
         Args:
@@ -257,7 +257,7 @@ class Quantizable(LowRankAdaptation):
 # beside the shapes that it was built with.
 
 
-def of_parts(layer: Any) -> ConfigDict:
+def of_parts(layer: object) -> ConfigDict:
     """How the layers within a layer are quantized, by their places in it, as plain data."""
     return {
         path: {"dtype": serialize_keras_object(part.dtype_policy), "config": serialize_keras_object(config)}
@@ -267,7 +267,7 @@ def of_parts(layer: Any) -> ConfigDict:
     }
 
 
-def restore_parts(layer: Any, described: Config) -> None:
+def restore_parts(layer: object, described: Config) -> None:
     """Have the layers within a layer keep their weights as `of_parts` said, with values yet to be read."""
     found = dict(parts.walk(layer))
     for path, said in described.items():

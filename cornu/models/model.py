@@ -251,7 +251,7 @@ class Model(Trainer, Layer):
         )
 
     def quantize(  # type: ignore[override]  # as Keras names the arguments of models
-        self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True
+        self, mode: object = None, config: object = None, filters: object = None, type_check: bool = True
     ) -> None:
         """Keep the large weights of the layers in few bits from now on; they are no longer trained.
 

@@ -17,7 +17,7 @@ Structure: TypeAlias = dict[str, Sequence[Any]]
 _STRUCTURE = '{"pre_block_layers": [...], "sequential_blocks": [...]}'
 
 
-def quantize(model: Any, mode: Any, config: Any, filters: Any, type_check: bool) -> None:
+def quantize(model: Any, mode: object, config: object, filters: object, type_check: bool) -> None:
     """Keep the weights of a model's layers in few bits; all of them, or, where one cannot be, none."""
     config = configs.chosen(mode, config, model)
     if not model.built:
@@ -47,7 +47,7 @@ def _layers(block: Any, config: Any, wanted: Callable, type_check: bool) -> Iter
             yield layer
 
 
-def _filter(filters: Any, owner: object) -> Callable[[Any], bool]:
+def _filter(filters: object, owner: object) -> Callable[[Any], bool]:
     """Whether a layer is to be quantized, from a pattern of names, several of them, a function or None."""
     if filters is None:
         return lambda layer: True
@@ -89,7 +89,7 @@ def _structure(model: Any, config: Any) -> Structure:
     return structure
 
 
-def _fit_blocks(structure: Structure, config: Any, layers: Sequence[Any]) -> None:
+def _fit_blocks(structure: Structure, config: object, layers: Sequence[Any]) -> None:
     """Round the weights of one block after the other, by the inputs that reach it through those before."""
     samples: list[Any] = list(_samples(config))
     for layer in structure["pre_block_layers"]:

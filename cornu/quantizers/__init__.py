@@ -23,7 +23,7 @@ from cornu.quantizers.integers import (
 from cornu.quantizers.quantizer import AbsMaxQuantizer, Quantizer, catalogue
 
 
-def get(identifier: Any, **kwargs: Any) -> Any:
+def get(identifier: object, **kwargs: object) -> Any:
     """The quantizer that a name, a config, a class or an object stands for; None is None.
 
     Args:

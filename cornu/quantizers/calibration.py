@@ -33,7 +33,7 @@ class Inputs:
         self.count += len(x)
 
 
-def fitted(weight: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: Any) -> dict[str, Any]:
+def fitted(weight: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: object) -> dict[str, Any]:
     """What a scheme keeps of a weight, fitted to the inputs that were seen.
 
     Args:

@@ -29,7 +29,7 @@ class QuantizationConfig(Configurable):
 
     _mode: ClassVar[str | None] = None
 
-    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None):
+    def __init__(self, weight_quantizer: object = None, activation_quantizer: object = None):
         self.weight_quantizer = catalogue.get(weight_quantizer)
         self.activation_quantizer = catalogue.get(activation_quantizer)
         for role in ("weight_quantizer", "activation_quantizer"):
@@ -52,12 +52,12 @@ class QuantizationConfig(Configurable):
         return self.mode
 
     @staticmethod
-    def weight_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
+    def weight_quantizer_or_default(config: "QuantizationConfig | None", default: object) -> Any:
         """The config's quantizer of weights, else `default`."""
         return default if config is None or config.weight_quantizer is None else config.weight_quantizer
 
     @staticmethod
-    def activation_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
+    def activation_quantizer_or_default(config: "QuantizationConfig | None", default: object) -> Any:
         """The config's quantizer of activations, or None if it has none; `default` without a config."""
         return default if config is None else config.activation_quantizer
 
@@ -78,7 +78,7 @@ class Int8QuantizationConfig(QuantizationConfig):
 
     _mode = "int8"
 
-    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default"):
+    def __init__(self, weight_quantizer: object = None, activation_quantizer: object = "default"):
         super().__init__(weight_quantizer, _or_none(activation_quantizer, AbsMaxQuantizer()))
 
 
@@ -100,7 +100,7 @@ class Int4QuantizationConfig(QuantizationConfig):
     _mode = "int4"
 
     def __init__(
-        self, weight_quantizer: Any = None, activation_quantizer: Any = "default", block_size: int | None = 128
+        self, weight_quantizer: object = None, activation_quantizer: object = "default", block_size: int | None = 128
     ):
         super().__init__(weight_quantizer, _or_none(activation_quantizer, None))
         if block_size not in (None, -1):
@@ -140,7 +140,7 @@ class _Calibrated(QuantizationConfig):
     group_size: int
     weight_bits: int
 
-    def _set(self, **arguments: Any) -> None:
+    def _set(self, **arguments: object) -> None:
         for name, value in arguments.items():
             setattr(self, name, value)
         for name in ("num_samples", "sequence_length"):
@@ -182,7 +182,7 @@ class GPTQConfig(_Calibrated):
     def __init__(
         self,
         dataset: Iterable | None,
-        tokenizer: Any,
+        tokenizer: object,
         *,
         weight_bits: int = 4,
         num_samples: int = 128,
@@ -225,7 +225,7 @@ class AWQConfig(_Calibrated):
     def __init__(
         self,
         dataset: Iterable | None,
-        tokenizer: Any,
+        tokenizer: object,
         *,
         weight_bits: int = 4,
         num_samples: int = 128,
@@ -243,7 +243,7 @@ class AWQConfig(_Calibrated):
         )  # fmt: skip
 
 
-def _or_none(given: Any, default: Any) -> Any:
+def _or_none(given: object, default: object) -> Any:
     return default if isinstance(given, str) and given == "default" else given
 
 

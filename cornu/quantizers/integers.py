@@ -25,7 +25,7 @@ def _namespace(to_numpy: bool) -> Any:
     return np if to_numpy else jnp
 
 
-def _given(inputs: Any, to_numpy: bool) -> Any:
+def _given(inputs: object, to_numpy: bool) -> Any:
     return (
         border.to_host(inputs) if to_numpy and isinstance(inputs, jax.Array) else _namespace(to_numpy).asarray(inputs)
     )

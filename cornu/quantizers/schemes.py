@@ -333,13 +333,13 @@ class Gptq(Scheme):
         matrix = self.matrix(weight, form)
         return self.stored_matrix(matrix, form, *self.grid(matrix, form, config))
 
-    def grid(self, matrix: np.ndarray, form: Form, config: Any) -> tuple[np.ndarray, ...]:
+    def grid(self, matrix: np.ndarray, form: Form, config: object) -> tuple[np.ndarray, ...]:
         """(scales, zero points) of the groups of a matrix, of shape (columns, groups)."""
         size = self.group(form)
         found = [self.span(matrix[start : start + size], config) for start in range(0, len(matrix), size)]
         return tuple(np.stack(values, 1) for values in zip(*found, strict=True))
 
-    def span(self, rows: np.ndarray, config: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    def span(self, rows: np.ndarray, config: object = None) -> tuple[np.ndarray, np.ndarray]:
         """(scale, zero point) for each column of one group, so that 0 and all of its numbers are within the range.
 
         Args:

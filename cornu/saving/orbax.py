@@ -252,7 +252,7 @@ def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:
     return {tuple(map(str, path)): value for path, value in tree.flatten_with_path(found)}
 
 
-def _restored(step: Path, part: str, wanted: dict[str, Any], **arguments: Any) -> Any:
+def _restored(step: Path, part: str, wanted: dict[str, Any], **arguments: object) -> Any:
     """What a part of a step has in the places of `wanted`, and nothing else of it."""
     orbax = package()
     restore = orbax.args.PyTreeRestore(item=wanted, partial_restore=True, **arguments)

@@ -42,7 +42,7 @@ def _of_files(filenames: object, parallel: Any, read: Callable[[str], Iterator[b
     names = filenames if isinstance(filenames, Dataset) else np.ravel(np.asarray(text(filenames)))
     files = names if isinstance(names, Dataset) else Dataset.from_tensor_slices(names)
 
-    def pieces(file: Any) -> Dataset:
+    def pieces(file: object) -> Dataset:
         path = text(file).item().decode()
         return Dataset.from_generator(lambda: read(path), output_signature=data.TensorSpec((), "string"))
 

@@ -135,7 +135,7 @@ def as_numpy(value: object) -> np.ndarray:
     return np.asarray(text(value)) if is_text(value) else np.asarray(jnp.asarray(value))
 
 
-def column(fields: Sequence[str], default: Any, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
+def column(fields: Sequence[str], default: object, na_value: str, number: int, shape: tuple[int, ...]) -> Any:
     """A column of numbers or text, in the dtype of what stands in for an empty field."""
     given = default if isinstance(default, np.ndarray) else as_numpy(default)
     if given.size == 0 and any(field in ("", na_value) for field in fields):
@@ -172,7 +172,7 @@ def _letter(kind: str) -> str:
     return "O" if kind == "string" else jnp.dtype(kind).kind
 
 
-def parse_tensor(serialized: object, out_type: Any, name: str | None = None) -> Any:
+def parse_tensor(serialized: object, out_type: object, name: str | None = None) -> Any:
     """The tensor that bytes of `serialize_tensor` hold, which must be of a type; 64 and 32 bits are one here."""
     try:
         found: dict[int, list] = {}

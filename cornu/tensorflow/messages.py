@@ -80,7 +80,7 @@ class Repeated(list):
         self._check = check
         super().__init__(map(check, values))
 
-    def append(self, value: Any) -> None:
+    def append(self, value: object) -> None:
         """Put a value at the end."""
         super().append(self._check(value))
 
@@ -103,7 +103,7 @@ class Map(dict):
         return self.setdefault(key, self._kind())
 
 
-def _of_kind(kind: type, value: Any) -> Any:
+def _of_kind(kind: type, value: object) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"expected a {kind.__name__}. Received: {value!r} of type {type(value).__name__}.")
     return value
@@ -123,7 +123,7 @@ class _Values(NamedTuple):
         list.extend(values, self.unpack(data))
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: object) -> bytes:
     if not isinstance(value, bytes):
         raise TypeError(f"expected bytes, {type(value).__name__} found. Text becomes bytes by text.encode().")
     return bytes(value)
@@ -178,7 +178,7 @@ class One(NamedTuple):
 
     kind: type["Message"]
 
-    def made(self, given: Any = None) -> Any:
+    def made(self, given: object = None) -> Any:
         """The message that was given, or a new one."""
         return self.kind() if given is None else _of_kind(self.kind, given)
 
@@ -244,7 +244,7 @@ class Message:
 
     FIELDS: dict[str, tuple[int, Any]] = {}
 
-    def __init__(self, **given: Any):
+    def __init__(self, **given: object):
         self._given = set(given)  # also of those that are empty
         self._values: dict[str, Any] = {}
         for name, value in given.items():

@@ -120,7 +120,7 @@ class TFRecordOptions:
         self.compression_type, self.compression_level = compression_of(compression_type), compression_level
 
 
-def compression_of(kind: Any) -> str:
+def compression_of(kind: object) -> str:
     """The name of a way to compress: "", "GZIP" or "ZLIB"."""
     kind = getattr(kind, "compression_type", kind)
     name = "" if kind is None else text(kind).item().decode()

@@ -27,7 +27,7 @@ class Special:
         raise NotImplementedError(type(self))
 
 
-def _parts(value: Any) -> tuple | list:
+def _parts(value: object) -> tuple | list:
     return value if isinstance(value, (tuple, list)) else (value,)
 
 

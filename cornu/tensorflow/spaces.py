@@ -382,7 +382,7 @@ class Session:
 class ConfigProto:
     """Settings of a session: anything can be set, and changes no result."""
 
-    def __init__(self, **settings: Any):
+    def __init__(self, **settings: object):
         self.__dict__.update(settings)
 
     def __getattr__(self, name: str) -> "ConfigProto":

@@ -568,7 +568,7 @@ def _tuple(values: Tensor) -> tuple:
     return tuple(values) if isinstance(values, (list, tuple)) else (values,)
 
 
-def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: Any) -> Nested:
+def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: object) -> Nested:
     """`fn` of each element along the first axis, stacked."""
     leaves = tree.flatten(elems)
     count = len(leaves[0])
@@ -596,7 +596,7 @@ def scan(
     return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: Any) -> Nested:
+def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis."""
     rows = list(elems)
     total = rows.pop(0) if initializer is None else initializer
@@ -605,7 +605,7 @@ def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: obj
     return total
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: Any) -> Nested:
+def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis, from its end."""
     return foldl(fn, list(elems)[::-1], initializer)
 

@@ -487,7 +487,7 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         """The value."""
         return self.value
 
-    def gather_nd(self, indices: Any, name: str | None = None) -> jax.Array:
+    def gather_nd(self, indices: object, name: str | None = None) -> jax.Array:
         """The elements at `indices`, shape (n, axes)."""
         return self.value[tuple(jax.numpy.moveaxis(jax.numpy.asarray(indices), -1, 0))]
 
@@ -497,7 +497,7 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         kind = jax.default_backend().upper()
         return f"/job:localhost/replica:0/task:0/device:{'CPU' if kind == 'CPU' else 'GPU'}:0"
 
-    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+    def scatter_nd_update(self, indices: object, updates: object, name: str | None = None) -> Any:
         """Put `updates` where `indices`, shape (n, axes), say."""
         return self.assign(ops.scatter_update(self.value, indices, updates))
 

@@ -69,7 +69,7 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
         _ask(model, OF_ARRAYS, case)
 
 
-def of_later_batches(model: Any) -> Callable[[tuple], None]:
+def of_later_batches(model: object) -> Callable[[tuple], None]:
     """A function that is given each batch of a training as it comes, and says what is wrong with their order."""
     sorted_batches = rows.SortedBatches()
 
