@@ -1,7 +1,8 @@
 """Names and arguments that Keras has, or once had, and cornu has not: what becomes of them, and what to use meanwhile.
 
-One table serves everyone who asks: `module.__getattr__`, `from module import name`, `cornu run`, and the README, whose
-list is made by `for_readme` (a test holds the two together). A test against Keras's own names keeps the table whole.
+One table serves everyone who asks: `module.__getattr__`, `from module import name`, `cornu run`, and the page
+`docs/differences.md`, whose list is made by `listed` (a test holds the two together). A test against Keras's own names
+keeps the table whole.
 """
 
 import difflib
@@ -103,8 +104,8 @@ def _unknown(module: str, name: str) -> str:
     return f"{message}. Closest: {', '.join(likely[n] for n in found)}." if found else message
 
 
-def for_readme() -> str:
-    """The README's list of what is not here."""
+def listed() -> str:
+    """The list of what is not here, as `docs/differences.md` holds it."""
     paths = [f"`{path}`" for path, (becomes, _) in TABLE.items() if becomes == NEVER]
     return textwrap.fill(f"Not planned: {', '.join(paths)}.", 118, break_long_words=False)
 

@@ -10,7 +10,7 @@ from oracle import ask
 import cornu  # noqa: F401 - in what is evaluated below
 from cornu import absent
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
 
 
 def public_names(module, prefix=""):
@@ -69,5 +69,5 @@ def test_a_mistyped_import_gets_the_closest_ones():
         exec("from cornu.layers import Dens")
 
 
-def test_the_readme_lists_the_same():
-    assert absent.for_readme() in README.read_text()
+def test_the_page_lists_the_same():
+    assert absent.listed() in PAGE.read_text()

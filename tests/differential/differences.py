@@ -1,4 +1,4 @@
-"""What differs from Keras on purpose: what is seen of it when both run, and the reason, which the README tells."""
+"""What differs from Keras on purpose: what is seen of it when both run, and the reason (`docs/differences.md`)."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class Row:
     """A difference on purpose.
 
     Args:
-        name: what the README says in bold.
+        name: what the page says in bold.
         reason: the rest of what it says.
         seen: whether a disagreement is this one; None where programs show nothing of it.
     """
@@ -239,5 +239,5 @@ def on_purpose(found: Found) -> Row | None:
 
 
 def told() -> str:
-    """The list that the README holds."""
+    """The list that the page holds."""
     return "\n".join(f"- **{row.name}** {row.reason}" if row.name else f"- {row.reason}" for row in TABLE)

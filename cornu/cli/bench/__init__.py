@@ -1,7 +1,8 @@
 """Time cornu on this machine: a step of `fit` of four small networks, and `predict` of one row.
 
-The rows are those of the README's table, where they stand beside Keras and PyTorch on another machine. The comparison
-on a machine of one's own needs environments with these libraries, and is in the repository: `python -m benchmarks`.
+The rows are those of the table in `docs/speed.md`, where they stand beside Keras and PyTorch on another machine. The
+comparison on a machine of one's own needs environments with these libraries, and is in the repository:
+`python -m benchmarks`.
 """
 
 import argparse
