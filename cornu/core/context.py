@@ -25,7 +25,8 @@ class Context:
     path: tuple[str, ...] = ()  # names of the layers and scopes around, outermost first
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
     losses: list | None = None  # where add_loss puts losses
-    remat: Any = None  # how activations are recomputed
+    remat: Any = None  # which of the layers that are made are to recompute activations
+    recomputed: bool = False  # whether what is computed is kept for no gradient, since a layer around recomputes it
     allocator: "Allocator | None" = None  # what gives new variables their arrays; None: each is made at once
     budget: Any = None  # what the load that is going on may take
     written: dict | None = None  # the layers in the config that is being written, by identity

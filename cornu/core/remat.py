@@ -1,6 +1,6 @@
 """Trading time for memory: values that are computed again for the gradient instead of being kept.
 
-A `RematScope` says which layers do so; `remat` does it to one function. Both are `jax.checkpoint`.
+A `RematScope` says which of the layers made in it do so; `remat` does it to one function. Both are `jax.checkpoint`.
 Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxiv.org/abs/1604.06174
 """
 
@@ -23,6 +23,9 @@ _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 class RematScope:
     """Scope whose layers keep nothing for the gradient but their inputs.
 
+    It counts where a layer is made, wherever it is called. A layer that holds others recomputes them with itself; of a
+    model each layer does so alone, so that never more than one layer's values are there at a time.
+
     Args:
         mode: "full" for every layer, "activations" for activation layers, "larger_than" for layers with an
             output of more than `output_size_threshold` elements, "list_of_layers" for the named ones, None for none.
@@ -33,6 +36,8 @@ class RematScope:
 
         with cornu.RematScope(mode="full"):
             model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0)
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class RematScope:
         return self
 
     def __exit__(self, *details: Any) -> None:
-        self._scope.__exit__(*details)
+        self.__dict__.pop("_scope").__exit__(*details)
 
     def applies_to(self, layer: "Layer", args: tuple, kwargs: dict) -> bool:
         """Whether `layer`, called on these arrays, is to keep nothing."""

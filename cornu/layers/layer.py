@@ -104,6 +104,7 @@ class Layer(Operation):
 
     input_spec: Any = None
     supports_masking = False
+    _recomputes = True  # whether a RematScope is about the layer itself, not about its parts alone
     pure_call: bool
     """Promise that a call does nothing but compute with its arguments, the layer's attributes and variables."""
     rowwise: bool | str
@@ -151,6 +152,7 @@ class Layer(Operation):
         self._dtype_policy = policy.get(dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._remat = context.current().remat if self._recomputes else None
         self.built = False
         self._complete = False  # whether all its variables and parts are there
         self._parts_when_built: list = []  # in lists and dictionaries, which tell nobody of what is added to them
@@ -323,9 +325,9 @@ class Layer(Operation):
         return outputs
 
     def _call_function(self, args: tuple, kwargs: dict) -> Nested:
-        """Run `call`, keeping its intermediate values for the gradient or, under a RematScope, not."""
-        rule = context.current().remat
-        if rule is None or not rule.applies_to(self, args, kwargs):
+        """Run `call`, keeping its intermediate values for the gradient or, if made in a RematScope, not."""
+        rule = self._remat
+        if rule is None or context.current().recomputed or not rule.applies_to(self, args, kwargs):
             return self.call(*args, **kwargs)
         return self.rematerialized_call(self.call, *args, **kwargs)
 
@@ -333,7 +335,7 @@ class Layer(Operation):
         self, layer_call: Callable, *args: Any, **kwargs: Any
     ) -> Nested:
         """Run `layer_call` so that its intermediate values are computed again for the gradient."""
-        with context.scope(remat=None):
+        with context.scope(recomputed=True):
             variables = self.variables
             pure = functional(lambda *a: layer_call(*a, **kwargs), variables)
             outputs, state = jax.checkpoint(pure)([v._own() for v in variables], *args)

@@ -54,6 +54,7 @@ class Model(Trainer, Layer):
 
     _in_files = registry.InFiles("keras")
     pure_call = rowwise = True
+    _recomputes = False
     volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
     _settled = (Variable, SeedGenerator)  # `compile` brings metrics
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}

@@ -1,6 +1,9 @@
 """Variables, pure functions of state, symbolic tensors, operations and scopes, as a user meets them."""
 
 import collections
+import contextlib
+import copy
+import re
 import subprocess
 import sys
 
@@ -186,6 +189,25 @@ def test_recomputing_activations_changes_no_number(mode):
     with cornu.RematScope(mode=mode):
         again = gradients()
     np.testing.assert_allclose(again, plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("where, recomputed", [("made", 2), ("called", 0)])
+def test_layers_made_in_the_scope_recompute_wherever_they_are_called(where, recomputed):
+    """As Keras's, but for the model itself: recomputing it whole would keep all its values at one time."""
+
+    def scope(name):
+        return cornu.RematScope("full") if name == where else contextlib.nullcontext()
+
+    with scope("made"):
+        model = cornu.Sequential([cornu.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(2)])
+    model = copy.deepcopy(model)
+
+    def loss(values, x):
+        return model.stateless_call(values, [], x)[0].sum()
+
+    with scope("called"):
+        text = str(jax.make_jaxpr(loss)([v.value for v in model.trainable_variables], np.ones((2, 4), "float32")))
+    assert len(re.findall(r"checkpoint\[|remat2?\[", text)) == recomputed
 
 
 def test_policies_say_where_to_compute_and_where_to_keep():
