@@ -120,7 +120,9 @@ def train(data: str, model: str, folder: str) -> int:
     history = trained.fit(
         **DATA[data](), epochs=EPOCHS, verbose=0, callbacks=callbacks, validation_data=checks, validation_steps=5
     )
-    digest = hashlib.sha256(table.read_bytes() + json.dumps(history.history, sort_keys=True).encode())
+    before = history.resumed or {"epoch": [], "history": {}}
+    values = {name: [*before["history"].get(name, []), *now] for name, now in history.history.items()}
+    digest = hashlib.sha256(table.read_bytes() + json.dumps(values or before["history"], sort_keys=True).encode())
     for variable in (*trained.variables, *trained.optimizer.variables):
         digest.update(variable.numpy().tobytes())
     sys.stdout.write(f"{digest.hexdigest()}\n")

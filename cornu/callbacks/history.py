@@ -24,7 +24,8 @@ class ValuesByName(dict[str, list[Any]]):
         if not self:
             raise KeyError(
                 f"{name!r}: fit trained no epoch. It starts behind the first `initial_epoch` epochs and ends with the "
-                "one numbered `epochs`, which counts from the start of the training."
+                "one numbered `epochs`, which counts from the start of the training; of a training that was resumed "
+                "after its end, `resumed` has the epochs."
             )
         raise KeyError(f"{name!r} is not in the history. Closest: {validate.closest(str(name), self)}.")
 
@@ -33,8 +34,9 @@ class History(Callback):
     """Keep the metrics of each epoch. `fit` adds one by itself and returns it.
 
     `history.history` maps each name to a list with one value an epoch; `history.epoch` lists the epochs' numbers. Both
-    are of this call of `fit`, and empty where no epoch was left to train. Where it goes on with a training that was
-    stopped (`BackupAndRestore`), the epochs before are in them too, as if it had never been stopped.
+    are of this run of `fit`, and empty where no epoch was left to train. Where it goes on with a training that was
+    stopped (`BackupAndRestore`), `history.resumed` has the same, `{"epoch": [...], "history": {...}}`, for the epochs
+    before; else it is None.
 
     `history.plot()` draws all of them. A notebook shows a `History` as a table, with the picture where matplotlib is
     installed.
@@ -50,6 +52,7 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list] = ValuesByName()
+        self.resumed: State | None = None
         self._epochs: dict[str, list[int]] = {}  # in which each name came
 
     def _rehearse(self) -> None:
@@ -59,15 +62,19 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, object]:
-        """All epochs so far."""
-        history, epochs = ({n: list(values) for n, values in d.items()} for d in (self.history, self._epochs))
-        return {"epoch": list(self.epoch), "history": history, "epochs": epochs}
+        """All epochs so far, those before the training was resumed as well."""
+        before: State = self.resumed or {"epoch": [], "history": {}}
+        history = {name: list(values) for name, values in before["history"].items()}
+        for name, values in self.history.items():
+            history.setdefault(name, []).extend(values)
+        epochs = {name: list(numbers) for name, numbers in before.get("epochs", {}).items()}
+        for name, numbers in self._epochs.items():
+            epochs.setdefault(name, []).extend(numbers)
+        return {"epoch": [*before["epoch"], *self.epoch], "history": history, "epochs": epochs}
 
     def set_state(self, state: State) -> None:
-        """Begin with the epochs of the training that this one goes on with."""
-        self.epoch = list(state["epoch"])
-        self.history = ValuesByName({name: list(values) for name, values in state["history"].items()})
-        self._epochs = {name: list(numbers) for name, numbers in state.get("epochs", {}).items()}
+        """Take the epochs of the run that this one goes on with."""
+        self.resumed = state
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         self.epoch.append(epoch)
@@ -106,17 +113,22 @@ class History(Callback):
         return figure
 
     def _curves(self, names: str | Iterable[str] | None = None) -> list[Curve]:
-        numbers, every = self._epochs, getattr(self, "epoch", [])
-        found = {
-            name: Points(_numbers(numbers.get(name, every), len(values)), list(values))
-            for name, values in self.history.items()
-        }
+        before: State = self.resumed or {"epoch": [], "history": {}}
+        own: State = {"epoch": getattr(self, "epoch", []), "history": self.history, "epochs": self._epochs}
+        found: dict[str, Points] = {}
+        for part in (before, own):
+            for name, values in part["history"].items():
+                points = found.setdefault(name, Points([], []))
+                known = part.get("epochs", {}).get(name, part["epoch"])
+                points.x.extend(_numbers(known, len(values), after=points.x))
+                points.y.extend(values)
         return curves.of_metrics(found, [names] if isinstance(names, str) else names)
 
     def _repr_html_(self) -> str:
         return curves.page(self._curves(), self.model)
 
 
-def _numbers(epochs: Sequence[int], count: int) -> list[int]:
-    """The number, from 1, of the epoch of each of so many values; counted from 1 where nothing says it."""
-    return [number + 1 for number in epochs] if len(epochs) == count else list(range(1, count + 1))
+def _numbers(epochs: Sequence[int], count: int, after: Sequence[int]) -> list[int]:
+    """The number, from 1, of the epoch of each of so many values; counted on where nothing says it."""
+    start = after[-1] if after else 0
+    return [number + 1 for number in epochs] if len(epochs) == count else list(range(start + 1, start + count + 1))

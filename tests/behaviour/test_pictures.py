@@ -71,10 +71,8 @@ def test_a_training_that_goes_on_later_counts_on():
 
 def test_epochs_before_a_training_was_resumed_are_drawn_too():
     before = trained([{"loss": 3.0}, {"loss": 2.0, "val_loss": 2.5}]).get_state()
-    history = cornu.callbacks.History()
-    history.on_train_begin()
+    history = trained([{"loss": 1.0, "val_loss": 1.5}], start=2)
     history.set_state(before)
-    history.on_epoch_end(2, {"loss": 1.0, "val_loss": 1.5})
     assert curves(history.plot().axes[0]) == {
         "training": ([1, 2, 3], [3.0, 2.0, 1.0]), "validation": ([2, 3], [2.5, 1.5]),
     }  # fmt: skip
