@@ -94,6 +94,19 @@ def words() -> Any:
     return cornu.Sequential(parts)
 
 
+def quantized() -> Any:
+    """Weights of few bits, one of them with a low-rank correction, and some within another layer."""
+    x = cornu.Input((3, 8))
+    first, attention, last = layers.Dense(4), layers.MultiHeadAttention(1, 2), layers.Dense(2)
+    y = first(x)
+    model = cornu.Model(x, last(attention(y, y)))
+    first.quantize("int8")
+    first.enable_lora(2)
+    attention.query_dense.quantize("int8")
+    last.quantize("int4")
+    return model
+
+
 def _all(save: Callable[[Any, Path], None], ending: str) -> Callable[[Path], dict[str, Path]]:
     def write(folder: Path) -> dict[str, Path]:
         found = {}
@@ -111,9 +124,9 @@ def _keras(folder: Path) -> dict[str, Path]:
     with zipfile.ZipFile(found["dense"]) as old, zipfile.ZipFile(found["packed"], "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
-    if hasattr(layers, "StringLookup"):
-        found["words"] = folder / "words.keras"
-        words().save(found["words"])
+    for make in (words, quantized):
+        found[make.__name__] = folder / f"{make.__name__}.keras"
+        make().save(found[make.__name__])
     return found
 
 
