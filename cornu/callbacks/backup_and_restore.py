@@ -188,7 +188,7 @@ class BackupAndRestore(Callback):
 
     def _hold(self) -> None:
         """Warn where another training uses the folder; the lock ends with the process, however that ends."""
-        if sys.platform == "win32":  # which cannot lock a folder
+        if sys.platform == "win32" or not placement.writes():  # Windows cannot lock a folder
             return
         self._held = os.open(self.backup_dir, os.O_RDONLY)
         try:

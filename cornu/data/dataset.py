@@ -201,7 +201,7 @@ class Dataset:
     def random(
         seed: int | None = None, rerandomize_each_iteration: bool | None = None, name: str | None = None
     ) -> "Dataset":
-        """Random whole numbers from 0 to 2**32 - 1 without end.
+        """Random whole numbers below 2**31 without end, which tensors of 32 bits hold; TensorFlow's are below 2**32.
 
         Args:
             seed: number that they follow from; None takes the global seed.
@@ -212,7 +212,7 @@ class Dataset:
 
         def open_pass(key: Key) -> Pass:
             key = key if rerandomize_each_iteration else ()
-            return passes.Counted(_MANY, lambda i: np.asarray(passes.generator(entropy(), (*key, i)).integers(2**32)))
+            return passes.Counted(_MANY, lambda i: np.asarray(passes.generator(entropy(), (*key, i)).integers(2**31)))
 
         return Dataset(open_pass, lambda: INFINITE_CARDINALITY, TensorSpec((), "int64"), ("random",))
 

@@ -19,6 +19,9 @@ from cornu.core import progress
 from cornu.distribution import watching
 from tests.behaviour import launched
 
+# The launcher of a test forks a process in which JAX may have started, and only to run another program.
+pytestmark = [pytest.mark.forks, pytest.mark.filterwarnings("ignore:os.fork")]
+
 ROOT = Path(__file__).parents[2]
 TELL = """
 import os, sys
@@ -285,8 +288,8 @@ def test_after_one_of_four_is_killed_two_go_on_from_the_backup(tmp_path, monkeyp
     assert [one.communicate(timeout=120) and one.returncode for one in two] == [0, 0]
     found = json.loads((tmp_path / "answer.json").read_text())
     alone = launched.trained(tmp_path / "alone")
-    assert found["epochs"] == alone["epochs"]
-    np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-5)
+    assert found["epochs"] == [3, 4, 5]
+    np.testing.assert_allclose(found["loss"], alone["loss"][3:], rtol=1e-5)
     for one, other in zip(found["weights"], alone["weights"], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 

@@ -19,7 +19,7 @@ from tests.behaviour import planned_steps
 from tests.behaviour.planned_steps import MODELS, ROWS
 
 SCRIPT = Path(planned_steps.__file__)
-DOCS = Path(cornu.__file__).parents[1] / "docs" / "howto"
+DOCS = Path(__file__).parents[2] / "docs" / "howto"
 LAYOUTS = ("data parallel", "fully sharded", "layout map", "layout map, fully sharded")
 PAPER = distribution.DeviceMesh((2, 4), ["batch", "model"], [f"paper:{number}" for number in range(8)])
 

@@ -110,7 +110,7 @@ def test_a_backup_of_several_processes_goes_on_in_one(two, folder, alone):
     history = model.fit(
         X, Y, sample_weight=WEIGHTS, batch_size=ROWS, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0,
         callbacks=[backup],
-    ).history  # fmt: skip
+    ).get_state()["history"]  # fmt: skip
     np.testing.assert_allclose([history[key] for key in sorted(history)], alone["history"], rtol=1e-5)
 
 

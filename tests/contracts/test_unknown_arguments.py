@@ -15,6 +15,7 @@ TAKES_ANY = {
     "metrics.MeanMetricWrapper": "arguments of the function",
     "ops.rearrange": "lengths of named axes",
     "preprocessing.image.save_img": "options of the image's format",
+    "quantizers.get": "arguments of the quantizer",
     "utils.Config": "values by name",
     "utils.save_img": "options of the image's format",
 }

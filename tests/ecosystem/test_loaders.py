@@ -102,7 +102,7 @@ def trained(data, *callbacks):
     model = Sum()
     model.compile("adam")
     history = model.fit(**data, epochs=4, verbose=0, callbacks=[*callbacks])
-    return model.get_weights(), history.history
+    return model.get_weights(), history.get_state()["history"]
 
 
 def goes_out(step):

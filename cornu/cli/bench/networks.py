@@ -4,15 +4,12 @@ So the comparison with other libraries, in the repository's `benchmarks/`, runs 
 """
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from cornu.models.model import Model
+from typing import Any
 
 WORDS = 10_000
 
 
-def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> "Model":
+def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> Any:
     """784 numbers, `depth` dense layers of `width`, dropout, 10 classes."""
     layers = keras.layers
     hidden = [layers.Dense(width, activation="relu") for _ in range(depth)]
@@ -20,7 +17,7 @@ def mlp(keras: ModuleType, width: int = 512, depth: int = 1) -> "Model":
     return keras.Sequential([keras.Input((784,)), *hidden, *ends])
 
 
-def cnn(keras: ModuleType, size: int = 28) -> "Model":
+def cnn(keras: ModuleType, size: int = 28) -> Any:
     """Two convolutions with pooling, for handwritten digits."""
     layers = keras.layers
     return keras.Sequential(
@@ -37,13 +34,13 @@ def cnn(keras: ModuleType, size: int = 28) -> "Model":
     )
 
 
-def lstm(keras: ModuleType, width: int = 64) -> "Model":
+def lstm(keras: ModuleType, width: int = 64) -> Any:
     """One LSTM over embedded words."""
     layers = keras.layers
     return keras.Sequential([layers.Embedding(WORDS, width), layers.LSTM(width), layers.Dense(1, activation="sigmoid")])
 
 
-def transformer(keras: ModuleType, time: int = 128, width: int = 128, depth: int = 2, heads: int = 4) -> "Model":
+def transformer(keras: ModuleType, time: int = 128, width: int = 128, depth: int = 2, heads: int = 4) -> Any:
     """A classifier of `depth` Transformer encoder blocks over embedded words."""
     layers: Any = keras.layers
 
