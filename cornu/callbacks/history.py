@@ -70,7 +70,7 @@ class History(Callback):
         epochs = {name: list(numbers) for name, numbers in before.get("epochs", {}).items()}
         for name, numbers in self._epochs.items():
             epochs.setdefault(name, []).extend(numbers)
-        return {"epoch": [*before["epoch"], *self.epoch], "history": history, "epochs": epochs}
+        return {"epoch": [*before["epoch"], *getattr(self, "epoch", [])], "history": history, "epochs": epochs}
 
     def set_state(self, state: State) -> None:
         """Take the epochs of the run that this one goes on with."""
@@ -113,22 +113,17 @@ class History(Callback):
         return figure
 
     def _curves(self, names: str | Iterable[str] | None = None) -> list[Curve]:
-        before: State = self.resumed or {"epoch": [], "history": {}}
-        own: State = {"epoch": getattr(self, "epoch", []), "history": self.history, "epochs": self._epochs}
-        found: dict[str, Points] = {}
-        for part in (before, own):
-            for name, values in part["history"].items():
-                points = found.setdefault(name, Points([], []))
-                known = part.get("epochs", {}).get(name, part["epoch"])
-                points.x.extend(_numbers(known, len(values), after=points.x))
-                points.y.extend(values)
+        state: State = self.get_state()
+        found = {
+            name: Points(_numbers(state["epochs"].get(name, state["epoch"]), len(values)), values)
+            for name, values in state["history"].items()
+        }
         return curves.of_metrics(found, [names] if isinstance(names, str) else names)
 
     def _repr_html_(self) -> str:
         return curves.page(self._curves(), self.model)
 
 
-def _numbers(epochs: Sequence[int], count: int, after: Sequence[int]) -> list[int]:
-    """The number, from 1, of the epoch of each of so many values; counted on where nothing says it."""
-    start = after[-1] if after else 0
-    return [number + 1 for number in epochs] if len(epochs) == count else list(range(start + 1, start + count + 1))
+def _numbers(epochs: Sequence[int], count: int) -> list[int]:
+    """The number, from 1, of the epoch of each of so many values; counted from 1 where nothing says it."""
+    return [number + 1 for number in epochs] if len(epochs) == count else list(range(1, count + 1))

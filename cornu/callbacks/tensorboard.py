@@ -16,6 +16,7 @@ import json
 import os
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -243,9 +244,11 @@ class TensorBoard(Callback):
     def _nodes(self) -> Iterator[tuple[str, str, list[str]]]:
         """(name, class, names of what it reads) of each call in the model's graph."""
         names: dict[Node, str] = {}
+        calls: Counter[int] = Counter()
         graph = getattr(self.model, "_graph", None)
         for node in graph.nodes_in_order if graph is not None else ():
-            again = len([one for one in names if one.operation is node.operation])  # a layer that is shared
+            again = calls[id(node.operation)]  # of a layer that is shared
+            calls[id(node.operation)] += 1
             names[node] = node.operation.name + (f"_{again}" if again else "")
             kind = getattr(node.operation, "class_name", type(node.operation).__name__)
             yield names[node], kind, [names[parent] for parent in node.parents]

@@ -1,7 +1,5 @@
 """The same training on one device and on eight, which a process of its own has: JAX counts its devices but once."""
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 import cornu
 from cornu import distribution
 from tests.behaviour.eight_devices import CHECKS
+from tests.behaviour.virtual_devices import answers_of
 
 ONE = distribution.DeviceMesh((1,), ["model"], ["cpu:0"])
 SCRIPT = Path(__file__).with_name("eight_devices.py")
@@ -19,13 +18,7 @@ SCRIPT = Path(__file__).with_name("eight_devices.py")
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     file = tmp_path_factory.mktemp("distribution") / "answers.json"
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(file)], check=False, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "XLA_FLAGS": flags},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(file.read_text())
+    return answers_of(SCRIPT, file)
 
 
 @pytest.mark.parametrize("name", [check.__name__ for check in CHECKS])

@@ -1,10 +1,6 @@
 """Plans on paper, held against what XLA says of the same steps on eight devices, and against theory."""
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,6 +13,7 @@ import cornu
 from cornu import distribution, layers
 from tests.behaviour import planned_steps
 from tests.behaviour.planned_steps import MODELS, ROWS
+from tests.behaviour.virtual_devices import answers_of
 
 SCRIPT = Path(planned_steps.__file__)
 DOCS = Path(__file__).parents[2] / "docs" / "howto"
@@ -27,13 +24,7 @@ PAPER = distribution.DeviceMesh((2, 4), ["batch", "model"], [f"paper:{number}" f
 @pytest.fixture(scope="module")
 def xla(tmp_path_factory):
     file = tmp_path_factory.mktemp("plan") / "answers.json"
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(file)], check=False, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "XLA_FLAGS": flags},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(file.read_text())
+    return answers_of(SCRIPT, file)
 
 
 @cache

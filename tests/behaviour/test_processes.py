@@ -1,7 +1,6 @@
 """The same training in one process and in several, which talk to each other on this machine's loopback."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 import cornu
 from tests.behaviour.eight_devices import ROWS, WEIGHTS, X, Y, agree, net, numbers
+from tests.behaviour.virtual_devices import environment
 
 SCRIPT = Path(__file__).with_name("several_processes.py")
 
@@ -20,13 +20,12 @@ def started(count, devices, *arguments):
     """Processes that run the script together, each with some virtual devices."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     said = {"JOB_ADDRESSES": f"127.0.0.1:{port}", "NUM_PROCESSES": str(count)}
     return [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=os.environ | {f"KERAS_DISTRIBUTION_{name}": value for name, value in said.items()}
-            | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number), "XLA_FLAGS": flags},
+            env=environment(devices) | {f"KERAS_DISTRIBUTION_{name}": value for name, value in said.items()}
+            | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)},
         )
         for number in range(count)
     ]  # fmt: skip

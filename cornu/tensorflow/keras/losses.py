@@ -4,7 +4,7 @@ from typing import Any
 
 from cornu import losses as _names
 
-_SHORT = {
+SHORT = {
     "KLD": "kl_divergence",
     "MAE": "mean_absolute_error",
     "MAPE": "mean_absolute_percentage_error",
@@ -26,8 +26,8 @@ class Reduction:
     AUTO, NONE, SUM, SUM_OVER_BATCH_SIZE = "auto", "none", "sum", "sum_over_batch_size"
 
 
-__all__ = ["Reduction", *_SHORT, *_names.__all__]  # noqa: PLE0604
+__all__ = ["Reduction", *SHORT, *_names.__all__]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_names, _SHORT.get(name, name))
+    return getattr(_names, SHORT.get(name, name))
