@@ -1,4 +1,4 @@
-"""What differs from Keras on purpose: what is seen of it when both run, and the reason (`docs/differences.md`)."""
+"""What differs from Keras on purpose: how it shows when both run, and the reason (`docs/differences.md`)."""
 
 import re
 from collections.abc import Callable
@@ -43,88 +43,87 @@ TABLE = [
         lambda f: f.label == "state" and f.place.startswith(".metrics"),
     ),
     Row(
-        "Batches depend on the seed and the epoch alone,",
-        "so a training that goes on at epoch 7 sees what an unbroken one would have seen.",
+        "Batches depend only on the seed and the epoch,",
+        "so training resumed at epoch 7 sees what an uninterrupted run would have seen.",
     ),
     Row(
         "Changing `trainable` after `compile` is an error",
-        "until `compile` is called again, instead of being half obeyed.",
+        "until `compile` is called again, instead of taking effect only in part.",
         lambda f: f.ours_refuse("trainable"),
     ),
     Row(
         "`compile` starts afresh:",
-        "Keras goes on showing the metrics of an earlier `compile` where the new one names none.",
+        "Keras keeps showing the metrics of an earlier `compile` if the new one names none.",
     ),
     Row(
-        "Weights of a model that was trained with another optimizer load,",
-        "with a warning; an optimizer that was not used yet takes the state that the file holds.",
+        "Weights of a model that was trained with a different optimizer load,",
+        "with a warning; an optimizer that has not been used yet takes the state from the file.",
     ),
     Row("", 'Off a terminal, `verbose="auto"` writes one line an epoch.'),
     Row(
         "What could not be read back is not written:",
-        "Keras saves models of one's own classes as `.h5`, and then does not load them.",
+        "Keras saves models of custom classes as `.h5`, and then cannot load them.",
         lambda f: f.ours_refuse("an .h5 file holds Sequential and functional models"),
     ),
     Row(
-        "More files open:",
-        "`.h5` files of models with operations, for one.",
+        "More files load:",
+        "`.h5` files of models with operations, for example.",
         lambda f: f.verb == "save" and (f.theirs_refuse("Unknown layer") or f.theirs_refuse("positional arguments")),
     ),
     Row(
         "Operations in `.h5` files stay operations;",
-        "Keras reads them as the layers of the same name, where there are any.",
+        "Keras reads them as layers of the same name if such layers exist.",
         lambda f: f.verb == "save" and f.label == "state" and f.place.startswith(".layers"),
     ),
     Row(
         'Files say `jit_compile="auto"`',
-        "where that was asked for, and so leave the choice to where the model is loaded.",
+        "if that was requested, and so leave the choice to the machine that loads the model.",
         lambda f: f.place.endswith("compile_config.jit_compile (kind)") and f.ours == "str auto",
     ),
     Row(
-        "Files note the default mode of a call",
-        "also where a mask is given by hand, or where a call converts what it takes; Keras reads it as it reads its "
-        "own.",
+        "Files record the default mode of a call",
+        "also where a mask is passed by hand, or where a call converts its input; Keras reads such files like its own.",
         lambda f: f.place.endswith(".kwargs (keys)") and f.ours in _NOTED and f.theirs == "has []",
     ),
     Row(
         "Models nest without leaks:",
-        "several ways of putting models with state into one another end in JAX's UnexpectedTracerError in Keras.",
+        "several ways of nesting models with state end in JAX's UnexpectedTracerError in Keras.",
         lambda f: f.theirs_refuse("UnexpectedTracerError"),
     ),
     Row(
-        "Models come apart at any layer,",
-        "also at a model inside, whose output Keras finds disconnected; and sizes that are not known pass through "
+        "Models can be cut at any layer,",
+        "including at a nested model, whose output Keras considers disconnected; and unknown sizes pass through "
         "recurrent layers in subclassed models.",
         lambda f: f.theirs_refuse("is not connected to `inputs`") or f.theirs_refuse("Could not automatically infer"),
     ),
     Row(
-        "What `.h5` files hold of an optimizer is read,",
+        "The optimizer's state in `.h5` files is read in full,",
         "where Keras leaves the momenta behind.",
         lambda f: f.verb == "save" and f.place == ".optimizer (length)" and f.theirs.startswith("2 "),
     ),
     Row(
         "Every output's loss and metric is shown:",
-        "of two by one name the second has a number, where Keras shows the last alone.",
+        "of two with the same name the second gets a number, where Keras shows only the last.",
         lambda f: f.place.endswith("(keys)") and bool(_NUMBERED.match(f.ours)) and f.theirs == "has []",
     ),
     Row(
-        "A mask of time steps blanks steps in `Softmax`;",
-        "Keras refuses it, or lays it on the features.",
+        "A time-step mask blanks steps in `Softmax`;",
+        "Keras refuses it, or applies it to the features.",
         lambda f: f.theirs_refuse("must be broadcastable to `inputs`"),
     ),
     Row(
-        "Operations ask for the default type when they run:",
+        "Operations look up the default dtype when they run:",
         "a graph with `ops.one_hot` follows `floatx`, which Keras writes into its file.",
         lambda f: f.place.endswith(".config.dtype (kind)") and f.ours == "NoneType None",
     ),
     Row(
-        "A `Sequential` without an `Input` takes what its first batch held,",
-        "whole numbers too, which Keras writes down as floats.",
+        "A `Sequential` without an `Input` takes the dtype of its first batch,",
+        "integers included, which Keras records as floats.",
         lambda f: f.place.endswith("layers[0].config.dtype") and f.ours in ("int32", "float32"),
     ),
     Row(
-        "A data set hears of the end of each epoch once,",
-        "and not when a first batch is looked at before training, as in Keras.",
+        "A data set's `on_epoch_end` is called once per epoch,",
+        "and not when a first batch is inspected before training, as in Keras.",
         lambda f: (
             f.label == "order"
             and f.theirs.replace(_END, "") == f.ours.replace(_END, "")
@@ -132,59 +131,60 @@ TABLE = [
         ),
     ),
     Row(
-        "Callbacks hear of the batches that are there;",
+        "Callbacks are called only for batches that exist;",
         "Keras announces one more at the end of a generator.",
         lambda f: f.label == "order" and _BEGUN.sub("", f.theirs.replace(_END, "")) == f.ours.replace(_END, ""),
     ),
     Row(
-        "Weights of rows go with masks of time steps:",
-        "in Keras they do not fit together, or fall on the steps where there are as many of those.",
+        "Sample weights combine with time-step masks:",
+        "in Keras their shapes clash, or the weights fall on the steps if there are as many of those.",
         lambda f: f.theirs_refuse("Incompatible shapes for broadcasting"),
     ),
     Row(
-        "Weights of half precision start as others do:",
+        "Half-precision weights are initialized like others:",
         "Keras cannot make orthogonal ones in bfloat16.",
         lambda f: f.theirs_refuse("Unsupported dtype bfloat16") or f.theirs_refuse("is already initialized"),
     ),
     Row(
-        "A loaded model's weights have the paths that they had,",
-        "with the names of the parts around; Keras leaves those out of parts that a file builds one by one.",
+        "A loaded model's weights keep their paths,",
+        "including the names of the enclosing parts; Keras omits those for parts that a file builds one by one.",
         lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),
     ),
     Row(
         "`RMSNormalization` passes masks on,",
-        "as the other normalizations do, and `MultiHeadAttention` heeds a `query_mask` that is given by hand; Keras "
+        "as the other normalizations do, and `MultiHeadAttention` respects a `query_mask` passed by hand; Keras "
         "drops both.",
     ),
     Row(
         "`training=False` in a graph holds in `fit`,",
-        "as the guide to transfer learning says; Keras trains the moving averages of such a `BatchNormalization` as "
-        "long as it is not frozen.",
+        "as the guide to transfer learning says; Keras updates the moving averages of such a `BatchNormalization` "
+        "unless it is frozen.",
     ),
     Row(
-        "`training=True` given to one layer is that layer's,",
-        "and what comes after it in the model does as the model was told; Keras lets it reach on.",
+        "`training=True` passed to one layer applies to that layer only,",
+        "and later layers follow the model's mode; Keras lets it spread to them.",
     ),
     Row(
-        "A `validation_split` of a folder that leaves no file to validate with is refused;",
-        "Keras then validates with all.",
+        "A `validation_split` of a folder that leaves no files for validation is refused;",
+        "Keras then validates on all of them.",
     ),
     Row(
-        "A generator that has run out ends the training,",
-        "with a warning; Keras goes on with its very first batch alone, epoch after epoch.",
+        "A generator that is exhausted ends the training,",
+        "with a warning; Keras continues with its very first batch alone, epoch after epoch.",
         lambda f: (
             (f.label == "history" and f.place.endswith("(length)") and f.ours.startswith("1 "))
             or (f.label == "order" and f.theirs.count("on_epoch_begin") > f.ours.count("on_epoch_begin") == 1)
         ),
     ),
     Row(
-        "A summary shows the shapes that are known,",
-        "also of layers without weights and of models inside subclassed ones, where Keras shows `?` or `None`.",
+        "A summary shows every shape that is known,",
+        "including those of layers without weights and of models inside subclassed ones, where Keras shows `?` or "
+        "`None`.",
         lambda f: f.label == "summary" and _SHAPE.sub("", f.ours) == _SHAPE.sub("", f.theirs),
     ),
     Row(
-        "An optimizer has its variables from the first step of training on,",
-        "in summaries as well; `evaluate` of Keras makes them.",
+        "An optimizer creates its variables in the first training step,",
+        "which summaries show; in Keras, `evaluate` creates them.",
         lambda f: f.label == "summary" and _COUNTED.sub("", f.ours).split() == _COUNTED.sub("", f.theirs).split(),
     ),
     Row(
@@ -192,14 +192,13 @@ TABLE = [
         "in `fit`, `evaluate` and `predict`; on JAX, Keras loses it.",
     ),
     Row(
-        "Symbolic tensors of whole numbers keep their type",
-        "through `ReLU`, pooling, `Dropout` and their like, as the numbers do; Keras says float32 of them.",
+        "Symbolic integer tensors keep their dtype",
+        "through `ReLU`, pooling, `Dropout` and the like, as the values do; Keras reports float32 for them.",
         lambda f: f.place.endswith(".dtype") and f.theirs == "float32" and "int" in str(f.ours),
     ),
     Row(
-        "Attributes stay the objects that they are:",
-        "Keras puts copies in the place of lists and dictionaries, in which a later change of the original does not "
-        "show.",
+        "Attributes remain the objects that were assigned:",
+        "Keras replaces lists and dictionaries by copies, which do not follow later changes of the original.",
     ),
     Row(
         "Configs hold every argument,",
@@ -208,9 +207,9 @@ TABLE = [
         lambda f: f.place.endswith(".config (keys)") and f.ours in _LEFT_OUT and f.theirs == "has []",
     ),
     Row(
-        "Boxes stay around what they were around:",
-        "`utils.bounding_boxes.affine_transform` of Keras has a sign wrong where `shear_x` meets a rotation or "
-        "`shear_y`.",
+        "Boxes stay around their objects:",
+        "`utils.bounding_boxes.affine_transform` of Keras has a wrong sign where `shear_x` is combined with a "
+        "rotation or `shear_y`.",
     ),
     Row(
         "Masks are drawn up to the highest class,",
@@ -222,13 +221,13 @@ TABLE = [
         lambda f: f.theirs_refuse("calling MultiHeadAttention.call") and "cannot reshape array" in f.theirs,
     ),
     Row(
-        "What stops a training takes nothing with it:",
+        "Whatever stops a training run destroys nothing:",
         "on JAX, Keras's weights and optimizer may be gone after an error or Ctrl-C.",
         lambda f: f.place == ".lost" or f.theirs_refuse("has been deleted"),
     ),
     Row(
-        "NumPy's integers are taken wherever an integer is,",
-        "and True and False nowhere; Keras refuses the one as `units` and takes the other.",
+        "NumPy integers are accepted wherever an integer is,",
+        "and True and False nowhere; Keras refuses the former as `units` and accepts the latter.",
     ),
 ]
 
