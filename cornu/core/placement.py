@@ -73,6 +73,12 @@ def is_shared() -> bool:
     return distribution is not None and jax.process_count() > 1 and _mesh(distribution).is_multi_process
 
 
+def is_split() -> bool:
+    """Whether the distribution that is set has several devices, which have parts of one array each."""
+    distribution = current()
+    return distribution is not None and _mesh(distribution).size > 1
+
+
 def writes() -> bool:
     """Whether this process writes files and speaks: each that computes by itself, the first of those that share."""
     return not is_shared() or peers.is_first()
@@ -183,9 +189,7 @@ def batch(data: object, stacked: bool = False) -> Any:
     What does not divide evenly, such as a last batch of few rows, goes whole to each device.
     """
     distribution = current()
-    if distribution is None:
-        return data
-    if _mesh(distribution).size == 1:  # then a step finds the device by its weights
+    if distribution is None or not is_split():  # then a step finds the device by its weights
         return data
     if isinstance(data, Rows):
         return jax.tree.map(lambda leaf: _joined(leaf, data, distribution, stacked), data.data)

@@ -28,19 +28,22 @@ order run the loops below, those of higher order differentiate the plain scan.
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from cornu.core import placement
 from cornu.core.typing import Nested, Tensor
 from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
 Carry: TypeAlias = tuple[Any, ...]  # what a loop hands from step to step, as the cell has it
 Saved = list[Carry]  # of each group of rows: its gates, its states, and what their gradient needs besides
+
+Way: TypeAlias = Literal["whole", "halves", "unrolled"]  # all rows in a loop, two groups of them, or written out
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
 
@@ -86,7 +89,8 @@ def recur(
     steps = inputs.shape[0]
     known = isinstance(steps, int) and steps > 0  # an exported function may leave the time open
     run = _recur if known and platform.fast("recurrent") else _plain
-    return run(gates, unroll, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
+    way = _way(inputs.shape[1], kernel, unroll)
+    return run(gates, way, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
 
 
 # ---------------------------------------------------------------- the loops
@@ -94,7 +98,7 @@ def recur(
 
 def _plain(
     gates: Gates,
-    unroll: bool,
+    way: Way,
     sequences: bool,
     inputs: jax.Array,
     input_kernel: jax.Array | None,
@@ -115,7 +119,7 @@ def _plain(
     projected = _projected(inputs, input_kernel)
     shown = tuple(jnp.zeros_like(x[0]) for x in gates.parted(projected)[: gates.shown])
     hidden: jax.Array | None
-    (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=unroll)
+    (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=way == "unrolled")
     for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
         unused = gate[..., : last[0].shape[-1]]
         last = (last[0] + jnp.where(unused > 2, unused, jnp.zeros_like(unused)), *last[1:])
@@ -124,7 +128,7 @@ def _plain(
 
 def _loop(
     gates: Gates,
-    unroll: bool,
+    way: Way,
     sequences: bool,
     inputs: jax.Array,
     input_kernel: jax.Array | None,
@@ -136,7 +140,7 @@ def _loop(
 ) -> tuple[Any, Saved]:
     """(hidden states, last states), and what the gradient needs of each group."""
     steps = inputs.shape[0]
-    groups = _row_groups(inputs.shape[1], kernel, unroll)
+    groups = _row_groups(inputs.shape[1], way)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
 
     def first(group: "_RowGroup") -> Carry:
@@ -162,7 +166,7 @@ def _loop(
         history = _write(history, states[hidden_once:], t + 1)
         return history, states[0][None] if group.carries_operand else None, states, each, besides
 
-    done = _run(steps, unroll, groups, first, advance)
+    done = _run(steps, way, groups, first, advance)
     last = tuple(_joined(parts, 0) for parts in zip(*(states for _, _, states, _, _ in done), strict=True))
     if hidden_once:
         done = [((jnp.concatenate([states[0][None], each[0]]),), None, last, each, ()) for *_, each, _ in done]
@@ -171,13 +175,13 @@ def _loop(
 
 
 def _loop_back(
-    gates: Gates, unroll: bool, sequences: bool, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]
+    gates: Gates, way: Way, sequences: bool, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]
 ) -> Carry:
     """The gradients of what `_loop` takes."""
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
     steps, transposed = x.shape[0], kernel.T
-    groups = _row_groups(x.shape[1], kernel, unroll)
+    groups = _row_groups(x.shape[1], way)
     factors = [_factors(gates, group.of(mask), *kept) for group, kept in zip(groups, saved, strict=True)]
     passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
     in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
@@ -217,7 +221,7 @@ def _loop_back(
             return d_states, (*d_weights, None), dx
         return d_states, (*d_weights, _outer(x[:, group.rows], dx)), product(dx, input_kernel.T)
 
-    done = _run(steps, unroll, groups, first, advance)
+    done = _run(steps, way, groups, first, advance)
     d_states, d_weights, d_inputs = zip(*map(last, groups, factors, done, saved), strict=True)
     d_kernel, d_bias, d_input_bias, d_input_kernel = functools.reduce(_added, d_weights)
     d_states = tuple(_joined(parts, 0) for parts in zip(*d_states, strict=True))
@@ -234,7 +238,7 @@ def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Array
     return factors._replace(states=closed)
 
 
-def _run(steps: int, unroll: bool, groups: "list[_RowGroup]", first: Callable, advance: Callable) -> list[Any]:
+def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: Callable, advance: Callable) -> list[Any]:
     """The loop over all steps: for each group of the batch what `advance` makes of `first`."""
 
     def step(carry: Carry) -> Carry:
@@ -243,7 +247,7 @@ def _run(steps: int, unroll: bool, groups: "list[_RowGroup]", first: Callable, a
 
     idle = [jnp.float32(n + 1) for n in range(xla.READY if len(groups) > 1 else 0)]
     carry = idle, list(map(first, groups)), np.uint32(0)
-    if unroll:
+    if way == "unrolled":
         for _ in range(steps):
             carry = step(carry)
         return carry[1]
@@ -272,10 +276,16 @@ class _RowGroup(NamedTuple):
         return None if array is None else array[:, self.rows]
 
 
-def _row_groups(batch: int, kernel: jax.Array, unroll: bool) -> list[_RowGroup]:
-    """Two halves of a batch where that pays, else all rows as one group."""
+def _way(batch: int, kernel: jax.Array, unroll: bool) -> Way:
+    """How the loop is run: two halves of a batch where that pays, which devices that share its rows would exchange."""
     large = isinstance(batch, int) and batch > 1 and batch * kernel.size >= _LARGE_STEP
-    if not large or unroll or platform.name() != "cpu" or (os.cpu_count() or 1) == 1:
+    alone = platform.name() == "cpu" and (os.cpu_count() or 1) > 1 and not placement.is_split()
+    return "unrolled" if unroll else "halves" if large and alone else "whole"
+
+
+def _row_groups(batch: int, way: Way) -> list[_RowGroup]:
+    """The groups of rows that a loop computes together."""
+    if way != "halves":
         return [_RowGroup(0, slice(None))]
     return [
         _RowGroup(0, slice(batch // 2), reads_stored=True),
@@ -288,54 +298,54 @@ def _row_groups(batch: int, kernel: jax.Array, unroll: bool) -> list[_RowGroup]:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[jax.Array | None, Arrays]:
-    return _plain(gates, unroll, sequences, *inputs)
+def _recur(gates: Gates, way: Way, sequences: bool, *inputs: Nested) -> tuple[jax.Array | None, Arrays]:
+    return _plain(gates, way, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _recur_saving(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[object, Saved]:
-    return _loop(gates, unroll, sequences, *inputs)
+def _recur_saving(gates: Gates, way: Way, sequences: bool, *inputs: Nested) -> tuple[object, Saved]:
+    return _loop(gates, way, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _gradient(
     gates: Gates,
-    unroll: bool,
+    way: Way,
     sequences: bool,
     inputs: tuple[object, ...],
     saved: Saved,
     gradients: tuple[object, Arrays],
 ) -> Carry:
-    return _loop_back(gates, unroll, sequences, inputs, saved, gradients)
+    return _loop_back(gates, way, sequences, inputs, saved, gradients)
 
 
-def _recur_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: object) -> tuple[object, object]:
-    outputs, saved = _recur_saving(gates, unroll, sequences, *inputs)
+def _recur_forward(gates: Gates, way: Way, sequences: bool, *inputs: object) -> tuple[object, object]:
+    outputs, saved = _recur_saving(gates, way, sequences, *inputs)
     return outputs, (inputs, saved)
 
 
-def _recur_saving_forward(gates: Gates, unroll: bool, sequences: bool, *inputs: Nested) -> tuple[Nested, Nested]:
-    outputs, saved = _loop(gates, unroll, sequences, *inputs)
+def _recur_saving_forward(gates: Gates, way: Way, sequences: bool, *inputs: Nested) -> tuple[Nested, Nested]:
+    outputs, saved = _loop(gates, way, sequences, *inputs)
     return (outputs, saved), (inputs, saved)
 
 
 def _gradient_forward(
     gates: Gates,
-    unroll: bool,
+    way: Way,
     sequences: bool,
     inputs: tuple[object, ...],
     saved: Saved,
     gradients: tuple[object, Arrays],
 ) -> tuple[Nested, Nested]:
-    return _loop_back(gates, unroll, sequences, inputs, saved, gradients), (inputs, saved, gradients)
+    return _loop_back(gates, way, sequences, inputs, saved, gradients), (inputs, saved, gradients)
 
 
-def _gradient_backward(gates: Gates, unroll: bool, sequences: bool, residuals: Carry, cotangents: Carry) -> Carry:
+def _gradient_backward(gates: Gates, way: Way, sequences: bool, residuals: Carry, cotangents: Carry) -> Carry:
     """The derivative of the gradient, by way of the plain scan; what was saved follows from the inputs."""
     (*inputs, mask), saved, gradients = residuals
 
     def plain_gradient(inputs: Carry, gradients: tuple[Any, Arrays]) -> Carry:
-        plain = functools.partial(_plain, gates, unroll, sequences, mask=mask)
+        plain = functools.partial(_plain, gates, way, sequences, mask=mask)
         return jax.vjp(plain, *inputs)[1](gradients)
 
     d_inputs, d_gradients = jax.vjp(plain_gradient, tuple(inputs), gradients)[1](tuple(cotangents[:-1]))
@@ -343,10 +353,10 @@ def _gradient_backward(gates: Gates, unroll: bool, sequences: bool, residuals: C
 
 
 _recur.__wrapped__.defvjp(  # type: ignore[attr-defined]  # the custom_vjp inside of jit
-    _recur_forward, lambda gates, unroll, sequences, kept, d: _gradient(gates, unroll, sequences, *kept, d)
+    _recur_forward, lambda gates, way, sequences, kept, d: _gradient(gates, way, sequences, *kept, d)
 )
 _recur_saving.defvjp(
-    _recur_saving_forward, lambda gates, unroll, sequences, kept, d: _gradient(gates, unroll, sequences, *kept, d[0])
+    _recur_saving_forward, lambda gates, way, sequences, kept, d: _gradient(gates, way, sequences, *kept, d[0])
 )
 _gradient.defvjp(_gradient_forward, _gradient_backward)
 
@@ -392,8 +402,7 @@ def _projected(inputs: jax.Array, kernel: jax.Array | None) -> jax.Array:
 
 def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
     """The sum over time and batch of the outer products of the rows of `a` and `b`."""
-    a, b = (x.reshape(-1, x.shape[-1]) for x in (a, b))
-    return _accumulate("nu,ng->ug", a, b)
+    return _accumulate("tbu,tbg->ug", a, b)  # of axes made one, each device would want all rows of a split batch
 
 
 def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
@@ -401,7 +410,7 @@ def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
     if bias is None:
         return None
     wide = jnp.promote_types(a.dtype, jnp.float32)
-    return jnp.sum(a.reshape(-1, a.shape[-1]), axis=0, dtype=wide).astype(bias.dtype)
+    return jnp.sum(a, axis=(0, 1), dtype=wide).astype(bias.dtype)
 
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:

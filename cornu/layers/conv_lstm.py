@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import tree, validate
+from cornu.core import placement
 from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, Nested, RegularizerLike, Sizes, Tensor
 from cornu.kernels import conv, half_precision, window
 from cornu.layers.cells import LSTMCell, gate_products
@@ -100,8 +101,12 @@ class ConvLSTMCell(LSTMCell, Windowed):
 
         def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
             first = x.ndim - self.rank - 1  # the axes of time and batch become one
-            images = x.reshape(-1, *x.shape[first:])
-            y = conv.conv(images, kernel, self.strides, self.padding, self.dilation_rate)
+            if first == 2 and placement.is_split():  # each device keeps its rows where these come first
+                return jnp.swapaxes(images(jnp.swapaxes(x, 0, 1), kernel, first), 0, 1)
+            return images(x, kernel, first)
+
+        def images(x: jax.Array, kernel: jax.Array, first: int) -> jax.Array:
+            y = conv.conv(x.reshape(-1, *x.shape[first:]), kernel, self.strides, self.padding, self.dilation_rate)
             return y.reshape(*x.shape[:first], *y.shape[1:])
 
         return gate_products(inputs, mask, self.kernel.value, self.biases()[0], convolve)

@@ -137,10 +137,10 @@ def fully_sharded_training_gives_the_numbers_of_one_device():
     assert narrow.value.addressable_shards[0].data.shape == (32, 4)
 
 
-def program(model):
-    """The compiled training step of a model that was trained on `ROWS` rows."""
+def program(model, x=X[:ROWS], y=Y[:ROWS]):
+    """The compiled training step of a model that was trained on this batch."""
     step = model._computations["train"].compiled(model)
-    return step.function.lower(step._state(None), placement.batch((X[:ROWS], Y[:ROWS])), None).compile()
+    return step.function.lower(step._state(None), placement.batch((x, y)), None).compile()
 
 
 def moved(program):
@@ -176,6 +176,21 @@ def weights_gradients_and_state_take_an_eighth_of_the_memory():
         reduced = [size for operation, size in exchanged[kind, None] if operation == "all-reduce" and size >= 1024]
         assert reduced == [128 * 8, *[128 * 128] * 3]
         assert exchanged[kind, 2] == exchanged[kind, None]  # to gather gradients costs nothing
+
+
+def layers_of_sequences_send_gradients_and_no_activations():
+    """What merges the axes of time and rows, or halves the rows, would have the devices exchange these."""
+    words, frames = random.normal(size=(64, 5, 6)).astype("float32"), random.normal(size=(8, 3, 4, 4, 1))
+    for x, inner in (
+        (words, [layers.LSTM(64, return_sequences=True), layers.GRU(72)]),
+        (frames.astype("float32"), [layers.ConvLSTM2D(2, 3), layers.Flatten()]),
+    ):
+        with data_parallel().scope():
+            model = cornu.Sequential([*inner, layers.Dense(3, activation="softmax")])
+            model.compile("sgd", "sparse_categorical_crossentropy")
+            y = np.resize(Y, len(x))
+            model.train_on_batch(x, y)
+            assert {operation for operation, _ in moved(program(model, x, y))} == {"all-reduce"}
 
 
 def deep(accumulates):
@@ -484,6 +499,7 @@ CHECKS = [
     data_parallel_training_gives_the_numbers_of_one_device,
     fully_sharded_training_gives_the_numbers_of_one_device,
     weights_gradients_and_state_take_an_eighth_of_the_memory,
+    layers_of_sequences_send_gradients_and_no_activations,
     masks_mixed_precision_and_steps_of_ones_own_go_with_weights_in_parts,
     a_training_goes_on_from_its_backup_on_other_devices,
     model_parallel_training_gives_the_numbers_of_one_device,

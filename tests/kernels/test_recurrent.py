@@ -228,14 +228,14 @@ def test_second_derivatives_of_two_groups_of_rows(monkeypatch):
 )
 def test_both_cores_share_the_rows_of_a_long_batch_on_a_cpu(batch, unroll, wanted, monkeypatch):
     monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 2)
-    groups = recurrent._row_groups(batch, jnp.zeros((64, 256)), unroll)
+    groups = recurrent._row_groups(batch, recurrent._way(batch, jnp.zeros((64, 256)), unroll))
     rows = [len(range(batch)[group.rows]) for group in groups]
     assert rows == (wanted if platform.name() == "cpu" else [batch])
 
 
 def test_one_core_takes_the_rows_of_a_batch_together(monkeypatch):
     monkeypatch.setattr(recurrent.os, "cpu_count", lambda: 1)
-    assert len(recurrent._row_groups(32, jnp.zeros((64, 256)), unroll=False)) == 1
+    assert recurrent._way(32, jnp.zeros((64, 256)), unroll=False) == "whole"
 
 
 def test_the_written_out_loop_is_the_same():

@@ -105,7 +105,7 @@ def ticks():
 @several_cores
 def test_both_row_groups_of_a_recurrent_loop_run_at_one_time():
     x, h, kernel = draw(400, 64, 256), draw(64, 64), draw(64, 256, seed=1) / 8
-    assert len(recurrent._row_groups(64, kernel, False)) == 2
+    assert recurrent._way(64, kernel, unroll=False) == "halves"
     lstm = compiled(lambda x, h, k: recurrent.recur(gates.lstm_gates(), x, (h, h), k)[0], x, h, kernel)
 
     def run():
@@ -116,7 +116,7 @@ def test_both_row_groups_of_a_recurrent_loop_run_at_one_time():
     assert busy_threads(run) >= 2, (
         "Both halves of a batch run in one thread: XLA's list of operations that are ready has changed. Read the "
         "docstring of cornu/kernels/recurrent.py, look at the order with TF_CPP_VMODULE=thunk_executor=6, and change "
-        "xla.READY or the order; or take the groups out (recurrent._row_groups)."
+        "xla.READY or the order; or take the groups out (recurrent._way)."
     )
 
 
