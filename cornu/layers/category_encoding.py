@@ -3,7 +3,7 @@
 from typing import Any, Unpack
 
 from cornu import validate
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Tensor
 from cornu.layers.category_counts import OUTPUT_MODES, encode
 from cornu.layers.host import HostLayer, numpy_for, refuse_sparse
 from cornu.layers.options import LayerOptions
@@ -49,7 +49,7 @@ class CategoryEncoding(HostLayer):
         self.output_mode = validate.one_of(output_mode, OUTPUT_MODES[1:], "output_mode", self)
         self.sparse = refuse_sparse(sparse, self)
 
-    def call(self, inputs: Nested, count_weights: Any = None) -> Nested:
+    def call(self, inputs: Tensor, count_weights: Any = None) -> Nested:
         """The vectors of the integers.
 
         Args:

@@ -70,7 +70,7 @@ class Discretization(HostLayer):
         self.sparse = refuse_sparse(sparse, self)
         self.reset_state()
 
-    def call(self, inputs: Nested) -> Nested:
+    def call(self, inputs: Tensor) -> Nested:
         """The numbers of the ranges, or their vectors."""
         xp = numpy_for(inputs)
         boundaries = xp.asarray(self._boundaries_now(), "float32")

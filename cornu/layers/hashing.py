@@ -61,7 +61,7 @@ class Hashing(HostLayer):
         self.output_mode = output_mode
         self.sparse = refuse_sparse(sparse, self)
 
-    def call(self, inputs: Nested) -> Nested:
+    def call(self, inputs: Tensor) -> Nested:
         """The bins of texts or integers, or their vectors."""
         if isinstance(inputs, jax.Array):
             shape = jax.ShapeDtypeStruct(inputs.shape, "int32")

@@ -126,7 +126,7 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ calls
 
-    def call(self, inputs: Nested) -> Nested:
+    def call(self, inputs: Tensor) -> Nested:
         """The indices of tokens, or vectors of them; with `invert` the tokens of indices."""
         if self.invert:
             self._require_vocabulary()

@@ -46,6 +46,7 @@ from cornu.metrics import Metric
 from cornu.random import SeedGenerator
 
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length")
+_ONE_TENSOR = (jax.Array, jax.Array | None, Tensor)  # what an argument of `call` is annotated with that takes no list
 _calls = itertools.count(1)
 
 
@@ -175,8 +176,15 @@ class Layer(Operation):
                 self._build_for(self._bind(args, kwargs))
             return host_programs.call(self, type(self).__call__, args, kwargs)
         arguments = self._bind(args, kwargs)
-        inputs = next(iter(arguments.values()), None)
-        self._check_inputs(inputs)
+        self._check_inputs(next(iter(arguments.values()), None))
+        try:
+            return self._call_bound(arguments, args, kwargs)
+        except Exception as error:
+            _refuse_several(self, arguments, error)
+            raise
+
+    def _call_bound(self, arguments: dict[str, object], args: tuple, kwargs: dict) -> Nested:
+        """Build, run, and hand masks on."""
         self._build_for(arguments)
         training = self._resolve_training(arguments)
         given_masks = self._fill_masks(arguments)
@@ -188,7 +196,7 @@ class Layer(Operation):
                 outputs = self._run(arguments, training)
             else:
                 outputs = watch(self, self._run, arguments, training)
-        self._attach_masks(inputs, outputs, self._first_mask(arguments))
+        self._attach_masks(next(iter(arguments.values()), None), outputs, self._first_mask(arguments))
         if self._output_shape is None:
             self._output_shape = (tree.map_structure(specs.shape_of, outputs),)
         return outputs
@@ -439,7 +447,7 @@ class Layer(Operation):
                     f"{validate.describe(self)} was given an input with a mask, which it does not support and "
                     "therefore drops: layers after it will see every step as real. Set supports_masking = True in a "
                     "layer of your own that works on each step alone.",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
             return
         flat = tree.flatten(outputs)
@@ -1055,6 +1063,18 @@ def _shape_from_arguments(kwargs: dict) -> tuple | None:
     if shape is None:
         return None
     return (given.get("batch_size"), *(shape if isinstance(shape, (tuple, list)) else (shape,)))
+
+
+def _refuse_several(layer: Layer, arguments: Mapping[str, object], error: Exception) -> None:
+    """Say that several tensors came for one, where that may be why a call failed."""
+    parameters = _signature(type(layer).call).parameters.parameters
+    for name, value in arguments.items():
+        wanted = parameters[name].annotation if name in parameters else None
+        if wanted in _ONE_TENSOR and tree.is_nested(value) and _holds_tensor(value):
+            received = f"a {type(value).__name__} of {len(tree.flatten(value))}"
+            told = InputMismatchError(f"{validate.describe(layer)}: {name} must be one tensor. Received: {received}.")
+            told.__dict__ |= error.__dict__  # the place, if it is noted
+            raise told from error
 
 
 def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:

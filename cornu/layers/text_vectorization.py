@@ -116,7 +116,7 @@ class TextVectorization(HostLayer):
 
     # ------------------------------------------------------------ calls
 
-    def call(self, inputs: Nested) -> np.ndarray:
+    def call(self, inputs: Tensor) -> np.ndarray:
         """Indices of tokens, or vectors of them."""
         texts = as_texts(inputs, self.encoding, self)
         outer = self._outer_shape(texts.shape)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 
 import cornu
 from cornu import layers, registry, tree
+from cornu.errors import InputMismatchError
 from cornu.layers.image_layer import RandomImageLayer
 from examples import EXAMPLES, IDS
 
@@ -122,6 +124,27 @@ def test_a_saved_model_with_the_layer_predicts_the_same(name, tmp_path):
     loaded = cornu.models.load_model(tmp_path / "model.keras")
     near(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
     assert [v.path for v in loaded.weights] == [v.path for v in model.weights]
+
+
+@pytest.mark.parametrize("name", [n for n in MADE if not isinstance(MADE[n][1], list)])
+def test_several_tensors_for_one_are_computed_with_or_refused_in_words(name):
+    make, shapes = MADE[name]
+    x = inputs(shapes)
+    for given in ([x, x], {"a": x}):
+        with contextlib.suppress(InputMismatchError):
+            try:
+                call(make(), given)
+            except ValueError as error:  # what images are
+                if not re.search(r"images must have .* Received: (list|shape)|a dictionary of inputs must", str(error)):
+                    raise
+
+
+@pytest.mark.parametrize("name", ["GroupQueryAttention", "MultiHeadAttention"])
+def test_a_list_for_one_of_several_arguments_is_named(name):
+    x = cornu.Input((3, 4))
+    for arguments, which in (([[x, x], x], "query"), ([x, [x, x]], "value")):
+        with pytest.raises(InputMismatchError, match=f"{which} must be one tensor. Received: a list of 2"):
+            MADE[name][0]()(*arguments)
 
 
 @pytest.mark.parametrize("name", MADE)
