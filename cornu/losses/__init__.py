@@ -60,7 +60,7 @@ _FUNCTIONS = (
     mean_squared_logarithmic_error, poisson, sparse_categorical_crossentropy, squared_hinge, tversky,
 )  # fmt: skip
 
-_SHORT = {
+_LOWER = {
     "bce": binary_crossentropy,
     "kld": kl_divergence,
     "mae": mean_absolute_error,
@@ -69,13 +69,22 @@ _SHORT = {
     "msle": mean_squared_logarithmic_error,
 }
 
+SHORT = {**_LOWER, **{name.upper(): function for name, function in _LOWER.items()}}
+
+# Names that Keras 1 and 2 gave some, too: they are in old files and in `tensorflow.keras`, and Keras 3 knows none.
+OLD_NAMES = {
+    "cosine": "cosine_similarity",
+    "cosine_proximity": "cosine_similarity",
+    "kullback_leibler_divergence": "kl_divergence",
+    "logcosh": "log_cosh",
+}
+
 catalogue = Catalogue(
     "loss",
     {
         **{cls.__name__: cls for cls in _CLASSES},
         **{function.__name__: function for function in _FUNCTIONS},
-        **_SHORT,
-        **{name.upper(): function for name, function in _SHORT.items()},
+        **SHORT,
     },
 )
 

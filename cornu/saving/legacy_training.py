@@ -28,10 +28,8 @@ _NEW_OPTIMIZERS = "Custom>"  # what Keras 2.11 to 2.15 put before the name of an
 _ARGUMENTS = {"lr": "learning_rate"}
 _DROPPED = ("jit_compile", "is_legacy_optimizer", "decay", "name")
 _SCHEDULES = "keras.optimizers.schedules"
-_FUNCTIONS = {
-    "cosine": "cosine_similarity", "cosine_proximity": "cosine_similarity", "KLD": "kl_divergence",
-    "kld": "kl_divergence", "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh",
-}  # fmt: skip
+# The names of old, and those short ones that metrics lack today.
+_FUNCTIONS = losses.OLD_NAMES | {short: losses.SHORT[short].__name__ for short in ("KLD", "kld")}
 FRESH = "The optimizer's state has another form, so training begins with a fresh one."
 _NO_SLOT = (1,)  # the shape of what stands in a file for a slot that is not used
 _PRODUCT = "u_product"

@@ -5,18 +5,8 @@ from typing import Any
 from cornu import losses as _names
 
 SHORT = {
-    "KLD": "kl_divergence",
-    "MAE": "mean_absolute_error",
-    "MAPE": "mean_absolute_percentage_error",
-    "MSE": "mean_squared_error",
-    "MSLE": "mean_squared_logarithmic_error",
-    "kld": "kl_divergence",
-    "kullback_leibler_divergence": "kl_divergence",
-    "logcosh": "log_cosh",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "mse": "mean_squared_error",
-    "msle": "mean_squared_logarithmic_error",
+    **{short: function.__name__ for short, function in _names.SHORT.items() if short.lower() != "bce"},
+    **{old: _names.OLD_NAMES[old] for old in ("kullback_leibler_divergence", "logcosh")},
 }
 
 
