@@ -34,7 +34,7 @@ def initialize(
             Kubernetes `JOB_COMPLETION_INDEX`, likewise.
 
     Raises:
-        ValueError: where these do not go together, or `CORNU_PATIENCE` is no number of seconds.
+        ValueError: where these do not go together, or `CORNU_PATIENCE` is not a number of seconds.
         RuntimeError: where JAX has computed already, or the other processes do not come.
 
     Source: <https://docs.jax.dev/en/latest/_autosummary/jax.distributed.initialize.html>

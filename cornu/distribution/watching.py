@@ -118,7 +118,7 @@ def patience() -> float:
     """Seconds after which a process that is not heard of, or that hangs, ends the others; 0 for never.
 
     Raises:
-        ValueError: where `CORNU_PATIENCE` is no such number.
+        ValueError: where `CORNU_PATIENCE` is not such a number.
     """
     said = os.environ.get("CORNU_PATIENCE", _PATIENCE)
     try:

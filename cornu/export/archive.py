@@ -247,7 +247,7 @@ class ExportArchive:
 
 
 def target(filepath: str | os.PathLike) -> Path:
-    """The path to write to, which must be no folder."""
+    """The path to write to, which must not be a folder."""
     path = Path(os.fsdecode(filepath))
     if path.is_dir():
         raise ValueError(f"export: an exported model is one file, and {str(path)!r} is a folder.")

@@ -266,7 +266,7 @@ def _config(step: Path, options: LoadOptions) -> ConfigDict:
     with _damage_told(step):
         kinds = orbax.PyTreeCheckpointer().metadata(step / CONFIG).item_metadata.tree
     if type(kinds.get("config")).__name__ != "StringMetadata":
-        raise DamagedFileError(f"{_shown(step)} is damaged: its config is no text.")
+        raise DamagedFileError(f"{_shown(step)} is damaged: its config is not text.")
     text = _restored(step, CONFIG, {"config": 0})["config"]
     config = plain_json.parsed(str(text).encode(), f"{CONFIG} in {_shown(step)}")
     return config if options.compile else {key: value for key, value in config.items() if key != "compile_config"}
@@ -278,7 +278,7 @@ def _damage_told(step: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of a library that has many
-        raise DamagedFileError(f"{_shown(step)} is damaged, or is no checkpoint: {validate.plain(error)}") from error
+        raise DamagedFileError(f"{_shown(step)} is damaged, or is not a checkpoint: {validate.plain(error)}") from error
 
 
 def _shown(step: Path) -> str:

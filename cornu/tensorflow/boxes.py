@@ -83,7 +83,7 @@ def _best(overlaps: Tensor, scores: np.ndarray, most: int, limit: float, lowest:
         scores: how good each is.
         most: how many at most.
         limit: one that overlaps a better one more than this is dropped.
-        lowest: so is one that is no better than this.
+        lowest: so is one that is not better than this.
         sigma: width of the bell by which one that overlaps better ones counts less; 0 for none.
     """
     queue = [(-score, number, 0) for number, score in enumerate(scores.tolist()) if score > lowest]

@@ -15,7 +15,7 @@ _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 
 
 class DecodeError(ValueError):
-    """Bytes that are no message of the wanted kind."""
+    """Bytes that are not a message of the wanted kind."""
 
 
 # ---------------------------------------------------------------- bytes

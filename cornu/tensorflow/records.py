@@ -203,7 +203,7 @@ class _Unpressed:
 _OPENED: dict[str, Callable[[BinaryIO], Any]] = {
     "": lambda file: file, "GZIP": lambda file: gzip.GzipFile(fileobj=file), "ZLIB": _Unpressed,
 }  # fmt: skip
-_PIECE = 1 << 20  # bytes read at a time: a length in a file is no reason to take memory for it
+_PIECE = 1 << 20  # bytes read at a time: a length in a file does not justify taking memory for it
 
 
 def _exactly(file: Any, size: int) -> bytes:

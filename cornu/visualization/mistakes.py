@@ -63,7 +63,7 @@ def plot_worst_mistakes(
         A `matplotlib.figure.Figure`, which notebooks show. Nothing pops up.
 
     Raises:
-        ValueError: where there are no labels, or the model's outputs are no scores of classes.
+        ValueError: where there are no labels, or the model's outputs are not scores of classes.
         ImportError: where matplotlib is not installed (the extra `plot`).
 
     Example:
