@@ -68,6 +68,31 @@ def _stopped(batch: int = 0, epoch: int = 0, epochs: int = 1) -> str:
     return f"try:\n    {fit}\nexcept Stop:\n    see('stopped')"
 
 
+def _broken(verb: str = "evaluate") -> str:
+    return f"try:\n    model.{verb}(breaking(inputs(2), labels(2)), verbose=0)\nexcept Stop:\n    see('broken')"
+
+
+def _mistaken(call: str) -> str:
+    return f"try:\n    {call}\nexcept Exception:\n    see('refused')"
+
+
+def _rate(to: float = 0.01) -> str:
+    return f"model.optimizer.learning_rate = {to}\nsee('rate', float(model.optimizer.learning_rate))"
+
+
+def _logged() -> str:
+    fit = _fit_text(batch_size=3, epochs=2, callbacks=[Word("K.callbacks.CSVLogger(mine('.csv'))")])
+    return f"next_file()\n{fit}\nsee('logged', table(mine('.csv')))"
+
+
+def _checkpoint(whole: bool = True, best: bool = False, from_other: bool = False) -> str:
+    ending = ".keras" if whole else ".weights.h5"
+    options = f"save_weights_only={not whole}, save_best_only={best}, monitor='loss'"
+    kept = Word(f"K.callbacks.ModelCheckpoint(mine({ending!r}), {options})")
+    loads = _loads(ending, from_other)
+    return f"next_file()\n{_fit_text(batch_size=3, epochs=2, callbacks=[kept])}\n---\n{loads}"
+
+
 def _evaluate(source=None, hooks=False, **arguments: Any) -> str:
     data = _source(source, "inputs(5), labels(5)", arguments)
     if hooks:
@@ -107,15 +132,15 @@ def _summary(**arguments: Any) -> str:
 
 
 def _save(format: str = ".keras", from_other: bool = False) -> str:
-    wanted = "theirs" if from_other else "mine"
+    saves = "save_weights" if format == ".weights.h5" else "save"
+    return f"next_file()\nmodel.{saves}(mine({format!r}))\n---\n{_loads(format, from_other)}"
+
+
+def _loads(format: str, from_other: bool) -> str:
+    file = f"{'theirs' if from_other else 'mine'}({format!r})"
     if format == ".weights.h5":
-        load = f"give_weights(model, 9)\nmodel.load_weights({wanted}({format!r}))"
-        return f"model.save_weights(mine({format!r}))\n---\n{load}"
-    return (
-        f"model.save(mine({format!r}))\n---\n"
-        f"model = K.saving.load_model({wanted}({format!r}), {_OBJECTS})\n"
-        "see('loaded', model(inputs(3)))"
-    )
+        return f"give_weights(model, 9)\nmodel.load_weights({file})"
+    return f"model = K.saving.load_model({file}, {_OBJECTS})\nsee('loaded', model(inputs(3)))"
 
 
 def _weights(seed: int = 5) -> str:
@@ -127,6 +152,10 @@ def _by_hand(factor: float = 0.5) -> str:
         f"variable = model.weights[0]\nvariable.assign(variable * {factor})\nsee('assigned', variable)\n"
         "see('call', model(inputs(3)))"
     )
+
+
+def _longer() -> str:
+    return "see('longer', model(inputs(3, more=2)), model.predict(inputs(5, more=1), batch_size=2, verbose=0))"
 
 
 def _edited() -> str:

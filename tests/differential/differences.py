@@ -98,8 +98,11 @@ TABLE = [
     ),
     Row(
         "The optimizer's state in `.h5` files is read in full,",
-        "where Keras leaves the momenta behind.",
-        lambda f: f.verb == "save" and f.place == ".optimizer (length)" and f.theirs.startswith("2 "),
+        "where Keras leaves the momenta behind, and refuses to train a model that was saved before its first step.",
+        lambda f: (
+            (f.verb == "save" and f.place == ".optimizer (length)" and f.theirs.startswith("2 "))
+            or f.theirs_refuse("the optimizer was built with 0 variables")
+        ),
     ),
     Row(
         "Every output's loss and metric is shown:",
@@ -133,7 +136,11 @@ TABLE = [
     Row(
         "Callbacks are called only for batches that exist;",
         "Keras announces one more at the end of a generator.",
-        lambda f: f.label == "order" and _BEGUN.sub("", f.theirs.replace(_END, "")) == f.ours.replace(_END, ""),
+        lambda f: (
+            f.label == "order"
+            and _BEGUN.sub("", f.theirs.replace(_END, "")) == f.ours.replace(_END, "")
+            and f.theirs.count(_END) >= f.ours.count(_END)
+        ),
     ),
     Row(
         "Sample weights combine with time-step masks:",
@@ -156,6 +163,11 @@ TABLE = [
         "drops both.",
     ),
     Row(
+        "A layer inside `TimeDistributed` computes in its own dtype policy,",
+        "as it does on its own; Keras calls it with inputs that were cast to the wrapper's, and reports another dtype "
+        "of the output than it then has.",
+    ),
+    Row(
         "`training=False` in a graph holds in `fit`,",
         "as the guide to transfer learning says; Keras updates the moving averages of such a `BatchNormalization` "
         "unless it is frozen.",
@@ -171,10 +183,10 @@ TABLE = [
     Row(
         "A generator that is exhausted ends the training,",
         "with a warning; Keras continues with its very first batch alone, epoch after epoch.",
-        lambda f: (
-            (f.label == "history" and f.place.endswith("(length)") and f.ours.startswith("1 "))
-            or (f.label == "order" and f.theirs.count("on_epoch_begin") > f.ours.count("on_epoch_begin") == 1)
-        ),
+    ),
+    Row(
+        "Every epoch has `steps_per_epoch` steps,",
+        "even if the data end in the middle of one, which then continues from their start; Keras's epoch ends there.",
     ),
     Row(
         "A summary shows every shape that is known,",
@@ -205,6 +217,11 @@ TABLE = [
         "`Huber`'s `delta`, the `axis` of `CosineSimilarity` and `SparseCategoricalCrossentropy`, `RandomGrayscale`'s "
         "`seed` and `MaxNumBoundingBoxes`' `fill_value` too, and `RandomShear`'s factors as the class takes them.",
         lambda f: f.place.endswith(".config (keys)") and f.ours in _LEFT_OUT and f.theirs == "has []",
+    ),
+    Row(
+        "Configs of custom layers leave out the defaults of `Layer`,",
+        "where Keras writes `activity_regularizer` and `autocast` for a class without a constructor.",
+        lambda f: f.place.endswith(".config (keys)") and f.theirs == "has ['activity_regularizer', 'autocast']",
     ),
     Row(
         "Boxes stay around their objects:",

@@ -4,6 +4,7 @@ Shapes are asked of Keras while a model grows (`compute_output_shape`), so that 
 `seed` alone decide what is drawn.
 """
 
+import functools
 import random
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import keras
 
 from tests.differential import tables
+from tests.differential.own import OWN
 from tests.differential.program import Do, Given, Net, New, Program, Step, Word
 
 Shape = tuple[int | None, ...]
@@ -136,11 +138,13 @@ class Draw:
         arguments = {key: self.one(values) for key, values in row.must.items()}
         arguments |= {key: self.one(values) for key, values in row.may.items() if self.chance(0.15)}
         arguments |= {key: self.one(values) for key, values in tables.ANY.items() if self.chance(0.02)}
+        if name in tables.OF_INNER_POLICY:
+            arguments.pop("dtype", None)
         if name in tables.RECURRENT_LAYERS and arguments.get("dtype") == "bfloat16":
             arguments["dtype"] = "mixed_bfloat16"
         if self.chance(0.08):
             arguments["name"] = self.name(self.one(["mine", "layer_"]))
-        return New(f"layers.{name}", arguments)
+        return New(name if name in OWN else f"layers.{name}", arguments)
 
     def _grow(self, form: str, depth: int, tensors: list, masks: list, layers: dict, steps: list) -> None:
         """Add a call of a new layer, of one that is there, of an inner model, or an operation."""
@@ -292,13 +296,21 @@ class Draw:
         return f"numbers(seed, rows{shape})", tables.REGRESSION, tables.REGRESSION_METRICS
 
 
+@functools.cache
+def _of_keras() -> dict[str, Any]:
+    """What the text of a layer names, as Keras has it."""
+    names = {"K": keras}
+    exec("\n".join(OWN.values()), names)
+    return names
+
+
 def _output_shapes(made: New, row: tables.Row, taken: list[Tensor]) -> tuple[Shape, Shape] | None:
     """The shape of a sample that a layer gives, as declared and as given; None where Keras refuses."""
     shapes = []
     for which in ("declared", "shape"):
         given = [(None, *getattr(t, which)) for t in taken]
         try:
-            layer = eval(repr(made), {"K": keras})
+            layer = eval(repr(made), _of_keras())
             if row.how == tables.PAIR:
                 shape = layer.compute_output_shape(*given)
             else:
@@ -316,7 +328,7 @@ def _operation_shapes(how: str, taken: list[Tensor]) -> tuple[Shape, Shape] | No
     for which in ("declared", "shape"):
         try:
             tensors = [keras.KerasTensor((None, *getattr(t, which)), dtype="float32") for t in taken]
-            shape = eval(how.format(*(f"t[{i}]" for i in range(len(tensors)))), {"K": keras, "t": tensors}).shape
+            shape = eval(how.format(*(f"t[{i}]" for i in range(len(tensors)))), {**_of_keras(), "t": tensors}).shape
         except Exception:
             return None
         shapes.append(tuple(shape[1:]))
@@ -337,9 +349,12 @@ def _of_use(declared: Shape, shape: Shape) -> tuple[Shape, Shape] | None:
 
 _VERBS = [
     "call", "predict", "config", "json", "clone", "summary", "save", "save", "weights", "by_hand", "freeze", "losses",
-    "features", "shapes", "edited", "listed",
+    "features", "shapes", "edited", "listed", "longer",
 ]  # fmt: skip
-_TRAINING = ["fit", "fit", "evaluate", "train_on_batch", "test_on_batch", "stopped", "compile"]
+_TRAINING = [
+    "fit", "fit", "evaluate", "train_on_batch", "test_on_batch", "stopped", "compile", "checkpoint", "logged", "broken",
+    "mistaken", "rate",
+]  # fmt: skip
 
 
 class Actions:
@@ -360,6 +375,8 @@ class Actions:
         trains = d.chance(0.5)
         for _ in range(d._random.randint(1, 3)):
             verb = d.one([*_VERBS, *_TRAINING, *_TRAINING] if trains else _VERBS)
+            if verb == "longer" and all(None not in given.declared for given in self._net.inputs):
+                verb = "call"
             if verb in _TRAINING and not self._compiled:
                 actions.append(self._compile())
             if verb != "compile":
@@ -379,9 +396,10 @@ class Actions:
 
     def _compile(self) -> Do:
         d = self._draw
-        self._compiled = True
         losses = [d.one(losses) for _, losses, *_ in self._heads]
-        arguments = {"optimizer": d.one(tables.OPTIMIZERS), "loss": self._structured(losses)}
+        optimizer = Word("model.optimizer") if self._compiled and d.chance(0.1) else d.one(tables.OPTIMIZERS)
+        arguments = {"optimizer": optimizer, "loss": self._structured(losses)}
+        self._compiled = True
         for kind in ("metrics", "weighted_metrics"):
             if d.chance(0.6 if kind == "metrics" else 0.15):
                 arguments[kind] = self._metrics()
@@ -419,6 +437,8 @@ class Actions:
             arguments["batch_size"] = d.one([3, 3, 2, 8])
         if d.chance(0.5):
             arguments["epochs"] = d.one([2, 2, 2, 2, 3, 0])
+        if arguments.get("source") == "generator" and arguments.get("epochs", 1) > 1:
+            arguments["steps_per_epoch"] = d.one([2, 3])  # one that has run out ends the training in cornu alone
         if self._weighable and d.chance(0.25):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
         elif self._net.gives == "single" and self._heads[0][0].startswith("classes_of") and d.chance(0.3):
@@ -427,8 +447,8 @@ class Actions:
             arguments["validation_split"] = 0.4
         elif d.chance(0.25):
             arguments["validation"] = d.one(["arrays", "generator", "dataset", *["weighted"][: self._weighable]])
-        if d.chance(0.1):
-            arguments["steps_per_epoch"] = d.one([1, 2])
+        if "steps_per_epoch" not in arguments and d.chance(0.1):
+            arguments["steps_per_epoch"] = d.one([1, 1, 2]) if arguments.get("epochs", 1) == 1 else 1  # 2 of 3 go round
         if d.chance(0.5) and not self._grouped:
             arguments["hooks"] = True
         if d.chance(0.15):
@@ -437,6 +457,19 @@ class Actions:
 
     def _stopped(self) -> dict:
         return {"batch": self._draw.one([0, 1]), "epoch": self._draw.one([0, 0, 1]), "epochs": 2}
+
+    def _checkpoint(self) -> dict:
+        d = self._draw
+        return {"whole": d.chance(0.7), "best": d.chance(0.5), "from_other": d.chance(0.5)}
+
+    def _broken(self) -> dict:
+        return {"verb": self._draw.one(["evaluate", "predict"])}
+
+    def _mistaken(self) -> dict:
+        return {"call": self._draw.one(tables.MISTAKES)}
+
+    def _rate(self) -> dict:
+        return {"to": self._draw.one([0.003, 0.02])}
 
     def _evaluate(self) -> dict:
         d = self._draw

@@ -81,19 +81,19 @@ FAULTS = [
         "a model that holds a compiled one shows the inner one's loss",
         _patch(compiling.Compilable, "_metrics_for_outer", lambda self: self.metrics),
         r'compile\("sgd", loss(.|\n)*(fit|evaluate|_on_batch)\(',
-        252,
+        6,
     ),
     Fault(
         "metrics that make their variables in the first step count its last batch alone",
         _patch(prepare, "output_spec", _not_of_metrics),
         r"(F1Score|FBetaScore|multi_label)(.|\n)*(fit|evaluate)\(",
-        332,
+        126,
     ),
     Fault(
         "a list given to a model of a dictionary is taken by the order of the keys",
         _patch(Function, "_line_up", _by_order),
         r"K\.Model\({'x1': x1, 'x2': x2.*(.|\n)*'x1': (\w+\(.*?\)), 'x2': \2(.|\n)*\[::-1\]",
-        682,
+        1896,
     ),
     Fault(
         "on_epoch_end of a data set runs twice",
@@ -105,20 +105,20 @@ FAULTS = [
         "Adafactor's rate has no bound without relative_step",
         _patch(Adafactor, "prepare", _rate_alone),
         r"Adafactor(.|\n)*(fit|train_on_batch)\(",
-        83,
+        95,
     ),
-    Fault("get_weights hands out arrays that cannot be changed", _patch(Variable, "numpy", _read_only), r"held\[", 146),
+    Fault("get_weights hands out arrays that cannot be changed", _patch(Variable, "numpy", _read_only), r"held\[", 3),
     Fault(
         "metrics are known in small letters alone",
         _patch(outputs, "_is_shaped", lambda name, table: isinstance(name, str) and name in table),
         r"'Accuracy'(.|\n)*(fit|evaluate|_on_batch)\(",
-        10,
+        6,
     ),
     Fault(
         "fit takes no batch_size beside a PyDataset",
         _patch(loop, "make_batches", _no_size),
         r"fit\(dataset.*batch_size",
-        732,
+        197,
     ),
     Fault(
         "fit refuses a model with nothing to train",
@@ -127,7 +127,7 @@ FAULTS = [
         1479,
     ),
     Fault(
-        "fit takes no epochs=0", _patch(loop.validate, "non_negative_int", loop.validate.positive_int), r"epochs=0", 183
+        "fit takes no epochs=0", _patch(loop.validate, "non_negative_int", loop.validate.positive_int), r"epochs=0", 13
     ),
     Fault(
         "a model with a list of one output gives a list",
@@ -139,7 +139,7 @@ FAULTS = [
         "a copy is not compiled",
         _patch(cloning, "compile_config", lambda model: {}),
         r"model\.compile\((.|\n)*clone",
-        52,
+        104,
     ),
 ]
 

@@ -8,17 +8,19 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.differential.own import OWN
+
 
 @dataclass(frozen=True)
 class New:
-    """A call of a public name: `New("layers.Dense", {"units": 3})` is written `K.layers.Dense(units=3)`."""
+    """A call of a public name or a class of `OWN`: `New("layers.Dense", {"units": 3})` is `K.layers.Dense(units=3)`."""
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         given = (f"{key}={value!r}" if key.isidentifier() else repr(value) for key, value in self.arguments.items())
-        return f"K.{self.name}({', '.join(given)})"
+        return f"{'' if self.name in OWN else 'K.'}{self.name}({', '.join(given)})"
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,10 @@ class Given:
     dtype: str = "float32"
 
     def array(self) -> str:
-        """Text of an array of `rows` such samples."""
-        if self.dtype == "bool":
-            return f"truths(seed, rows, {', '.join(map(str, self.shape))})"
-        kind = "numbers" if self.dtype == "float32" else "ids"
-        return f"{kind}(seed, rows{''.join(f', {n}' for n in self.shape)})"
+        """Text of an array of `rows` such samples, in which sizes that are not declared are `more` larger."""
+        kind = {"bool": "truths", "float32": "numbers", "int32": "ids"}[self.dtype]
+        sizes = (f"{n} + more" if d is None else str(n) for n, d in zip(self.shape, self.declared, strict=True))
+        return f"{kind}(seed, {', '.join(['rows', *sizes])})"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Net:
     def classes(self) -> list[str]:
         """Names of the classes that a file of the model needs."""
         inner = [name for layer in self.layers.values() if isinstance(layer, Net) for name in layer.classes()]
-        return [*inner, *([self.name.capitalize()] if self.form == "subclassed" else [])]
+        own = [layer.name for layer in self.layers.values() if layer.name in OWN]
+        return [*inner, *own, *([self.name.capitalize()] if self.form == "subclassed" else [])]
 
 
 def structure(form: str, names: tuple[str, ...], values: tuple[str, ...] | None = None) -> str:
@@ -189,11 +191,13 @@ class Program:
             self.net.takes, tuple(i.name for i in self.net.inputs), tuple(i.array() for i in self.net.inputs)
         )
         wanted = structure(self.net.gives, self.net.outputs, self.labels)
+        classes = dict.fromkeys(self.net.classes())
         return "\n".join([
             *([f"K.config.set_dtype_policy({self.policy!r})"] if self.policy != "float32" else []),
+            *(OWN[name] for name in classes if name in OWN),
             self.net.text(),
-            f"classes = [{', '.join(self.net.classes())}]",
-            f"def inputs(rows, seed=1):\n    return {given}",
+            f"classes = [{', '.join(classes)}]",
+            f"def inputs(rows, seed=1, more=0):\n    return {given}",
             f"def labels(rows, seed=2):\n    return {wanted}",
             f"model = {self.net.call()}",
         ])  # fmt: skip

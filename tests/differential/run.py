@@ -23,6 +23,7 @@ import cornu
 from tests.differential import actions, prelude
 from tests.differential.compare import Found, config, differences, plain
 from tests.differential.differences import on_purpose
+from tests.differential.on_numpy import on_numpy
 from tests.differential.program import Program
 
 _PRELUDE = compile(Path(prelude.__file__).read_text(), prelude.__file__, "exec")
@@ -30,6 +31,7 @@ _WRITTEN = {"config", "json"}  # what is compared as JSON
 # Compiled in a third of the time; and without AVX2 no product is added in one rounding. Where it is, a sum that two
 # fusions compute may come out as two numbers: then none equals the maximum, whose gradient is NaN.
 _FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=AVX"
+_FOR_GOOD = contextlib.ExitStack()
 
 
 class Side:
@@ -48,7 +50,7 @@ class Side:
         self.names: dict[str, Any] = {"__name__": "__main__"}
         exec(_PRELUDE, self.names)
         places = {"mine": library.__name__, "theirs": other}
-        self.names |= {"K": library, "see": self._see}
+        self.names |= {"K": library, "see": self._see, "next_file": self._next_file}
         for word, side in places.items():
             self.names[word] = lambda ending, side=side: str(folder / f"{side}{self._files}{ending}")
         library.utils.clear_session(free_memory=False)
@@ -70,7 +72,7 @@ class Side:
                 self.error, self.trace = error, traceback.format_exc(limit=-8)
         self.warned = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
 
-    def next_file(self) -> None:
+    def _next_file(self) -> None:
         """Another name for the next file."""
         self._files += 1
 
@@ -132,9 +134,6 @@ def run(program: Program, note: list | None = None) -> Found | None:
                 if any(refused) and (verb == "make" or not all(refused)):
                     note.append("refused")
                     return None
-                if verb == "save" and not text.startswith("model.save"):
-                    for side in sides:
-                        side.next_file()
             note.append("done")
             return None
         finally:
@@ -180,3 +179,4 @@ def quick() -> None:
     gc.collect()
     gc.freeze()  # both libraries collect garbage in each clear_session, and so look through all that is imported
     np.seterr(all="ignore")
+    _FOR_GOOD.enter_context(on_numpy())

@@ -117,6 +117,9 @@ LAYERS = {
     "TimeDistributed": Row(
         (2, 3), {"layer": [_wrapped("Dense", units=2), _wrapped("Dropout", rate=0.0), _wrapped("Flatten")]}, weight=2
     ),
+    "Scaled": Row((1, 2, 3), {}, {"factor": [0.5]}, weight=2),
+    "Counted": Row((1, 2), {"units": [2]}, weight=2),
+    "Kept": Row((2,), weight=2),
     "Add": Row((1, 2, 3), how=MERGE, takes=2, weight=2),
     "Subtract": Row((1, 2), how=MERGE, takes=2),
     "Multiply": Row((1, 2), how=MERGE, takes=2),
@@ -139,6 +142,8 @@ LAYERS = {
 
 # Layers that Keras builds from orthogonal weights, which it cannot make in bfloat16.
 RECURRENT_LAYERS = ("SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional")
+
+OF_INNER_POLICY = ("TimeDistributed",)  # which heeds the dtype policy of the layer inside; Keras mixes the two
 
 LOSING_MASKS = ("RMSNormalization",)  # in Keras; and where masks fall is not told from what is seen later
 
@@ -206,4 +211,10 @@ OPTIMIZERS = [
     New("optimizers.SGD", {"learning_rate": New("optimizers.schedules.ExponentialDecay", {
         "initial_learning_rate": 0.05, "decay_steps": 2, "decay_rate": 0.5})}),
     New("optimizers.LossScaleOptimizer", {"inner_optimizer": New("optimizers.SGD", {"learning_rate": 0.05})}),
+]  # fmt: skip
+
+MISTAKES = [  # in both libraries, before anything has changed
+    "model.fit(inputs(5), labels(4), verbose=0)", "model.evaluate(inputs(4), labels(5), verbose=0)",
+    "model.set_weights([*model.get_weights(), np.zeros(1)])",
+    "model.load_weights('missing.weights.h5')", "model.get_layer('missing')", "model.compile(optimizer='missing')",
 ]  # fmt: skip
