@@ -180,8 +180,17 @@ def test_filled_up_batches_give_the_same_numbers(name, monkeypatch):
         assert compilations(filled, "test") == compilations(filled, "predict") == 1
 
 
+def of_ones(shape, dtype=None):
+    return cornu.ops.ones(shape, dtype)
+
+
 ALONE = {
     "Dense": (lambda: layers.Dense(3, "relu"), (4,)),
+    "Dense whose weights a user makes": (
+        lambda: layers.Dense(3, kernel_initializer=of_ones, kernel_constraint=abs),
+        (4,),
+    ),
+    "Dense with a loss": (lambda: layers.Dense(3, activity_regularizer="l2"), (4,)),
     "Dense with a user's activation": (lambda: layers.Dense(3, lambda x: x / cornu.ops.max(x)), (4,)),
     "Conv1D": (lambda: layers.Conv1D(3, 2), (5, 4)),
     "SeparableConv2D": (lambda: layers.SeparableConv2D(3, 2), (5, 5, 2)),

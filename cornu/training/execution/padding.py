@@ -27,6 +27,9 @@ _ELEMENTWISE = {
     "subtract", "swish", "tanh", "true_divide", "where",
 }  # fmt: skip
 
+# What is computed of weights alone.
+_OF_WEIGHTS = ("_constraint", "_initializer", "_regularizer")
+
 
 def is_exact(model: Any, stage: str) -> bool:
     """Whether padded batches give exactly the numbers of the real rows in `stage`: train, test or predict."""
@@ -42,7 +45,8 @@ def is_exact(model: Any, stage: str) -> bool:
 def _mixes_rows(layer: Layer, training: bool) -> bool:
     """Whether a row of the layer's output, or a loss that it adds, may depend on other rows."""
     own = {name: value for name, value in vars(layer).items() if name not in layer._hidden}
-    given = [value for value in own.values() if callable(value) and not isinstance(value, Layer)]
+    called = {name: value for name, value in own.items() if callable(value) and not isinstance(value, Layer)}
+    given = [value for name, value in called.items() if not name.endswith(_OF_WEIGHTS)]
     if not all(registry.is_builtin(part if hasattr(part, "__name__") else type(part)) for part in given):
         return True
     promise = promises.kept(layer, "rowwise")
