@@ -17,9 +17,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Compiled code is kept beside pytest's own cache, so that a second run of the tests compiles little.
 os.environ.setdefault("CORNU_COMPILATION_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
-# Compiling takes half as long without the emitters. Who sets XLA_FLAGS, to nothing too, has programs compiled as users
-# run them. XLA ends a process that names a flag that it does not know, as JAX 0.12's does with this one.
+# Compiling takes most of the time of the tests, and what is compiled runs a few times on a few numbers: it takes a
+# third as long without emitters and most optimizations. Who sets XLA_FLAGS, to nothing too, has programs compiled as
+# users run them. XLA ends a process that names a flag that it does not know, as JAX 0.12's does with this one.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false" if __version_info__ < (0, 11) else "")
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int("emitters=false" in os.environ["XLA_FLAGS"]))
 
 import jax
 import numpy as np
@@ -31,7 +33,6 @@ from cornu.core.context import reset_uids
 from tests.quick import QUICK
 
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
-COMPILES_QUICKLY = os.environ["XLA_FLAGS"] == "--xla_cpu_use_fusion_emitters=false"
 
 
 def pytest_addoption(parser):
@@ -41,16 +42,34 @@ def pytest_addoption(parser):
     parser.addoption("--record", action="store_true", help="compare with the installed Keras and store its answers")
 
 
+KINDS = ("contracts", "kernels", "quick")  # markers that a test's file decides on
+
+
+def kinds_of(path):
+    """Which of these a file, or some of its tests, are marked as."""
+    inside = path.relative_to(Path(__file__).parent)
+    return {inside.parts[0], "quick" if inside.as_posix() in QUICK else None}
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Files in which nothing is marked as wanted are not read: that takes as long as a hundred tests."""
+    wanted = config.option.markexpr.split(" or ")
+    if collection_path.suffix == ".py" and set(wanted) <= set(KINDS) and not kinds_of(collection_path) & set(wanted):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(config, items):
     """Mark tests by what they are, put those first that fork, and leave out what only the installed Keras can tell."""
     items.sort(key=lambda item: item.get_closest_marker("forks") is None)
     for item in items:
         path = item.path.relative_to(Path(__file__).parent)
-        if path.parts[0] in ("contracts", "kernels"):
-            item.add_marker(path.parts[0])
-        names = QUICK.get(path.as_posix())
-        if names is not None and (not names or item.originalname in names):
-            item.add_marker("quick")
+        names = QUICK.get(path.as_posix(), ())
+        for kind in kinds_of(item.path) & set(KINDS):
+            if kind != "quick" or not names or item.originalname in names:
+                item.add_marker(kind)
+        if path.parts[0] == "kernels":  # how one is compiled is part of what is tested
+            item.add_marker("full_compilation")
     asked = {"live": config.getoption("--live") or config.getoption("--record"), "long": config.getoption("--long")}
     for marker in (marker for marker, wanted in asked.items() if not wanted):
         left_out = [item for item in items if item.get_closest_marker(marker)]
@@ -104,17 +123,18 @@ def fixed_seeds():
 
 
 @pytest.fixture(autouse=True)
-def quick_compilation(request):
-    """Compiling takes most of the time of the tests, and what is compiled runs a few times on a few numbers.
+def full_compilation(request, monkeypatch):
+    """XLA's optimizations for the tests that are marked so, and for the processes that they start.
 
-    A test is marked `full_compilation` where it is about what XLA's optimizations make of a program, or where XLA
-    without them gives 0/0 as the gradient of a maximum over normalized numbers, which it then computes twice with
-    different rounding. So it does for JAX alone.
+    Those are about what XLA makes of a program; or XLA without its optimizations gives 0/0 as the gradient of a maximum
+    over normalized numbers, which it then computes twice with different rounding. So it does for JAX alone.
     """
-    quick = COMPILES_QUICKLY and not request.node.get_closest_marker("full_compilation")
-    jax.config.update("jax_disable_most_optimizations", quick)
+    before = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+    if request.node.get_closest_marker("full_compilation"):
+        monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+        jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

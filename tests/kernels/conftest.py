@@ -6,8 +6,3 @@ import pytest
 @pytest.fixture(autouse=True)
 def forms_are_free(monkeypatch):
     monkeypatch.delenv("CORNU_KERNELS", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Here XLA optimizes: how a kernel is compiled is part of what is tested."""
