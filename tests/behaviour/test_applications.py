@@ -248,10 +248,11 @@ def test_by_name_is_for_files_that_name_their_layers(tmp_path):
             model.load_weights(tmp_path / name, by_name=True)
 
 
-def tampered(path, change):
-    path.write_bytes(published_form(small()))
-    with h5py.File(path, "a") as file:
-        change(file)
+@pytest.fixture(scope="module")
+def own():
+    """A network, and the file of its weights as it would be published."""
+    model = small()
+    return model, published_form(model)
 
 
 def soft_link(file):
@@ -303,11 +304,12 @@ def climbing_name(file):
     [soft_link, external_link, external_data, virtual_data, empty_giant, words, missing_array, missing_layer,
      climbing_name],
 )  # fmt: skip
-def test_a_weights_file_can_only_bring_its_own_numbers(tmp_path, change):
-    path = tmp_path / "weights.h5"
-    tampered(path, change)
-    model = small()
-    before = model.get_weights()
+def test_a_weights_file_can_only_bring_its_own_numbers(own, tmp_path, change):
+    model, whole = own
+    path, before = tmp_path / "weights.h5", model.get_weights()
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        change(file)
     with pytest.raises(ValueError, match=r"refused|no plain array|claims|no such group"):
         model.load_weights(path)
     for old, new in zip(before, model.get_weights(), strict=True):

@@ -165,8 +165,9 @@ def test_wrong_arguments_are_named():
         losses.MeanSquaredError(reduction="avg")
     with pytest.raises(TypeError, match=r"Huber.*'dleta'"):
         losses.Huber(dleta=1.0)
-    with pytest.raises(ValueError, match="q must be between 0 and 1"):
-        losses.CategoricalGeneralizedCrossEntropy(q=2.0)
+    for q in (2.0, 1.0, 0.0):
+        with pytest.raises(ValueError, match="q must be between 0 and 1"):
+            losses.CategoricalGeneralizedCrossEntropy(q=q)
     with pytest.raises(ValueError, match=r"Unknown loss 'meen_squared_error'.*mean_squared_error"):
         losses.get("meen_squared_error")
     with pytest.warns(SyntaxWarning, match="binary_crossentropy"):
@@ -215,6 +216,16 @@ def test_the_classes_may_lie_on_another_axis():
     validation.check_shapes(loss, (8, 4, 4), (None, 3, 4, 4), "model")
     with pytest.raises(ValueError, match="one-hot"):
         validation.check_shapes(loss, (8, 3, 4, 4), (None, 3, 4, 4), "model")
+
+
+def test_whole_numbers_may_have_an_axis_of_one_in_the_place_of_the_classes_or_behind():
+    labels = np.array([[0, 2, 1, 1], [2, 2, 0, 1]])
+    scores = np.random.default_rng(0).uniform(0.1, 1.0, (2, 3, 4))
+    loss = lambda y: losses.sparse_categorical_crossentropy(y, scores, axis=1)
+    for one in (labels[:, None], labels[..., None]):
+        np.testing.assert_array_equal(loss(one), loss(labels))
+    with pytest.raises(ValueError, match=r"shape of the predictions without the axis of the classes, \(2, 4\)"):
+        loss(labels[:, :2])
 
 
 def test_losses_of_my_own_are_not_checked():

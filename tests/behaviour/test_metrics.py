@@ -205,12 +205,15 @@ def test_a_subclass_that_writes_its_own_config():
     assert Scaled.from_config(Scaled(3).get_config())._factor == 3
 
 
+THREE = [[0.0, 1.0, 1.0]]
 WRONG = [
     (lambda: metrics.AUC(curve="roc-pr"), r'AUC "auc\w*": curve must be "ROC" or "PR" or "PRGAIN"'),
     (lambda: metrics.AUC(summation_method="middle"), "summation_method must be"),
     (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be an integer of at least 2"),
     (lambda: metrics.AUC(thresholds=[-0.1]), "thresholds must be numbers from 0 to 1"),
     (lambda: metrics.AUC(multi_label=True, num_labels=3, label_weights=[1.0]), "one weight for each of the 3 labels"),
+    (lambda: metrics.AUC(label_weights=[1.0, 2.0])(THREE, THREE), "one weight for each of the 3 labels"),
+    (lambda: metrics.AUC(multi_label=True, label_weights=[1.0])(THREE, THREE), "one weight for each of the 3 labels"),
     (lambda: metrics.AUC(multi_label=True)([0, 1], [0.1, 0.2]), r"must have the shape \(batch, labels\)"),
     (lambda: metrics.Precision(thresholds=[2.0]), "thresholds must be numbers from 0 to 1"),
     (lambda: metrics.F1Score(average="mean"), "average must be"),
@@ -224,6 +227,19 @@ WRONG = [
     (lambda: metrics.get("acuracy"), "Unknown metric 'acuracy'.*accuracy"),
     (lambda: metrics.get(3), "Received: 3"),
 ]
+
+
+@pytest.mark.parametrize(
+    "curve, summation", [("ROC", "interpolation"), ("PR", "interpolation"), ("PRGAIN", "minoring")]
+)
+def test_an_area_depends_on_the_shares_of_weights_alone(curve, summation):
+    labels, scores, weights = [0, 1, 1, 0, 1], [0.2, 0.3, 0.9, 0.6, 0.7], np.array([1.0, 2.0, 0.5, 1.5, 1.0])
+    metric = metrics.AUC(10, curve=curve, summation_method=summation)
+    areas = []
+    for factor in (1, 0.01):
+        metric.reset_state()
+        areas.append(float(metric(labels, scores, factor * weights)))
+    assert areas[0] != 0 and areas[1] == pytest.approx(areas[0], 1e-5)
 
 
 @pytest.mark.parametrize("make, message", WRONG)

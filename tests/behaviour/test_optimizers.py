@@ -543,7 +543,9 @@ def test_variables_of_ones_own_making():
     [
         ({"clipnorm": 1.0, "clipvalue": 1.0}, "only one of clipnorm, clipvalue and global_clipnorm"),
         ({"clipnorm": -1.0}, "must be more than 0. Received: clipnorm=-1.0"),
+        ({"global_clipnorm": 0.0}, "must be more than 0. Received: global_clipnorm=0.0"),
         ({"use_ema": True, "ema_momentum": 2}, "ema_momentum must be from 0 to 1"),
+        ({"use_ema": True, "ema_momentum": -0.1}, "ema_momentum must be from 0 to 1"),
         ({"use_ema": True, "ema_overwrite_frequency": 1.5}, "ema_overwrite_frequency must be a positive integer"),
         ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be 2 or more"),
         ({"momentum": 1.5}, "momentum must be from 0 to 1"),
@@ -557,6 +559,17 @@ def test_variables_of_ones_own_making():
 def test_wrong_arguments(settings, message):
     with pytest.raises(ValueError, match=message):
         cornu.optimizers.SGD(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"clipnorm": 0.1}, {"use_ema": True, "ema_momentum": 0}, {"use_ema": True, "ema_momentum": 1},
+     {"ema_momentum": 2}, {"gradient_accumulation_steps": 2}, {"momentum": 0.0}, {"momentum": 1.0}],
+    ids=str,
+)  # fmt: skip
+def test_the_ends_of_a_range_belong_to_it_and_what_is_not_used_is_not_looked_at(settings):
+    config = cornu.optimizers.SGD(**settings).get_config()
+    assert {name: config[name] for name in settings} == settings
 
 
 @pytest.mark.parametrize(

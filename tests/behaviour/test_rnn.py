@@ -101,9 +101,15 @@ def test_masks_go_through_a_model():
     close(model(np.array([[1, 2, 0, 0]])), model(np.array([[1, 2]])))
 
 
-def test_a_mask_of_the_wrong_rank_is_refused():
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (3, 4)])
+def test_a_mask_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"mask must have the shape \(2, 4\), \(batch, time\)"):
-        layers.LSTM(3)(X, mask=np.array([True, False]))
+        layers.LSTM(3)(X, mask=np.ones(shape, bool))
+
+
+def test_a_mask_may_be_the_same_for_all_rows():
+    layer, mask = layers.LSTM(3), np.array([[True, True, False, True]])
+    close(layer(X, mask=mask), layer(X, mask=np.repeat(mask, 2, axis=0)))
 
 
 def test_each_step_may_have_a_mask_of_its_own():
