@@ -39,11 +39,11 @@ def _checkpoint(model: Any, path: Path) -> None:
 
 
 WAYS = {
-    "model.keras": (lambda model, path: model.save(path), 80),
-    "model.weights.h5": (lambda model, path: model.save_weights(path), 40),
-    "model.safetensors": (lambda model, path: model.save_weights(path), 20),
-    "folder": (lambda model, path: model.save(path, zipped=False), 20),
-    "best.keras": (_checkpoint, 40),
+    "model.keras": (lambda model, path: model.save(path), 40),
+    "model.weights.h5": (lambda model, path: model.save_weights(path), 20),
+    "model.safetensors": (lambda model, path: model.save_weights(path), 12),
+    "folder": (lambda model, path: model.save(path, zipped=False), 12),
+    "best.keras": (_checkpoint, 16),
 }  # fmt: skip
 
 

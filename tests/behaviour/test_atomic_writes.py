@@ -43,7 +43,7 @@ def contents(folder):
 
 @pytest.fixture
 def quick_folder(tmp_path):
-    """A folder in memory where there is such a place: two hundred saves wait for the disk very often."""
+    """A folder in memory where there is such a place: a hundred saves wait for the disk very often."""
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
         yield tmp_path
@@ -58,7 +58,7 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(quick_
     done = subprocess.run(command, capture_output=True, text=True, env=paths, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])
-    assert sum(found["kills"] for found in results.values()) == 200
+    assert sum(found["kills"] for found in results.values()) == 100
     for name, found in results.items():
         assert found["old"] + found["new"] == found["kills"], name
         assert found["old"] > 0, name

@@ -141,7 +141,7 @@ def results(model, weights=None):
     validation = (X[:7], Y[:7])
     fit = {"batch_size": 5, "epochs": 2, "shuffle": False, "verbose": 0, "validation_data": validation}
     found = dict(sorted(model.fit(X, Y, sample_weight=weights, **fit).history.items()))
-    scores, guesses = model.evaluate(X, Y, verbose=0), model.predict(X, batch_size=5, verbose=0)
+    scores, guesses = model.evaluate(X, Y, batch_size=5, verbose=0), model.predict(X, batch_size=5, verbose=0)
     return [*found, *found.values(), scores, guesses, *model.get_weights()]
 
 
