@@ -13,6 +13,10 @@ many, else a convolution with channels last. A transposed convolution with strid
 have none. XLA knows fast layouts for a gradient convolution only at the top level of a program; written with channels
 last, it stays fast inside loops too.
 
+Where jaxlib has oneDNN, that library computes what is written as a convolution, and bfloat16 numbers at twice the rate.
+So 1x1 kernels of bfloat16 are written as convolutions, and a gradient of the kernel that the library computes slowly is
+written as one that it does not take.
+
 Products of float16 and bfloat16 numbers are summed in float32.
 """
 
@@ -25,7 +29,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cornu.kernels import forms, half_precision, platform, window, winograd
+from cornu.kernels import forms, half_precision, platform, window, winograd, xla
 from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
 from cornu.kernels.xla import not_inlined
@@ -35,13 +39,15 @@ _FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a 
 _MANY_GROUPS = 64  # beyond, one convolution a group takes too long to compile
 _MANY_TAPS = 128  # likewise for the sum over the taps of a depthwise kernel
 _IMAGES_AT_ONCE = 8  # that the gradient of a depthwise kernel adds up in one loop
+_LARGEST_LIBRARY_KERNEL = 2**24  # bytes of a gradient up to which oneDNN takes it well as a kernel, and
+_LEAST_LIBRARY_CHANNELS, _MOST_LIBRARY_CHANNELS = 16, 128  # with which it does; in 16 bits with more, too
 _MANY_PHASES = 16  # likewise for the phases of a transposed convolution
 
 
 # ---------------------------------------------------------------- the kernels
 
 
-@half_precision.in_float32
+@half_precision.of_convolutions
 def conv(
     x: jax.Array,
     kernel: jax.Array,
@@ -91,7 +97,7 @@ def depthwise_conv(
     return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
 
 
-@half_precision.in_float32
+@half_precision.of_convolutions
 def conv_transpose(
     x: jax.Array,
     kernel: jax.Array,
@@ -256,6 +262,17 @@ def _weigh_as_convolution(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     return jnp.moveaxis(turned, 0, -2)  # (i, *size, channels) -> (*size, i, channels)
 
 
+@not_inlined
+def _weigh_turned(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
+    """The same sum from the last pixel to the first, which XLA computes itself."""
+    space = tuple(range(1, x.ndim - 1))
+    channels_as_batch = lax.rev(jnp.swapaxes(x, 0, -1), space)  # (i, *sizes, batch)
+    batch_as_input = xla.turned(jnp.moveaxis(y, 0, -2), tuple(range(len(space))))  # (*places, batch, channels)
+    pads = [(hi, lo) for lo, hi in win.exact_pads]
+    weights = _xla(channels_as_batch, batch_as_input, win.dilation, pads, win.strides)
+    return lax.rev(jnp.moveaxis(weights, 0, -2), tuple(range(len(space))))
+
+
 def _product_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
     """(rows, i) and (rows, j) -> (i, j). A library sums over rows faster where the narrower matrix is the first."""
     return _summed_over_rows(a, b) if a.shape[1] <= b.shape[1] else _summed_over_rows(b, a).T
@@ -263,6 +280,8 @@ def _product_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
 
 @not_inlined
 def _summed_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
+    if half_precision.are_convolved(a.dtype):  # XLA's products of 16-bit floats are slow where rows are summed over
+        return _dot(lax.optimization_barrier(a.T), b, ((1,), (0,)))
     return _dot(a, b, ((0,), (0,)))
 
 
@@ -391,9 +410,21 @@ def _scatter_by_phases(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Arra
     return lax.slice(x, (0, *starts, 0), (x.shape[0], *limits, x.shape[-1]))
 
 
+def _by_onednn() -> bool:
+    return platform.fast("onednn") and xla.has_onednn()
+
+
+def _weighs_well_by_onednn(x: jax.Array, y: jax.Array, win: Window) -> bool:
+    channels = x.shape[-1], y.shape[-1]
+    wide = max(channels) > _MOST_LIBRARY_CHANNELS and not half_precision.are_convolved(x.dtype)
+    large = y.size * y.dtype.itemsize > _LARGEST_LIBRARY_KERNEL
+    return min(channels) >= _LEAST_LIBRARY_CHANNELS and not wide and not large
+
+
 def _is_few_and_strided(x: jax.Array, win: Window) -> bool:
     overlaps = all(k > s > 1 for k, s in zip(win.size, win.strides, strict=True))
-    return x.shape[-1] <= _FEW_CHANNELS and overlaps and max(win.dilation) == 1
+    blocks_pay = overlaps and max(win.dilation) == 1 and not half_precision.are_convolved(x.dtype)
+    return x.shape[-1] <= _FEW_CHANNELS and blocks_pay
 
 
 def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
@@ -433,6 +464,10 @@ def _correlate_by_xla(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array
 
 def _is_pointwise(win: Window) -> bool:
     return win.taps == 1 and not win.is_padded
+
+
+def _is_plain_product(x: jax.Array, kernel: jax.Array, win: Window) -> bool:
+    return _is_pointwise(win) and not half_precision.are_convolved(x.dtype)
 
 
 def _has_few_products(x: jax.Array, win: Window) -> bool:
@@ -479,13 +514,14 @@ def _xla(
     dilation: Sequence[int],
     spacing: Sequence[int] | None = None,
 ) -> jax.Array:
-    return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=_sum_dtype(x)).astype(x.dtype)
+    sums = x.dtype if half_precision.are_convolved(x.dtype) else _sum_dtype(x)
+    return _plain(x, kernel, strides, pads, dilation, spacing=spacing, sum_dtype=sums).astype(x.dtype)
 
 
 # ---------------------------------------------------------------- which form where
 
 SLID = (
-    Form("product", lambda x, kernel, win: _is_pointwise(win), _correlate_pointwise),
+    Form("product", _is_plain_product, _correlate_pointwise),
     Form("convolution", forms.always, _correlate_by_xla),
 )
 CORRELATE = (
@@ -496,7 +532,7 @@ CORRELATE = (
     SLID[1],
 )
 SCATTER = (
-    Form("product", lambda y, kernel, win: _is_pointwise(win), _scatter_pointwise),
+    Form("product", _is_plain_product, _scatter_pointwise),
     Form("correlation", lambda y, kernel, win: max(win.strides) == 1, _scatter_by_correlating),
     Form(
         "phases",
@@ -508,5 +544,6 @@ SCATTER = (
 WEIGH = (
     Form("product", lambda x, y, win: _is_pointwise(win), _weigh_pointwise),
     Form("taps", lambda x, y, win: x.shape[-1] == 1 and _has_few_products(x, win), _weigh_by_taps),
+    Form("turned convolution", lambda x, y, win: _by_onednn() and not _weighs_well_by_onednn(x, y, win), _weigh_turned),
     Form("convolution", forms.always, _weigh_as_convolution),
 )

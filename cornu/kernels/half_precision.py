@@ -15,16 +15,29 @@ import jax
 import jax.numpy as jnp
 
 from cornu.core.typing import Nested
-from cornu.kernels import platform
+from cornu.kernels import platform, xla
 
 
 def in_float32(kernel: Callable) -> Callable:
     """A kernel that, where it is faster, computes on 16-bit floats in 32 bits; its results have the first's dtype."""
+    return _in_float32(kernel, lambda dtype: False)
 
+
+def of_convolutions(kernel: Callable) -> Callable:
+    """The same for a kernel that consists of convolutions: a library multiplies some kinds of 16-bit floats."""
+    return _in_float32(kernel, are_convolved)
+
+
+def are_convolved(dtype: jnp.dtype) -> bool:
+    """Whether convolutions of this kind of 16-bit floats are faster than those of 32-bit floats."""
+    return dtype == jnp.bfloat16 and platform.fast("onednn") and xla.has_onednn()
+
+
+def _in_float32(kernel: Callable, stay: Callable[[jnp.dtype], bool]) -> Callable:
     @functools.wraps(kernel)
     def wrapped(*args: object, **kwargs: object) -> Nested:
         narrow = next((x.dtype for x in jax.tree.leaves((args, kwargs)) if is_half(x)), None)
-        if narrow is None or not platform.fast("float32_for_halves"):
+        if narrow is None or stay(narrow) or not platform.fast("float32_for_halves"):
             return kernel(*args, **kwargs)
         args, kwargs = jax.tree.map(lambda x: x.astype(jnp.float32) if is_half(x) else x, (args, kwargs))
         return jax.tree.map(lambda x: x.astype(narrow), kernel(*args, **kwargs))

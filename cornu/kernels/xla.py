@@ -5,6 +5,7 @@ a new jaxlib behaves differently, and says what to do then. None decides whether
 holds, something is slower.
 
 - Options of the compiler have these names: `compiler_options`.
+- oneDNN, if jaxlib has it, computes convolutions, except those whose kernel was reversed: `has_onednn`, `turned`.
 - On CPUs, what is computed again is found to be the same and kept, unless a pass is left out: `GATHERING_OPTIONS`.
 - A function marked as not inlineable stays a call, compiled by itself: `not_inlined`.
 - A rounding that changes nothing ends what is handed to the library for products: `kept_apart`.
@@ -34,6 +35,9 @@ CPU_OPTIONS = {
 
 # XLA's own width is 256 bits: the first processors with AVX-512 lowered their clock for wider vectors.
 WIDE_VECTORS = {"xla_cpu_prefer_vector_width": "512"}
+
+# Convolutions by oneDNN, with the bias and the activation behind them; jaxlib 0.10 knows the option, and has no oneDNN.
+ONEDNN = {"xla_cpu_experimental_onednn_custom_call": "True"}
 
 # Weights gathered anew for the gradient are merged with those of the forward pass where barriers are taken away early,
 # and where all gradients are summed in one exchange, each of them waits, whole, for all others.
@@ -65,10 +69,27 @@ def _known_options(platform: str) -> dict[str, str]:
     """The options for `platform` that this jaxlib knows, found by compiling the smallest of functions with them."""
     if platform != "cpu":
         return {}
+    library = ONEDNN if has_onednn() else {}
     for options in (CPU_OPTIONS | WIDE_VECTORS, CPU_OPTIONS) if _has_wide_vectors() else (CPU_OPTIONS,):
         if knows(options):
-            return options
-    return {}
+            return options | library
+    return library
+
+
+@functools.cache
+def has_onednn() -> bool:
+    """Whether this jaxlib hands convolutions to oneDNN on request, and it is fast on this kind of processor."""
+    if not _has_wide_vectors():
+        return False
+    image, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, 4, 8), (1, 8, 8)))
+
+    def convolution(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(x, w, (1,), "SAME", dimension_numbers=("NHC", "HIO", "NHC"))
+
+    with contextlib.suppress(jax.errors.JaxRuntimeError):
+        program = jax.jit(convolution, compiler_options=ONEDNN).lower(image, kernel).compile().as_text()
+        return "__onednn$" in (program or "")
+    return False
 
 
 def knows(options: dict[str, str]) -> bool:
@@ -126,6 +147,14 @@ def kept_apart(result: jax.Array) -> jax.Array:
     each kernel anew in one thread: up to thirty times the cost of the product. It knows no rounding, and stops there.
     """
     return lax.reduce_precision(result, exponent_bits=8, mantissa_bits=23)
+
+
+def turned(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """`array` reversed along `axes` in a step of its own: the kernel of a convolution that oneDNN is not to compute.
+
+    XLA does not hand a convolution to oneDNN if its kernel is the result of reversing an array.
+    """
+    return lax.rev(lax.optimization_barrier(array), axes)
 
 
 # ---------------------------------------------------------------- what is slow in a loop

@@ -65,7 +65,7 @@ def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Arra
     return dense.biased(convolve(*arrays), bias)
 
 
-_rounded_once = half_precision.in_float32(_biased)
+_rounded_once = half_precision.of_convolutions(_biased)
 
 
 # ---------------------------------------------------------------- convolutions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import export, lax
 
-from cornu.kernels import conv, forms, platform, pool, window, winograd
+from cornu.kernels import conv, forms, half_precision, platform, pool, window, winograd, xla
 
 LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
@@ -30,10 +30,9 @@ def reference(x, kernel, strides, padding, dilation, groups):
 
 
 # The compiler is told not to try hard: the tests run each program once.
-compiled = functools.partial(
-    jax.jit,
-    compiler_options={"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": "True"},
-)
+OPTIONS = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": "True"}
+OPTIONS |= xla.ONEDNN if xla.has_onednn() else {}  # what computes convolutions in training, where it is there
+compiled = functools.partial(jax.jit, compiler_options=OPTIONS)
 
 
 def pulled_back(fn, *args):
@@ -358,9 +357,60 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("table", "shapes", "win", "name"), FORMS)
-def test_each_form_is_taken_where_it_is_meant_to_be(table, shapes, win, name):
+def test_each_form_is_taken_where_it_is_meant_to_be(table, shapes, win, name, monkeypatch):
+    monkeypatch.setattr(xla, "has_onednn", lambda: False)
     arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
     assert forms.chosen(table, *arrays, win).name == name
+
+
+# The same where oneDNN is there: (table, arguments' shapes, window, dtype) and the form
+LIBRARY_FORMS = [
+    (conv.CORRELATE, [(2, 8, 8, 16), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "float32", "product"),
+    (conv.CORRELATE, [(2, 8, 8, 16), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "bfloat16", "convolution"),
+    (conv.SCATTER, [(2, 8, 8, 4), (1, 1, 16, 4)], window_of((8, 8), (1, 1)), "bfloat16", "correlation"),
+    (
+        conv.CORRELATE,
+        [(2, 9, 9, 3), (7, 7, 3, 4)],
+        window_of((9, 9), (7, 7), (2, 2), "same"),
+        "bfloat16",
+        "convolution",
+    ),
+    (conv.WEIGH, [(2, 8, 8, 16), (2, 6, 6, 32)], window_of((8, 8), (3, 3)), "float32", "convolution"),
+    (conv.WEIGH, [(2, 8, 8, 16), (2, 6, 6, 4)], window_of((8, 8), (3, 3)), "float32", "turned convolution"),
+    (conv.WEIGH, [(2, 8, 8, 256), (2, 6, 6, 32)], window_of((8, 8), (3, 3)), "float32", "turned convolution"),
+    (conv.WEIGH, [(2, 8, 8, 256), (2, 6, 6, 32)], window_of((8, 8), (3, 3)), "bfloat16", "convolution"),
+    (
+        conv.WEIGH,
+        [(8, 224, 224, 64), (8, 222, 222, 64)],
+        window_of((224, 224), (3, 3)),
+        "float32",
+        "turned convolution",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "shapes", "win", "dtype", "name"), LIBRARY_FORMS)
+def test_each_form_beside_onednn(table, shapes, win, dtype, name, monkeypatch):
+    monkeypatch.setattr(xla, "has_onednn", lambda: True)
+    arrays = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+    assert forms.chosen(table, *arrays, win).name == name
+
+
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (2, 5, 9)], ids=str)
+def test_the_gradient_of_a_kernel_by_reversed_sums(case):
+    x_shape, kernel_shape, strides, dilation, _ = case
+    win = window.slide("same", x_shape[1:-1], kernel_shape[:-2], strides, dilation)
+    x, y = draw(*x_shape), draw(x_shape[0], *win.places, kernel_shape[-1])
+    agree([compiled(lambda x, y: conv._weigh_turned(x, y, win))(x, y)], [conv._weigh_as_convolution(x, y, win)])
+
+
+@pytest.mark.skipif(not xla.has_onednn(), reason="This jaxlib has no oneDNN, or the processor is of another kind.")
+def test_bfloat16_stays_what_it_is_where_a_library_multiplies_it():
+    assert half_precision.are_convolved(jnp.dtype("bfloat16"))
+    assert not half_precision.are_convolved(jnp.dtype("float16"))
+    x, kernel = draw(2, 8, 8, 16, dtype="bfloat16"), draw(1, 1, 16, 16, dtype="bfloat16")
+    program = compiled(lambda x, k: conv.conv(x, k, (1, 1))).lower(x, kernel).compile().as_text()
+    assert "bf16[2,8,8,16]" in next(line for line in program.splitlines() if "__onednn$convolution" in line)
 
 
 @pytest.mark.parametrize("table", [pool.LARGEST_BACKWARD, pool.MEAN_BACKWARD])
