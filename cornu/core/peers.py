@@ -3,13 +3,21 @@
 They run one program: each starts the same computations in the same order, or all of them wait for ever. So whatever one
 process alone sees (its clock, its signals) and what decides about computations goes through `highest`, and all that is
 here is called by all processes, in one order, in their main threads.
+
+Where one of them may not come, because it has failed or has nothing left to compute, they meet without a computation:
+by notes that they leave with JAX's coordinator.
 """
 
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jax._src import distributed
 from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from cornu import lazy
@@ -17,6 +25,8 @@ from cornu.core import progress
 from cornu.core.typing import Tensor
 
 multihost_utils = lazy.module("jax.experimental.multihost_utils")
+
+_KEPT = 16  # meetings whose notes stay for those who come late
 
 
 def count() -> int:
@@ -42,11 +52,99 @@ def are_one(*numbers: int) -> bool:
     return found == [*numbers, *(-number for number in numbers)]
 
 
+def client() -> Any:
+    """JAX's connection to the coordinator, with which processes leave notes for each other; None where it has none."""
+    return distributed.global_state.client
+
+
+def meet(number: int, complaint: str) -> None:
+    """Wait until all processes come here, each with the same number.
+
+    Args:
+        number: what must be the same.
+        complaint: what is said where it is not.
+
+    Raises:
+        ValueError: where another process brings another number, or has started a computation that this one will not.
+    """
+
+    def check(said: dict[int, Any]) -> None:
+        beats = {_rank(key): json.loads(text) for key, text in client().key_value_dir_get(progress.BEATS)}
+        ahead = [rank for rank, (_, started, _) in beats.items() if started > progress.here.started]
+        for rank in [rank for rank, other in said.items() if other != number] or ahead:
+            raise ValueError(f"{complaint} Process {rank} has another number: {said.get(rank, 'more')}.")
+
+    _say(number)
+    _wait_for_all(check)
+
+
+@contextmanager
+def failing_together(may_wait: bool) -> Iterator[None]:
+    """Scope that all processes leave together; where it fails in one of them, it fails in all.
+
+    Args:
+        may_wait: whether others may wait in the scope for a computation of all, which this process then never starts.
+
+    Raises:
+        OSError: where another process has failed in it.
+    """
+
+    def check(said: dict[int, Any]) -> None:
+        for rank, trouble in said.items():
+            if trouble:
+                raise OSError(f"process {rank} of {count()}, with which this one computes, has failed: {trouble}")
+
+    try:
+        yield
+    except Exception as error:
+        _say(trouble := f"{type(error).__name__}: {error}")
+        if may_wait:
+            client().key_value_set(f"{progress.FAILURES}{jax.process_index()}", trouble, allow_overwrite=True)
+        raise
+    else:
+        _say("")
+    finally:
+        progress.here.started += 1  # whoever is late is waited for
+    _wait_for_all(check)
+
+
+def _say(what: object) -> None:
+    progress.here.met += 1
+    client().key_value_set(_note(progress.here.met), json.dumps(what))
+    client().key_value_delete(_note(progress.here.met - _KEPT))
+
+
+def _note(meeting: int) -> str:
+    return f"{progress.MEETINGS}{meeting}/{jax.process_index()}"
+
+
+def _wait_for_all(check: Callable[[dict[int, Any]], None]) -> None:
+    """Wait until all have said what they have to say at this meeting; `check` hears what is known so far."""
+    pause, folder = 0.001, f"{progress.MEETINGS}{progress.here.met}/"
+    while True:
+        said = {_rank(key): json.loads(text) for key, text in client().key_value_dir_get(folder)}
+        check(said)
+        if len(said) == count():
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
+
+
+def _rank(key: str) -> int:
+    return int(key.rpartition("/")[2])
+
+
+def is_parted(array: Tensor) -> bool:
+    """Whether other processes have parts of an array."""
+    if not isinstance(array, jax.Array) or isinstance(array, jax.core.Tracer):
+        return False
+    here = array.is_fully_addressable or array.is_fully_replicated
+    return not here and isinstance(array.sharding, NamedSharding)
+
+
 def whole(array: jax.Array) -> jax.Array:
     """An array whose parts other processes have, gathered so that each has all of it; any other as it is."""
-    if isinstance(array, jax.core.Tracer) or array.is_fully_addressable or array.is_fully_replicated:
-        return array
-    if not isinstance(array.sharding, NamedSharding):
+    if not is_parted(array):
         return array
     return resharded(array, NamedSharding(array.sharding.mesh, PartitionSpec()))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec, Sharding
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from cornu.core import peers
 from cornu.core.masks import get_mask, set_mask
@@ -30,8 +30,18 @@ class Layout(Protocol):
     def backend_layout(self) -> NamedSharding: ...
 
 
+class DeviceMesh(Protocol):
+    """Devices with names."""
+
+    @property
+    def backend_mesh(self) -> Mesh: ...
+
+
 class Distribution(Protocol):
     """What says how arrays are laid out."""
+
+    @property
+    def device_mesh(self) -> "DeviceMesh": ...
 
     def get_variable_layout(self, variable: "Variable") -> Layout: ...
 
@@ -84,8 +94,8 @@ def writes() -> bool:
     return not is_shared() or peers.is_first()
 
 
-def _mesh(distribution: Distribution) -> Any:
-    return distribution.get_data_layout((1,)).backend_layout.mesh
+def _mesh(distribution: Distribution) -> Mesh:
+    return distribution.device_mesh.backend_mesh
 
 
 def require_all_processes(owner: str) -> None:
@@ -112,10 +122,12 @@ def sharding_of(layout: object) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _as_computed(sharding: NamedSharding) -> NamedSharding:
+def _as_computed(sharding: NamedSharding) -> Sharding:
     """The same without the axes at the end that are not split, as compiled functions tell it: they are compiled anew
-    for what they take for another layout.
+    for what they take for another layout. That of one device is the device, as without a mesh, which costs no more.
     """
+    if sharding.mesh.size == 1:
+        return SingleDeviceSharding(sharding.mesh.devices.item(), memory_kind=sharding.memory_kind)
     axes = list(sharding.spec)
     while axes and axes[-1] is None:
         axes.pop()
@@ -145,6 +157,8 @@ def _put_together(value: object, target: Sharding) -> jax.Array:
 def pinned(value: jax.Array, layout: object) -> jax.Array:
     """A value in a function that is traced, where XLA is told to lay it out so."""
     target = getattr(layout, "backend_layout", layout)
+    if isinstance(target, NamedSharding) and target.mesh.size == 1:  # where else
+        return value
     if isinstance(target, NamedSharding):  # an axis that it leaves out would be split as XLA likes
         target = NamedSharding(target.mesh, PartitionSpec(*target.spec, *[None] * (value.ndim - len(target.spec))))
     return jax.lax.with_sharding_constraint(value, target) if isinstance(target, Sharding) else value
@@ -289,7 +303,7 @@ def output(distribution: Distribution, path: str, outputs: object) -> Nested:
     Raises:
         ValueError: for a layout with more axes than there are.
     """
-    layout = distribution.get_tensor_layout(f"{path}/output")
+    layout = distribution.get_tensor_layout(f"{path}/output") if is_split() else None
     return outputs if layout is None else jax.tree.map(lambda x: _placed_output(x, sharding_of(layout), path), outputs)
 
 

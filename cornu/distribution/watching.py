@@ -16,37 +16,20 @@ import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-from jax._src import distributed
 
-from cornu.core import progress
-from cornu.core.progress import LOST
+from cornu.core import peers, progress
+from cornu.core.progress import BEATS, FAILURES, LOST, Beat
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _PATIENCE = 50.0  # seconds
 _NAME = "cornu-watch"  # of the thread
-_BEATS = "cornu/beat/"
-_FAILURES = "cornu/failed/"
 _LEFT = -2  # the number of the last beat, of a process that has come to the end of its script
 _LINGER = 3.0  # seconds for which the process at which all meet outlives what it has told them
 _WORDS = ("Gloo", "Connection closed by peer", "Connection reset by peer", "coordination service", "NCCL")
 _LONGEST = 2000  # letters of a failure
-
-
-class Beat(NamedTuple):
-    """What a process says of itself.
-
-    Attributes:
-        number: how often it has said so.
-        started: how many computations it has started.
-        place: the line it is at.
-    """
-
-    number: int
-    started: int
-    place: str
 
 
 class Peer:
@@ -136,7 +119,7 @@ def start(patience: float) -> None:
     Args:
         patience: as from `patience()`.
     """
-    client = _client()
+    client = peers.client()
     watched = any(thread.name == _NAME for thread in threading.enumerate())
     if client is None or watched or jax.process_count() == 1:
         return
@@ -145,11 +128,6 @@ def start(patience: float) -> None:
     atexit.register(watcher.at_exit)  # which runs before JAX waits for the others at its end
     if patience:
         watcher.start()
-
-
-def _client() -> Any:
-    """JAX's connection to the coordinator, by which processes leave notes for each other."""
-    return distributed.global_state.client
 
 
 class Watcher:
@@ -183,7 +161,7 @@ class Watcher:
                 self._tell()
                 trouble = self._others_failure() or self._trouble()
             except Exception as error:
-                if self._over.wait(self._pause) or _client() is not self._client:  # the connection was closed
+                if self._over.wait(self._pause) or peers.client() is not self._client:  # the connection was closed
                     return
                 trouble = f"process 0, at which all meet, does not answer ({str(error).splitlines()[0][:200]})"
             if trouble and not self._over.is_set():
@@ -195,16 +173,16 @@ class Watcher:
         self._say(Beat(self._number, progress.here.started, self._place()))
 
     def _say(self, beat: Beat) -> None:
-        self._client.key_value_set(f"{_BEATS}{self._rank}", json.dumps(beat), allow_overwrite=True)
+        self._client.key_value_set(f"{BEATS}{self._rank}", json.dumps(beat), allow_overwrite=True)
 
     def _trouble(self) -> str:
-        beats = {int(key.rpartition("/")[2]): Beat(*json.loads(text)) for key, text in self._notes(_BEATS)}
+        beats = {int(key.rpartition("/")[2]): Beat(*json.loads(text)) for key, text in self._notes(BEATS)}
         now = time.monotonic()
         self._watch.hear(beats, now)
         return self._watch.lost(now)
 
     def _others_failure(self) -> str:
-        found = [(key, text) for key, text in self._notes(_FAILURES) if not key.endswith(f"/{self._rank}")]
+        found = [(key, text) for key, text in self._notes(FAILURES) if not key.endswith(f"/{self._rank}")]
         if not found:
             return ""
         rank = found[0][0].rpartition("/")[2]
@@ -224,7 +202,7 @@ class Watcher:
     def _end(self, trouble: str) -> None:
         """End this process, whose main thread may wait for ever."""
         print(
-            f"\ncornu: {trouble}.\nThis is process {self._rank}, which cannot go on without it and ends. With "
+            f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot go on without it and ends. With "
             "callbacks.BackupAndRestore the same script goes on from its last backup, on as many processes as there "
             "are.",
             file=sys.stderr,
@@ -258,7 +236,7 @@ class Watcher:
                 time.sleep(self._pause)
                 why = self._others_failure() or "another process has closed its connection: it failed or was killed"
                 self._end(why)
-            self._client.key_value_set(f"{_FAILURES}{self._rank}", text[:_LONGEST], allow_overwrite=True)
+            self._client.key_value_set(f"{FAILURES}{self._rank}", text[:_LONGEST], allow_overwrite=True)
         except Exception as problem:
             print(f"cornu: the other processes could not be told ({problem}).", file=sys.stderr)
 
@@ -274,7 +252,7 @@ class Watcher:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
-        if self._thread.is_alive() and _client() is self._client:
+        if self._thread.is_alive() and peers.client() is self._client:
             self._thread.join(self._pause)
             with contextlib.suppress(Exception):  # where the connection is lost, JAX says so
                 self._wait_for_others()

@@ -28,7 +28,7 @@ order run the loops below, those of higher order differentiate the plain scan.
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,20 @@ from cornu.kernels.gates import Arrays, Factors, Gates
 Carry: TypeAlias = tuple[Any, ...]  # what a loop hands from step to step, as the cell has it
 Saved = list[Carry]  # of each group of rows: its gates, its states, and what their gradient needs besides
 
-Way: TypeAlias = Literal["whole", "halves", "unrolled"]  # all rows in a loop, two groups of them, or written out
+
+class Way(NamedTuple):
+    """How a loop is run.
+
+    Attributes:
+        unrolled: whether it is written out.
+        halved: whether two halves of the rows are computed together.
+        shared: whether several devices have parts of the rows each.
+    """
+
+    unrolled: bool
+    halved: bool
+    shared: bool
+
 
 _LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
 
@@ -119,7 +132,7 @@ def _plain(
     projected = _projected(inputs, input_kernel)
     shown = tuple(jnp.zeros_like(x[0]) for x in gates.parted(projected)[: gates.shown])
     hidden: jax.Array | None
-    (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=way == "unrolled")
+    (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=way.unrolled)
     for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
         unused = gate[..., : last[0].shape[-1]]
         last = (last[0] + jnp.where(unused > 2, unused, jnp.zeros_like(unused)), *last[1:])
@@ -216,10 +229,11 @@ def _loop_back(
             dx = _flat(gates.spread((d_hiddens,)) * own.inputs)
         by_product = product(dp[0], transposed)
         d_states = (by_product, *d_states) if passed.start else (d_states[0] + by_product, *d_states[1:])
-        d_weights = _outer(kept[1][0][:-1], dp), _over_rows(dp, bias), _over_rows(dx, input_bias)
+        outer = _outer_of_parts if way.shared else _outer
+        d_weights = outer(kept[1][0][:-1], dp), _over_rows(dp, bias), _over_rows(dx, input_bias)
         if input_kernel is None:
             return d_states, (*d_weights, None), dx
-        return d_states, (*d_weights, _outer(x[:, group.rows], dx)), product(dx, input_kernel.T)
+        return d_states, (*d_weights, outer(x[:, group.rows], dx)), product(dx, input_kernel.T)
 
     done = _run(steps, way, groups, first, advance)
     d_states, d_weights, d_inputs = zip(*map(last, groups, factors, done, saved), strict=True)
@@ -247,7 +261,7 @@ def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: Callable, advan
 
     idle = [jnp.float32(n + 1) for n in range(xla.READY if len(groups) > 1 else 0)]
     carry = idle, list(map(first, groups)), np.uint32(0)
-    if way == "unrolled":
+    if way.unrolled:
         for _ in range(steps):
             carry = step(carry)
         return carry[1]
@@ -277,15 +291,15 @@ class _RowGroup(NamedTuple):
 
 
 def _way(batch: int, kernel: jax.Array, unroll: bool) -> Way:
-    """How the loop is run: two halves of a batch where that pays, which devices that share its rows would exchange."""
+    """Two halves of a batch where that pays; devices that share the rows would have to exchange these."""
     large = isinstance(batch, int) and batch > 1 and batch * kernel.size >= _LARGE_STEP
-    alone = platform.name() == "cpu" and (os.cpu_count() or 1) > 1 and not placement.is_split()
-    return "unrolled" if unroll else "halves" if large and alone else "whole"
+    shared, on_cores = placement.is_split(), platform.name() == "cpu" and (os.cpu_count() or 1) > 1
+    return Way(unroll, large and on_cores and not unroll and not shared, shared)
 
 
 def _row_groups(batch: int, way: Way) -> list[_RowGroup]:
     """The groups of rows that a loop computes together."""
-    if way != "halves":
+    if not way.halved:
         return [_RowGroup(0, slice(None))]
     return [
         _RowGroup(0, slice(batch // 2), reads_stored=True),
@@ -402,7 +416,13 @@ def _projected(inputs: jax.Array, kernel: jax.Array | None) -> jax.Array:
 
 def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
     """The sum over time and batch of the outer products of the rows of `a` and `b`."""
-    return _accumulate("tbu,tbg->ug", a, b)  # of axes made one, each device would want all rows of a split batch
+    a, b = (x.reshape(-1, x.shape[-1]) for x in (a, b))
+    return _accumulate("nu,ng->ug", a, b)
+
+
+def _outer_of_parts(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The same where devices share the batch: if its axis and that of time were made one, each would want all rows."""
+    return _accumulate("tbu,tbg->ug", a, b)
 
 
 def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:

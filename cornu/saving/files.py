@@ -21,7 +21,7 @@ from cornu import validate
 from cornu.core import budget, function_code, peers, placement
 from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.typing import CustomObjects
-from cornu.core.variable import deferred_values, reading_one_state
+from cornu.core.variable import Variable, deferred_values, reading_one_state, values_of
 from cornu.saving import archive, legacy_functions, legacy_model, orbax, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
@@ -80,7 +80,7 @@ def save_model(
         write, target = archive.save_folder, _target
     else:
         write, target = _format(path, "save_model").save_model, _target_file
-    with _one_state(model), _written_once(path, overwrite, target) as place:
+    with _one_state(model), _written_once(model, path, overwrite, target) as place:
         write(model, place, include_optimizer)
     if _has_nothing_yet(model):
         warn(
@@ -176,7 +176,7 @@ def save_weights(
         kwargs["max_shard_size"] = max_shard_size
     write = _format(path, "save_weights").save_weights
     _check_options(write, "save_weights", kwargs)
-    with _one_state(model), _written_once(path, overwrite, _target_file) as place:
+    with _one_state(model), _written_once(model, path, overwrite, _target_file) as place:
         write(model, place, **kwargs)
 
 
@@ -187,24 +187,33 @@ def _has_nothing_yet(model: Any) -> bool:
 
 def _one_state(model: Any) -> AbstractContextManager:
     """Scope in which the model is as at its start, though another thread may be training it."""
+    return reading_one_state(_state(model))
+
+
+def _state(model: Any) -> list[Variable]:
+    """The variables of a model and of its optimizer."""
     optimizer = getattr(model, "optimizer", None)
-    return reading_one_state([*model.variables, *(optimizer.variables if optimizer is not None else ())])
+    return [*model.variables, *(optimizer.variables if optimizer is not None else ())]
 
 
 @filtered
 @contextmanager
-def _written_once(path: str, overwrite: bool, target: Callable[[str, bool], str]) -> Iterator[str]:
-    """Scope with the path to write to, which several processes leave together, when the file is there.
+def _written_once(model: Any, path: str, overwrite: bool, target: Callable[[str, bool], str]) -> Iterator[str]:
+    """Scope with the path to write to, which several processes leave together: when the file is there, or has failed.
 
     All of them gather the weights; but for the first, each writes to a place of its own that is deleted.
     """
-    if placement.writes():
+    if not placement.is_shared():
         yield target(path, overwrite)
-    else:
-        with tempfile.TemporaryDirectory(prefix="cornu-") as folder:
-            yield os.path.join(folder, os.path.basename(path))
-    if placement.is_shared():
-        peers.highest(0)
+        return
+    with peers.failing_together(may_wait=False):
+        path = target(path, overwrite) if placement.writes() else path
+    with peers.failing_together(may_wait=any(map(peers.is_parted, values_of(_state(model))))):
+        if placement.writes():
+            yield path
+        else:
+            with tempfile.TemporaryDirectory(prefix="cornu-") as folder:
+                yield os.path.join(folder, os.path.basename(path))
 
 
 def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:

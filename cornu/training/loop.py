@@ -43,7 +43,7 @@ from cornu.training.data.batches import (
 )
 from cornu.training.data.chunks import feed, packed
 from cornu.training.data.convert import as_array
-from cornu.training.data.shared import require_one
+from cornu.training.data.shared import require_one, require_same_end
 from cornu.training.execution import multi_step, padding
 from cornu.training.execution.in_flight import InFlight
 from cornu.training.execution.signature import signature
@@ -189,7 +189,7 @@ class Trainer(Compilable, Steps):
                     logs |= {f"val_{name}": value for name, value in self._evaluate(checks, callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
                 run.on_epoch_end()
-                run.goes_on = not self.stop_training and (run.epoch == epochs or batches.has_next_epoch())
+                run.goes_on = not self.stop_training and (run.epoch == epochs or _has_next_epoch(batches))
             if self.optimizer is not None and epochs > initial_epoch:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
             callbacks.on_train_end(logs)
@@ -228,7 +228,8 @@ class Trainer(Compilable, Steps):
             x, y, sample_weight, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="evaluate"
         )
         self._look_at(batches, "test")
-        logs = self._evaluate(batches, self._callback_list(callbacks, verbose, 1, batches.num_batches))
+        with written_by_first(callbacks):
+            logs = self._evaluate(batches, self._callback_list(callbacks, verbose, 1, batches.num_batches))
         return logs if return_dict else _listed(logs)
 
     @filtered
@@ -255,10 +256,11 @@ class Trainer(Compilable, Steps):
 
         watched = callbacks.needs_batches("predict")
         self.stop_predicting = False
-        callbacks.on_predict_begin()
-        self._run_calls("predict", batches, 0, watched, callbacks.on_predict_batch_begin, keep)
-        batches.on_epoch_end()
-        callbacks.on_predict_end()
+        with written_by_first(callbacks):
+            callbacks.on_predict_begin()
+            self._run_calls("predict", batches, 0, watched, callbacks.on_predict_batch_begin, keep)
+            batches.on_epoch_end()
+            callbacks.on_predict_end()
         return tree.map_structure(lambda *parts: np.concatenate(parts) if len(parts) > 1 else parts[0], *outputs)
 
     # ------------------------------------------------------------ epochs
@@ -325,6 +327,7 @@ class Trainer(Compilable, Steps):
                 if getattr(self, _STOPS[stage]):
                     break
             late.finish()
+            require_same_end(batches.owner, batches, "the number of their batches", done)
         return result
 
     def _fresh_metrics(self) -> list:
@@ -543,6 +546,13 @@ def _validation_epochs(frequency: int | Sequence[int]) -> Callable[[int], bool]:
         return frozenset(frequency).__contains__
     every = validate.positive_int(frequency, "validation_freq", "fit")
     return lambda epoch: epoch % every == 0
+
+
+def _has_next_epoch(batches: Batches) -> bool:
+    """Whether the data goes on, which all processes must agree about."""
+    found = batches.has_next_epoch()
+    require_same_end(batches.owner, batches, "whether their data has another epoch", int(found))
+    return found
 
 
 def _validation_parts(data: object) -> tuple:

@@ -55,6 +55,11 @@ def batches():
         yield X[start : start + ROWS], Y[start : start + ROWS]
 
 
+def of_own_length():
+    for _ in range(1 + jax.process_index()):
+        yield X[:ROWS], Y[:ROWS]
+
+
 class Whole(cornu.utils.PyDataset):
     """The same batches in each process."""
 
@@ -142,6 +147,15 @@ def refused(kind, action):
             return str(error)
 
 
+def fails(kind, action):
+    """Whether an action fails so in this process."""
+    with warnings.catch_warnings(), suppress(kind):
+        warnings.simplefilter("ignore")
+        action()
+        return False
+    return True
+
+
 def two():
     with distribution.DataParallel().scope():
         model = net()
@@ -150,6 +164,12 @@ def two():
         arrays = X[: 2 * ROWS], Y[: 2 * ROWS]
         seen["passes"] = list(passes(arrays, (Whole(), None), (Parted(), None), (batches(), None)))
         seen["read"] = sorted(read)
+        seen["not written"] = fails(OSError, lambda: model.save(FOLDER / "log.csv" / "model.keras"))
+        seen["no more data"] = fails(
+            ValueError, lambda: model.fit(of_own_length(), steps_per_epoch=1, epochs=3, verbose=0)
+        )
+        if importlib.util.find_spec("tensorboardX"):
+            model.evaluate(X, Y, verbose=0, callbacks=[cornu.callbacks.TensorBoard(FOLDER / "board")])
         kind = distribution.distribution()
         seen["told"] = [kind.num_processes, kind.num_model_replicas, kind.num_data_shards, kind.data_shard_id]
     parts = distribution.DataParallel(auto_shard_dataset=False)

@@ -15,7 +15,7 @@ import pytest
 
 from cornu import distribution
 from cornu.cli import launch, main
-from cornu.core import progress
+from cornu.core import peers, progress
 from cornu.distribution import watching
 from tests.behaviour import launched
 
@@ -204,6 +204,9 @@ class Board:
     def key_value_set(self, key, value, allow_overwrite=False):
         self.notes[key] = value
 
+    def key_value_delete(self, key):
+        self.notes.pop(key, None)
+
     def key_value_dir_get(self, folder):
         return [(key, value) for key, value in self.notes.items() if key.startswith(folder)]
 
@@ -233,6 +236,38 @@ def test_an_error_that_nobody_caught_is_told_to_the_others(left, capsys):
     assert "process 0 of 2 failed: ValueError: no such row" in capsys.readouterr().err
 
 
+@pytest.fixture
+def board(monkeypatch):
+    """The notes of two processes, of which this one is the first."""
+    board = Board()
+    monkeypatch.setattr(peers, "client", lambda: board)
+    monkeypatch.setattr(peers, "count", lambda: 2)
+    monkeypatch.setattr(progress, "here", progress.Progress())
+    return board
+
+
+def test_a_process_that_has_nothing_left_to_compute_is_told_when_another_goes_on(board):
+    board.key_value_set(f"{progress.MEETINGS}1/1", "3")
+    peers.meet(3, "They differ.")
+    board.key_value_set(f"{progress.MEETINGS}2/1", "4")
+    with pytest.raises(ValueError, match=r"They differ\. Process 1 has another number: 4"):
+        peers.meet(3, "They differ.")
+    board.key_value_set(f"{progress.BEATS}1", json.dumps(watching.Beat(1, 1, "in a step of its own")))
+    with pytest.raises(ValueError, match="Process 1 has another number: more"):
+        peers.meet(3, "They differ.")
+
+
+def test_what_fails_in_one_process_fails_in_all(board):
+    with pytest.raises(ZeroDivisionError), peers.failing_together(may_wait=True):
+        1 / 0
+    assert "ZeroDivisionError" in board.notes[f"{progress.FAILURES}0"]  # for those who wait in a computation
+    board.key_value_set(f"{progress.MEETINGS}2/1", json.dumps("OSError: disk full"))
+    with pytest.raises(OSError, match=r"process 1 of 2, .* has failed: OSError: disk full"):
+        with peers.failing_together(may_wait=False):
+            pass
+    assert progress.here.started == 2  # the same in a process that fails and in one that does not
+
+
 @pytest.mark.parametrize("said", ["soon", "-1", "inf"])
 def test_a_patience_that_is_no_number_of_seconds_is_refused_before_anybody_joins(said, monkeypatch):
     monkeypatch.setenv("CORNU_PATIENCE", said)
@@ -243,9 +278,9 @@ def test_a_patience_that_is_no_number_of_seconds_is_refused_before_anybody_joins
 def test_jax_has_what_the_watch_needs():
     from jax._src.lib import _jax
 
-    for name in ("key_value_set", "key_value_dir_get"):
+    for name in ("key_value_set", "key_value_delete", "key_value_dir_get"):
         assert hasattr(_jax.DistributedRuntimeClient, name)
-    assert watching._client() is None  # nobody has joined this process to others
+    assert peers.client() is None  # nobody has joined this process to others
 
 
 # ---------------------------------------------------------------- for real

@@ -63,6 +63,12 @@ def part(seen, name):
     return {key.removeprefix(f"{name} "): value for key, value in seen.items() if key.startswith(f"{name} ")}
 
 
+def test_what_one_process_cannot_do_is_told_to_all_at_once(two):
+    for seen in two:
+        assert seen["not written"]
+        assert seen["no more data"]
+
+
 @pytest.mark.parametrize("name", ["data", "sharded"])
 def test_two_processes_give_the_numbers_of_one(two, alone, name):
     for seen in two:
@@ -101,6 +107,7 @@ def test_files_are_written_once_and_load_in_one_process(two, folder):
         np.testing.assert_array_equal(np.concatenate([w.ravel() for w in model.get_weights()]), two[0]["orbax weights"])
     assert len((folder / "log.csv").read_text().splitlines()) == 3
     assert not list(folder.glob(".*"))
+    assert len(list(folder.glob("board/*/*"))) == (folder / "board").exists()  # where the package is
 
 
 def test_a_backup_of_several_processes_goes_on_in_one(two, folder, alone):

@@ -121,7 +121,7 @@ def ticks():
 @several_cores
 def test_both_row_groups_of_a_recurrent_loop_run_at_one_time():
     x, h, kernel = draw(400, 64, 256), draw(64, 64), draw(64, 256, seed=1) / 8
-    assert recurrent._way(64, kernel, unroll=False) == "halves"
+    assert recurrent._way(64, kernel, unroll=False).halved
     lstm = compiled(lambda x, h, k: recurrent.recur(gates.lstm_gates(), x, (h, h), k)[0], x, h, kernel)
 
     def run():

@@ -39,3 +39,23 @@ def require_one(owner: str, what: str, advice: str, *numbers: int | None) -> Non
     placement.require_all_processes(owner)
     if placement.is_shared() and not peers.are_one(*(-1 if n is None else n % 2**31 for n in numbers)):
         raise ValueError(f"{owner}: the processes differ in {what} (here {', '.join(map(str, numbers))}). {advice}")
+
+
+def require_same_end(owner: str, batches: Any, what: str, number: int) -> None:
+    """Where the batches of several processes have come to an end, refuse other numbers than the others'.
+
+    Args:
+        owner: who asks, for messages.
+        batches: the data; the batches of arrays end together.
+        what: what the number is.
+        number: what must be the same in each process.
+
+    Raises:
+        ValueError: where they differ, or where another process goes on.
+    """
+    if placement.is_shared() and batches.arrays is None:
+        peers.meet(
+            number,
+            f"{owner}: the processes differ in {what} (here {number}). Give each as many batches, or say how many make "
+            "an epoch, if each has enough of them.",
+        )
