@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -146,7 +146,7 @@ def whole(array: jax.Array) -> jax.Array:
     """An array whose parts other processes have, gathered so that each has all of it; any other as it is."""
     if not is_parted(array):
         return array
-    return resharded(array, NamedSharding(array.sharding.mesh, PartitionSpec()))
+    return resharded(array, NamedSharding(cast(NamedSharding, array.sharding).mesh, PartitionSpec()))
 
 
 def on_host(array: Tensor) -> Any:

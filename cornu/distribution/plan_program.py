@@ -100,8 +100,7 @@ class _Flattening:
         if name == "scan":
             return self._scan(params, inputs, times)
         if name == "while":
-            carried = inputs[params["cond_nconsts"] :]
-            return self._call(params["body_jaxpr"], carried, times)
+            return self._while(params, inputs[params["cond_nconsts"] :], times)
         bodies = [body for value in params.values() for body in _bodies(value)]
         if name == "cond":
             return self._call(max(bodies, key=lambda body: len(_open(body).eqns)), inputs[1:], times)
@@ -115,6 +114,13 @@ class _Flattening:
         body = _open(body)
         return self.run(body, [*map(_value, body.constvars), *inputs], times)
 
+    def _while(self, params: dict[str, Any], inputs: list[Value], times: int) -> list[Value]:
+        """The first turn, and all others, which begin with values laid out as a turn leaves them."""
+        body, turns = params["body_jaxpr"], _turns(params["cond_jaxpr"])
+        results = self._call(body, inputs, times)
+        again = [*inputs[: params["body_nconsts"]], *results]
+        return self._call(body, again, times * (turns - 1)) if turns > 1 else results
+
     def _scan(self, params: dict[str, Any], inputs: list[Value], times: int) -> list[Value]:
         length, kept = params["length"], params["num_consts"] + params["num_carry"]
         slices = [Value(value.shape[1:], value.itemsize) for value in inputs[kept:]]
@@ -125,6 +131,13 @@ class _Flattening:
         for part, whole in zip(results[params["num_carry"] :], stacked, strict=True):
             self._operations.append(Operation("scan_stack", {}, (part,), (whole,), times * length))
         return [*results[: params["num_carry"]], *stacked]
+
+
+def _turns(condition: object) -> int:
+    """How often a loop runs that counts up to a number, from 0; once where its condition is another."""
+    tests = _open(condition).eqns
+    bounds = [test.invars[1] for test in tests if test.primitive.name == "lt"]
+    return int(bounds[0].val) if len(tests) == 1 and bounds and isinstance(bounds[0], Literal) else 1
 
 
 # Operations whose functions say how two numbers become one.

@@ -186,6 +186,8 @@ def _batch(data: object, batch_size: int) -> Nested:
 class _OnPaper:
     """A distribution that lays nothing out, but notes the layouts that a map has for what layers return."""
 
+    device_mesh: Any = SimpleNamespace(backend_mesh=AbstractMesh((2,), ("devices",)))  # the step is one of several
+
     def __init__(self, layout_map: LayoutMap | None):
         self._map = layout_map
 

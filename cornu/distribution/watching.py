@@ -202,9 +202,9 @@ class Watcher:
     def _end(self, trouble: str) -> None:
         """End this process, whose main thread may wait for ever."""
         print(
-            f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot go on without it and ends. With "
-            "callbacks.BackupAndRestore the same script goes on from its last backup, on as many processes as there "
-            "are.",
+            f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot go on without it and ends. "
+            "With callbacks.BackupAndRestore the same script goes on from its last backup, on as many processes as "
+            "there are.",
             file=sys.stderr,
             flush=True,
         )

@@ -110,7 +110,7 @@ def test_a_loop_counts_each_of_its_steps():
     short, long = (distribution.plan(recurrent(length), 2, 8, "sgd").layouts[0] for length in (4, 8))
     assert 1.8 < long.flops / short.flops < 2.1
     assert long.activations > 1.5 * short.activations
-    assert long.traffic["all-reduce"] == short.traffic["all-reduce"]
+    assert long.traffic == short.traffic  # gradients alone
 
 
 def test_links_may_differ_by_axis():
