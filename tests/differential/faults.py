@@ -24,7 +24,7 @@ from cornu.training.data.py_dataset import PyDataset, PyDatasetSource
 from tests.differential.draw import Draw
 from tests.differential.run import quick, run, stages
 
-_SEED = 100
+SEED = 100
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ FAULTS = [
         "on_epoch_end of a data set runs twice",
         _patch(PyDatasetSource, "on_epoch_end", _end_twice),
         r"fit\(dataset",
-        48,
+        14,
     ),
     Fault(
         "Adafactor's rate has no bound without relative_step",
@@ -123,8 +123,8 @@ FAULTS = [
     Fault(
         "fit refuses a model with nothing to train",
         _patch(loop.Trainer, "_look_at", _something),
-        r"model\.trainable = False\nmodel\.compile(.|\n)*fit\(",
-        1479,
+        r"\A(?!(.|\n)*(Dense|Embedding|Conv|LSTM|GRU|RNN|Norm|Scaled|Counted|PReLU|Attention))(.|\n)*\.fit\(",
+        105,
     ),
     Fault(
         "fit takes no epochs=0", _patch(loop.validate, "non_negative_int", loop.validate.positive_int), r"epochs=0", 13
@@ -160,11 +160,11 @@ def main(options: argparse.Namespace) -> int:
 def _run_known() -> list[str]:
     missed = []
     for fault in FAULTS:
-        program = Draw(_SEED, fault.program).program()
+        program = Draw(SEED, fault.program).program()
         with fault.put_back:
             found = run(program)
         told = found.kind if found is not None and found != run(program) else "not found"
-        print(f"{_SEED}-{fault.program} {fault.name}: {told}", flush=True)
+        print(f"{SEED}-{fault.program} {fault.name}: {told}", flush=True)
         if told == "not found":
             missed.append(fault.name)
     return missed
@@ -173,7 +173,7 @@ def _run_known() -> list[str]:
 def _search(count: int) -> list[str]:
     left = list(FAULTS)
     for number in range(count):
-        program = Draw(_SEED, number).program()
+        program = Draw(SEED, number).program()
         text = "\n".join(text for _, text in stages(program))
         for fault in [f for f in left if re.search(f.shows_in, text)]:
             with fault.put_back:

@@ -1,5 +1,7 @@
 """A few random programs, and those that once disagreed: cornu does what Keras does, or the table says why not."""
 
+import re
+
 import pytest
 
 from tests.differential.program import Do, Given, Net, New, Program, Step
@@ -7,7 +9,8 @@ from tests.differential.program import Do, Given, Net, New, Program, Step
 pytest.importorskip("keras")
 
 from tests.differential.draw import Draw
-from tests.differential.run import run
+from tests.differential.faults import FAULTS, SEED
+from tests.differential.run import run, stages
 
 pytestmark = pytest.mark.live
 
@@ -75,3 +78,9 @@ def test_what_once_disagreed_agrees(case):
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_random_programs_agree(number):
     assert run(Draw(11, number).program()) is None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_program_that_finds_an_old_fault_still_may(fault):
+    text = "\n".join(text for _, text in stages(Draw(SEED, fault.program).program()))
+    assert re.search(fault.shows_in, text), "What is drawn has changed: `python -m tests.differential faults --search`."
