@@ -13,6 +13,7 @@ _COUNTED = re.compile(r" *(Total|Optimizer) params:.*")
 _NUMBERED = re.compile(r"has (\['\w+_\d+'(, '\w+_\d+')*\])$")
 _LEFT_OUT = ("has ['delta']", "has ['axis']", "has ['from_sorted_ids']")
 _NOTED = ("has ['mask']", "has ['training']", "has ['mask', 'training']")
+_CANNOT_LOAD = ("Unknown layer", "positional arguments", "passed to stage at position 0")
 _BEGUN = re.compile(r"'hook on_(\w+)_batch_begin', (?='hook on_(?:\1_end|test_begin|epoch_end))")  # and none ended
 
 
@@ -67,8 +68,8 @@ TABLE = [
     ),
     Row(
         "More files load:",
-        "`.h5` files of models with operations, for example.",
-        lambda f: f.verb == "save" and (f.theirs_refuse("Unknown layer") or f.theirs_refuse("positional arguments")),
+        "`.h5` files of models with operations, for example, or with weights in bfloat16.",
+        lambda f: f.verb == "save" and any(map(f.theirs_refuse, _CANNOT_LOAD)),
     ),
     Row(
         "Operations in `.h5` files stay operations;",
