@@ -363,6 +363,11 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict 
 
 
 def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.ShapeDtypeStruct:
+    if x.dtype == "string":
+        raise ValueError(
+            "It computes with numbers, and is given text. Layers that take text are TextVectorization, StringLookup, "
+            "Hashing and HashedCrossing."
+        )
     shape = (told.get((place, axis), size) if d is None else d for axis, d in enumerate(x.shape))
     return jax.ShapeDtypeStruct(tuple(shape), dtypes.as_computed(x.dtype))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core.policy import PolicyLike
+from cornu.core.read_text import ReadText
 from cornu.core.typing import ConfigDict, Nested
 from cornu.layers import text_hash
 from cornu.layers.category_counts import encode
@@ -39,7 +40,7 @@ class HashedCrossing(HostLayer):
         print(layer((np.array(["A", "B", "A"]), np.array([101, 101, 102]))))  # [1 4 1]
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = takes_text = True
 
     def __init__(
         self,
@@ -56,6 +57,9 @@ class HashedCrossing(HostLayer):
         self.num_bins = checked_bins(num_bins, self)
         self.output_mode = output_mode
         self.sparse = refuse_sparse(sparse, self)
+
+    def _read(self, inputs: object, *others: object) -> list[ReadText]:
+        return [x for x in inputs if isinstance(x, ReadText)] if isinstance(inputs, (list, tuple)) else []
 
     def _arrays(self, value: object) -> Nested:
         """A list is one of features."""

@@ -20,7 +20,7 @@ __all__ = ["Hashing"]
 class Hashing(HostLayer):
     """Puts texts or integers into bins by a hash of their bytes, an integer's being its decimal digits.
 
-    Texts run on the host; integers also run inside a model, where the hash is computed on the host meanwhile.
+    Texts are read before the model runs; integers also inside it, where the hash is computed on the host meanwhile.
 
     Args:
         num_bins: number of bins.
@@ -41,7 +41,7 @@ class Hashing(HostLayer):
         print(layer([["A"], ["B"], ["C"], ["D"], ["E"]]).ravel())  # [1 0 1 1 2]
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = takes_text = True
 
     def __init__(
         self,

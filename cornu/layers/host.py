@@ -16,6 +16,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import border, context, forks
+from cornu.core.read_text import ReadText, made_before
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested, Tensor
 from cornu.layers.layer import Layer
@@ -25,14 +26,23 @@ from cornu.layers.options import LayerOptions
 class HostLayer(Layer):
     """A layer whose `call` sees NumPy arrays for lists and NumPy arrays, and JAX arrays for JAX arrays."""
 
+    takes_text = False
+    """Whether the layer turns text into numbers: then it reads text before the compiled part of its model runs."""
+
     def __init__(self, **kwargs: Unpack[LayerOptions]):
         kwargs["autocast"] = False  # categories must not be rounded to 16 bits
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
+        if self.takes_text and (read := self._read(*args, *kwargs.values())):
+            return made_before(self, read)
         outputs = super().__call__(*args, **kwargs)
         inside = bool(context.current().callers) or forks.is_forked()
         return outputs if inside else tree.map_structure(_on_device, outputs)
+
+    def _read(self, inputs: object, *others: object) -> list[ReadText]:
+        """The texts among the inputs that were read before."""
+        return [inputs] if isinstance(inputs, ReadText) else []
 
     def _arrays(self, value: object) -> Nested:
         """An argument as NumPy or JAX arrays; a list is one array."""

@@ -25,6 +25,7 @@ from cornu.core.configurable import constructor_parameters, serialize_keras_obje
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.policy import PolicyLike
+from cornu.core.read_text import ReadText
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
 from cornu.core.tracebacks import explain, warn
 from cornu.core.typing import (
@@ -1026,7 +1027,7 @@ def _as_array(x: object) -> Tensor:
     """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else as it is."""
     if type(x) in border.AS_THEY_ARE or not _is_tensor(x):
         return x
-    if isinstance(x, (KerasTensor, jax.Array)):
+    if isinstance(x, (KerasTensor, jax.Array, ReadText)):
         return x
     if isinstance(x, Variable):
         return x.value

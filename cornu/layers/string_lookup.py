@@ -16,7 +16,8 @@ __all__ = ["StringLookup"]
 class StringLookup(IndexLookup):
     """Turns texts into indices of a vocabulary, which is given or taken from data by `adapt`.
 
-    It runs on the host, before the model or in a data pipeline: text has no place in compiled code.
+    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then reads each batch
+    before the compiled part of the model runs.
 
     Args:
         max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
@@ -49,6 +50,7 @@ class StringLookup(IndexLookup):
         print(layer([["a", "c"], ["d", "b"]]))  # [[3 1] [0 2]]
     """
 
+    takes_text = True
     token_dtype = "string"
     make_vocabulary = TextVocabulary
 

@@ -32,7 +32,8 @@ _SPLITS: dict[str, Callable[[str], list[str]]] = {
 class TextVectorization(HostLayer):
     """Turns documents into sequences of indices, or into one vector each: standardized, split, looked up.
 
-    It runs on the host, before the model or in a data pipeline: text has no place in compiled code.
+    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then reads each batch
+    before the compiled part of the model runs.
 
     Args:
         max_tokens: most tokens of the vocabulary that `adapt` makes, special ones included; None for no limit.
@@ -43,7 +44,8 @@ class TextVectorization(HostLayer):
         ngrams: up to how many tokens in a row make a token together, or a tuple of such numbers; None for single ones.
         output_mode: "int" for indices, of which 0 is padding and 1 an unknown token; "multi_hot", "count" or "tf_idf"
             for a vector a document; "one_hot" for a vector a token. Defaults to `"int"`.
-        output_sequence_length: length to which sequences of indices are padded or cut; None is the longest one's.
+        output_sequence_length: length to which sequences of indices are padded or cut; None is the longest one's, so
+            that a model of which this is the first layer is compiled for each length anew.
         pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
             to False.
         vocabulary: the tokens, or the path of a file with one a line; None leaves it to `adapt`.
@@ -66,7 +68,7 @@ class TextVectorization(HostLayer):
         print(layer(["The cat ran!", "a dog"]))  # [[2 3 5 0] [1 1 0 0]]
     """
 
-    pure_call = rowwise = True
+    pure_call = rowwise = takes_text = True
 
     def __init__(
         self,

@@ -152,7 +152,8 @@ class Sequential(Model):
                 f"{validate.describe(self)}: the shape of the input is not known. Start with cornu.Input(shape=...), "
                 "or give build() an input_shape with the batch dimension, such as (None, 784)."
             )
-        self._enter(KerasTensor(tuple(input_shape)), declared=False)
+        dtype = "string" if getattr(self._layers[0], "takes_text", False) else "float32"
+        self._enter(KerasTensor(tuple(input_shape), dtype), declared=False)
 
     def _build_for(self, arguments: Any) -> None:
         """Build from the first data seen, with its shape and dtype."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from cornu import layers, registry, tree
 from cornu.core.operation import FunctionOperation
+from cornu.core.read_text import numbers_of
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Data, Nested
 
@@ -90,7 +91,7 @@ def _keeps_values(operation: object) -> bool:
 
 def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:
     """Each symbolic input of a model with the array that it gets; nothing where they cannot be told apart."""
-    tensors = getattr(model, "inputs", None) or ()
+    tensors, x = getattr(model, "inputs", None) or (), numbers_of(x)
     if isinstance(x, dict):
         by_name = {tensor.name: tensor for tensor in tensors}
         keyed = model._graph._inputs_struct if tensors and isinstance(model._graph._inputs_struct, dict) else by_name

@@ -32,7 +32,7 @@ from cornu.core.tracebacks import filtered
 from cornu.core.typing import Data, Logs, Nested
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
-from cornu.training import advice, facts, state_tree
+from cornu.training import advice, facts, state_tree, text
 from cornu.training.compile import Compilable
 from cornu.training.data.batches import (
     Batches,
@@ -381,6 +381,8 @@ class Trainer(Compilable, Steps):
             "distribution.initialize() or utils.set_random_seed() first.", batches.num_samples, batches.batch_size,
             batches.num_batches, global_seed(),
         )  # fmt: skip
+        with undone_on_error(self):
+            batches.read = text.reader(self, batches.example(), stage) if batches.arrays is None else None
         first = packed(batches.example())
         prepare(self, first, stage, batches.arrays)
         self._have_function_made(stage)
@@ -486,6 +488,7 @@ class Trainer(Compilable, Steps):
     ) -> tuple:
         owner = owner or f"{stage}_on_batch"
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
+        batches.read = text.reader(self, batches.example(), stage)
         data = packed(batches.example())
         prepare(self, data, stage)
         self._have_function_made(stage)

@@ -21,6 +21,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import context, dtypes
+from cornu.core.read_text import ReadBatch
 from cornu.core.typing import Data, Nested
 from cornu.core.variable import Variable, functional, values_of
 from cornu.layers.layer import LossesOfCall
@@ -118,7 +119,9 @@ class NanSearch:
             report.gradients = self._gradients_of_earlier_batch(values, self._call.batches()[:number])
             _tell_sizes(report.gradients, "gradients of the batch before, with the same weights", report)
         self._find_in_arrays(report)
-        if filepath is not None:
+        if filepath is not None and isinstance(data[0], ReadBatch):
+            report.findings.append("The batch could not be written: it holds text, where the file takes numbers.")
+        elif filepath is not None:
             try:
                 _save(os.path.abspath(filepath), report, _variables(self._model), values, data, rows)
                 report.filepath = os.path.abspath(filepath)

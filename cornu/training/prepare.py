@@ -15,6 +15,7 @@ import numpy as np
 from cornu import tree, validate
 from cornu.core import context, parts
 from cornu.core.border import narrowed
+from cornu.core.read_text import opened
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.core.typing import Data, Nested, Tensor
 from cornu.core.variable import values_of
@@ -113,8 +114,7 @@ def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, lis
 
     The outputs are None where labels are not checked against them.
     """
-    x, *labels = unpack_x_y_sample_weight(data)
-    _refuse_text(model, x, stage)
+    _, *labels = unpack_x_y_sample_weight(data)
     for name, part in zip(("y", "sample_weight"), labels, strict=True):
         _refuse_text_labels(model, part, name)
     if step.is_default(model, stage):
@@ -216,7 +216,7 @@ def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = Fal
     def run(values: Nested) -> Nested:
         calls = anatomy.Calls()
         with context.scope(watch=calls):
-            outputs = model(values, **step.mode(model, training))
+            outputs = model(opened(values), **step.mode(model, training))
         ends[:] = anatomy.endings(calls, outputs)
         return outputs
 
@@ -239,26 +239,6 @@ def _symbolic(x: Nested, any_rows: bool = False) -> Nested:
 
 def _is_text(x: Nested) -> bool:
     return x.dtype.kind in "OUS"
-
-
-def _refuse_text(model: Any, x: Data, stage: str) -> None:
-    """Refuse text, but for a user's own uncompiled step of a model that takes text."""
-    takes_text = any(tensor.dtype == "string" for tensor in getattr(model, "inputs", None) or ())
-    if takes_text and not model.jit_compile and not step.is_default(model, stage):
-        return
-    advice = "Turn it into numbers first."
-    if takes_text:
-        advice = (
-            "Map the data first, x = layer(x) with the layers that take text, and give the numbers to a model that "
-            "starts behind them; model(x), one direct call, takes text."
-        )
-    for path, leaf in tree.flatten_with_path(x):
-        if leaf is not None and _is_text(leaf):
-            where = "x" + "".join(f"[{part!r}]" for part in path)
-            raise ValueError(
-                f"{validate.describe(model)}: the model computes with numbers, but {where} holds text, such as "
-                f"{str(leaf.flat[0])!r}. {advice}"
-            )
 
 
 def _refuse_text_labels(model: object, labels: Tensor, name: str) -> None:

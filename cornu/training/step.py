@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from cornu import registry, settings, tree
 from cornu.core import context, placement
+from cornu.core.read_text import opened
 from cornu.core.typing import Data, Logs, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
@@ -256,6 +257,8 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     method = getattr(model, f"{stage}_step")
 
     def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
+        x, *labels = data
+        data = (opened(x), *labels)
         data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is not a tuple, as in Keras
         with _rows(data, rows):
             result, after = method(state, data) if is_pure(method) else _on_state(method, state, data, parts=parts)

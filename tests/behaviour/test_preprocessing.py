@@ -4,7 +4,6 @@ import json
 import threading
 import zipfile
 
-import jax
 import numpy as np
 import pytest
 
@@ -237,17 +236,6 @@ def test_texts_prepared_beforehand_train_a_model():
     model.compile("adam", "mse")
     history = model.fit(x, y, epochs=3, verbose=0).history["loss"]
     assert history[-1] < history[0]
-
-
-def test_a_model_of_texts_is_called_and_refuses_compiled_steps():
-    layer = L.TextVectorization(output_sequence_length=3)
-    layer.adapt(TEXTS)
-    model = cornu.Sequential([cornu.Input((), dtype="string"), layer, L.Embedding(9, 4), L.Flatten(), L.Dense(1)])
-    assert model(np.array(TEXTS)).shape == (3, 1)
-    with pytest.raises(ValueError, match=r"holds text, such as 'The cat sat\.'\. Map the data first"):
-        model.predict(np.array(TEXTS), verbose=0)
-    with pytest.raises(ValueError, match="text has no place in compiled code"):
-        jax.jit(L.StringLookup(vocabulary=["a"]))(np.zeros(2))
 
 
 INSIDE = {

@@ -45,6 +45,7 @@ class Batches:
         exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
         keeps_places: Whether `place` will be asked for within epochs; told before the first.
         is_part: Whether batches hold the rows of this process alone, where several share them.
+        read: Function that turns the text in a batch into numbers; None where there is none.
         check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
     """
 
@@ -60,6 +61,7 @@ class Batches:
         self._has_warned = False
         self.keeps_places = False
         self._places: dict[int, dict[str, Any]] = {}  # of a source that only goes forward, behind its last batches
+        self.read: Callable[[tuple], tuple] | None = None
         self.check: Callable[[tuple, int], None] | None = None
 
     @property
@@ -84,7 +86,7 @@ class Batches:
 
     def example(self) -> tuple:
         """A first batch, for building a model; it is not lost for training."""
-        return self._weighed(self.source.example())
+        return self._ready(self.source.example())
 
     def place(self, step: int = 0) -> dict[str, object]:
         """What `resume` needs to go on behind that many steps of the epoch in another process: plain data.
@@ -109,10 +111,10 @@ class Batches:
             if keeps_places:  # those made ahead are not done yet, so there is more than one place
                 self._places[position] = self.source.place()
                 self._places.pop(position - _PLACES, None)
-            weighed = self._weighed(batch)
+            ready = self._ready(batch)
             if self.check is not None:
-                self.check(weighed, position)
-            yield weighed
+                self.check(ready, position)
+            yield ready
 
     def on_epoch_end(self) -> None:
         """Tell the source that an epoch has ended."""
@@ -126,7 +128,10 @@ class Batches:
             self._ran_out(0)
         return not self.exhausted
 
-    def _weighed(self, batch: tuple) -> tuple:
+    def _ready(self, batch: tuple) -> tuple:
+        """A batch with its text read, and rows weighed by class."""
+        if self.read is not None:
+            batch = self.read(batch)
         if not self._class_weight:
             return batch
         x, y, sample_weight = batch

@@ -14,6 +14,7 @@ from cornu import settings
 from cornu.core import border
 from cornu.core.border import comes_from
 from cornu.core.dtypes import FLOATS
+from cornu.core.read_text import numbers_of
 from cornu.core.typing import Data, Nested
 
 _MOST_LISTED = 6  # arrays in a message
@@ -76,7 +77,8 @@ def _as_numpy(value: object, name: str, owner: str) -> np.ndarray:
 
 
 def named_leaves(data: Data, name: str) -> Iterator[tuple[str, Any]]:
-    """Pairs of a readable name, such as `x["left"][0]`, and an array; None is left out."""
+    """Pairs of a readable name, such as `x["left"][0]`, and an array; None is left out, and text that was read."""
+    data = numbers_of(data)
     if isinstance(data, dict):
         for key, value in data.items():
             yield from named_leaves(value, f"{name}[{key!r}]")

@@ -1,0 +1,138 @@
+"""Text on its way through a model: what layers made of it on the host, before the compiled part runs.
+
+Compiled code knows no text. So a batch with text in it is read first: the layers that take text run on the host, and
+the batch becomes a `ReadBatch`, a structure of arrays as any other, with what they made in the place of the text.
+Within the step it is opened again. There `ReadText` stands for each text, with what came of it; a layer that takes text
+and is called on that gives what it made before, and nothing else can do anything with it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from cornu import tree
+from cornu.core.typing import Nested
+
+_ADVICE = "Map the data first, for example x = layer(x), or dataset.map(layer), and give the model the numbers."
+
+
+class ReadText:
+    """Text in the place of an array.
+
+    Attributes:
+        shape: its shape.
+        values: the text on the host; None within a step.
+        made: by layer what it made of the text: an array of numbers, or text again.
+    """
+
+    dtype = "string"
+
+    def __init__(self, shape: tuple, values: np.ndarray | None = None, made: dict[int, Any] | None = None):
+        self.shape = tuple(shape)
+        self.values = values
+        self.made: dict[int, Any] = {} if made is None else made
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def __getitem__(self, key: tuple) -> "ReadText":
+        """The same text with another axis at its end, or without its last one."""
+        values = None if self.values is None else self.values[key]
+        shape = (*self.shape, 1) if key == (..., None) else self.shape[:-1]
+        return ReadText(shape, values, self.made)
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise ValueError(f"The text in a batch cannot be computed with in a model's step. {_ADVICE}")
+
+
+def as_read(values: Nested) -> Nested:
+    """Text as `ReadText`; everything else as it is."""
+    is_text = isinstance(values, np.ndarray) and values.dtype.kind in "OUS"
+    return ReadText(values.shape, values) if is_text else values
+
+
+def made_before(owner: object, texts: Sequence[ReadText]) -> Nested:
+    """What a layer made of texts, the first of which holds it."""
+    made = texts[0].made
+    if id(owner) not in made:
+        raise ValueError(f"The step calls a layer on text that the model's own graph does not call on it. {_ADVICE}")
+    return made[id(owner)]
+
+
+class ReadBatch:
+    """The inputs of a model, of which the texts are read: a node of JAX's trees.
+
+    Args:
+        numbers: the inputs with None in the place of each text.
+        arrays: what the layers made of all texts, in their order.
+        texts: for each leaf of `numbers` None, or how its text is put together again, as `_packed` gives it.
+    """
+
+    def __init__(self, numbers: Nested, arrays: Sequence, texts: tuple):
+        self.numbers = numbers
+        self.arrays = list(arrays)
+        self.texts = texts
+
+    @staticmethod
+    def of(inputs: Nested) -> "ReadBatch":
+        """Inputs among which are `ReadText`s."""
+        arrays: list = []
+        texts = tuple(_packed(leaf, arrays) if isinstance(leaf, ReadText) else None for leaf in tree.flatten(inputs))
+        numbers = tree.map_structure(lambda leaf: None if isinstance(leaf, ReadText) else leaf, inputs)
+        return ReadBatch(numbers, arrays, texts)
+
+    def open(self) -> Nested:
+        """The inputs, with `ReadText` in the place of each text."""
+        leaves = tree.flatten(self.numbers)
+        rows = next((leaf.shape[0] for leaf in (*self.arrays, *leaves) if leaf is not None), 0)
+        opened = [
+            leaf if packed is None else _unpacked(packed, rows, self.arrays)
+            for leaf, packed in zip(leaves, self.texts, strict=True)
+        ]
+        return tree.pack_sequence_as(self.numbers, opened)
+
+
+def _with_keys(batch: ReadBatch) -> tuple:
+    key = jax.tree_util.GetAttrKey
+    return [(key("numbers"), batch.numbers), (key("arrays"), batch.arrays)], batch.texts
+
+
+def _of_parts(texts: tuple, parts: Any) -> ReadBatch:
+    return ReadBatch(parts[0], parts[1], texts)
+
+
+jax.tree_util.register_pytree_with_keys(ReadBatch, _with_keys, _of_parts)
+
+
+def opened(x: Nested) -> Nested:
+    """Inputs as a step takes them: of a batch that was read what it holds."""
+    return x.open() if isinstance(x, ReadBatch) else x
+
+
+def numbers_of(x: Nested) -> Nested:
+    """Inputs with None in the place of each text that was read."""
+    return x.numbers if isinstance(x, ReadBatch) else x
+
+
+def _packed(text: ReadText, arrays: list) -> tuple:
+    """(shape of a row, ((layer, position among the arrays, or text packed in turn), ...))."""
+    return text.shape[1:], tuple(_packed_parts(text, arrays))
+
+
+def _packed_parts(text: ReadText, arrays: list) -> Iterator[tuple]:
+    for layer, made in text.made.items():
+        if isinstance(made, ReadText):
+            yield layer, _packed(made, arrays)
+        else:
+            yield layer, len(arrays)
+            arrays.append(made)
+
+
+def _unpacked(packed: tuple, rows: int, arrays: list) -> ReadText:
+    shape, parts = packed
+    made = {layer: _unpacked(part, rows, arrays) if isinstance(part, tuple) else arrays[part] for layer, part in parts}
+    return ReadText((rows, *shape), None, made)
