@@ -83,6 +83,10 @@ def _own_module(name: str) -> ModuleType:
         except ModuleNotFoundError as error:
             if error.name is None or not own.startswith(error.name):
                 raise
+    parent, _, last = name.rpartition(".")
+    found = getattr(sys.modules.get(parent), last, None)
+    if isinstance(found, ModuleType):  # such as `tensorflow.compat.v1`, which is made within another module
+        return found
     said = absent.explain(*f"cornu{name[len(root) :]}".rsplit(".", 1))
     nowhere = f"There is no {name!r}: this program runs on cornu, which serves Keras alone."
     raise ModuleNotFoundError(said or nowhere, name=name)

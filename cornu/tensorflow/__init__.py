@@ -43,9 +43,11 @@ _MODULES = (
     "nn",
     "ragged",
     "random",
+    "sets",
     "signal",
     "sparse",
     "strings",
+    "summary",
     "train",
 )
 _OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
@@ -58,7 +60,9 @@ _INITIALIZERS = {
 }
 _IN_MATH_ALONE = ("erf", "in_top_k", "is_nan", "l2_normalize", "log", "log1p", "log_softmax", "softmax", "top_k")
 
-_ELSEWHERE = {"as_string": "strings", "edit_distance": "ctc"}
+_ELSEWHERE = {
+    "as_string": "strings", "edit_distance": "ctc", "eig": "linalg", "eigvals": "linalg",
+}  # fmt: skip
 
 attach = _types.attach
 

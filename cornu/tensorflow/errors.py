@@ -47,6 +47,13 @@ class DataLossError(OpError, ValueError):
     """What TensorFlow raises for a broken file."""
 
 
+(
+    OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,
+    UNAUTHENTICATED,
+) = range(17)  # fmt: skip
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """What TensorFlow raises for Python's `if` over a tensor that has no value yet."""
 

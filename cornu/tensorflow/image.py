@@ -1,7 +1,7 @@
 """`tensorflow.image`: pictures, of shape (height, width, channels) or with a batch before."""
 
 import io as bytes_io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -371,6 +371,69 @@ def _gradients(image: Tensor) -> tuple[jax.Array, jax.Array]:
 _ssim = ops.image.ssim
 
 
+def _similarity(
+    first: jax.Array, second: jax.Array, most: float, size: int, sigma: float, k1: float, k2: float
+) -> tuple:
+    """The mean similarity of each channel, and its part without brightness; shape (..., channels)."""
+    places = jnp.arange(size) - (size - 1) / 2
+    bell = jax.nn.softmax(-(places[:, None] ** 2 + places**2).ravel() / (2 * sigma**2)).reshape(size, size)
+
+    def blurred(x: jax.Array) -> jax.Array:
+        flat = jnp.moveaxis(x, -1, -3).reshape(-1, 1, *x.shape[-3:-1])
+        found = jax.lax.conv(flat, bell[None, None], (1, 1), "VALID")
+        return jnp.moveaxis(found.reshape(*x.shape[:-3], x.shape[-1], *found.shape[2:]), -3, -1)
+
+    means = blurred(first), blurred(second)
+    product, squares = means[0] * means[1] * 2, means[0] ** 2 + means[1] ** 2
+    low, high = (k1 * most) ** 2, (k2 * most) ** 2
+    brightness = (product + low) / (squares + low)
+    around = (blurred(first * second) * 2 - product + high) / (blurred(first**2 + second**2) - squares + high)
+    return (brightness * around).mean((-3, -2)), around.mean((-3, -2))
+
+
+def _halved(images: jax.Array) -> jax.Array:
+    sides = [(0, size % 2) for size in images.shape[-3:-1]]
+    padded = jnp.pad(images, [(0, 0)] * (images.ndim - 3) + [*sides, (0, 0)], mode="symmetric")
+    rows, columns = (size // 2 for size in padded.shape[-3:-1])
+    return padded.reshape(*padded.shape[:-3], rows, 2, columns, 2, padded.shape[-1]).mean((-4, -2))
+
+
+def _ssim_multiscale(
+    img1: Tensor, img2: Tensor, max_val: float, power_factors: Sequence = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333),
+    filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
+) -> jax.Array:  # fmt: skip
+    """The structural similarity over several sizes (Wang, Simoncelli and Bovik, 2003)."""
+    most = float(convert_image_dtype(jnp.asarray(max_val, jnp.asarray(img1).dtype), "float32"))
+    first, second = (convert_image_dtype(jnp.asarray(each), "float32") for each in (img1, img2))
+    found = []
+    for at in range(len(power_factors)):
+        if at:
+            first, second = _halved(first), _halved(second)
+        whole, around = _similarity(first, second, most, filter_size, filter_sigma, k1, k2)
+        found.append(jax.nn.relu(whole if at == len(power_factors) - 1 else around))
+    return jnp.prod(jnp.stack(found, -1) ** jnp.asarray(power_factors), -1).mean(-1)
+
+
+def _glimpses(
+    input: Tensor, size: Tensor, offsets: Tensor, centered: bool = True, normalized: bool = True,
+    noise: str = "uniform",
+) -> jax.Array:  # fmt: skip
+    """Windows of pictures around places in them; what is outside is noise, or zero."""
+    images, offsets = np.asarray(input, "float32"), np.asarray(offsets, "float32")
+    height, width = (int(each) for each in np.asarray(size))
+    sides = np.array(images.shape[1:3], "float32")
+    places = offsets * sides if normalized else offsets
+    starts = (places + sides) / 2 if centered and normalized else places + sides / 2 if centered else places
+    starts = np.floor(starts - np.array([height, width]) / 2).astype(int) if centered else starts.astype(int)
+    draws: dict[str, Tensor] = {"uniform": random.uniform, "gaussian": random.normal, "zero": jnp.zeros}
+    made = np.array(draws[noise]((len(images), height, width, images.shape[3])))
+    for image, window, (top, left) in zip(images, made, starts, strict=True):
+        rows, columns = np.arange(height) + top, np.arange(width) + left
+        held = [(each >= 0) & (each < side) for each, side in zip((rows, columns), image.shape, strict=False)]
+        window[np.ix_(*held)] = image[np.ix_(rows[held[0]], columns[held[1]])]
+    return jnp.asarray(made)
+
+
 def _sobel(image: Tensor) -> jax.Array:
     around = ((0, 0), (1, 1), (1, 1), (0, 0))  # reflected at the border, where Keras sees zeros
     return ops.image.sobel_edges(jnp.pad(image, around, mode="reflect"))[:, 1:-1, 1:-1]
@@ -453,6 +516,8 @@ non_max_suppression_with_scores _with_scores boxes scores max_output_size iou_th
 sample_distorted_bounding_box _sample_distorted image_size bounding_boxes seed min_object_covered \
             aspect_ratio_range area_range max_attempts use_image_if_no_bounding_boxes
         sobel_edges               _sobel          image
+        extract_glimpse           _glimpses       input size offsets centered normalized noise
+        ssim_multiscale           _ssim_multiscale img1 img2 max_val power_factors filter_size filter_sigma k1 k2
         ssim                      _ssim           img1=image1 img2=image2 max_val filter_size filter_sigma k1 k2
         stateless_random_brightness _stateless_random_brightness image max_delta=most seed
         stateless_random_contrast _stateless_random_contrast image lower upper seed

@@ -140,6 +140,65 @@ def _lu(input: Tensor) -> Lu:
     return Lu(factors, order)
 
 
+def _reconstructed(lower_upper: Tensor, perm: Tensor, validate_args: bool = False) -> jax.Array:
+    factors = jnp.asarray(lower_upper)
+    lower = jnp.tril(factors, -1) + jnp.eye(factors.shape[-1], dtype=factors.dtype)
+    back = jnp.argsort(jnp.asarray(perm), -1)
+    return jnp.take_along_axis(lower @ jnp.triu(factors), back[..., None], -2)
+
+
+def _lu_solve(lower_upper: Tensor, perm: Tensor, rhs: Tensor, validate_args: bool = False) -> jax.Array:
+    return jnp.linalg.solve(_reconstructed(lower_upper, perm), jnp.asarray(rhs))
+
+
+def _lu_inverse(lower_upper: Tensor, perm: Tensor, validate_args: bool = False) -> jax.Array:
+    return jnp.linalg.inv(_reconstructed(lower_upper, perm))
+
+
+def _logm(input: Tensor) -> jax.Array:
+    input = jnp.asarray(input)
+    values, vectors = jnp.linalg.eig(input)
+    return ((vectors * jnp.log(values)[..., None, :]) @ jnp.linalg.inv(vectors)).astype(input.dtype)
+
+
+def _tridiagonal(diagonals: Tensor, diagonals_format: str) -> tuple[jax.Array, ...]:
+    """The diagonals above, on and below, each as long as there are rows, and as each row needs them."""
+    if diagonals_format == "matrix":
+        matrix = jnp.asarray(diagonals)
+        upper, main, lower = (jnp.diagonal(matrix, k, -2, -1) for k in (1, 0, -1))
+    elif diagonals_format == "sequence":
+        upper, main, lower = map(jnp.asarray, diagonals)
+        upper, lower = (each[..., :-1] if each.shape[-1] == main.shape[-1] else each for each in (upper, lower))
+        lower = lower if jnp.shape(diagonals[2])[-1] < main.shape[-1] else jnp.asarray(diagonals[2])[..., 1:]
+    else:
+        compact = jnp.asarray(diagonals)
+        upper, main, lower = compact[..., 0, :-1], compact[..., 1, :], compact[..., 2, 1:]
+    sides = [(0, 0)] * (main.ndim - 1)
+    return jnp.pad(upper, [*sides, (0, 1)]), main, jnp.pad(lower, [*sides, (1, 0)])
+
+
+def tridiagonal_solve(
+    diagonals: Tensor, rhs: Tensor, diagonals_format: str = "compact", transpose_rhs: bool = False,
+    conjugate_rhs: bool = False, name: str | None = None, partial_pivoting: bool = True, perturb_singular: bool = False,
+) -> jax.Array:  # fmt: skip
+    """The solution of equations whose matrix has three diagonals."""
+    upper, main, lower = _tridiagonal(diagonals, diagonals_format)
+    rhs = jnp.conj(jnp.asarray(rhs)) if conjugate_rhs else jnp.asarray(rhs)
+    is_vector = rhs.ndim == main.ndim
+    columns = rhs[..., None] if is_vector else jnp.swapaxes(rhs, -1, -2) if transpose_rhs else rhs
+    found = jax.lax.linalg.tridiagonal_solve(lower, main, upper, columns)
+    return found[..., 0] if is_vector else found
+
+
+def tridiagonal_matmul(
+    diagonals: Tensor, rhs: Tensor, diagonals_format: str = "compact", name: str | None = None
+) -> jax.Array:
+    """The product of a matrix of three diagonals with another."""
+    upper, main, lower = (each[..., None] for each in _tridiagonal(diagonals, diagonals_format))
+    rhs = jnp.asarray(rhs)
+    return main * rhs + upper * jnp.roll(rhs, -1, -2) + lower * jnp.roll(rhs, 1, -2)
+
+
 def _global_norm(tensors: Tensor) -> Tensor:
     return ops.sqrt(sum(ops.sum(ops.square(each)) for each in tensors if each is not None))
 
@@ -187,6 +246,10 @@ globals().update(
         inv                inv          input=x
         logdet             logdet       matrix=x
         lu                 _lu          input -output_idx_type
+        logm               _logm        input
+        lu_matrix_inverse  _lu_inverse  lower_upper perm validate_args
+        lu_reconstruct     _reconstructed lower_upper perm validate_args
+        lu_solve           _lu_solve    lower_upper perm rhs validate_args
         lstsq              _lstsq       matrix rhs l2_regularizer -fast
         matrix_rank        matrix_rank  a=x tol
         matrix_transpose   _transpose   a

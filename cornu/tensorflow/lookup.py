@@ -1,18 +1,24 @@
 """`tensorflow.lookup`: tables from keys to values, and from words to numbers."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import DTypeLike, Tensor
 from cornu.layers.text_hash import fingerprints
-from cornu.tensorflow.served import refuse, within
+from cornu.tensorflow.served import Namespace, refuse, within
 from cornu.tensorflow.texts import Text, is_text, text
+from cornu.tensorflow.types import as_dtype
 
-__all__ = ["KeyValueTensorInitializer", "StaticHashTable", "StaticVocabularyTable"]
+__all__ = [
+    "KeyValueTensorInitializer", "MutableHashTable", "StaticHashTable", "StaticVocabularyTable", "TextFileIndex",
+    "TextFileInitializer",
+]  # fmt: skip
 
 
 def _plain(values: Tensor, dtype: Any = None) -> np.ndarray:
@@ -37,6 +43,41 @@ class KeyValueTensorInitializer:
                 "KeyValueTensorInitializer: keys and values must be lists of one length. Received: shapes "
                 f"{self.keys.shape} and {self.values.shape}."
             )
+
+
+class TextFileIndex:
+    """What a line of a file gives for a table: its number, all of it, or (from 0 on) a column of it."""
+
+    LINE_NUMBER, WHOLE_LINE = -1, -2
+
+
+class TextFileInitializer(KeyValueTensorInitializer):
+    """Keys and values from the lines of a text file, for a table.
+
+    Args:
+        filename: the file.
+        key_dtype, key_index: the type of keys, and which part of a line they are, as `TextFileIndex` says.
+        value_dtype, value_index: the same for values.
+        vocab_size: number of lines that are read; None for all.
+        delimiter: what is between columns.
+        name: a name for the reader.
+        value_index_offset: what is added to numbers of lines.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike, key_dtype: DTypeLike, key_index: int, value_dtype: DTypeLike,
+        value_index: int, vocab_size: int | None = None, delimiter: str = "\t", name: str | None = None,
+        value_index_offset: int = 0,
+    ):  # fmt: skip
+        lines = Path(os.fspath(filename)).read_text("utf-8").splitlines()[:vocab_size]
+
+        def part(index: int, dtype: DTypeLike) -> Tensor:
+            if index == TextFileIndex.LINE_NUMBER:
+                return np.arange(value_index_offset, value_index_offset + len(lines))
+            words = lines if index == TextFileIndex.WHOLE_LINE else [line.split(delimiter)[index] for line in lines]
+            return words if as_dtype(dtype) == "string" else np.array(words).astype(str(as_dtype(dtype).name))
+
+        super().__init__(part(key_index, key_dtype), part(value_index, value_dtype))
 
 
 class _Table:
@@ -79,6 +120,84 @@ class StaticHashTable(_Table):
 
     def _of(self, key: object) -> jax.Array:
         return self._values.get(key, self._default)
+
+
+class MutableHashTable:
+    """A table into which keys can be put later.
+
+    Args:
+        key_dtype, value_dtype: the types of keys and values.
+        default_value: the value of other keys.
+        name: a name for the reader.
+        how: settings that change no result.
+    """
+
+    def __init__(
+        self,
+        key_dtype: DTypeLike,
+        value_dtype: DTypeLike,
+        default_value: Tensor,
+        name: str | None = None,
+        **how: object,
+    ):
+        self.key_dtype, self.value_dtype = as_dtype(key_dtype), as_dtype(value_dtype)
+        self._default = self._plain(default_value, self.value_dtype)
+        self._values: dict = {}
+
+    @staticmethod
+    def _plain(values: Tensor, dtype: Any) -> np.ndarray:
+        return np.asarray(text(values)) if dtype == "string" else np.asarray(values, dtype.name)
+
+    def insert(self, keys: Tensor, values: Tensor, name: str | None = None) -> None:
+        """Put keys and their values in."""
+        keys = self._plain(keys, self.key_dtype).ravel()
+        values = self._plain(values, self.value_dtype).reshape(len(keys), *self._default.shape)
+        self._values.update(zip(keys.tolist(), values, strict=True))
+
+    def remove(self, keys: Tensor, name: str | None = None) -> None:
+        """Take keys out."""
+        for key in self._plain(keys, self.key_dtype).ravel().tolist():
+            self._values.pop(key, None)
+
+    erase = remove
+
+    def lookup(self, keys: Tensor, name: str | None = None) -> np.ndarray | jax.Array:
+        """The values of keys."""
+        asked = self._plain(keys, self.key_dtype)
+        found = np.empty((asked.size, *self._default.shape), self._default.dtype)
+        for at, key in enumerate(asked.ravel().tolist()):
+            found[at] = self._values.get(key, self._default)
+        return self._shown(found.reshape(*asked.shape, *self._default.shape))
+
+    __getitem__ = lookup
+
+    @staticmethod
+    def _shown(values: np.ndarray) -> np.ndarray | jax.Array:
+        return values.view(Text) if values.dtype == object else jnp.asarray(values)
+
+    def export(self, name: str | None = None) -> tuple:
+        """All keys and values."""
+        keys = np.array(list(self._values), object if self.key_dtype == "string" else self.key_dtype.name)
+        values = list(self._values.values())
+        return self._shown(keys), self._shown(np.stack(values) if values else self._default[None][:0])
+
+    def size(self, name: str | None = None) -> jax.Array:
+        """The number of keys."""
+        return jnp.asarray(len(self._values))
+
+
+def _dense_table(
+    key_dtype: DTypeLike,
+    value_dtype: DTypeLike,
+    default_value: Tensor,
+    empty_key: Tensor,
+    deleted_key: Tensor,
+    **how: object,
+) -> MutableHashTable:
+    return MutableHashTable(key_dtype, value_dtype, default_value)
+
+
+experimental = Namespace("lookup.experimental", DenseHashTable=_dense_table, MutableHashTable=MutableHashTable)
 
 
 class StaticVocabularyTable(_Table):

@@ -274,6 +274,34 @@ def _scaled_loss(regularization_loss: Tensor) -> jax.Array:
     return ops.convert_to_tensor(regularization_loss)
 
 
+def _dilation(
+    input: Tensor, filters: Tensor, strides: Tensor, padding: str, data_format: str, dilations: Tensor
+) -> jax.Array:
+    """The greatest of what is around each place, with what a filter adds there."""
+    input, filters = jnp.asarray(input), jnp.asarray(filters)
+    rows, columns, _ = filters.shape
+    gaps = [1, *dilations[1:3], 1]
+    sides = jax.lax.padtype_to_pads(
+        input.shape[1:3], [(rows - 1) * gaps[1] + 1, (columns - 1) * gaps[2] + 1], strides[1:3], padding
+    )
+    padded = jnp.pad(input, [(0, 0), *sides, (0, 0)], constant_values=-jnp.inf)
+    height, width = ((padded.shape[i] - (filters.shape[i - 1] - 1) * gaps[i] - 1) // strides[i] + 1 for i in (1, 2))
+    around = [
+        padded[:, (top := i * gaps[1]) : top + (height - 1) * strides[1] + 1 : strides[1],
+               (left := j * gaps[2]) : left + (width - 1) * strides[2] + 1 : strides[2]] + filters[i, j]
+        for i in range(rows) for j in range(columns)
+    ]  # fmt: skip
+    return jnp.max(jnp.stack(around), 0)
+
+
+def _erosion(
+    value: Tensor, filters: Tensor, strides: Tensor, padding: str, data_format: str, dilations: Tensor
+) -> jax.Array:
+    """The least of what is around each place, with what a filter takes away there."""
+    turned = jnp.asarray(filters)[::-1, ::-1]
+    return -_dilation(-jnp.asarray(value), turned, strides, padding, data_format, dilations)
+
+
 globals().update(
     functions(
         """
@@ -299,6 +327,8 @@ globals().update(
         ctc_loss              ctc_loss      labels logits label_length logit_length logits_time_major unique blank_index
         crelu                 _crelu        features axis
         depth_to_space        depth_to_space input=x block_size -data_format
+        dilation2d            _dilation     input filters strides padding data_format dilations
+        erosion2d             _erosion      value filters strides padding data_format dilations
         depthwise_conv2d      _depthwise    input filter strides padding data_format dilations
         dropout               _dropout      x rate noise_shape seed
         elu                   elu           features=x

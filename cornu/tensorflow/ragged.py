@@ -147,12 +147,20 @@ class RaggedTensor(Special, Sequence):
         name: str | None = None,
         row_splits_dtype: Tensor = "int64",
     ) -> "RaggedTensor":
-        """The rows of a dense tensor, cut to `lengths` or before the `padding` at their ends."""
-        if ragged_rank != 1:
-            raise NotImplementedError(
-                "RaggedTensor.from_tensor: ragged_rank must be 1 here. Use from_nested_row_lengths."
-            )
+        """The rows of a dense tensor, cut to `lengths` or before the `padding` at their ends.
+
+        Args:
+            tensor: the tensor.
+            lengths: the length of each row; for rows of rows those of each axis, the outermost first.
+            padding: what rows end with.
+            ragged_rank: how many axes have rows of their own lengths.
+            name: a name for the reader.
+            row_splits_dtype: the type of row splits, int32 in any case.
+        """
         tensor = _tensor(tensor)
+        nested = lengths is not None and not isinstance(lengths, np.ndarray) and np.ndim(lengths[0]) == 1
+        if ragged_rank > 1 or nested:
+            return cls._from_deep_tensor(tensor, list(lengths) if nested else [], padding, ragged_rank)
         if padding is not None:
             kept = np.asarray(tensor != (text(padding) if is_text(padding) else padding))
             lengths = np.where(kept, np.arange(1, kept.shape[1] + 1), 0).max(1, initial=0)
@@ -161,6 +169,19 @@ class RaggedTensor(Special, Sequence):
         lengths = np.asarray(lengths)
         held = np.arange(tensor.shape[1]) < lengths[:, None]
         return cls.from_row_lengths(tensor[np.nonzero(held)], lengths)
+
+    @classmethod
+    def _from_deep_tensor(
+        cls, tensor: Tensor, lengths: list, padding: Tensor, ragged_rank: int
+    ) -> "RaggedTensor":  # fmt: skip
+        """Rows of rows: the tensor with its first two axes as one, by turns."""
+        if not lengths:
+            inner = cls.from_tensor(tensor.reshape(-1, *tensor.shape[2:]), None, padding, ragged_rank - 1)
+            return cls.from_uniform_row_length(inner, tensor.shape[1])
+        kept = cls.from_tensor(tensor, np.asarray(lengths[0]))
+        if len(lengths) == 1:
+            return kept
+        return kept.with_values(cls.from_tensor(kept.values, lengths[1] if len(lengths) == 2 else lengths[1:]))
 
     @classmethod
     def from_sparse(
@@ -514,11 +535,20 @@ def _reversed(tensor: RaggedTensor, axis: Tensor) -> RaggedTensor:
     return RaggedTensor.of_rows(rows[::-1] if 0 in axes else rows)
 
 
-def stack(values: Sequence, axis: int = 0, name: str | None = None) -> RaggedTensor:
-    """Tensors, whose lengths may differ, along a new first axis."""
-    if axis != 0:
-        raise NotImplementedError("tf.ragged.stack: axis must be 0 here.")
-    return RaggedTensor.of_rows(list(values))
+def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
+    """Tensors, whose lengths may differ, along a new axis."""
+    values = [_tensor(value) for value in values]
+    axis = axis % (len(values[0].shape) + 1)
+    if axis == 0 and len(values[0].shape):
+        return RaggedTensor.of_rows(values)
+    if not any(isinstance(value, RaggedTensor) for value in values) and len({np.shape(value) for value in values}) == 1:
+        return _joined(values, axis)
+    return RaggedTensor.of_rows([stack(rows, axis - 1) for rows in zip(*values, strict=True)])
+
+
+def _joined(values: Sequence, axis: int) -> Tensor:
+    """Tensors of one shape along a new axis."""
+    return text(np.stack(list(map(np.asarray, values)), axis)) if is_text(values[0]) else jnp.stack(values, axis)
 
 
 def _looked_up(params: Tensor, ids: Tensor, **more: Tensor) -> RaggedTensor:

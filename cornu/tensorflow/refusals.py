@@ -2,6 +2,8 @@
 
 _SESSIONS = "Graphs and sessions are TensorFlow 1's; call the functions directly, and compile with tf.function."
 _EXPORT = "Save with model.save(path), export with model.export(path), read with keras.models.load_model(path)."
+_TAPE = "Use tf.GradientTape: with tf.GradientTape() as tape: tape.watch(x); y = f(x). Then tape.gradient(y, x)."
+_SIZES = "Compiled layers keep the size of pictures. Use RandomZoom, or tf.image.resize in a data set's map."
 
 TABLE = {
     "Session": _SESSIONS,
@@ -24,7 +26,21 @@ TABLE = {
     "raw_ops": "Use the function of keras.ops.",
     "lookup": "Use StaticHashTable, or the layers keras.layers.StringLookup and IntegerLookup.",
     "graph_util": _SESSIONS,
-    "profiler": "Use jax.profiler.",
+    "compat.v1.global_variables_initializer": _SESSIONS,
+    "gradients": _TAPE,
+    "hessians": _TAPE,
+    "Graph": _SESSIONS,
+    "get_default_graph": _SESSIONS,
+    "make_tensor_proto": "Write arrays by tf.io.serialize_tensor, and read them by tf.io.parse_tensor.",
+    "make_ndarray": "Write arrays by tf.io.serialize_tensor, and read them by tf.io.parse_tensor.",
+    "queue": "Use tf.data.Dataset.",
+    "quantization": "Quantize a model by model.quantize('int8').",
+    "xla": "tf.function compiles by XLA here.",
+    "ExtensionType": "Use a NamedTuple, which functions take as a structure of tensors.",
+    "keras.layers.RandomHeight": _SIZES,
+    "keras.layers.RandomWidth": _SIZES,
+    "keras.layers.TFSMLayer": _EXPORT,
+    "distribute.ParameterServerStrategy": "Several processes train by keras.distribution: cornu launch -n 2 script.py.",
     "python": "It is private to TensorFlow. Use public names.",
 }
 """Path below `tensorflow` -> advice; a path stands for all below it."""

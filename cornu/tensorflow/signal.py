@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.fft import dct as scipy_dct
+from jax.scipy.fft import dct as scipy_dct, idct as scipy_idct
 
 from cornu.core.typing import Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, sizes, within
@@ -35,6 +35,28 @@ def hamming_window(
 ) -> jax.Array:
     """Hamming's window."""
     return _raised_cosine(window_length, periodic, 0.54, dtype)
+
+
+def kaiser_window(
+    window_length: int, beta: float = 12.0, dtype: DTypeLike = "float32", name: str | None = None
+) -> jax.Array:
+    """Kaiser's window."""
+    return jnp.asarray(np.kaiser(window_length, beta), dtype)
+
+
+def kaiser_bessel_derived_window(
+    window_length: int, beta: float = 12.0, dtype: DTypeLike = "float32", name: str | None = None
+) -> jax.Array:
+    """The window made of Kaiser's whose halves overlap to 1."""
+    sums = np.cumsum(np.kaiser(window_length // 2 + 1, beta))
+    half = np.sqrt(sums[:-1] / sums[-1])
+    return jnp.asarray(np.concatenate([half, half[::-1]]), dtype)
+
+
+def vorbis_window(window_length: int, dtype: DTypeLike = "float32", name: str | None = None) -> jax.Array:
+    """The window of Vorbis: a sine of a squared sine."""
+    sine = np.sin(np.pi / window_length * (np.arange(window_length) + 0.5))
+    return jnp.asarray(np.sin(np.pi / 2 * sine**2), dtype)
 
 
 def frame(
@@ -99,11 +121,33 @@ def inverse_stft(
     return overlap_and_add(pieces if window_fn is None else pieces * window_fn(frame_length), frame_step)
 
 
+def inverse_stft_window_fn(
+    frame_step: int, forward_window_fn: Callable = hann_window, name: str | None = None
+) -> Callable:
+    """The window for `inverse_stft` with which it gives back the sound that `stft` was given."""
+
+    def window(frame_length: int, dtype: DTypeLike = "float32") -> jax.Array:
+        forward = np.asarray(forward_window_fn(frame_length, dtype=dtype))
+        overlaps = -(-frame_length // frame_step)
+        squares = np.pad(forward**2, (0, overlaps * frame_step - frame_length)).reshape(overlaps, frame_step)
+        return jnp.asarray(forward / np.tile(squares.sum(0), overlaps)[:frame_length], dtype)
+
+    return window
+
+
 def dct(input: Tensor, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
     """The discrete cosine transform of the second kind along the last axis."""
     if type != 2:
         raise ValueError(f"tf.signal.dct: type must be 2. Received: type={type}.")
     return scipy_dct(jnp.asarray(input), 2, n, axis, norm)
+
+
+def idct(input: Tensor, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
+    """What `dct` changed, changed back but for a factor of twice the length where `norm` is None."""
+    if type != 2:
+        raise ValueError(f"tf.signal.idct: type must be 2. Received: type={type}.")
+    changed = scipy_idct(jnp.asarray(input), 2, n, axis, norm)
+    return changed if norm else changed * 2 * changed.shape[-1]
 
 
 def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Tensor, name: str | None = None) -> jax.Array:
@@ -117,15 +161,17 @@ def _transform(function: Callable, axes: int, given: str) -> Callable:
 
     def transform(input: Tensor, fft_length: object = None, name: str | None = None) -> jax.Array:
         lengths = None if fft_length is None else tuple(sizes(fft_length))
+        if axes == 3:
+            return function(jnp.asarray(input), lengths, (-3, -2, -1))
         return function(jnp.asarray(input), lengths if axes > 1 or lengths is None else lengths[0])
 
     transform.__name__ = given
     return transform
 
 
-fft, ifft, rfft, irfft, fft2d, ifft2d, rfft2d, irfft2d = (
-    _transform(getattr(jnp.fft, name + ("2" if axes == 2 else "")), axes, name + ("2d" if axes == 2 else ""))
-    for axes in (1, 2)
+fft, ifft, rfft, irfft, fft2d, ifft2d, rfft2d, irfft2d, fft3d, ifft3d, rfft3d, irfft3d = (
+    _transform(getattr(jnp.fft, name + ("", "2", "n")[axes - 1]), axes, name + ("", "2d", "3d")[axes - 1])
+    for axes in (1, 2, 3)
     for name in ("fft", "ifft", "rfft", "irfft")
 )
 

@@ -1,6 +1,7 @@
 """The small namespaces of TensorFlow: devices, logging, checks, strategies. Most of it computes nothing."""
 
 import contextlib
+import importlib
 import logging as python_logging
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import numpy as np
 from cornu import ops, tree
 from cornu.core.dtypes import result_type
 from cornu.core.typing import Axes, Nested, Tensor
-from cornu.tensorflow import tensors
+from cornu.tensorflow import tensors, testing
 from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
 from cornu.tensorflow.seeds import set_seed
@@ -22,11 +23,34 @@ from cornu.tensorflow.served import Namespace, functions, nothing, refuse
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
 
 __all__ = [
-    "UnconnectedGradients", "VariableAggregation", "VariableSynchronization", "autograph", "bitwise", "compat",
+    "UnconnectedGradients",
+    "VariableAggregation",
+    "VariableSynchronization",
+    "autograph",
+    "bitwise",
+    "compat",
     "config",
-    "control_dependencies", "debugging",
-    "device", "distribute", "dtypes", "executing_eagerly", "experimental", "get_logger", "logging",
-    "name_scope", "nest", "no_op", "summary", "sysconfig", "test", "timestamp", "version",
+    "control_dependencies",
+    "debugging",
+    "device",
+    "distribute",
+    "dtypes",
+    "executing_eagerly",
+    "experimental",
+    "get_current_name_scope",
+    "get_logger",
+    "guarantee_const",
+    "init_scope",
+    "inside_function",
+    "logging",
+    "name_scope",
+    "nest",
+    "no_op",
+    "profiler",
+    "sysconfig",
+    "test",
+    "timestamp",
+    "version",
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- devices
@@ -69,6 +93,28 @@ def device(name: object) -> Iterator[None]:
 name_scope = control_dependencies = device
 no_op = nothing
 
+
+@contextlib.contextmanager
+def init_scope() -> Iterator[None]:
+    """Scope that leaves a function which is being compiled; what is made in it is made once."""
+    yield
+
+
+def get_current_name_scope() -> str:
+    """The names of the scopes around, of which nothing depends here."""
+    return ""
+
+
+def guarantee_const(input: Tensor, name: str | None = None) -> Tensor:
+    """The tensor as it is."""
+    return input
+
+
+def inside_function() -> bool:
+    """Whether what is called here is being compiled."""
+    return not executing_eagerly()
+
+
 _devices_named = {"list_physical_devices": _devices, "list_logical_devices": _devices}
 _settings = dict.fromkeys(
     ["set_memory_growth", "set_visible_devices", "set_logical_device_configuration", "set_soft_device_placement",
@@ -88,6 +134,8 @@ config = Namespace(
     PhysicalDevice=PhysicalDevice,
     run_functions_eagerly=run_functions_eagerly,
     experimental_run_functions_eagerly=run_functions_eagerly,
+    experimental_functions_run_eagerly=functions_run_eagerly,
+    get_logical_device_configuration=nothing,
     experimental=Namespace(
         "config.experimental",
         **_devices_named,
@@ -97,6 +145,11 @@ config = Namespace(
         get_memory_growth=lambda device: False,
         get_memory_info=_memory,
         get_visible_devices=_devices,
+        get_memory_usage=lambda device: _memory(device)["current"],
+        get_synchronous_execution=lambda: True,
+        set_synchronous_execution=nothing,
+        enable_mlir_bridge=nothing,
+        disable_mlir_bridge=nothing,
         reset_memory_stats=nothing,
     ),
     optimizer=Namespace("config.optimizer", set_jit=nothing, set_experimental_options=nothing),
@@ -111,6 +164,9 @@ config = Namespace(
 sysconfig = Namespace("sysconfig", get_build_info=dict)
 test = Namespace(
     "test",
+    TestCase=testing.TestCase,
+    main=testing.main,
+    is_cpu_target_available=lambda target: target == "x86",
     is_built_with_rocm=lambda: False,
     is_built_with_xla=lambda: True,
     gpu_device_name=_gpu_name,
@@ -144,29 +200,6 @@ autograph = Namespace(
     "autograph",
     set_verbosity=nothing,
     experimental=Namespace("autograph.experimental", do_not_convert=lambda func=None, *args: func or (lambda f: f)),
-)
-
-
-class _Writer:
-    """A writer of TensorBoard's files, which writes none."""
-
-    @contextlib.contextmanager
-    def as_default(self, step: object = None) -> Iterator["_Writer"]:
-        """Scope in which summaries go to this writer."""
-        yield self
-
-    flush = close = init = nothing
-
-
-summary = Namespace(
-    "summary",
-    create_file_writer=lambda *args, **kwargs: _Writer(),
-    create_noop_writer=_Writer,
-    record_if=device,
-    should_record_summaries=lambda: False,
-    **dict.fromkeys(
-        ("audio", "flush", "graph", "histogram", "image", "scalar", "text", "trace_export", "trace_on"), nothing
-    ),
 )
 
 # ---------------------------------------------------------------- checks
@@ -301,9 +334,38 @@ class Strategy:
         """The data set itself."""
         return dataset
 
+    def distribute_datasets_from_function(self, dataset_fn: Callable, options: object = None) -> Any:
+        """The data set that a function makes for the one process."""
+        return dataset_fn(InputContext())
+
+    def gather(self, value: Tensor, axis: int) -> Tensor:
+        """The value of the one replica."""
+        return value
+
     def experimental_local_results(self, value: Tensor) -> tuple:
         """The value of the one replica."""
         return (value,)
+
+
+class InputContext(NamedTuple):
+    """The one process that reads data."""
+
+    num_input_pipelines: int = 1
+    input_pipeline_id: int = 0
+    num_replicas_in_sync: int = 1
+
+    def get_per_replica_batch_size(self, global_batch_size: int) -> int:
+        """The whole batch."""
+        return global_batch_size
+
+
+class _NoTPU:
+    """What looks for a TPU, and finds none, as on a machine that has none; JAX finds its own."""
+
+    def __init__(self, *args: object, **kwargs: object):
+        raise ValueError("Please provide a TPU Name to connect to: there is none that TensorFlow could connect to.")
+
+    connect = classmethod(lambda cls, *args: cls(*args))
 
 
 class ReplicaContext(NamedTuple):
@@ -321,9 +383,19 @@ distribute = Namespace(
     "distribute",
     get_replica_context=ReplicaContext,
     in_cross_replica_context=lambda: False,
-    **dict.fromkeys(("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy", "Strategy"), Strategy),
+    **dict.fromkeys(
+        ("MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrategy", "Strategy", "TPUStrategy"), Strategy
+    ),
+    **dict.fromkeys(("HierarchicalCopyAllReduce", "NcclAllReduce", "ReductionToOneDevice", "RunOptions"), nothing),
+    InputContext=InputContext,
+    InputOptions=nothing,
+    cluster_resolver=Namespace("distribute.cluster_resolver", TPUClusterResolver=_NoTPU),
     ReduceOp=Namespace("distribute.ReduceOp", SUM="SUM", MEAN="MEAN"),
-    experimental=Namespace("distribute.experimental", CentralStorageStrategy=Strategy),
+    experimental=Namespace(
+        "distribute.experimental",
+        **dict.fromkeys(("CentralStorageStrategy", "MultiWorkerMirroredStrategy", "TPUStrategy"), Strategy),
+        **dict.fromkeys(("CollectiveHints", "CommunicationOptions"), nothing),
+    ),
     get_strategy=Strategy,
     has_strategy=lambda: False,
 )
@@ -335,7 +407,39 @@ dtypes = Namespace(
     saturate_cast=tensors.TABLE["saturate_cast"],
     experimental_result_type=result_type,
 )  # fmt: skip
-experimental = Namespace("experimental", numpy=jnp, register_filesystem_plugin=nothing)
+jnp_names = {name: value for name, value in vars(jnp).items() if not name.startswith("_")}
+experimental = Namespace(
+    "experimental",
+    async_clear_error=nothing,
+    async_scope=init_scope,
+    numpy=Namespace("experimental.numpy", **jnp_names, experimental_enable_numpy_behavior=nothing),
+    register_filesystem_plugin=nothing,
+)
+
+
+@contextlib.contextmanager
+def _profile(logdir: str | os.PathLike, options: object = None) -> Iterator[None]:
+    with jax.profiler.trace(os.fspath(logdir)):
+        yield
+
+
+@contextlib.contextmanager
+def _traced(name: str, **facts: Any) -> Iterator[None]:
+    with jax.profiler.TraceAnnotation(name, **facts):
+        yield
+
+
+profiler = Namespace(
+    "profiler",
+    experimental=Namespace(
+        "profiler.experimental",
+        Profile=_profile,
+        ProfilerOptions=nothing,
+        Trace=_traced,
+        start=lambda logdir, options=None: jax.profiler.start_trace(os.fspath(logdir)),
+        stop=lambda save=True: jax.profiler.stop_trace(),
+    ),
+)
 version = Namespace("version", VERSION="2.21.0", GIT_VERSION="unknown", COMPILER_VERSION="none")
 nest = Namespace(
     "nest",
@@ -391,19 +495,41 @@ class ConfigProto:
         return self.__dict__.setdefault(name, ConfigProto())
 
 
+class _Older(Namespace):
+    """TensorFlow 1's names, as far as they are today's."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module("cornu.tensorflow"), name)
+
+
 compat = Namespace(
     "compat",
+    as_str_any=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else str(value),
+    forward_compatible=lambda *date: True,
     dimension_at_index=lambda shape, index: shape[index],
     dimension_value=lambda dimension: dimension,
     path_to_str=os.fspath,
     as_bytes=lambda value, encoding="utf-8": value if isinstance(value, bytes) else value.encode(encoding),
     as_str=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
     as_text=lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else value,
-    v1=Namespace(
+    v2=_Older("compat.v2"),
+    v1=_Older(
         "compat.v1",
         **dict.fromkeys(("ConfigProto", "GPUOptions", "OptimizerOptions", "RunOptions"), ConfigProto),
         **dict.fromkeys(("InteractiveSession", "Session"), Session),
-        **dict.fromkeys(("enable_eager_execution", "enable_v2_behavior", "reset_default_graph"), nothing),
+        **dict.fromkeys(
+            (
+                "disable_eager_execution",
+                "disable_v2_behavior",
+                "enable_eager_execution",
+                "enable_v2_behavior",
+                "enable_v2_tensorshape",
+                "reset_default_graph",
+            ),
+            nothing,
+        ),
         executing_eagerly=executing_eagerly,
         get_logger=get_logger,
         logging=logging,

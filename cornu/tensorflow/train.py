@@ -1,8 +1,9 @@
 """`tensorflow.train`: checkpoints of models, optimizers and variables, one file of NumPy's each."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from cornu.tensorflow.example import (
 from cornu.tensorflow.served import within
 
 __all__ = [
-    "SGD", "Adagrad", "Adam", "BytesList", "Checkpoint", "CheckpointManager", "Example", "Feature", "FeatureList",
-    "FeatureLists", "Features", "FloatList", "Int64List", "RMSprop", "SequenceExample", "latest_checkpoint",
+    "SGD", "Adagrad", "Adam", "BytesList", "Checkpoint", "CheckpointManager", "Example", "ExponentialMovingAverage",
+    "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List", "RMSprop", "SequenceExample",
+    "checkpoints_iterator", "get_checkpoint_state", "latest_checkpoint", "list_variables", "load_variable",
 ]  # fmt: skip
 
 _LATEST = "checkpoint"  # the file in a folder of checkpoints that names the latest
@@ -159,6 +161,90 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
     """The path of the last checkpoint in a folder; None where there is none."""
     note = Path(os.fspath(checkpoint_dir)) / (latest_filename or _LATEST)
     return str(note.parent / note.read_text()) if note.exists() else None
+
+
+def checkpoints_iterator(
+    checkpoint_dir: str | os.PathLike, *how: object, timeout: float | None = None, **more: object
+) -> Iterator:
+    """The path of the last checkpoint; those that another process has yet to write are not waited for."""
+    path = latest_checkpoint(checkpoint_dir)
+    if path is not None:
+        yield path
+
+
+class CheckpointState(NamedTuple):
+    """What a folder of checkpoints notes."""
+
+    model_checkpoint_path: str
+    all_model_checkpoint_paths: list[str]
+
+
+def get_checkpoint_state(
+    checkpoint_dir: str | os.PathLike, latest_filename: str | None = None
+) -> CheckpointState | None:
+    """The path of the last checkpoint, with those of all before it; None where there is none."""
+    path = latest_checkpoint(checkpoint_dir, latest_filename)
+    if path is None:
+        return None
+    files = sorted(Path(os.fspath(checkpoint_dir)).glob("*.npz"), key=lambda file: file.stat().st_mtime)
+    return CheckpointState(path, [str(file.with_suffix("")) for file in files])
+
+
+def list_variables(ckpt_dir_or_file: str | os.PathLike) -> list[tuple[str, list[int]]]:
+    """The names and shapes of the variables in a checkpoint."""
+    with np.load(_file(ckpt_dir_or_file), allow_pickle=False) as stored:
+        return [(name, list(stored[name].shape)) for name in stored.files]
+
+
+def load_variable(ckpt_dir_or_file: str | os.PathLike, name: str) -> np.ndarray:
+    """The values of a variable in a checkpoint, of a name that `list_variables` gives."""
+    with np.load(_file(ckpt_dir_or_file), allow_pickle=False) as stored:
+        return stored[name]
+
+
+def _file(path: str | os.PathLike) -> str:
+    found = latest_checkpoint(path) if Path(os.fspath(path)).is_dir() else os.fspath(path)
+    return f"{found}.npz"
+
+
+class ExponentialMovingAverage:
+    """Means of variables over time, of which the newest values count most.
+
+    Args:
+        decay: what the mean before counts.
+        num_updates: number of updates so far: then early ones count as much as `(1 + n) / (10 + n)` allows.
+        zero_debias: whether the mean starts at zero, and is divided by what was added.
+        name: a name for the reader.
+    """
+
+    def __init__(
+        self, decay: float, num_updates: Tensor = None, zero_debias: bool = False,
+        name: str = "ExponentialMovingAverage",
+    ):  # fmt: skip
+        self._decay, self._updates, self._debias, self.name = decay, num_updates, zero_debias, name
+        self._means: dict[int, tuple[Variable, Variable]] = {}
+        self._steps = 0
+
+    def apply(self, var_list: Sequence) -> None:
+        """Bring the means of variables up to date; the first time they are the values themselves."""
+        self._steps += 1
+        decay = self._decay
+        if self._updates is not None:
+            updates = float(np.asarray(self._updates))
+            decay = min(decay, (1 + updates) / (10 + updates))
+        for variable in var_list:
+            if id(variable) not in self._means:
+                start = np.zeros_like(variable.numpy()) if self._debias else variable.numpy()
+                self._means[id(variable)] = variable, Variable(start, trainable=False)
+            mean = self._means[id(variable)][1]
+            mean.assign(decay * mean.value + (1 - decay) * variable.value)
+
+    def average(self, var: Variable) -> Tensor:
+        """The mean of a variable; None where it has none."""
+        if id(var) not in self._means:
+            return None
+        mean = self._means[id(var)][1]
+        return mean.value / (1 - self._decay**self._steps) if self._debias else mean
 
 
 __getattr__ = within(__name__)

@@ -88,6 +88,7 @@ def as_dtype(type_value: object) -> DType:
 
 
 DTYPES = {name: DType(name) for name in dtypes.NAMES if not name.startswith(("float8", "int4"))}
+DTYPES |= {"half": DTYPES["float16"], "double": DTYPES["float64"]}
 
 # ---------------------------------------------------------------- shapes
 

@@ -312,3 +312,28 @@ def test_bytes_of_any_length_go_through_base64(pad):
     coded = tf.io.encode_base64(pieces, pad=pad)
     assert all(len(one) % 4 == 0 for one in coded.numpy()) == pad
     assert tf.io.decode_base64(coded).numpy().tolist() == pieces
+
+
+def test_summaries_reach_the_file_also_from_compiled_functions(tmp_path):
+    files = pytest.importorskip("tensorboardX.event_file_writer")
+    assert files
+    writer = tf.summary.create_file_writer(tmp_path)
+
+    @tf.function
+    def step(x, number):
+        tf.summary.scalar("inner", tf.reduce_sum(x), step=number)
+        return x * 2
+
+    with writer.as_default(step=7):
+        assert tf.summary.scalar("loss", 0.5)
+        assert tf.summary.text("note", "good")
+        step(tf.ones(3), tf.constant(1))
+        jax.effects_barrier()
+        with tf.summary.record_if(False):
+            assert not tf.summary.scalar("left out", 0.5)
+    assert not tf.summary.scalar("outside", 0.5, step=8)
+    written = next(tmp_path.iterdir()).read_bytes()
+    assert all(name in written for name in (b"loss", b"note", b"inner"))
+    assert b"left out" not in written
+    with writer.as_default(), pytest.raises(ValueError, match="give step="):
+        tf.summary.scalar("loss", 0.5)

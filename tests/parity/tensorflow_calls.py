@@ -12,6 +12,7 @@ and NumPy alone writes TensorFlow's answers to the file that the test reads:
 import json
 import lzma
 import pathlib
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -221,6 +222,56 @@ tf.io.parse_tensor(tf.io.serialize_tensor(T), tf.float32)
 tf.io.parse_tensor(tf.io.serialize_tensor(T), out_type="float32").shape
 tf.io.parse_tensor(tf.io.serialize_tensor(["a", "bcd"]), tf.string)
 tf.io.parse_tensor(tf.io.serialize_tensor(tf.constant([[1], [2]])), tf.int32)
+""",
+    "rarest": """
+tf.ragged.stack([tf.constant([1,2]),tf.constant([3,4])],axis=1)
+tf.ragged.stack([R,R],axis=1)
+tf.ragged.stack([R,R],axis=-1)
+tf.RaggedTensor.from_tensor(tf.constant([[[1,2],[3,4]],[[5,6],[7,8]]]),ragged_rank=2)
+tf.RaggedTensor.from_tensor(tf.constant([[[1,0],[3,4]],[[5,0],[0,0]]]),padding=0,ragged_rank=2)
+tf.RaggedTensor.from_tensor(tf.constant([[[1,2],[3,4]],[[5,6],[7,8]]]),lengths=([1,2],[1,2,0]))
+tf.sets.intersection(tf.constant([[1,2,3],[4,4,5]]),tf.constant([[3,1,9],[4,7,8]]))
+tf.sparse.to_dense(tf.sets.union(tf.constant([[1,2],[3,3]]),tf.constant([[2,5],[1,1]])))
+tf.sets.difference(tf.constant([[1,2,3]]),tf.constant([[3,1,9]]))
+tf.sets.difference(tf.constant([[1,2,3]]),tf.constant([[3,1,9]]),aminusb=False)
+tf.sets.size(tf.sparse.from_dense([[1,2,2],[4,4,4]]))
+tf.image.ssim_multiscale(tf.reshape(tf.range(180*180*3,dtype=tf.float32)%251,[1,180,180,3])/250,tf.reshape((tf.range(180*180*3,dtype=tf.float32)*7)%251,[1,180,180,3])/250,1.0)
+tf.image.ssim_multiscale(tf.reshape(tf.range(97*95*3,dtype=tf.float32)%251,[1,97,95,3])/250,tf.reshape((tf.range(97*95*3,dtype=tf.float32)**1.01)%251,[1,97,95,3])/250,1.0,power_factors=[0.3,0.4,0.3])
+tf.image.extract_glimpse(F[None],[2,2],[[0.0,0.0]])
+tf.image.extract_glimpse(F[None],[2,3],[[0.2,-0.2]])
+tf.image.extract_glimpse(F[None],[2,2],[[1.0,2.0]],centered=False,normalized=False)
+tf.image.extract_glimpse(F[None],[2,2],[[0.0,0.0]],noise="zero")
+tf.linalg.logm(tf.constant([[2.0,0.5],[0.5,1.0]],tf.complex64))
+tf.linalg.lu_reconstruct(*tf.linalg.lu(tf.constant([[1.0,2.0],[3.0,4.5]])))
+tf.linalg.lu_solve(*tf.linalg.lu(tf.constant([[1.0,2.0],[3.0,4.5]])),rhs=tf.constant([[1.0],[2.0]]))
+tf.linalg.lu_matrix_inverse(*tf.linalg.lu(tf.constant([[1.0,2.0],[3.0,4.5]])))
+tf.linalg.tridiagonal_solve(tf.constant([[1.0,1.0,0.0],[4.0,5.0,6.0],[0.0,2.0,1.0]]),tf.constant([1.0,2.0,3.0]))
+tf.linalg.tridiagonal_solve(tf.constant([[4.0,1.0],[2.0,5.0]]),tf.constant([[1.0],[2.0]]),diagonals_format="matrix")
+tf.linalg.tridiagonal_matmul(tf.constant([[1.0,1.0,0.0],[4.0,5.0,6.0],[0.0,2.0,1.0]]),tf.constant([[1.0],[2.0],[3.0]]))
+tf.signal.idct(tf.constant([1.0,2.0,3.0,4.0]))
+tf.signal.idct(tf.constant([1.0,2.0,3.0,4.0]),norm="ortho")
+tf.signal.kaiser_window(8)
+tf.signal.kaiser_window(5,beta=3.0)
+tf.signal.vorbis_window(8)
+tf.signal.kaiser_bessel_derived_window(8)
+tf.signal.inverse_stft_window_fn(2)(6,dtype=tf.float32)
+tf.signal.inverse_stft_window_fn(3,tf.signal.hamming_window)(7,dtype=tf.float32)
+tf.math.abs(tf.signal.fft3d(tf.cast(C,tf.complex64)))
+tf.math.abs(tf.signal.rfft3d(C))
+tf.nn.dilation2d(X,filters=np.array([[[0.5,-1.0],[0.0,0.25]],[[1.0,0.0],[0.0,2.0]]],"float32"),strides=[1,1,1,1],padding="SAME",data_format="NHWC",dilations=[1,1,1,1])
+tf.nn.dilation2d(X,filters=np.array([[[0.5,-1.0],[0.0,0.25]],[[1.0,0.0],[0.0,2.0]]],"float32"),strides=[1,2,2,1],padding="VALID",data_format="NHWC",dilations=[1,2,1,1])
+tf.nn.erosion2d(X,filters=np.array([[[0.5,-1.0],[0.0,0.25]],[[1.0,0.0],[0.0,2.0]]],"float32"),strides=[1,1,1,1],padding="SAME",data_format="NHWC",dilations=[1,1,1,1])
+tf.half
+tf.double
+tf.eigvals(tf.constant([[2.0,0.0],[0.0,1.0]]))
+tf.keras.layers.ThresholdedReLU(theta=1.0)(T)
+tf.errors.INVALID_ARGUMENT
+tf.compat.v1.reduce_sum(T)
+tf.compat.v1.nn.relu(A)
+tf.compat.v2.square(T)
+tf.experimental.numpy.sum(T)
+tf.guarantee_const(T)
+tf.distribute.get_strategy().gather(T,axis=0)
 """,
     "sparse": """
 SP
@@ -2019,6 +2070,54 @@ def special_gradients(tf: Any) -> Any:
     return found
 
 
+def averages(tf: Any) -> Any:
+    v, means = tf.Variable([1.0, 2.0]), tf.train.ExponentialMovingAverage(0.9)
+    means.apply([v])
+    first = tf.identity(means.average(v))
+    v.assign([3.0, 5.0])
+    means.apply([v])
+    return first, tf.identity(means.average(v))
+
+
+def tables_that_grow(tf: Any) -> Any:
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=-1)
+    table.insert(tf.constant(["a", "b"]), tf.constant([1, 2], tf.int64))
+    dense = tf.lookup.experimental.DenseHashTable(tf.int64, tf.float32, -1.0, empty_key=-1, deleted_key=-2)
+    dense.insert(tf.constant([3, 4], tf.int64), [0.5, 1.5])
+    return table.lookup(tf.constant(["b", "c"])), table.size(), dense.lookup(tf.constant([4, 9], tf.int64))
+
+
+def tables_of_files(tf: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "words.txt").write_text("red\t3\nblue\t5\n")
+        index, name = tf.lookup.TextFileIndex, f"{folder}/words.txt"
+        lines = tf.lookup.TextFileInitializer(name, tf.string, 0, tf.int64, index.LINE_NUMBER)
+        columns = tf.lookup.TextFileInitializer(name, tf.string, 0, tf.int64, 1, delimiter="\t")
+        asked = tf.constant(["blue", "red", "green"])
+        return [tf.lookup.StaticHashTable(each, -1).lookup(asked) for each in (lines, columns)]
+
+
+def no_tpu(tf: Any) -> Any:
+    try:
+        tf.distribute.cluster_resolver.TPUClusterResolver()
+    except ValueError:
+        return tf.distribute.get_strategy().num_replicas_in_sync
+    return 0
+
+
+def cases_of_tests(tf: Any) -> Any:
+    class Case(tf.test.TestCase):
+        def runTest(self) -> None:
+            self.assertAllClose({"a": [tf.ones(2), tf.zeros(3)]}, {"a": [np.ones(2), np.zeros(3)]})
+            self.assertAllEqual(tf.constant([1, 2]), [1, 2])
+            self.assertAllInRange(tf.constant([0.1, 0.9]), 0.0, 1.0)
+            self.assertShapeEqual(np.ones((2, 3)), tf.ones((2, 3)))
+            self.assertNotAllClose(tf.ones(2), tf.zeros(2))
+
+    result = Case().run()
+    return None if result is None else len(result.failures) + len(result.errors)
+
+
 def own_gradient(tf: Any) -> Any:
     @tf.custom_gradient
     def clipped(x: Any) -> Any:
@@ -2343,7 +2442,8 @@ PROGRAMS: list[Callable[[Any], Any]] = [
     loops_in_a_function, gradients_in_a_function, data_sets_in_a_function, modules, losses_of_a_gan, gradient_penalty,
     style, dream, log_normal_density, returns_of_an_episode, positions, attention, masked_loss, windows_of_a_series,
     letters_of_a_text, sampling_of_letters, actions_of_a_q_network, own_loss, own_layer, labels_of_a_path, files,
-    vocabularies, one_step_of_keras, files_of_records, lines_and_pieces, tables_in_files,
+    vocabularies, one_step_of_keras, files_of_records, lines_and_pieces, tables_in_files, averages, tables_that_grow,
+    tables_of_files, no_tpu, cases_of_tests,
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- answers
@@ -2404,7 +2504,8 @@ def pictures_and_scores(tf: Any) -> dict[str, Any]:
 
 
 MADE: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "ragged": tensors_of_other_kinds, "sparse": tensors_of_other_kinds, "records": examples, "rarer": pictures_and_scores,
+    "ragged": tensors_of_other_kinds, "rarest": tensors_of_other_kinds, "sparse": tensors_of_other_kinds,
+    "records": examples, "rarer": pictures_and_scores,
 }  # fmt: skip
 """What the lines of a group name besides `DATA`, made by the library."""
 

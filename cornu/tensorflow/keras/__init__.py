@@ -8,7 +8,7 @@ from cornu._version import KERAS as __version__  # noqa: N811
 
 __all__ = cornu.__all__
 
-_OWN = ("backend", "losses", "metrics", "preprocessing")
+_OWN = ("backend", "layers", "losses", "metrics", "preprocessing")
 
 
 def version() -> str:
