@@ -48,28 +48,37 @@ _lower, _upper = _cased("lower"), _cased("upper")
 
 
 _CLASSES = {
-    b"[:alnum:]": b"0-9A-Za-z", b"[:alpha:]": b"A-Za-z", b"[:blank:]": rb"\t ", b"[:digit:]": b"0-9",
-    b"[:lower:]": b"a-z", b"[:punct:]": rb"!-/:-@\[-`{-~", b"[:space:]": rb"\t\n\v\f\r ",
-    b"[:upper:]": b"A-Z", b"[:word:]": b"0-9A-Za-z_",
+    "[:alnum:]": "0-9A-Za-z", "[:alpha:]": "A-Za-z", "[:blank:]": r"\t ", "[:digit:]": "0-9",
+    "[:lower:]": "a-z", "[:punct:]": r"!-/:-@\[-`{-~", "[:space:]": r"\t\n\v\f\r ",
+    "[:upper:]": "A-Z", "[:word:]": "0-9A-Za-z_",
 }  # fmt: skip
 
 
-def _pattern(pattern: Tensor) -> re.Pattern[bytes]:
-    """A regular expression of RE2, which also has POSIX's classes of characters."""
-    written = _bytes(pattern)
+def _pattern(pattern: Tensor) -> re.Pattern[str]:
+    """A regular expression of RE2, which also has POSIX's classes of characters, and knows ASCII's words alone."""
+    written = _decoded(_bytes(pattern))
     for name, characters in _CLASSES.items():
         written = written.replace(name, characters)
-    return re.compile(written)
+    return re.compile(written, re.ASCII)
+
+
+def _decoded(item: bytes) -> str:
+    """UTF-8 as characters; bytes that are none stay, as surrogates."""
+    return item.decode("utf-8", "surrogateescape")
 
 
 def _regex_replace(input: Tensor, pattern: str, rewrite: str, replace_global: bool = True) -> Text:
-    found, new = _pattern(pattern), re.sub(rb"\\(\d)", rb"\\g<\1>", _bytes(rewrite))
-    return each_text(lambda item: found.sub(new, item, count=0 if replace_global else 1), input)
+    found, new = _pattern(pattern), re.sub(r"\\(\d)", r"\\g<\1>", _decoded(_bytes(rewrite)))
+
+    def replaced(item: bytes) -> bytes:
+        return found.sub(new, _decoded(item), count=0 if replace_global else 1).encode("utf-8", "surrogateescape")
+
+    return each_text(replaced, input)
 
 
 def _regex_full_match(input: Tensor, pattern: str) -> jax.Array:
     found = _pattern(pattern)
-    return _numbers(lambda item: found.fullmatch(item) is not None, input, "bool")
+    return _numbers(lambda item: found.fullmatch(_decoded(item)) is not None, input, "bool")
 
 
 def _bytes(value: Tensor) -> bytes:
