@@ -216,22 +216,8 @@ def _on(layout_map: LayoutMap, mesh: DeviceMesh) -> LayoutMap:
 def _planned(step: Step, name: str, distribution: Distribution, device: Device) -> LayoutPlan:
     mesh = distribution.device_mesh
     sizes = dict(zip(mesh.axis_names, mesh.shape, strict=True))
-    axes = {part: [_axes(distribution, weight) for weight in getattr(step, part)] for part in ("trainable", "rest")}
-    axes["state"] = [
-        _axes(distribution, weight) if weight.leader is None else axes["trainable"][weight.leader]
-        for weight in step.state
-    ]
-    laid = lay_out(
-        step.program,
-        Given(
-            sizes,
-            [*axes["trainable"], *axes["rest"], *(_batch_axes(distribution, shape, sizes) for shape in step.data)],
-            [(), *axes["trainable"], *axes["rest"]],
-            weights=len(step.trainable) + len(step.rest),
-            gathered=distribution.batch_dim_name if distribution.shard_weights else "",
-            constrained=isinstance(distribution, ModelParallel),
-        ),
-    )
+    axes = _axes_of_variables(step, distribution)
+    laid = _laid_out(step, distribution, sizes, axes)
     taken = use(laid)
     trained, rest, state = (
         sum(_share(laid, *pair) for pair in zip(getattr(step, part), axes[part], strict=True))
@@ -241,11 +227,6 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
     for one in laid.collectives:
         traffic[one.kind] += one.moved
     through = taken.through + 3 * trained + 2 * state  # the update reads gradients, weights and state and writes two
-    seconds = {
-        "compute": taken.flops / device.flops,
-        "memory": through / device.memory_bandwidth,
-        "links": sum(one.moved / device.link(one.axis) for one in laid.collectives),
-    }
     kept = trained + rest + state
     total = kept + trained + rest + state + max(taken.peak, trained)
     return LayoutPlan(
@@ -261,8 +242,38 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
         traffic=dict(traffic),
         flops=taken.flops,
         through=through,
-        seconds=seconds,
+        seconds={
+            "compute": taken.flops / device.flops,
+            "memory": through / device.memory_bandwidth,
+            "links": sum(one.moved / device.link(one.axis) for one in laid.collectives),
+        },
         fits=total <= device.memory,
+    )
+
+
+def _axes_of_variables(step: Step, distribution: Distribution) -> dict[str, list[Axes]]:
+    """The axes of the mesh along which the variables of each part of a step are split; state follows its weight."""
+    axes = {part: [_axes(distribution, weight) for weight in getattr(step, part)] for part in ("trainable", "rest")}
+    axes["state"] = [
+        _axes(distribution, weight) if weight.leader is None else axes["trainable"][weight.leader]
+        for weight in step.state
+    ]
+    return axes
+
+
+def _laid_out(step: Step, distribution: Distribution, sizes: Mapping[str, int], axes: dict[str, list[Axes]]) -> Laid:
+    """The program of a step with its arrays split so."""
+    weights = [*axes["trainable"], *axes["rest"]]
+    return lay_out(
+        step.program,
+        Given(
+            sizes,
+            [*weights, *(_batch_axes(distribution, shape, sizes) for shape in step.data)],
+            [(), *weights],
+            weights=len(weights),
+            gathered=distribution.batch_dim_name if distribution.shard_weights else "",
+            constrained=isinstance(distribution, ModelParallel),
+        ),
     )
 
 
