@@ -47,7 +47,7 @@ def _mixes_rows(layer: Layer, training: bool) -> bool:
     own = {name: value for name, value in vars(layer).items() if name not in layer._hidden}
     called = {name: value for name, value in own.items() if callable(value) and not isinstance(value, Layer)}
     given = [value for name, value in called.items() if not name.endswith(_OF_WEIGHTS)]
-    if not all(registry.is_builtin(part if hasattr(part, "__name__") else type(part)) for part in given):
+    if not all(map(registry.is_builtin, given)):
         return True
     promise = promises.kept(layer, "rowwise")
     mixes = training if promise == "inference" else not promise
