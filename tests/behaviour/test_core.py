@@ -112,6 +112,21 @@ def test_functional_makes_assignments_pure():
     assert (float(result), float(state[0]), float(v.value)) == (8.0, 4.0, 1.0)
 
 
+@pytest.mark.parametrize("state", [[], [1.0, 2.0]])
+def test_a_state_of_another_length_is_refused(state):
+    v = cornu.Variable(1.0)
+    with pytest.raises(ValueError):
+        functional(lambda: v.value, [v])(state)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_stateless_scope_gathers_losses_where_it_is_asked_to(asked):
+    layer = layers.ActivityRegularization(l1=1.0)
+    with cornu.StatelessScope(collect_losses=asked) as scope:
+        layer(np.ones((1, 2), "float32"))
+    assert list(map(float, scope.losses)) == [2.0] * asked
+
+
 def test_assigning_inside_a_compiled_function_says_what_to_do():
     v = cornu.Variable(1.0, name="count")
     with pytest.raises(ValueError, match=r"count.*pure"):

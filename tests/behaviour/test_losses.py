@@ -226,6 +226,9 @@ def test_whole_numbers_may_have_an_axis_of_one_in_the_place_of_the_classes_or_be
         np.testing.assert_array_equal(loss(one), loss(labels))
     with pytest.raises(ValueError, match=r"shape of the predictions without the axis of the classes, \(2, 4\)"):
         loss(labels[:, :2])
+    square = np.full((2, 3, 3), 1 / 3)  # of which one-hot labels have the first column in the shape of whole numbers
+    with pytest.raises(ValueError, match=r"shape of the predictions without the axis of the classes, \(2, 3\)"):
+        losses.sparse_categorical_crossentropy(square, square)
 
 
 def test_losses_of_my_own_are_not_checked():
