@@ -13,7 +13,7 @@ many, else a convolution with channels last. A transposed convolution with strid
 have none. XLA knows fast layouts for a gradient convolution only at the top level of a program; written with channels
 last, it stays fast inside loops too.
 
-Where jaxlib has oneDNN, that library computes what is written as a convolution, and bfloat16 numbers at twice the rate.
+Where oneDNN is asked for, it computes what is written as a convolution, and bfloat16 numbers at twice the rate.
 So 1x1 kernels of bfloat16 are written as convolutions, and a gradient of the kernel that the library computes slowly is
 written as one that it does not take.
 

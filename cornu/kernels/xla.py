@@ -17,6 +17,8 @@ holds, something is slower.
 import contextlib
 import functools
 import inspect
+import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,9 +80,13 @@ def _known_options(platform: str) -> dict[str, str]:
 
 @functools.cache
 def has_onednn() -> bool:
-    """Whether this jaxlib hands convolutions to oneDNN on request, and it is fast on this kind of processor."""
-    if not _has_wide_vectors():
+    """Whether oneDNN is to compute convolutions: asked for by `CORNU_ONEDNN=1`, in this jaxlib, fast on this processor.
+
+    It has to be asked for, since XLA cannot write down a program with it, so each start of a script compiles anew.
+    """
+    if os.environ.get("CORNU_ONEDNN") != "1" or not _has_wide_vectors():
         return False
+    warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")  # said in docs/speed.md
     image, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, 4, 8), (1, 8, 8)))
 
     def convolution(x: jax.Array, w: jax.Array) -> jax.Array:

@@ -31,7 +31,6 @@ def reference(x, kernel, strides, padding, dilation, groups):
 
 # The compiler is told not to try hard: the tests run each program once.
 OPTIONS = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": "True"}
-OPTIONS |= xla.ONEDNN if xla.has_onednn() else {}  # what computes convolutions in training, where it is there
 compiled = functools.partial(jax.jit, compiler_options=OPTIONS)
 
 
@@ -404,13 +403,46 @@ def test_the_gradient_of_a_kernel_by_reversed_sums(case):
     agree([compiled(lambda x, y: conv._weigh_turned(x, y, win))(x, y)], [conv._weigh_as_convolution(x, y, win)])
 
 
-@pytest.mark.skipif(not xla.has_onednn(), reason="This jaxlib has no oneDNN, or the processor is of another kind.")
-def test_bfloat16_stays_what_it_is_where_a_library_multiplies_it():
+@pytest.fixture
+def onednn(monkeypatch):
+    """oneDNN, asked for as a user does."""
+    monkeypatch.setenv("CORNU_ONEDNN", "1")
+    xla.has_onednn.cache_clear()
+    if not xla.has_onednn():
+        pytest.skip("This jaxlib has no oneDNN, or the processor is of another kind.")
+    yield
+    xla.has_onednn.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_convolutions_by_onednn(dtype, onednn):
+    calls = 0
+    for x_shape, kernel_shape, strides, padding in (
+        ((2, 9, 8, 16), (3, 3, 16, 32), (1, 1), "same"),
+        ((2, 9, 8, 17), (3, 2, 17, 130), (2, 1), "valid"),
+        ((2, 8, 8, 16), (1, 1, 16, 20), (1, 1), "valid"),
+        ((3, 12, 16), (3, 16, 16), (1,), "causal"),
+    ):
+        x, kernel = draw(*x_shape, dtype=dtype), draw(*kernel_shape, dtype=dtype)
+
+        def sums(x, k, strides=strides, padding=padding):
+            y = conv.conv(x, k, strides, padding)
+            return jnp.sum(y.astype(jnp.float32) * draw(*y.shape)), y
+
+        gradients = jax.jit(jax.grad(sums, (0, 1), has_aux=True), compiler_options=OPTIONS | xla.ONEDNN)
+        program = gradients.lower(x, kernel).compile()
+        calls += program.as_text().count("__onednn$convolution")
+        found, y = program(x, kernel)
+        assert y.dtype == dtype
+        ones, wide = (1,) * len(strides), (x.astype(jnp.float32), kernel.astype(jnp.float32))
+        wanted = pulled_back(lambda x, k, s=strides, p=padding, o=ones: reference(x, k, s, p, o, 1), *wide)
+        agree([y, *found], wanted, 2e-5 if dtype == "float32" else 2 * jnp.finfo(dtype).eps)
+    assert calls >= 4
+
+
+def test_bfloat16_stays_what_it_is_where_onednn_multiplies_it(onednn):
     assert half_precision.are_convolved(jnp.dtype("bfloat16"))
     assert not half_precision.are_convolved(jnp.dtype("float16"))
-    x, kernel = draw(2, 8, 8, 16, dtype="bfloat16"), draw(1, 1, 16, 16, dtype="bfloat16")
-    program = compiled(lambda x, k: conv.conv(x, k, (1, 1))).lower(x, kernel).compile().as_text()
-    assert "bf16[2,8,8,16]" in next(line for line in program.splitlines() if "__onednn$convolution" in line)
 
 
 @pytest.mark.parametrize("table", [pool.LARGEST_BACKWARD, pool.MEAN_BACKWARD])

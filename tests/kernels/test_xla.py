@@ -42,14 +42,17 @@ def test_the_options_have_these_names(options):
 
 @pytest.mark.skipif(not xla._has_wide_vectors(), reason="oneDNN was timed on processors with AVX-512 and bfloat16.")
 @pytest.mark.skipif(jax.__version_info__ < (0, 12), reason="This jaxlib was built without oneDNN.")
-def test_onednn_computes_convolutions_but_not_those_of_reversed_kernels():
+def test_onednn_computes_convolutions_but_not_those_of_reversed_kernels(monkeypatch):
+    monkeypatch.setenv("CORNU_ONEDNN", "1")
+    monkeypatch.setattr(xla, "has_onednn", xla.has_onednn.__wrapped__)  # asked for anew
     assert xla.has_onednn(), (
         "This jaxlib does not hand convolutions to oneDNN any more: look for the new name of the option xla.ONEDNN in "
         "XLA's xla.proto, and time the benchmarks' U-Net, and ResNet50 in bfloat16."
     )
     x, y = draw(2, 8, 8, 16), draw(2, 6, 6, 300)
     win = window.slide("valid", (8, 8), (3, 3), (1, 1))
-    program = compiled(lambda x, y: conv._weigh_turned(x, y, win), x, y).as_text()
+    turned = jax.jit(lambda x, y: conv._weigh_turned(x, y, win), compiler_options=xla.CPU_OPTIONS | xla.ONEDNN)
+    program = turned.lower(x, y).compile().as_text()
     assert "__onednn$convolution" not in program, (
         "oneDNN takes convolutions of reversed kernels now, so conv._weigh_turned no longer keeps wide gradients away "
         "from it: time conv.WEIGH's forms at 28x28, 256 channels, and find another way to keep them apart (xla.turned)."
