@@ -112,6 +112,12 @@ def test_functional_makes_assignments_pure():
     assert (float(result), float(state[0]), float(v.value)) == (8.0, 4.0, 1.0)
 
 
+def test_a_pure_function_may_give_variables_and_other_things_together():
+    v = cornu.Variable(1.0)
+    result, _ = functional(lambda: {"v": v, "twice": v * 2, "name": "v"}, [v])([3.0])
+    assert result == {"v": 3.0, "twice": 6.0, "name": "v"}
+
+
 @pytest.mark.parametrize("state", [[], [1.0, 2.0]])
 def test_a_state_of_another_length_is_refused(state):
     v = cornu.Variable(1.0)

@@ -7,7 +7,7 @@ import pytest
 
 import cornu
 from cornu import layers
-from cornu.core.masks import get_mask
+from cornu.core.masks import get_mask, set_mask
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 4, 3)).astype("float32")
@@ -105,6 +105,17 @@ def test_masks_go_through_a_model():
 def test_a_mask_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"mask must have the shape \(2, 4\), \(batch, time\)"):
         layers.LSTM(3)(X, mask=np.ones(shape, bool))
+
+
+def test_a_mask_can_be_taken_away():
+    def masked_and_not(x):
+        set_mask(x, x > 0)
+        was = get_mask(x) is not None
+        set_mask(x, None)
+        return was and get_mask(x) is None
+
+    assert masked_and_not(jnp.ones(3)) and masked_and_not(cornu.Input((3,)))
+    assert jax.jit(lambda x: x * masked_and_not(x))(jnp.ones(3)).all()
 
 
 def test_a_mask_may_be_the_same_for_all_rows():

@@ -241,6 +241,21 @@ def test_layers_that_are_said_to_keep_rows_apart_do(name, training):
     assert claim == (apart and name != "Lambda")
 
 
+@pytest.mark.parametrize(
+    ("function", "apart"),
+    [
+        (lambda x: x * 2 - x, True),
+        (cornu.ops.relu, True),
+        (lambda x: x - cornu.ops.mean(x, axis=0), False),
+        (lambda x: cornu.ops.sum(x, axis=-1), False),  # which is not known to leave the rows alone
+    ],
+)
+def test_functions_in_a_graph_keep_rows_apart_number_by_number(function, apart):
+    x = cornu.Input((4,))
+    model = cornu.Model(x, function(layers.Dense(4)(x)))
+    assert apart == (not any(padding._mixes_rows(part, False) for part in model._flatten_layers()))
+
+
 def loss_cases():
     for name, kind in sorted(cornu.losses.catalogue.objects.items()):
         if isinstance(kind, type) and kind is not cornu.losses.Loss and promises.kept(kind(), "rowwise"):
