@@ -142,7 +142,9 @@ def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: in
         print(cornu.config.compilation_cache())  # None
     """
     if not isinstance(folder, (str, os.PathLike, bool)) or folder == "":
-        raise TypeError(f"set_compilation_cache: folder must be a path, True or False. Received: folder={folder!r}.")
+        raise TypeError(
+            f"set_compilation_cache: folder must be a path, True or False. Received: folder={validate.shown(folder)}."
+        )
     validate.positive_int(max_bytes, "max_bytes", "set_compilation_cache")
     cache.choose(None if folder is True else folder, max_bytes)
 

@@ -8,6 +8,7 @@
     ├── WeightsMismatchError   (ValueError)  weights do not fit the model
     ├── InputMismatchError     (ValueError)  data does not fit the inputs of a layer or model
     ├── DataError              (RuntimeError) a step of a data set failed at an element; the cause says how
+    ├── MissingFileError       (ValueError, FileNotFoundError) there is no file of that name
     └── MissingPackageError    (ImportError) an optional package is not installed
 
 Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
@@ -30,8 +31,8 @@ import signal
 from cornu import spelling
 
 __all__ = [
-    "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingPackageError",
-    "TrainingStopped", "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
+    "CornuError", "DamagedFileError", "DataError", "InputMismatchError", "LoadLimitError", "MissingFileError",
+    "MissingPackageError", "TrainingStopped", "UnknownArgumentError", "UnknownClassError", "WeightsMismatchError",
 ]  # fmt: skip
 
 
@@ -85,6 +86,10 @@ class WeightsMismatchError(_FileError):
 
 class InputMismatchError(CornuError, ValueError):
     """Data does not fit the inputs of a layer or model."""
+
+
+class MissingFileError(_FileError, FileNotFoundError):
+    """There is no file of that name; Keras raises a ValueError for models and a FileNotFoundError for weights."""
 
 
 class MissingPackageError(CornuError, ImportError):

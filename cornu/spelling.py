@@ -14,6 +14,15 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
     return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
 
 
+_MOST = 300  # characters of a value that an error repeats
+
+
+def shown(value: object) -> str:
+    """What a message says that it received: `repr`, of which something long is only begun."""
+    text = repr(value)
+    return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text):,} characters)"
+
+
 def plain(text: object) -> str:
     """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
     text = str(text)

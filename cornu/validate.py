@@ -18,7 +18,7 @@ import numpy as np
 from cornu import settings, spelling
 from cornu.errors import MissingPackageError
 
-closest, plain = spelling.closest, spelling.plain
+closest, plain, shown = spelling.closest, spelling.plain, spelling.shown
 
 Choice = TypeVar("Choice")
 
@@ -49,7 +49,7 @@ def name(value: object, owner: object, optional: bool = False, slash: bool = Fal
         return value
     if not isinstance(value, str) or ("/" in value and not slash) or _STEERING.search(value):
         wanted = "a string without control characters" if slash else 'a string without "/" and control characters'
-        raise ValueError(f"{describe(owner)}: name must be {wanted}. Received: name={value!r}.")
+        raise ValueError(f"{describe(owner)}: name must be {wanted}. Received: name={shown(value)}.")
     return value
 
 
@@ -73,14 +73,14 @@ def _integer(value: object, minimum: int, wanted: str, name: str, owner: object)
     if not is_integer(value) or operator.index(value) < minimum:
         whole = isinstance(value, (float, np.floating)) and value >= minimum and value.is_integer()
         cure = f" Write {value:.0f}." if whole else ""
-        raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={value!r}.{cure}")
+        raise ValueError(f"{describe(owner)}: {name} must be {wanted}. Received: {name}={shown(value)}.{cure}")
     return operator.index(value)
 
 
 def integer(value: object, name: str, owner: object) -> int:
     """`value` as an int."""
     if not is_integer(value):
-        raise ValueError(f"{describe(owner)}: {name} must be an integer. Received: {name}={value!r}.")
+        raise ValueError(f"{describe(owner)}: {name} must be an integer. Received: {name}={shown(value)}.")
     return operator.index(value)
 
 
@@ -107,7 +107,7 @@ def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1)
     if len(values) != rank or not all(is_integer(v) and v >= minimum for v in values):
         wanted = "an integer" if rank == 1 else f"a tuple of {rank} integers, or one integer, each"
         raise ValueError(
-            f"{describe(owner)}: {name} must be {wanted} of at least {minimum}. Received: {name}={value!r}."
+            f"{describe(owner)}: {name} must be {wanted} of at least {minimum}. Received: {name}={shown(value)}."
         )
     return tuple(map(operator.index, values))
 
@@ -116,7 +116,7 @@ def one_of(value: Choice, choices: Sequence, name: str, owner: object) -> Choice
     """`value`, which must be among `choices`."""
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)
-        received = repr(value).replace("'", '"')
+        received = shown(value).replace("'", '"')
         raise ValueError(f"{describe(owner)}: {name} must be {listed}. Received: {name}={received}.")
     return value
 
@@ -141,7 +141,7 @@ def axis(value: object, rank: int, owner: object, name: str = "axis") -> int:
     if not is_integer(value) or not -rank <= value < rank:
         raise ValueError(
             f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, for there are {rank} axes. "
-            f"Received: {name}={value!r}."
+            f"Received: {name}={shown(value)}."
         )
     return operator.index(value) % rank
 
@@ -152,7 +152,7 @@ def axes(value: object, owner: object, name: str = "axis") -> int | list[int]:
         return operator.index(value)
     if isinstance(value, (list, tuple)) and value and all(map(is_integer, value)):
         return [operator.index(one) for one in value]
-    raise TypeError(f"{describe(owner)}: {name} must be an int or a list of ints. Received: {name}={value!r}.")
+    raise TypeError(f"{describe(owner)}: {name} must be an int or a list of ints. Received: {name}={shown(value)}.")
 
 
 def fraction(value: object, name: str, owner: object) -> float:
@@ -160,7 +160,7 @@ def fraction(value: object, name: str, owner: object) -> float:
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         raise ValueError(
             f"{describe(owner)}: {name} must be a number from 0 up to, but not including, 1. "
-            f"Received: {name}={value!r}."
+            f"Received: {name}={shown(value)}."
         )
     return float(value)
 

@@ -178,7 +178,7 @@ def _check_activation(plan: Plan) -> None:
     if activation not in (activations.linear, activations.softmax):
         raise ValueError(
             f'{plan.kind}: with stored weights, classifier_activation must be "softmax" or None. '
-            f"Received: classifier_activation={plan.classifier_activation!r}."
+            f"Received: classifier_activation={validate.shown(plan.classifier_activation)}."
         )
 
 

@@ -88,7 +88,8 @@ class BackupAndRestore(Callback):
             save_freq = validate.positive_int(save_freq, 'save_freq, unless it is "epoch",', "BackupAndRestore")
         if not validate.is_real(min_seconds) or not min_seconds >= 0:
             raise ValueError(
-                f"BackupAndRestore: min_seconds must be a number of seconds, 0 or more. Received: {min_seconds!r}."
+                f"BackupAndRestore: min_seconds must be a number of seconds, 0 or more. "
+                f"Received: {validate.shown(min_seconds)}."
             )
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq = save_freq

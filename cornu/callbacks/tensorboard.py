@@ -304,7 +304,7 @@ def _interval(update_freq: object) -> int:
         return int(update_freq)
     raise ValueError(
         f'TensorBoard: update_freq must be "epoch", "batch" or a positive number of batches. '
-        f"Received: update_freq={update_freq!r}."
+        f"Received: update_freq={validate.shown(update_freq)}."
     )
 
 
@@ -318,5 +318,5 @@ def _profiled(profile_batch: object) -> tuple[int, ...]:
             return pair
     raise ValueError(
         "TensorBoard: profile_batch must be 0, the number of a batch, counted from 1, or the first and the last one of "
-        f"a range. Received: profile_batch={profile_batch!r}."
+        f"a range. Received: profile_batch={validate.shown(profile_batch)}."
     )

@@ -486,14 +486,16 @@ class Catalogue:
             return found
         article = "An" if self.kind[0] in "aeiou" else "A"
         raise ValueError(
-            f"{article} {self.kind} must be a name, a config, or something callable. Received: {identifier!r}."
+            f"{article} {self.kind} must be a name, a config, or something callable. "
+            f"Received: {validate.shown(identifier)}."
         )
 
     def _find(self, name: str) -> Any:
         found = registry.get_registered_object(name, module_objects=self.objects)
         if found is None:
             raise ValueError(
-                f"Unknown {self.kind} {name!r}. Closest valid names: {validate.closest(name, self.objects)}."
+                f"Unknown {self.kind} {validate.shown(name)}. "
+                f"Closest valid names: {validate.closest(name, self.objects)}."
             )
         return found
 

@@ -30,7 +30,8 @@ def standardize_dtype(dtype: object) -> str:
     else:
         name = _foreign_name(dtype)
     if name not in NAMES:
-        raise ValueError(f"Unknown dtype {dtype!r}. Likely names: {validate.closest(str(dtype), NAMES)}.")
+        likely = validate.closest(str(dtype), NAMES)
+        raise ValueError(f"Unknown dtype {validate.shown(dtype)}. Likely names: {likely}.")
     return name
 
 

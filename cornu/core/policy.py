@@ -38,10 +38,13 @@ class DTypePolicy(Configurable):
     def __init__(self, name: str | None = None):
         name = dtype_policy().name if name is None else name
         if not isinstance(name, str):
-            raise TypeError(f"DTypePolicy: name must be a string such as 'mixed_bfloat16'. Received: name={name!r}.")
+            raise TypeError(
+                f"DTypePolicy: name must be a string such as 'mixed_bfloat16'. Received: name={validate.shown(name)}."
+            )
         known = (*_MIXED, *dtypes.NAMES)
         if name not in known:
-            raise ValueError(f"DTypePolicy: unknown name {name!r}. Likely names: {validate.closest(name, known)}.")
+            likely = validate.closest(name, known)
+            raise ValueError(f"DTypePolicy: unknown name {validate.shown(name)}. Likely names: {likely}.")
         settings.allow_float64(name)
         self._name = name
         self._compute_dtype = _MIXED.get(name, name)
@@ -112,7 +115,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         if self.quantization_mode == "int8" and self.compute_dtype == "float16":
             raise ValueError(
                 f"{type(self).__name__}: products of 8-bit integers go beyond what float16 holds. Use bfloat16 or "
-                f"float32 with mode='int8'. Received: source_name={self.source_name!r}."
+                f"float32 with mode='int8'. Received: source_name={validate.shown(self.source_name)}."
             )
         for name, number in zip(self._numbers, numbers, strict=True):
             setattr(self, name, number)
@@ -131,7 +134,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         for what, value in zip(cls._numbers, values, strict=True):
             if value not in _ALLOWED[name, what] if (name, what) in _ALLOWED else value != -1 and value < 1:
                 allowed = _ALLOWED.get((name, what), "-1 for a whole column, or positive")
-                raise ValueError(f"{cls.__name__}: {what} must be {allowed}. Received: mode={mode!r}.")
+                raise ValueError(f"{cls.__name__}: {what} must be {allowed}. Received: mode={validate.shown(mode)}.")
         return (name, *values)
 
     def get_config(self) -> dict:
@@ -320,7 +323,7 @@ def set_dtype_policy(policy: object) -> None:
     if not isinstance(policy, (str, dict, DTypePolicy, DTypePolicyMap)):
         raise ValueError(
             'set_dtype_policy: policy must be a name, such as "mixed_bfloat16" or "float32", or a DTypePolicy. '
-            f"Received: policy={policy!r}."
+            f"Received: policy={validate.shown(policy)}."
         )
     settings.write("dtype_policy", get(policy))
 

@@ -44,7 +44,17 @@ class KerasTensor:
         print(y.shape)  # (None, 3)
     """
 
-    __slots__ = ("__weakref__", "_keras_mask", "dtype", "history", "model", "name", "record_history", "shape")
+    __slots__ = (
+        "__weakref__",
+        "_keras_mask",
+        "compares_two",
+        "dtype",
+        "history",
+        "model",
+        "name",
+        "record_history",
+        "shape",
+    )
 
     if TYPE_CHECKING:  # the operators, which are made from tables below
 
@@ -76,6 +86,7 @@ class KerasTensor:
         self.history: History | None = None
         self.model: Any = None  # the first model whose output it became
         self._keras_mask: Any = None
+        self.compares_two: bool | None = None  # of `a == b` and `a != b`: its truth as one of the two objects
 
     sparse = False
     ragged = False
@@ -115,6 +126,8 @@ class KerasTensor:
         raise TypeError(f"Cannot iterate over a symbolic tensor: {self}. Use cornu.ops.unstack(x).")
 
     def __bool__(self) -> bool:
+        if self.compares_two is not None:
+            return self.compares_two
         raise TypeError(
             f"A symbolic tensor has no truth value: {self}. Use cornu.ops.where or cornu.ops.cond, "
             "or put the condition in a layer's call()."
@@ -174,10 +187,11 @@ _BINARY = {
     "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
 }  # fmt: skip
 _COMPARISON = {
-    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
 _UNARY = {"neg": "negative", "abs": "absolute", "invert": "logical_not", "round": "round"}
 _UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if hasattr(np, name)} | {
+    "equal": "equal", "not_equal": "not_equal",
     "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor", "divide": "true_divide",
     "remainder": "mod",
 }  # fmt: skip
@@ -197,8 +211,25 @@ def _reflected(name: str) -> Callable:
     return method
 
 
+def _compared(name: str, of_one: bool) -> Callable:
+    def method(self: KerasTensor, other: object) -> Nested:
+        """Compare the values to come; as a truth value, which lists ask for, compare the objects."""
+        if not isinstance(other, KerasTensor):
+            return registry.public("ops", name)(self, other)
+        try:
+            result = registry.public("ops", name)(self, other)
+        except TypeError:  # shapes that do not go together
+            return NotImplemented
+        result.compares_two = (self is other) == of_one
+        return result
+
+    return method
+
+
 for _python, _name in {**_BINARY, **_COMPARISON, **_UNARY, "getitem": "get_item"}.items():
     setattr(KerasTensor, f"__{_python}__", _forward(_name))
+KerasTensor.__eq__ = _compared("equal", True)  # type: ignore[method-assign]
+KerasTensor.__ne__ = _compared("not_equal", False)  # type: ignore[method-assign]
 for _python, _name in _BINARY.items():
     setattr(KerasTensor, f"__r{_python}__", _reflected(_name))
 

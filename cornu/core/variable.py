@@ -76,12 +76,12 @@ class Variable:
         if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
             raise ValueError(
                 "Variable: aggregation must be 'none', 'mean', 'sum' or 'only_first_replica'. "
-                f"Received: aggregation={aggregation!r}."
+                f"Received: aggregation={validate.shown(aggregation)}."
             )
         if synchronization not in (None, "none", "auto", "on_read", "on_write"):
             raise ValueError(
                 "Variable: synchronization must be 'none', 'auto', 'on_read' or 'on_write'. "
-                f"Received: synchronization={synchronization!r}."
+                f"Received: synchronization={validate.shown(synchronization)}."
             )
         self.name = name
         self.path = "/".join((*context.current().path, name))
@@ -515,7 +515,7 @@ class StatelessScope:
         self.state_mapping: dict[Variable, Any] = {}
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
-                raise ValueError(f"StatelessScope: each key must be a Variable. Received: {variable!r}.")
+                raise ValueError(f"StatelessScope: each key must be a Variable. Received: {validate.shown(variable)}.")
             array = jnp.asarray(value, dtype=variable._dtype)
             if array.shape != variable.shape:
                 raise ValueError(

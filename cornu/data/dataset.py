@@ -416,7 +416,9 @@ class Dataset:
         """Every `num_shards`-th element, from element `index` on."""
         shards, number = validate.positive_int(num_shards, "num_shards", "Dataset.shard"), int(index)
         if not 0 <= number < shards:
-            raise ValueError(f"Dataset.shard: index must be from 0 to {shards - 1}. Received: index={index!r}.")
+            raise ValueError(
+                f"Dataset.shard: index must be from 0 to {shards - 1}. Received: index={validate.shown(index)}."
+            )
         return self._then(
             f"shard({shards}, {number})", lambda key: passes.Shard(self._source(key), shards, number),
             size=lambda n: n if n < 0 else (n - number + shards - 1) // shards, rows=self._rows,
@@ -822,7 +824,7 @@ class Dataset:
         if chances.shape != (len(datasets),) or chances.min() < 0 or not chances.sum():
             raise ValueError(
                 f"Dataset.sample_from_datasets: there must be a weight of 0 or more for each of {len(datasets)} data "
-                f"sets. Received: weights={weights!r}."
+                f"sets. Received: weights={validate.shown(weights)}."
             )
         again, entropy = rerandomize_each_iteration is not False, _seed(seed)
         # A data set that is never drawn never ends.
@@ -1089,7 +1091,9 @@ def _rows(value: object) -> Element:
         return [as_array(row) for row in value]
     rows = as_array(value)
     if rows.ndim == 0:
-        raise ValueError(f"Dataset.from_tensor_slices: an array needs at least one axis. Received: {value!r}.")
+        raise ValueError(
+            f"Dataset.from_tensor_slices: an array needs at least one axis. Received: {validate.shown(value)}."
+        )
     return read_only(rows)
 
 

@@ -78,12 +78,12 @@ class Distiller(Model):
         who = validate.describe(self)
         for role, model in (("teacher", teacher), ("student", student)):
             if not isinstance(model, Model):
-                raise ValueError(f"{who}: {role} must be a model. Received: {model!r}.")
+                raise ValueError(f"{who}: {role} must be a model. Received: {validate.shown(model)}.")
         losses, weights = self.distillation_losses, self.distillation_loss_weights
         if not losses or not all(isinstance(loss, DistillationLoss) for loss in losses):
             raise ValueError(
                 f"{who}: distillation_losses must be a DistillationLoss or a list of them, such as "
-                f"LogitsDistillation(). Received: {losses!r}."
+                f"LogitsDistillation(). Received: {validate.shown(losses)}."
             )
         if len(losses) != len(weights):
             raise ValueError(
@@ -92,7 +92,7 @@ class Distiller(Model):
             )
         share = self.student_loss_weight
         if not isinstance(share, numbers.Real) or not 0 <= share <= 1:
-            raise ValueError(f"{who}: student_loss_weight must be from 0 to 1. Received: {share!r}.")
+            raise ValueError(f"{who}: student_loss_weight must be from 0 to 1. Received: {validate.shown(share)}.")
         for loss in losses:
             loss.validate_model_compatibility(teacher, student)
 

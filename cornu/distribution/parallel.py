@@ -42,7 +42,7 @@ class Distribution:
         if name not in device_mesh.axis_names:
             raise ValueError(
                 f"{type(self).__name__}: batch_dim_name must be an axis of the mesh, which has "
-                f"{device_mesh.axis_names}. Received: batch_dim_name={batch_dim_name!r}."
+                f"{device_mesh.axis_names}. Received: batch_dim_name={validate.shown(batch_dim_name)}."
             )
         self._device_mesh = device_mesh
         self._batch_dim_name = name
@@ -202,7 +202,7 @@ class DataParallel(Distribution):
             device_mesh = DeviceMesh((len(names),), ["batch"], names)
         if not isinstance(device_mesh, DeviceMesh):
             raise ValueError(
-                f"DataParallel: device_mesh must be a DeviceMesh. Received: {device_mesh!r} of type "
+                f"DataParallel: device_mesh must be a DeviceMesh. Received: {validate.shown(device_mesh)} of type "
                 f"{type(device_mesh).__name__}."
             )
         super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset, shard_weights=shard_weights)
@@ -255,7 +255,9 @@ class ModelParallel(Distribution):
         if kwargs:
             raise ValueError(f"ModelParallel: unknown argument(s) {', '.join(map(repr, kwargs))}.")
         if not isinstance(layout_map, LayoutMap):
-            raise ValueError(f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={layout_map!r}.")
+            raise ValueError(
+                f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={validate.shown(layout_map)}."
+            )
         if device_mesh is not None and device_mesh is not layout_map.device_mesh:
             raise ValueError("ModelParallel: device_mesh is not that of layout_map. Leave it out.")
         super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset, shard_weights)
@@ -318,7 +320,8 @@ def set_distribution(value: Distribution | None) -> None:
     """
     if value is not None and not isinstance(value, Distribution):
         raise TypeError(
-            f"set_distribution: value must be a DataParallel, a ModelParallel or None. Received: {value!r} of type "
+            f"set_distribution: value must be a DataParallel, a ModelParallel or None. "
+            f"Received: {validate.shown(value)} of type "
             f"{type(value).__name__}."
         )
     placement.choose(value)

@@ -80,7 +80,7 @@ class ExportArchive:
         if Format.of(format, "ExportArchive") is not Format.STABLEHLO:
             raise ValueError(
                 f'ExportArchive: format must be "stablehlo"; a file of another format holds one function, which '
-                f"model.export writes. Received: format={format!r}."
+                f"model.export writes. Received: format={validate.shown(format)}."
             )
         if kwargs:
             raise ValueError(f"ExportArchive: unknown argument(s) {', '.join(map(repr, kwargs))}.")
@@ -101,7 +101,7 @@ class ExportArchive:
         if not isinstance(resource, Layer):
             raise ValueError(
                 f"ExportArchive: track takes a layer or a model; variables that endpoints read are kept by themselves. "
-                f"Received: {resource!r}."
+                f"Received: {validate.shown(resource)}."
             )
         if not resource.built:
             raise ValueError(f"ExportArchive: {validate.describe(resource)} has no variables yet; build or call it.")
@@ -137,7 +137,7 @@ class ExportArchive:
         owner = f'ExportArchive, endpoint "{name}"'
         self._check_name(name, "endpoint")
         if not callable(fn):
-            raise ValueError(f"{owner}: fn must be a function, a layer or a model. Received: {fn!r}.")
+            raise ValueError(f"{owner}: fn must be a function, a layer or a model. Received: {validate.shown(fn)}.")
         platforms, is_static = _options(options, owner)
         signature = _signature(fn, input_signature, owner)
         lowered = stablehlo.lower(fn, signature, self._name, platforms, owner)
@@ -171,7 +171,9 @@ class ExportArchive:
             )
         wrong = [v for v in variables if not isinstance(v, Variable)]
         if wrong:
-            raise ValueError(f'ExportArchive: collection "{name}" must hold variables alone. Received: {wrong[0]!r}.')
+            raise ValueError(
+                f'ExportArchive: collection "{name}" must hold variables alone. Received: {validate.shown(wrong[0])}.'
+            )
         self._collections[name] = [self._name(v) for v in variables]
 
     def write_out(self, filepath: str | os.PathLike, options: object = None, verbose: bool = True) -> None:
@@ -183,7 +185,9 @@ class ExportArchive:
             verbose: whether to print what was written.
         """
         if options is not None:
-            raise ValueError(f"ExportArchive: options belong to TensorFlow and must be None. Received: {options!r}.")
+            raise ValueError(
+                f"ExportArchive: options belong to TensorFlow and must be None. Received: {validate.shown(options)}."
+            )
         if not self._endpoints:
             raise ValueError("ExportArchive: there is nothing to write yet. Add an endpoint first.")
         path = target(filepath)
@@ -233,7 +237,7 @@ class ExportArchive:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in _OWN_NAMES:
             raise ValueError(
                 f"ExportArchive: the name of an {kind} must be a Python identifier that starts with a letter and is "
-                f"none of {', '.join(_OWN_NAMES)}. Received: {name!r}."
+                f"none of {', '.join(_OWN_NAMES)}. Received: {validate.shown(name)}."
             )
         if name in self._endpoints or name in self._collections:
             raise ValueError(f"ExportArchive: there is an endpoint or a collection called {name!r} already.")

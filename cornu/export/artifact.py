@@ -23,6 +23,7 @@ from cornu import validate
 from cornu.core import budget, dtypes
 from cornu.core.typing import ConfigDict, Nested
 from cornu.core.variable import Variable
+from cornu.errors import MissingFileError
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
 from cornu.runs import Record
@@ -56,7 +57,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
     path = os.fsdecode(filepath)
     validate.optional_import("flatbuffers", extra="export", purpose="Loading StableHLO")
     if not os.path.isfile(path):
-        raise ValueError(f"There is no file {path!r}.")
+        raise MissingFileError(f"There is no file {path!r}.")
     try:
         with budget.load(), plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()

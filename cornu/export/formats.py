@@ -27,4 +27,6 @@ class Format(enum.Enum):
             return cls(value)
         names = " or ".join(f'"{member.value}"' for member in cls)
         why = f" {value!r} is a format of {_ELSEWHERE[value]}, which cornu does not use." if value in _ELSEWHERE else ""
-        raise ValueError(f"{validate.describe(owner)}: format must be {names}. Received: format={value!r}.{why}")
+        raise ValueError(
+            f"{validate.describe(owner)}: format must be {names}. Received: format={validate.shown(value)}.{why}"
+        )

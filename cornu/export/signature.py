@@ -41,7 +41,7 @@ def _described(x: Nested, name: str, owner: object) -> KerasTensor:
     if shape is None or isinstance(x, type):
         raise ValueError(
             f"{validate.describe(owner)}: input_signature must hold InputSpecs with a shape, symbolic tensors or "
-            f"arrays. Received: {x!r}."
+            f"arrays. Received: {validate.shown(x)}."
         )
     dtype = settings.floatx() if dtype is None else dtype
     return _numeric(KerasTensor(tuple(shape), dtype, name=getattr(x, "name", None) or name), owner)

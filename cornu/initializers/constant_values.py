@@ -137,5 +137,5 @@ class STFT(Initializer):
         except ValueError as error:
             raise ValueError(
                 'STFT: window must be a window that scipy.signal.get_window knows by name alone, such as "hann". '
-                f"Received: window={self.window!r}."
+                f"Received: window={validate.shown(self.window)}."
             ) from error

@@ -37,7 +37,8 @@ class RandomInitializer(Initializer):
     def __init__(self, seed: SeedLike = None):
         if not (seed is None or isinstance(seed, (int, np.integer, SeedGenerator))) or isinstance(seed, bool):
             raise ValueError(
-                f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. Received: seed={seed!r}."
+                f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. "
+                f"Received: seed={validate.shown(seed)}."
             )
         self._given_seed = seed
         self.seed = make_default_seed() if seed is None else seed
@@ -46,7 +47,7 @@ class RandomInitializer(Initializer):
         if not dtypes.is_float(dtype):
             raise ValueError(
                 f"{type(self).__name__}: dtype must be a floating-point type, since the values are drawn. "
-                f"Received: dtype={dtype!r}."
+                f"Received: dtype={validate.shown(dtype)}."
             )
         return to_array(self._draw(_generator(self.seed), tuple(shape)), dtype)
 
@@ -168,11 +169,11 @@ class VarianceScaling(RandomInitializer):
     ):
         super().__init__(seed)
         if scale <= 0:
-            raise ValueError(f"{type(self).__name__}: scale must be positive. Received: scale={scale!r}.")
+            raise ValueError(f"{type(self).__name__}: scale must be positive. Received: scale={validate.shown(scale)}.")
         if (input_axes is None) != (output_axes is None):
             raise ValueError(
                 f"{type(self).__name__}: input_axes and output_axes must be given together. "
-                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}."
+                f"Received: input_axes={validate.shown(input_axes)}, output_axes={validate.shown(output_axes)}."
             )
         self.scale = scale
         self.mode = validate.one_of(mode, _MODES, "mode", self)

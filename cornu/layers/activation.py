@@ -26,7 +26,8 @@ class _ActivationLayer(Layer):
     def _non_negative(self, value: float, name: str) -> float:
         if value is None or value < 0:
             raise ValueError(
-                f"{validate.describe(self)}: {name} must be a number of 0 or more. Received: {name}={value!r}."
+                f"{validate.describe(self)}: {name} must be a number of 0 or more. "
+                f"Received: {name}={validate.shown(value)}."
             )
         return value
 

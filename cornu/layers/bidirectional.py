@@ -80,7 +80,7 @@ class Bidirectional(OuterLayer):
         if not isinstance(layer, Layer) or not hasattr(layer, "go_backwards"):
             raise ValueError(
                 f"{validate.describe(self)}: {name} must be a recurrent layer, such as RNN, LSTM or GRU. "
-                f"Received: {name}={layer!r}."
+                f"Received: {name}={validate.shown(layer)}."
             )
 
     def _check_match(self) -> None:

@@ -45,12 +45,13 @@ def check_cell(cell: SomeCell, owner: object) -> SomeCell:
     """`cell`, or an error that says what it lacks."""
     if not callable(getattr(cell, "call", None)):
         raise ValueError(
-            f"{validate.describe(owner)}: cell must have a method call(inputs, states). Received: {cell!r}."
+            f"{validate.describe(owner)}: cell must have a method call(inputs, states). "
+            f"Received: {validate.shown(cell)}."
         )
     if not hasattr(cell, "state_size"):
         raise ValueError(
             f"{validate.describe(owner)}: cell must have an attribute state_size, one integer or a list with one "
-            f"integer a state. Received: {cell!r}."
+            f"integer a state. Received: {validate.shown(cell)}."
         )
     return cell
 
@@ -77,8 +78,16 @@ def build_cell(cell: object, step_shape: tuple) -> None:
 
 def state_sizes(cell: Any) -> list:
     """The cell's state sizes as a list, nested for stacked cells."""
-    size = cell.state_size
-    return list(size) if isinstance(size, (list, tuple)) else [size]
+    return _listed(cell.state_size)
+
+
+def _as_told(cell: Any, states: list) -> Any:
+    """States in the form of the cell's `state_size`: alone where that is one number."""
+    return states if isinstance(cell.state_size, (list, tuple)) else states[0]
+
+
+def _listed(states: Any) -> list:
+    return list(states) if isinstance(states, (list, tuple)) else [states]
 
 
 def output_size(cell: object) -> int:
@@ -90,8 +99,7 @@ def output_size(cell: object) -> int:
 def first_states(cell: object, batch_size: int | None, dtype: DTypeLike) -> list:
     """The states before the first step, as the cell defines them, else zeros."""
     if hasattr(cell, "get_initial_state"):
-        states = cell.get_initial_state(batch_size=batch_size)
-        return list(states) if isinstance(states, (list, tuple)) else [states]
+        return _listed(cell.get_initial_state(batch_size=batch_size))
     return tree.map_structure(lambda size: jnp.zeros((batch_size, size), dtype), state_sizes(cell))
 
 
@@ -99,7 +107,7 @@ def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence) -> Non
     """Draw the masks of a cell, or of each stacked cell, for one sequence."""
     if isinstance(cell, StackedRNNCells):
         for inner, state in zip(cell.cells, states, strict=True):
-            draw_dropout_masks(inner, inputs, state)
+            draw_dropout_masks(inner, inputs, _listed(state))
             inputs = jnp.zeros((inputs.shape[0], output_size(inner)), inputs.dtype)
     elif isinstance(cell, DropoutRNNCell):
         cell.get_dropout_mask(inputs)
@@ -547,7 +555,8 @@ class StackedRNNCells(OuterLayer):
         self.cells = [check_cell(cell, self) for cell in cells]
         if not self.cells:
             raise ValueError(
-                f"{validate.describe(self)}: cells must hold at least one cell. Received: cells={cells!r}."
+                f"{validate.describe(self)}: cells must hold at least one cell. "
+                f"Received: cells={validate.shown(cells)}."
             )
 
     @property
@@ -560,9 +569,9 @@ class StackedRNNCells(OuterLayer):
         """The number of features that the last cell puts out."""
         return output_size(self.cells[-1])
 
-    def get_initial_state(self, batch_size: int | None = None) -> list[list]:
-        """The first states of all cells, one list a cell."""
-        return [first_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+    def get_initial_state(self, batch_size: int | None = None) -> list:
+        """The first states of all cells: of a cell with one state the state, of another a list."""
+        return [_as_told(cell, first_states(cell, batch_size, self.compute_dtype)) for cell in self.cells]
 
     def build(self, input_shape: tuple) -> None:
         """Build each cell for the output of the one before."""
@@ -574,8 +583,8 @@ class StackedRNNCells(OuterLayer):
         """One step of all cells."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
-            inputs, state = call_cell(cell, inputs, state, training)
-            new_states.append(state if isinstance(state, (list, tuple)) else [state])
+            inputs, state = call_cell(cell, inputs, _listed(state), training)
+            new_states.append(_as_told(cell, _listed(state)))
         return inputs, new_states
 
     def reset_dropout_mask(self) -> None:

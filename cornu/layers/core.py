@@ -68,7 +68,9 @@ class Lambda(Layer):
     ):
         super().__init__(**kwargs)
         if not callable(function):
-            raise TypeError(f"{validate.describe(self)}: function must be callable. Received: function={function!r}.")
+            raise TypeError(
+                f"{validate.describe(self)}: function must be callable. Received: function={validate.shown(function)}."
+            )
         self.function = function
         self.output_shape = output_shape
         self.mask = mask

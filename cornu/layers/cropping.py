@@ -30,7 +30,7 @@ class _Cropping(Layer):
             if isinstance(size, int) and before + after >= size:
                 raise ValueError(
                     f"{validate.describe(self)}: cropping must leave something of axis {axis}, which has size {size}. "
-                    f"Received: cropping={self.cropping!r}."
+                    f"Received: cropping={validate.shown(self.cropping)}."
                 )
         inner = (slice(before, -after if after else None) for before, after in self._pairs())
         return inputs[(slice(None),) * first_axis + tuple(inner)]

@@ -62,7 +62,9 @@ class Discretization(HostLayer):
                 f"Received: bin_boundaries={bin_boundaries}, num_bins={num_bins}."
             )
         if not isinstance(epsilon, (int, float)) or not 0 < epsilon < 1:
-            raise ValueError(f"{validate.describe(self)}: epsilon must lie between 0 and 1. Received: {epsilon!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: epsilon must lie between 0 and 1. Received: {validate.shown(epsilon)}."
+            )
         self.bin_boundaries = None if bin_boundaries is None else _boundaries(bin_boundaries, self)
         self.num_bins = None if num_bins is None else validate.positive_int(num_bins, "num_bins", self)
         self.epsilon = epsilon

@@ -76,7 +76,7 @@ def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
     elif source.endswith("...") and target.endswith("..."):
         source, target, ellipsis = source[:-3], target[:-3], "right"
     if not all(part.isalpha() for part in (source, weight, target)):
-        raise ValueError(f"{validate.describe(owner)}: {_FORMS}. Received: equation={equation!r}.")
+        raise ValueError(f"{validate.describe(owner)}: {_FORMS}. Received: equation={validate.shown(equation)}.")
     return source, weight, target, ellipsis
 
 
@@ -102,7 +102,7 @@ def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, 
         if letter not in target:
             raise ValueError(
                 f"{validate.describe(owner)}: bias_axes must be letters of the output {target!r}. "
-                f"Received: bias_axes={bias_axes!r}."
+                f"Received: bias_axes={validate.shown(bias_axes)}."
             )
     first = min(target.index(letter) for letter in bias_axes)
     return tuple(sizes[letter] if letter in bias_axes else 1 for letter in target[first:]) + (1,) * trailing

@@ -159,7 +159,9 @@ class Normalization(Layer):
 def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
     axes = () if axis is None else validate.one_or_several(axis)
     if not all(map(validate.is_integer, axes)):
-        raise ValueError(f"{validate.describe(owner)}: axis must be an integer or several. Received: axis={axis!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: axis must be an integer or several. Received: axis={validate.shown(axis)}."
+        )
     if 0 in axes:
         raise ValueError(f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={axis}.")
     return tuple(map(int, axes))

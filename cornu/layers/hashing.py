@@ -129,7 +129,9 @@ def checked_salt(salt: Any, owner: object) -> list[int] | None:
         return None
     parts = list(salt) if isinstance(salt, (list, tuple)) else [salt, salt]
     if len(parts) != 2 or not all(map(validate.is_integer, parts)):
-        raise ValueError(f"{validate.describe(owner)}: salt must be one or two integers. Received: salt={salt!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: salt must be one or two integers. Received: salt={validate.shown(salt)}."
+        )
     return parts
 
 

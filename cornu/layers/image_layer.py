@@ -221,7 +221,8 @@ class RandomImageLayer(ImageLayer):
         good = seed is None or (isinstance(seed, numbers.Integral) and not isinstance(seed, bool))
         if not good and not isinstance(seed, SeedGenerator):
             raise ValueError(
-                f"{validate.describe(self)}: seed must be an int, a SeedGenerator or None. Received: seed={seed!r}."
+                f"{validate.describe(self)}: seed must be an int, a SeedGenerator or None. "
+                f"Received: seed={validate.shown(seed)}."
             )
         self.seed = seed
         self.generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
@@ -296,7 +297,7 @@ def factor_range(
     if pair is None or not fits:
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a number, or two numbers, from {lowest:g} to {highest:g}. "
-            f"Received: {name}={value!r}."
+            f"Received: {name}={validate.shown(value)}."
         )
     low, high = sorted(pair)
     return low, high
@@ -308,7 +309,7 @@ def pixel_range(value: object, owner: object) -> tuple[float, float]:
     if pair is None or not pair[0] < pair[1]:
         raise ValueError(
             f"{validate.describe(owner)}: value_range must be two numbers, the lowest and the highest value of a "
-            f"pixel. Received: value_range={value!r}."
+            f"pixel. Received: value_range={validate.shown(value)}."
         )
     return pair
 

@@ -247,7 +247,7 @@ class IndexLookup(HostLayer):
         if (idf_weights is not None) != (self.output_mode == "tf_idf"):
             raise ValueError(
                 f'{validate.describe(self)}: idf_weights are needed for output_mode="tf_idf", and for no other. '
-                f'Received: output_mode="{self.output_mode}", idf_weights={idf_weights}.'
+                f'Received: output_mode="{self.output_mode}", idf_weights={validate.shown(idf_weights)}.'
             )
         if idf_weights is not None and len(idf_weights) != len(tokens):
             raise ValueError(

@@ -131,7 +131,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         super().__init__(data_format=data_format, **kwargs)
         self.value_range = pixel_range(value_range, self)
         if not isinstance(clip_limit, numbers.Real) or isinstance(clip_limit, bool):
-            raise TypeError(f"{validate.describe(self)}: clip_limit must be a number. Received: {clip_limit!r}.")
+            raise TypeError(
+                f"{validate.describe(self)}: clip_limit must be a number. Received: {validate.shown(clip_limit)}."
+            )
         self.clip_limit: float = clip_limit
         self.tile_grid_size: tuple[int, ...] = validate.int_tuple(tile_grid_size, 2, "tile_grid_size", self)
 
@@ -225,7 +227,9 @@ class RandomPosterization(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=1, highest=8, strict=True)
         if not all(float(x).is_integer() for x in self.factor):
-            raise ValueError(f"{validate.describe(self)}: factor must be whole numbers. Received: factor={factor!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: factor must be whole numbers. Received: factor={validate.shown(factor)}."
+            )
         fewest, most = self.factor
         self.factor = int(fewest), int(most)
 

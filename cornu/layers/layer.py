@@ -953,7 +953,8 @@ class Layer(Operation):
         """
         raise ValueError(
             f"{validate.describe(self)} has no weights that can be kept in few bits: Dense, EinsumDense, Embedding and "
-            f"ReversibleEmbedding have. A model's quantize() does all of those in it. Received: mode={mode!r}."
+            f"ReversibleEmbedding have. A model's quantize() does all of those in it. "
+            f"Received: mode={validate.shown(mode)}."
         )
 
     def quantized_build(self, input_shape: NestedShapes, *args: Any, **kwargs: Any) -> None:
@@ -1002,7 +1003,9 @@ def _recorded_build(build: Callable) -> Callable:
 
 def _as_flag(trainable: object, owner: Layer) -> bool:
     if not isinstance(trainable, (bool, int, np.bool_)):
-        raise ValueError(f"{validate.describe(owner)}: trainable must be True or False. Received: {trainable!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: trainable must be True or False. Received: {validate.shown(trainable)}."
+        )
     return bool(trainable)
 
 

@@ -80,7 +80,7 @@ class _Joining(Layer):
         if not isinstance(mask, (list, tuple)) or len(mask) != len(inputs):
             raise ValueError(
                 f"{validate.describe(self)}: mask must be a list with one mask, or None, for each input. "
-                f"Received: mask={mask!r}."
+                f"Received: mask={validate.shown(mask)}."
             )
         return None if all(m is None for m in mask) else list(mask)
 
@@ -367,7 +367,10 @@ class Dot(_Joining):
         pair = (axes, axes) if validate.is_integer(axes) else tuple(axes) if isinstance(axes, (list, tuple)) else ()
         if len(pair) != 2 or not all(map(validate.is_integer, pair)):
             kind = ValueError if isinstance(axes, (int, list, tuple)) else TypeError
-            raise kind(f"{validate.describe(self)}: axes must be an integer or two integers. Received: axes={axes!r}.")
+            raise kind(
+                f"{validate.describe(self)}: axes must be an integer or two integers. "
+                f"Received: axes={validate.shown(axes)}."
+            )
         self.axes: int | Sequence[int] = list(map(int, pair)) if isinstance(axes, list) else tuple(map(int, pair))
         if validate.is_integer(axes):
             self.axes = int(axes)

@@ -81,7 +81,9 @@ class MixUp(_Mixing):
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if not validate.is_real(alpha) or isinstance(alpha, bool) or not alpha > 0:
-            raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={validate.shown(alpha)}."
+            )
         self.alpha = alpha
 
     def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:

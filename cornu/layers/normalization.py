@@ -33,7 +33,7 @@ _RENORM_KEYS = ("rmax", "rmin", "dmax")
 
 def _axis(value: object, owner: object) -> int:
     if not validate.is_integer(value):
-        raise TypeError(f"{validate.describe(owner)}: axis must be an int. Received: axis={value!r}.")
+        raise TypeError(f"{validate.describe(owner)}: axis must be an int. Received: axis={validate.shown(value)}.")
     return int(value)
 
 
@@ -281,7 +281,7 @@ def _checked_clipping(clipping: Mapping[str, float] | None, owner: Layer) -> dic
     if unknown:
         raise ValueError(
             f"{validate.describe(owner)}: renorm_clipping may hold {', '.join(map(repr, _RENORM_KEYS))}. "
-            f"Received: {unknown[0]!r}."
+            f"Received: {validate.shown(unknown[0])}."
         )
     return clipping
 
@@ -542,7 +542,7 @@ class SpectralNormalization(Wrapper):
         if kernel is None:
             raise ValueError(
                 f"{validate.describe(self)}: the layer inside must have a weight called kernel or embeddings. "
-                f"Received: layer={self.layer!r}."
+                f"Received: layer={validate.shown(self.layer)}."
             )
         self.kernel = kernel
         self.vector_u = self.add_weight(

@@ -33,9 +33,8 @@ class Pipeline(Layer):
     def __init__(self, layers: Sequence[Layer], name: str | None = None):
         super().__init__(name=name)
         self.layers = list(layers)
-        wrong = [type(layer).__name__ for layer in self.layers if not isinstance(layer, Layer)]
-        if wrong:
-            raise ValueError(f"{validate.describe(self)}: layers must be layers. Received: {', '.join(wrong)}.")
+        if not all(isinstance(layer, Layer) for layer in self.layers):
+            raise ValueError(f"{validate.describe(self)}: layers must be layers. Received: {validate.shown(layers)}.")
 
     def call(self, inputs: Nested, training: bool = True, mask: Nested = None) -> Nested:
         """What the last layer makes of the inputs."""

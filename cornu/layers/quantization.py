@@ -67,7 +67,7 @@ class Quantizable(LowRankAdaptation):
         if scheme is not None and wanted.quantization_mode not in self.quantization_modes:
             raise ValueError(
                 f"{validate.describe(self)}: its weights can be kept as {', '.join(self.quantization_modes)}. "
-                f"Received: {wanted.quantization_mode!r}."
+                f"Received: {validate.shown(wanted.quantization_mode)}."
             )
         return scheme
 

@@ -184,7 +184,9 @@ class AugMix(_Choosing):
         self.num_chains = validate.positive_int(num_chains, "num_chains", self)
         self.chain_depth = validate.positive_int(chain_depth, "chain_depth", self)
         if not validate.is_real(alpha) or isinstance(alpha, bool) or not alpha > 0:
-            raise ValueError(f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={alpha!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: alpha must be a positive number. Received: alpha={validate.shown(alpha)}."
+            )
         self.alpha = alpha
         self.all_ops = bool(all_ops)
         self._layers = self._operations(colours=self.all_ops)

@@ -124,7 +124,9 @@ class RandomGrayscale(RandomImageLayer):
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if pair_of_numbers(factor) is not None:
-            raise ValueError(f"{validate.describe(self)}: factor must be one number. Received: factor={factor!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: factor must be one number. Received: factor={validate.shown(factor)}."
+            )
         factor_range(factor, "factor", self, lowest=0)
         self.factor = factor
 

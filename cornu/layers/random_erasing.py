@@ -56,7 +56,8 @@ class RandomErasing(RandomValueLayer):
         self.scale = factor_range(scale, "scale", self, lowest=0, strict=True)
         if fill_value is not None and not isinstance(fill_value, numbers.Real):
             raise ValueError(
-                f"{validate.describe(self)}: fill_value must be a number or None. Received: fill_value={fill_value!r}."
+                f"{validate.describe(self)}: fill_value must be a number or None. "
+                f"Received: fill_value={validate.shown(fill_value)}."
             )
         self.fill_value = fill_value
 

@@ -56,7 +56,9 @@ class RandomPerspective(RandomAffine):
         super().__init__("constant", interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
         if not validate.is_real(scale) or not 0 <= scale <= 1:
-            raise ValueError(f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={scale!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: scale must be from 0 to 1. Received: scale={validate.shown(scale)}."
+            )
         self.scale = scale
 
     def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:

@@ -23,7 +23,8 @@ def _between_0_and_1(value: object, name: str, owner: object) -> float:
     """`value`, which must be a number from 0 to 1."""
     if not validate.is_real(value) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be a number from 0 to 1. Received: {name}={value!r}."
+            f"{validate.describe(owner)}: {name} must be a number from 0 to 1. "
+            f"Received: {name}={validate.shown(value)}."
         )
     return value
 
@@ -33,7 +34,8 @@ def _seed(value: SeedLike, owner: object) -> SeedLike:
     good = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if not good and not isinstance(value, SeedGenerator):
         raise ValueError(
-            f"{validate.describe(owner)}: seed must be an int, a SeedGenerator or None. Received: seed={value!r}."
+            f"{validate.describe(owner)}: seed must be an int, a SeedGenerator or None. "
+            f"Received: seed={validate.shown(value)}."
         )
     return value
 
@@ -114,7 +116,7 @@ def _checked_noise_shape(noise_shape: object, owner: object) -> tuple[int | None
     if not all(size is None or (isinstance(size, numbers.Integral) and int(size) > 0) for size in sizes):
         raise ValueError(
             f"{validate.describe(owner)}: noise_shape must be a tuple of positive integers or None. "
-            f"Received: noise_shape={noise_shape!r}."
+            f"Received: noise_shape={validate.shown(noise_shape)}."
         )
     return sizes
 

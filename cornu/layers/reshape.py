@@ -68,7 +68,7 @@ class Reshape(Layer):
         if not all(validate.is_integer(size) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
             raise ValueError(
                 f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, one of which may be "
-                f"-1. Received: target_shape={target_shape!r}."
+                f"-1. Received: target_shape={validate.shown(target_shape)}."
             )
         return tuple(None if size is None else int(size) for size in sizes)
 
@@ -120,7 +120,7 @@ class Permute(Layer):
         if not all(map(validate.is_integer, axes)) or sorted(axes) != list(range(1, len(axes) + 1)):
             raise ValueError(
                 f"{validate.describe(self)}: dims must hold each axis from 1 to {len(axes)} once. "
-                f"Received: dims={dims!r}."
+                f"Received: dims={validate.shown(dims)}."
             )
         self.dims = tuple(map(int, axes))
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
@@ -150,7 +150,7 @@ class RepeatVector(Layer):
     def __init__(self, n: int, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not validate.is_integer(n):
-            raise TypeError(f"{validate.describe(self)}: n must be an integer. Received: n={n!r}.")
+            raise TypeError(f"{validate.describe(self)}: n must be an integer. Received: n={validate.shown(n)}.")
         self.n = validate.positive_int(n, "n", self)
         self.input_spec = InputSpec(ndim=2)
 

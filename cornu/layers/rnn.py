@@ -238,7 +238,7 @@ class RNN(OuterLayer):
 
         steps = self.time_major(sequences)
         shape = jax.eval_shape(lambda: pure(assigned, steps[0], initial_state)[0][0])
-        carry = (assigned, initial_state, _output_before(shape, initial_state))
+        carry = (assigned, initial_state, _output_before(shape, initial_state, self.cell))
         (assigned, states, last), (outputs, added) = lax.scan(
             step, carry, (steps, self.time_major(mask)), unroll=self.unroll
         )
@@ -288,10 +288,12 @@ def _plain_mask(mask: Nested, sequences: jax.Array, owner: Layer) -> jax.Array |
     return mask.astype(bool)
 
 
-def _output_before(output: object, states: Sequence) -> Tensor:
+def _output_before(output: object, states: Sequence, cell: object) -> Tensor:
     """What a masked first step puts out: the last cell's hidden state where the cell puts that out, else zeros."""
     shapes = tree.flatten(output)
-    last = states[-1] if isinstance(states[-1], (list, tuple)) else states
-    if len(shapes) == 1 and shapes[0].shape == last[0].shape:
-        return tree.pack_sequence_as(output, [last[0].astype(shapes[0].dtype)])
+    while isinstance(cell, StackedRNNCells):
+        cell, states = cell.cells[-1], states[-1]
+    hidden = tree.flatten(states)[0]
+    if len(shapes) == 1 and shapes[0].shape == hidden.shape:
+        return tree.pack_sequence_as(output, [hidden.astype(shapes[0].dtype)])
     return tree.map_structure(lambda s: jnp.zeros(s.shape, s.dtype), output)

@@ -20,7 +20,7 @@ def side_pairs(value: object, rank: int, name: str, owner: object) -> Pairs:
             return tuple((int(before), int(after)) for before, after in pairs)
     raise ValueError(
         f"{validate.describe(owner)}: {name} must be an integer, {rank} integers, or {rank} pairs (before, after), "
-        f"each at least 0. Received: {name}={value!r}."
+        f"each at least 0. Received: {name}={validate.shown(value)}."
     )
 
 

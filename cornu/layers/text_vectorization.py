@@ -315,7 +315,7 @@ def _checked_ngrams(ngrams: object, owner: object) -> int | tuple[int, ...] | No
     if not isinstance(ngrams, (list, tuple)) or not ngrams:
         raise ValueError(
             f"{validate.describe(owner)}: ngrams must be None, an integer, or a tuple of integers. "
-            f"Received: ngrams={ngrams!r}."
+            f"Received: ngrams={validate.shown(ngrams)}."
         )
     return tuple(validate.positive_int(number, "each of ngrams", owner) for number in ngrams)
 

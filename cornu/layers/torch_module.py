@@ -54,7 +54,9 @@ class TorchModuleWrapper(Layer):
         super().__init__(name=name, **kwargs)
         torch = validate.optional_import("torch", purpose="TorchModuleWrapper", extra="torch")
         if not isinstance(module, torch.nn.Module):
-            raise ValueError(f"{validate.describe(self)}: module must be a torch.nn.Module. Received: {module!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: module must be a torch.nn.Module. Received: {validate.shown(module)}."
+            )
         self.module = module
         self.output_shape = None if output_shape is None else tuple(output_shape)
         self.module_parameters = self._weights_of(module.named_parameters(), trainable=True)

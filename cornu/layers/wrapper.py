@@ -44,7 +44,9 @@ class Wrapper(OuterLayer):
     def __init__(self, layer: Layer, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
-            raise ValueError(f"{validate.describe(self)}: layer must be a layer object. Received: layer={layer!r}.")
+            raise ValueError(
+                f"{validate.describe(self)}: layer must be a layer object. Received: layer={validate.shown(layer)}."
+            )
         self.layer = layer
 
     def build(self, input_shape: NestedShapes = None) -> None:

@@ -295,7 +295,9 @@ def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
 
 def _check_q(q: float, owner: object) -> None:
     if not 0 < q < 1:
-        raise ValueError(f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={q!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={validate.shown(q)}."
+        )
 
 
 def _warn_of_one_class(y_pred: jax.Array, axis: int, name: str) -> None:

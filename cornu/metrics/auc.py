@@ -80,7 +80,7 @@ class AUC(_Counts):
         if not isinstance(num_thresholds, (int, np.integer)) or num_thresholds < 2:
             raise ValueError(
                 f"{validate.describe(self)}: num_thresholds must be an integer of at least 2. "
-                f"Received: num_thresholds={num_thresholds!r}."
+                f"Received: num_thresholds={validate.shown(num_thresholds)}."
             )
         return even_thresholds(num_thresholds, settings.epsilon())
 

@@ -31,7 +31,8 @@ def threshold_list(thresholds: Tensor, owner: object, default: float = 0.5) -> l
     values = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
     if not values or any(value is None or not 0 <= value <= 1 for value in values):
         raise ValueError(
-            f"{validate.describe(owner)}: thresholds must be numbers from 0 to 1. Received: thresholds={thresholds!r}."
+            f"{validate.describe(owner)}: thresholds must be numbers from 0 to 1. "
+            f"Received: thresholds={validate.shown(thresholds)}."
         )
     return values
 
@@ -360,7 +361,7 @@ class _BestAtConstraint(_Counts):
         if not 0 <= value <= 1:
             raise ValueError(
                 f"{validate.describe(self)}: {self.constraint} must be from 0 to 1. "
-                f"Received: {self.constraint}={value!r}."
+                f"Received: {self.constraint}={validate.shown(value)}."
             )
         setattr(self, self.constraint, value)
         self.class_id = class_id

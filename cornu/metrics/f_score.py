@@ -128,6 +128,7 @@ def _positive_float(value: object, name: str, owner: object, largest: float = fl
     if not isinstance(value, float) or not 0 < value <= largest:
         limit = "" if largest == float("inf") else f" and at most {largest}"
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be a float above 0{limit}. Received: {name}={value!r}."
+            f"{validate.describe(owner)}: {name} must be a float above 0{limit}. "
+            f"Received: {name}={validate.shown(value)}."
         )
     return value

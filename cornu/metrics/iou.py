@@ -30,9 +30,7 @@ class _FromConfusionMatrix(Metric):
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
-        self.total_confusion_matrix = self.add_variable(
-            (self.num_classes, self.num_classes), "zeros", name="total_confusion_matrix"
-        )
+        self.total_cm = self.add_variable((self.num_classes, self.num_classes), "zeros", name="total_confusion_matrix")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
@@ -62,7 +60,7 @@ class _FromConfusionMatrix(Metric):
         weights = jnp.where(in_range, weights, jnp.zeros((), self.dtype))
         counts = jax.ops.segment_sum(weights, cell, num_segments=self.num_classes**2)
         matrix = counts.reshape(self.num_classes, self.num_classes)
-        self.total_confusion_matrix.assign(self.total_confusion_matrix + matrix)
+        self.total_cm.assign(self.total_cm + matrix)
 
     def _classes(self, y: Tensor, sparse: bool) -> jax.Array:
         y = as_arrays(y)
@@ -122,7 +120,7 @@ class IoU(_FromConfusionMatrix):
 
     def result(self) -> jax.Array:
         """The mean over those of the target classes that were seen."""
-        matrix = self.total_confusion_matrix.value.astype("float32")
+        matrix = self.total_cm.value.astype("float32")
         hits = jnp.diagonal(matrix)
         union = jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - hits
         chosen = np.asarray(self.target_class_ids)

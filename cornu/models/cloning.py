@@ -47,7 +47,7 @@ def clone_model(
         raise ValueError(f"clone_model: unknown argument(s) {', '.join(map(repr, kwargs))}.")
     if not isinstance(model, Model):
         if not isinstance(model, Operation):
-            raise TypeError(f"clone_model: model must be a model or a layer. Received: {model!r}.")
+            raise TypeError(f"clone_model: model must be a model or a layer. Received: {validate.shown(model)}.")
         return (clone_function or _fresh)(model)
     copy = _copy(model, input_tensors, clone_function, call_function, recursive)
     if model.compiled and not copy.compiled:

@@ -264,7 +264,7 @@ def _as_layer(layer: object, owner: object) -> Layer:
         return layer
     hint = " Did you forget the parentheses?" if isinstance(layer, type) and issubclass(layer, Layer) else ""
     hint = hint or " Wrap a function in cornu.layers.Lambda." * callable(layer)
-    raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {layer!r}.{hint}")
+    raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {validate.shown(layer)}.{hint}")
 
 
 def _fresh_inputs(model: Model) -> Nested:

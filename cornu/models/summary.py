@@ -55,7 +55,7 @@ def print_summary(
     if len(ends) != len(columns):
         raise ValueError(
             f"{validate.describe(model)}: positions must have {len(columns)} numbers, one a column. "
-            f"Received: positions={positions!r}."
+            f"Received: positions={validate.shown(positions)}."
         )
     table = _table(columns, _widths(ends, width), width)
     for depth, layer in _rows(model, expand_nested, layer_range):
@@ -141,7 +141,8 @@ def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, ob
 def _between(layers: list, layer_range: Sequence[str], model: object) -> list:
     if len(layer_range) != 2:
         raise ValueError(
-            f"{validate.describe(model)}: layer_range must be the names of two layers. Received: {layer_range!r}."
+            f"{validate.describe(model)}: layer_range must be the names of two layers. "
+            f"Received: {validate.shown(layer_range)}."
         )
     found = [[i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in layer_range]
     if not all(found):

@@ -20,7 +20,7 @@ from cornu.ops.shaping import pad_with_itself
 
 def _join(pair: Sequence[Tensor]) -> jax.Array:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise ValueError(f"A complex tensor must be a pair (real, imaginary). Received: {pair!r}.")
+        raise ValueError(f"A complex tensor must be a pair (real, imaginary). Received: {validate.shown(pair)}.")
     real, imaginary = (floating(part) for part in pair)
     if real.shape != imaginary.shape:
         raise ValueError(

@@ -294,7 +294,7 @@ class Ftrl(Optimizer):
         if learning_rate_power > 0:
             raise ValueError(
                 f"{validate.describe(self)}: learning_rate_power must be zero or less. "
-                f"Received: learning_rate_power={learning_rate_power!r}."
+                f"Received: learning_rate_power={validate.shown(learning_rate_power)}."
             )
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = _zero_or_more(initial_accumulator_value, "initial_accumulator_value", self)
@@ -333,5 +333,7 @@ def _filled(optimizer: Optimizer, name: str, variable: Variable, value: float) -
 
 def _zero_or_more(value: float, name: str, owner: Optimizer) -> float:
     if value < 0:
-        raise ValueError(f"{validate.describe(owner)}: {name} must be zero or more. Received: {name}={value!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: {name} must be zero or more. Received: {name}={validate.shown(value)}."
+        )
     return value

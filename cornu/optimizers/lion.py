@@ -67,7 +67,8 @@ class Lion(Optimizer):
         )
         if not 0 < beta_1 <= 1:
             raise ValueError(
-                f"{validate.describe(self)}: beta_1 must be more than 0 and at most 1. Received: beta_1={beta_1!r}."
+                f"{validate.describe(self)}: beta_1 must be more than 0 and at most 1. "
+                f"Received: beta_1={validate.shown(beta_1)}."
             )
         self.beta_1 = beta_1
         self.beta_2 = beta_2

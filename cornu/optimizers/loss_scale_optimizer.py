@@ -45,13 +45,13 @@ class LossScaleOptimizer(Optimizer):
         if not isinstance(inner_optimizer, Optimizer):
             raise ValueError(
                 "LossScaleOptimizer: inner_optimizer must be an optimizer, such as cornu.optimizers.Adam(). "
-                f"Received: inner_optimizer={inner_optimizer!r}."
+                f"Received: inner_optimizer={validate.shown(inner_optimizer)}."
             )
         super().__init__(learning_rate=0.0, name=name)
         if initial_scale <= 0:
             raise ValueError(
                 f"{validate.describe(self)}: initial_scale must be more than 0. "
-                f"Received: initial_scale={initial_scale!r}."
+                f"Received: initial_scale={validate.shown(initial_scale)}."
             )
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale

@@ -43,7 +43,7 @@ class MultiOptimizer(Optimizer):
         if not isinstance(optimizer_map, OptimizerMap) and not callable(optimizer_map):
             raise TypeError(
                 "MultiOptimizer: optimizer_map must be an OptimizerMap, or a function from a variable to an optimizer. "
-                f"Received: optimizer_map={optimizer_map!r}."
+                f"Received: optimizer_map={validate.shown(optimizer_map)}."
             )
         super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
         self.optimizer_map = optimizer_map
@@ -76,7 +76,8 @@ class MultiOptimizer(Optimizer):
         if optimizer.loss_scale_factor not in (None, self.loss_scale_factor):
             raise ValueError(
                 f"{validate.describe(self)}: give loss_scale_factor to the MultiOptimizer alone, since there is one "
-                f"loss. Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
+                f"loss. "
+                f"Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
             )
         optimizer.loss_scale_factor = self.loss_scale_factor
         self.optimizers = [*self.optimizers, optimizer]

@@ -75,7 +75,7 @@ class OptaxOptimizer(Optimizer):
         if not is_transformation(transformation):
             raise ValueError(
                 f"{validate.describe(self)}: transformation must have init(weights) and update(gradients, state, "
-                f"weights), as those of optax have. Received: transformation={transformation!r}."
+                f"weights), as those of optax have. Received: transformation={validate.shown(transformation)}."
             )
         self.transformation = transformation
 

@@ -131,7 +131,8 @@ class Optimizer(Explained, Configurable):
             cls: type = type(self)
             likely = absent.unknown_argument(name, constructor_parameters(cls))
             raise ValueError(
-                f"{validate.describe(self)}: unknown argument {name!r}. {likely} Received: {name}={value!r}."
+                f"{validate.describe(self)}: unknown argument {name!r}. {likely} "
+                f"Received: {name}={validate.shown(value)}."
             )
 
     def _check_arguments(self) -> None:
@@ -148,7 +149,7 @@ class Optimizer(Explained, Configurable):
         if self.use_ema and not 0 <= self.ema_momentum <= 1:
             raise ValueError(
                 f"{validate.describe(self)}: ema_momentum must be from 0 to 1. "
-                f"Received: ema_momentum={self.ema_momentum!r}."
+                f"Received: ema_momentum={validate.shown(self.ema_momentum)}."
             )
         if self.use_ema and self.ema_overwrite_frequency is not None:
             validate.positive_int(self.ema_overwrite_frequency, "ema_overwrite_frequency", self)
@@ -157,7 +158,7 @@ class Optimizer(Explained, Configurable):
         ):
             raise ValueError(
                 f"{validate.describe(self)}: gradient_accumulation_steps must be 2 or more, or None. "
-                f"Received: gradient_accumulation_steps={self.gradient_accumulation_steps!r}."
+                f"Received: gradient_accumulation_steps={validate.shown(self.gradient_accumulation_steps)}."
             )
 
     # ---------------------------------------------------------------- the arithmetic: what a subclass writes
@@ -589,7 +590,7 @@ class Optimizer(Explained, Configurable):
         if not isinstance(value, (numbers.Real, np.ndarray, jax.Array, Variable)) or not math.isfinite(float(value)):
             raise ValueError(
                 f"{validate.describe(self)}: learning_rate must be a number, a LearningRateSchedule or a function "
-                f"without arguments. Received: learning_rate={value!r}."
+                f"without arguments. Received: learning_rate={validate.shown(value)}."
             )
         return self.add_variable((), initializer=float(value), dtype=settings.floatx(), name="learning_rate")
 

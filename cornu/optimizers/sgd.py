@@ -81,5 +81,7 @@ class SGD(Optimizer):
 def momentum_between_0_and_1(value: float, owner: Optimizer) -> float:
     """`value`, which must be a number from 0 to 1."""
     if isinstance(value, (str, jax.Array)) or not 0 <= value <= 1:
-        raise ValueError(f"{validate.describe(owner)}: momentum must be from 0 to 1. Received: momentum={value!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: momentum must be from 0 to 1. Received: momentum={validate.shown(value)}."
+        )
     return value

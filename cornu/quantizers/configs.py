@@ -37,7 +37,7 @@ class QuantizationConfig(Configurable):
             if getattr(quantizer, "output_dtype", "int8") != "int8":
                 raise ValueError(
                     f"{type(self).__name__}: {role} must give integers of dtype 'int8'. "
-                    f"Received: output_dtype={quantizer.output_dtype!r}."
+                    f"Received: output_dtype={validate.shown(quantizer.output_dtype)}."
                 )
 
     @property
@@ -275,7 +275,8 @@ def chosen(mode: Any, config: object, owner: object) -> QuantizationConfig:
         return _OF_MODES[name]()
     if mode not in (None, config.mode):
         raise ValueError(
-            f"{validate.describe(owner)}: mode and config must agree. Received: mode={mode!r}, and a config of mode "
+            f"{validate.describe(owner)}: mode and config must agree. "
+            f"Received: mode={validate.shown(mode)}, and a config of mode "
             f"{config.mode!r}."
         )
     return config

@@ -212,7 +212,7 @@ def dropout(inputs: Tensor, rate: float, noise_shape: ShapeLike | None = None, s
         print(cornu.random.dropout(np.ones((2, 4)), 0.5, seed=1))  # zeros and twos
     """
     if not 0 <= rate <= 1:
-        raise ValueError(f"dropout: rate must be a number from 0 to 1. Received: rate={rate!r}.")
+        raise ValueError(f"dropout: rate must be a number from 0 to 1. Received: rate={validate.shown(rate)}.")
     inputs = jnp.asarray(inputs)
     inputs = inputs if jnp.issubdtype(inputs.dtype, jnp.inexact) else inputs.astype(settings.floatx())
     return dropout_kernel.dropout(inputs, float(rate), draw_seed(seed), noise_shape)

@@ -283,5 +283,7 @@ def _as_words(seed: Any, owner: Any) -> np.ndarray:
     whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**32:
         who = owner if isinstance(owner, str) else f'SeedGenerator "{owner.name}"'
-        raise ValueError(f"{who}: seed must be an integer from 0 to 2**32 - 1, or None. Received: seed={seed!r}.")
+        raise ValueError(
+            f"{who}: seed must be an integer from 0 to 2**32 - 1, or None. Received: seed={validate.shown(seed)}."
+        )
     return np.array([seed, 0], np.uint32)

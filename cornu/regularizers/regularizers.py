@@ -134,7 +134,8 @@ def _factor(value: float, name: str, owner: Regularizer) -> float:
     good = isinstance(value, numbers.Real) and math.isfinite(value) and float(value) >= 0
     if not good:
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be a finite number of zero or more. Received: {name}={value!r}."
+            f"{validate.describe(owner)}: {name} must be a finite number of zero or more. "
+            f"Received: {name}={validate.shown(value)}."
         )
     return float(value)
 

@@ -16,6 +16,7 @@ import numpy as np
 from cornu import lazy, validate
 from cornu.core import budget, parts
 from cornu.core.tracebacks import of_a_file
+from cornu.errors import MissingFileError
 from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
 from cornu.saving.atomic import replacing
@@ -127,7 +128,9 @@ class KerasFileEditor:
         if not path:
             raise ValueError("rename_object: the model itself has no name in the file.")
         if not isinstance(new_name, str) or not new_name or "/" in new_name or new_name in (".", "..", "vars"):
-            raise ValueError(f"rename_object: new_name must be a name without '/'. Received: new_name={new_name!r}.")
+            raise ValueError(
+                f"rename_object: new_name must be a name without '/'. Received: new_name={validate.shown(new_name)}."
+            )
         folder = path.rpartition("/")[0]
         new = f"{folder}/{new_name}" if folder else new_name
         if new != path and new in self._paths():
@@ -157,7 +160,9 @@ class KerasFileEditor:
         """
         path = object_path.strip("/") if isinstance(object_path, str) else ""
         if not path or any(name in ("", ".", "..", "vars") for name in path.split("/")):
-            raise ValueError(f"add_object: object_path must be a path of names. Received: object_path={object_path!r}.")
+            raise ValueError(
+                f"add_object: object_path must be a path of names. Received: object_path={validate.shown(object_path)}."
+            )
         added = _arrays(weights, "add_object")
         if path in self._paths():
             self.delete_object(f"/{path}")
@@ -197,7 +202,8 @@ class KerasFileEditor:
         path = os.fsdecode(filepath)
         if not path.endswith(_WEIGHTS):
             raise ValueError(
-                f"KerasFileEditor.save: the file's name must end in {_WEIGHTS!r}. Received: filepath={path!r}."
+                f"KerasFileEditor.save: the file's name must end in {_WEIGHTS!r}. "
+                f"Received: filepath={validate.shown(path)}."
             )
         with replacing(path) as temporary, open(temporary, "w+b") as made, plain_h5.created(made) as file:
             for place, weights in self._weights.items():
@@ -261,12 +267,13 @@ def _opened(path: str) -> Iterator[tuple[dict[str, object] | None, Sequence[h5py
     for ending, open_it in _OPENERS.items():
         if path.endswith(ending):
             if not os.path.isfile(path):
-                raise ValueError(f"There is no file {path!r}.")
+                raise MissingFileError(f"There is no file {path!r}.")
             with open_it(path) as found:
                 yield found
             return
     raise ValueError(
-        f"KerasFileEditor: the file's name must end in {', '.join(map(repr, _OPENERS))}. Received: filepath={path!r}."
+        f"KerasFileEditor: the file's name must end in {', '.join(map(repr, _OPENERS))}. "
+        f"Received: filepath={validate.shown(path)}."
     )
 
 

@@ -22,6 +22,7 @@ from cornu.core import budget, function_code, peers, placement
 from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.typing import CustomObjects
 from cornu.core.variable import Variable, deferred_values, reading_one_state, values_of
+from cornu.errors import MissingFileError
 from cornu.saving import archive, legacy_functions, legacy_model, orbax, plain_h5, safetensors, shards, weights_h5
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
@@ -75,7 +76,8 @@ def save_model(
     if zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
-                f"save_model: zipped=False writes a folder, whose name must not end in '.keras'. Received: {path!r}."
+                f"save_model: zipped=False writes a folder, whose name must not end in '.keras'. "
+                f"Received: {validate.shown(path)}."
             )
         write, target = archive.save_folder, _target
     else:
@@ -288,7 +290,7 @@ def _format(path: str, action: str) -> ModuleType:
     for ending in sorted(able, key=len, reverse=True):
         if path.endswith(ending):
             return able[ending]
-    raise ValueError(f"{action}: the file's name must end in {_listed(able)}. Received: {path!r}.")
+    raise ValueError(f"{action}: the file's name must end in {_listed(able)}. Received: {validate.shown(path)}.")
 
 
 def _listed(endings: Iterable[str]) -> str:
@@ -306,7 +308,7 @@ def _path(filepath: object, action: str) -> str:
 def _existing(filepath: object, action: str) -> str:
     path = _path(filepath, action)
     if not os.path.exists(path):
-        raise ValueError(f"There is no file {path!r}.")
+        raise MissingFileError(f"There is no file {path!r}.")
     if not (os.path.isfile(path) or os.path.isdir(path)):  # opening a pipe waits for somebody to write to it
         raise ValueError(f"{action}: {path!r} is neither a file nor a folder, but a pipe, a socket or a device.")
     return path

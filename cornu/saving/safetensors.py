@@ -114,7 +114,7 @@ def _translated(named: Config, name_map: NameMap | None, owner: str) -> ConfigDi
         if not isinstance(new, str) or (function is not None and not callable(function)):
             raise ValueError(
                 f"{owner}: name_map must give a name, None, or a pair of a name and a function. "
-                f"Received: {given!r} for {old!r}."
+                f"Received: {validate.shown(given)} for {validate.shown(old)}."
             )
         if new in found:
             raise ValueError(f"{owner}: name_map gives the name {new!r} twice, the second time for {old!r}.")
@@ -237,7 +237,10 @@ def write(path: str, arrays: Config, metadata: Mapping[str, str]) -> None:
     """
     for name, text in metadata.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise ValueError(f"save_weights: metadata must be strings by name. Received: {name!r}: {text!r}.")
+            raise ValueError(
+                f"save_weights: metadata must be strings by name. "
+                f"Received: {validate.shown(name)}: {validate.shown(text)}."
+            )
     if _METADATA in arrays:
         raise ValueError(f"save_weights: no weight may have the name {_METADATA!r}.")
     names = sorted(arrays, key=lambda name: -_dtype(name, arrays[name]).itemsize)

@@ -50,7 +50,8 @@ def table_path(path: str) -> str:
         return table
     if not path.endswith(_TABLE):
         raise ValueError(
-            f"save_weights: with max_shard_size, the file's name must end in {_TABLE!r}. Received: {path!r}."
+            f"save_weights: with max_shard_size, the file's name must end in {_TABLE!r}. "
+            f"Received: {validate.shown(path)}."
         )
     return path
 
@@ -113,7 +114,7 @@ def _limit(size: object, path: str) -> int:
     if size is None:
         raise ValueError(f"save_weights: {path!r} is for weights in several files: say max_shard_size, in gigabytes.")
     if not validate.is_real(size) or isinstance(size, bool) or not 0 < size < math.inf:
-        raise ValueError(f"save_weights: max_shard_size must be a positive number. Received: {size!r}.")
+        raise ValueError(f"save_weights: max_shard_size must be a positive number. Received: {validate.shown(size)}.")
     return int(size * _GIGABYTE)
 
 

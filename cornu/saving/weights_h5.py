@@ -52,7 +52,9 @@ def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -
 def refuse_by_name(path: str, by_name: bool) -> None:
     """Say no to matching by name where files do not name their layers."""
     if by_name:
-        raise ValueError(f"load_weights: by_name is for older .h5 files, which name their layers. Received: {path!r}.")
+        raise ValueError(
+            f"load_weights: by_name is for older .h5 files, which name their layers. Received: {validate.shown(path)}."
+        )
 
 
 def write(model: object, file: h5py.File, with_training: bool = True) -> None:

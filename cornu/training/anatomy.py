@@ -1,8 +1,8 @@
 """What is known of a model: what its outputs end with, and which layers read its inputs first.
 
-The first is told by the calls of its layers and operations when it runs abstractly, so of models with a `call` of their
-own too, as long as what they return is what a layer gave. The second is read from the graph; a model that is none tells
-nothing there.
+Both are told by the calls of its layers and operations when it runs abstractly, so of models with a `call` of their own
+too, as long as what they return is what a layer gave, and a layer is given what they take. Where there is a graph, the
+second is read from that.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +29,8 @@ _KEEP_VALUES = (
     layers.Flatten, layers.Reshape, layers.Permute, layers.Dropout, layers.Cropping1D, layers.Cropping2D,
     layers.ZeroPadding1D, layers.ZeroPadding2D, layers.RepeatVector,
 )  # fmt: skip
+PROBABILITIES = ("softmax", "sigmoid")
+TWICE = "probabilities of probabilities"  # an ending: one of these behind one of these
 _VALUE_KEEPING_OPERATIONS = ("cast", "expand_dims", "reshape", "squeeze", "transpose")
 
 
@@ -49,14 +51,46 @@ class Calls(list[Call]):
         return outputs
 
 
-def endings(calls: Calls, outputs: Nested) -> list[str | None]:
-    """For each flat output the activation it ends with: "linear", "softmax", ...; None where that is not known.
+class Reader(NamedTuple):
+    """A layer that reads an input first."""
+
+    position: int  # of the input among the flat ones
+    layer: Any
+    after: list[Any]  # the operations that come next
+
+
+class Told(NamedTuple):
+    """What the calls within that of a model tell."""
+
+    endings: list[str | None] = []  # of each flat output: "linear", "softmax", ...; None where that is not known
+    readers: list[Reader] = []
+
+
+def told(calls: Calls, inputs: Nested, outputs: Nested) -> Told:
+    """What is known of a model that was called.
 
     Args:
-        calls: the calls within that of a model.
-        outputs: what that gave.
+        calls: the calls within that of the model.
+        inputs: what it was given.
+        outputs: what it gave.
     """
-    return [_ending(calls, tensor) for tensor in tree.flatten(outputs)]
+    readers = [
+        Reader(position, *found)
+        for position, tensor in enumerate(tree.flatten(inputs))
+        for found in _readers(calls, tensor)
+    ]
+    return Told([_ending(calls, tensor) for tensor in tree.flatten(outputs)], readers)
+
+
+def _readers(calls: Calls, tensor: object) -> Iterator[tuple[Any, list[Any]]]:
+    for call in calls:
+        if not _has(call.inputs, tensor) or _has(call.outputs, tensor):
+            continue
+        if _keeps_values(call.operation):
+            yield from _readers(calls, tree.flatten(call.outputs)[0])
+        else:
+            outputs = tree.flatten(call.outputs)
+            yield call.operation, [one.operation for one in calls if any(_has(one.inputs, out) for out in outputs)]
 
 
 def _ending(calls: Calls, tensor: object) -> str | None:
@@ -66,6 +100,8 @@ def _ending(calls: Calls, tensor: object) -> str | None:
     operation = maker.operation
     if _keeps_values(operation):
         return _ending(calls, tree.flatten(maker.inputs)[0])
+    if _is_activation(operation) in PROBABILITIES and _ending(calls, tree.flatten(maker.inputs)[0]) in PROBABILITIES:
+        return TWICE
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__
     if isinstance(operation, layers.TimeDistributed):
@@ -77,6 +113,15 @@ def _ending(calls: Calls, tensor: object) -> str | None:
     if isinstance(operation, (*LINEAR_MAPS, layers.Activation)) and registry.is_builtin(operation.activation):
         return getattr(operation.activation, "__name__", None)
     return None
+
+
+def _is_activation(operation: Any) -> str | None:
+    """The activation that an operation applies, if that is all it does."""
+    if isinstance(operation, FunctionOperation):
+        return operation.function.__name__
+    if isinstance(operation, layers.Softmax) and registry.is_builtin(type(operation).call):
+        return "softmax"
+    return getattr(operation.activation, "__name__", None) if type(operation) is layers.Activation else None
 
 
 def _has(tensors: Nested, tensor: object) -> bool:

@@ -66,7 +66,7 @@ def _function_of(stage: str) -> property:
         if function is not None and not callable(function):
             raise TypeError(
                 f"{validate.describe(self)}: {stage}_function must be a function of (state, batches), or None, which "
-                f"makes the step anew. Received: {function!r}."
+                f"makes the step anew. Received: {validate.shown(function)}."
             )
         self._computations[stage].forget()
         self._computations[stage].made = function

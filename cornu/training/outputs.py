@@ -61,7 +61,8 @@ def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
         return given[0]
     if isinstance(given, (list, tuple)) and what in ("loss", "loss_weights"):
         raise ValueError(
-            f"The model has one output, but {what} is a list of {len(given)}. Give one. Received: {what}={given!r}."
+            f"The model has one output, but {what} is a list of {len(given)}. Give one. "
+            f"Received: {what}={validate.shown(given)}."
         )
     return given
 
@@ -251,7 +252,7 @@ def _check_scalar(value: Nested, loss: Loss) -> None:
     if value.ndim:
         raise ValueError(
             f'The loss "{loss.name}" gives an array of shape {value.shape}, but training needs one number. '
-            f"Give it a reduction such as 'sum_over_batch_size'. Received: reduction={loss.reduction!r}."
+            f"Give it a reduction such as 'sum_over_batch_size'. Received: reduction={validate.shown(loss.reduction)}."
         )
 
 
@@ -457,10 +458,11 @@ def _as_metric(one: Any, y: Data, y_pred: Tensor) -> Metric:
         return one
     found = _by_shape(_METRICS[one.lower()], y, y_pred) if _is_shaped(one, _METRICS) else metrics_module.get(one)
     if isinstance(one, str):
+        name = one.rpartition(">")[2]  # without the package of a registered one
         if isinstance(found, Metric):
-            found.name = one
+            found.name = name
             return found
-        return metrics_module.MeanMetricWrapper(found, name=one)
+        return metrics_module.MeanMetricWrapper(found, name=name)
     return found if isinstance(found, Metric) else metrics_module.MeanMetricWrapper(found, name=_name(found))
 
 

@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
     """What is known of a model for batches of some shapes."""
 
     outputs: Any  # symbolic; None where labels are not checked against them
-    endings: list[str | None]  # the activations that the flat outputs end with
+    told: anatomy.Told
     embeddings: list[tuple[KerasTensor, object]]  # which inputs are looked up where
 
     def check(self, model: object, data: Data) -> None:
@@ -76,8 +76,9 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
     if is_new and stage == "train" and known.outputs is not None:
         data = unpack_x_y_sample_weight(data)
         pairs = model._compile_loss.pairs(data[1], known.outputs)
-        ends = dict(zip(map(id, tree.flatten(known.outputs)), known.endings, strict=True))
-        advice.of_a_batch(model, data, [pair for pair in pairs if not isinstance(pair[-1], Part)], ends)
+        ends = dict(zip(map(id, tree.flatten(known.outputs)), known.told.endings, strict=True))
+        pairs = [pair for pair in pairs if not isinstance(pair[-1], Part)]
+        advice.of_a_batch(model, data, pairs, ends, known.told.readers)
 
 
 def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
@@ -109,8 +110,8 @@ def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: st
     return check
 
 
-def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, list[str | None]]:
-    """Build the model, its losses and metrics; the symbolic outputs, and what they end with.
+def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, anatomy.Told]:
+    """Build the model, its losses and metrics; the symbolic outputs, and what is known of the model.
 
     The outputs are None where labels are not checked against them.
     """
@@ -120,19 +121,19 @@ def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, lis
     if step.is_default(model, stage):
         return _lined_up(model, data, stage)
     _try_out(model, data, stage)
-    return None, []
+    return None, anatomy.Told()
 
 
-def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, list[str | None]]:
+def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, anatomy.Told]:
     """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
         if not model.built:
             _outputs(model, x, training=False)
-        return None, []
+        return None, anatomy.Told()
     _expect_labels(model, x, y, stage)
     loss, metrics = model._compile_loss, model._compile_metrics
-    outputs, ends = _outputs(model, x, training=stage == "train")
+    outputs, told = _outputs(model, x, training=stage == "train")
     if loss is not None:
         if not loss.built:
             loss.build(y, outputs)
@@ -147,7 +148,7 @@ def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, list[str | No
         symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
         # Some metrics make their variables when they see data: a compiled step must find them there.
         output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
-    return (outputs, ends) if loss is not None else (None, [])
+    return (outputs, told) if loss is not None else (None, anatomy.Told())
 
 
 def _expect_labels(model: Any, x: Data, y: Data, stage: str) -> None:
@@ -195,8 +196,8 @@ def _names(loss: Any, metrics: Any) -> str:
 # ---------------------------------------------------------------- running the model on shapes
 
 
-def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, list[str | None]]:
-    """The model's symbolic outputs for a batch, and what they end with.
+def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, anatomy.Told]:
+    """The model's symbolic outputs for a batch, and what its calls tell.
 
     A model that is not built is built for any number of rows.
     """
@@ -206,18 +207,20 @@ def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, list[str 
     return _run_on_shapes(model, x, training)
 
 
-def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, list[str | None]]:
+def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, anatomy.Told]:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
     added: list = []
-    ends: list[str | None] = []
+    told = anatomy.Told()
 
     def run(values: Nested) -> Nested:
+        nonlocal told
         calls = anatomy.Calls()
         with context.scope(watch=calls):
-            outputs = model(opened(values), **step.mode(model, training))
-        ends[:] = anatomy.endings(calls, outputs)
+            given = opened(values)
+            outputs = model(given, **step.mode(model, training))
+        told = anatomy.told(calls, given, outputs)
         return outputs
 
     with context.scope(losses=added):
@@ -226,7 +229,7 @@ def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = Fal
         raise ValueError(
             f"{validate.describe(model)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
         )
-    return outputs, ends
+    return outputs, told
 
 
 def _symbolic(x: Nested, any_rows: bool = False) -> Nested:

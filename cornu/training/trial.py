@@ -84,7 +84,7 @@ def check_compiled(model: object, owner: str) -> None:
         owner: who asks, for messages.
     """
     if not isinstance(model, Compilable):
-        raise TypeError(f"{owner}: model must be a compiled model. Received: {model!r}.")
+        raise TypeError(f"{owner}: model must be a compiled model. Received: {validate.shown(model)}.")
     model._require_compiled(owner)
     if model.optimizer is None:
         raise ValueError(f"{owner}: {validate.describe(model)} was compiled with optimizer=None. Give it one.")

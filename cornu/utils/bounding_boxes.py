@@ -449,7 +449,7 @@ def _floating_corners(boxes: Tensor, name: str, form: str, image_shape: ShapeLik
 def _variance(variance: Tensor | None, owner: str) -> jax.Array:
     numbers = jnp.ones(4) if variance is None else jnp.asarray(border.to_tensor(variance, owner, "variance"), "float32")
     if numbers.shape != (4,):
-        raise ValueError(f"{owner}: variance must be four numbers. Received: variance={variance!r}.")
+        raise ValueError(f"{owner}: variance must be four numbers. Received: variance={validate.shown(variance)}.")
     return numbers
 
 

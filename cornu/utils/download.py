@@ -98,7 +98,9 @@ def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
 def _name(fname: str | os.PathLike | None, origin: str) -> str:
     name = os.fspath(fname) if fname is not None else os.path.basename(urllib.request.url2pathname(_path(origin)))
     if not name:
-        raise ValueError(f"get_file: the address ends in no file name. Give fname. Received: origin={origin!r}.")
+        raise ValueError(
+            f"get_file: the address ends in no file name. Give fname. Received: origin={validate.shown(origin)}."
+        )
     return name
 
 
@@ -126,7 +128,7 @@ def _algorithm(name: str, file_hash: str | None) -> str:
     if len(file_hash) not in _ALGORITHMS:
         raise ValueError(
             "get_file: file_hash must be the 32 digits of an MD5 or the 64 of a SHA-256. "
-            f"Received {len(file_hash)} digits: {file_hash!r}."
+            f"Received {len(file_hash)} digits: {validate.shown(file_hash)}."
         )
     return _ALGORITHMS[len(file_hash)]
 

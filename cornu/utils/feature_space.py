@@ -47,7 +47,7 @@ class Feature(Configurable):
 
     def __init__(self, dtype: str, preprocessor: Layer, output_mode: str):
         if not callable(preprocessor):
-            raise ValueError(f"FeatureSpace: preprocessor must be a layer. Received: {preprocessor!r}.")
+            raise ValueError(f"FeatureSpace: preprocessor must be a layer. Received: {validate.shown(preprocessor)}.")
         self.dtype = dtype
         self.preprocessor = preprocessor
         self.output_mode = validate.one_of(output_mode, ("float", *_MODES), "output_mode", "FeatureSpace")
@@ -197,7 +197,8 @@ class FeatureSpace(Layer):
         super().__init__(name=name)
         if not features or not isinstance(features, Mapping):
             raise ValueError(
-                f"{validate.describe(self)}: features must be a dictionary by column. Received: {features!r}."
+                f"{validate.describe(self)}: features must be a dictionary by column. "
+                f"Received: {validate.shown(features)}."
             )
         self.output_mode = validate.one_of(output_mode, ("concat", "dict"), "output_mode", self)
         self.crossing_dim, self.hashing_dim = crossing_dim, hashing_dim

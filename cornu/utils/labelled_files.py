@@ -93,13 +93,14 @@ def _check(asked: Request) -> None:
     if not listed and asked.labels not in ("inferred", None):
         raise ValueError(
             f'{owner}: labels must be "inferred" for those of the subfolders, a list with one a file, or None. '
-            f"Received: labels={asked.labels!r}."
+            f"Received: labels={validate.shown(asked.labels)}."
         )
     if asked.class_names is not None and (listed or asked.labels is None or asked.label_mode is None):
         raise ValueError(f'{owner}: class_names go with labels="inferred" and a label_mode. {_labels(asked)}')
     if bool(asked.validation_split) != bool(asked.subset):
         raise ValueError(
-            f"{owner}: validation_split and subset go together. Received: validation_split={asked.validation_split!r}, "
+            f"{owner}: validation_split and subset go together. "
+            f"Received: validation_split={validate.shown(asked.validation_split)}, "
             f"subset={asked.subset!r}."
         )
     if asked.validation_split:
@@ -112,7 +113,7 @@ def _check(asked: Request) -> None:
 
 
 def _labels(asked: Request) -> str:
-    return f"Received: labels={asked.labels!r}, label_mode={asked.label_mode!r}."
+    return f"Received: labels={validate.shown(asked.labels)}, label_mode={validate.shown(asked.label_mode)}."
 
 
 # ---------------------------------------------------------------- what is there

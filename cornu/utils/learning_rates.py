@@ -229,7 +229,9 @@ def find_learning_rate(
 def _rates(minimum: float, maximum: float, steps: int) -> np.ndarray:
     for name, value in (("minimum", minimum), ("maximum", maximum)):
         if isinstance(value, bool) or not validate.is_real(value) or not 0 < value < math.inf:
-            raise ValueError(f"{_OWNER}: {name} must be a learning rate above 0. Received: {name}={value!r}.")
+            raise ValueError(
+                f"{_OWNER}: {name} must be a learning rate above 0. Received: {name}={validate.shown(value)}."
+            )
     if minimum >= maximum:
         raise ValueError(f"{_OWNER}: minimum must be below maximum. Received: {minimum=}, {maximum=}.")
     if validate.positive_int(steps, "steps", _OWNER) < _FEWEST:

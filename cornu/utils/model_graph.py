@@ -211,7 +211,7 @@ def checked(rankdir: object, dpi: object, splines: object, unknown: dict, owner:
     validate.one_of(rankdir, DIRECTIONS, "rankdir", owner)
     validate.one_of(splines, SPLINES, "splines", owner)
     if not validate.is_real(dpi) or not dpi > 0:
-        raise ValueError(f"{owner}: dpi must be a positive number. Received: dpi={dpi!r}.")
+        raise ValueError(f"{owner}: dpi must be a positive number. Received: dpi={validate.shown(dpi)}.")
 
 
 def model_to_dot(

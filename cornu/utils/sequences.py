@@ -40,9 +40,11 @@ def pad_sequences(
     validate.one_of(padding, ("pre", "post"), "padding", owner)
     validate.one_of(truncating, ("pre", "post"), "truncating", owner)
     if not hasattr(sequences, "__len__") or not all(hasattr(row, "__len__") for row in sequences):
-        raise ValueError(f"{owner}: sequences must be a list of sequences. Received: {sequences!r}.")
+        raise ValueError(f"{owner}: sequences must be a list of sequences. Received: {validate.shown(sequences)}.")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
-        raise ValueError(f"{owner}: texts need dtype=object. Received: dtype={dtype!r}, value={value!r}.")
+        raise ValueError(
+            f"{owner}: texts need dtype=object. Received: dtype={validate.shown(dtype)}, value={validate.shown(value)}."
+        )
     longest = max(map(len, sequences), default=0)
     length = longest if maxlen is None else validate.non_negative_int(maxlen, "maxlen", owner)
     shape = _item_shape(sequences)

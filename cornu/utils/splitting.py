@@ -83,7 +83,7 @@ def _part(items: Any, rows: list[int]) -> Dataset:
 def _length(dataset: object) -> int:
     if isinstance(dataset, (list, tuple)):
         if not dataset or not all(isinstance(array, np.ndarray) for array in dataset):
-            raise ValueError(f"{_OWNER}: a list or tuple must hold NumPy arrays. Received: {dataset!r}.")
+            raise ValueError(f"{_OWNER}: a list or tuple must hold NumPy arrays. Received: {validate.shown(dataset)}.")
         if len({len(array) for array in dataset}) > 1:
             raise ValueError(
                 f"{_OWNER}: arrays must have one length. Received: {', '.join(str(len(a)) for a in dataset)}."
@@ -113,7 +113,7 @@ def _count(size: object, name: str, total: int) -> int | None:
     if size is None:
         return None
     if isinstance(size, bool) or not isinstance(size, (int, float)):
-        raise TypeError(f"{_OWNER}: {name} must be an integer or a fraction. Received: {name}={size!r}.")
+        raise TypeError(f"{_OWNER}: {name} must be an integer or a fraction. Received: {name}={validate.shown(size)}.")
     if not (0 < size < total if isinstance(size, int) else 0 <= size <= 1):
         raise ValueError(
             f"{_OWNER}: {name} must be an integer from 1 to {total - 1}, or a fraction from 0 to 1. "

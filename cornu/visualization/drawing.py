@@ -99,7 +99,9 @@ def _boxes(boxes: Boxes, form: str, shape: tuple, owner: str) -> tuple[np.ndarra
 def _colour(colour: Sequence[int], owner: str) -> list[int]:
     numbers = list(colour)
     if len(numbers) < pictures.COLOURS:
-        raise ValueError(f"{owner}: a color must be red, green and blue from 0 to 255. Received: {colour!r}.")
+        raise ValueError(
+            f"{owner}: a color must be red, green and blue from 0 to 255. Received: {validate.shown(colour)}."
+        )
     return [int(np.clip(number, 0, 255)) for number in numbers[: pictures.COLOURS]]
 
 
@@ -175,7 +177,7 @@ def draw_segmentation_masks(
     drawn = pictures.coloured(pictures.batch(images, data_format, owner)).astype("float32")
     masks = _masks(segmentation_masks, drawn.shape[:3], data_format, owner)
     if not validate.is_real(alpha) or not 0 <= alpha <= 1:
-        raise ValueError(f"{owner}: alpha must be a number from 0 to 1. Received: alpha={alpha!r}.")
+        raise ValueError(f"{owner}: alpha must be a number from 0 to 1. Received: alpha={validate.shown(alpha)}.")
     most = np.inf if num_classes is None else validate.positive_int(num_classes, "num_classes", owner)
     alpha = alpha if blend else 1.0
     for label in map(int, np.unique(masks)):

@@ -118,7 +118,7 @@ def plot_grad_cam(
     """
     owner = "plot_grad_cam"
     if not validate.is_real(alpha) or not 0 <= alpha <= 1:
-        raise ValueError(f"{owner}: alpha must be a number from 0 to 1. Received: alpha={alpha!r}.")
+        raise ValueError(f"{owner}: alpha must be a number from 0 to 1. Received: alpha={validate.shown(alpha)}.")
     array = pictures.batch(images if pictures_shown is None else pictures_shown, data_format, owner)
     heat, classes = _heat_and_classes(model, images, class_index, layer, 32, owner)
     if array.shape[:3] != heat.shape:
@@ -293,7 +293,8 @@ def _target(seen: Sequence[_Call], layer: str | Layer | None, model: Model, owne
             return one
     known = ", ".join(dict.fromkeys(one.name for one in maps))
     raise ValueError(
-        f"{owner}: layer must be one with a feature map of more than one place. Received: {layer!r}. These have one: "
+        f"{owner}: layer must be one with a feature map of more than one place. "
+        f"Received: {validate.shown(layer)}. These have one: "
         f"{known or 'none'}."
     )
 
@@ -334,7 +335,7 @@ def _wanted(class_index: int | Sequence[int] | None, count: int, classes: int, o
     if not good or np.any((numbers < 0) | (numbers >= classes)):
         raise ValueError(
             f"{owner}: class_index must be a class from 0 to {classes - 1}, or one for each of {count} images. "
-            f"Received: class_index={class_index!r}."
+            f"Received: class_index={validate.shown(class_index)}."
         )
     return np.broadcast_to(numbers, (count,)).astype("int32")
 

@@ -37,7 +37,9 @@ def whole(numbers: np.ndarray) -> np.ndarray:
 def scaled(images: np.ndarray, value_range: Sequence[float], owner: str) -> np.ndarray:
     """Images whose numbers lie in a range as whole numbers from 0 to 255."""
     if np.shape(value_range) != (2,) or not value_range[0] < value_range[1]:
-        raise ValueError(f"{owner}: value_range must be the lowest and the highest value. Received: {value_range!r}.")
+        raise ValueError(
+            f"{owner}: value_range must be the lowest and the highest value. Received: {validate.shown(value_range)}."
+        )
     low, high = value_range
     if images.dtype == np.uint8 and (low, high) == (0, 255):
         return images

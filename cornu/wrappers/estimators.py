@@ -115,7 +115,7 @@ class SKLBase(BaseEstimator):
             raise TypeError(f"{self._kind()}: model must be a model or a function that makes one: {self.model!r}.")
         made = self.model(X=X, y=targets, **(self.model_kwargs or {}))
         if not isinstance(made, Model):
-            raise TypeError(f"{self._kind()}: the function must return a model. Received: {made!r}.")
+            raise TypeError(f"{self._kind()}: the function must return a model. Received: {validate.shown(made)}.")
         return _refuse_uncompiled(made, self)
 
     def _targets(self, y: Tensor) -> np.ndarray:

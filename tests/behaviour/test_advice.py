@@ -69,6 +69,34 @@ class Own(cornu.Model):
         return self.after(self.flat(self.block(self.first(x))))
 
 
+class PlainModel(cornu.Model):
+    """A subclass that takes its input as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.first, self.last = layers.Flatten(), layers.Dense(2, name="first"), layers.Dense(1)
+
+    def call(self, x):
+        return self.last(self.first(self.flat(x)))
+
+
+class NormalizedModel(PlainModel):
+    """A subclass that normalizes behind its first layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = layers.BatchNormalization()
+
+    def call(self, x):
+        return self.last(self.norm(self.first(self.flat(x))))
+
+
+def subclassed(kind=PlainModel):
+    model = kind()
+    model.compile("sgd", "mse")
+    return model
+
+
 def own(loss="sparse_categorical_crossentropy", **arguments):
     model = Own(**arguments)
     model.compile("sgd", loss)
@@ -104,6 +132,16 @@ MISTAKES = {
     "softmax over one unit": (
         lambda: classes("softmax", "binary_crossentropy", 1), X, YES, {}, "softmax over one unit.*sigmoid"),
     "softmax twice": (lambda: classes(loss=LOGITS), X, KINDS, {}, "from_logits=True, but.*softmax, so.*twice"),
+    "softmax behind softmax": (
+        lambda: net(cornu.Input((4,)), layers.Dense(3, "softmax"), layers.Softmax(),
+                    loss="sparse_categorical_crossentropy"), X, KINDS, {}, "twice in a row.*Take one"),
+    "sigmoid behind sigmoid": (
+        lambda: net(cornu.Input((4,)), layers.Dense(1, "sigmoid"), layers.Dropout(0.1), layers.Activation("sigmoid"),
+                    loss="binary_crossentropy"), X, YES, {}, "twice in a row.*Take one"),
+    "sigmoid for classes": (
+        lambda: classes("sigmoid"), X, KINDS, {}, "one class a row, but.*sigmoid.*softmax.*binary_crossentropy"),
+    "a column of one large number": (
+        regression, np.where(np.arange(4) == 2, -999, TABLE), SUMS, {}, "column 2 .* is -999 in every row"),
     "sigmoid twice": (
         lambda: classes("sigmoid", cornu.losses.BinaryCrossentropy(from_logits=True), 1), X, YES, {}, "sigmoid, so"),
     "no softmax": (lambda: classes(None), X, KINDS, {}, 'activation="softmax", or.*from_logits=True'),
@@ -118,6 +156,10 @@ MISTAKES = {
     "labels that sigmoid cannot reach": (
         lambda: classes("sigmoid", "mse", 1), X, PRICES * 10 + 50, {}, "ends with sigmoid.*from 0 to 1, but labels"),
     "pixels as they are": (images, PIXELS, PRICES, {}, "from 0 to 25.* unscaled.*x / 255"),
+    "pixels for a model of one's own": (
+        subclassed, PIXELS, PRICES, {}, 'unscaled into Dense "first.*x / 255'),
+    "a constant column for a model of one's own": (
+        subclassed, np.where(np.arange(4) == 2, -999, TABLE), SUMS, {}, "column 2 .* is -999"),
     "columns of thousands": (
         lambda: classes(None, "mae", 1), X * 5000, PRICES, {}, 'unscaled into Dense "dense.*Normalization'),
     "sorted labels and validation_split": (
@@ -291,6 +333,7 @@ def frozen_then_dense():
 
 # what a user does -> (model, x, y, arguments of fit)
 HEALTHY = {
+    "a model of one's own that normalizes": (lambda: subclassed(NormalizedModel), PIXELS, PRICES, {}),
     "classifier": (lambda: classes(metrics=["accuracy"]), X, KINDS, {}),
     "classifier on logits": (lambda: classes(None, LOGITS), X, KINDS, {}),
     "one-hot labels": (lambda: classes(loss="categorical_crossentropy", metrics=["acc"]), X, ONE_HOT, {}),

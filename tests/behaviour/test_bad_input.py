@@ -330,11 +330,14 @@ def test_errors_can_be_told_apart_and_are_those_of_keras_too(tmp_path):
         errors.DamagedFileError: lambda: cornu.models.load_model(tmp_path / "short.keras"),
         errors.WeightsMismatchError: lambda: model.load_weights(weights),
         errors.InputMismatchError: lambda: model(np.ones((2, 5))),
+        errors.MissingFileError: lambda: cornu.models.load_model("not there.keras"),
         errors.UnknownClassError: lambda: cornu.layers.deserialize(config),
     }.items():
         with pytest.raises(kind) as caught:
             mistake()
         assert isinstance(caught.value, ValueError)
         assert isinstance(caught.value, errors.CornuError)
+    with pytest.raises(FileNotFoundError):  # what programs catch that start afresh without a checkpoint
+        model.load_weights("not there.weights.h5")
     listed = {name for name in errors.__all__ if f"{name} " in errors.__doc__ or f"{name}\n" in errors.__doc__}
     assert listed == set(errors.__all__)

@@ -181,6 +181,17 @@ def test_a_symbolic_tensor_says_what_to_use_instead(misuse, hint):
         misuse(cornu.Input((3,)))
 
 
+def test_symbolic_tensors_are_found_in_lists():
+    a, b, c = cornu.Input((3,)), cornu.Input((4,)), cornu.Input((3,))
+    assert a in [b, c, a]
+    assert a not in [b, c]
+    assert [b, c, a].index(a) == 2
+    assert [a, b] == [a, b] != [b, a]
+    assert a != c
+    model = cornu.Model([a, c], a == c)  # and in a graph they are compared by value
+    np.testing.assert_array_equal(model([np.zeros((1, 3)), np.eye(1, 3)]), [[False, True, True]])
+
+
 def test_numpy_arrays_on_the_left_of_an_operator():
     x = cornu.Input((3,))
     model = cornu.Model(x, np.ones(3, "float32") + x)

@@ -166,6 +166,9 @@ def test_metrics_that_count_every_row_say_so():
 
 def test_weights_of_rows_in_segmentation():
     y_true, y_pred = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 0]])
+    overlap = metrics.MeanIoU(num_classes=2)
+    overlap.update_state(y_true, y_pred, sample_weight=[1, 0])
+    assert np.sum(overlap.total_cm) == 1  # the name that programs know
     assert float(metrics.MeanIoU(num_classes=2)(y_true, y_pred, sample_weight=[1, 0])) == 1.0
 
 

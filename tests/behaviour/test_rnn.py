@@ -347,6 +347,17 @@ def test_a_saved_recurrent_model_predicts_the_same(tmp_path):
     close(cornu.saving.load_model(tmp_path / "model.keras")(X), model(X))
 
 
+def test_stacked_cells_hand_out_states_as_their_sizes_say():
+    inner = layers.StackedRNNCells([layers.SimpleRNNCell(2)])
+    layer = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3), inner], return_state=True)
+    output, *states = layer(X)
+    shapes = cornu.tree.map_structure(lambda size: (len(X), size), layer.state_size)
+    assert shapes == [[(len(X), 4)] * 2, (len(X), 3), [(len(X), 2)]]
+    assert cornu.tree.map_structure(lambda state: state.shape, states) == shapes
+    assert cornu.tree.map_structure(lambda state: state.shape, layer.get_initial_state(len(X))) == shapes
+    assert layer(X, initial_state=states)[0].shape == output.shape
+
+
 def test_gradients_reach_every_weight():
     layer = layers.RNN(layers.StackedRNNCells([layers.LSTMCell(2), layers.GRUCell(3)]))
     layer.build(X.shape)

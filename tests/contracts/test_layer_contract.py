@@ -1,6 +1,7 @@
 """What holds of every layer, whatever it computes."""
 
 import contextlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -184,6 +185,18 @@ def test_huge_numbers_in_a_config_take_no_memory(name):
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             type(layer).from_config(config)
     assert memory("VmHWM") - before < 2**26
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MADE)
+def test_an_error_only_begins_to_repeat_a_long_value(name):
+    layer = MADE[name][0]()
+    config = layer.get_config()
+    for key, value in itertools.product(config.keys() - {"name"}, ("long " * 1000, list(range(2000)))):
+        try:
+            type(layer).from_config({**config, key: value})
+        except (ValueError, TypeError, AttributeError) as error:
+            assert len(str(error)) < 2000, key
 
 
 def memory(what):

@@ -141,7 +141,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 f"Received: {len(boundaries)} boundaries and {len(values)} values."
             )
         if list(boundaries) != sorted(boundaries):
-            raise ValueError(f"PiecewiseConstantDecay: boundaries must ascend. Received: boundaries={boundaries!r}.")
+            raise ValueError(
+                f"PiecewiseConstantDecay: boundaries must ascend. Received: boundaries={validate.shown(boundaries)}."
+            )
         self.boundaries = boundaries
         self.values = values
         self.name = name
@@ -318,7 +320,9 @@ def _whole(step: jax.Array, length: float) -> jax.Array:
 
 def _positive(value: float, name: str, owner: LearningRateSchedule) -> float:
     if value <= 0:
-        raise ValueError(f"{validate.describe(owner)}: {name} must be more than 0. Received: {name}={value!r}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: {name} must be more than 0. Received: {name}={validate.shown(value)}."
+        )
     return value
 
 

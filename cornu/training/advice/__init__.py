@@ -19,6 +19,7 @@ from cornu.losses import validation
 from cornu.training.advice import devices, endings, features, labels, rows
 from cornu.training.advice.case import Case, Output
 from cornu.training.advice.not_finite import is_finite, loss_that_is_no_number
+from cornu.training.anatomy import Reader
 from cornu.training.data.batches import Batches
 from cornu.training.execution.signature import signature
 
@@ -27,16 +28,18 @@ Check = Callable[[Case], str | None]
 _REASONS = {"no_probabilities", "labels_below_zero"}  # for a loss that is not a number, said before
 
 OF_A_BATCH: tuple[Check, ...] = (
-    endings.one_unit, endings.no_logits, endings.no_probabilities, labels.accuracy_of_numbers,
-    labels.labels_out_of_reach, labels.labels_below_zero, features.uneven_inputs, features.unscaled_inputs,
-    features.odd_indices, devices.batches_that_cannot_be_split,
+    endings.one_unit, endings.activated_twice, endings.sigmoid_of_classes, endings.no_logits, endings.no_probabilities,
+    labels.accuracy_of_numbers, labels.labels_out_of_reach, labels.labels_below_zero, features.uneven_inputs,
+    features.unscaled_inputs, features.odd_indices, devices.batches_that_cannot_be_split,
 )  # fmt: skip
 OF_ARRAYS: tuple[Check, ...] = (
     features.constant_features, rows.labels_in_order, rows.labels_never_shuffled, rows.shared_rows,
 )  # fmt: skip
 
 
-def of_a_batch(model: object, data: tuple, pairs: list[tuple], ends: dict[int, str | None]) -> None:
+def of_a_batch(
+    model: object, data: tuple, pairs: list[tuple], ends: dict[int, str | None], readers: list[Reader]
+) -> None:
     """Say what is wrong with a model and its data, both of which work.
 
     Args:
@@ -44,9 +47,10 @@ def of_a_batch(model: object, data: tuple, pairs: list[tuple], ends: dict[int, s
         data: (x, y, sample_weight) of a first batch.
         pairs: (name, loss, labels, predictions) for each output that has a loss.
         ends: the activations that the predictions end with, by identity.
+        readers: the layers that read the inputs first.
     """
     if settings.read("preflight"):
-        _ask(model, OF_A_BATCH, Case(model, data, list(_outputs(pairs, ends))))
+        _ask(model, OF_A_BATCH, Case(model, data, list(_outputs(pairs, ends)), readers=readers))
 
 
 def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: bool) -> None:
@@ -65,7 +69,9 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
     if seen not in model._advised:
         model._advised.add(seen)
         shuffle, size = batches.source.shuffle, batches.batch_size
-        case = Case(model, arrays, [], held_out, was_split, size, shuffle)
+        known = list(model._computations["train"].prepared.values())
+        readers = known[-1].told.readers if known else []
+        case = Case(model, arrays, [], readers, held_out, was_split, size, shuffle)
         _ask(model, OF_ARRAYS, case)
 
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from cornu.core.typing import Logs, Nested, Tensor
+from cornu.training.anatomy import Reader
 
 
 class Output(NamedTuple):
@@ -23,6 +24,7 @@ class Case(NamedTuple):
     model: Any
     data: tuple  # x, y, sample_weight
     outputs: list[Output] = []
+    readers: list[Reader] = []  # the layers that read the inputs first, as the model's calls tell
     held_out: tuple | None = None  # (x, y, sample_weight) of the validation, where that is in memory
     was_split: bool = False  # whether these are the last rows, by `validation_split`
     batch_size: int | None = None

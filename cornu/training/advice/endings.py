@@ -1,9 +1,9 @@
 """Losses against what the model ends with."""
 
 from cornu.losses import validation
+from cornu.training import anatomy
 from cornu.training.advice.case import Case, name_of
 
-_PROBABILITIES = ("softmax", "sigmoid")
 _BOUNDED = (  # activations that give no logits, which go from below zero to above, without an end
     "hard_sigmoid", "hard_tanh", "log_sigmoid", "relu", "relu6", "softplus", "softsign", "sparse_sigmoid", "tanh",
 )  # fmt: skip
@@ -29,13 +29,36 @@ def one_unit(case: Case) -> str | None:
     return None
 
 
+def activated_twice(case: Case) -> str | None:
+    """A softmax or sigmoid of what is one already."""
+    for output in case.outputs:
+        if output.ending == anatomy.TWICE:
+            return (
+                f"{output.where}the model ends with softmax or sigmoid twice in a row, which leaves its classes nearly "
+                "alike and training slow. Take one of the two away."
+            )
+    return None
+
+
+def sigmoid_of_classes(case: Case) -> str | None:
+    """A sigmoid a class where each row has one class."""
+    for output in case.outputs:
+        if output.ending == "sigmoid" and output.family == "sparse" and validation.takes_logits(output.loss) is False:
+            return (
+                f"{output.where}the loss {name_of(output.loss)} takes one class a row, but the model ends with "
+                'sigmoid, which gives each class a probability of its own. End it with activation="softmax"; for '
+                "labels that may be several at once use binary_crossentropy."
+            )
+    return None
+
+
 def no_logits(case: Case) -> str | None:
     """A loss that applies softmax or sigmoid itself, behind an activation."""
     for output in case.outputs:
         if not validation.takes_logits(output.loss):
             continue
         start = f"{output.where}the loss {name_of(output.loss)} has from_logits=True, but the model ends with "
-        if output.ending in _PROBABILITIES:
+        if output.ending in anatomy.PROBABILITIES:
             return (
                 f"{start}{output.ending}, so that is applied twice and training is slow. Take from_logits=True away, "
                 f"or the {output.ending}."

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cornu import validate
+from cornu import tree, validate
+from cornu.core.read_text import numbers_of
 from cornu.core.typing import Tensor
 from cornu.training import anatomy
 from cornu.training.advice.case import Case
@@ -38,6 +39,7 @@ class _Read(NamedTuple):
 
 def _read(case: Case) -> Iterator[_Read]:
     if getattr(case.model, "_graph", None) is None:
+        yield from _read_by_calls(case)
         return
     inputs = anatomy.inputs_and_values(case.model, case.x)
     for tensor, values in inputs:
@@ -45,15 +47,26 @@ def _read(case: Case) -> Iterator[_Read]:
             continue
         for layer, after in anatomy.first_readers(case.model, tensor):
             if isinstance(layer, anatomy.WEIGHING) and layer.trainable:
-                normalized = any(isinstance(operation, anatomy.NORMALIZING) for operation in after)
-                yield _Read(f'input "{tensor.name}": ' if len(inputs) > 1 else "", values, layer, normalized)
+                yield _Read(f'input "{tensor.name}": ' if len(inputs) > 1 else "", values, layer, _is_normalized(after))
+
+
+def _read_by_calls(case: Case) -> Iterator[_Read]:
+    values = tree.flatten(numbers_of(case.x))
+    for position, layer, after in case.readers:
+        if isinstance(layer, anatomy.WEIGHING) and layer.trainable and anatomy.is_numeric(values[position]):
+            where = f"input {position}: " if len(values) > 1 else ""
+            yield _Read(where, values[position], layer, _is_normalized(after))
+
+
+def _is_normalized(after: list) -> bool:
+    return any(isinstance(operation, anatomy.NORMALIZING) for operation in after)
 
 
 def uneven_inputs(case: Case) -> str | None:
     for read in _read(case):
         if read.values.ndim not in (2, 3) or len(read.values) < _FEWEST:
             continue
-        sizes = _sizes(read.values[:_SAMPLE])
+        sizes = np.where(_constant(read.values), np.nan, _sizes(read.values[:_SAMPLE]))
         if _is_uneven(sizes):
             large, small = int(np.nanargmax(sizes)), int(np.nanargmin(sizes))
             return (
@@ -86,8 +99,10 @@ def unscaled_inputs(case: Case) -> str | None:
     if uneven_inputs(case) is not None:  # which has the cure for this too
         return None
     for read in _read(case):
-        low, high = float(read.values.min()), float(read.values.max())
-        if read.is_normalized or not _LARGE < max(-low, high) < math.inf or _is_rarely_large(read.values):
+        constant = _constant(read.values)
+        values = read.values[..., ~constant] if not constant.all() else read.values
+        low, high = float(values.min()), float(values.max())
+        if read.is_normalized or not _LARGE < max(-low, high) < math.inf or _is_rarely_large(values):
             continue
         scaled = "x / 255, a Rescaling(1 / 255) layer" if low >= 0 and high <= 255 else "a Normalization layer"
         return (
@@ -95,6 +110,13 @@ def unscaled_inputs(case: Case) -> str | None:
             f"makes training slow or lets it fail. Bring them to about -1 to 1: {scaled}, or (x - mean) / deviation."
         )
     return None
+
+
+def _constant(values: np.ndarray) -> np.ndarray:
+    """The columns of a table that are one number in all rows, of which `constant_features` has more to say."""
+    if values.ndim != 2 or len(values) < _FEWEST:
+        return np.zeros(values.shape[-1:], bool)
+    return values.min(axis=0) == values.max(axis=0)
 
 
 def _is_rarely_large(values: Tensor) -> bool:

@@ -271,12 +271,13 @@ def _by_class(class_weight: Mapping[int, float] | None, owner: str) -> dict | No
     if not hasattr(class_weight, "items"):
         raise TypeError(
             f"{owner}: class_weight must map classes to weights, as dict(enumerate(weights)) does. "
-            f"Received: {class_weight!r}."
+            f"Received: {validate.shown(class_weight)}."
         )
     odd = [key for key in class_weight if not _is_whole(key)]  # np.unique(y) gives 0.0 and 1.0 for labels of floats
     if odd:
         raise ValueError(
-            f"{owner}: the classes in class_weight must be whole numbers. Received: {odd[0]!r}. Where a model has "
+            f"{owner}: the classes in class_weight must be whole numbers. "
+            f"Received: {validate.shown(odd[0])}. Where a model has "
             'several outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
         )
     return dict(class_weight.items())

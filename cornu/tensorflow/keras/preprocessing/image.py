@@ -138,7 +138,9 @@ def random_zoom(
 ) -> np.ndarray:  # fmt: skip
     """A picture zoomed by factors between the two of `zoom_range`."""
     if len(zoom_range) != 2:
-        raise ValueError(f"random_zoom: zoom_range must be two numbers. Received: zoom_range={zoom_range!r}.")
+        raise ValueError(
+            f"random_zoom: zoom_range must be two numbers. Received: zoom_range={validate.shown(zoom_range)}."
+        )
     zx, zy = _zooms(zoom_range)
     return _affine(x, row_axis, col_axis, channel_axis, options, zx=zx, zy=zy)
 
@@ -162,7 +164,9 @@ def random_channel_shift(x: np.ndarray, intensity_range: float, channel_axis: in
 def random_brightness(x: np.ndarray, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
     """A picture made brighter or darker by a factor between the two of `brightness_range`."""
     if len(brightness_range) != 2:
-        raise ValueError(f"random_brightness: brightness_range must be two numbers. Received: {brightness_range!r}.")
+        raise ValueError(
+            f"random_brightness: brightness_range must be two numbers. Received: {validate.shown(brightness_range)}."
+        )
     least, most = brightness_range
     return apply_brightness_shift(x, np.random.uniform(least, most), scale)
 
@@ -616,7 +620,9 @@ class ImageDataGenerator:
         self.brightness_range, self.channel_shift_range = brightness_range, channel_shift_range
         self.zoom_range = [1 - zoom_range, 1 + zoom_range] if isinstance(zoom_range, (int, float)) else list(zoom_range)
         if len(self.zoom_range) != 2:
-            raise ValueError(f"ImageDataGenerator: zoom_range must be one or two numbers. Received: {zoom_range!r}.")
+            raise ValueError(
+                f"ImageDataGenerator: zoom_range must be one or two numbers. Received: {validate.shown(zoom_range)}."
+            )
         self.fill_mode, self.cval, self.interpolation_order = fill_mode, cval, interpolation_order
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
         self.rescale, self.preprocessing_function = rescale, preprocessing_function
