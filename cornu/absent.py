@@ -57,10 +57,13 @@ TABLE: dict[str, tuple[str, str]] = {
 def explainer(module: str) -> Callable[[str], object]:
     """A `__getattr__` for a module of the package, which says what becomes of a name that is not there.
 
+    `dir` of the module lists its public names alone from then on, for programs that go through them.
+
     Args:
         module: the module's `__name__`.
     """
-
+    names = vars(sys.modules[module])
+    names["__dir__"] = lambda: names["__all__"]
     return functools.partial(missing, module)
 
 

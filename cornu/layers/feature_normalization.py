@@ -163,7 +163,9 @@ def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
             f"{validate.describe(owner)}: axis must be an integer or several. Received: axis={validate.shown(axis)}."
         )
     if 0 in axes:
-        raise ValueError(f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={axis}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={validate.shown(axis)}."
+        )
     return tuple(map(int, axes))
 
 
@@ -171,7 +173,13 @@ def _plain(value: object, axes: tuple[int, ...], owner: object) -> Any:
     """A statistic as a number or nested lists, as a config holds it."""
     if value is None or isinstance(value, (int, float)):
         return value
-    array = np.asarray(value, "float64")
+    try:
+        array = np.asarray(value, "float64")
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{validate.describe(owner)}: mean and variance must be numbers, one for each of the kept axes' places. "
+            f"Received: {validate.shown(value)}."
+        ) from None
     if array.ndim > len(axes):
         raise ValueError(
             f"{validate.describe(owner)}: mean and variance can have one dimension for each of the {len(axes)} axes. "

@@ -435,8 +435,9 @@ def without_path(config: Config, cls: type) -> Config:
     """`config`, unless its vocabulary is the path of a file."""
     if isinstance(config.get("vocabulary"), (str, bytes)):
         raise ValueError(
-            f"{cls.__name__}: the config names a file as vocabulary ({config['vocabulary']!r}), and a config opens no "
-            "files. If you trust it, read the file yourself and give the tokens as a list."
+            f"{cls.__name__}: the config names a file as vocabulary, and a config opens no files: "
+            f"{validate.shown(config['vocabulary'])}. If you trust it, read the file yourself and give the tokens as "
+            "a list."
         )
     return config
 
@@ -448,11 +449,11 @@ def _is_path(vocabulary: object) -> bool:
 def _read_lines(path: str, owner: "IndexLookup") -> list[str]:
     if context.current().safe_mode:  # a class of the user's may make itself from what a stranger wrote
         raise ValueError(
-            f"{validate.describe(owner)}: the config names a file as vocabulary ({path!r}), and a config opens no "
-            "files. If you trust it, read the file yourself and give the tokens as a list."
+            f"{validate.describe(owner)}: the config names a file as vocabulary, and a config opens no files: "
+            f"{validate.shown(path)}. If you trust it, read the file yourself and give the tokens as a list."
         )
     if not os.path.isfile(path):
-        raise ValueError(f"{validate.describe(owner)}: there is no vocabulary file {path!r}.")
+        raise ValueError(f"{validate.describe(owner)}: there is no vocabulary file {validate.shown(path)}.")
     with open(path, encoding=getattr(owner, "encoding", "utf-8")) as file:
         lines = file.read().removesuffix("\n").split("\n")
     if "" in lines[owner.mask_token == "" :]:

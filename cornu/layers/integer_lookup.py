@@ -77,7 +77,8 @@ class IntegerLookup(IndexLookup):
         self.oov_method = validate.one_of(oov_method, ("floormod", "farmhash"), "oov_method", type(self))
         if salt is not None and oov_method != "farmhash":
             raise ValueError(
-                f'IntegerLookup: salt needs oov_method="farmhash". Received: oov_method="{oov_method}", salt={salt}.'
+                f'IntegerLookup: salt needs oov_method="farmhash". Received: oov_method="{oov_method}", '
+                f"salt={validate.shown(salt)}."
             )
         super().__init__(
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,

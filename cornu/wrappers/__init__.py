@@ -19,3 +19,6 @@ else:
         if name in __all__:
             return getattr(importlib.import_module("cornu.wrappers.estimators"), name)
         return _missing(__name__, name)
+
+    def __dir__() -> list[str]:
+        return __all__

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from oracle import ask
 
-import cornu  # noqa: F401 - in what is evaluated below
+import cornu
 from cornu import absent
 
 PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
@@ -71,3 +71,9 @@ def test_a_mistyped_import_gets_the_closest_ones():
 
 def test_the_page_lists_the_same():
     assert absent.listed() in PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", sorted(cornu._NAMESPACES))
+def test_a_namespace_lists_its_public_names_alone(name):
+    space = getattr(cornu, name)
+    assert set(dir(space)) == set(space.__all__)
