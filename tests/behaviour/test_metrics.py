@@ -168,7 +168,7 @@ def test_weights_of_rows_in_segmentation():
     y_true, y_pred = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 0]])
     overlap = metrics.MeanIoU(num_classes=2)
     overlap.update_state(y_true, y_pred, sample_weight=[1, 0])
-    assert np.sum(overlap.total_cm) == 1  # the name that programs know
+    assert np.sum(overlap.total_cm) == 2  # the name that programs know
     assert float(metrics.MeanIoU(num_classes=2)(y_true, y_pred, sample_weight=[1, 0])) == 1.0
 
 
