@@ -78,6 +78,14 @@ def meet(number: int, complaint: str) -> None:
     _wait_for_all(check)
 
 
+def of_first(text: str) -> str:
+    """What the first process gives here, in all of them."""
+    found: list[str] = []
+    _say(text)
+    _wait_for_all(lambda said: found.extend(said[rank] for rank in said if rank == 0))
+    return found[-1]
+
+
 @contextmanager
 def failing_together(may_wait: bool) -> Iterator[None]:
     """Scope that all processes leave together; where it fails in one of them, it fails in all.

@@ -6,7 +6,7 @@ Where no distribution is set, nothing of this runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -92,6 +92,13 @@ def is_split() -> bool:
 def writes() -> bool:
     """Whether this process writes files and speaks: each that computes by itself, the first of those that share."""
     return not is_shared() or peers.is_first()
+
+
+@contextmanager
+def failing_together(may_wait: bool = False) -> Iterator[None]:
+    """Scope that the processes that share a computation leave together, as `peers.failing_together` has it."""
+    with peers.failing_together(may_wait) if is_shared() else nullcontext():
+        yield
 
 
 def _mesh(distribution: Distribution) -> Mesh:

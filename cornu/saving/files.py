@@ -205,12 +205,9 @@ def _written_once(model: Any, path: str, overwrite: bool, target: Callable[[str,
 
     All of them gather the weights; but for the first, each writes to a place of its own that is deleted.
     """
-    if not placement.is_shared():
-        yield target(path, overwrite)
-        return
-    with peers.failing_together(may_wait=False):
+    with placement.failing_together():
         path = target(path, overwrite) if placement.writes() else path
-    with peers.failing_together(may_wait=any(map(peers.is_parted, values_of(_state(model))))):
+    with placement.failing_together(may_wait=any(map(peers.is_parted, values_of(_state(model))))):
         if placement.writes():
             yield path
         else:

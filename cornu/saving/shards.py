@@ -20,11 +20,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import lazy, validate
-from cornu.core import border, budget
+from cornu.core import border, budget, peers, placement
 from cornu.core.typing import ConfigDict, Tensor
 from cornu.errors import DamagedFileError
 from cornu.saving import plain_h5, plain_json, weights_h5
@@ -70,11 +71,32 @@ def save_weights(model: object, path: str, *, max_shard_size: float | None = Non
     stem = place.name.removesuffix(_TABLE)
     names = [f"{stem}_{number:05}{_SHARD}" for number in range(len(shards))]
     table = _table(shards, names)
+    with _room(place, names) as (room, contents):
+        for number, (name, shard) in enumerate(zip(names, shards, strict=True)):
+            own_names = {group: group_names.pop(group) for group in shard if group in group_names}
+            if placement.is_shared() and number % peers.count() != jax.process_index():
+                _gather(shard)
+            else:
+                _write_shard(room / name, shard, own_names)
+        if contents is not None:
+            contents.write_text(json.dumps(table, indent=4))
+
+
+@contextmanager
+def _room(place: Path, names: list[str]) -> Iterator[tuple[Path, Path | None]]:
+    """The folder from which the files take their places together, and where the table is written, by the first alone.
+
+    Of several processes that share it each writes some of the files, and the first moves all when they are there.
+    """
     targets = [place.with_name(name) for name in (*names, place.name)]
-    with replacing_set(targets, gone=_former(place)) as temporaries:
-        for temporary, shard in zip(temporaries, shards, strict=False):
-            _write_shard(temporary, shard, group_names)
-        temporaries[-1].write_text(json.dumps(table, indent=4))
+    with ExitStack() as stack:
+        room, contents = place.parent, None
+        with placement.failing_together():
+            if placement.writes():
+                first, *_, contents = stack.enter_context(replacing_set(targets, gone=_former(place)))
+                room = first.parent
+        with placement.failing_together():
+            yield Path(peers.of_first(str(room.absolute()))) if placement.is_shared() else room, contents
 
 
 def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
@@ -163,13 +185,20 @@ def _table(shards: list[Contents], names: list[str]) -> ConfigDict:
     }
 
 
+def _gather(shard: Contents) -> None:
+    """Take part where another process gathers the arrays of a file that it writes."""
+    for arrays in shard.values():
+        for value in arrays.values():
+            border.fetched(value)
+
+
 def _write_shard(path: Path, shard: Contents, group_names: dict[str, str]) -> None:
     """Write one file; a group's name goes with its first appearance."""
     with open(path, "w+b") as place, plain_h5.created(place) as file:
         for group, arrays in shard.items():
             made = file.create_group(group)
             if group in group_names:
-                made.attrs["name"] = group_names.pop(group)
+                made.attrs["name"] = group_names[group]
             for key, value in arrays.items():
                 weights_h5.write_array(made, key, border.fetched(value))
 

@@ -78,7 +78,7 @@ def test_two_processes_give_the_numbers_of_one(two, alone, name):
 def test_all_processes_see_the_same_to_the_last_bit(two):
     first, *others = two
     for other in others:
-        for name in first.keys() - {"read", "told"}:
+        for name in first.keys() - {"read", "shards", "told"}:
             np.testing.assert_array_equal(first[name], other[name], err_msg=name)
 
 
@@ -106,6 +106,8 @@ def test_files_are_written_once_and_load_in_one_process(two, folder):
         model = cornu.saving.load_model(folder / "orbax")
         np.testing.assert_array_equal(np.concatenate([w.ravel() for w in model.get_weights()]), two[0]["orbax weights"])
     assert len((folder / "log.csv").read_text().splitlines()) == 3
+    shards = [int(seen["shards"]) for seen in two]  # each process has written its part of them
+    assert sum(shards) == len(list(folder.glob("model_*.weights.h5"))) and 0 not in shards
     assert not list(folder.glob(".*"))
     assert len(list(folder.glob("board/*/*"))) == (folder / "board").exists()  # where the package is
 
