@@ -325,6 +325,7 @@ def deserialize_keras_object(
     custom_objects: CustomObjects | None = None,
     safe_mode: bool = True,
     module_objects: Config | None = None,
+    printable_module_name: str = "object",
 ) -> Any:
     """The object that `serialize_keras_object` wrote down as `config`.
 
@@ -336,13 +337,18 @@ def deserialize_keras_object(
         safe_mode: only False itself lets the code of functions in the config be run. Within a load, what its caller
             said counts, and this does not.
         module_objects: more of `custom_objects`, as older code passes them.
+        printable_module_name: what an unknown name was to be the name of, for the error.
 
     Raises:
         ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
     """
     objects = {**(custom_objects or {}), **(module_objects or {})}
     with registry.custom_objects(objects), function_code.reading(safe_mode), shared_objects():
-        return _read(config)
+        try:
+            return _read(config)
+        except UnknownClassError as error:
+            error.add_note(f"It was to be the name of this kind: {printable_module_name}.")
+            raise
 
 
 @contextmanager

@@ -87,14 +87,21 @@ def _items(container: object) -> Named:
 def attributes(part: Any) -> Named:
     """A part's attributes in the order of files: by name, private ones last. A model's layers are called `layers`.
 
+    They come first where a graph or a list says what they are, whatever attributes a subclass keeps some of them under.
     What a class of the user's gives by a property, or has itself, counts as well, as it does in Keras.
     """
     hidden: frozenset[str] = getattr(type(part), "_hidden", frozenset())
     found = _of_classes(part) | {name: value for name, value in vars(part).items() if name not in hidden}
+    first = ""
     if hasattr(part, "_graph"):
-        found.pop("_layers", None)
+        listed = found.pop("_layers", None) is not None
+        first = "layers" if listed or part._graph is not None else ""
         found |= {"layers": part.layers, "optimizer": part.optimizer}
-    return sorted(found.items(), key=lambda item: (item[0].startswith("__"), item[0].startswith("_"), item[0]))
+    return sorted(found.items(), key=lambda item: (item[0] != first, *_by_name(item[0])))
+
+
+def _by_name(name: str) -> tuple[bool, bool, str]:
+    return name.startswith("__"), name.startswith("_"), name
 
 
 def _of_classes(part: object) -> dict[str, object]:

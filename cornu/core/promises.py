@@ -15,11 +15,12 @@ from cornu.core.typing import cached
 # Methods that run before or after a computation, not within it.
 _AROUND = frozenset({
     "__annotate__", "__annotate_func__", "__doc__", "__getstate__", "__init__", "__init_subclass__", "__module__",
-    "__new__", "__qualname__", "__reduce__", "__repr__", "__setstate__", "__str__", "build", "build_from_config",
-    "compile", "compile_from_config", "compute_loss", "compute_metrics", "compute_output_shape", "compute_output_spec",
-    "count_params", "enable_lora", "evaluate", "fit", "from_config", "get_build_config", "get_compile_config",
-    "get_config", "get_weights", "load_assets", "load_own_variables", "metrics", "predict", "predict_step", "quantize",
-    "quantized_build", "reset_state", "result", "save_assets", "save_own_variables", "set_weights", "summary",
+    "__new__", "__qualname__", "__reduce__", "__repr__", "__setattr__", "__setstate__", "__str__", "build",
+    "build_from_config", "compile", "compile_from_config", "compute_loss", "compute_metrics", "compute_output_shape",
+    "compute_output_spec", "count_params", "enable_lora", "evaluate", "fit", "from_config", "get_build_config",
+    "get_compile_config", "get_config", "get_quantization_layer_structure", "get_weights", "layers", "load_assets",
+    "load_own_variables", "load_weights", "metrics", "predict", "predict_step", "quantize", "quantized_build",
+    "reset_state", "result", "save_assets", "save_own_variables", "save_weights", "set_weights", "summary",
     "test_step", "train_step", "variable_serialization_spec",
 })  # fmt: skip
 

@@ -36,6 +36,7 @@ _NAMES = {
     "Functional": "models:Functional",
     "LossFunctionWrapper": "losses.loss:LossFunctionWrapper",
     "Merge": "layers.merge:_Joining",
+    "_build_attention_equation": "layers.multi_head_attention:attention_equations",
     "any_symbolic_tensors": "core.symbolic:any_symbolic",
     "get_keras_mask": "core.masks:get_mask",
     "set_keras_mask": "core.masks:set_mask",

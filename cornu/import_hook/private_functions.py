@@ -1,10 +1,11 @@
 """The private functions and classes of Keras that libraries use and that have no equal here, with Keras's arguments."""
 
+import contextlib
 import os
 import shutil
 import string
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,18 @@ from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.core.typing import ConfigDict, Sizes, Tensor
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
+from cornu.saving import plain_h5, weights_h5
+from cornu.saving.atomic import replacing
 from cornu.training.data.class_weight import weigh_classes
 
 if TYPE_CHECKING:
+    import h5py
+
     from cornu.models.model import Model
 
 __all__ = [
-    "BaseConv", "_analyze_einsum_string", "_analyze_quantization_info", "_build_attention_equation",
-    "_build_proj_equation", "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline",
+    "BaseConv", "H5IOStore", "_analyze_einsum_string", "_analyze_quantization_info", "_build_proj_equation",
+    "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline",
     "in_safe_mode", "standardize_data_format", "standardize_shape",
 ]  # fmt: skip
 
@@ -83,17 +88,6 @@ def _build_proj_equation(free_dims: int, bound_dims: int, output_dims: int) -> t
     return f"{free}{bound},{bound}{new}->{free}{new}", new, free_dims + output_dims
 
 
-def _build_attention_equation(rank: int, attn_axes: Sequence[int]) -> tuple[str, str, int]:
-    """The einsums of attention's scores and results along some axes, and the rank of the scores."""
-    query = string.ascii_lowercase[:rank]
-    further = iter(string.ascii_lowercase[rank:])
-    batch = [axis for axis in range(rank - 1) if axis not in attn_axes]
-    kept = {*batch, rank - 1}
-    keys = "".join(query[axis] if axis in kept else next(further) for axis in range(rank))
-    scores = "".join(query[axis] for axis in (*batch, *attn_axes)) + "".join(keys[axis] for axis in attn_axes)
-    return f"{keys},{query}->{scores}", f"{scores},{keys}->{query}", len(scores)
-
-
 def compute_conv_output_shape(
     input_shape: Sequence,
     filters: int,
@@ -147,6 +141,54 @@ def load_model(filepath: Any, **kwargs: Any) -> Any:
         with open(path, "wb") as file:
             shutil.copyfileobj(filepath, file)
         return saving.load_model(path, **kwargs)
+
+
+class H5IOStore:
+    """Arrays in an HDF5 file by the path of what they are of, as Keras's files of weights hold them.
+
+    Args:
+        path_or_io: where the file is.
+        mode: `"r"` to read a file that there is, `"w"` to write a new one, which is there once `close` was called.
+    """
+
+    def __init__(self, path_or_io: str | os.PathLike, mode: str = "r"):
+        path = os.fspath(path_or_io)
+        validate.one_of(mode, ("r", "w"), "mode", "H5IOStore")
+        self._open = contextlib.ExitStack()
+        self._file = self._open.enter_context(_h5_file(path, mode))
+
+    def make(self, path: str) -> "_Arrays":
+        """A place for the arrays of `path`, to be filled by `place[name] = array`."""
+        return _Arrays(self._file.create_group(weights_h5.group_path(path)))
+
+    def get(self, path: str) -> dict[str, np.ndarray]:
+        """The arrays of `path` by name; none where the file has no such path."""
+        group = plain_h5.group(self._file, weights_h5.group_path(path))
+        return {} if group is None else {key: plain_h5.array(plain_h5.dataset(group, key)) for key in group}
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._open.close()
+
+
+@contextlib.contextmanager
+def _h5_file(path: str, mode: str) -> "Iterator[h5py.File]":
+    if mode == "r":
+        with plain_h5.opened(path, repr(path)) as file:
+            yield file
+        return
+    with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
+        yield file
+
+
+class _Arrays:
+    """What is written of one path."""
+
+    def __init__(self, group: "h5py.Group"):
+        self._group = group
+
+    def __setitem__(self, key: str, value: Tensor) -> None:
+        weights_h5.write_array(self._group, key, ops.convert_to_numpy(value))
 
 
 def standardize_data_format(data_format: str | None) -> str:

@@ -12,7 +12,7 @@ import inspect
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Unpack, cast
 
 import jax
@@ -386,9 +386,13 @@ class Layer(Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
         """The symbolic outputs for symbolic inputs: from a subclass's own `compute_output_shape`, else from `call`."""
         if type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = [tree.map_structure(specs.shape_of, x) for x in args[:1]]
+            arguments = self._bind(args, kwargs)
+            if type(self).build is Layer.build and not all(part.built for part in self._parts(Layer)):
+                with suppress(Exception):  # what cannot run on stand-ins is built by the first call
+                    output_spec(lambda given: self._run(given, self._resolve_training(given)), arguments)
+            shapes, named = _shapes_for(self, type(self).compute_output_shape, arguments)
             return tree.map_shape_structure(
-                lambda shape: KerasTensor(shape, self.compute_dtype), self.compute_output_shape(*shapes)
+                lambda shape: KerasTensor(shape, self.compute_dtype), self.compute_output_shape(*shapes, **named)
             )
 
         asked = not (self.built or self.__dict__.get("_build_depth") or context.current().symbolic)
@@ -465,11 +469,14 @@ class Layer(Operation):
     # ------------------------------------------------------------ building
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly."""
+        """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly.
+
+        Called by a subclass's own `build`, which has made what there is to make, it marks the layer as built.
+        """
         self._require_initialised()
         if self.built:
             return
-        if any(True for _ in self._parts(Layer)):
+        if type(self).build is Layer.build and any(True for _ in self._parts(Layer)):
             inputs = tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), input_shape)
             with context.scope(path=self._outer_path(), scope_caller=None), self._call_scope(None, symbolic=True):
                 output_spec(lambda x: self._run(self._bind((x,), {}), None), inputs)
@@ -521,26 +528,14 @@ class Layer(Operation):
         """Build from the shapes of the first call's arguments."""
         if self.built:
             return
-        shapes = {f"{n}_shape": _shapes(v) for n, v in arguments.items() if _holds_tensor(v)}
         if type(self).build is Layer.build:  # parts build themselves when call reaches them
             self._path = "/".join((*context.current().path, self.name))
-            self._build_shapes = {"input_shape": next(iter(shapes.values()), None)}
+            self._build_shapes = {"input_shape": next(iter(_named_shapes(arguments).values()), None)}
             self.built = True
             self._settle()
             return
-        signature = _signature(inspect.unwrap(type(self).build))
-        matching = {name: shapes[name] for name in signature.names if name in shapes}
-        if len(signature.names) != 1 and matching:
-            self.build(**matching)
-            self._tell_of_strangers()
-            return
-        needed = [p.name for p in signature.parameters.parameters.values() if p.default is p.empty and p.kind < 2]
-        if len(needed) > 1:
-            raise ValueError(
-                f"{validate.describe(self)}: build({', '.join(needed)}) must say which input each argument is the "
-                f"shape of: name them as some of {', '.join(shapes)}, or take one argument, input_shape."
-            )
-        self.build(next(iter(shapes.values()), None))
+        args, kwargs = _shapes_for(self, inspect.unwrap(type(self).build), arguments)
+        self.build(*args, **kwargs)
         self._tell_of_strangers()
 
     def _tell_of_strangers(self) -> None:
@@ -668,11 +663,15 @@ class Layer(Operation):
         if isinstance(value, Variable):
             self._variables.pop(value, None)
 
+    def _held(self) -> Iterator[object]:
+        """What the attributes hold, in the order in which they were set."""
+        return (value for name, value in self.__dict__.items() if name not in self._hidden)
+
     def _parts(self, kind: type | tuple[type, ...]) -> Iterator[Any]:
         """The distinct objects of `kind` among this layer's attributes, in the order in which those were set."""
         seen: set[int] = set()
-        for name, value in self.__dict__.items():
-            if not isinstance(value, (kind, parts.CONTAINERS)) or name in self._hidden:
+        for value in self._held():
+            if not isinstance(value, (kind, parts.CONTAINERS)):
                 continue
             for part in parts.find(value, kind):
                 if id(part) not in seen:
@@ -692,6 +691,16 @@ class Layer(Operation):
         self._require_initialised()
         made = self._variables | dict.fromkeys(self._parts(Variable))
         return [v for v in made if v.made_trainable] + [v for v in made if not v.made_trainable]
+
+    @property
+    def _trainable_variables(self) -> list[Variable]:
+        """Keras's name for the layer's own variables that were made trainable, which subclasses save and load by."""
+        return [v for v in self._own_variables() if v.made_trainable]
+
+    @property
+    def _non_trainable_variables(self) -> list[Variable]:
+        """Keras's name for the layer's own variables that were not."""
+        return [v for v in self._own_variables() if not v.made_trainable]
 
     def _collect(self, seeds: bool) -> list[Variable]:
         self._refuse_late_parts()
@@ -1048,6 +1057,26 @@ def _holds_tensor(value: object) -> bool:
 
 def _shapes(value: object) -> NestedShapes:
     return tree.map_structure(specs.shape_of, value)
+
+
+def _named_shapes(arguments: Mapping[str, object]) -> dict[str, NestedShapes]:
+    """The shapes of the arguments of a call that hold tensors, `query`'s under `query_shape`."""
+    return {f"{name}_shape": _shapes(value) for name, value in arguments.items() if _holds_tensor(value)}
+
+
+def _shapes_for(owner: Layer, function: Callable, arguments: Mapping[str, object]) -> tuple[tuple, dict]:
+    """What a method of shapes is given for a call: those that it names, or that of the first input."""
+    shapes, signature = _named_shapes(arguments), _signature(function)
+    matching = {name: shapes[name] for name in signature.names if name in shapes}
+    if len(signature.names) != 1 and matching:
+        return (), matching
+    needed = [p.name for p in signature.parameters.parameters.values() if p.default is p.empty and p.kind < 2]
+    if len(needed) > 1:
+        raise ValueError(
+            f"{validate.describe(owner)}: {function.__name__}({', '.join(needed)}) must say which input each argument "
+            f"is the shape of: name them as some of {', '.join(shapes)}, or take one argument, input_shape."
+        )
+    return (next(iter(shapes.values()), None),), {}
 
 
 def _tuple_shape(value: object) -> NestedShapes:

@@ -4,9 +4,10 @@ A head `i` computes `softmax(Q_i K_i^T / sqrt(depth)) V_i`; a last projection jo
 Letters in the equations: B batch, T targets, S sources, N heads, H depth of a head.
 """
 
+import functools
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack, cast
 
 import jax
@@ -31,6 +32,11 @@ from cornu.registry import InFiles
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
 
 
+def _same_as(name: str) -> property:
+    """An attribute that is another one."""
+    return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
+
+
 class _HeadedAttention(Layer):
     """Base of the layers whose heads project, attend and are joined.
 
@@ -39,6 +45,7 @@ class _HeadedAttention(Layer):
 
     config_skip: tuple[str, ...] = ("autocast", "flash_attention")
     config_optional: tuple[str, ...] = ()
+    _activity_regularizer: Callable | None = None
 
     def _init_heads(
         self,
@@ -77,59 +84,78 @@ class _HeadedAttention(Layer):
         self.supports_masking = True
 
     def _projection(
-        self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence, **kwargs: Any
+        self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence
     ) -> EinsumDense:
         """A built projection; each has an initializer of its own, since one that is shared draws the same again."""
-        layer = EinsumDense(
-            equation,
-            output_shape,
-            bias_axes=bias_axes if self.use_bias else None,
-            kernel_initializer=_copy(self.kernel_initializer),
-            bias_initializer=_copy(self.bias_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            kernel_constraint=self.kernel_constraint,
-            bias_constraint=self.bias_constraint,
-            dtype=self.dtype_policy,
-            name=name,
-            **kwargs,
-        )
+        bias_axes_or_none = bias_axes if self.use_bias else None
+        shared = self._get_common_kwargs_for_sublayer()
+        layer = EinsumDense(equation, output_shape, bias_axes=bias_axes_or_none, name=name, **shared)
         layer.supports_masking = True  # the mask is used here, not there
         layer.build(tuple(input_shape))
         return layer
+
+    def _get_common_kwargs_for_sublayer(self) -> dict[str, Any]:
+        """The arguments that all projections have in common."""
+        return {
+            "kernel_initializer": _copy(self.kernel_initializer),
+            "bias_initializer": _copy(self.bias_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "bias_regularizer": self.bias_regularizer,
+            "activity_regularizer": self._activity_regularizer,
+            "kernel_constraint": self.kernel_constraint,
+            "bias_constraint": self.bias_constraint,
+            "dtype": self.dtype_policy,
+        }
 
     def _make_seeds(self) -> None:
         if self.dropout > 0:
             self.seed_generator = random.SeedGenerator(self.seed)
 
-    def _attend(
+    def _attended(self) -> tuple[int, ...]:
+        return (1,)
+
+    def _compute_attention(
         self,
         query: jax.Array,
         key: jax.Array,
         value: jax.Array,
-        mask: jax.Array | None,
-        training: bool | None,
-        scores_wanted: bool,
-        axes: tuple[int, ...] = (1,),
+        attention_mask: jax.Array | None = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
     ) -> tuple[jax.Array, jax.Array | None]:
-        """(result, weights) of projected tensors (B, ..., N, H); no weights where they are not computed."""
+        """(result, weights) of projected tensors (B, ..., N, H); no weights where they are not computed.
+
+        Named as Keras names it, and the one step that `call` attends by, since subclasses call and replace it.
+        """
+        axes = self._attended()
+        mask = attention_mask
+        if mask is not None:
+            mask = _spread(mask.astype(bool), query.ndim - 1 + len(axes), 2 * len(axes))
         flash = settings.read("flash_attention") if self.flash_attention is None else self.flash_attention
-        if flash and scores_wanted:
+        if flash and return_attention_scores:
             raise ValueError(
                 f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which "
                 "never has the scores. Leave flash_attention=None."
             )
         dropping = bool(training) and self.dropout > 0
-        if not (scores_wanted or dropping) and query.ndim == 4:
+        if not (return_attention_scores or dropping) and query.ndim == 4:
             return attention.dot_product_attention(query, key, value, mask=mask, flash=flash, owner=self.name), None
         repeats = query.shape[-2] // key.shape[-2]
         key, value = (jnp.repeat(x, repeats, axis=-2) if repeats > 1 else x for x in (key, value))
-
-        def drop(weights: jax.Array) -> jax.Array:
-            return random.dropout(weights, self.dropout, seed=self.seed_generator) if dropping else weights
-
         scale = jnp.asarray(1 / math.sqrt(query.shape[-1]), query.dtype)
+        drop = functools.partial(self._dropout_layer, training=training)
         return attention.weighted_values(query * scale, key, value, mask, axes, drop)
+
+    def _dropout_layer(self, weights: jax.Array, training: bool | None = None) -> jax.Array:
+        """The weights of attention with some of them dropped in training."""
+        dropping = bool(training) and self.dropout > 0
+        return random.dropout(weights, self.dropout, seed=self.seed_generator) if dropping else weights
+
+    def _masked_softmax(self, scores: jax.Array, attention_mask: jax.Array | None = None) -> jax.Array:
+        """The weights of scores (B, other axes, N, T, S) where a mask, which may lack the heads' axis, is True."""
+        count = len(self._attended())
+        mask = None if attention_mask is None else _spread(attention_mask.astype(bool), scores.ndim, 2 * count)
+        return attention.masked_softmax(scores, mask, tuple(range(-count, 0)))
 
     def _position_mask(self, targets: int, sources: int, causal: bool) -> jax.Array | None:
         """Which source positions each target position may look at: (T, S), or None for all."""
@@ -201,6 +227,21 @@ class MultiHeadAttention(_HeadedAttention):
     key_dense: Any = None
     value_dense: Any = None
     output_dense: Any = None
+    _gate_dense: Any = None
+
+    # Keras's own names for the same, which subclasses read and set.
+    _num_heads, _key_dim, _value_dim, _dropout, _use_bias, _attention_axes = map(
+        _same_as, ("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "attention_axes")
+    )
+    _query_dense, _key_dense, _value_dense, _output_dense = map(
+        _same_as, ("query_dense", "key_dense", "value_dense", "output_dense")
+    )
+    _kernel_initializer, _kernel_regularizer, _kernel_constraint = map(
+        _same_as, ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+    )
+    _bias_initializer, _bias_regularizer, _bias_constraint = map(
+        _same_as, ("bias_initializer", "bias_regularizer", "bias_constraint")
+    )
 
     def __init__(
         self,
@@ -257,13 +298,22 @@ class MultiHeadAttention(_HeadedAttention):
                 f"{validate.describe(self)}: query and value must have the same number of axes. "
                 f"Received: query {tuple(query_shape)}, value {tuple(value_shape)}."
             )
-        self.attention_axes = self._positive_axes(rank)
+        self._build_attention(rank + 1)
         self.query_dense = self._into_heads("query", self.key_dim, query_shape)
         self.key_dense = self._into_heads("key", self.key_dim, key_shape)
         self._gate_dense = self._into_heads("gate", self.value_dim, query_shape) if self.use_gate else None
         self.value_dense = self._into_heads("value", self.value_dim, value_shape)
-        self._make_seeds()
         self.output_dense = self._out_of_heads(query_shape)
+
+    def _build_attention(self, rank: int) -> None:
+        """What attention needs for projected queries of so many axes, without the projections themselves."""
+        self.attention_axes = self._positive_axes(rank - 1)
+        self._dot_product_equation, self._combine_equation, _ = attention_equations(rank, self.attention_axes)
+        self._make_seeds()
+
+    @property
+    def _inverse_sqrt_key_dim(self) -> float:
+        return 1 / math.sqrt(self.key_dim)
 
     def _positive_axes(self, rank: int) -> tuple[int, ...]:
         if self.attention_axes is None:
@@ -285,9 +335,7 @@ class MultiHeadAttention(_HeadedAttention):
         kept = "".join(before)
         equation = f"{kept}{features},{features}{heads}{deep}->{kept}{heads}{deep}"
         sizes = (None,) * (len(kept) - 1) + (self.num_heads, depth)
-        return self._projection(
-            name, equation, sizes, heads + deep, shape, activity_regularizer=self._activity_regularizer
-        )
+        return self._projection(name, equation, sizes, heads + deep, shape)
 
     def _out_of_heads(self, query_shape: Sequence) -> EinsumDense:
         """Project the heads into the output's axes: abcd,cde->abe for rank 3."""
@@ -297,10 +345,7 @@ class MultiHeadAttention(_HeadedAttention):
         kept, joined, new = letters[: rank - 2], letters[rank - 2 : rank], letters[rank:]
         equation = f"{kept}{joined},{joined}{new}->{kept}{new}"
         shape = (*query_shape[:-1], self.num_heads, self.value_dim)
-        return self._projection(
-            "attention_output", equation, (None,) * (len(kept) - 1) + sizes, new, shape,
-            activity_regularizer=self._activity_regularizer,
-        )  # fmt: skip
+        return self._projection("attention_output", equation, (None,) * (len(kept) - 1) + sizes, new, shape)
 
     def call(
         self,
@@ -322,14 +367,14 @@ class MultiHeadAttention(_HeadedAttention):
         gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
         keys = self.key_dense(value if key is None else key)
         values = self.value_dense(value)
-        result, weights = self._attend(heads, keys, values, mask, training, return_attention_scores, self._attended())
+        result, weights = self._compute_attention(heads, keys, values, mask, training, return_attention_scores)
         result = self.output_dense(result if gate is None else result * gate)
         return (result, weights) if return_attention_scores else result
 
     def _mask(
         self, query: Tensor, value: Tensor, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
     ) -> Tensor:
-        """Where queries may look, to broadcast against (B, other axes, N, T, S); None for everywhere."""
+        """Where queries may look: (B, other axes, T, S), with N before T if heads differ; None for everywhere."""
         axes = self._attended()
         count = len(axes)
         masks = [self._side_mask(m, count, "value_mask and key_mask", before=count) for m in source_masks]
@@ -342,8 +387,9 @@ class MultiHeadAttention(_HeadedAttention):
         if attention_mask is not None:
             self._check_pairs(attention_mask, targets, sources)
             masks.append(attention_mask.astype(bool))
-        rank = query.ndim + count
-        return _all_of([_spread(m, rank, 2 * count) for m in masks])
+        mask = _all_of([_spread(m, query.ndim + count, 2 * count) for m in masks])
+        heads = -2 * count - 1
+        return mask if mask is None or mask.shape[heads] != 1 else jnp.squeeze(mask, heads)
 
     def _check_pairs(self, mask: jax.Array, targets: list, sources: list) -> None:
         """Refuse a mask that is not one of pairs of positions."""
@@ -427,6 +473,7 @@ class GroupedQueryAttention(_HeadedAttention):
         **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._activity_regularizer = self.activity_regularizer
         self._init_heads(
             dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
             kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint, use_gate, seed,
@@ -464,14 +511,12 @@ class GroupedQueryAttention(_HeadedAttention):
         self._make_seeds()
         self._output_dense = self._projection(
             "attention_output", "bquh,uhm->bqm", (None, query_shape[-1]), "m",
-            (*query_shape[:-1], self.num_query_heads, self.head_dim), activity_regularizer=self.activity_regularizer,
+            (*query_shape[:-1], self.num_query_heads, self.head_dim),
         )  # fmt: skip
 
     def _into_heads(self, name: str, heads: int, shape: Sequence) -> EinsumDense:
         sizes = (None, heads, self.head_dim)
-        return self._projection(
-            name, "bqm,muh->bquh", sizes, "uh", shape, activity_regularizer=self.activity_regularizer
-        )
+        return self._projection(name, "bqm,muh->bquh", sizes, "uh", shape)
 
     def call(
         self,
@@ -500,7 +545,7 @@ class GroupedQueryAttention(_HeadedAttention):
         gate = None if self._gate_dense is None else jax.nn.sigmoid(self._gate_dense(query))
         keys = self._key_dense(value if key is None else key)
         values = self._value_dense(value)
-        result, weights = self._attend(heads, keys, values, mask, training, return_attention_scores)
+        result, weights = self._compute_attention(heads, keys, values, mask, training, return_attention_scores)
         result = self._output_dense(result if gate is None else result * gate)
         return (result, weights) if return_attention_scores else result
 
@@ -532,3 +577,14 @@ def _all_of(masks: Sequence[jax.Array]) -> jax.Array | None:
     for mask in masks:
         result = mask if result is None else result & mask
     return result
+
+
+def attention_equations(rank: int, attn_axes: Sequence[int]) -> tuple[str, str, int]:
+    """The einsums of attention's scores and results along some axes, and the rank of the scores."""
+    query = string.ascii_lowercase[:rank]
+    further = iter(string.ascii_lowercase[rank:])
+    batch = [axis for axis in range(rank - 1) if axis not in attn_axes]
+    kept = {*batch, rank - 1}
+    keys = "".join(query[axis] if axis in kept else next(further) for axis in range(rank))
+    scores = "".join(query[axis] for axis in (*batch, *attn_axes)) + "".join(keys[axis] for axis in attn_axes)
+    return f"{keys},{query}->{scores}", f"{scores},{keys}->{query}", len(scores)

@@ -13,7 +13,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from cornu import registry, saving, tree, validate
-from cornu.core import border, budget, context, function_code, promises
+from cornu.core import border, budget, context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
@@ -32,6 +32,7 @@ from cornu.random import SeedGenerator
 from cornu.saving import legacy_config
 from cornu.training.loop import Trainer
 
+_OF_EVERY_CALL = ("training", "mask")
 _MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a text without any may ask for, and for each sign more
 
 
@@ -103,16 +104,20 @@ class Model(Trainer, Layer):
         ):
             return self._graph.run(self._graph.standardize(inputs, self))
 
-    def compute_output_spec(
-        self, inputs: Nested, training: bool | None = None, mask: Nested = None, **kwargs: Any
-    ) -> Nested:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
         """The symbolic outputs for symbolic inputs; those of one model for like inputs are found once in a call.
 
         So a model that calls its parts twice, which call theirs twice, takes no longer for each level.
         """
+        if self._runs_graph():
+            return self._graph_spec(*args, **kwargs)
+        given = {name: value for name, value in kwargs.items() if value is not None or name not in _OF_EVERY_CALL}
+        return super().compute_output_spec(*args, **given)
+
+    def _graph_spec(self, inputs: Nested, training: bool | None = None, mask: Nested = None) -> Nested:
         given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
-        if kwargs or not self._runs_graph() or not all(x is None for x in tree.flatten(mask)):
-            return super().compute_output_spec(inputs, **given, **kwargs)
+        if not all(x is None for x in tree.flatten(mask)):
+            return super().compute_output_spec(inputs, **given)
         graph = cast(Function, self._graph)  # it runs
         given_tensors, own = graph._line_up(inputs, self), graph.inputs
         if not all(isinstance(x, KerasTensor) and x.ndim == y.ndim for x, y in zip(given_tensors, own, strict=True)):
@@ -128,7 +133,8 @@ class Model(Trainer, Layer):
 
     def _runs_graph(self) -> bool:
         """Whether calling the model runs its graph, and nothing else."""
-        return self._graph is not None and bool(promises.kept(self, "pure_call")) and self.activity_regularizer is None
+        caller = next(base for base in type(self).__mro__ if "call" in base.__dict__)
+        return self._graph is not None and registry.is_builtin(caller) and self.activity_regularizer is None
 
     def _arrays(self, value: object) -> Nested:
         """An argument of `call` with JAX arrays in it; for a graph a list of numbers is one array, as for `predict`."""
@@ -219,14 +225,14 @@ class Model(Trainer, Layer):
             return self._graph_parts(Layer)
         return self._flatten_layers(recursive=False, include_self=False)
 
-    def _parts(self, kind: Any) -> Any:
-        """The parts among the graph's operations first, then among the attributes."""
-        seen = set()
-        for source in (self._graph_parts(kind), super()._parts(kind)):
-            for part in source:
-                if id(part) not in seen:
-                    seen.add(id(part))
-                    yield part
+    def _held(self) -> Iterator[object]:
+        """What the attributes hold; a graph's operations come after what was set before it, as in Keras."""
+        graph = self.__dict__.get("_graph")
+        for name, value in self.__dict__.items():
+            if value is graph is not None:
+                yield graph.operations
+            elif name not in self._hidden:
+                yield value
 
     def _graph_parts(self, kind: Any) -> list:
         graph = self.__dict__.get("_graph")

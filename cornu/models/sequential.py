@@ -4,7 +4,7 @@ As soon as the shape of the input is known, the list is also laid out as a graph
 symbolic inputs and outputs like any functional one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -179,8 +179,10 @@ class Sequential(Model):
                 x = layer(x)
         return x
 
-    def _graph_parts(self, kind: object) -> list:
-        return []
+    def _held(self) -> Iterator[object]:
+        """The layers first, then what the attributes hold besides."""
+        yield self.__dict__.get("_layers", [])
+        yield from Layer._held(self)
 
     @property
     def operations(self) -> list:

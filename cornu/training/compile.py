@@ -243,9 +243,9 @@ def _metrics_at_start(model: Compilable) -> list[np.ndarray] | None:
 
 
 _LISTS = (
-    "_collect", "_flatten_layers", "_graph_parts", "_own_variables", "_parts", "layers", "metrics", "metrics_variables",
-    "non_trainable_variables", "non_trainable_weights", "trainable", "trainable_variables", "trainable_weights",
-    "variables", "weights",
+    "_collect", "_flatten_layers", "_graph_parts", "_held", "_own_variables", "_parts", "layers", "metrics",
+    "metrics_variables", "non_trainable_variables", "non_trainable_weights", "trainable", "trainable_variables",
+    "trainable_weights", "variables", "weights",
 )  # fmt: skip
 
 

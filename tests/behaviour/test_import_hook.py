@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import pytest
+
 import cornu
 from cornu.core import masks
 from cornu.import_hook import private
@@ -116,6 +119,27 @@ def test_where_tensorflow_is_installed_only_its_keras_is_served(tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_libraries_write_and_read_arrays_as_files_of_weights_hold_them(tmp_path):
+    library = private.Private("keras.src.saving.saving_lib")
+    store = library.H5IOStore(tmp_path / "lora.h5", mode="w")
+    store.make("lora/0")["kernel"] = cornu.ops.ones((2, 3))
+    store.make("lora/1")["kernel"] = cornu.ops.ones((2,), "bfloat16")
+    store.close()
+    with h5py.File(tmp_path / "lora.h5") as file:  # as Keras lays them out
+        assert file["lora/0/vars/kernel"].shape == (2, 3) and file["lora/1/vars/kernel"].attrs["dtype"] == "bfloat16"
+    store = library.H5IOStore(tmp_path / "lora.h5")
+    assert store.get("lora/0")["kernel"].sum() == 6 and store.get("lora/1")["kernel"].dtype.name == "bfloat16"
+    assert store.get("nowhere") == {}
+    store.close()
+
+
+def test_an_unknown_name_is_said_to_be_of_the_kind_that_a_library_asked_for():
+    config = {"class_name": "nonsense", "config": {}}
+    with pytest.raises(ValueError, match="nonsense") as caught:
+        cornu.saving.deserialize_keras_object(config, module_objects={}, printable_module_name="samplers")
+    assert "samplers" in caught.value.__notes__[-1]
 
 
 def test_private_functions_that_libraries_call_give_what_keras_gives():
