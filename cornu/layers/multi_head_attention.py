@@ -7,7 +7,7 @@ Letters in the equations: B batch, T targets, S sources, N heads, H depth of a h
 import functools
 import math
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Unpack, cast
 
 import jax
@@ -45,7 +45,7 @@ class _HeadedAttention(Layer):
 
     config_skip: tuple[str, ...] = ("autocast", "flash_attention")
     config_optional: tuple[str, ...] = ()
-    _activity_regularizer: Callable | None = None
+    _activity_regularizer: Any = None
 
     def _init_heads(
         self,
