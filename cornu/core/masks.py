@@ -14,8 +14,11 @@ _masks: dict[int, tuple[weakref.ref, object]] = {}
 def get_mask(x: object) -> Tensor:
     """The mask that belongs to `x`, or None."""
     mask = getattr(x, "_keras_mask", None)
-    if mask is not None or not _masks:
-        return mask
+    return mask if mask is not None or not _masks else in_table(x)
+
+
+def in_table(x: object) -> Tensor:
+    """The mask of a tracer, or None."""
     entry = _masks.get(id(x))
     return entry[1] if entry is not None and entry[0]() is x else None
 
@@ -27,10 +30,11 @@ def set_mask(x: Nested, mask: Nested) -> None:
     try:
         x._keras_mask = mask
     except AttributeError:
-        _set_in_table(x, mask)
+        set_in_table(x, mask)
 
 
-def _set_in_table(x: object, mask: object) -> None:
+def set_in_table(x: object, mask: object) -> None:
+    """Make `mask` the mask of a tracer; None takes the mask away."""
     key = id(x)
     if mask is None:
         _masks.pop(key, None)

@@ -21,6 +21,7 @@ from cornu.core.variable import Variable
 from cornu.kernels import xla
 from cornu.random.seed_generator import keep_after_call, values_for_call
 from cornu.tensorflow.tape import VARIABLES
+from cornu.tensorflow.texts import is_text, text
 from cornu.tensorflow.types import TensorSpec
 
 __all__ = ["function"]
@@ -216,13 +217,17 @@ class Function:
             return args, kwargs
         specs = self.input_signature
         return tuple(
-            jax.numpy.asarray(border.to_tensor(value), spec.dtype) if isinstance(spec, TensorSpec) else value
+            _of_spec(value, spec) if isinstance(spec, TensorSpec) else value
             for value, spec in zip(args, specs, strict=False)
         ), kwargs
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> "Function":
         """The function itself, which compiles for whatever it is called with."""
         return self
+
+
+def _of_spec(value: Tensor, spec: TensorSpec) -> Tensor:
+    return text(value) if is_text(value) else jax.numpy.asarray(border.to_tensor(value), spec.dtype)
 
 
 def _fact(value: Tensor) -> Any:

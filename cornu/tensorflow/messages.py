@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from cornu.tensorflow.texts import Text
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 
@@ -124,6 +126,7 @@ class _Values(NamedTuple):
 
 
 def _bytes(value: object) -> bytes:
+    value = value.item() if isinstance(value, Text) and value.ndim == 0 else value
     if not isinstance(value, bytes):
         raise TypeError(f"expected bytes, {type(value).__name__} found. Text becomes bytes by text.encode().")
     return bytes(value)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from cornu import ops
-from cornu.core import dtypes
+from cornu.core import dtypes, masks
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ShapeLike
 from cornu.core.variable import Variable as KerasVariable
@@ -368,6 +368,18 @@ METHODS: dict[str, Callable] = {
 }
 
 
+def _mask_of(tracer: Tensor) -> jax.Array:
+    mask = masks.in_table(tracer)
+    if mask is None:
+        raise AttributeError("_keras_mask")
+    return mask
+
+
+def _drop_mask(tracer: Tensor) -> None:
+    """`del logits._keras_mask`, by which scripts have a loss see all steps."""
+    masks.set_in_table(tracer, None)
+
+
 @cache
 def attach() -> None:
     """Give arrays TensorFlow's methods, and keep count of variables, which tapes and compiled functions look for."""
@@ -379,6 +391,7 @@ def attach() -> None:
         kind.shape = property(_shape)  # type: ignore[method-assign, assignment]
         for name in OPERATORS:
             setattr(kind, f"__{name}__", _with_lists(getattr(kind, f"__{name}__")))
+    jax.core.Tracer._keras_mask = property(_mask_of, masks.set_in_table, _drop_mask)  # type: ignore[attr-defined]
     KerasVariable.get_shape = _get_shape  # type: ignore[attr-defined]
     KerasVariable.ref = _ref  # type: ignore[attr-defined]
     made = KerasVariable.__init__

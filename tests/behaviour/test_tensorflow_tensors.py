@@ -229,7 +229,7 @@ def test_draws_follow_from_the_seed():
     assert tf.random.Generator.from_seed(1).normal([2]).shape == (2,)
 
 
-def test_lines_that_compute_nothing_do_not_stop_a_script(capsys):
+def test_lines_that_compute_nothing_do_not_stop_a_script(capsys, tmp_path):
     tf.get_logger().setLevel("ERROR")
     tf.autograph.set_verbosity(0)
     tf.config.experimental.enable_op_determinism()
@@ -239,7 +239,7 @@ def test_lines_that_compute_nothing_do_not_stop_a_script(capsys):
     assert tf.test.is_gpu_available() == bool(tf.config.list_physical_devices("GPU"))
     with tf.distribute.MirroredStrategy().scope(), tf.device("/CPU:0"), tf.name_scope("here"):
         assert tf.distribute.get_strategy().num_replicas_in_sync == 1
-    with tf.summary.create_file_writer("logs").as_default():
+    with tf.summary.create_file_writer(tmp_path).as_default():
         tf.summary.scalar("loss", 1.0, step=0)
     tf.debugging.assert_equal(tf.constant(1), 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected equal values"):
@@ -255,7 +255,7 @@ def test_lines_that_compute_nothing_do_not_stop_a_script(capsys):
         ("io.decode_proto", "closest names"),
         ("reduce_meen", "'reduce_mean'"),
         ("image.resise", "'resize'"),
-        ("compat.v1.disable_v2_behavior", "TensorFlow 1's"),
+        ("compat.v1.placeholder", "TensorFlow 1's"),
         ("saved_model.save", "model.save"),
     ],
 )
@@ -337,3 +337,42 @@ def test_summaries_reach_the_file_also_from_compiled_functions(tmp_path):
     assert b"left out" not in written
     with writer.as_default(), pytest.raises(ValueError, match="give step="):
         tf.summary.scalar("loss", 0.5)
+
+
+def test_a_mask_is_taken_away_as_scripts_do_it():
+    class Words(cornu.Model):
+        def __init__(self, keep):
+            super().__init__()
+            self.keep = keep
+            self.embedding, self.dense = cornu.layers.Embedding(5, 3, mask_zero=True), cornu.layers.Dense(5)
+
+        def call(self, x):
+            scores = self.dense(self.embedding(x))
+            if not self.keep:
+                del scores._keras_mask
+            assert hasattr(scores, "_keras_mask") == self.keep
+            return scores
+
+    x = np.array([[1, 2, 0], [3, 0, 0]])
+    found = []
+    for keep in (True, False):
+        cornu.utils.set_random_seed(0)
+        model = Words(keep)
+        model.compile("sgd", cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+        found.append(model.evaluate(x, x, verbose=0))
+    assert found[0] != pytest.approx(found[1])
+
+
+def test_text_of_a_tensor_goes_into_records():
+    picture = tf.io.encode_jpeg(PICTURE)
+    held = tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture]))
+    assert held.bytes_list.value[0] == picture.numpy()
+
+
+def test_a_function_of_text_has_a_signature():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def shout(words):
+        return tf.strings.upper(words)
+
+    assert shout(tf.constant(["a", "b"])).numpy().tolist() == [b"A", b"B"]
+    assert shout(["c"]).numpy().tolist() == [b"C"]
