@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from cornu import validate
 from cornu.core import border, placement
 from cornu.core.typing import ArrayLike
 
@@ -95,7 +96,7 @@ class DeviceMesh:
                 "DeviceMesh: shape and axis_names must have one entry or more each. "
                 f"Received: shape={shape!r}, axis_names={axis_names!r}."
             )
-        self._shape = tuple(int(size) for size in shape)
+        self._shape = tuple(validate.positive_int(size, "shape", type(self)) for size in shape)
         self._axis_names = list(axis_names)
         if len(self._shape) != len(self._axis_names) or len(set(self._axis_names)) < len(self._axis_names):
             raise ValueError(

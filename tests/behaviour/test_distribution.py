@@ -35,6 +35,8 @@ def test_importing_cornu_loads_no_distribution():
     ("make", "kind", "words"),
     [
         (lambda: distribution.DeviceMesh((), []), ValueError, "one entry or more"),
+        (lambda: distribution.DeviceMesh((-1, -1), ["a", "b"], ["cpu:0"]), ValueError, "shape"),
+        (lambda: distribution.DeviceMesh((1.5,), ["a"], ["cpu:0"]), ValueError, "shape=1.5"),
         (lambda: distribution.DeviceMesh((1, 1), ["a", "a"], ["cpu:0"]), ValueError, "name of its own"),
         (lambda: distribution.DeviceMesh((2,), ["a"], ["cpu:0", "cpu:0"]), ValueError, "one place"),
         (lambda: distribution.DeviceMesh((1,), ["a"], ["cpu:99"]).backend_mesh, ValueError, "'cpu:99'"),
