@@ -132,11 +132,7 @@ TABLE = [
     ),
     Row(
         "A `Sequential` of one functional model is built at once,",
-        "like one with more layers; Keras waits for its first call, and writes down how many rows that had.",
-        lambda f: (
-            (f.verb == "make" and f.place == ".built" and f.ours == "True")
-            or (f.place.endswith("build_config.input_shape[0] (kind)") and f.ours == "NoneType None")
-        ),
+        "like one with more layers; Keras waits for its first call, and saves the rows that had as its batch size.",
     ),
     Row(
         "A data set's `on_epoch_end` is called once per epoch,",
@@ -199,6 +195,10 @@ TABLE = [
     Row(
         "Every epoch has `steps_per_epoch` steps,",
         "even if the data end in the middle of one, which then continues from their start; Keras's epoch ends there.",
+    ),
+    Row(
+        "An interrupted training leaves what its last step gave,",
+        "from which it goes on; Keras puts the moving averages of `use_ema` in the place of the weights.",
     ),
     Row(
         "A summary shows every shape that is known,",

@@ -102,7 +102,8 @@ class Draw:
         net = Net(
             name, form, tuple(inputs), layers, tuple(steps), tuple(made), takes, gives,
             self.one(["attributes", "attributes", "list", "dict", "nested"]) if form == "subclassed" else "attributes",
-            form == "sequential" and self.chance(0.3), options, tuple(self._after(depth, form, layers)),
+            form == "sequential" and self.chance(0.3) and not _only_a_model(layers), options,
+            tuple(self._after(depth, form, layers)),
         )  # fmt: skip
         return net, ends
 
@@ -296,6 +297,11 @@ class Draw:
         return f"numbers(seed, rows{shape})", tables.REGRESSION, tables.REGRESSION_METRICS
 
 
+def _only_a_model(layers: dict[str, New | Net]) -> bool:
+    """Whether there is nothing but a functional model, which Keras then ties to the rows of its first batch."""
+    return [getattr(layer, "form", None) for layer in layers.values()] == ["functional"]
+
+
 @functools.cache
 def _of_keras() -> dict[str, Any]:
     """What the text of a layer names, as Keras has it."""
@@ -362,7 +368,7 @@ class Actions:
 
     def __init__(self, draw: Draw, net: Net, heads: list):
         self._draw, self._net, self._heads = draw, net, heads
-        self._compiled = self._grouped = False
+        self._compiled = self._grouped = self._averaged = False
         self._weighable = all(flat for *_, flat in heads)  # Keras lays weights of two rows on two steps
         self._kept: dict[str, Any] = {}  # metrics that were once compiled
 
@@ -379,6 +385,8 @@ class Actions:
                 verb = "call"
             if verb in _TRAINING and not self._compiled:
                 actions.append(self._compile())
+            if verb == "stopped" and self._averaged:  # Keras leaves the averages, not what the last step gave
+                verb = "fit"
             if verb != "compile":
                 actions.append(Do(verb, getattr(self, f"_{verb}", dict)()))
             if verb in ("clone", "json"):
@@ -400,6 +408,7 @@ class Actions:
         optimizer = Word("model.optimizer") if self._compiled and d.chance(0.1) else d.one(tables.OPTIMIZERS)
         arguments = {"optimizer": optimizer, "loss": self._structured(losses)}
         self._compiled = True
+        self._averaged |= "use_ema" in repr(optimizer)
         for kind in ("metrics", "weighted_metrics"):
             if d.chance(0.6 if kind == "metrics" else 0.15):
                 arguments[kind] = self._metrics()
