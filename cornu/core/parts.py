@@ -8,7 +8,7 @@ attribute that holds it, and what is in a container by its class, numbered when 
 import functools
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
@@ -131,9 +131,13 @@ class Naming(NamedTuple):
     of_items: Callable[[object], Named] = _items
 
 
-def walk(root: object, naming: Naming = Naming()) -> Iterator[tuple[str, Any]]:  # noqa: B008 - nothing changes it
-    """(path, part) for `root` and everything inside it that keeps variables, each once."""
-    return _walk(root, "", naming, {})
+def walk(
+    root: object,
+    naming: Naming = Naming(),  # noqa: B008 - nothing changes it
+    skip: Iterable[object] = (),
+) -> Iterator[tuple[str, Any]]:
+    """(path, part) for `root` and everything inside it that keeps variables, each once, but for what is in `skip`."""
+    return _walk(root, "", naming, {id(part): part for part in skip})
 
 
 def _walk(value: object, path: str, naming: Naming, seen: dict[int, object]) -> Iterator[tuple[str, object]]:

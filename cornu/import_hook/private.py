@@ -40,6 +40,8 @@ _NAMES = {
     "any_symbolic_tensors": "core.symbolic:any_symbolic",
     "get_keras_mask": "core.masks:get_mask",
     "set_keras_mask": "core.masks:set_mask",
+    "load_weights_only": "saving:load_weights",
+    "save_weights_only": "saving:save_weights",
     "saving_lib.load_model": "import_hook.private_functions:load_model",
     "saving_lib.save_model": "import_hook.private_functions:save_model",
     "snake_case": "core.operation:snake_case",
@@ -76,6 +78,8 @@ class Private(ModuleType):
             if name in namespace.__all__:
                 found = getattr(namespace, name)
                 return importlib.import_module(f"{self.__name__}.{name}") if isinstance(found, ModuleType) else found
+        if knows(f"{self.__name__}.{name}"):
+            return importlib.import_module(f"{self.__name__}.{name}")
         raise AttributeError(refusal(f"{self.__name__}.{name}"))
 
     def __dir__(self) -> list[str]:

@@ -158,7 +158,8 @@ def save_weights(
         max_shard_size: gigabytes, of 2^30 bytes of numbers, that a file may hold: the weights go into as many files as
             that takes, and `filepath`, ending in `.weights.json`, becomes their table of contents. None writes one
             file.
-        kwargs: for `.safetensors`, `metadata`, strings by name that the file's header keeps, and `name_map`, as for
+        kwargs: for `.weights.h5`, `objects_to_skip`, a list of parts that are left out with all that is in them. For
+            `.safetensors`, `metadata`, strings by name that the file's header keeps, and `name_map`, as for
             `load_weights`, from the model's names to the file's.
 
     Example:
@@ -223,10 +224,11 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
         filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file, or a folder of
             `callbacks.OrbaxCheckpoint`, which also has the optimizer's state.
         skip_mismatch: whether parts whose weights do not fit are left as they are, with a warning.
-        kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.safetensors`,
-            `name_map` translates the file's names into the model's, such as `dense/kernel`: a dictionary, whose missing
-            names stay as they are, or a function of the name. It gives the model's name, None for what is to be left
-            out, or a pair of the name and a function of the array.
+        kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.weights.h5`,
+            `objects_to_skip` is a list of parts that were left out of the file. For `.safetensors`, `name_map`
+            translates the file's names into the model's, such as `dense/kernel`: a dictionary, whose missing names stay
+            as they are, or a function of the name. It gives the model's name, None for what is to be left out, or a
+            pair of the name and a function of the array.
 
     Raises:
         ValueError: when the file is damaged, or does not fit the model; then no weight is changed.

@@ -36,17 +36,19 @@ _HEADS_OF_OLD = re.compile(r"/_(query|key|value|output)_dense/")  # of attention
 Store: TypeAlias = dict[str, Any]  # what a part keeps under a name: arrays, or what stands for them
 
 
-def save_weights(model: object, path: str) -> None:
+def save_weights(model: object, path: str, *, objects_to_skip: Sequence = ()) -> None:
     """Write the weights as a file of their own."""
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
-        write(model, file)
+        write(model, file, skip=objects_to_skip)
 
 
-def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
+def load_weights(
+    model: object, path: str, skip_mismatch: bool, by_name: bool, *, objects_to_skip: Sequence = ()
+) -> list[str]:
     """Give the model the weights of a file."""
     refuse_by_name(path, by_name)
     with plain_h5.opened(path, repr(path)) as file:
-        return read(model, file, skip_mismatch)
+        return read(model, file, skip_mismatch, objects_to_skip)
 
 
 def refuse_by_name(path: str, by_name: bool) -> None:
@@ -57,9 +59,9 @@ def refuse_by_name(path: str, by_name: bool) -> None:
         )
 
 
-def write(model: object, file: h5py.File, with_training: bool = True) -> None:
-    """Write the weights of `model` and, `with_training`, of its optimizer."""
-    for path, part, store in stores(model):
+def write(model: object, file: h5py.File, with_training: bool = True, skip: Sequence = ()) -> None:
+    """Write the weights of `model` but for the parts to `skip` and, `with_training`, of its optimizer."""
+    for path, part, store in stores(model, skip):
         if not with_training and path.startswith(_NOT_THE_MODEL):
             continue
         group = file.create_group(path)
@@ -68,9 +70,9 @@ def write(model: object, file: h5py.File, with_training: bool = True) -> None:
             write_array(group, key, border.fetched(value))
 
 
-def stores(model: object) -> Iterator[tuple[str, Any, Store]]:
+def stores(model: object, skip: Sequence = ()) -> Iterator[tuple[str, Any, Store]]:
     """(group path, part, its arrays by name) of all that a file of the model's weights has."""
-    for path, part in _parts(model):
+    for path, part in _parts(model, skip):
         store: Store = {}
         part.save_own_variables(store)
         yield group_path(path), part, store
@@ -89,7 +91,9 @@ def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
         group.create_dataset(key, data=value)
 
 
-def read(model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False) -> list[str]:
+def read(
+    model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False, skip: Sequence = ()
+) -> list[str]:
     """Give `model` and its optimizer the weights of the file; returns a line for each part that was skipped.
 
     Where it fails, all weights keep their values. An optimizer whose state does not fit, for it is of another kind,
@@ -99,11 +103,12 @@ def read(model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bo
         model: the model, built.
         file: the open file, or the files that share the weights.
         skip_mismatch: whether parts whose weights do not fit are left as they are.
+        skip: parts that the file does not have, with all that is in them.
     """
     files = [file] if isinstance(file, h5py.File) else list(file)
     groups = {array.rpartition("/")[0] for each in files for array in array_paths(each)}
     _build_optimizer(model, files)
-    found = _parts_for(model, set(map(_of_today, groups)))
+    found = _parts_for(model, set(map(_of_today, groups)), skip)
     stored = places({group_path(path) for path, _ in found}, groups)
     with unchanged_on_error(variable for _, part in found for variable in _variables(part)):
         return _read_parts(model, found, files, stored, skip_mismatch)
@@ -266,24 +271,24 @@ def _overrides(part: object, method: str) -> bool:
 # ---------------------------------------------------------------- the parts of a model
 
 
-def _parts(model: object) -> list[tuple[str, Any]]:
-    """The parts of a model for a file, which together have all its variables."""
-    found = list(parts.walk(model))
-    _check_reached(model, found)
+def _parts(model: object, skip: Sequence = ()) -> list[tuple[str, Any]]:
+    """The parts of a model for a file, which together have all its variables but for those that are to be skipped."""
+    found = list(parts.walk(model, skip=skip))
+    _check_reached(model, [*found, *(inner for part in skip for inner in parts.walk(part))])
     return found
 
 
-def _parts_for(model: object, stored: set[str]) -> list[tuple[str, Any]]:
+def _parts_for(model: object, stored: set[str], skip: Sequence = ()) -> list[tuple[str, Any]]:
     """The parts as the file names them: a class of one's own takes the weights of a Sequential or functional model in
     the order of its layers, though it keeps them in attributes."""
-    found = _parts(model)
+    found = _parts(model, skip)
     if not hasattr(model, "layers") or not _has_layers(stored) or _has_layers(path for path, _ in found):
         return found
 
     def layers_first(part: Any) -> parts.Named:
         return [("layers", part.layers)] * (part is model) + parts.attributes(part)
 
-    return list(parts.walk(model, parts.Naming(of_attributes=layers_first)))
+    return list(parts.walk(model, parts.Naming(of_attributes=layers_first), skip))
 
 
 def _has_layers(paths: Iterable[str]) -> bool:

@@ -135,6 +135,22 @@ def test_libraries_write_and_read_arrays_as_files_of_weights_hold_them(tmp_path)
     store.close()
 
 
+def test_libraries_save_the_weights_of_a_model_without_those_of_one_of_its_parts(tmp_path):
+    def task():
+        backbone = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+        return backbone, cornu.Sequential([cornu.Input((3,)), backbone, cornu.layers.Dense(1)])
+
+    library = private.Private("keras.src.saving.saving_lib")
+    (backbone, model), (other, again) = task(), task()
+    library.save_weights_only(model, tmp_path / "head.weights.h5", objects_to_skip=[backbone])
+    before = other.get_weights()
+    library.load_weights_only(again, tmp_path / "head.weights.h5", objects_to_skip=[other])
+    assert (again.layers[1].get_weights()[0] == model.layers[1].get_weights()[0]).all()
+    assert (other.get_weights()[0] == before[0]).all()
+    with pytest.raises(ValueError, match="Nothing was changed"):
+        library.load_weights_only(again, tmp_path / "head.weights.h5", objects_to_skip=[again.layers[1]])
+
+
 def test_an_unknown_name_is_said_to_be_of_the_kind_that_a_library_asked_for():
     config = {"class_name": "nonsense", "config": {}}
     with pytest.raises(ValueError, match="nonsense") as caught:
