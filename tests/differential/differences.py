@@ -171,6 +171,19 @@ TABLE = [
         "drops both.",
     ),
     Row(
+        "`TimeDistributed` passes on the masks of the layer inside,",
+        "such as that of an `Embedding(mask_zero=True)`; Keras 3 drops them, so that a recurrent layer reads the "
+        "padding.",
+    ),
+    Row(
+        "`a == b` of two symbolic tensors compares values in the graph;",
+        "only as a truth value, as in `a in tensors`, does it compare the objects, which is all it does in Keras.",
+    ),
+    Row(
+        "`class_weight` and `sample_weight` may both be given,",
+        "and are multiplied; Keras refuses the two at once.",
+    ),
+    Row(
         "A layer inside `TimeDistributed` computes in its own dtype policy,",
         "as it does on its own; Keras calls it with inputs that were cast to the wrapper's, and reports another dtype "
         "of the output than it then has.",
