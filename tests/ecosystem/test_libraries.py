@@ -120,6 +120,19 @@ assert made(words)["sequence_output"].shape == (2, 6, 8)
 made.save("bert.keras")
 again = keras.models.load_model("bert.keras")
 assert np.allclose(again(words)["pooled_output"], made(words)["pooled_output"])
+
+task = keras_hub.models.BertTextClassifier(made, num_classes=2, preprocessor=None)
+task.save_to_preset("bert")
+again = keras_hub.models.TextClassifier.from_preset("./bert")
+assert np.allclose(again.predict(words, verbose=0), task.predict(words, verbose=0), atol=1e-6)
+
+writer = keras_hub.models.GPT2CausalLM(keras_hub.models.GPT2Backbone(30, 1, 2, 8, 16, max_sequence_length=6), None)
+writer.compile(sampler="greedy")
+prompt = {"token_ids": np.array([[3, 4, 0, 0, 0, 0]]), "padding_mask": np.array([[1, 1, 0, 0, 0, 0]])}
+told = np.asarray(writer.generate(prompt, stop_token_ids=None)["token_ids"])
+for length in range(2, 6):  # what the model says without a cache
+    shown = {"token_ids": told[:, :length], "padding_mask": np.ones((1, length))}
+    assert told[0, length] == np.argmax(writer.predict(shown, verbose=0)[0, -1])
 """,
 }
 
