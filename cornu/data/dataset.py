@@ -1007,6 +1007,8 @@ class DatasetIterator:
         """The next element."""
         return next(self)
 
+    next = get_next
+
     @property
     def element_spec(self) -> Spec:
         """`TensorSpec`s of the elements."""

@@ -512,3 +512,8 @@ def test_interleave_marks_a_place_once_however_often_it_is_asked_past_its_end():
     iterator = iter(rows(3).interleave(lambda n: Dataset.range(50 * n), cycle_length=8))
     assert len(list(iterator)) == 150
     assert len(iterator._pass.reader._marks) <= 4
+
+
+def test_an_iterator_is_asked_for_its_next_element():
+    elements = Dataset.range(3).as_numpy_iterator()
+    assert [int(elements.next()), int(elements.get_next()), int(next(elements))] == [0, 1, 2]

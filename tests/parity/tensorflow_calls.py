@@ -273,7 +273,7 @@ tf.experimental.numpy.sum(T)
 tf.guarantee_const(T)
 tf.strings.regex_replace("¿Está en casa?","[^ a-z.?!,¿]","")
 tf.strings.regex_replace("¿Está?","[.?!,¿]",r" \\0 ")
-tf.strings.regex_replace("día a día","\\w+","x")
+tf.strings.regex_replace("día a día",r"\\w+","x")
 tf.strings.regex_full_match("día","d.a")
 tf.distribute.get_strategy().gather(T,axis=0)
 """,
