@@ -336,12 +336,16 @@ def deserialize_keras_object(
         custom_objects: dictionary from name to class or function.
         safe_mode: only False itself lets the code of functions in the config be run. Within a load, what its caller
             said counts, and this does not.
-        module_objects: more of `custom_objects`, as older code passes them.
+        module_objects: more of `custom_objects`, as older code passes them; a `config` that is a name of one of them
+            stands for it, a class for an instance of it.
         printable_module_name: what an unknown name was to be the name of, for the error.
 
     Raises:
         ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
     """
+    if isinstance(config, str) and config in (module_objects or {}):
+        named = cast(dict, module_objects)[config]
+        return named() if isinstance(named, type) else named
     objects = {**(custom_objects or {}), **(module_objects or {})}
     with registry.custom_objects(objects), function_code.reading(safe_mode), shared_objects():
         try:

@@ -156,6 +156,8 @@ def test_an_unknown_name_is_said_to_be_of_the_kind_that_a_library_asked_for():
     with pytest.raises(ValueError, match="nonsense") as caught:
         cornu.saving.deserialize_keras_object(config, module_objects={}, printable_module_name="samplers")
     assert "samplers" in caught.value.__notes__[-1]
+    found = cornu.saving.deserialize_keras_object("greedy", module_objects={"greedy": dict, "other": len})
+    assert found == {} and cornu.saving.deserialize_keras_object("other", module_objects={"other": len}) is len
 
 
 def test_private_functions_that_libraries_call_give_what_keras_gives():
