@@ -214,6 +214,10 @@ TABLE = [
         "from which it goes on; Keras puts the moving averages of `use_ema` in the place of the weights.",
     ),
     Row(
+        "Every call of a layer adds its activity penalty to the loss,",
+        "in training as in `losses`; Keras trains on that of the last call alone.",
+    ),
+    Row(
         "A summary shows every shape that is known,",
         "including those of layers without weights and of models inside subclassed ones, where Keras shows `?` or "
         "`None`.",

@@ -223,6 +223,7 @@ class Draw:
         """Call a layer or a model once more, on a tensor of the shape that it took before."""
         shapes = {t.name: t for t in tensors}
         used = [s for s in steps if s.layer and len(s.takes) == 1 and s.result in shapes and s.takes[0] in shapes]
+        used = [s for s in used if not _penalizes(layers[s.layer])]  # of which Keras trains on the last call's alone
         if not used:
             return
         step = self.one(used)
@@ -295,6 +296,12 @@ class Draw:
         if activation == "sigmoid":
             return f"classes_of(seed, rows{shape}, top=2).astype('float32')", tables.BINARY, tables.BINARY_METRICS
         return f"numbers(seed, rows{shape})", tables.REGRESSION, tables.REGRESSION_METRICS
+
+
+def _penalizes(layer: New | Net) -> bool:
+    """Whether a layer's calls add to the loss."""
+    text = layer.text() if isinstance(layer, Net) else repr(layer)
+    return any(word in text for word in ("activity_regularizer", "ActivityRegularization", "Counted"))
 
 
 def _only_a_model(layers: dict[str, New | Net]) -> bool:
