@@ -20,7 +20,7 @@ from cornu import registry, tree, validate
 from cornu.absent import Explained
 from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
-from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
 from cornu.core.tracebacks import for_reader
 from cornu.core.typing import ConfigDict, Function, Nested as Nested, Tensor as Tensor, Tensors as Tensors  # noqa: PLC0414
 
@@ -69,7 +69,7 @@ class Operation(Explained, Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Infer the outputs and record a node."""
-        outputs = self.compute_output_spec(*args, **kwargs)
+        outputs = each_once(self.compute_output_spec(*args, **kwargs))
         Node(self, args, kwargs, outputs)
         return outputs
 

@@ -285,6 +285,22 @@ class Node:
         return tree.map_structure(place, self.args), tree.map_structure(place, self.kwargs)
 
 
+def each_once(outputs: Nested) -> Nested:
+    """`outputs` with a tensor of its own in each place, where a `compute_output_spec` gave one for several."""
+    tensors = [x for x in tree.flatten(outputs) if isinstance(x, KerasTensor)]
+    if len({id(x) for x in tensors}) == len(tensors):
+        return outputs
+    met: set[int] = set()
+
+    def own(x: object) -> object:
+        if not isinstance(x, KerasTensor) or id(x) not in met:
+            met.add(id(x))
+            return x
+        return KerasTensor(x.shape, x.dtype, name=x.name)
+
+    return tree.map_structure(own, outputs, none_is_leaf=False)
+
+
 def history_of(tensor: KerasTensor) -> "History":
     """How a tensor of a graph came about."""
     return cast(History, tensor.history)

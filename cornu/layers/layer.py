@@ -26,7 +26,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.policy import PolicyLike
 from cornu.core.read_text import ReadText
-from cornu.core.symbolic import KerasTensor, Node, any_symbolic, output_spec
+from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
 from cornu.core.tracebacks import explain, warn
 from cornu.core.typing import (
     Config,
@@ -367,7 +367,7 @@ class Layer(Operation):
         taken = kwargs
         if "training" in kwargs and not _signature(type(self).compute_output_spec).accepts("training"):
             taken = {name: value for name, value in kwargs.items() if name != "training"}  # as in an ordinary call
-        outputs = self.compute_output_spec(*args, **taken)
+        outputs = each_once(self.compute_output_spec(*args, **taken))
         Node(self, args, kwargs, outputs)
         return outputs
 

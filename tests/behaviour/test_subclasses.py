@@ -202,3 +202,22 @@ def test_a_layer_saves_and_loads_its_own_variables_by_the_names_of_keras():
     layer.build((None, 2))
     assert [v.name for v in layer._trainable_variables] == ["gamma", "beta"]
     assert [v.name for v in layer._non_trainable_variables] == ["moving_mean", "moving_variance"]
+
+
+class Twice(layers.Layer):
+    """A layer whose own shapes name one symbolic tensor for two outputs, as KerasHub's decoders do."""
+
+    def call(self, x):
+        return x, (2 * x, [3 * x])
+
+    def compute_output_spec(self, x):
+        one = cornu.KerasTensor(x.shape, x.dtype)
+        return one, (one, [one])
+
+
+def test_each_output_is_its_own_where_a_spec_names_one_tensor_for_several():
+    x = cornu.Input((2,))
+    first, (second, (third,)) = Twice()(x)
+    model = cornu.Model(x, {"first": first, "second": second, "third": third})
+    found = model.predict(np.ones((1, 2)), verbose=0)
+    assert {name: value[0, 0] for name, value in found.items()} == {"first": 1, "second": 2, "third": 3}

@@ -198,6 +198,20 @@ TABLE = [
         "and later layers follow the model's mode; Keras lets it spread to them.",
     ),
     Row(
+        "`class_weight` goes with Python generators as well,",
+        "which Keras refuses.",
+        lambda f: f.theirs_refuse("`class_weight` is not supported for Python generator"),
+    ),
+    Row(
+        "A slice of an unknown size is as long as it says:",
+        "`x[:, :1]` has one step, where Keras knows none.",
+        lambda f: f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place,
+    ),
+    Row(
+        "Each output of a layer is its own",
+        "where its `compute_output_spec` names one symbolic tensor for several; Keras gives the last for all.",
+    ),
+    Row(
         "A `validation_split` of a folder that leaves no files for validation is refused;",
         "Keras then validates on all of them.",
     ),
