@@ -57,6 +57,16 @@ def client() -> Any:
     return distributed.global_state.client
 
 
+def notes(connection: Any, folder: str) -> dict[int, str]:
+    """What each process has left under a name that ends in its number."""
+    return {int(key.rpartition("/")[2]): text for key, text in connection.key_value_dir_get(folder)}
+
+
+def beats(connection: Any) -> dict[int, progress.Beat]:
+    """What each process last said of itself."""
+    return {rank: progress.Beat(*json.loads(text)) for rank, text in notes(connection, progress.BEATS).items()}
+
+
 def meet(number: int, complaint: str) -> None:
     """Wait until all processes come here, each with the same number.
 
@@ -69,8 +79,7 @@ def meet(number: int, complaint: str) -> None:
     """
 
     def check(said: dict[int, Any]) -> None:
-        beats = {_rank(key): json.loads(text) for key, text in client().key_value_dir_get(progress.BEATS)}
-        ahead = [rank for rank, (_, started, _) in beats.items() if started > progress.here.started]
+        ahead = [rank for rank, beat in beats(client()).items() if beat.started > progress.here.started]
         for rank in [rank for rank, other in said.items() if other != number] or ahead:
             raise ValueError(f"{complaint} Process {rank} has another number: {said.get(rank, 'more')}.")
 
@@ -80,10 +89,8 @@ def meet(number: int, complaint: str) -> None:
 
 def of_first(text: str) -> str:
     """What the first process gives here, in all of them."""
-    found: list[str] = []
     _say(text)
-    _wait_for_all(lambda said: found.extend(said[rank] for rank in said if rank == 0))
-    return found[-1]
+    return _wait_for_all()[0]
 
 
 @contextmanager
@@ -126,20 +133,16 @@ def _note(meeting: int) -> str:
     return f"{progress.MEETINGS}{meeting}/{jax.process_index()}"
 
 
-def _wait_for_all(check: Callable[[dict[int, Any]], None]) -> None:
-    """Wait until all have said what they have to say at this meeting; `check` hears what is known so far."""
+def _wait_for_all(check: Callable[[dict[int, Any]], None] = lambda said: None) -> dict[int, Any]:
+    """What all have to say at this meeting, once they have said it; `check` hears what is known so far."""
     pause, folder = 0.001, f"{progress.MEETINGS}{progress.here.met}/"
     while True:
-        said = {_rank(key): json.loads(text) for key, text in client().key_value_dir_get(folder)}
+        said = {rank: json.loads(text) for rank, text in notes(client(), folder).items()}
         check(said)
         if len(said) == count():
-            return
+            return said
         time.sleep(pause)
         pause = min(2 * pause, 0.2)
-
-
-def _rank(key: str) -> int:
-    return int(key.rpartition("/")[2])
 
 
 def is_parted(array: Tensor) -> bool:

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from cornu import tree
+from cornu.core import border
 from cornu.core.typing import Nested
 
 _ADVICE = "Map the data first, for example x = layer(x), or dataset.map(layer), and give the model the numbers."
@@ -51,8 +52,12 @@ class ReadText:
 
 def as_read(values: Nested) -> Nested:
     """Text as `ReadText`; everything else as it is."""
-    is_text = isinstance(values, np.ndarray) and values.dtype.kind in "OUS"
-    return ReadText(values.shape, values) if is_text else values
+    return ReadText(values.shape, values) if is_text(values) else values
+
+
+def is_text(leaf: Nested) -> bool:
+    """Whether a leaf of a batch is text on the host."""
+    return isinstance(leaf, np.ndarray) and border.is_text(leaf)
 
 
 def made_before(owner: object, texts: Sequence[ReadText]) -> Nested:

@@ -176,20 +176,15 @@ class Watcher:
         self._client.key_value_set(f"{BEATS}{self._rank}", json.dumps(beat), allow_overwrite=True)
 
     def _trouble(self) -> str:
-        beats = {int(key.rpartition("/")[2]): Beat(*json.loads(text)) for key, text in self._notes(BEATS)}
+        beats = peers.beats(self._client)
         now = time.monotonic()
         self._watch.hear(beats, now)
         return self._watch.lost(now)
 
     def _others_failure(self) -> str:
-        found = [(key, text) for key, text in self._notes(FAILURES) if not key.endswith(f"/{self._rank}")]
-        if not found:
-            return ""
-        rank = found[0][0].rpartition("/")[2]
-        return f"process {rank} of {self._watch.count} failed: {found[0][1]}"
-
-    def _notes(self, folder: str) -> list[tuple[str, str]]:
-        return self._client.key_value_dir_get(folder)
+        others = ((rank, text) for rank, text in peers.notes(self._client, FAILURES).items() if rank != self._rank)
+        rank, text = next(others, (None, ""))
+        return "" if rank is None else f"process {rank} of {self._watch.count} failed: {text}"
 
     def _place(self) -> str:
         """The line that the main thread is at, and the one of the user's that led there."""

@@ -410,10 +410,6 @@ def _scatter_by_phases(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Arra
     return lax.slice(x, (0, *starts, 0), (x.shape[0], *limits, x.shape[-1]))
 
 
-def _by_onednn() -> bool:
-    return platform.fast("onednn") and xla.has_onednn()
-
-
 def _weighs_well_by_onednn(x: jax.Array, y: jax.Array, win: Window) -> bool:
     channels = x.shape[-1], y.shape[-1]
     wide = max(channels) > _MOST_LIBRARY_CHANNELS and not half_precision.are_convolved(x.dtype)
@@ -423,8 +419,8 @@ def _weighs_well_by_onednn(x: jax.Array, y: jax.Array, win: Window) -> bool:
 
 def _is_few_and_strided(x: jax.Array, win: Window) -> bool:
     overlaps = all(k > s > 1 for k, s in zip(win.size, win.strides, strict=True))
-    blocks_pay = overlaps and max(win.dilation) == 1 and not half_precision.are_convolved(x.dtype)
-    return x.shape[-1] <= _FEW_CHANNELS and blocks_pay
+    few = x.shape[-1] <= _FEW_CHANNELS and overlaps and max(win.dilation) == 1
+    return few and not half_precision.are_convolved(x.dtype)
 
 
 def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
@@ -544,6 +540,10 @@ SCATTER = (
 WEIGH = (
     Form("product", lambda x, y, win: _is_pointwise(win), _weigh_pointwise),
     Form("taps", lambda x, y, win: x.shape[-1] == 1 and _has_few_products(x, win), _weigh_by_taps),
-    Form("turned convolution", lambda x, y, win: _by_onednn() and not _weighs_well_by_onednn(x, y, win), _weigh_turned),
+    Form(
+        "turned convolution",
+        lambda x, y, win: xla.uses_onednn() and not _weighs_well_by_onednn(x, y, win),
+        _weigh_turned,
+    ),
     Form("convolution", forms.always, _weigh_as_convolution),
 )

@@ -30,7 +30,7 @@ def of_convolutions(kernel: Callable) -> Callable:
 
 def are_convolved(dtype: jnp.dtype) -> bool:
     """Whether convolutions of this kind of 16-bit floats are faster than those of 32-bit floats."""
-    return dtype == jnp.bfloat16 and platform.fast("onednn") and xla.has_onednn()
+    return dtype == jnp.bfloat16 and xla.uses_onednn()
 
 
 def _in_float32(kernel: Callable, stay: Callable[[jnp.dtype], bool]) -> Callable:

@@ -78,6 +78,11 @@ def _known_options(platform: str) -> dict[str, str]:
     return library
 
 
+def uses_onednn() -> bool:
+    """Whether what is traced as a convolution here is for oneDNN to compute."""
+    return platform.fast("onednn") and has_onednn()
+
+
 @functools.cache
 def has_onednn() -> bool:
     """Whether oneDNN is to compute convolutions: asked for by `CORNU_ONEDNN=1`, in this jaxlib, fast on this processor.

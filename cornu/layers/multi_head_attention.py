@@ -87,9 +87,8 @@ class _HeadedAttention(Layer):
         self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence
     ) -> EinsumDense:
         """A built projection; each has an initializer of its own, since one that is shared draws the same again."""
-        bias_axes_or_none = bias_axes if self.use_bias else None
         shared = self._get_common_kwargs_for_sublayer()
-        layer = EinsumDense(equation, output_shape, bias_axes=bias_axes_or_none, name=name, **shared)
+        layer = EinsumDense(equation, output_shape, bias_axes=bias_axes if self.use_bias else None, name=name, **shared)
         layer.supports_masking = True  # the mask is used here, not there
         layer.build(tuple(input_shape))
         return layer
@@ -137,8 +136,7 @@ class _HeadedAttention(Layer):
                 f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which "
                 "never has the scores. Leave flash_attention=None."
             )
-        dropping = bool(training) and self.dropout > 0
-        if not (return_attention_scores or dropping) and query.ndim == 4:
+        if not (return_attention_scores or self._drops(training)) and query.ndim == 4:
             return attention.dot_product_attention(query, key, value, mask=mask, flash=flash, owner=self.name), None
         repeats = query.shape[-2] // key.shape[-2]
         key, value = (jnp.repeat(x, repeats, axis=-2) if repeats > 1 else x for x in (key, value))
@@ -148,8 +146,10 @@ class _HeadedAttention(Layer):
 
     def _dropout_layer(self, weights: jax.Array, training: bool | None = None) -> jax.Array:
         """The weights of attention with some of them dropped in training."""
-        dropping = bool(training) and self.dropout > 0
-        return random.dropout(weights, self.dropout, seed=self.seed_generator) if dropping else weights
+        return random.dropout(weights, self.dropout, seed=self.seed_generator) if self._drops(training) else weights
+
+    def _drops(self, training: bool | None) -> bool:
+        return bool(training) and self.dropout > 0
 
     def _masked_softmax(self, scores: jax.Array, attention_mask: jax.Array | None = None) -> jax.Array:
         """The weights of scores (B, other axes, N, T, S) where a mask, which may lack the heads' axis, is True."""

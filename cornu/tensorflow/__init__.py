@@ -79,9 +79,7 @@ globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 def serve() -> None:
     """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package."""
     attach()
-    importlib.import_module(
-        "cornu.tensorflow.data"
-    )  # which has data sets give tensors, also to scripts that never name it
+    importlib.import_module("cornu.tensorflow.data")  # has data sets give tensors, also where nobody names it
     _host.present_text = _text
 
 

@@ -168,8 +168,8 @@ def _tridiagonal(diagonals: Tensor, diagonals_format: str) -> tuple[jax.Array, .
         upper, main, lower = (jnp.diagonal(matrix, k, -2, -1) for k in (1, 0, -1))
     elif diagonals_format == "sequence":
         upper, main, lower = map(jnp.asarray, diagonals)
-        upper, lower = (each[..., :-1] if each.shape[-1] == main.shape[-1] else each for each in (upper, lower))
-        lower = lower if jnp.shape(diagonals[2])[-1] < main.shape[-1] else jnp.asarray(diagonals[2])[..., 1:]
+        between = main.shape[-1] - 1  # as many as there are pairs of rows; one more may stand outside of the matrix
+        upper, lower = upper[..., :between], lower[..., lower.shape[-1] - between :]
     else:
         compact = jnp.asarray(diagonals)
         upper, main, lower = compact[..., 0, :-1], compact[..., 1, :], compact[..., 2, 1:]

@@ -407,12 +407,12 @@ dtypes = Namespace(
     saturate_cast=tensors.TABLE["saturate_cast"],
     experimental_result_type=result_type,
 )  # fmt: skip
-jnp_names = {name: value for name, value in vars(jnp).items() if not name.startswith("_")}
+_jnp_names = {name: value for name, value in vars(jnp).items() if not name.startswith("_")}
 experimental = Namespace(
     "experimental",
     async_clear_error=nothing,
     async_scope=init_scope,
-    numpy=Namespace("experimental.numpy", **jnp_names, experimental_enable_numpy_behavior=nothing),
+    numpy=Namespace("experimental.numpy", **_jnp_names, experimental_enable_numpy_behavior=nothing),
     register_filesystem_plugin=nothing,
 )
 

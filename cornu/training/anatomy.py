@@ -100,7 +100,7 @@ def _ending(calls: Calls, tensor: object) -> str | None:
     operation = maker.operation
     if _keeps_values(operation):
         return _ending(calls, tree.flatten(maker.inputs)[0])
-    if _is_activation(operation) in PROBABILITIES and _ending(calls, tree.flatten(maker.inputs)[0]) in PROBABILITIES:
+    if _activation_alone(operation) in PROBABILITIES and _ending(calls, tree.flatten(maker.inputs)[0]) in PROBABILITIES:
         return TWICE
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__
@@ -115,7 +115,7 @@ def _ending(calls: Calls, tensor: object) -> str | None:
     return None
 
 
-def _is_activation(operation: Any) -> str | None:
+def _activation_alone(operation: Any) -> str | None:
     """The activation that an operation applies, if that is all it does."""
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__

@@ -381,9 +381,11 @@ class Trainer(Compilable, Steps):
             "distribution.initialize() or utils.set_random_seed() first.", batches.num_samples, batches.batch_size,
             batches.num_batches, global_seed(),
         )  # fmt: skip
-        with undone_on_error(self):
-            batches.read = text.reader(self, batches.example(), stage) if batches.arrays is None else None
-        first = packed(batches.example())
+        first = batches.example()
+        if batches.arrays is None:
+            with undone_on_error(self):
+                batches.read = text.reader(self, first, stage)
+        first = packed(first if batches.read is None else batches.read(first))
         prepare(self, first, stage, batches.arrays)
         self._have_function_made(stage)
         if batches.arrays is None:
@@ -488,8 +490,9 @@ class Trainer(Compilable, Steps):
     ) -> tuple:
         owner = owner or f"{stage}_on_batch"
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
-        batches.read = text.reader(self, batches.example(), stage)
-        data = packed(batches.example())
+        data = batches.example()
+        read = text.reader(self, data, stage)
+        data = packed(data if read is None else read(data))
         prepare(self, data, stage)
         self._have_function_made(stage)
         return data

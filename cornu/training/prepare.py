@@ -14,7 +14,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import context, parts
-from cornu.core.border import narrowed
+from cornu.core.border import is_text, narrowed
 from cornu.core.read_text import opened
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
 from cornu.core.typing import Data, Nested, Tensor
@@ -234,19 +234,15 @@ def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = Fal
 
 def _symbolic(x: Nested, any_rows: bool = False) -> Nested:
     """A symbolic tensor like an array of a batch."""
-    if x is None or _is_text(x):
+    if x is None or is_text(x):
         return x
     rows = None if any_rows else x.shape[0]
     return KerasTensor((rows, *x.shape[1:]), narrowed(x[:0]).dtype)
 
 
-def _is_text(x: Nested) -> bool:
-    return x.dtype.kind in "OUS"
-
-
 def _refuse_text_labels(model: object, labels: Tensor, name: str) -> None:
     for path, leaf in tree.flatten_with_path(labels):
-        if leaf is not None and _is_text(leaf):
+        if leaf is not None and is_text(leaf):
             where = name + "".join(f"[{part!r}]" for part in path)
             raise ValueError(
                 f"{validate.describe(model)}: {where} must hold numbers. Received: text (strings), such as "

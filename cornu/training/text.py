@@ -12,7 +12,7 @@ import numpy as np
 
 from cornu import tree, validate
 from cornu.core import context
-from cornu.core.read_text import ReadBatch, ReadText, as_read
+from cornu.core.read_text import ReadBatch, ReadText, as_read, is_text
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested
 from cornu.layers.host import HostLayer
@@ -30,7 +30,7 @@ def reader(model: Any, batch: tuple, stage: str) -> Reader | None:
         batch: (x, y, sample_weight), as the user's data gives it.
         stage: "train", "test" or "predict".
     """
-    texts = [(path, leaf) for path, leaf in tree.flatten_with_path(batch[0]) if _is_text(leaf)]
+    texts = [(path, leaf) for path, leaf in tree.flatten_with_path(batch[0]) if is_text(leaf)]
     if not texts:
         return None
     _build(model, batch[0])
@@ -39,10 +39,6 @@ def reader(model: Any, batch: tuple, stage: str) -> Reader | None:
     if not model.jit_compile and not step.is_default(model, stage):
         return None  # a step of the user's own that is not compiled gets the text itself
     return functools.partial(_read_batch, model)
-
-
-def _is_text(leaf: Nested) -> bool:
-    return isinstance(leaf, np.ndarray) and leaf.dtype.kind in "OUS"
 
 
 def _takes_text(model: Any) -> bool:
@@ -54,7 +50,7 @@ def _build(model: Any, x: Any) -> None:
     first = model
     while first is not None and not first.built and not isinstance(first, HostLayer):
         first = next(iter(getattr(first, "layers", ())), None)
-    if _is_text(x) and not model.built and (getattr(first, "takes_text", False) or _takes_text(first)):
+    if is_text(x) and not model.built and (getattr(first, "takes_text", False) or _takes_text(first)):
         model._build_for({"inputs": KerasTensor((None, *x.shape[1:]), "string")})
 
 

@@ -34,14 +34,19 @@ OPTIONS = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_pa
 compiled = functools.partial(jax.jit, compiler_options=OPTIONS)
 
 
-def pulled_back(fn, *args):
-    """The value and the gradients of a sum with unequal weights."""
+def gradients_of(fn, count):
+    """A function that gives the gradients, by its arguments, of a sum of `fn` with unequal weights, and the value."""
 
     def weighted(*args):
         y = fn(*args)
         return jnp.sum(y.astype(jnp.float32) * draw(*y.shape)), y
 
-    gradients, y = compiled(jax.grad(weighted, tuple(range(len(args))), has_aux=True))(*args)
+    return jax.grad(weighted, tuple(range(count)), has_aux=True)
+
+
+def pulled_back(fn, *args):
+    """The value and the gradients of a sum with unequal weights."""
+    gradients, y = compiled(gradients_of(fn, len(args)))(*args)
     return [y, *gradients]
 
 
@@ -424,13 +429,8 @@ def test_convolutions_by_onednn(dtype, onednn):
         ((3, 12, 16), (3, 16, 16), (1,), "causal"),
     ):
         x, kernel = draw(*x_shape, dtype=dtype), draw(*kernel_shape, dtype=dtype)
-
-        def sums(x, k, strides=strides, padding=padding):
-            y = conv.conv(x, k, strides, padding)
-            return jnp.sum(y.astype(jnp.float32) * draw(*y.shape)), y
-
-        gradients = jax.jit(jax.grad(sums, (0, 1), has_aux=True), compiler_options=OPTIONS | xla.ONEDNN)
-        program = gradients.lower(x, kernel).compile()
+        gradients = gradients_of(lambda x, k, s=strides, p=padding: conv.conv(x, k, s, p), 2)
+        program = jax.jit(gradients, compiler_options=OPTIONS | xla.ONEDNN).lower(x, kernel).compile()
         calls += program.as_text().count("__onednn$convolution")
         found, y = program(x, kernel)
         assert y.dtype == dtype
