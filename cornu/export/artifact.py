@@ -23,7 +23,7 @@ from cornu import validate
 from cornu.core import budget, dtypes
 from cornu.core.typing import ConfigDict, Nested
 from cornu.core.variable import Variable
-from cornu.errors import MissingFileError
+from cornu.errors import DamagedFileError, MissingFileError
 from cornu.export import archive, stablehlo
 from cornu.kernels import xla
 from cornu.runs import Record
@@ -45,7 +45,8 @@ def load(filepath: str | os.PathLike) -> "Artifact":
         filepath: the file.
 
     Raises:
-        ValueError: when the file is damaged, or no such file.
+        DamagedFileError: when the file is damaged, or is not an exported model.
+        MissingFileError: when there is no such file.
 
     Example:
 
@@ -62,7 +63,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
         with budget.load(), plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()
     except _DAMAGE as error:
-        raise ValueError(f"{path!r} is not an exported model, or it is damaged: {error}") from error
+        raise DamagedFileError(f"{path!r} is not an exported model, or it is damaged: {error}") from error
 
 
 class _DamagedError(Exception):
@@ -239,9 +240,10 @@ class _Reader:
             dtype = jnp.dtype(dtypes.standardize_dtype(entry["dtype"]))
         except (TypeError, ValueError) as error:
             raise _DamagedError(f"the dtype of {name!r} is unknown: {error}") from error
-        value = stablehlo.from_bits(jnp.asarray(self._array(f"weights/{name}.npy")), dtype)
-        if value.dtype != dtype:
-            raise _DamagedError(f"{name!r} is {value.dtype}, and its metadata say {dtype}")
+        array = self._array(f"weights/{name}.npy")
+        if array.dtype != stablehlo.stored_dtype(dtype):
+            raise _DamagedError(f"{name!r} is stored as {array.dtype}, and its metadata says {dtype}")
+        value = stablehlo.from_bits(jnp.asarray(array), dtype)
         variable = Variable(value, trainable=entry["trainable"], name=name.rpartition("/")[2] or "variable")
         variable.path = name
         return variable

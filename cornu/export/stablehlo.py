@@ -165,7 +165,7 @@ def is_foreign(dtype: DTypeLike) -> bool:
 
 def to_bits(x: Nested) -> Tensor:
     """An array as files and exported functions hold it."""
-    return lax.bitcast_convert_type(x, _BITS[x.dtype.itemsize]) if is_foreign(x.dtype) else x
+    return lax.bitcast_convert_type(x, stored_dtype(x.dtype)) if is_foreign(x.dtype) else x
 
 
 def from_bits(x: Nested, dtype: DTypeLike) -> Tensor:
@@ -173,7 +173,11 @@ def from_bits(x: Nested, dtype: DTypeLike) -> Tensor:
     return lax.bitcast_convert_type(x, dtype) if is_foreign(jnp.dtype(dtype)) else x
 
 
+def stored_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype in which files and exported functions hold arrays of a dtype."""
+    return _BITS[dtype.itemsize] if is_foreign(dtype) else dtype
+
+
 def stored_spec(variable: Variable) -> jax.ShapeDtypeStruct:
     """The shape and dtype of a variable's stored value."""
-    dtype = jnp.dtype(variable.dtype)
-    return jax.ShapeDtypeStruct(variable.shape, _BITS[dtype.itemsize] if is_foreign(dtype) else dtype)
+    return jax.ShapeDtypeStruct(variable.shape, stored_dtype(jnp.dtype(variable.dtype)))

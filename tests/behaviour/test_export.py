@@ -486,7 +486,7 @@ DAMAGE = {
     "an unknown dtype": (
         lambda g: changed_metadata(g, lambda m: m["variables"]["m/d/kernel"].update(dtype="object")), "dtype"),
     "another dtype": (
-        lambda g: changed_metadata(g, lambda m: m["variables"]["m/d/kernel"].update(dtype="int32")), "metadata say"),
+        lambda g: changed_metadata(g, lambda m: m["variables"]["m/d/kernel"].update(dtype="int32")), "metadata says"),
     "an unknown variable": (
         lambda g: changed_metadata(g, lambda m: m["endpoints"]["serve"]["variables"].append("x")), "'x'"),
     "a variable too few": (
@@ -495,6 +495,8 @@ DAMAGE = {
         lambda g: changed_metadata(g, lambda m: m["endpoints"]["serve"].update(inputs=[])), "other inputs"),
     "no weights": (lambda g: {k: v for k, v in g.items() if k != KERNEL}, "it has no 'weights/m/d/kernel.npy'"),
     "weights of another shape": (lambda g: g | {KERNEL: array(np.ones((3, 1), "float32"))}, "other variables"),
+    "weights of the other byte order": (
+        lambda g: g | {KERNEL: array(np.ones((2, 1), np.dtype("float32").newbyteorder()))}, "is stored as >f4"),
     "weights cut short": (lambda g: g | {KERNEL: g[KERNEL][:-1]}, "not have the bytes that it claims"),
     "weights that are none": (lambda g: g | {KERNEL: b"abc"}, "is not an array"),
     "a huge shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1), ", b"(99999,),")}, "not have the bytes"),
@@ -514,8 +516,23 @@ def test_a_damaged_file_is_refused_with_a_reason(damage, good, file):
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in change(good).items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=f"is not an exported model, or it is damaged: .*({message})"):
+    with pytest.raises(
+        cornu.errors.DamagedFileError, match=f"is not an exported model, or it is damaged: .*({message})"
+    ):
         cornu.export.load(file)
+
+
+def test_the_error_about_a_damaged_program_has_nothing_that_a_terminal_obeys(file):
+    cornu.Sequential([cornu.Input((2,)), layers.Dense(1)]).export(file, verbose=False)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    program = members["endpoints/serve"].replace(b"batch", b"b\x1b[31", 1)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in sealed(members, program).items():
+            archive.writestr(name, content)
+    with pytest.raises(cornu.errors.DamagedFileError) as caught:
+        cornu.export.load(file)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_a_file_that_was_cut_or_changed_on_the_way_is_refused(good, file):

@@ -29,6 +29,7 @@ from tests.fuzz.seeds import FORMATS
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
 _FOR_EACH = 5e-5  # seconds more for each byte of the file
 _GIVEN_UP = 600.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
+_RESULTS = ("loaded", "refused", "ended", "wrong")  # LLVM can end the process that reads an exported program
 _NOTED = 200  # loads after which the figures are kept
 _HELD = 2**30  # bytes that a worker holds when a fresh one takes over
 
@@ -67,10 +68,17 @@ class Worker:
         except BrokenPipeError:
             answer = None
         if answer is None:
-            return {"wrong": f"crash with {self._process.wait()}: {''.join(self._errors[-30:])}"}
+            return self._ended(kind)
         if answer["seconds"] > _SECONDS + _FOR_EACH * path.stat().st_size or answer["bytes"] > _BYTES:
             answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
         return answer
+
+    def _ended(self, kind: str) -> dict[str, Any]:
+        """The process has crashed; where LLVM gave a program up, that is counted apart, as SECURITY.md warns of it."""
+        status, said = self._process.wait(), "".join(self._errors[-30:])
+        if kind == "stablehlo" and "LLVM ERROR" in said:
+            return {"loaded": False, "ended": said}
+        return {"wrong": f"crash with {status}: {said}"}
 
     def close(self) -> None:
         """End the process."""
@@ -150,14 +158,16 @@ def main() -> int:
     finally:
         figures.write()
         for kind in formats:
-            counted = ", ".join(f"{figures.table[kind][key]} {key}" for key in ("loaded", "refused", "wrong"))
-            print(f"{kind:16} {sum(figures.table[kind].values())} changes: {counted}")
+            print(f"{kind:16} {_counted(figures.table[kind])}")
         for change, counts in sorted(figures.changes.items()):
-            counted = ", ".join(f"{counts[key]} {key}" for key in ("loaded", "refused", "wrong"))
-            print(f"{change:16} {sum(counts.values())} changes: {counted}")
+            print(f"{change:16} {_counted(counts)}")
         for reason, times in figures.reasons.most_common():
             print(f"{times:6} {reason}")
     return 1 if figures.reasons else 0
+
+
+def _counted(counts: Counter) -> str:
+    return f"{sum(counts.values())} changes: " + ", ".join(f"{counts[key]} {key}" for key in _RESULTS)
 
 
 class Figures:
@@ -181,7 +191,9 @@ class Figures:
 
     def note(self, kind: str, answer: dict[str, Any]) -> bool:
         """Count one; whether it went wrong as none before did."""
-        result = "wrong" if "wrong" in answer else "loaded" if answer["loaded"] else "refused"
+        result = next(
+            (kind for kind in ("wrong", "ended") if kind in answer), "loaded" if answer["loaded"] else "refused"
+        )
         self.table[kind][result] += 1
         self.changes.setdefault(answer["change"], Counter())[result] += 1
         self._since += 1

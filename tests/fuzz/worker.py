@@ -1,5 +1,6 @@
 """Loads files, one after the other, and says what came of each; made to be killed where a load does not come back."""
 
+import ctypes
 import gc
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from tests.fuzz.seeds import FORMATS, Door, steers
 
 _ALLOWED = 8 * 2**30  # bytes of address space above the start: a net below the limit that the driver holds up
+_SPARE = 2**26  # bytes by which the peak may exceed what is held before it is set back
 _RUNS = {
     "pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
     "socket.getaddrinfo", "os.symlink", "os.link", "os.chmod", "os.chown", "marshal.load",
@@ -38,18 +40,19 @@ def main() -> None:
     """Answer each line of (format, door, seed, path) with a line about the load."""
     warnings.simplefilter("ignore")
     sys.addaudithook(_note)
-    limit = _memory("VmSize") + _ALLOWED
+    limit = _address_space() + _ALLOWED
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for line in sys.stdin:
         kind, door, name, path = json.loads(line)
         answer = _answer(FORMATS[kind].doors[door], name, Path(path))
         print(json.dumps(answer), flush=True)
         gc.freeze()  # what JAX keeps for good need not be looked through again
+        if _peak() - _held() > _SPARE:
+            _release()
 
 
 def _answer(door: Door, name: str, path: Path) -> dict:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts afresh
-    before, start = _memory("VmRSS"), time.process_time()
+    before, start = _held(), time.process_time()
     _seen.clear()
     error = None
     try:
@@ -57,7 +60,7 @@ def _answer(door: Door, name: str, path: Path) -> dict:
     except Exception as caught:
         error = caught
     seconds = time.process_time() - start
-    answer = {"seconds": seconds, "bytes": _memory("VmHWM") - before, "held": before, "loaded": error is None}
+    answer = {"seconds": seconds, "bytes": _peak() - before, "held": before, "loaded": error is None}
     if error is not None and not (isinstance(error, ValueError) and str(error).strip()):
         answer["wrong"] = "".join(traceback.format_exception(error))
     elif steers(str(error)):
@@ -67,11 +70,24 @@ def _answer(door: Door, name: str, path: Path) -> dict:
     return answer
 
 
-def _memory(what: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what):
-            return int(line.split()[1]) * 1024
-    raise ValueError(what)
+def _peak() -> int:
+    """The most bytes of memory that the process had since they were last set back."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _held() -> int:
+    """The bytes of memory that the process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _release() -> None:
+    """Give free memory back to the system, and let the peak start afresh."""
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _address_space() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 if __name__ == "__main__":
