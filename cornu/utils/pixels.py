@@ -3,9 +3,15 @@
 Of a small picture Pillow takes longer to look through the file in Python, and to give the decoder its bytes piece by
 piece, than the decoder takes. What the decoder has to be told of a JPEG file is the size, which stands in its frame's
 header; where that is not found, or not what it usually is, Pillow looks for itself.
+
+Where simplejpeg is installed, it calls the same decoder in Pillow's place, which takes a third less time: the decoder
+writes into the array itself, three bytes for a pixel. The pixels are the same.
 """
 
+import functools
+import importlib
 import io
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +20,7 @@ _START = b"\xff\xd8"
 _FRAMES = (0xC0, 0xC1, 0xC2)  # markers of a frame: baseline, extended, progressive
 _HEADER = 10  # bytes: marker (2), length (2), precision, height (2), width (2), number of components
 _COMPONENTS = (1, 3)  # grey or coloured; not the four of printers
+_OF_JPEG = {"L": "GRAY", "RGB": "RGB"}  # simplejpeg's name for Pillow's modes that a JPEG file can have
 
 
 def pixels(pillow: object, content: bytes, mode: str) -> np.ndarray:
@@ -22,27 +29,42 @@ def pixels(pillow: object, content: bytes, mode: str) -> np.ndarray:
     Args:
         pillow: the module `PIL.Image`.
         content: the file.
-        mode: Pillow's name for what the channels mean: "L", "RGB" or "RGBA".
+        mode: Pillow's name for what the channels mean, such as "L", "RGB" or "RGBA".
     """
-    found = np.asarray(_of_jpeg(pillow, content, mode) or _of_any(pillow, content, mode))
+    found = _of_jpeg(pillow, content, mode)
+    if found is None:
+        found = _of_any(pillow, content, mode)
     return found[..., None] if found.ndim == 2 else found
 
 
-def _of_any(pillow: Any, content: bytes, mode: str) -> Any:
+def _of_any(pillow: Any, content: bytes, mode: str) -> np.ndarray:
     with pillow.open(io.BytesIO(content)) as image:
         if image.mode.startswith("I"):
             image = pillow.fromarray((np.asarray(image) >> 8).astype("uint8"))
-        return image.convert(mode)
+        return np.asarray(image.convert(mode))
 
 
-def _of_jpeg(pillow: Any, content: bytes, mode: str) -> Any:
+def _of_jpeg(pillow: Any, content: bytes, mode: str) -> np.ndarray | None:
     """A JPEG picture, or None where Pillow has to say what there is, or what is wrong with it."""
     size = jpeg_size(content)
-    if size is None or mode == "RGBA" or size[0] * size[1] > (pillow.MAX_IMAGE_PIXELS or np.inf):
+    if size is None or mode not in _OF_JPEG or size[0] * size[1] > (pillow.MAX_IMAGE_PIXELS or np.inf):
         return None
+    quick = simplejpeg()
     try:
-        return pillow.frombytes(mode, size, content, "jpeg", mode, "")
+        if quick is None:
+            return np.asarray(pillow.frombytes(mode, size, content, "jpeg", mode, ""))
+        room = np.empty((size[1], size[0], len(mode)), "uint8")
+        return quick.decode_jpeg(content, _OF_JPEG[mode], buffer=room)
     except (ValueError, OSError):
+        return None
+
+
+@functools.cache
+def simplejpeg() -> ModuleType | None:
+    """The package that decodes JPEG files more quickly; None where it is not installed."""
+    try:
+        return importlib.import_module("simplejpeg")
+    except ImportError:
         return None
 
 

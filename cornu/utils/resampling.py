@@ -41,7 +41,7 @@ _KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
 }  # half the width, and the weight at a distance, in pixels
 
 _BLURRING = ("gaussian", "mitchellcubic")  # which change an image of the right size, too
-_BLOCK = 2**17  # bytes of rows that are made at a time
+_BLOCK = 2**18  # bytes of rows that are taken at a time
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
@@ -67,15 +67,14 @@ def resized(
         return out
     flat, result = image.reshape(before, -1), out.reshape(height, -1)
     down, across = taps(before, height, interpolation), _taps_of_numbers(columns, width, interpolation, channels)
-    together = max(1, _BLOCK // (4 * channels * max(columns, width)))
+    numbers = channels * max(columns * down.places.shape[1], width)
+    together = max(1, _BLOCK // (4 * numbers))
     for start in range(0, height, together):
         block = slice(start, start + together)
-        rows = _sum(
-            _scaled(flat[places].astype("float32"), weights[:, None])
-            for places, weights in zip(down.places[block].T, down.weights[block].T, strict=True)
-        )
+        chosen = flat.take(down.places[block], 0, mode="wrap").astype("float32")  # (rows, taps, numbers of a row)
+        rows = np.matmul(down.weights[block, None], chosen)[:, 0]
         _sum(
-            _scaled(rows.take(places, 1, None if number else result[block], "clip"), weights)
+            _scaled(rows.take(places, 1, None if number else result[block], "wrap"), weights)
             for number, (places, weights) in enumerate(zip(*across, strict=True))
         )
     return out

@@ -10,7 +10,7 @@ from PIL import Image
 
 import cornu
 from cornu import layers, utils
-from cornu.utils import resampling
+from cornu.utils import pixels, resampling
 
 
 @pytest.fixture(scope="module")
@@ -113,17 +113,22 @@ def test_pictures_of_every_kind_become_what_is_asked_for(tmp_path):
     "given", [{}, {"progressive": True}, {"subsampling": 0}, {"optimize": True}, {"exif": b"Exif\0\0" + bytes(40)}]
 )
 @pytest.mark.parametrize("kind", ["RGB", "L", "CMYK"])
-def test_jpeg_files_have_the_pixels_that_pillow_finds(tmp_path, kind, given):
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pillow"])
+def test_jpeg_files_have_the_pixels_that_pillow_finds(tmp_path, monkeypatch, kind, given, decoder):
+    if decoder == "pillow":
+        monkeypatch.setattr(pixels, "simplejpeg", lambda: None)
+    else:
+        pytest.importorskip("simplejpeg")
     noise = np.random.default_rng(0).integers(90, 160, (21, 35, 4), "uint8")
     Image.fromarray(noise, "RGBA").convert("RGB").convert(kind).save(tmp_path / "1.jpg", **given)
     wanted = {color: np.asarray(Image.open(tmp_path / "1.jpg").convert(mode), "float32").reshape(21, 35, -1)
               for color, mode in (("rgb", "RGB"), ("rgba", "RGBA"), ("grayscale", "L"))}  # fmt: skip
-    for color, pixels in wanted.items():
+    for color, here in wanted.items():
         how = {"labels": None, "image_size": (21, 35), "color_mode": color, "verbose": False}
         for batch_size in (3, None):
             data = utils.image_dataset_from_directory(tmp_path, batch_size=batch_size, **how)
-            found = data.get_single_element().numpy().reshape(pixels.shape)
-            assert np.abs(found - pixels).max() <= (1 if color == "grayscale" else 0)
+            found = data.get_single_element().numpy().reshape(here.shape)
+            assert np.abs(found - here).max() <= (1 if color == "grayscale" else 0)
 
 
 @pytest.mark.parametrize("kept", [1, 3, 30, 200, 620, 900])
