@@ -5,6 +5,7 @@ process starts. XLA takes the memory of a call anew in each call, and large page
 """
 
 import argparse
+import importlib.util
 import os
 import runpy
 import sys
@@ -19,28 +20,45 @@ _SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What `cornu run` takes."""
-    parser.add_argument("script", help="the Python file to run")
+    parser.usage = "cornu run [-h] (SCRIPT | -m MODULE) [ARGS ...]"
+    parser.add_argument("-m", "--module", action="store_true", help="run a module, as python -m does")
+    parser.add_argument("script", metavar="SCRIPT", help="the Python file to run, or with -m the module")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments for the script")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the script as `python SCRIPT ARGS` would."""
-    script = Path(options.script)
-    if not script.is_file():
-        print(f"cornu run: there is no file {str(script)!r}.", file=sys.stderr)
-        return 2
+    """Run the script as `python SCRIPT ARGS` would, or the module as `python -m MODULE ARGS`."""
     if options.script in sys.orig_argv:  # and this process is all the command's own
         _start_again_with_large_pages()
-    import_hook.install()
-    sys.argv = [str(script), *options.rest]
-    sys.path.insert(0, str(script.resolve().parent))
+    import_hook.install()  # before a package is imported to find its module
+    folder = os.getcwd() if options.module else str(Path(options.script).resolve().parent)
+    sys.path.insert(0, folder)
+    file = _file_of_module(options.script) if options.module else options.script
+    if file is None or not os.path.isfile(file):
+        print(f"cornu run: there is no {'module' if options.module else 'file'} {options.script!r}.", file=sys.stderr)
+        return 2
+    sys.argv = [file, *options.rest]
     try:
-        runpy.run_path(str(script), run_name="__main__")
+        if options.module:
+            runpy.run_module(options.script, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(file, run_name="__main__")
     except Exception as error:
-        error.__traceback__ = _from_script_on(error.__traceback__, str(script))
+        error.__traceback__ = _from_script_on(error.__traceback__, file)
         sys.excepthook(type(error), error, error.__traceback__)
         return 1
     return 0
+
+
+def _file_of_module(name: str) -> str | None:
+    """The file that `python -m` would run."""
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.__main__")
+    except (ImportError, ValueError):
+        return None
+    return None if spec is None else spec.origin
 
 
 def _from_script_on(traceback: types.TracebackType | None, script: str) -> types.TracebackType | None:

@@ -38,6 +38,7 @@ _NAMES = {
     "Merge": "layers.merge:_Joining",
     "_build_attention_equation": "layers.multi_head_attention:attention_equations",
     "any_symbolic_tensors": "core.symbolic:any_symbolic",
+    "compute_output_spec": "core.symbolic:output_spec",
     "get_keras_mask": "core.masks:get_mask",
     "set_keras_mask": "core.masks:set_mask",
     "load_weights_only": "saving:load_weights",

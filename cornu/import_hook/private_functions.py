@@ -1,11 +1,12 @@
 """The private functions and classes of Keras that libraries use and that have no equal here, with Keras's arguments."""
 
 import contextlib
+import functools
 import os
 import shutil
 import string
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.core.typing import ConfigDict, Sizes, Tensor
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
+from cornu.layers.layer import Layer
 from cornu.saving import plain_h5, weights_h5
 from cornu.saving.atomic import replacing
 from cornu.training.data.class_weight import weigh_classes
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseConv", "H5IOStore", "_analyze_einsum_string", "_analyze_quantization_info", "_build_proj_equation",
     "class_weight_to_sample_weights", "compute_conv_output_shape", "in_grain_data_pipeline",
-    "in_safe_mode", "standardize_data_format", "standardize_shape",
+    "in_safe_mode", "no_automatic_dependency_tracking", "standardize_data_format", "standardize_shape",
 ]  # fmt: skip
 
 
@@ -118,6 +120,20 @@ def in_grain_data_pipeline() -> bool:
 def in_safe_mode() -> bool | None:
     """Whether a file is being read whose code is refused; None where no file is being read."""
     return context.current().safe_mode
+
+
+def no_automatic_dependency_tracking(method: Callable) -> Callable:
+    """A layer's method such that what it puts into new attributes is not a part of the layer."""
+
+    @functools.wraps(method)
+    def untracked(self: Layer, *args: Any, **kwargs: Any) -> Any:
+        before = set(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            object.__setattr__(self, "_hidden", self._hidden | (vars(self).keys() - before))
+
+    return untracked
 
 
 def save_model(model: "Model", filepath: Any, **kwargs: Any) -> None:

@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
 
 _MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
+_FOLDED = 2**16  # places along an axis up to which their numbers of pixels are a constant of the program
 
 
 @half_precision.in_float32
@@ -209,12 +211,20 @@ def _taps(x: jax.Array, win: Window, value: float = 0.0) -> list[jax.Array]:
 
 
 def _counts(win: Window, dtype: jnp.dtype) -> jax.Array:
-    """How many real pixels are under each place: (1, *places, 1)."""
-    counts = np.ones(())
-    for n, k, s, (lo, _), o in zip(win.sizes, win.size, win.strides, win.pads, win.places, strict=True):
-        starts = np.arange(o) * s - lo
-        counts = np.multiply.outer(counts, np.minimum(starts + k, n) - np.maximum(starts, 0))
-    return jnp.asarray(counts, dtype)[None, ..., None]
+    """How many real pixels are under each place: one number where nothing is padded, otherwise (1, *places, 1).
+
+    They are multiplied from those of each axis, and long axes are not written out: a file may declare any size.
+    """
+    if not win.is_padded:
+        return jnp.asarray(win.taps, dtype)
+    counts = jnp.ones((1,) * (len(win.sizes) + 2), dtype)
+    axes = zip(win.sizes, win.size, win.strides, win.pads, win.places, strict=True)
+    for axis, (n, k, s, (lo, _), o) in enumerate(axes, start=1):
+        numbers: Any = np if o <= _FOLDED else jnp
+        starts = numbers.arange(o) * s - lo
+        own = numbers.minimum(starts + k, n) - numbers.maximum(starts, 0)
+        counts *= jnp.expand_dims(jnp.asarray(own, dtype), [a for a in range(counts.ndim) if a != axis])
+    return counts
 
 
 def _tiles(win: Window) -> bool:

@@ -72,6 +72,16 @@ from keras.src.saving.saving_lib import load_model, save_model
 model = keras.Sequential([keras.Input((2,)), Inner(1)])
 save_model(model, file := io.BytesIO())
 assert (load_model(io.BytesIO(file.getvalue())).get_weights()[0] == model.get_weights()[0]).all()
+class Plain(keras.Model):
+    @keras.src.utils.tracking.no_automatic_dependency_tracking
+    def note(self):
+        self.noted = [Inner(1)]
+
+plain = Plain()
+plain.note()
+plain.kept = [Inner(2)]
+assert plain.layers == plain.kept and plain.noted[0].units == 1
+assert keras.src.backend.compute_output_spec(Inner(3), keras.KerasTensor((2, 4))).shape == (2, 3)
 with pytest.raises(ImportError, match="runs on cornu"):
     import tensorflow.lite
 """

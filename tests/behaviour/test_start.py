@@ -289,6 +289,25 @@ def test_a_script_gets_large_pages_unless_the_user_says_otherwise(before, after,
     assert result(process) == ["cornu", ["--rows", "3"], after if run.gives_large_pages() else before]
 
 
+def test_a_module_runs_as_a_script_does(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("import keras\n")
+    (package / "__main__.py").write_text(SCRIPT)
+    (package / "wrong.py").write_text("import keras\nkeras.layers.Dense(units=-1)\n")
+
+    def run(module):
+        command = [sys.executable, "-m", "cornu", "run", "-m", module, "--rows", "3"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, check=False, env=environment, text=True, capture_output=True, cwd=tmp_path)
+
+    assert json.loads(run("package").stdout)[:2] == ["cornu", ["--rows", "3"]]
+    wrong = run("package.wrong")
+    assert wrong.returncode == 1 and "runpy" not in wrong.stderr and "wrong.py" in wrong.stderr
+    missing = run("package.nowhere")
+    assert missing.returncode == 2 and missing.stderr == "cornu run: there is no module 'package.nowhere'.\n"
+
+
 def test_the_command_loads_no_more_than_it_runs():
     code = (
         "import json, sys\n"

@@ -189,6 +189,19 @@ def test_huge_numbers_in_a_config_take_no_memory(name):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MADE)
+def test_symbolic_inputs_of_any_size_take_no_memory(name):
+    make, shapes = MADE[name]
+    layer = make()
+    wide = tree.map_shape_structure(lambda shape: tuple(10**5 for _ in shape[:-1]) + tuple(shape[-1:]), shapes)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        call(layer, inputs(wide))
+    assert memory("VmHWM") - before < 2**26
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MADE)
 def test_an_error_only_begins_to_repeat_a_long_value(name):
     layer = MADE[name][0]()
     config = layer.get_config()

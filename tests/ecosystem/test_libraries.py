@@ -109,6 +109,66 @@ assert {"loss", "mae"} <= set(mlflow.get_run(run.info.run_id).data.metrics)
 again = mlflow.keras.load_model(stored.model_uri)
 assert np.allclose(again.predict(x, verbose=0), made.predict(x, verbose=0))
 """,
+    "optuna_integration": """
+import optuna
+from optuna_integration import KerasPruningCallback
+
+def objective(trial):
+    made = model()
+    made.compile(keras.optimizers.Adam(trial.suggest_float("rate", 1e-4, 1e-1, log=True)), "mse")
+    pruning = KerasPruningCallback(trial, "val_loss")
+    return made.fit(x, y, epochs=4, validation_data=(x, y), verbose=0, callbacks=[pruning]).history["val_loss"][-1]
+
+pruner = optuna.pruners.MedianPruner(n_startup_trials=2)
+study = optuna.create_study(pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=1))
+study.optimize(objective, n_trials=12)
+assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
+""",
+    "lime": """
+from lime.lime_tabular import LimeTabularExplainer
+
+made = model(classes=2)
+made.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+rows = np.random.rand(200, 3).astype("float32")
+made.fit(rows, (rows[:, 1] > 0.5).astype(int), epochs=20, verbose=0)
+explainer = LimeTabularExplainer(rows, random_state=0)
+found = explainer.explain_instance(rows[0], lambda rows: made.predict(rows, verbose=0), num_features=3)
+assert found.as_map()[1][0][0] == 1  # the feature that decides comes first
+""",
+    "keras_rs": """
+import keras_rs
+
+made = keras.Sequential([keras.Input((5,)), keras.layers.Dense(5)])
+made.compile("adam", keras_rs.losses.ListMLELoss(), metrics=[keras_rs.metrics.NDCG(k=3, name="ndcg")])
+rows, grades = np.random.rand(8, 5), np.random.randint(0, 3, (8, 5)).astype("float32")
+assert 0 < made.fit(rows, grades, verbose=0).history["ndcg"][0] <= 1
+
+start = keras.Input((6,))
+crossed = keras_rs.layers.FeatureCross(projection_dim=2)(start, keras_rs.layers.FeatureCross()(start))
+made = keras.Model(start, keras.layers.Dense(1)(crossed))
+made.save("cross.keras")
+rows = np.random.rand(4, 6)
+assert np.allclose(keras.models.load_model("cross.keras").predict(rows, verbose=0), made.predict(rows, verbose=0))
+
+users = keras.layers.Embedding(10, 4)
+users.build((None,))
+search = keras_rs.layers.BruteForceRetrieval(users.embeddings, k=3)
+scores, best = search(np.ones((2, 4), "float32"))
+assert np.allclose(scores, np.sort(np.asarray(users.embeddings).sum(1))[::-1][:3], atol=1e-6) and best.shape == (2, 3)
+""",
+    "autokeras": """
+import autokeras
+
+entry = autokeras.ImageInput()
+block = autokeras.ImageBlock(block_type="vanilla", normalize=True, augment=False)(entry)
+search = autokeras.AutoModel(entry, autokeras.RegressionHead()(block), max_trials=1, directory=".")
+images, wanted = np.random.rand(16, 8, 8, 3), np.random.rand(16)
+search.fit(images, wanted, epochs=1, verbose=0, validation_data=(images, wanted))
+made = search.export_model()
+made.save("found.keras")
+again = keras.models.load_model("found.keras", custom_objects=autokeras.CUSTOM_OBJECTS)
+assert np.allclose(again.predict(images, verbose=0), made.predict(images, verbose=0), atol=1e-6)
+""",
     "keras_hub": """
 import keras_hub
 
@@ -144,6 +204,6 @@ def test_a_library_does_its_main_job(library, tmp_path):
     (tmp_path / "program.py").write_text(START + PROGRAMS[library])
     done = subprocess.run(
         [sys.executable, "-m", "cornu", "run", "program.py"], check=False, capture_output=True, text=True, timeout=600,
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true"},
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path)), "WANDB_SILENT": "true"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
