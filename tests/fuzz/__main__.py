@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from tests.fuzz.seeds import FORMATS
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
 _FOR_EACH = 5e-5  # seconds more for each byte of the file
 _GIVEN_UP = 600.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
+_BY_LLVM = re.compile(r"LLVM ERROR|most recent call first\):\n.* in mlir_module$", re.MULTILINE)
 _RESULTS = ("loaded", "refused", "ended", "wrong")  # LLVM can end the process that reads an exported program
 _NOTED = 200  # loads after which the figures are kept
 _HELD = 2**30  # bytes that a worker holds when a fresh one takes over
@@ -40,7 +42,8 @@ class Worker:
     def __init__(self):
         # The cornu that is loaded here is loaded there too: -P leaves the current folder out.
         paths = os.pathsep.join((str(Path(cornu.__file__).parents[1]), str(Path(__file__).parents[2])))
-        environment = os.environ | {"JAX_PLATFORMS": "cpu", "CORNU_COMPILATION_CACHE": "off", "PYTHONPATH": paths}
+        environment = os.environ | {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1"}
+        environment |= {"JAX_PLATFORMS": "cpu", "CORNU_COMPILATION_CACHE": "off"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tests.fuzz.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -49,7 +52,8 @@ class Worker:
         self._answers: queue.Queue = queue.Queue()
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=lambda: self._errors.extend(self._process.stderr), daemon=True).start()
+        self._listening = threading.Thread(target=lambda: self._errors.extend(self._process.stderr), daemon=True)
+        self._listening.start()
 
     def _read(self) -> None:
         for line in self._process.stdout:
@@ -74,10 +78,12 @@ class Worker:
         return answer
 
     def _ended(self, kind: str) -> dict[str, Any]:
-        """The process has crashed; where LLVM gave a program up, that is counted apart, as SECURITY.md warns of it."""
-        status, said = self._process.wait(), "".join(self._errors[-30:])
-        if kind == "stablehlo" and "LLVM ERROR" in said:
-            return {"loaded": False, "ended": said}
+        """The process has crashed; where LLVM was reading a program, that is counted apart: SECURITY.md warns of it."""
+        status = self._process.wait()
+        self._listening.join()
+        said = "".join(self._errors[-30:])
+        if kind == "stablehlo" and _BY_LLVM.search(said):
+            return {"ended": said}
         return {"wrong": f"crash with {status}: {said}"}
 
     def close(self) -> None:
@@ -191,9 +197,8 @@ class Figures:
 
     def note(self, kind: str, answer: dict[str, Any]) -> bool:
         """Count one; whether it went wrong as none before did."""
-        result = next(
-            (kind for kind in ("wrong", "ended") if kind in answer), "loaded" if answer["loaded"] else "refused"
-        )
+        result = next((result for result in ("wrong", "ended") if result in answer), None)
+        result = result or ("loaded" if answer["loaded"] else "refused")
         self.table[kind][result] += 1
         self.changes.setdefault(answer["change"], Counter())[result] += 1
         self._since += 1
