@@ -62,10 +62,10 @@ def main() -> int:
 
 
 def _in_a_process(count: int, options: argparse.Namespace) -> Any:
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    devices = {"JAX_NUM_CPU_DEVICES": str(count)}
     arguments = ["--devices", count, "--rounds", options.rounds, "--steps", options.steps]
     command = [sys.executable, "-m", "benchmarks.distribution", *map(str, arguments)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"XLA_FLAGS": flags})
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | devices)
     return json.loads(done.stdout.splitlines()[-1])
 
 

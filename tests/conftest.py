@@ -96,6 +96,33 @@ def collections_stay_short():
 
 
 @pytest.fixture(autouse=True, scope="module")
+def arrays_are_as_jax_has_them():
+    """The stand-in for TensorFlow changes the whole process, so the files before this one must have undone that."""
+    types_of_tensorflow = sys.modules.get("cornu.tensorflow.types")
+    served = types_of_tensorflow is not None and types_of_tensorflow.attach.cache_info().currsize > 0
+    assert not served, "tensorflow.serve() was called outside of the fixture tensorflow_is_served"
+
+
+@pytest.fixture(scope="module")
+def tensorflow_is_served():
+    """The stand-in for TensorFlow, for the tests of one file: behind them, arrays are as they were."""
+    from cornu import tensorflow
+
+    kinds = type(jax.numpy.zeros(())), jax.core.Tracer, cornu.Variable
+    before = [dict(vars(kind)) for kind in kinds]
+    tensorflow.serve()
+    yield
+    tensorflow.types.attach.cache_clear()
+    cornu.data.elements.present_as(None)
+    for kind, kept in zip(kinds, before, strict=True):
+        for name, now in dict(vars(kind)).items():
+            if name not in kept:
+                delattr(kind, name)
+            elif now is not kept[name]:
+                setattr(kind, name, kept[name])
+
+
+@pytest.fixture(autouse=True, scope="module")
 def oracle(request):
     """Keras's answers come from files; with `--live` from Keras, and `--record` writes them."""
     config = request.config

@@ -149,7 +149,7 @@ _presented: Callable[[np.ndarray], object] | None = None
 
 
 def present_as(function: Callable[[np.ndarray], object] | None) -> None:
-    """From here on give loops and functions of the user's `function(array)` for each array.
+    """From here on give loops and functions of the user's, and where layers give text, `function(array)` for arrays.
 
     None goes back to the usual: NumPy arrays, in loops with the method `numpy()`.
     """
@@ -173,9 +173,9 @@ def plain(element: Element) -> Element:
 
 
 def _present(leaf: object) -> Element:
-    if not isinstance(leaf, np.ndarray):
-        return leaf
-    return leaf.view(DataArray) if _presented is None else _presented(leaf)
+    if _presented is None:
+        return leaf.view(DataArray) if isinstance(leaf, np.ndarray) else leaf
+    return _presented(np.asarray(leaf)) if isinstance(leaf, (np.ndarray, str)) else leaf
 
 
 def call(function: Callable, element: Element) -> Any:

@@ -19,7 +19,7 @@ from cornu.core.configurable import serialize_keras_object
 from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
 from cornu.random import SeedGenerator, make_default_seed
-from cornu.random.seed_generator import SeedLike
+from cornu.random.seed_generator import SeedLike, given_seed
 
 # The standard deviation of a standard normal cut off at two: what VarianceScaling makes up for.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -35,12 +35,7 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed: SeedLike = None):
-        if not (seed is None or isinstance(seed, (int, np.integer, SeedGenerator))) or isinstance(seed, bool):
-            raise ValueError(
-                f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. "
-                f"Received: seed={validate.shown(seed)}."
-            )
-        self._given_seed = seed
+        self._given_seed = given_seed(seed, self)
         self.seed = make_default_seed() if seed is None else seed
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:

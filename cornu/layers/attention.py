@@ -16,6 +16,7 @@ from cornu.kernels import attention
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
 from cornu.ops.elementwise import floating
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 
 __all__ = ["AdditiveAttention", "Attention"]
 
@@ -34,7 +35,7 @@ class Attention(Layer):
         use_scale: whether the scores are multiplied by a trained number. Defaults to False.
         score_mode: `"dot"`, or `"concat"` for scores `w * sum(tanh(scale * (query + key)))`.
         dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
-        seed: int for the dropout; None draws one.
+        seed: int or `SeedGenerator` for the dropout; None draws one.
 
     Input shape:
         query `(batch, targets, depth)`, value `(batch, sources, value depth)`, key `(batch, sources, depth)`.
@@ -55,16 +56,16 @@ class Attention(Layer):
         use_scale: bool = False,
         score_mode: str = "dot",
         dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.use_scale = use_scale
         self.score_mode = validate.one_of(score_mode, ("dot", "concat"), "score_mode", self)
         self.dropout = dropout
-        self.seed = seed
+        self.seed = given_seed(seed, self)
         if dropout > 0:
-            self.seed_generator = random.SeedGenerator(seed)
+            self.seed_generator = generator_of(seed)
         self.scale: Variable | None = None
         self.concat_score_weight: Variable | None = None
         self.supports_masking = True

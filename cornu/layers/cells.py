@@ -30,6 +30,7 @@ from cornu.kernels.recurrent import product
 from cornu.layers.layer import Layer
 from cornu.layers.options import CellOptions, LayerOptions
 from cornu.layers.wrapper import OuterLayer
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"]
 
@@ -189,7 +190,7 @@ class GatedCell(DropoutRNNCell, Layer):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Any,
     ):
         implementation = validate.one_of(kwargs.pop("implementation", 2), (0, 1, 2), "implementation", self)
@@ -208,8 +209,8 @@ class GatedCell(DropoutRNNCell, Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.dropout = validate.fraction(dropout, "dropout", self)
         self.recurrent_dropout = validate.fraction(recurrent_dropout, "recurrent_dropout", self)
-        self.seed = seed
-        self.seed_generator = random.SeedGenerator(seed) if self.dropout or self.recurrent_dropout else None
+        self.seed = given_seed(seed, self)
+        self.seed_generator = generator_of(seed) if self.dropout or self.recurrent_dropout else None
         self.implementation = 1 if self.recurrent_dropout else implementation
         self.state_size: int | list[int] = self.units
         self.output_size = self.units
@@ -374,7 +375,7 @@ class LSTMCell(GatedCell):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[CellOptions],
     ):
         super().__init__(
@@ -477,7 +478,7 @@ class GRUCell(GatedCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[CellOptions],
     ):
         super().__init__(

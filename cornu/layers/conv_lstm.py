@@ -21,6 +21,7 @@ from cornu.layers.input_spec import InputSpec
 from cornu.layers.recurrent import CELL_ARGUMENTS, GatedRNN, make_cell, of_cell
 from cornu.layers.rnn import RNN, where_valid
 from cornu.layers.windowed import Windowed
+from cornu.random.seed_generator import SeedLike
 
 __all__ = ["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
 
@@ -193,7 +194,7 @@ class ConvLSTM(RNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

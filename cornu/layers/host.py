@@ -5,7 +5,7 @@ data set, nothing touches a device and all of it stays NumPy. Layers of numbers 
 not, and so inside a model; text has no place in compiled code.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from types import ModuleType
 from typing import Any, Unpack
@@ -19,6 +19,7 @@ from cornu.core import border, context, forks
 from cornu.core.read_text import ReadText, made_before
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Nested, Tensor
+from cornu.data import elements
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
 
@@ -55,18 +56,10 @@ class HostLayer(Layer):
         return weight
 
 
-def _as_it_is(text: object) -> object:
-    return text
-
-
-present_text: Callable[[object], object] = _as_it_is
-"""What text goes through on its way out; the stand-in for TensorFlow puts a function of its own here."""
-
-
 def _on_device(x: object) -> Tensor:
     if isinstance(x, np.ndarray) and not border.is_text(x):
         return border.to_tensor(x)
-    return present_text(x) if isinstance(x, (np.ndarray, str)) else x
+    return elements.given(x)
 
 
 def _holds_arrays(value: object) -> bool:

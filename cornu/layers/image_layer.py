@@ -18,8 +18,7 @@ from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.layer import Layer
 from cornu.layers.options import BoxOptions, ImageOptions, LayerOptions
-from cornu.random import SeedGenerator
-from cornu.random.seed_generator import SeedLike
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 
 Drawn: TypeAlias = dict[str, Any]
 """What is done to images: their shape, "input_shape", and random numbers by name."""
@@ -218,14 +217,8 @@ class RandomImageLayer(ImageLayer):
 
     def __init__(self, seed: SeedLike = None, **kwargs: Unpack[ImageOptions]):
         super().__init__(**kwargs)
-        good = seed is None or (isinstance(seed, numbers.Integral) and not isinstance(seed, bool))
-        if not good and not isinstance(seed, SeedGenerator):
-            raise ValueError(
-                f"{validate.describe(self)}: seed must be an int, a SeedGenerator or None. "
-                f"Received: seed={validate.shown(seed)}."
-            )
-        self.seed = seed
-        self.generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+        self.seed = given_seed(seed, self)
+        self.generator = generator_of(seed)
 
     def _uniform(self, shape: Sequence, low: object, high: object, seed: SeedLike) -> jax.Array:
         """Numbers from `low` to `high`, each as likely."""

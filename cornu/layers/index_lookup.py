@@ -117,12 +117,16 @@ class IndexLookup(HostLayer):
         self._given: tuple = (None, None)  # the constructor's vocabulary and idf weights, as a config holds them
         self.reset_state()
         if vocabulary is not None:
-            self.set_vocabulary(vocabulary, idf_weights)
-            if not _is_path(vocabulary):
-                idf = None if idf_weights is None else np.asarray(idf_weights)
-                self._given = (as_objects(self._tokens(vocabulary)), idf)
+            self._start_with(vocabulary, idf_weights)
         elif idf_weights is not None:
             raise ValueError(f"{validate.describe(self)}: idf_weights need a vocabulary.")
+
+    def _start_with(self, vocabulary: Any, idf_weights: Any) -> None:
+        """Take the constructor's vocabulary, which goes into the config, too, unless it is a file's path."""
+        self.set_vocabulary(vocabulary, idf_weights)
+        if not _is_path(vocabulary):
+            idf = None if idf_weights is None else np.asarray(idf_weights)
+            self._given = (as_objects(self._tokens(vocabulary)), idf)
 
     # ------------------------------------------------------------ calls
 

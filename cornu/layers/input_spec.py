@@ -138,25 +138,32 @@ _RECURRENT_WITH_SPACE = {
 
 def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
     """What to do about a wrong shape, where that is plain from what was expected."""
-    kind = owner.partition(" ")[0]
     rank = spec.ndim or (len(spec.shape) if spec.shape else 0)
-    if kind in _RECURRENT and len(shape) == rank - 1:
+    cure = _cure_of_kind(owner.partition(" ")[0], shape) if len(shape) == rank - 1 else ""
+    return cure or ("" if spec.shape is None else _cure_of_shape(tuple(spec.shape), shape))
+
+
+def _cure_of_kind(kind: str, shape: tuple) -> str:
+    """What to do about an axis too few, from what layers of a kind read."""
+    if kind in _RECURRENT:
         return (
             " It reads (batch, time, features): a recurrent layer before it needs return_sequences=True, and numbers "
             "one after another an axis of features, x[..., None] or Reshape((steps, 1))."
         )
-    if kind in _RECURRENT_WITH_SPACE and len(shape) == rank - 1:
+    if kind in _RECURRENT_WITH_SPACE:
         return (
             f" It reads {_RECURRENT_WITH_SPACE[kind]}: a recurrent layer before it needs return_sequences=True, and "
             "data of one channel the axis of channels, x[..., None]."
         )
     for kinds, axes, channel in _AXES:
-        if kind in kinds and len(shape) == rank - 1:
+        if kind in kinds:
             sizes = ", ".join("None" if size is None else str(size) for size in shape[1:])
             return f" It reads {axes}: add the axis of channels, {channel}, or Reshape(({sizes}, 1))."
-    if spec.shape is None:
-        return ""
-    wanted = tuple(spec.shape)
+    return ""
+
+
+def _cure_of_shape(wanted: tuple, shape: tuple) -> str:
+    """What to do about a shape, from how it differs from the one that was expected."""
     if _fits(shape, wanted[1:]):
         return " For one sample, add the axis of the batch: x[None]."
     if _fits(shape, wanted[:-1]):

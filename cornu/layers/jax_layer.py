@@ -17,7 +17,7 @@ from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
-from cornu.random import SeedGenerator
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 from cornu.registry import custom_objects_in_scope
 
 _CALL = {"params", "state", "rng", "inputs", "training"}
@@ -65,14 +65,14 @@ class JaxLayer(Layer):
         init_fn: Callable | None = None,
         params: Nested = None,
         state: Nested = None,
-        seed: int | SeedGenerator | None = None,
+        seed: SeedLike = None,
         native_serialization_platforms: Sequence[str] | None = None,
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.call_fn = call_fn
         self.init_fn = init_fn
-        self.seed = seed
+        self.seed = given_seed(seed, self)
         self.native_serialization_platforms = native_serialization_platforms
         self._call_names = self._names(call_fn, "call_fn", _CALL, {"params", "inputs"})
         self._init_names = frozenset() if init_fn is None else self._names(init_fn, "init_fn", _INIT, set())
@@ -81,14 +81,11 @@ class JaxLayer(Layer):
         if state is not None and "state" not in self._call_names:
             raise ValueError(f"{validate.describe(self)}: call_fn has no argument `state`, so state must be None.")
         self._given = (params, state)
-        self.seed_generator = self._generator() if "rng" in self._call_names else None
+        self.seed_generator = generator_of(self.seed) if "rng" in self._call_names else None
         self._trees: dict[str, Any] = {}  # the structures of params and state
         if params is not None or state is not None:
             self._keep(params, state)
             self.built = True
-
-    def _generator(self) -> SeedGenerator:
-        return self.seed if isinstance(self.seed, SeedGenerator) else SeedGenerator(self.seed)
 
     def _names(self, fn: Callable[..., object], role: str, known: set[str], needed: set[str]) -> frozenset[str]:
         """Which of the known arguments a function has."""
@@ -104,7 +101,7 @@ class JaxLayer(Layer):
 
     def build(self, input_shape: NestedShapes) -> None:
         """Ask `init_fn` for parameters and state."""
-        rng = (self.seed_generator or self._generator()).next()
+        rng = (self.seed_generator or generator_of(self.seed)).next()
         shapes, structure = jax.tree_util.tree_flatten(input_shape, is_leaf=_is_shape)
         zeros = [jnp.zeros([size or 1 for size in shape], self.compute_dtype) for shape in shapes]
         given = {"rng": rng, "inputs": jax.tree_util.tree_unflatten(structure, zeros), "training": True}

@@ -27,6 +27,7 @@ from cornu.kernels import attention
 from cornu.layers.einsum_dense import EinsumDense
 from cornu.layers.layer import Layer
 from cornu.layers.options import NamedOptions
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 from cornu.registry import InFiles
 
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
@@ -60,7 +61,7 @@ class _HeadedAttention(Layer):
         kernel_constraint: ConstraintLike | None,
         bias_constraint: ConstraintLike | None,
         use_gate: bool,
-        seed: int | None,
+        seed: SeedLike,
     ) -> None:
         self.dropout = dropout
         self.use_bias = use_bias
@@ -80,7 +81,7 @@ class _HeadedAttention(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.use_gate = use_gate
-        self.seed = seed
+        self.seed = given_seed(seed, self)
         self.supports_masking = True
 
     def _projection(
@@ -108,7 +109,7 @@ class _HeadedAttention(Layer):
 
     def _make_seeds(self) -> None:
         if self.dropout > 0:
-            self.seed_generator = random.SeedGenerator(self.seed)
+            self.seed_generator = generator_of(self.seed)
 
     def _attended(self) -> tuple[int, ...]:
         return (1,)
@@ -199,7 +200,7 @@ class MultiHeadAttention(_HeadedAttention):
         kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
             to False.
-        seed: int for the dropout; None draws one.
+        seed: int or `SeedGenerator` for the dropout; None draws one.
 
     Input shape:
         query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; more axes between are like the
@@ -262,7 +263,7 @@ class MultiHeadAttention(_HeadedAttention):
         kernel_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(**kwargs)  # the activity regularizer belongs to the projections
@@ -434,7 +435,7 @@ class GroupedQueryAttention(_HeadedAttention):
         kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
         use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
             to False.
-        seed: int for the dropout; None draws one.
+        seed: int or `SeedGenerator` for the dropout; None draws one.
 
     Input shape:
         query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`.
@@ -469,7 +470,7 @@ class GroupedQueryAttention(_HeadedAttention):
         kernel_constraint: ConstraintLike | None = None,
         bias_constraint: ConstraintLike | None = None,
         use_gate: bool = False,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[NamedOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)

@@ -18,6 +18,7 @@ from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.options import RecurrentOptions
 from cornu.layers.rnn import RNN
+from cornu.random.seed_generator import SeedLike
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
@@ -174,7 +175,7 @@ class SimpleRNN(GatedRNN):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        seed: int | None = None,
+        seed: SeedLike = None,
         **kwargs: Unpack[RecurrentOptions],
     ):
         super().__init__(
@@ -248,7 +249,7 @@ class LSTM(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -327,7 +328,7 @@ class GRU(GatedRNN):
         bias_constraint: ConstraintLike | None = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        seed: SeedLike = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

@@ -14,8 +14,7 @@ from cornu.core.typing import ConfigDict
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions, NamedOptions
-from cornu.random import SeedGenerator
-from cornu.random.seed_generator import SeedLike
+from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 from cornu.regularizers import L1L2
 
 
@@ -25,17 +24,6 @@ def _between_0_and_1(value: object, name: str, owner: object) -> float:
         raise ValueError(
             f"{validate.describe(owner)}: {name} must be a number from 0 to 1. "
             f"Received: {name}={validate.shown(value)}."
-        )
-    return value
-
-
-def _seed(value: SeedLike, owner: object) -> SeedLike:
-    """`value`, which must be an int, a `SeedGenerator` or None."""
-    good = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
-    if not good and not isinstance(value, SeedGenerator):
-        raise ValueError(
-            f"{validate.describe(owner)}: seed must be an int, a SeedGenerator or None. "
-            f"Received: seed={validate.shown(value)}."
         )
     return value
 
@@ -51,7 +39,7 @@ class _TrainingNoise(Layer):
 
     def __init__(self, seed: SeedLike = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
-        self.seed = _seed(seed, self)
+        self.seed = given_seed(seed, self)
         self.supports_masking = True
         self._without_weights()
 
@@ -59,7 +47,7 @@ class _TrainingNoise(Layer):
         """Keep a source of random numbers where the layer will need one."""
         self._strength = strength
         if strength > 0:
-            self.seed_generator = self.seed if isinstance(self.seed, SeedGenerator) else SeedGenerator(self.seed)
+            self.seed_generator = generator_of(self.seed)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """The inputs, changed in training."""

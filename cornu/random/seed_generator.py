@@ -168,6 +168,22 @@ SeedLike: TypeAlias = int | SeedGenerator | None
 """What may be given as a seed: a number, a generator, or None for one of its own."""
 
 
+def given_seed(seed: SeedLike, owner: object) -> SeedLike:
+    """`seed`, which must be an int, a `SeedGenerator` or None."""
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not (whole or seed is None or isinstance(seed, SeedGenerator)):
+        raise ValueError(
+            f"{validate.describe(owner)}: seed must be an int, a SeedGenerator or None. "
+            f"Received: seed={validate.shown(seed)}."
+        )
+    return seed
+
+
+def generator_of(seed: SeedLike) -> SeedGenerator:
+    """The generator that was given as a seed, or a new one that starts from it."""
+    return seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+
+
 class _GlobalSeedGenerator(SeedGenerator):
     """The generator behind draws without a seed. No compiled function carries its state, so none may use it."""
 

@@ -14,7 +14,7 @@ JAX's; pictures are resized by JAX. `tests/parity/tensorflow_differences.py` has
 import importlib
 from typing import Any
 
-from cornu.layers import host as _host
+from cornu.data import elements as _elements
 from cornu.tensorflow import (
     function as _function,
     math as _math,
@@ -26,7 +26,6 @@ from cornu.tensorflow import (
     types as _types,
 )
 from cornu.tensorflow.served import refuse as _refuse
-from cornu.tensorflow.texts import text as _text
 
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
@@ -64,8 +63,6 @@ _ELSEWHERE = {
     "as_string": "strings", "edit_distance": "ctc", "eig": "linalg", "eigvals": "linalg",
 }  # fmt: skip
 
-attach = _types.attach
-
 globals().update({name: served for name, served in _math.TABLE.items() if name not in _IN_MATH_ALONE})
 globals().update(_tensors.TABLE)
 globals().update(_types.DTYPES)
@@ -77,10 +74,9 @@ globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 
 
 def serve() -> None:
-    """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package."""
-    attach()
-    importlib.import_module("cornu.tensorflow.data")  # has data sets give tensors, also where nobody names it
-    _host.present_text = _text
+    """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package, for good."""
+    _types.attach()
+    _elements.present_as(importlib.import_module("cornu.tensorflow.data").as_tensor)
 
 
 def __getattr__(name: str) -> Any:

@@ -154,11 +154,9 @@ def make_csv_dataset(
         raise ValueError(f"make_csv_dataset: label_name must be one of the columns: {names}. Received: {label_name}.")
     if column_defaults is None:
         rows = islice(chain.from_iterable(map(form.rows, paths)), num_rows_for_inference)
-        fields = [_chosen(row, columns, paths[0]) for row in rows]
-        defaults = [_guessed([row[at] for row in fields], na_value) for at in range(len(columns))]
+        defaults = _guessed_defaults([_chosen(row, columns, paths[0]) for row in rows], len(columns), na_value)
     else:
-        given = list(column_defaults)
-        defaults = [_default(given[at]) for at in (columns if len(given) > len(columns) else range(len(columns)))]
+        defaults = _given_defaults(list(column_defaults), columns)
 
     def lines() -> Iterator[tuple[str, ...]]:
         for path in paths:
@@ -180,6 +178,16 @@ def make_csv_dataset(
     made = made._mapped_to(specs if label_name is None else (specs, specs.pop(label_name)), batch)
     made = made.ignore_errors() if ignore_errors else made
     return made.prefetch(2 if prefetch_buffer_size is None else prefetch_buffer_size)
+
+
+def _given_defaults(given: list, columns: list[int]) -> list[np.ndarray]:
+    """Those of the columns that are wanted, out of one for each of these, or for each of a line."""
+    return [_default(given[at]) for at in (columns if len(given) > len(columns) else range(len(columns)))]
+
+
+def _guessed_defaults(rows: list[Sequence[str]], count: int, na_value: str) -> list[np.ndarray]:
+    """What the fields of each of `count` columns look like."""
+    return [_guessed([row[at] for row in rows], na_value) for at in range(count)]
 
 
 def _guessed(fields: list[str], na_value: str) -> np.ndarray:

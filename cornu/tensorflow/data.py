@@ -10,7 +10,7 @@ from cornu import data
 from cornu.core import border
 from cornu.core.typing import Tensor
 from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, passes
-from cornu.data.elements import map_leaves, present_as
+from cornu.data.elements import map_leaves
 from cornu.tensorflow import records
 from cornu.tensorflow.experimental_data import Settings, experimental
 from cornu.tensorflow.ragged import RaggedTensor
@@ -120,5 +120,3 @@ Dataset.ragged_batch = _ragged_batch  # type: ignore[attr-defined]
 
 ThreadingOptions = Settings
 __getattr__ = within(__name__)
-
-present_as(as_tensor)

@@ -247,16 +247,12 @@ def _examined(model: Any, values: list, data: tuple, rows: int | None, report: N
         return report
     tell = _Teller(model, watch, real, report)
     loss_is_bad = loss is not None and not bool(jnp.isfinite(loss))
-    if not (tell.forward(odd_data) or (loss_is_bad and _tell_loss(model, values, data, rows, watch, report))):
-        if loss_is_bad:
-            report.stage = "loss"
-            report.findings.append("Every layer gave finite values, the loss that was made of them is not finite.")
-        elif not tell.backward():
-            report.stage = "update"
-            report.findings.append(
-                f"The loss and all gradients were finite, but not what the optimizer {_kind(model.optimizer)} made of "
-                f"{_some(_not_finite(variables, after))}."
-            )
+    told = tell.forward(odd_data) or (loss_is_bad and _tell_loss(model, values, data, rows, watch, report))
+    if not told and loss_is_bad:
+        report.stage = "loss"
+        report.findings.append("Every layer gave finite values, the loss that was made of them is not finite.")
+    elif not told and not tell.backward():
+        tell.update(_not_finite(variables, after))
     report.gradients = _largest(watch)
     _tell_sizes(_largest_weights(model, values), "weights before the step", report)
     _tell_sizes(report.gradients, "gradients in this step, of those that are finite", report)
@@ -332,6 +328,14 @@ class _Teller:
         values = f" The loss and all values were finite; the inputs of the layer{_range(passage.before)}."
         self.report.findings.append(self._name("gradient", passage, moment, text) + values)
         return True
+
+    def update(self, bad: list[str]) -> None:
+        """Name the optimizer, which made variables that are not finite of finite gradients."""
+        self.report.stage = "update"
+        self.report.findings.append(
+            f"The loss and all gradients were finite, but not what the optimizer {_kind(self.model.optimizer)} made of "
+            f"{_some(bad)}."
+        )
 
     def _weights(self) -> Iterator[tuple]:
         """The weights' gradients that are not finite, as coming when their layer's output has got its own."""

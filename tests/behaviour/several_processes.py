@@ -1,6 +1,6 @@
 """What several processes do together: each runs this, `test_processes.py` starts them and compares what they saw.
 
-A process has as many virtual devices as XLA's flags say. What it saw goes into a file of its own.
+A process has as many virtual devices as `JAX_NUM_CPU_DEVICES` says. What it saw goes into a file of its own.
 """
 
 import importlib.util

@@ -1,5 +1,6 @@
 """How a program starts: what importing loads, compiled code that a second run finds again, memory settings."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,13 +132,92 @@ def test_a_folder_is_used_where_nobody_else_can_write_to_it(named, mode, alone, 
     assert not used or folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    "owner, mode, holds_code, open_to_others",
+    [
+        ("user", 0o755, True, False), ("user", 0o755, False, False),
+        ("root", 0o755, False, False), ("root", 0o755, True, True),  # the system's folder, with the user's within
+        ("other", 0o755, False, True), ("other", 0o1755, False, True), ("other", 0o755, True, True),
+        ("user", 0o1777, True, True), ("user", 0o1777, False, False), ("root", 0o1777, False, False),
+        ("user", 0o757, True, True), ("user", 0o775, True, True),
+    ],
+)  # fmt: skip
+def test_who_owns_a_folder_counts_as_who_may_write_to_it(owner, mode, holds_code, open_to_others, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(compilation_cache, "_is_alone_in", lambda group: False)
+    found = SimpleNamespace(st_uid={"user": 1000, "root": 0, "other": 1001}[owner], st_mode=mode, st_gid=7)
+    folder = SimpleNamespace(stat=lambda: found)
+    assert compilation_cache._others_may_write(folder, holds_code) == open_to_others
+
+
+@pytest.mark.parametrize(
+    "name, members, alone",
+    [("ann", [], True), ("ann", ["ann"], True), ("ann", ["bob"], False), ("ann", ["ann", "bob"], False),
+     ("staff", [], False), ("staff", ["ann"], False)],
+)  # fmt: skip
+def test_a_group_counts_as_the_user_where_it_has_the_users_name_and_no_other_member(name, members, alone, monkeypatch):
+    monkeypatch.setattr(compilation_cache.pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name="ann"))
+    monkeypatch.setattr(
+        compilation_cache.grp, "getgrgid", lambda gid: SimpleNamespace(gr_name=name, gr_mem=members)
+    )  # fmt: skip
+    assert compilation_cache._is_alone_in(7) == alone
+
+
+def test_a_user_or_group_that_the_system_does_not_know_is_not_taken_for_one_alone(monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(compilation_cache.grp, "getgrgid", unknown)
+    assert not compilation_cache._is_alone_in(7)
+
+
+def test_a_folder_that_cannot_be_written_is_done_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda folder, mode: mode != os.W_OK)
+    assert compilation_cache._prepared_folder(str(tmp_path / "read only")) is None
+
+
+def test_processors_with_other_instructions_have_a_folder_of_their_own(monkeypatch):
+    def tag(text):
+        monkeypatch.setattr(compilation_cache, "open", lambda path: io.StringIO(text), raising=False)
+        return compilation_cache._processor()
+
+    one, other = tag("model name: A\nflags : avx2\n"), tag("model name: A\nflags : avx2 avx512f\n")
+    assert one != other and one == tag("model name: B\nflags : avx2\n")
+    assert len({one, other, tag("Features : neon\n"), tag("nothing that tells\n")}) == 4
+
+
+@pytest.mark.parametrize(
+    "system, settings, folder",
+    [
+        ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/cornu"), ("linux", {}, "/home/ann/.cache/cornu"),
+        ("darwin", {}, "/home/ann/Library/Caches/cornu"), ("darwin", {"XDG_CACHE_HOME": "/caches"}, "/caches/cornu"),
+        ("win32", {}, "/home/ann/cornu/cache"), ("win32", {"LOCALAPPDATA": "/local"}, "/local/cornu/cache"),
+    ],
+)  # fmt: skip
+def test_caches_are_where_the_system_has_them(system, settings, folder, monkeypatch):
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setattr(sys, "platform", system)
+    assert compilation_cache.default_folder() == Path(folder)
+
+
+@pytest.mark.parametrize("said", ["", "off", "OFF", "0", "false", "no", "/a folder"])
+def test_the_environment_says_no_in_several_words(said, monkeypatch):
+    monkeypatch.setenv("CORNU_COMPILATION_CACHE", said)
+    wanted = {"": None, "/a folder": "/a folder"}.get(said, False)
+    assert compilation_cache._from_environment() == (wanted, 2**30)
+
+
 SAY = """
 import json, cornu
 {before}
 cornu.Variable(1.0)
+import jax
 {after}
 cornu.Variable(1.0)
-import jax
 print(json.dumps([cornu.config.compilation_cache(), jax.config.jax_persistent_cache_min_compile_time_secs]))
 """
 
@@ -149,16 +230,20 @@ print(json.dumps([cornu.config.compilation_cache(), jax.config.jax_persistent_ca
         ({"CORNU_COMPILATION_CACHE": "{home}/there"}, "", "", ["{home}/there/", 0.0]),
         ({"JAX_COMPILATION_CACHE_DIR": "{home}/own"}, "", "", ["{home}/own", 1.0]),
         ({"JAX_ENABLE_COMPILATION_CACHE": "0"}, "", "", [None, 0.0]),
+        ({"JAX_COMPILATION_CACHE_DIR": "{home}/own"}, "cornu.config.set_compilation_cache('{home}/named')", "",
+         ["{home}/named/", 0.0]),
+        ({}, "", "jax.config.update('jax_persistent_cache_min_compile_time_secs', 2.0); "
+         "cornu.config.set_compilation_cache(False)", [None, 2.0]),
         ({}, "cornu.config.set_compilation_cache(False)", "", [None, 1.0]),
         ({}, "", "cornu.config.set_compilation_cache(False)", [None, 1.0]),
         ({"CORNU_COMPILATION_CACHE": "off"}, "", "cornu.config.set_compilation_cache()", ["{home}/cornu/", 0.0]),
         ({}, "", "cornu.config.set_compilation_cache('{home}/named')", ["{home}/named/", 0.0]),
-        ({}, "", "import jax; jax.config.update('jax_compilation_cache_dir', '{home}/own')", ["{home}/own", 0.0]),
+        ({}, "", "jax.config.update('jax_compilation_cache_dir', '{home}/own')", ["{home}/own", 0.0]),
     ],
-)
+)  # fmt: skip
 def test_who_says_where_compiled_code_is_kept(tmp_path, settings, before, after, expected):
     filled = {key: value.format(home=tmp_path) for key, value in settings.items()}
-    code = SAY.format(before=before, after=after.format(home=tmp_path))
+    code = SAY.format(before=before.format(home=tmp_path), after=after.format(home=tmp_path))
     folder, seconds = result(start(code, XDG_CACHE_HOME=str(tmp_path), **filled))
     wanted = expected[0] and expected[0].format(home=tmp_path)
     assert folder == wanted or (wanted and wanted.endswith("/") and folder.startswith(wanted))
@@ -191,6 +276,47 @@ def test_the_cache_is_bounded_and_forgets_what_was_used_longest_ago(tmp_path):
     compilation_cache.bound(tmp_path, 800)
     assert [entry.name for entry in entries(tmp_path)] == [f"{number}-cache" for number in range(4, 10)]
     assert (tmp_path / "something else").exists()
+
+
+def test_what_was_read_of_late_stays_however_old_it_is(tmp_path):
+    (tmp_path / "jaxlib-1").mkdir()
+    for name, read, written in (("read", 9, 1), ("written", 1, 8), ("neither", 2, 2)):
+        (tmp_path / "jaxlib-1" / f"{name}-cache").write_bytes(b"x" * 100)
+        os.utime(tmp_path / "jaxlib-1" / f"{name}-cache", (read, written))
+    compilation_cache.bound(tmp_path, 280)
+    assert [entry.name for entry in entries(tmp_path)] == ["read-cache", "written-cache"]
+    compilation_cache.bound(tmp_path, 199)
+    assert [entry.name for entry in entries(tmp_path)] == ["read-cache"]
+
+
+def test_an_entry_that_another_process_holds_or_has_removed_stops_nothing(tmp_path, monkeypatch):
+    (tmp_path / "jaxlib-1").mkdir()
+    for number in range(4):
+        (tmp_path / "jaxlib-1" / f"{number}-cache").write_bytes(b"x" * 100)
+        os.utime(tmp_path / "jaxlib-1" / f"{number}-cache", (number, number))
+    (tmp_path / "jaxlib-1" / "gone-cache").symlink_to(tmp_path / "nowhere")
+    removed = Path.unlink
+
+    def unlink(path):
+        if path.name == "0-cache":
+            raise PermissionError(path)
+        removed(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    compilation_cache.bound(tmp_path, 399)  # 101 bytes too many
+    assert [entry.name for entry in entries(tmp_path)] == ["0-cache", "3-cache", "gone-cache"]
+
+
+def test_a_folder_to_which_nothing_was_added_is_left_alone(tmp_path):
+    folder = tmp_path / "jaxlib-1"
+    folder.mkdir()
+    (folder / "a-cache").write_bytes(b"x" * 100)
+    before = compilation_cache._changed_at(folder)
+    compilation_cache._bound_if_changed(folder, 1, before)
+    assert entries(tmp_path)
+    compilation_cache._bound_if_changed(folder, 1, before - 1)
+    assert not entries(tmp_path)
+    assert compilation_cache._changed_at(tmp_path / "nowhere") == 0
 
 
 def test_a_process_that_added_too_much_cleans_up_at_its_end(tmp_path):

@@ -9,10 +9,7 @@ from cornu import tensorflow as tf
 from cornu.errors import DataError
 from cornu.tensorflow.records import crc32c, masked
 
-
-@pytest.fixture(autouse=True)
-def served():
-    tf.serve()
+pytestmark = pytest.mark.usefixtures("tensorflow_is_served")
 
 
 def example(number, word):

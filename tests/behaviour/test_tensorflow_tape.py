@@ -7,7 +7,7 @@ import pytest
 import cornu
 from cornu import tensorflow as tf
 
-tf.attach()
+pytestmark = pytest.mark.usefixtures("tensorflow_is_served")
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3)
 Y = np.arange(8) % 2
 

@@ -8,9 +8,8 @@ import pytest
 
 import cornu
 from cornu import tensorflow as tf
-from cornu.data import elements
 
-tf.attach()
+pytestmark = pytest.mark.usefixtures("tensorflow_is_served")
 T = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
 PICTURE = np.arange(96, dtype="uint8").reshape(8, 4, 3)
 
@@ -270,12 +269,6 @@ def test_what_is_not_there_says_what_to_use(path, words):
 def test_an_argument_that_a_function_has_not_is_named():
     with pytest.raises(TypeError, match="reduce_sum has no argument 'dim'"):
         tf.reduce_sum(T, dim=1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def data_sets_as_before():
-    yield
-    elements.present_as(None)
 
 
 def test_words_become_the_numbers_of_a_vocabulary_and_other_words_share_a_few():

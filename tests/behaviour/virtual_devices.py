@@ -8,9 +8,7 @@ import sys
 
 def environment(count):
     """The environment of a process with so many virtual devices."""
-    return os.environ | {
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
-    }
+    return os.environ | {"JAX_NUM_CPU_DEVICES": str(count)}
 
 
 def answers_of(script, file):

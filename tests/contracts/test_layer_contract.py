@@ -12,6 +12,7 @@ import pytest
 
 import cornu
 from cornu import layers, registry, tree
+from cornu.core.configurable import constructor_parameters
 from cornu.errors import InputMismatchError
 from cornu.layers.image_layer import RandomImageLayer
 from examples import EXAMPLES, IDS
@@ -230,6 +231,19 @@ def integers(config):
 
 def with_each(value, change):
     return type(value)(map(change, value)) if isinstance(value, (list, tuple)) else change(value)
+
+
+def test_a_seed_is_an_integer_a_generator_or_none():
+    made = {name: make() for name, (make, _) in MADE.items()}
+    seeded = {name: layer for name, layer in made.items() if "seed" in constructor_parameters(type(layer))}
+    assert {"Attention", "Dropout", "LSTM", "MultiHeadAttention", "RandomFlip"} <= seeded.keys()
+    for layer in seeded.values():
+        config = layer.get_config()
+        for bad in ("seven", 1.5, True):
+            with pytest.raises(ValueError, match=": seed must be an int, a SeedGenerator or None"):
+                type(layer).from_config({**config, "seed": bad})
+        again = type(layer).from_config({**config, "seed": cornu.random.SeedGenerator(7)})
+        assert again.get_config()["seed"]["config"]["seed"] == 7
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -15,10 +15,11 @@ from tensorflow_differences import DIFFERENT
 
 from cornu import tensorflow as tf
 
+pytestmark = pytest.mark.usefixtures("tensorflow_is_served")
+
 
 @cache
 def stored() -> dict[str, Any]:
-    tf.serve()
     return json.loads(lzma.decompress(calls.FILE.read_bytes()))["answers"]
 
 
