@@ -51,7 +51,7 @@ class History(Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.history: dict[str, list] = ValuesByName()
+        self.history: dict[str, list[float]] = ValuesByName()
         self.resumed: State | None = None
         self._epochs: dict[str, list[int]] = {}  # in which each name came
 

@@ -11,7 +11,7 @@ import itertools
 import re
 import typing
 from collections.abc import Callable
-from typing import Any, Protocol, cast, overload
+from typing import Any, Protocol, Self, cast, overload
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ class Operation(Explained, Configurable):
         name: name without "/"; None makes one from the class's name.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Operation":
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         made = super().__new__(cls)
         if not registry.is_builtin(cls):
             made.__dict__["_noted_arguments"] = plain_arguments(cls, args, kwargs)

@@ -5,7 +5,7 @@ Operations are listed as Keras lists them, deepest first, so that weights, files
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -176,7 +176,7 @@ def _sketch(structure: Nested) -> str:
 class _Bare(str):
     """Text that is shown without quotes."""
 
-    def __new__(cls, value: object) -> "_Bare":
+    def __new__(cls, value: object) -> Self:
         return super().__new__(cls, value)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Unpack, cast
+from typing import Any, Self, Unpack, cast
 
 import numpy as np
 
@@ -60,9 +60,9 @@ class Model(Trainer, Layer):
     _settled = (Variable, SeedGenerator)  # `compile` brings metrics
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         kind = Functional if cls is Model and _is_functional(args, kwargs) else cls
-        return cast(Model, super().__new__(kind, *args, **kwargs))
+        return cast(Self, super().__new__(kind, *args, **kwargs))
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph_arguments, rest = _graph_arguments(type(self), args, kwargs)

@@ -4,7 +4,7 @@ They are kept so, and made dense for most of what is done to them.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +39,7 @@ class SparseTensor(_Parts):
 
     __slots__ = ()
 
-    def __new__(cls, indices: Tensor, values: Tensor, dense_shape: Tensor) -> "SparseTensor":
+    def __new__(cls, indices: Tensor, values: Tensor, dense_shape: Tensor) -> Self:
         return super().__new__(cls, _tensor(indices, "int32"), _tensor(values), _tensor(dense_shape, "int32"))
 
     @property

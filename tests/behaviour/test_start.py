@@ -176,6 +176,11 @@ def test_a_folder_that_cannot_be_written_is_done_without_a_word(tmp_path, monkey
     assert compilation_cache._prepared_folder(str(tmp_path / "read only")) is None
 
 
+def test_folders_on_the_way_are_made(tmp_path):
+    folder = compilation_cache._prepared_folder(str(tmp_path / "home" / "not there yet" / "cornu"))
+    assert folder.is_relative_to(tmp_path / "home" / "not there yet" / "cornu") and folder.is_dir()
+
+
 def test_processors_with_other_instructions_have_a_folder_of_their_own(monkeypatch):
     def tag(text):
         monkeypatch.setattr(compilation_cache, "open", lambda path: io.StringIO(text), raising=False)
@@ -261,6 +266,28 @@ def test_a_folder_chosen_in_jax_after_compiling_is_filled_from_then_on(tmp_path)
     )
     assert result(start(code, XDG_CACHE_HOME=str(tmp_path))) == str(tmp_path / "own")
     assert entries(tmp_path / "own")
+
+
+def test_a_folder_is_filled_from_when_it_is_named_until_it_no_longer_is(tmp_path):
+    own, named = tmp_path / "own", tmp_path / "named"
+    code = (
+        "import json, jax, cornu, jax.numpy as jnp\n"
+        "from pathlib import Path\n"
+        "def compile(n):\n"
+        "    cornu.Variable(1.0)\n"
+        "    jax.jit(lambda x: x + n)(1.0)\n"
+        f"    return [len(list(Path(each).rglob('*-cache'))) for each in ({str(own)!r}, {str(named)!r})]\n"
+        f"jax.config.update('jax_compilation_cache_dir', {str(own)!r})\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)\n"
+        "found = [compile(0)]\n"
+        f"cornu.config.set_compilation_cache({str(named)!r})\n"
+        "found.append(compile(1))\n"
+        "cornu.config.set_compilation_cache(False)\n"
+        "print(json.dumps([*found, compile(2)]))\n"
+    )
+    (in_own, nothing), (as_before, in_named), last = result(start(code, XDG_CACHE_HOME=str(tmp_path / "elsewhere")))
+    assert in_own == as_before > 0 == nothing < in_named
+    assert last == [in_own, in_named]
 
 
 def test_the_cache_is_bounded_and_forgets_what_was_used_longest_ago(tmp_path):

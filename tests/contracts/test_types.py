@@ -52,6 +52,17 @@ def test_few_annotations_say_any():
     assert share <= MOST_ANY, f"{sum(found)} of {len(found)} annotations name Any: {share:.1%}."
 
 
+def test_checkers_know_what_a_constructor_makes():
+    """Pyright believes `__new__` before `__init__`: where that names a base class, `layers.Dense(3)` is not a Dense."""
+    said = {}
+    for file in Path(cornu.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "__new__":
+                said[f"{file.name}:{node.lineno}"] = ast.unparse(node.returns)
+    others = {place: kind for place, kind in said.items() if kind != "Self"}
+    assert len(said) > 4 and [place.partition(":")[0] for place in others] == ["io.py"], others  # what gives a file
+
+
 def test_checkers_are_told_of_every_name_of_the_top_level():
     tree = ast.parse(Path(cornu.__file__).read_text())
     (block,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
