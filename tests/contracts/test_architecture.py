@@ -1,7 +1,9 @@
 """The shape of the code itself: imports only go down, public names are listed, nothing heavy is imported early."""
 
 import ast
+import functools
 import importlib
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,7 @@ def _is_for_checkers(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
+@functools.cache
 def imports(file: Path, everywhere: bool = True) -> set[str]:
     """The cornu modules that a file imports."""
     found = set()
@@ -92,6 +95,12 @@ def test_imports_go_down(file):
         if imported == "cornu":
             continue  # the lazy top level, which imports nothing by itself
         assert LEVEL[top(imported)] <= LEVEL[own], f"{module_name(file)} imports {imported}, which is above it"
+
+
+def test_the_picture_of_the_floors_is_todays():
+    inside = Path(__file__).parents[2] / "docs" / "inside"
+    drawn = runpy.run_path(str(inside / "floors.py"))["picture"]()
+    assert (inside / "floors.svg").read_text() == drawn, "run python docs/inside/floors.py"
 
 
 def test_imports_never_run_in_a_circle():
