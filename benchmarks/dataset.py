@@ -26,10 +26,11 @@ WORKER = HERE / "dataset_worker.py"
 LIBRARIES = ("cornu", "keras-tf", "torch")
 WORK = (
     "read small", "augmented small", "read mixed", "augmented mixed", "read large", "trained small inmemory",
-    "trained small inmap", "trained small inmodel", "shuffled", "mapped", "mapped_batches", "generated", "texts",
-    "windows", "cached", "interleaved",
+    "trained small inmap", "trained small inmodel", "trained mixed inmap", "shuffled", "mapped", "mapped_batches",
+    "generated", "texts", "windows", "cached", "interleaved",
 )  # fmt: skip
-SIDES = {"small": (32, 32), "mixed": (64, 96), "large": (200, 300)}  # from the smallest to the largest, in pixels
+KINDS = {"small": ((32, 32), (32, 32)), "mixed": ((64, 96), (64, 96)), "large": ((375, 375), (500, 500))}
+"""Heights and widths of pictures from the smallest to the largest, in pixels."""
 _PATIENCE = 600.0  # seconds for an answer
 
 
@@ -39,7 +40,7 @@ def main() -> int:
         prog="python -m benchmarks.dataset", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", action="append", choices=WORK, metavar="NAME", help=f"of {', '.join(WORK)} (all)")
-    parser.add_argument("--pictures", type=int, default=20_000, help="small pictures; an eighth as many others (20000)")
+    parser.add_argument("--pictures", type=int, default=20_000, help="pictures; a twentieth as many large ones (20000)")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each library (5)")
     parser.add_argument("--peers", type=Path, default=HERE.parent / ".bench", help="folder of environments (.bench)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another environment")
@@ -61,9 +62,9 @@ def main() -> int:
 def make_files(folder: Path, count: int) -> None:
     """JPEGs in a folder for each class, with shapes and some noise in them, and texts."""
     random = np.random.default_rng(0)
-    for kind, (low, high) in SIDES.items():
-        for number in range(count if kind == "small" else count // 8):
-            height, width = random.integers(low, high + 1, 2)
+    for kind, sides in KINDS.items():
+        for number in range(count // 20 if kind == "large" else count):
+            height, width = (random.integers(low, high + 1) for low, high in sides)
             coarse = random.integers(0, 255, (height // 8, width // 8, 3), "uint8")
             smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), int)
             pixels = (smooth + random.integers(-8, 9, smooth.shape)).clip(0, 255).astype("uint8")

@@ -17,6 +17,7 @@ import numpy as np
 
 BATCH, CLASSES, ROWS, FEATURES = 128, 10, 60_000, 784
 SIZES = {"small": 32, "mixed": 64, "large": 160}  # that the pictures of a folder are brought to
+TRAINED = 32  # and to train on
 
 
 def main(options: dict) -> None:
@@ -25,10 +26,10 @@ def main(options: dict) -> None:
     library = libraries[options["engine"]](Path(options["folder"]))
     name, _, detail = options["work"].partition(" ")
     work = getattr(library, name, None)
-    if work is None:
+    go_through = work(*detail.split()) if work else None
+    if go_through is None:
         say(absent=True)
         return
-    go_through = work(*detail.split())
     for _ in range(2):  # a shape that comes once in a pass may be compiled when it comes again
         elements = go_through()
     say(elements=elements)
@@ -83,20 +84,19 @@ class Tables:
 
     # ------------------------------------------------------------ pictures
 
-    def _pictures(self, kind: str) -> Any:
-        size = SIZES[kind]
+    def _pictures(self, kind: str, size: int) -> Any:
         return self.keras.utils.image_dataset_from_directory(
             self.folder / kind, image_size=(size, size), batch_size=BATCH, seed=0, verbose=False
         )
 
     def read(self, kind: str) -> Callable[[], int]:
         """Pictures of a folder in batches."""
-        data = self._pictures(kind)
+        data = self._pictures(kind, SIZES[kind])
         return passing(data, len(data.file_paths))
 
     def augmented(self, kind: str) -> Callable[[], int]:
         """The same, flipped, turned and zoomed at random by layers within `map`."""
-        data, augment = self._pictures(kind), self._augmentation()
+        data, augment = self._pictures(kind, SIZES[kind]), self._augmentation()
         made = data.map(lambda x, y: (augment(x, training=True), y), num_parallel_calls=self.auto).prefetch(2)
         return passing(made, len(data.file_paths))
 
@@ -112,22 +112,22 @@ class Tables:
 
     def trained(self, kind: str, where: str) -> Callable[[], int]:
         """An epoch of a small CNN on pictures that are changed "inmap" or "inmodel", or on ones "inmemory"."""
-        data, count = self._pictures(kind), 0
+        data = self._pictures(kind, TRAINED)
         count = len(data.file_paths)
         augment = self._augmentation()
         if where == "inmodel":
-            model = self._cnn(SIZES[kind], augment)
+            model = self._cnn(augment)
         else:
-            model = self._cnn(SIZES[kind])
+            model = self._cnn()
             data = data.map(lambda x, y: (augment(x, training=True), y), num_parallel_calls=self.auto).prefetch(2)
         if where == "inmemory":
             data = data.cache()
         return lambda: (model.fit(data, verbose=0), count)[1]
 
-    def _cnn(self, size: int, *first: Any) -> Any:
+    def _cnn(self, *first: Any) -> Any:
         layers = self.keras.layers
         model = self.keras.Sequential([
-            self.keras.Input((size, size, 3)), *first, layers.Rescaling(1 / 255),
+            self.keras.Input((TRAINED, TRAINED, 3)), *first, layers.Rescaling(1 / 255),
             layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
             layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(),
             layers.Flatten(), layers.Dropout(0.5), layers.Dense(CLASSES, activation="softmax"),
@@ -225,11 +225,11 @@ class Torch:
     def _loader(self, data: Any) -> Any:
         return self.torch.utils.data.DataLoader(data, BATCH, shuffle=True, num_workers=2)
 
-    def read(self, kind: str, change: Callable = lambda picture: picture) -> Callable[[], int]:
-        """Pictures of a folder in batches."""
+    def _pictures(self, kind: str, size: int, change: Callable = lambda picture: picture) -> tuple[Any, int]:
+        """A loader of the pictures of a folder in batches, and how many there are."""
         from PIL import Image
 
-        files, torch, size = sorted(map(str, (self.folder / kind).glob("*/*.jpg"))), self.torch, SIZES[kind]
+        files, torch = sorted(map(str, (self.folder / kind).glob("*/*.jpg"))), self.torch
 
         class Pictures(torch.utils.data.Dataset):
             def __len__(self) -> int:
@@ -243,20 +243,46 @@ class Torch:
                 pixels = torch.from_numpy(np.array(change(picture))).permute(2, 0, 1).contiguous()
                 return pixels.to(torch.float32), int(Path(files[number]).parent.name)
 
-        return passing(self._loader(Pictures()), len(files))
+        return self._loader(Pictures()), len(files)
+
+    def read(self, kind: str) -> Callable[[], int]:
+        """Pictures of a folder in batches."""
+        return passing(*self._pictures(kind, SIZES[kind]))
 
     def augmented(self, kind: str) -> Callable[[], int]:
         """The same, flipped, and turned and zoomed in one, at random."""
+        return passing(*self._pictures(kind, SIZES[kind], self._change))
+
+    @staticmethod
+    def _change(picture: Any) -> Any:
         import random
 
         from PIL import Image
 
-        def change(picture: Any) -> Any:
-            if random.random() < 0.5:
-                picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            return picture.rotate(random.uniform(-36, 36), Image.Resampling.BILINEAR)
+        if random.random() < 0.5:
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return picture.rotate(random.uniform(-36, 36), Image.Resampling.BILINEAR)
 
-        return self.read(kind, change)
+    def trained(self, kind: str, where: str) -> Callable[[], int] | None:
+        """An epoch of a small CNN on pictures that the loader's workers change."""
+        if where != "inmap":
+            return None
+        torch = self.torch
+        nn, (loader, count), left = torch.nn, self._pictures(kind, TRAINED, self._change), ((TRAINED - 2) // 2 - 2) // 2
+        model = nn.Sequential(
+            nn.Conv2d(3, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Dropout(0.5), nn.Linear(64 * left * left, CLASSES),
+        )  # fmt: skip
+        loss_of, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters())
+
+        def epoch() -> int:
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss_of(model(x / 255), y).backward()
+                optimizer.step()
+            return count
+
+        return epoch
 
     def shuffled(self) -> Callable[[], int]:
         """60,000 rows of 784 numbers shuffled and in batches."""
