@@ -80,14 +80,14 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Tensor, owner: str) 
     return filled
 
 
-def filled_shapes(element: Element, shapes: Any, size: int) -> dict | tuple:
-    """Shapes to pad to in which each size that was left open is `size`."""
+def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> dict | tuple:
+    """Shapes to pad an element to in which each size that was left open, or else is not known, is `size`."""
     if isinstance(element, Mapping):
-        return {key: filled_shapes(one, part(shapes, key), size) for key, one in element.items()}
+        return {key: filled_shapes(one, spec[key], part(shapes, key), size) for key, one in element.items()}
     if isinstance(element, tuple):
-        return tuple(filled_shapes(one, part(shapes, i), size) for i, one in enumerate(element))
-    given = (None,) * element.ndim if shapes is None else shapes
-    return tuple(size if s in (None, -1) else s for s in given)
+        return tuple(filled_shapes(one, spec[i], part(shapes, i), size) for i, one in enumerate(element))
+    known = (None,) * element.ndim if spec.shape is None else spec.shape
+    return tuple(size if s in (None, -1) else s for s in (known if shapes is None else shapes))
 
 
 def padded_spec(spec: Any, shapes: Any, size: int | None) -> dict | tuple | TensorSpec:

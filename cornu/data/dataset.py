@@ -15,9 +15,9 @@ import glob
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,12 @@ from cornu.data import passes
 from cornu.data.batching import filled_shapes, padded, padded_spec, stacked
 from cornu.data.cache import Cached, Store
 from cornu.data.elements import (
+    TEXT,
     DataArray,
     Element,
     Spec,
     TensorSpec,
+    agreed,
     as_array,
     as_element,
     common,
@@ -41,7 +43,6 @@ from cornu.data.elements import (
     leaves,
     map_leaves,
     numbered,
-    open_spec,
     opened_where,
     plain,
     read_only,
@@ -285,8 +286,8 @@ class Dataset:
         function = self._calling(map_func, step)
 
         def spec_after(spec: object) -> Spec:
-            first = self._first()
-            return opened_where(spec, first, function(()).mapped(first, 0))
+            seen, mapped = self._seen(), function(()).mapped
+            return opened_where(spec, seen, [mapped(element, i) for i, element in enumerate(seen)])
 
         if num_parallel_calls is None:
             return self._then(step, lambda key: passes.Map(self._open(key), function(key)), spec=spec_after)
@@ -513,6 +514,7 @@ class Dataset:
             )
         owner = self._named("bucket_by_sequence_length")
         measure = self._calling(element_length_func, "bucket_by_sequence_length")(())
+        spec = functools.cache(lambda: self.element_spec)
 
         def bucket_of(element: Element, index: int) -> int:
             length = int(measure(element, index))
@@ -525,14 +527,14 @@ class Dataset:
                 return stacked(elements, owner)
             shapes = padded_shapes
             if pad_to_bucket_boundary:
-                shapes = filled_shapes(elements[0], padded_shapes, boundaries[bucket] - 1)
+                shapes = filled_shapes(elements[0], spec(), padded_shapes, boundaries[bucket] - 1)
             return padded(elements, shapes, padding_values, owner)
 
         return self._then(
             "bucket_by_sequence_length",
             lambda key: Buckets(self._open(key), bucket_of, sizes.__getitem__, batch, drop_remainder),
             size=lambda _: UNKNOWN_CARDINALITY,
-            spec=lambda spec: padded_spec(open_spec(spec), padded_shapes, None),
+            spec=lambda spec: with_leading(spec, None) if no_padding else padded_spec(spec, padded_shapes, None),
         )  # fmt: skip
 
     def group_by_window(
@@ -579,7 +581,7 @@ class Dataset:
             return _opened_by(reduced(key), (kind, held), number, self._named(step))
 
         def spec(_: object) -> Any:
-            first = self._first()
+            first = self._seen()[0]
             return made((np.asarray(kind_of(())(first, 0)), [first]), 0, ()).element_spec
 
         return self._then(
@@ -677,9 +679,18 @@ class Dataset:
             )
 
         return self._then(
-            "unbatch", lambda key: Interleave(self._open(key), rows_of, 1, 1), size=lambda _: UNKNOWN_CARDINALITY,
+            "unbatch", lambda key: Interleave(self._open(key), rows_of, 1, 1), size=self._number_of_rows,
             spec=without_leading,
         )  # fmt: skip
+
+    def _number_of_rows(self, count: int) -> int:
+        """The rows of all elements, if it is known that all have as many."""
+        known = () if (spec := self._known_spec()) is None else leaves(spec)
+        sizes = {one.shape[0] if getattr(one, "shape", None) else None for one in known}
+        size = sizes.pop() if len(sizes) == 1 else None
+        if size is None:
+            return UNKNOWN_CARDINALITY if count else 0
+        return count * size if count > 0 else count
 
     def rebatch(self, batch_size: int, drop_remainder: bool = False, name: str | None = None) -> "Dataset":
         """The rows of batches in batches of another size."""
@@ -758,9 +769,13 @@ class Dataset:
         def made(element: Element, number: int, key: Key) -> Dataset:
             return _opened_by(function(key), element, number, self._named(step))
 
-        return self._then(
-            step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=lambda _: made(self._first(), 0, ()).element_spec
-        )
+        def spec(_: object) -> Spec:
+            for number, seen in enumerate(self._seen()):
+                with suppress(_NoElementError):
+                    return made(seen, number, ()).element_spec
+            raise _NoElementError(self)
+
+        return self._then(step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=spec)
 
     def concatenate(self, dataset: "Dataset", name: str | None = None) -> "Dataset":
         """These elements, then those of another data set."""
@@ -775,10 +790,11 @@ class Dataset:
                 else sum(sizes)
             )
 
+        _require_alike([self, dataset], "Dataset.concatenate")
         return self._then(
             f"concatenate({_chains(dataset)})",
             lambda key: passes.Concatenate(self._open(key), dataset._open(key)), size,
-            lambda spec: map_leaves(common, spec, dataset.element_spec),
+            lambda spec: agreed([spec, dataset.element_spec]),
         )  # fmt: skip
 
     @staticmethod
@@ -792,14 +808,13 @@ class Dataset:
             choice_dataset: data set of such numbers.
             stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
         """
+        _require_alike(datasets, "Dataset.choose_from_datasets")
         return Dataset(
             lambda key: passes.Choose(
                 choice_dataset._open(key), [source._open(key) for source in datasets], stop_on_empty_dataset
             ),
             lambda: UNKNOWN_CARDINALITY,
-            lambda: functools.reduce(
-                lambda a, b: map_leaves(common, a, b), [source.element_spec for source in datasets]
-            ),
+            lambda: agreed([source.element_spec for source in datasets]),
             (f"choose_from_datasets({_chains(*datasets)})",),
         )
 
@@ -913,15 +928,29 @@ class Dataset:
     def element_spec(self) -> Spec:
         """`TensorSpec`s in the structure of an element.
 
-        Where a function of the user's makes the elements, the first one is made to look at it.
+        Where a function of the user's makes the elements, the first four are made to look at them.
         """
         spec = self._spec() if callable(self._spec) else self._spec
-        return map_leaves(spec_of, self._first()) if spec is None else spec
+        return agreed([map_leaves(spec_of, seen) for seen in self._seen()]) if spec is None else spec
 
-    def _first(self) -> Element:
-        for element in self._open((0,)):
-            return element
-        raise ValueError(f"{self!r}: there is no element to tell the shapes from.")
+    def _seen(self) -> list[Element]:
+        """The first elements, to tell from them what all are like."""
+        if not _may_look.get():
+            raise _NotKnownError
+        seen = list(islice(self._open((0,)), _LOOKED_AT))
+        if not seen:
+            raise _NoElementError(self)
+        return seen
+
+    def _known_spec(self) -> Spec | None:
+        """The specs, where no element has to be made to tell them."""
+        token = _may_look.set(False)
+        try:
+            return self.element_spec
+        except _NotKnownError:
+            return None
+        finally:
+            _may_look.reset(token)
 
     def __iter__(self) -> "DatasetIterator":
         return DatasetIterator(self, handed_out)
@@ -1045,6 +1074,29 @@ def passes_kept(*data: object) -> Callable[[], None]:
 
 
 # ---------------------------------------------------------------- helpers
+
+_LOOKED_AT = 4  # elements that tell what all are like
+_may_look: ContextVar[bool] = ContextVar("cornu_data_may_look", default=True)
+
+
+class _NotKnownError(Exception):
+    """Elements would have to be made to tell what they are like."""
+
+
+class _NoElementError(ValueError):
+    def __init__(self, dataset: Dataset):
+        super().__init__(f"{dataset!r}: there is no element to tell the shapes from.")
+
+
+def _require_alike(datasets: Sequence[Dataset], owner: str) -> None:
+    """Refuse data sets whose elements are known to be of other structures or other kinds of numbers."""
+    known = [spec for source in datasets if (spec := source._known_spec()) is not None]
+    kinds = [map_leaves(lambda one: getattr(one, "dtype", TEXT).kind, spec) for spec in known]
+    if any(kind != kinds[0] for kind in kinds):
+        raise TypeError(
+            f"{owner}: the elements of all data sets must have one structure and one kind of numbers. Received: "
+            f"{', '.join(map(str, known))}. Bring them to one by map."
+        )
 
 
 class _Rows:

@@ -5,7 +5,8 @@ NumPy arrays. Where an element leaves it, into a loop or a function of the user'
 `given`; `present_as` is the one place for those who want other tensors there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeAlias
@@ -250,33 +251,40 @@ def without_leading(spec: Element) -> Element:
     return _with_shapes(spec, lambda shape: shape[1:])
 
 
-def open_spec(spec: Element) -> Element:
-    """The same specs with each size unknown."""
-    return _with_shapes(spec, lambda shape: (None,) * len(shape))
-
-
 def _with_shapes(spec: Element, shape_of: Callable[[tuple], tuple]) -> Element:
     """Specs with the shapes that a function makes of theirs; where nothing is known, nothing is."""
     return map_leaves(lambda s: TensorSpec(None if s.shape is None else shape_of(s.shape), s.dtype), spec)
 
 
-def opened_where(spec: Element, before: Element, after: Element) -> Element:
-    """What one element tells of all, after a function: sizes that equal one which was open before it are open."""
-    known = zip(leaves(spec), leaves(before), strict=True)
-    pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
-    open_sizes = {size for given, size in pairs if given is None}
+def opened_where(spec: Spec, before: Sequence[Element], after: Sequence[Element]) -> Spec:
+    """What a few elements tell of all, after a function: open is a size that differs, or equals one open before it."""
+    open_sizes = set.intersection(*[_open_sizes(spec, element) for element in before])
 
-    def spec_after(leaf: object) -> Spec:
-        found = spec_of(leaf)
+    def opened(found: Spec) -> Spec:
         if not isinstance(found, TensorSpec) or found.shape is None:
             return found
         return TensorSpec(tuple(None if size in open_sizes else size for size in found.shape), found.dtype)
 
-    return map_leaves(spec_after, after)
+    return map_leaves(opened, agreed([map_leaves(spec_of, element) for element in after]))
 
 
-def common(first: TensorSpec, second: TensorSpec) -> TensorSpec:
-    """What holds of both."""
+def _open_sizes(spec: Spec, element: Element) -> set[int]:
+    """The sizes of an element of which its specs do not tell."""
+    known = zip(leaves(spec), leaves(element), strict=True)
+    pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
+    return {size for given, size in pairs if given is None}
+
+
+def agreed(specs: Sequence[Spec]) -> Spec:
+    """What holds of all that have the structure of the first."""
+    alike = [spec for spec in specs if same_structure(specs[0], spec)]
+    return functools.reduce(lambda first, second: map_leaves(common, first, second), alike)
+
+
+def common(first: Spec, second: Spec) -> Spec:
+    """What holds of two arrays, or of nothing and nothing."""
+    if first is None or second is None:
+        return first
     if first.shape is None or second.shape is None or len(first.shape) != len(second.shape):
         return TensorSpec(None, first.dtype)
     shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))

@@ -57,6 +57,10 @@ PIPELINES = {
     "scan": lambda: rows(5).scan(0, lambda kept, x: (kept + x, (x, kept + x))),
     "padded_batch": lambda: lists().padded_batch(2, padding_values=-1),
     "bucket_by_sequence_length": lambda: lists().bucket_by_sequence_length(len, [2, 4], [2, 2, 3]),
+    "map to other sizes": lambda: rows(6).map(lambda n: np.zeros((n % 4 + 1, 2))).padded_batch(4),
+    "bucket to a boundary": lambda: lists().map(lambda x: (np.outer(x, [1, 2]), X[:3])).bucket_by_sequence_length(
+        lambda x, y: len(x), [3, 7], [2, 2, 1], pad_to_bucket_boundary=True
+    ),
     "unbatch": lambda: Dataset.from_tensor_slices((X, X)).batch(4).unbatch(),
     "rebatch": lambda: rows().batch(4).rebatch(3),
     "window": lambda: rows(9).window(3, shift=2, stride=2).flat_map(lambda w: w.batch(3)),
@@ -238,6 +242,20 @@ def test_the_sizes_are_known_where_they_can_be():
         len(endless)
     with pytest.raises(TypeError, match="not known before"):
         len(unknown)
+
+
+@pytest.mark.parametrize("join", [
+    lambda first, second: first.concatenate(second),
+    lambda *both: Dataset.choose_from_datasets(both, Dataset.range(2)),
+    lambda *both: Dataset.sample_from_datasets(both),
+])  # fmt: skip
+def test_data_sets_that_do_not_go_together_are_refused_before_they_are_read(join):
+    for other in (Dataset.from_tensor_slices(["a"]), Dataset.from_tensor_slices(X), Dataset.zip(rows(), rows())):
+        with pytest.raises(TypeError, match=r"one structure and one kind of numbers\..* by map"):
+            join(rows(), other)
+    calls = []
+    join(rows().map(calls.append), rows())
+    assert not calls  # what a function makes is not looked at for that
 
 
 def test_a_generator_must_yield_what_was_declared():

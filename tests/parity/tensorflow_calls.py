@@ -1850,6 +1850,193 @@ tf.summary.scalar("x", 1.0, step=1)
 tf.profiler
 tf.types.experimental.TensorLike
 """,
+    "pipelines": """
+whole(D.range(10).batch(3))
+whole(D.range(10).batch(3, drop_remainder=True))
+refused(lambda: list(D.range(10).batch(3).batch(2)))
+whole(D.range(10).batch(4).unbatch())
+whole(D.range(10).batch(4).rebatch(3, drop_remainder=True))
+whole(D.range(0))
+whole(D.range(5, 0, -2))
+whole(D.range(3, output_type=tf.int32))
+whole(F({"a": [1, 2, 3], "b": (T3, ["x", "y", "z"])}))
+whole(F({"a": [1, 2, 3], "b": (T3, ["x", "y", "z"])}).batch(2))
+whole(F((T3, T3)).map(lambda x, y: {"s": x + y, "d": (x - y, x)}))
+whole(F([True, False]))
+whole(F(np.array([1.5, 2.5])).batch(2))
+whole(F(np.array([1, 2], "uint8")).repeat(2))
+whole(D.from_tensors((1, 2.5, "a")))
+whole(D.from_tensors({"a": [1, 2], "b": 3}).repeat(3).enumerate())
+whole(D.from_tensors([[1, 2], [3, 4]]).unbatch())
+whole(F(T3).unbatch())
+whole(D.range(7).batch(2, drop_remainder=True).unbatch())
+whole(F((T3, [1, 2, 3])).batch(3, drop_remainder=True).repeat().unbatch().take(4))
+refused(lambda: D.choose_from_datasets([D.range(2), F([1.0])], D.range(2)))
+refused(lambda: D.sample_from_datasets([D.range(2), D.range(2).batch(2)]))
+refused(lambda: D.sample_from_datasets([D.range(2), F({'a': [1]})]))
+refused(lambda: F([[1, 2], [3]]))
+refused(lambda: F((T3, [1, 2])))
+refused(lambda: F(3))
+refused(lambda: list(V.batch(2)))
+refused(lambda: D.range(3).batch(0))
+refused(lambda: D.range(3).shuffle(0))
+refused(lambda: D.range(3).shard(2, 2))
+refused(lambda: D.range(3).window(0))
+refused(lambda: len(D.range(3).repeat()))
+refused(lambda: len(D.range(3).filter(lambda x: x > 0)))
+refused(lambda: list(D.range(3).map(lambda x: tf.reshape(x, [2]))))
+refused(lambda: list(D.range(3).flat_map(lambda x: x)))
+refused(lambda: D.zip(1))
+refused(lambda: D.range(3).interleave(lambda x: D.range(2), cycle_length=0))
+refused(lambda: list(V.padded_batch(2, padded_shapes=[1])))
+refused(lambda: list(D.from_generator(lambda: iter([[1, 2], [3]]), output_signature=tf.TensorSpec([2], tf.int32))))
+refused(lambda: list(D.from_generator(lambda: iter([1.5]), output_signature=tf.TensorSpec([], tf.string))))
+refused(lambda: list(D.from_generator(lambda: iter([(1, 2)]), output_signature=tf.TensorSpec([], tf.int32))))
+refused(lambda: D.from_generator([1, 2], output_types=tf.int32))
+refused(lambda: D.range(3).padded_batch(0))
+refused(lambda: D.range(3).concatenate(F([1.0])))
+refused(lambda: D.range(3).concatenate(D.zip(D.range(2), D.range(2))))
+refused(lambda: D.range(2).get_single_element())
+refused(lambda: D.range(0).get_single_element())
+refused(lambda: D.range(4).bucket_by_sequence_length(lambda x: x, [2, 3], [1, 1]))
+refused(lambda: D.range(3).group_by_window(lambda x: x, lambda k, d: d))
+refused(lambda: D.range(3).take("a"))
+refused(lambda: D.range(3).apply(lambda d: 3))
+whole(V.padded_batch(2))
+whole(V.padded_batch(2, padded_shapes=[None]))
+whole(V.padded_batch(2, padded_shapes=[5], drop_remainder=True))
+whole(V.padded_batch(2, padded_shapes=[-1], padding_values=np.int64(-1)))
+whole(V.map(lambda x: (x, len_of(x))).padded_batch(2, padded_shapes=([None], [])))
+whole(V.map(lambda x: (x, len_of(x))).padded_batch(3, padded_shapes=([6], []), padding_values=(np.int64(9), np.int32(0))))
+whole(V.map(lambda x: {"a": x, "b": tf.cast(x, tf.float32)}).padded_batch(2, padded_shapes={"a": [None], "b": [5]}, padding_values={"a": np.int64(-1), "b": 0.5}))
+whole(V.map(lambda x: {"a": x, "b": tf.cast(x, tf.float32)}).padded_batch(2, padding_values={"a": np.int64(-1), "b": 0.5}))
+whole(V.map(lambda x: tf.as_string(x)).padded_batch(2))
+whole(V.map(lambda x: tf.as_string(x)).padded_batch(2, padding_values="-"))
+whole(V.map(lambda x: tf.reshape(x, [1, -1])).padded_batch(2, padded_shapes=[None, None]))
+whole(V.map(lambda x: tf.reshape(x, [1, -1])).padded_batch(4, padded_shapes=[2, 6]))
+whole(V.map(lambda x: x > 1).padded_batch(2))
+whole(V.bucket_by_sequence_length(lambda x: tf.shape(x)[0], [2, 4], [2, 2, 1]))
+whole(V.bucket_by_sequence_length(lambda x: tf.shape(x)[0], [2, 4], [3, 1, 2], drop_remainder=True))
+whole(V.bucket_by_sequence_length(lambda x: tf.shape(x)[0], [2, 4, 6], [2, 2, 2, 2], pad_to_bucket_boundary=True))
+whole(V.bucket_by_sequence_length(lambda x: tf.shape(x)[0], [3], [2, 2], padded_shapes=[7], padding_values=np.int64(9)))
+whole(V.map(lambda x: (x, len_of(x))).bucket_by_sequence_length(lambda x, n: n, [3], [2, 2], padded_shapes=([None], [])))
+whole(F(T3).bucket_by_sequence_length(lambda x: tf.shape(x)[0], [3], [2, 2], no_padding=True))
+whole(F(T3).bucket_by_sequence_length(lambda x: tf.shape(x)[0], [5], [2, 2], pad_to_bucket_boundary=True))
+whole(F(T3).bucket_by_sequence_length(lambda x: tf.shape(x)[0], [5], [2, 2]))
+whole(V.map(lambda x: (tf.tile(x[:, None], [1, 2]), tf.one_hot(1, 3))).bucket_by_sequence_length(lambda x, y: tf.shape(x)[0], [4, 7], [2, 2, 2], pad_to_bucket_boundary=True))
+whole(V.map(lambda x: tf.tile(x[:, None], [1, 2])).bucket_by_sequence_length(lambda x: tf.shape(x)[0], [4, 7], [2, 2, 2], padded_shapes=[None, 3], pad_to_bucket_boundary=True))
+[list(x) for x in V.map(lambda x: tf.tile(x[:, None], [1, 2])).padded_batch(2)]
+whole(V.map(lambda x: tf.tile(x[:, None], [1, 2])).padded_batch(3))
+windows(D.range(7).window(3))
+windows(D.range(7).window(3, drop_remainder=True))
+windows(D.range(7).window(3, shift=2, stride=2))
+windows(D.range(7).window(2, shift=3, stride=2, drop_remainder=True))
+windows(D.range(7).window(2, 1, 3, True))
+windows(D.range(7).window(10))
+windows(D.range(7).window(2, shift=10))
+windows(D.range(12).batch(2).window(2, shift=1))
+[windows(w) for w in D.range(8).window(4).map(lambda w: w.window(2))]
+[{k: ints(v) for k, v in w.items()} for w in F({"a": [1, 2, 3], "b": [4, 5, 6]}).window(2)]
+[[ints(a), ints(b)] for a, b in D.zip(D.range(5), D.range(5, 10)).window(2, drop_remainder=True)]
+whole(F({"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}).window(2).flat_map(lambda w: D.zip((w["a"].batch(2), w["b"].batch(2)))))
+whole(D.range(7).window(3, 1).flat_map(lambda w: w.batch(3, drop_remainder=True)))
+whole(D.range(4).interleave(lambda x: D.from_tensors(x).repeat(3), cycle_length=2, block_length=2))
+whole(D.range(5).interleave(lambda x: D.from_tensors(x).repeat(x), cycle_length=3, block_length=1))
+whole(D.range(5).interleave(lambda x: D.from_tensors(x).repeat(4 - x), cycle_length=2, block_length=3))
+whole(D.range(4).interleave(lambda x: D.range(x, x + 3), cycle_length=10, block_length=2))
+whole(D.range(3).interleave(lambda x: D.range(x), cycle_length=1))
+whole(D.range(3).interleave(lambda x: D.range(2).map(lambda y: (x, y)), cycle_length=3, num_parallel_calls=2))
+whole(D.range(4).flat_map(lambda x: D.range(x)))
+whole(D.range(3).flat_map(lambda x: D.range(x).flat_map(lambda y: D.from_tensors((x, y)))))
+whole(D.range(4).flat_map(lambda x: F([x, -x])))
+whole(D.range(3).shuffle(1).repeat(2))
+same_each_time(D.range(20).shuffle(20, seed=3, reshuffle_each_iteration=False))
+same_each_time(D.range(20).shuffle(20, seed=3))
+same_each_time(D.range(20).shuffle(20, seed=3, reshuffle_each_iteration=False).take(5))
+same_each_time(D.range(20).shuffle(20, seed=3).cache())
+sorted(ints(D.range(9).shuffle(4, seed=1).batch(2).unbatch()))
+sorted(ints(D.range(5).shuffle(3).repeat(2)))
+whole(D.range(20).shuffle(20, seed=1).take(5).map(lambda x: x * 0))
+whole(D.range(5).repeat(0))
+whole(D.range(3).repeat(-1).take(7))
+whole(D.range(3).repeat().batch(2).take(3))
+whole(D.range(0).repeat().take(2))
+whole(D.range(5).take(-1).skip(2))
+whole(D.range(5).skip(-1))
+whole(D.range(5).skip(9))
+whole(D.range(5).take(0))
+whole(D.range(5).repeat().skip(2).take(4))
+whole(D.range(10).shard(3, 2))
+whole(D.range(10).filter(lambda x: x % 3 == 0).batch(2))
+whole(D.range(10).filter(lambda x: x > 99))
+whole(D.range(10).take_while(lambda x: x * x < 20).map(lambda x: x + 1))
+whole(F(([1, 2, 3], [4, 5, 6])).filter(lambda x, y: x > 1))
+whole(D.range(3).concatenate(D.range(2).map(lambda x: x + 10)))
+whole(D.range(4).batch(2).concatenate(D.range(3).batch(3)))
+whole(D.range(3).repeat().concatenate(D.range(2)).take(4))
+whole(D.range(3).filter(lambda x: x > 0).concatenate(D.range(2)))
+whole(D.zip({"a": D.range(3), "b": (D.range(5), F([1.0, 2.0]))}))
+whole(D.zip((D.range(3).repeat(), D.range(2))))
+whole(D.zip((D.range(3).filter(lambda x: x > 0), D.range(2))))
+whole(D.zip(D.range(3), (D.range(3), D.range(3))))
+whole(D.zip(datasets=(D.range(2), D.range(2))))
+whole(D.zip((D.range(2),)))
+whole(D.range(2).enumerate(start=-1))
+whole(F({"a": [1, 2]}).enumerate())
+whole(D.range(3).map(lambda x: [x, x + 1]))
+whole(D.range(3).map(lambda x: (x,)))
+whole(D.range(3).map(lambda x: (x, (x + 1, {"z": x}))).batch(2))
+whole(D.range(3).map(lambda x: 5))
+whole(D.range(3).map(lambda x: 2.5).batch(3))
+whole(D.range(2).map(lambda x: "a"))
+whole(D.range(2).map(lambda x: np.array([1, 2])))
+whole(D.range(3).map(lambda x: tf.one_hot(x, 3), num_parallel_calls=2, deterministic=False))
+whole(D.range(3).map(lambda x: tf.ones([2, 3])).batch(2))
+whole(D.range(4).batch(2).map(lambda x: tf.reduce_sum(x)))
+whole(D.range(5).batch(2).map(lambda x: tf.cast(x, tf.float32)[:, None]))
+whole(F(T3).map(lambda x: x[:1]).batch(2, drop_remainder=True))
+whole(D.from_generator(lambda: iter([1, 2, 3]), output_signature=tf.TensorSpec([], tf.int32)))
+whole(D.from_generator(lambda: iter([[1, 2], [3]]), output_signature=tf.TensorSpec([None], tf.float32)))
+whole(D.from_generator(lambda: iter([([1, 2], "a")]), output_signature=(tf.TensorSpec([2], tf.int64), tf.TensorSpec([], tf.string))))
+whole(D.from_generator(lambda: iter([{"a": 1, "b": [2.0]}]), output_signature={"a": tf.TensorSpec([], tf.int32), "b": tf.TensorSpec([None], tf.float32)}))
+whole(D.from_generator(lambda: iter([1, 2]), output_types=tf.float32, output_shapes=[]))
+whole(D.from_generator(lambda: iter([(1, 2)]), output_types=(tf.int32, tf.int64)))
+whole(D.from_generator(lambda: iter([(1, [2])]), output_types=(tf.int32, tf.int64), output_shapes=([], [None])))
+whole(D.from_generator(lambda a, b: (a + i * b for i in range(3)), tf.int32, args=(1, 2)))
+whole(D.from_generator(lambda: iter([1, 2, 3]), output_signature=tf.TensorSpec([], tf.int32)).batch(2).repeat(2))
+whole(D.from_generator(lambda: iter([]), output_signature=tf.TensorSpec([], tf.int32)))
+whole(D.range(4).scan(np.int64(1), lambda s, x: (s * 2, s + x)))
+whole(D.range(4).scan((np.int64(0), np.int64(1)), lambda s, x: ((s[1], s[0] + s[1]), s[0])))
+D.range(5).reduce((np.int64(0), np.int64(1)), lambda s, x: (s[0] + x, s[1] * (x + 1)))
+D.range(0).reduce(np.int64(7), lambda s, x: s + x)
+D.range(6).batch(2).reduce(np.int64(0), lambda s, x: s + tf.reduce_sum(x))
+whole(F([3, 1, 3, 2, 1]).unique())
+whole(F(["b", "a", "b"]).unique())
+whole(D.range(7).group_by_window(lambda x: x % 2, lambda k, d: d.batch(2), window_size=2))
+whole(D.range(7).group_by_window(lambda x: x % 3, lambda k, d: d.map(lambda x: x + k), window_size=5))
+whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0]))))
+whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0])), stop_on_empty_dataset=False))
+sorted(ints(D.sample_from_datasets([D.range(3), D.range(10, 12)], seed=1, stop_on_empty_dataset=False)))
+whole(D.sample_from_datasets([D.range(3), D.range(9)], weights=[1.0, 0.0], stop_on_empty_dataset=True))
+twice(D.range(3).cache().map(lambda x: x + 1))
+twice(D.range(6).batch(4).cache().unbatch())
+whole(D.range(3).cache().repeat(2))
+twice(D.range(4).cache(fresh()))
+twice(F({"a": [1, 2], "b": ["x", "y"]}).cache(fresh()))
+twice(D.range(4).take(2).cache(fresh()).repeat(2))
+whole(D.range(3).prefetch(1).prefetch(tf.data.AUTOTUNE))
+whole(D.range(3).apply(tf.data.experimental.assert_cardinality(3)))
+refused(lambda: list(D.range(3).apply(tf.data.experimental.assert_cardinality(4))))
+whole(D.range(10).filter(lambda x: x < 4).apply(tf.data.experimental.assert_cardinality(4)).batch(3))
+whole(D.counter(5, 2).take(3))
+whole(D.range(6).batch(3).map(lambda x: x * 2).unbatch().batch(4))
+whole(F((T3, [1, 2, 3])).batch(2).unbatch())
+[x.numpy().tolist() for x in iter(D.range(3).batch(2))]
+[type(x).__name__ for x in D.range(2).as_numpy_iterator()]
+[type(x).__name__ for x in D.range(2).batch(2).as_numpy_iterator()]
+[sorted(x) for x in F({"b": [1], "a": [2]}).as_numpy_iterator()]
+next_twice(D.range(2).take(1))
+""",
     "data": """
 list(tf.data.Dataset.range(3).as_numpy_iterator())
 list(tf.data.Dataset.range(1, 7, 2))
@@ -2507,9 +2694,52 @@ def pictures_and_scores(tf: Any) -> dict[str, Any]:
     }
 
 
+def pipelines(tf: Any) -> dict[str, Any]:
+    data = tf.data.Dataset
+
+    def spec(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: spec(inner) for name, inner in part.items()}
+        if isinstance(part, tuple):
+            return [spec(inner) for inner in part]
+        known = part.shape is not None and getattr(part.shape, "rank", 0) is not None
+        name = "string" if getattr(part.dtype, "kind", "") == "U" else part.dtype.name
+        return [NARROW.get(name, name), list(part.shape) if known else None]
+
+    def whole(made: Any) -> list:
+        """The elements of a data set, and what is known before they are made: specs and their number."""
+        return [list(made), spec(made.element_spec), int(made.cardinality())]
+
+    def refused(function: Callable[[], Any]) -> bool:
+        try:
+            function()
+        except Exception:
+            return True
+        return False
+
+    def ints(made: Any) -> list:
+        return [int(x) for x in made]
+
+    def same_each_time(made: Any) -> bool:
+        return ints(made) == ints(made)
+
+    def next_twice(made: Any) -> list:
+        each = iter(made)
+        return [int(next(each)), next(each, None)]
+
+    return {
+        "D": data, "F": data.from_tensor_slices, "T3": np.arange(6, dtype="float32").reshape(3, 2),
+        "V": data.range(1, 6).map(tf.range), "len_of": lambda x: tf.shape(x)[0],
+        "whole": whole, "refused": refused, "ints": ints, "same_each_time": same_each_time, "next_twice": next_twice,
+        "windows": lambda made: [int(made.cardinality()), [list(w) for w in made]],
+        "twice": lambda made: [list(made), list(made), int(made.cardinality())],
+        "fresh": lambda: f"{tempfile.mkdtemp()}/kept",
+    }  # fmt: skip
+
+
 MADE: dict[str, Callable[[Any], dict[str, Any]]] = {
     "ragged": tensors_of_other_kinds, "rarest": tensors_of_other_kinds, "sparse": tensors_of_other_kinds,
-    "records": examples, "rarer": pictures_and_scores,
+    "records": examples, "rarer": pictures_and_scores, "pipelines": pipelines,
 }  # fmt: skip
 """What the lines of a group name besides `DATA`, made by the library."""
 

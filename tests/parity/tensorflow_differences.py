@@ -77,4 +77,11 @@ DIFFERENT = {
         "watched",
         "tape_started_anew",
     ],
+    "Rows of different lengths are data here.": ["refused(lambda: F([[1, 2], [3]]))"],
+    "How many elements are chosen is not known here beforehand; TensorFlow says infinitely many where they end.": [
+        'whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0]))))',
+        'whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0])), '
+        "stop_on_empty_dataset=False))",
+        "whole(D.sample_from_datasets([D.range(3), D.range(9)], weights=[1.0, 0.0], stop_on_empty_dataset=True))",
+    ],
 }
