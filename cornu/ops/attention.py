@@ -25,8 +25,9 @@ def dot_product_attention(
         query: shape `(batch, targets, heads, depth)`.
         key: shape `(batch, sources, key_heads, depth)`; each serves `heads / key_heads` query heads.
         value: shape of `key`.
-        bias: added to the scores; broadcasts to `(batch, heads, targets, sources)`.
-        mask: boolean, True where a query may look; broadcasts to the same shape.
+        bias: added to the scores; broadcasts to `(batch, heads, targets, sources)`. One that does not may have
+            the shape `(batch, targets, sources)` or `(batch, sources)`, as in Keras.
+        mask: boolean, True where a query may look; of the same shapes.
         scale: factor of the scores; None is `1 / sqrt(depth)`.
         is_causal: whether a query sees no source after its own position.
         flash_attention: whether to use cuDNN's fused kernel, which needs an NVIDIA GPU and 16-bit floats; None
@@ -45,6 +46,18 @@ def dot_product_attention(
     for name, x in (("query", query), ("key", key), ("value", value)):
         if x.ndim != 4:
             raise ValueError(f"dot_product_attention: {name} must have 4 axes. Received: {name}.shape={x.shape}.")
+    scores = (query.shape[0], query.shape[2], query.shape[1], key.shape[1])
+    bias, mask = (None if x is None else _of_scores(x, scores) for x in (bias, mask))
     return kernel.dot_product_attention(
         query, key, value, bias, mask, scale, is_causal, flash_attention, attn_logits_soft_cap
     )
+
+
+def _of_scores(x: Tensor, scores: tuple) -> Tensor:
+    """With axes put behind that of the batch where it fits the scores only then."""
+    wider = x[(slice(None), *[None] * (4 - x.ndim))] if 1 < x.ndim < 4 else x
+    return wider if _fits(wider.shape, scores) and not _fits(x.shape, scores) else x
+
+
+def _fits(shape: tuple, target: tuple) -> bool:
+    return all(size in (1, wanted) for size, wanted in zip(reversed(shape), reversed(target), strict=False))

@@ -338,3 +338,16 @@ def test_a_size_that_is_unknown_is_none_in_messages():
 def test_a_range_up_to_an_unknown_size_is_refused_in_words():
     with pytest.raises(ValueError, match=r"arange: start.*axis that varies.*call\(\)"):
         ops.arange(cornu.Input((None, 3)).shape[1])
+
+
+@pytest.mark.parametrize("argument", ["mask", "bias"])
+def test_attention_takes_fewer_axes_for_the_batch_where_they_fit_nothing_else(argument):
+    random = np.random.default_rng(0)
+    query, key = random.random((2, 4, 3, 5)), random.random((2, 6, 3, 5))
+    attend = lambda x: ops.dot_product_attention(query, key, key, **{argument: x})
+    same = lambda few, all_axes: np.testing.assert_array_equal(attend(few), attend(all_axes))
+    chosen = lambda *shape: random.random(shape) > 0.3
+    same(of_batch := chosen(2, 4, 6), of_batch[:, None])
+    same(of_heads := chosen(3, 4, 6), of_heads[None])
+    same(of_sources := chosen(2, 6), of_sources[:, None, None])
+    same(of_all := chosen(4, 6), of_all[None, None])
