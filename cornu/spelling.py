@@ -1,6 +1,7 @@
 """Texts as people read them: names that were mistyped, and what a file says. It loads nothing, to start at once."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -15,11 +16,12 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
 
 
 _MOST = 300  # characters of a value that an error repeats
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+>")
 
 
 def shown(value: object) -> str:
-    """What a message says that it received: `repr`, of which something long is only begun."""
-    text = repr(value)
+    """What a message says that it received: `repr` without addresses, of which something long is only begun."""
+    text = _ADDRESS.sub(">", repr(value))
     return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text):,} characters)"
 
 

@@ -968,7 +968,7 @@ class Dataset:
 
     def _named(self, step: str) -> str:
         """How a message names a step that comes after this one."""
-        return f"Dataset.{step}, the last step of {' → '.join((*self._steps, step))},"
+        return f"Dataset.{step} (the last step of {' → '.join((*self._steps, step))})"
 
     def _calling(self, function: Callable, step: str) -> Callable[[Key], passes.UserFunction]:
         """What gives, for the key of a pass, a function of the user's as the next step calls it."""

@@ -65,7 +65,7 @@ class Sequential(Model):
         layer = _as_layer(layer, self)
         if isinstance(layer, InputLayer) and self._layers:
             raise ValueError(
-                f"{validate.describe(self)}: an Input can only come first; there are {len(self._layers)} layers."
+                f"{validate.describe(self)}: an Input can only come first. Layers before it: {len(self._layers)}."
             )
         if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(

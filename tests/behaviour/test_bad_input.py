@@ -1,5 +1,7 @@
 """What is wrong is said before the first step, and the model stays as it was."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -314,6 +316,144 @@ def test_predicting_on_wrong_data_says_so():
     fails(classifier(), "(?s)expected.*4", X[:, :2], method="predict")
     fails(classifier(), "text", np.array([["a"] * 4] * 12), method="predict")
     fails(classifier(), "unknown argument.*'stepz'", X, KINDS, method="evaluate", stepz=3)
+
+
+def generated(*elements, **signature):
+    return list(cornu.data.Dataset.from_generator(lambda: iter(elements), **signature))
+
+
+def rows():
+    return cornu.data.Dataset.from_tensor_slices(X)
+
+
+def one(shape=(), dtype="float32"):
+    return cornu.data.TensorSpec(shape, dtype)
+
+
+def twins():
+    x = cornu.Input((3,))
+    return cornu.Model(x, layers.Dense(1, name="a")(layers.Dense(1, name="a")(x)))
+
+
+def built(optimizer):
+    optimizer.build(classifier().trainable_variables)
+    return optimizer
+
+
+def lengths(*values, **options):
+    made = cornu.data.Dataset.from_generator(lambda: (np.zeros(length) for length in values))
+    return list(made.bucket_by_sequence_length(len, [4, 8], [2, 2, 2], **options))
+
+
+# name -> (what is done, words of the error)
+SAID = {
+    "data without an end": (lambda: classifier().fit(rows().repeat()), "fit: Dataset has no end, so steps_per_epoch"),
+    "endless data to measure": (lambda: classifier().evaluate(rows().repeat()), "evaluate: .* no end, so steps must"),
+    "weights of classes in a list": (
+        lambda: classifier().fit(X, KINDS, class_weight=[1, 2, 3]), "class_weight must map classes to weights"),
+    "weights of classes of pictures": (
+        lambda: classifier().fit(X, np.zeros((12, 3, 2)), class_weight={0: 1.0}), "class_weight needs y of shape"),
+    "a part of a generator": (
+        lambda: classifier().fit(iter([(X, KINDS)]), validation_split=0.5), "validation_split needs arrays"),
+    "a generator that is used up": (lambda: classifier().fit(iter([])), "used up.*yields no batch. Create it anew"),
+    "several losses for one output": (
+        lambda: classifier(["mse", "mae"]).fit(X, KINDS), r"one output.*loss=\[<function mean_squared_error>, "),
+    "labels of one of two outputs": (lambda: several().fit([L, R], {"price": PRICES}), r"Missing: \['kind'\]"),
+    "no labels": (lambda: classifier().fit(X), 'the loss "sparse_categorical_crossentropy" needs labels'),
+    "no loss": (lambda: classifier(None, metrics=None).fit(X, KINDS), "there is no loss. Give compile"),
+    "two backups": (
+        lambda: classifier().fit(X, KINDS, callbacks=[cornu.callbacks.BackupAndRestore(name) for name in "ab"]),
+        "a training has one BackupAndRestore.*'a' and 'b'"),
+    "a value by a wrong name": (
+        lambda: classifier().set_state_tree({"trainable_variables": {"net": {"hidden": {"kernal": 0}}}}),
+        "no variable is called 'net/hidden/kernal'. Closest: 'net/hidden/kernel'"),
+    "a step that is no function": (
+        lambda: setattr(classifier(), "train_function", 3), r"train_function must be a function of \(state, batches"),
+    "nothing to tell shapes from": (lambda: rows().take(0).map(lambda x: x).element_spec, "no element to tell"),
+    "a list beside a data set": (lambda: cornu.data.Dataset.zip(rows(), [1, 2]), "zip: expected data sets"),
+    "one element of several": (lambda: rows().get_single_element(), "expected one element. Received: more"),
+    "one element of none": (lambda: rows().take(0).get_single_element(), "expected one element. Received: none"),
+    "a sequence that is too long": (
+        lambda: lengths(3, 9, pad_to_bucket_boundary=True),
+        r"bucket_by_sequence_length \(the last step of .*\): element 1 has the length 9"),
+    "buckets that do not rise": (lambda: rows().bucket_by_sequence_length(len, [8, 4], [2, 2, 2]), "must rise"),
+    "a place in other steps": (
+        lambda: iter(rows().batch(2)).set_state(iter(rows().batch(3)).get_state()), r"other steps: .*batch\(3\)"),
+    "a pair for one array": (lambda: generated((1, 2), output_signature=one()), "expected an element of the structure"),
+    "text for numbers": (lambda: generated("a", output_signature=one()), "expected an array of float32. Received: 'a'"),
+    "numbers for text": (lambda: generated(1.0, output_signature=one(dtype="string")), "expected an array of"),
+    "an array of another shape": (
+        lambda: generated([1, 2], output_signature=one((3,))), r"shape \(3,\). Received: shape \(2,\)"),
+    "another argument of a copy": (
+        lambda: cornu.models.clone_model(classifier(), clone_fn=1), r"clone_model: unknown argument\(s\) 'clone_fn'"),
+    "one input of two": (lambda: several()([L]), r"expected 2 input\(s\) \[left, right\]. Received: 1"),
+    "an input by a wrong name": (lambda: several()({"left": L, "rihgt": R}), r"inputs \['right'\] are missing"),
+    "a model of arrays": (lambda: cornu.Model(X, X), "all inputs must be symbolic tensors. Received: ndarray"),
+    "a layer by a wrong name": (lambda: classifier().get_layer("hiden"), "no layer is called 'hiden'. Closest"),
+    "a layer by nothing": (lambda: classifier().get_layer(), "takes a name or an index, one of them"),
+    "a layer by two things": (lambda: classifier().get_layer("hidden", 1), "takes a name or an index, one of them"),
+    "a layer by a wrong number": (lambda: classifier().get_layer(index=7), "2 layers, so none has index 7"),
+    "two layers of one name": (twins, 'two layers are called "a"'),
+    "two layers of one name in a row": (
+        lambda: cornu.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), 'called "a" already'),
+    "an input behind a layer": (
+        lambda: cornu.Sequential([layers.Dense(1), cornu.Input((3,))]), "can only come first. Layers before it: 1"),
+    "a number for a layer": (lambda: cornu.Sequential([3]), "takes a layer. Received: 3"),
+    "no layer to take off": (lambda: cornu.Sequential().pop(), "there is no layer to take off"),
+    "a model without layers": (lambda: cornu.Sequential()(X), "has no layers. Add some"),
+    "a column too few": (lambda: classifier().summary(positions=[0.1]), "positions must have 3 numbers"),
+    "layers that are not there": (
+        lambda: classifier().summary(layer_range=["nope", "last"]), r"no layer fits \['nope', 'last'\]"),
+    "weights that are cut off": (
+        lambda: cornu.metrics.MeanIoU(3, dtype="int32").update_state([0, 1], [0, 1], sample_weight=[0.5, 1.5]),
+        "sample_weight holds fractions"),
+    "no folder for backups": (lambda: cornu.callbacks.BackupAndRestore(""), "backup_dir must name a folder"),
+    "no file for what gave NaN": (lambda: cornu.callbacks.TerminateOnNaN(filepath=""), "filepath must name a file"),
+    "a hook by a wrong name": (
+        lambda: cornu.callbacks.LambdaCallback(on_epoch_edn=print), "no hook 'on_epoch_edn'. Closest: 'on_epoch_end'"),
+    "an argument of a callback": (
+        lambda: cornu.callbacks.ReduceLROnPlateau(epsilom=1), "ReduceLROnPlateau: unknown arguments epsilom"),
+    "a name that means all or none": (
+        lambda: cornu.utils.Progbar(3, stateful_metrics=["a"], stateless_metrics=["b"]), "not both"),
+    "a power above zero": (lambda: cornu.optimizers.Ftrl(learning_rate_power=1), "learning_rate_power must be zero or"),
+    "a strength below zero": (
+        lambda: cornu.optimizers.Ftrl(l2_regularization_strength=-1), "l2_regularization_strength must be zero or"),
+    "no decay of AdamW": (lambda: cornu.optimizers.AdamW(weight_decay=None), "use Adam for none"),
+    "a name for an inner optimizer": (
+        lambda: cornu.optimizers.LossScaleOptimizer("adam"), "inner_optimizer must be an optimizer"),
+    "a name in a map of optimizers": (lambda: cornu.optimizers.OptimizerMap("sgd"), "default_optimizer must be an"),
+    "values for other variables": (
+        lambda: built(cornu.optimizers.SGD(momentum=0.9)).set_weights([1]), "6 values, one a variable. Received: 1"),
+    "boundaries that do not rise": (
+        lambda: cornu.optimizers.schedules.PiecewiseConstantDecay([5, 3], [1.0, 2.0, 3.0]), "must ascend"),
+    "a model file by another name": (lambda: classifier().save("model.txt"), "name must end in '.keras', '.h5'"),
+    "an argument of saving": (
+        lambda: classifier().save("model.keras", includeoptimizer=True), r"unknown argument\(s\) 'includeoptimizer'"),
+    "a weights file by another name": (lambda: classifier().save_weights("w.txt"), "name must end in '.weights.h5'"),
+    "an edited file by another name": (lambda: cornu.saving.KerasFileEditor("x.txt"), "name must end in '.keras'"),
+    "an edited file that is missing": (lambda: cornu.saving.KerasFileEditor("x.keras"), "There is no file 'x.keras'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_cannot_be_done_is_said_in_words(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    do, words = SAID[name]
+    with pytest.raises((ValueError, TypeError, cornu.errors.DataError), match=words) as error:
+        do()
+    assert " at 0x" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_not_written_over_unasked_and_a_pipe_is_not_read(tmp_path):
+    classifier().save(tmp_path / "model.keras")
+    before = (tmp_path / "model.keras").read_bytes()
+    with pytest.raises(ValueError, match=r"is there already\. Pass overwrite=True"):
+        classifier().save(tmp_path / "model.keras", overwrite=False)
+    assert (tmp_path / "model.keras").read_bytes() == before
+    os.mkfifo(tmp_path / "pipe.keras")
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        cornu.saving.load_model(tmp_path / "pipe.keras")
 
 
 def test_errors_can_be_told_apart_and_are_those_of_keras_too(tmp_path):
