@@ -277,8 +277,8 @@ class Dataset:
         Args:
             map_func: function of an element, a tuple spread over its arguments, that returns the new element.
             num_parallel_calls: threads that work on elements at a time; `AUTOTUNE` for as many as there are processors,
-                or none where the function turns out to be quick; None for none. They pay where the function reads
-                files or spends its time in NumPy, Pillow or JAX.
+                or none where they turn out not to pay; None for none. They pay where the function waits, or spends its
+                time in long operations of NumPy, Pillow or JAX; in short ones threads hold one another up.
             deterministic: False allows another order, which is not made use of: the order is kept.
             name: a name for the reader.
         """

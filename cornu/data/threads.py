@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import math
 import os
+import statistics
 import threading
 import time
 import weakref
@@ -26,6 +27,7 @@ AUTOTUNE = -1
 _MARKED = 8  # elements from one mark of a reader to the next
 _TRIED = 4  # elements that tell how long a function takes
 _QUICK = 3e-5  # seconds: a function that takes less gains nothing from threads
+_JUDGED = 32  # calls in threads that tell whether they pay
 _LONG = 1e-3  # seconds: a function that takes more is not held up by the threads taking turns
 _FEW, _MANY = 2, 16  # elements a thread that are asked for at a time
 
@@ -67,6 +69,29 @@ class _Calls:
         self.function = function
         self.to_do: SimpleQueue = SimpleQueue()
         self.seconds = math.inf  # that the quickest call took
+        self._alone: list[float] = []  # what calls took while there was no other
+        self._together: list[float] = []  # and in threads
+        self._pay: bool | None = None
+
+    def here(self, element: Element, index: int) -> Element:
+        """Call the function in the thread that reads."""
+        start = time.perf_counter()
+        made = self.function.mapped(element, index)
+        self._took(time.perf_counter() - start, self._alone, _TRIED)
+        return made
+
+    def _took(self, seconds: float, calls: list[float], most: int) -> None:
+        self.seconds = min(self.seconds, seconds)
+        if len(calls) < most:
+            calls.append(seconds)
+
+    def pay(self, threads: int) -> bool:
+        """Whether threads are worth it: not where they hold one another up, as for short operations of Python's."""
+        if len(self._alone) < _TRIED or self.seconds < _QUICK:
+            return False
+        if self._pay is None and len(self._together) >= _JUDGED:
+            self._pay = statistics.median(self._together) / threads < min(self._alone)
+        return self._pay is not False
 
     def work(self) -> None:
         """Call the function until there is nothing more to do."""
@@ -78,7 +103,7 @@ class _Calls:
                 made = self.function.mapped(element, index)
             except BaseException as error:  # raised again where the element is needed
                 failure = error
-            self.seconds = min(self.seconds, time.perf_counter() - start)
+            self._took(time.perf_counter() - start, self._together, _JUDGED)
             place.put((made, failure))
             del asked, place, element, made, failure  # nothing is held while a thread waits
 
@@ -100,7 +125,8 @@ class ParallelMap(Forward):
     Args:
         upstream: what is read.
         function: the function.
-        threads: calls at a time; `AUTOTUNE` for as many as there are processors, or one if the function is quick.
+        threads: calls at a time; `AUTOTUNE` for as many as there are processors, or none if the function is quick or
+            takes longer in threads than it gains.
     """
 
     def __init__(self, upstream: Pass, function: UserFunction, threads: int):
@@ -113,9 +139,10 @@ class ParallelMap(Forward):
         self._end: Callable | None = None  # once there are threads
 
     def __next__(self) -> Element:
-        if self._may_call_here and (self.done < _TRIED or self._calls.seconds < _QUICK):
+        if not self._may_call_here or self._calls.pay(self.threads):
+            self._ask()
+        elif not self._ready and not self._waiting:
             return self._call_here()
-        self._ask()
         if not self._ready and not self._waiting:
             if self._end is not None:
                 self._end()
@@ -129,12 +156,11 @@ class ParallelMap(Forward):
         return made
 
     def _call_here(self) -> Element:
+        if self._end is not None:
+            self._end()
         element = next(self.reader)
-        start = time.perf_counter()
         self._move_on()
-        made = self._calls.function.mapped(element, self.done - 1)
-        self._calls.seconds = min(self._calls.seconds, time.perf_counter() - start)
-        return made
+        return self._calls.here(element, self.done - 1)
 
     def _ask(self) -> None:
         """Have so many elements made that no thread runs out of work; as few as that where each takes long."""

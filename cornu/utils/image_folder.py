@@ -1,6 +1,7 @@
 """A folder of pictures as a data set of arrays of one size."""
 
 import os
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,16 +97,18 @@ def image_dataset_from_directory(
     pillow = validate.optional_import("PIL.Image", extra="image", purpose=_OWNER)
 
     channels = len(_MODES[color_mode])
+    turn = threading.Lock()  # NumPy lets others go on at each operation: two that resize at once take 2.5 times as long
 
     def read(path: str, out: np.ndarray | None = None) -> np.ndarray:
         with open(path, "rb", buffering=0) as file:
             image = pixels(pillow, file.read(), _MODES[color_mode])
         if crop_to_aspect_ratio:
             image = _cropped(image, height, width)
-        if pad_to_aspect_ratio:
-            image = _padded(image, height, width, interpolation)
-        else:
-            image = resized(image, height, width, interpolation, None if first else out)
+        with turn:
+            if pad_to_aspect_ratio:
+                image = _padded(image, height, width, interpolation)
+            else:
+                image = resized(image, height, width, interpolation, None if first else out)
         return image.transpose(2, 0, 1) if first else image
 
     asked = labelled_files.Request(

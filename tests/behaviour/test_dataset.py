@@ -442,6 +442,23 @@ def test_an_error_names_the_step_and_the_element(threads):
     assert isinstance(e.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(("together", "pays"), [(1.0, True), (1.9, True), (2.1, False), (6.0, False)])
+def test_threads_are_given_up_where_calls_take_longer_in_them_than_they_gain(monkeypatch, together, pays):
+    main, threads = threading.main_thread(), []
+    ticks = {}  # each call reads the clock twice; what it takes is 1 here and `together` in a thread
+
+    def read_clock():
+        number = ticks[threading.get_ident()] = ticks.get(threading.get_ident(), -1) + 1
+        return (number + 1) // 2 * (1.0 if threading.current_thread() is main else together)
+
+    monkeypatch.setattr(cornu.data.threads.time, "perf_counter", read_clock)
+    monkeypatch.setattr(cornu.data.threads.os, "cpu_count", lambda: 2)
+    function = lambda x: (threads.append(threading.current_thread()), x)[1]
+    assert numbers(rows(200).map(function, num_parallel_calls=cornu.data.AUTOTUNE)) == list(range(200))
+    assert all(thread is main for thread in threads[:4]) and threads[4] is not main
+    assert (threads[-1] is not main) == pays
+
+
 def test_threads_work_at_the_same_time_and_keep_the_order():
     meeting = threading.Barrier(3)
     assert numbers(rows(30).map(lambda x: (meeting.wait(30), x)[1], num_parallel_calls=3)) == list(range(30))
