@@ -170,6 +170,15 @@ _ARGUMENTS = {
 }  # of older Keras, and what to write
 
 
+_OF_FIT = ("batch_size", "callbacks", "class_weight", "epochs", "initial_epoch", "shuffle", "steps_per_epoch",
+           "validation_data", "validation_split")  # fmt: skip
+_OWNERS = {
+    "learning_rate": "the optimizer: compile(SGD(learning_rate=0.01))",
+    **dict.fromkeys(_OF_FIT, "fit()"),
+    **dict.fromkeys(("loss", "metrics", "optimizer"), "compile()"),
+}  # of arguments that are given to the wrong call
+
+
 def unknown_argument(name: str, known: Iterable[str]) -> str:
     """What to write in the place of an argument that a call does not know, as a sentence.
 
@@ -181,15 +190,17 @@ def unknown_argument(name: str, known: Iterable[str]) -> str:
     advice = _ARGUMENTS.get(name, "")
     if advice and (advice in known or not advice.isidentifier()):
         return f"In Keras 3 it is {advice}." if advice in known else f"It is of older Keras. Now: {advice}."
+    if name in _OWNERS:
+        return f"It belongs to {_OWNERS[name]}."
     return f"Closest: {closest(name, known)}."
 
 
 # ---------------------------------------------------------------- attributes of objects
 
 _OF_OBJECTS = {
-    "evaluate_generator": "evaluate() takes generators itself",
-    "fit_generator": "fit() takes generators itself",
-    "predict_generator": "predict() takes generators itself",
+    "evaluate_generator": "evaluate(), which takes generators itself",
+    "fit_generator": "fit(), which takes generators itself",
+    "predict_generator": "predict(), which takes generators itself",
     "predict_classes": "np.argmax(model.predict(x), axis=-1), or model.predict(x) > 0.5 for one sigmoid unit",
     "predict_proba": "predict()",
     "get_input_at": "the attribute input, or a new model from the tensors in question",
@@ -203,11 +214,21 @@ _OF_OBJECTS = {
 
 
 class Explained:
-    """Base of objects that say what took the place of the attributes that they had in older Keras."""
+    """Base of objects that say why an attribute is missing.
+
+    That is what took its place since older Keras, or that a constructor of the user's does not call that of its base.
+    """
+
+    _set_by_init = ""  # the attribute by which one sees that the base's constructor has run
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
             if name in _OF_OBJECTS and not hasattr(type(self), name):
                 raise AttributeError(f"{type(self).__name__}.{name} is of older Keras. Use {_OF_OBJECTS[name]}.")
+            if self._set_by_init and self._set_by_init not in self.__dict__:
+                raise AttributeError(
+                    f"In class {type(self).__name__}, call super().__init__() as the first line of __init__(). "
+                    f"Without it there is no attribute {name!r}."
+                )
             return object.__getattribute__(self, name)  # raises again what was raised

@@ -23,9 +23,10 @@ Example:
     except cornu.errors.DamagedFileError as error:
         print(f"Take the backup: {error}")
     except ValueError as error:
-        print(error)  # There is no file 'model.keras'.
+        print(error)  # There is no file 'model.keras' in '/home/me'. Closest: 'models.keras'.
 """
 
+import os
 import signal
 
 from cornu import spelling
@@ -90,6 +91,15 @@ class InputMismatchError(CornuError, ValueError):
 
 class MissingFileError(_FileError, FileNotFoundError):
     """There is no file of that name; Keras raises a ValueError for models and a FileNotFoundError for weights."""
+
+    @classmethod
+    def of(cls, path: str) -> "MissingFileError":
+        """The error that says where one looked, and what is there of a like name."""
+        folder, name = os.path.split(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            return cls(f"There is no file {path!r}, nor a folder {folder!r}.")
+        similar = ", ".join(map(repr, spelling.likely(name, os.listdir(folder), at_least=0.8)))
+        return cls(f"There is no file {path!r} in {folder!r}." + f" Closest: {similar}." * bool(similar))
 
 
 class MissingPackageError(CornuError, ImportError):

@@ -8,11 +8,15 @@ from collections.abc import Iterable
 def closest(name: str, names: Iterable[str], count: int = 3) -> str:
     """The likeliest of `names` for a mistyped `name`, best first; all of them when they are few."""
     names = list(dict.fromkeys(names))
+    return ", ".join(map(repr, likely(name, names, count) or sorted(names)[:20]))
+
+
+def likely(name: str, names: Iterable[str], count: int = 3, at_least: float = 0.5) -> list[str]:
+    """Those of `names` that are at least so similar to a mistyped `name`, best first."""
     lower: dict[str, str] = {}
     for known in sorted(names, key=lambda n: n.islower() != str(name).islower()):  # those written like it first
         lower.setdefault(known.lower(), known)
-    likely = difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=0.5)
-    return ", ".join(repr(lower[n]) for n in likely) or ", ".join(repr(n) for n in sorted(names)[:20])
+    return [lower[found] for found in difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=at_least)]
 
 
 _MOST = 300  # characters of a value that an error repeats

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from cornu import tree
-from cornu.callbacks.callback import HOOKS, Callback, overrides
+from cornu import registry, tree
+from cornu.callbacks.callback import ALIASES, HOOKS, Callback, overrides
 from cornu.callbacks.history import History
 from cornu.callbacks.logs import as_logs
 from cornu.callbacks.progbar_logger import ProgbarLogger
+from cornu.core.tracebacks import warn
 from cornu.core.typing import HookLogs, Logs, State
+from cornu.spelling import likely
 
 Default = TypeVar("Default", bound=Callback)
 _NEEDED = ("set_model", "set_params")
@@ -74,6 +76,7 @@ class CallbackList(Callback):
                 "CallbackList: every callback must be an instance of cornu.callbacks.Callback. "
                 f"Received: {callback!r}. {advice}".rstrip()
             )
+        _tell_of_misspelt(callback)
         self.callbacks.append(callback)
         for hook in HOOKS:
             if overrides(callback, hook):
@@ -172,3 +175,17 @@ def _define_hooks() -> None:
 
 
 _define_hooks()
+
+
+def _tell_of_misspelt(callback: object) -> None:
+    """Warn of methods whose names are nearly those of hooks, since nobody calls them."""
+    known = {*HOOKS, *ALIASES.values()}
+    own = (name for kind in type(callback).__mro__ if not registry.is_builtin(kind) for name in vars(kind))
+    for name in own:
+        if name.startswith("on_") and name not in known:
+            meant = likely(name.replace("_start", "_begin").replace("_val", "_test"), known, 1, at_least=0.85)
+            if meant:
+                warn(
+                    f"{type(callback).__name__}.{name}() is not called by training: no hook has this name. The closest "
+                    f"is {meant[0]}()."
+                )

@@ -3,7 +3,7 @@
 import os
 
 from cornu.callbacks.messages import say
-from cornu.callbacks.monitor_callback import MonitorCallback
+from cornu.callbacks.monitor_callback import MonitorCallback, cure
 from cornu.core.typing import HookLogs, Logs
 
 _ENDINGS = {False: (".keras", ".h5"), True: (".weights.h5",)}
@@ -175,7 +175,7 @@ class ModelCheckpoint(SavingCallback):
         except KeyError as error:
             raise KeyError(
                 f"ModelCheckpoint: the filepath {self.filepath!r} asks for {error}, which is not available. "
-                f"Available: {', '.join(names)}."
+                f"Available: {', '.join(names)}.{cure(error.args[0], names)}"
             ) from error
 
     def _save(self, path: str) -> None:

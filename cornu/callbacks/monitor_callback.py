@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
 
 import numpy as np
@@ -41,6 +41,13 @@ def directions(model: object) -> dict[str, str]:
     return {name: way for name in names if name and (way := direction(name, model))}
 
 
+def cure(name: str, logs: Iterable[str]) -> str:
+    """What to do where the logs lack a value, as a sentence with a space before it."""
+    if name.startswith("val_") and not any(known.startswith("val_") for known in logs):
+        return " Values of validation need validation_data or validation_split in fit()."
+    return " Name one of these, or have it computed: compile(metrics=[...])."
+
+
 class MonitorCallback(Callback):
     """Base of callbacks that compare one value of the logs from epoch to epoch.
 
@@ -72,7 +79,7 @@ class MonitorCallback(Callback):
         if value is not None and np.size(value) == 1:
             return float(np.ravel(value)[0])
         if value is None:
-            problem = f"is not available. Available: {', '.join(logs) or 'nothing'}."
+            problem = f"is not available. Available: {', '.join(logs) or 'nothing'}.{cure(self.monitor, logs)}"
         else:
             problem = f"is an array of shape {np.shape(value)}, of which none is best. Watch a metric of one number."
         warnings.warn(

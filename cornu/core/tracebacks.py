@@ -184,7 +184,7 @@ def _of_the_call_itself(error: Exception, function: Callable, args: tuple, kwarg
     ]
     told = [f"unknown argument {name!r}. {absent.unknown_argument(name, known)}" for name in unknown[:1]]
     told += [f"{' and '.join(missing)} must be given."] if missing else []
-    return f"{owner}: {' '.join(told)} Received: {given}." if told else str(error)
+    return f"{owner}: {' '.join(told)} Received: {given or 'nothing'}." if told else str(error)
 
 
 def _is_users(step: types.TracebackType) -> bool:
@@ -194,8 +194,17 @@ def _is_users(step: types.TracebackType) -> bool:
 
 def _raises(step: types.TracebackType) -> bool:
     """Whether a `raise` of cornu's own was reached there."""
-    code = step.tb_frame.f_code
-    return code.co_filename.startswith(_FOLDERS[0]) and code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return step.tb_frame.f_code.co_filename.startswith(_FOLDERS[0]) and _is_raise(step)
+
+
+def _is_raise(step: types.TracebackType) -> bool:
+    return step.tb_frame.f_code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def is_users_own(error: Exception) -> bool:
+    """Whether a `raise` outside of cornu, JAX and NumPy says what is wrong, in words that are to stay as they are."""
+    last = list(_steps(error.__traceback__))[-1]
+    return _is_users(last) and _is_raise(last)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
@@ -232,42 +241,62 @@ def _shown(value: object) -> str:
 _WHILE_COMPILED = "while a step is compiled its values are not known yet"
 _EAGERLY = "To look at values while debugging: compile(run_eagerly=True)."
 
-_TRACED: tuple[tuple[type[Exception], str, str], ...] = (  # kind of error, what happened, what to do
+_TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error, of its text, what happened, what to do
     (
         jax.errors.TracerBoolConversionError,
+        "",
         f"Python asks whether a tensor is true, but {_WHILE_COMPILED}.",
         f"In the place of `if`, `while`, `and` use ops.where, ops.cond, ops.while_loop, ops.logical_and. {_EAGERLY}",
     ),
     (
         jax.errors.NonConcreteBooleanIndexError,
+        "",
         f"a tensor of booleans picks entries, but {_WHILE_COMPILED}, so the shape of the result is not either.",
         f"Use ops.where(mask, x, 0), which keeps the shape. {_EAGERLY}",
     ),
     (
         jax.errors.TracerArrayConversionError,
+        "",
         f"NumPy is given a tensor, but {_WHILE_COMPILED}.",
         f"Use the function of the same name in ops in the place of NumPy's. {_EAGERLY}",
     ),
     (
         jax.errors.TracerIntegerConversionError,
+        "",
         f"a tensor is used as a Python integer (an index, range(), a size), but {_WHILE_COMPILED}.",
         f"Use ops.take or ops.slice for an index, ops.fori_loop for a loop, x.shape for a size. {_EAGERLY}",
     ),
     (
         jax.errors.ConcretizationTypeError,
+        "",
         f"Python asks for a tensor's value (int(), float(), .item()), but {_WHILE_COMPILED}.",
         f"Compute with ops on the tensor itself. {_EAGERLY}",
     ),
     (
         jax.errors.UnexpectedTracerError,
+        "",
         "a tensor of one call is used in another: it was kept in an attribute, a list or a global variable.",
         "Keep what must last in a variable: self.state = self.add_weight(...) in build() or __init__(), and "
         "self.state.assign(value) in call().",
     ),
     (
         AttributeError,
+        "Tracer has no attribute numpy",
         f"a tensor's .numpy() is asked for, but {_WHILE_COMPILED}.",
         f"Compute with ops on the tensor itself. {_EAGERLY}",
+    ),
+    (
+        TypeError,
+        "This concrete value was not available in Python",  # for a shape
+        f"a tensor is used as a size, but {_WHILE_COMPILED}.",
+        f"Take sizes from x.shape, and hide what is too much by ops.where(mask, x, 0). {_EAGERLY}",
+    ),
+    (
+        TypeError,
+        "JAX arrays are immutable",
+        "an entry of a tensor is assigned to, and tensors cannot be changed.",
+        "Make a new one: ops.where(mask, value, x), ops.slice_update(x, start, values) or "
+        "ops.scatter_update(x, indices, values).",
     ),
 )  # fmt: skip
 
@@ -281,12 +310,12 @@ def explain(error: Exception, where: str = "") -> None:
     """
     if getattr(error, "_cornu_explained", False):
         return
-    if isinstance(error, AttributeError) and "Tracer has no attribute numpy" not in str(error):
-        return
-    found = next((entry for entry in _TRACED if isinstance(error, entry[0])), None)
+    found = next(
+        ((what, cure) for kind, text, what, cure in _TRACED if isinstance(error, kind) and text in str(error)), None
+    )
     if found is None:
         return
-    _, what, cure = found
+    what, cure = found
     error._cornu_explained = True  # type: ignore[attr-defined]
     line = users_line(error.__traceback__)
     start = ": ".join(filter(None, (where, line)))

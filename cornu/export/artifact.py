@@ -58,7 +58,7 @@ def load(filepath: str | os.PathLike) -> "Artifact":
     path = os.fsdecode(filepath)
     validate.optional_import("flatbuffers", extra="export", purpose="Loading StableHLO")
     if not os.path.isfile(path):
-        raise MissingFileError(f"There is no file {path!r}.")
+        raise MissingFileError.of(path)
     try:
         with budget.load(), plain_zip.opened(path, repr(path)) as file:
             return _Reader(file, path).artifact()

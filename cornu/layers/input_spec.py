@@ -69,6 +69,11 @@ def check(spec: object, inputs: Nested, owner: str) -> None:
         values = [inputs.get(s.name) for s in specs]
     else:
         values = tree.flatten(inputs)
+    if values and not any(hasattr(value, "shape") for value in values):
+        raise InputMismatchError(
+            f"{owner}: expected a tensor. Received: {inputs!r:.200} of type {type(inputs).__name__}. A shape goes into "
+            "Input(shape), whose result a layer takes."
+        )
     if len(values) != len(specs):
         raise InputMismatchError(f"{owner}: expected {len(specs)} input(s). Received: {len(values)}.")
     for one, value in zip(specs, values, strict=True):
@@ -165,7 +170,8 @@ def _cure_of_kind(kind: str, shape: tuple) -> str:
 def _cure_of_shape(wanted: tuple, shape: tuple) -> str:
     """What to do about a shape, from how it differs from the one that was expected."""
     if _fits(shape, wanted[1:]):
-        return " For one sample, add the axis of the batch: x[None]."
+        rows = f" For many, leave their number out of the declared shape: Input({_show(shape[1:])})."
+        return " For one sample, add the axis of the batch: x[None]." + (rows if len(shape) > 1 else "")
     if _fits(shape, wanted[:-1]):
         return f" The last axis, of size {wanted[-1]}, is missing: x[..., None] adds one of size 1."
     if _fits(shape[:-1], wanted[:-1]) and shape[-1] is not None:

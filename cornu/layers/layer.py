@@ -27,7 +27,7 @@ from cornu.core.operation import Operation
 from cornu.core.policy import PolicyLike
 from cornu.core.read_text import ReadText
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
-from cornu.core.tracebacks import explain, warn
+from cornu.core.tracebacks import explain, is_users_own, warn
 from cornu.core.typing import (
     Config,
     ConfigDict,
@@ -123,6 +123,7 @@ class Layer(Operation):
     _hidden = frozenset(
         {"_noted_arguments", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape", "_parts_when_built"}
     )
+    _set_by_init = "_variables"
     # What can no longer be added once the layer is built.
     _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
@@ -209,7 +210,7 @@ class Layer(Operation):
         raise NotImplementedError(f"{validate.describe(self)}: the class {type(self).__name__} must define call().")
 
     def _require_initialised(self) -> None:
-        if "_variables" not in self.__dict__:
+        if self._set_by_init not in self.__dict__:
             raise RuntimeError(
                 f"In layer {type(self).__name__}, call super().__init__() as the first line of __init__()."
             )
@@ -226,8 +227,10 @@ class Layer(Operation):
         except TypeError as error:
             if "training" in kwargs and not signature.accepts("training"):
                 return self._bind(args, {k: v for k, v in kwargs.items() if k != "training"})
+            several = len(signature.names) < len(args) and all(map(_holds_tensor, args))
             raise TypeError(
                 f"{validate.describe(self)}: {error}. call() takes: {', '.join(signature.names)}."
+                + f" Several tensors are given in a list: {type(self).__name__}(...)([a, b])." * several
             ) from None
         arguments: dict[str, object] = {}
         for name, value in bound.arguments.items():
@@ -485,6 +488,11 @@ class Layer(Operation):
         self.built = True
         if not self.__dict__.get("_build_depth"):
             self._settle()
+
+    def _is_built_for(self, shapes: Mapping[str, Any]) -> bool:
+        """Whether `build` was run with these shapes: an outer layer may build one again that a file built."""
+        known = {name: _tuple_shape(shape) for name, shape in self._build_shapes.items()}
+        return self.built and self._complete and known == {name: _tuple_shape(shape) for name, shape in shapes.items()}
 
     def _settle(self) -> None:
         """Take no more variables and parts: whoever trains or saves the layer knows all there are."""
@@ -785,7 +793,8 @@ class Layer(Operation):
         variables = self.weights
         if len(weights) != len(variables):
             raise WeightsMismatchError(
-                f"{validate.describe(self)}: set_weights needs {len(variables)} arrays. Received: {len(weights)}."
+                f"{validate.describe(self)}: set_weights needs a list of {len(variables)} arrays. Received: "
+                + (f"an array of shape {np.shape(weights)}." if isinstance(weights, np.ndarray) else f"{len(weights)}.")
                 + ("" if self.built else " The layer is not built yet: call it, or build(input_shape), first.")
             )
         for variable, value in zip(variables, weights, strict=True):
@@ -995,14 +1004,19 @@ def _recorded_build(build: Callable) -> Callable:
         path = self._variable_path()
         self._path = "/".join(path)
         depth = self.__dict__.get("_build_depth", 0)
+        bound = _signature(build).parameters.bind(*args, **kwargs).arguments
+        if depth == 0 and self._is_built_for(bound):
+            return
         object.__setattr__(self, "_build_depth", depth + 1)
         try:
             with context.scope(path=path, scope_caller=self, autocast=None):
                 build(self, *args, **kwargs)
+        except Exception as error:
+            _note(error, self, path)
+            raise
         finally:
             object.__setattr__(self, "_build_depth", depth)
         if depth == 0:
-            bound = _signature(build).parameters.bind(*args, **kwargs).arguments
             self._build_shapes = dict(bound)
             self.built = True
             self._settle()
@@ -1067,6 +1081,8 @@ def _named_shapes(arguments: Mapping[str, object]) -> dict[str, NestedShapes]:
 def _shapes_for(owner: Layer, function: Callable, arguments: Mapping[str, object]) -> tuple[tuple, dict]:
     """What a method of shapes is given for a call: those that it names, or that of the first input."""
     shapes, signature = _named_shapes(arguments), _signature(function)
+    if not signature.parameters.parameters:
+        return (), {}
     matching = {name: shapes[name] for name in signature.names if name in shapes}
     if len(signature.names) != 1 and matching:
         return (), matching
@@ -1117,15 +1133,7 @@ def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
     error._cornu_noted = True  # type: ignore[attr-defined]
     explain(error, validate.describe(layer))
     place = f"Raised in {validate.describe(layer)}, at {'/'.join(path)}."
-    if type(error) in (ValueError, TypeError) and _is_of_an_operation(error) and layer.name not in str(error):
-        error.args = (f"{error} {place}",)  # part of the message, for whoever shows that alone
+    if error.args == (str(error),) and f'"{layer.name}"' not in str(error) and not is_users_own(error):
+        error.args = (f"{str(error).rstrip('. ')}. {place}",)  # part of the message, for whoever shows that alone
     else:
         error.add_note(place)
-
-
-def _is_of_an_operation(error: Exception) -> bool:
-    """Whether the error was raised by cornu's own code rather than the user's."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return last is not None and last.tb_frame.f_globals.get("__name__", "").startswith("cornu.")

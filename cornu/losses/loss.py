@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import settings, tree, validate
+from cornu.absent import Explained
 from cornu.core import border, context, policy
 from cornu.core.configurable import Configurable
 from cornu.core.masks import get_mask
@@ -44,7 +45,7 @@ def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
     return getattr(function, "rowwise", False) and all(a is not None and (a > 0 or a == -1) for a in axes)
 
 
-class Loss(Configurable):
+class Loss(Explained, Configurable):
     """Base of all losses: a subclass writes `call(y_true, y_pred)`, which returns one value a sample.
 
     Args:
@@ -64,6 +65,8 @@ class Loss(Configurable):
 
     rowwise: bool
     """Promise that the value of a row depends on that row alone, so that a masked row changes nothing."""
+
+    _set_by_init = "_dtype"
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: PolicyLike | None = None

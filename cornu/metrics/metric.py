@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import initializers, validate
+from cornu.absent import Explained
 from cornu.core import context, parts
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
@@ -20,7 +21,7 @@ from cornu.core.variable import Variable, functional
 from cornu.losses.loss import float_type
 
 
-class Metric(Configurable):
+class Metric(Explained, Configurable):
     """Base of all metrics: a subclass makes variables with `add_variable` and writes `update_state` and `result`.
 
     Args:
@@ -46,6 +47,7 @@ class Metric(Configurable):
     ignores_zero_weights: bool
     """Promise that a row of `sample_weight` 0 leaves the result as it is, so that a batch can be padded with such."""
 
+    _set_by_init = "_dtype"
     _direction: str | None = None
     """"up" where larger is better, "down" where smaller is, None where neither."""
 

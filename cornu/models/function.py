@@ -282,9 +282,15 @@ def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
         open_nodes.add(id(node))
         if not (id(tensor) in entries and not isinstance(node.operation, InputLayer)):
             if node.is_input and id(tensor) not in entries:
+                is_output = any(tensor is output for output in outputs)
                 raise ValueError(
                     f"The outputs need the tensor {tensor}, made by {validate.describe(node.operation)}, which is not "
-                    "among the model's inputs. Add it to inputs, or start from the given ones."
+                    "among the model's inputs. "
+                    + (
+                        "It is an output itself: are inputs and outputs swapped? Write Model(inputs, outputs)."
+                        if is_output
+                        else "Add it to inputs, or start from the given ones."
+                    )
                 )
             for source in node.input_tensors:
                 visit(source)

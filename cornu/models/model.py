@@ -456,6 +456,18 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or {"inputs", "outputs"} <= set(kwargs)
 
 
+def _parsed(text: str) -> Any:
+    """What a text of JSON says."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"model_from_json: expected the text that to_json() gives, but it is no JSON: {error}. "
+            f"Received: {validate.shown(text)}. Of a file give the text, open(path).read(); what save() wrote is read "
+            "by load_model(path)."
+        ) from None
+
+
 def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None, dict]:
     """((inputs, outputs) or None, the other arguments)."""
     if not _is_functional(args, kwargs):
@@ -464,10 +476,11 @@ def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None
             raise TypeError(
                 f"Model: unknown argument {old[0]!r}. The names are inputs and outputs: Model(inputs=..., outputs=...)."
             )
-        if args:
+        alone = [name for name in ("inputs", "outputs") if name in kwargs and cls in (Model, Functional)]
+        if args or alone:
             raise ValueError(
                 f"{cls.__name__}: a functional model takes inputs and outputs: Model(inputs, outputs). "
-                f"Received {len(args)} positional argument."
+                f"Received: {alone[0] if alone else f'{len(args)} positional argument'} alone."
             )
         return None, kwargs
     names = ("inputs", "outputs", "name")
@@ -515,5 +528,5 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
     ):
         budget.take("objects", budget.cost_of_json(text), "The JSON text")
         with registry.custom_objects(custom_objects):
-            config = legacy_config.of_today(json.loads(json_string))
+            config = legacy_config.of_today(_parsed(json_string))
         return deserialize_keras_object(config, custom_objects)

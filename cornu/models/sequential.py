@@ -44,12 +44,15 @@ class Sequential(Model):
 
     @filtered
     def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise TypeError(
+                "Sequential: layers must be a list, as in Sequential([first, second]). "
+                f"Received: {type(layers).__name__}."
+            )
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
         self._only_last_size_known = False  # whether the input's shape comes from `input_dim` alone
         self._sizes_declared = True  # whether somebody said the input's sizes, or they were those of the first data
-        if layers is not None and not isinstance(layers, (list, tuple)):
-            raise TypeError(f"{validate.describe(self)}: layers must be a list. Received: {type(layers).__name__}.")
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._rebuild()
@@ -265,6 +268,10 @@ def _as_layer(layer: object, owner: object) -> Layer:
     if isinstance(layer, Layer):
         return layer
     hint = " Did you forget the parentheses?" if isinstance(layer, type) and issubclass(layer, Layer) else ""
+    if isinstance(layer, KerasTensor):
+        hint = (
+            " Leave the call out, Dense(2) in the place of Dense(2)(x); a graph of tensors is a Model(inputs, outputs)."
+        )
     hint = hint or " Wrap a function in cornu.layers.Lambda." * callable(layer)
     raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {validate.shown(layer)}.{hint}")
 

@@ -81,6 +81,7 @@ class Optimizer(Explained, Configurable):
     slots: tuple[str, ...] = ()  # what is remembered about each weight
     late_slots: tuple[str, ...] = ()  # more of it, made after the slots of all weights; files depend on this order
 
+    _set_by_init = "_variables"
     # Attributes whose variables are weights, or were counted when they were made.
     _hidden = frozenset({"_accumulators", "_averages", "_slots", "_trainable_variables", "_variables"})
 

@@ -267,7 +267,7 @@ def _opened(path: str) -> Iterator[tuple[dict[str, object] | None, Sequence[h5py
     for ending, open_it in _OPENERS.items():
         if path.endswith(ending):
             if not os.path.isfile(path):
-                raise MissingFileError(f"There is no file {path!r}.")
+                raise MissingFileError.of(path)
             with open_it(path) as found:
                 yield found
             return

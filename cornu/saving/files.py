@@ -307,7 +307,7 @@ def _path(filepath: object, action: str) -> str:
 def _existing(filepath: object, action: str) -> str:
     path = _path(filepath, action)
     if not os.path.exists(path):
-        raise MissingFileError(f"There is no file {path!r}.")
+        raise MissingFileError.of(path)
     if not (os.path.isfile(path) or os.path.isdir(path)):  # opening a pipe waits for somebody to write to it
         raise ValueError(f"{action}: {path!r} is neither a file nor a folder, but a pipe, a socket or a device.")
     return path

@@ -28,7 +28,7 @@ from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.several_processes import written_by_first
 from cornu.core import interrupts, placement
 from cornu.core.border import on_device, to_host
-from cornu.core.tracebacks import filtered
+from cornu.core.tracebacks import filtered, is_users_own
 from cornu.core.typing import Data, Logs, Nested
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
@@ -414,7 +414,12 @@ class Trainer(Compilable, Steps):
             x, y, weight, batch_size=None if is_source_of_batches(x) else batch_size, steps=_limit(steps),
             shuffle=False, keep=True, owner="validation_data",
         )  # fmt: skip
-        self._look_at(batches, "test")
+        try:
+            self._look_at(batches, "test")
+        except (ValueError, TypeError) as error:
+            if error.args == (str(error),) and batches.owner not in str(error) and not is_users_own(error):
+                error.args = (f"{batches.owner}: {error}",)
+            raise
         return batches
 
     def _callback_list(

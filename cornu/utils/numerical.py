@@ -20,7 +20,13 @@ def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
 
         print(cornu.utils.to_categorical([0, 2], 3))  # [[1. 0. 0.] [0. 0. 1.]]
     """
-    labels = np.asarray(x).astype("int64")
+    labels = np.asarray(x)
+    if labels.dtype.kind in "USO" and any(isinstance(label, (str, bytes)) for label in labels.flat):
+        raise ValueError(
+            f"to_categorical: labels must be class numbers. Received: text, such as {str(labels.flat[0])!r:.50}. "
+            "Number the classes first: names, y = np.unique(y, return_inverse=True)."
+        )
+    labels = labels.astype("int64")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     classes = int(labels.max()) + 1 if num_classes is None else int(num_classes)

@@ -289,7 +289,7 @@ def test_weights_of_wrong_shapes_change_nothing():
     model = classifier()
     before = model.get_weights()
     for weights, words in (
-        (before[:2], "needs 4 arrays. Received: 2"),
+        (before[:2], "needs a list of 4 arrays. Received: 2"),
         (
             [np.zeros((4, 5)), np.zeros(5), np.zeros((5, 4)), np.zeros(3)],
             r"last/kernel.*\(5, 3\).*\(5, 4\).*Nothing was changed",

@@ -256,9 +256,8 @@ def test_errors_name_the_layer_they_happened_in():
             return ops.reshape(x, (7, 11))
 
     model = cornu.Sequential([layers.Dense(2, name="fine"), Broken(name="broken")], name="outer")
-    with pytest.raises(Exception, match="reshape") as caught:
+    with pytest.raises(Exception, match=r'reshape.*Raised in Broken "broken", at outer/broken'):
         model(np.ones((3, 4)))
-    assert any("Broken" in note and "outer" in note for note in caught.value.__notes__)
 
 
 def test_settings_are_read_and_written_by_their_keras_names():

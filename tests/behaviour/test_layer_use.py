@@ -340,3 +340,75 @@ def test_masks_are_read_and_set_as_an_attribute():
     x = jnp.asarray(np.array([[[1.0], [5.0]]], "float32"))
     x._keras_mask = jnp.array([[True, False]])
     assert layers.GlobalAveragePooling1D()(x).tolist() == [[1.0]]
+
+
+def test_a_build_may_take_no_shape():
+    class Scale(layers.Layer):
+        def build(self):
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x):
+            return x * self.scale
+
+    model = cornu.Sequential([cornu.Input((3,)), Scale()])
+    assert model.predict(np.ones((2, 3)), verbose=0).tolist() == [[1.0] * 3] * 2 and len(model.weights) == 1
+
+
+def test_an_error_in_build_names_the_layer():
+    class Odd(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(), initializer="onees")
+
+    with pytest.raises(ValueError, match=r"'onees'.*Raised in Odd \"odd_one\", at sequential/odd_one"):
+        cornu.Sequential([cornu.Input((3,)), Odd(name="odd_one")], name="sequential")
+
+
+def test_words_of_the_users_own_stay_as_they_are():
+    class Strict(layers.Layer):
+        def call(self, x):
+            raise ValueError("give me more")
+
+    with pytest.raises(ValueError) as caught:
+        Strict(name="strict")(np.ones(3))
+    assert str(caught.value) == "give me more"
+    assert 'Raised in Strict "strict", at strict.' in caught.value.__notes__
+
+
+@cornu.saving.register_keras_serializable("tests.layer_use")
+class Around(layers.Layer):
+    """A layer that is given the one inside, as the guide to serialization writes it."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        return {**super().get_config(), "inner": cornu.saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "inner": cornu.saving.deserialize_keras_object(config["inner"])})
+
+
+def test_a_layer_that_builds_the_one_it_was_given_loads(tmp_path):
+    model = cornu.Sequential([cornu.Input((3,)), Around(layers.Dense(2))])
+    model.save(tmp_path / "around.keras")
+    loaded = cornu.models.load_model(tmp_path / "around.keras")
+    np.testing.assert_array_equal(loaded.predict(X[:, :3], verbose=0), model.predict(X[:, :3], verbose=0))
+    assert len(loaded.weights) == 2
+
+
+def test_a_layer_is_built_once_for_a_shape_and_for_no_other():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    kernel = layer.kernel
+    layer.build([None, 3])
+    assert layer.kernel is kernel
+    with pytest.raises(ValueError, match="once the layer is built"):
+        layer.build((None, 4))

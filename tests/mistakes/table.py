@@ -172,6 +172,51 @@ def recurrent(K: ModuleType, *parts: Any) -> Any:
     return K.Sequential([K.Input((5, 3)), *parts])
 
 
+def other_size(K: ModuleType) -> None:
+    class Mix(K.layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(3, 2))
+
+        def call(self, x):
+            return K.ops.matmul(x, self.kernel)
+
+    line_of(K, Mix(name="mix")).fit(X, Y, verbose=0)
+
+
+def layer_that(K: ModuleType, call: Callable[[Any, Any], Any]) -> Any:
+    """A model with a layer whose `call` is a function of operations and a tensor."""
+
+    class Own(K.layers.Layer):
+        def call(self, x):
+            return call(K.ops, x)
+
+    return line_of(K, Own(name="own"))
+
+
+def line_of(K: ModuleType, *layers: Any) -> Any:
+    model = K.Sequential([K.Input((4,)), *layers, K.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def assigns(ops: Any, x: Any) -> Any:
+    x[0] = 1.0
+    return x
+
+
+def own_without_super(base: type, **methods: Any) -> Any:
+    """An instance of a class of one's own whose constructor does not call that of its base."""
+    return type("Own", (base,), {"__init__": lambda self: None, **methods})()
+
+
+def misspelt_hook(K: ModuleType) -> None:
+    class Watch(K.callbacks.Callback):
+        def on_epoch_start(self, epoch, logs=None):
+            pass
+
+    line(K).fit(X, Y, callbacks=[Watch()], verbose=0)
+
+
 SPARSE = "sparse_categorical_crossentropy"
 MISTAKES: dict[str, Mistake] = {
     # silent in most libraries
@@ -245,6 +290,65 @@ MISTAKES: dict[str, Mistake] = {
     "a frame with a column of text": Mistake(
         lambda K: line(K).fit(FRAME, Y, verbose=0), ("'city'", "get_dummies"), 3, 1),
     "fit((x, y))": Mistake(lambda K: line(K).fit((X, Y), verbose=0), ("fit(*data)",), 3, 1),
+    # in the user's own classes
+    "a weight of another size in a layer of one's own": Mistake(
+        other_size, ("matmul", "(3, 2)", 'Raised in Mix "mix"'), 3, 2),
+    "an attribute that a layer of one's own lacks": Mistake(
+        lambda K: layer_that(K, lambda ops, x: x.wrong).predict(X, verbose=0), ("wrong", 'Raised in Own "own"'), 2, 2),
+    "shapes that do not add up in a layer of one's own": Mistake(
+        lambda K: layer_that(K, lambda ops, x: x + ops.ones((5,))).predict(X, verbose=0),
+        ("(5,)", 'Raised in Own "own"'), 2, 2),
+    "an entry of a tensor is assigned": Mistake(
+        lambda K: layer_that(K, assigns).predict(X, verbose=0), ('"own"', "x[0] = 1.0", "ops.slice_update"), 3, 1),
+    "a tensor as a size": Mistake(
+        lambda K: layer_that(K, lambda ops, x: ops.zeros((ops.max(x),))).predict(X, verbose=0),
+        ("as a size", "x.shape", '"own"'), 3, 1),
+    "no super().__init__() in a metric": Mistake(
+        lambda K: line(K, metrics=[own_without_super(K.metrics.Metric, update_state=max, result=max)]).fit(X, Y),
+        ("class Own", "super().__init__()"), 3, 0),
+    "no super().__init__() in a loss": Mistake(
+        lambda K: own_without_super(K.losses.Loss, call=max)(X, X), ("class Own", "super().__init__()"), 3, 0),
+    "no super().__init__() in an optimizer": Mistake(
+        lambda K: line(K, optimizer=own_without_super(K.optimizers.SGD)).fit(X, Y), ("super().__init__()",), 3, 0),
+    "no super().__init__() in a model": Mistake(
+        lambda K: own_without_super(K.Model, call=max).compile("sgd"), ("class Own", "super().__init__()"), 3, 2),
+    "a hook's name that nobody calls": Mistake(misspelt_hook, ("on_epoch_start", "on_epoch_begin()"), 3, 0),
+    # in the wrong place
+    "inputs and outputs swapped": Mistake(
+        lambda K: K.Model(K.layers.Dense(1)(x := K.Input((3,))), x), ("swapped", "Model(inputs, outputs)"), 3, 1),
+    "inputs without outputs": Mistake(
+        lambda K: K.Model(inputs=K.Input((3,))), ("inputs alone", "Model(inputs, outputs)"), 3, 1),
+    "the batch in Input's shape": Mistake(
+        lambda K: K.Sequential([K.Input((24, 4)), K.layers.Dense(1)]).predict(X, verbose=0), ("Input((4,))",), 3, 1),
+    "a layer called on a shape": Mistake(
+        lambda K: K.layers.Dense(2)((None, 4)), ("Dense", "(None, 4)", "Input(shape)"), 3, 1),
+    "tensors one by one for a list": Mistake(
+        lambda K: K.layers.Add()(K.Input((3,)), K.Input((3,))), ("Add", "([a, b])"), 3, 0),
+    "layers one by one for a list": Mistake(
+        lambda K: K.Sequential(K.layers.Dense(2), K.layers.Dense(3)), ("must be a list", "Dense"), 3, 1),
+    "a tensor in a Sequential": Mistake(
+        lambda K: K.Sequential([K.layers.Dense(2)(K.Input((4,)))]), ("Sequential", "Dense(2)(x)"), 3, 1),
+    "learning_rate for compile()": Mistake(
+        lambda K: line(K, learning_rate=0.1), ("learning_rate", "belongs to the optimizer"), 3, 1),
+    "an array for set_weights()": Mistake(
+        lambda K: line(K).set_weights(np.ones((4, 1))), ("list of 2 arrays", "(4, 1)"), 3, 1),
+    "a file's name for model_from_json()": Mistake(
+        lambda K: K.models.model_from_json("model.json"), ("'model.json'", "open(path).read()"), 3, 0),
+    "a file that is not there": Mistake(
+        lambda K: K.models.load_model("none/model.keras"), ("no file", "nor a folder", "none"), 3, 1),
+    "validation data of another shape": Mistake(
+        lambda K: line(K).fit(X, Y, validation_data=(X[:, :3], Y), verbose=0),
+        ("validation_data", "(None, 4)", "(24, 3)"), 3, 1),
+    "val_loss without validation": Mistake(
+        lambda K: line(K).fit(X, Y, verbose=0, callbacks=[K.callbacks.EarlyStopping("val_loss")]),
+        ("EarlyStopping", "val_loss", "Available: loss", "validation_split"), 3, 2),
+    "class_weight counted from 1": Mistake(
+        lambda K: classes(K).fit(X, KINDS, class_weight={1: 1.0, 2: 2.0, 3: 1.0}, verbose=0),
+        ("class_weight", "[3]", "[0]"), 3, 0),
+    "class_weight for a regression": Mistake(
+        lambda K: line(K).fit(X, Y, class_weight={0: 2.0}, verbose=0), ("class_weight", "sample_weight"), 3, 0),
+    "to_categorical of text": Mistake(
+        lambda K: K.utils.to_categorical(["oak", "elm"]), ("'oak'", "np.unique"), 3, 1),
     # the everyday ones
     "a name that is not there": Mistake(lambda K: K.layers.Dens(3), ("Closest", "Dense"), 3, 1),
     "a layer for another shape": Mistake(

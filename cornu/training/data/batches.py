@@ -18,7 +18,7 @@ import numpy as np
 from cornu import validate
 from cornu.core.typing import Data, State
 from cornu.training.data.arrays import ArraySource
-from cornu.training.data.class_weight import weigh_classes
+from cornu.training.data.class_weight import tell_of_strangers, weigh_classes
 from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
 from cornu.training.data.iterables import IterableSource
 from cornu.training.data.py_dataset import PyDataset, PyDatasetSource, is_py_dataset
@@ -227,6 +227,7 @@ def make_batches(
         return batches
     data, length = _aligned(x, y, sample_weight, owner)
     if class_weight:
+        tell_of_strangers(data[1], class_weight, owner)
         data = data[0], data[1], weigh_classes(data[1], data[2], class_weight, owner)
     size = validate.positive_int(32 if batch_size is None else batch_size, "batch_size", owner)
     return Batches(ArraySource(data, length, size, shuffle, seed), steps, None, owner)

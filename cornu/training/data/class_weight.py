@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cornu import settings
+from cornu import settings, validate
+from cornu.core.tracebacks import warn
 from cornu.core.typing import Data
 from cornu.training.data.convert import named_leaves
 
@@ -24,6 +25,23 @@ def class_labels(y: Data, owner: str) -> np.ndarray:
         )
     is_one_hot = labels.ndim == 2 and labels.shape[1] > 1
     return labels.argmax(1) if is_one_hot else labels.reshape(-1).astype("int64")
+
+
+def tell_of_strangers(y: Data, class_weight: Mapping, owner: str) -> None:
+    """Warn where the labels of all samples are other classes than those that have weights, or no classes."""
+    labels = class_labels(y, owner)
+    if fractions := [leaf for _, leaf in named_leaves(y, "y") if leaf.dtype.kind == "f" and (leaf % 1).any()]:
+        warn(
+            f"{owner}: class_weight is for class numbers, but y holds fractions, such as "
+            f"{fractions[0][fractions[0] % 1 != 0][0]:g}, which count as the whole number below. Give sample_weight."
+        )
+    classes = set(np.unique(labels).tolist())
+    strange, bare = sorted({int(c) for c in class_weight} - classes), sorted(classes - {int(c) for c in class_weight})
+    if strange and bare:
+        warn(
+            f"{owner}: class_weight has weights for the classes {validate.shown(strange)}, which no label is, but none "
+            f"for {validate.shown(bare)}, which weigh 1. Number the classes there as in y."
+        )
 
 
 def weigh_classes(y: Data, sample_weight: Data, class_weight: Mapping, owner: str) -> np.ndarray:
