@@ -106,8 +106,8 @@ def max_epochs() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let `fit` run at most this many epochs, whatever a script asks for."""
-    settings.write("max_epochs", max_epochs)
+    """Let `fit` run at most this many epochs, whatever a script asks for; None or 0 lets it run as many as that."""
+    settings.write("max_epochs", _limit(max_epochs, "max_epochs"))
 
 
 def max_steps_per_epoch() -> int | None:
@@ -116,8 +116,12 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let an epoch run at most this many steps."""
-    settings.write("max_steps_per_epoch", max_steps_per_epoch)
+    """Let an epoch run at most this many steps; None or 0 lets it run as many as the data has."""
+    settings.write("max_steps_per_epoch", _limit(max_steps_per_epoch, "max_steps_per_epoch"))
+
+
+def _limit(value: int | None, name: str) -> int | None:
+    return (None if value is None else validate.non_negative_int(value, name, f"set_{name}")) or None
 
 
 def compilation_cache() -> str | None:

@@ -404,3 +404,72 @@ def test_a_train_function_of_ones_own_is_called_in_the_place_of_the_step():
     Own.make_train_function = lambda self, force=False: setattr(self, "train_function", lambda state, batches: {})
     with pytest.raises(ValueError, match=r"train_function\(state, batches\) must return \(result, state\).*dict"):
         model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)
+
+
+def test_the_step_is_there_as_a_function_once_it_was_made_and_goes_when_it_is_told_to():
+    model = cornu.Sequential([cornu.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.train_function is model.test_function is model.predict_function is None
+    for stage in ("train", "test", "predict"):
+        made = getattr(model, f"make_{stage}_function")()
+        assert callable(made) and callable(getattr(model, f"{stage}_function"))
+        setattr(model, f"{stage}_function", None)
+        assert getattr(model, f"{stage}_function") is None
+    assert "The step of `test`" in type(model).test_function.__doc__
+
+
+def test_a_state_tree_holds_every_value_and_puts_it_back_whole_or_not_at_all():
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1, name="last"), layers.BatchNormalization()], name="net")
+    model.compile(cornu.optimizers.SGD(momentum=0.9), "mse")
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    before, tree = [v.numpy() for v in variables], model.get_state_tree()
+    assert isinstance(tree["trainable_variables"]["net"]["last"]["kernel"], jax.Array)
+    assert isinstance(model.get_state_tree("numpy_array")["trainable_variables"]["net"]["last"]["bias"], np.ndarray)
+    model.train_on_batch(X, Y)
+    assert not np.array_equal(model.layers[0].kernel.numpy(), before[0])
+    after = [v.numpy() for v in variables]
+    with pytest.raises(ValueError, match="shape"):
+        model.set_state_tree({"trainable_variables": {"net": {"last": {"bias": np.ones(1), "kernel": np.ones(3)}}}})
+    with pytest.raises(ValueError, match="each key of state_tree"):
+        model.set_state_tree({"weights": {}})
+    for variable, value in zip(variables, after, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    model.set_state_tree(tree)
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    with pytest.raises(ValueError, match="value_format"):
+        model.get_state_tree("numpy")
+
+
+def test_a_limit_on_epochs_and_steps_holds_whatever_a_script_asks_for(monkeypatch):
+    for name in ("max_epochs", "max_steps_per_epoch"):
+        monkeypatch.setitem(cornu.settings._values, name, None)  # which puts it back behind the test
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    steps = []
+    look = cornu.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
+    fit = functools.partial(model.fit, X, Y, batch_size=11, epochs=3, verbose=0, callbacks=[look])
+    cornu.config.set_max_epochs(2)
+    assert fit().epoch == [0, 1] and steps == [0, 1, 0, 1]
+    cornu.config.set_max_steps_per_epoch(1)
+    steps.clear()
+    assert fit(epochs=1).epoch == [0] and fit(epochs=1, steps_per_epoch=2).epoch == [0] and steps == [0, 0]
+    assert len(model.predict(X, batch_size=11, verbose=0)) == 11
+    for nothing in (None, 0):
+        cornu.config.set_max_epochs(nothing)
+        cornu.config.set_max_steps_per_epoch(nothing)
+        assert cornu.config.max_epochs() is cornu.config.max_steps_per_epoch() is None
+    for wrong in (-1, 1.5, "a"):
+        with pytest.raises(ValueError, match="set_max_epochs: max_epochs must be"):
+            cornu.config.set_max_epochs(wrong)
+        with pytest.raises(ValueError, match="set_max_steps_per_epoch: max_steps_per_epoch must be"):
+            cornu.config.set_max_steps_per_epoch(wrong)
+
+
+def test_moving_averages_take_the_place_of_weights_only_where_something_was_trained():
+    model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
+    model.compile(cornu.optimizers.SGD(use_ema=True), "mse")
+    before = model.layers[0].kernel.numpy()
+    model.fit(X, Y, epochs=0, verbose=0)
+    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), before)
