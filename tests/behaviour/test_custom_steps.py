@@ -388,6 +388,8 @@ def test_functions_that_a_subclass_makes_are_called_for_each_batch():
     assert model.seen[6:] == [("test", 3), ("predict", 2), ("train", 4)]
     model.compile("sgd", "mse")  # which makes them anew
     assert model.train_function is None
+    model.train_on_batch(x, y)
+    assert model.seen[9:] == [("train", 4)]
 
 
 def test_a_train_function_of_ones_own_is_called_in_the_place_of_the_step():
