@@ -193,7 +193,7 @@ class Layer(Operation):
         symbolic = any_symbolic(args, kwargs)
         with self._call_scope(training, symbolic):
             if symbolic:
-                outputs = self._call_symbolically(args, {**kwargs, **given_masks})
+                outputs = self._call_symbolically(args, kwargs, given_masks)
             elif (watch := context.current().watch) is None:
                 outputs = self._run(arguments, training)
             else:
@@ -366,17 +366,22 @@ class Layer(Operation):
         set_mask(cast, get_mask(x))
         return cast
 
-    def _call_symbolically(self, args: tuple, kwargs: dict) -> Nested:
-        taken = kwargs
+    def _call_symbolically(self, args: tuple, kwargs: dict, masks: dict[str, object]) -> Nested:
+        """Infer the outputs and record a node; like Keras, with the mask that one tensor brings and no others.
+
+        Whatever runs the graph attaches masks anew.
+        """
+        taken = kwargs | masks
         if "training" in kwargs and not _signature(type(self).compute_output_spec).accepts("training"):
-            taken = {name: value for name, value in kwargs.items() if name != "training"}  # as in an ordinary call
+            taken.pop("training")  # as in an ordinary call
         outputs = each_once(self.compute_output_spec(*args, **taken))
-        Node(self, args, kwargs, outputs)
+        on_one_tensor = len(args) == 1 and isinstance(args[0], KerasTensor) and not any_symbolic(kwargs)
+        Node(self, args, kwargs | masks if on_one_tensor else kwargs, outputs)
         return outputs
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Infer the outputs and record a node."""
-        return self._call_symbolically(args, kwargs)
+        return self._call_symbolically(args, kwargs, {})
 
     def unrecorded_call(self, *args: Any, **kwargs: Any) -> Nested:
         """The outputs of a call on symbolic tensors that becomes no part of a graph."""

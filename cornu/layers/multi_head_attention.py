@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import constraints, initializers, random, regularizers, settings, validate
+from cornu.core import context
 from cornu.core.typing import (
     ConfigDict,
     ConstraintLike,
@@ -108,6 +109,8 @@ class _HeadedAttention(Layer):
         }
 
     def _make_seeds(self) -> None:
+        """The numbers that are dropped; and names of two layers that Keras has here, from which later ones count on."""
+        context.auto_name("softmax"), context.auto_name("dropout")
         if self.dropout > 0:
             self.seed_generator = generator_of(self.seed)
 
