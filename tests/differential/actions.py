@@ -128,7 +128,10 @@ def _clone() -> str:
 
 def _summary(**arguments: Any) -> str:
     printed = "print_fn=lambda *a, **k: lines.append(a[0])"
-    return f"lines = []\nmodel.summary({printed}{_given(arguments)})\nsee('summary', lines)"
+    return (
+        f"lines = []\nmodel.summary({printed}{_given(arguments)})\n"
+        "table, *totals = '\\n'.join(lines).partition(' Total params')\nsee('summary', table, ''.join(totals))"
+    )
 
 
 def _save(format: str = ".keras", from_other: bool = False) -> str:

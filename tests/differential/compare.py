@@ -70,11 +70,12 @@ def differences(ours: Any, theirs: Any, tolerance: float, place: str = "") -> It
             f"{type(theirs).__name__} {str(theirs)[:80]}",
         )
     elif isinstance(theirs, dict):
+        place += f":{theirs['class_name']}" if "class_name" in theirs else ""
         if set(ours) != set(theirs):
             mine, other = ([k for k in a if k not in b] for a, b in ((ours, theirs), (theirs, ours)))
             yield f"{place} (keys)", f"has {mine}", f"has {other}"
         for key in [k for k in theirs if k in ours]:
-            yield from differences(ours[key], theirs[key], tolerance, f"{place}.{key}")
+            yield from differences(ours[_last(key, ours, theirs)], theirs[key], tolerance, f"{place}.{key}")
     elif isinstance(theirs, list):
         if len(ours) != len(theirs):
             yield f"{place} (length)", f"{len(ours)} {str(ours)[:400]}", f"{len(theirs)} {str(theirs)[:400]}"
@@ -83,6 +84,12 @@ def differences(ours: Any, theirs: Any, tolerance: float, place: str = "") -> It
             yield from differences(a, b, tolerance, f"{place}[{index}]")
     elif ours != theirs:
         yield place, str(ours)[:1500], str(theirs)[:1500]
+
+
+def _last(key: str, ours: dict, theirs: dict) -> str:
+    """The last of ours with a name: of losses and metrics of one name Keras shows the last, and cornu numbers them."""
+    numbered = [k for k in ours if k not in theirs and k.startswith(f"{key}_") and k[len(key) + 1 :].isdigit()]
+    return numbered[-1] if numbered else key
 
 
 def _is_number(value: Any) -> bool:

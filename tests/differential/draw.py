@@ -63,8 +63,10 @@ class Draw:
         """A program."""
         policy = self.one(["mixed_bfloat16", "bfloat16"]) if self.chance(0.06) else "float32"
         net, ends = self.net()
-        if policy == "bfloat16" and any(f"layers.{name}(" in net.text() for name in tables.RECURRENT_LAYERS):
+        if policy == "bfloat16" and _has(net, tables.RECURRENT_LAYERS):
             policy = "mixed_bfloat16"
+        if policy == "mixed_bfloat16" and _has(net, tables.LOSING_POLICY):
+            policy = "float32"
         heads = [self._head(end, net) for end in ends]
         labels = tuple(labels for labels, *_ in heads)
         actions = Actions(self, net, heads).draw()
@@ -139,7 +141,7 @@ class Draw:
         arguments = {key: self.one(values) for key, values in row.must.items()}
         arguments |= {key: self.one(values) for key, values in row.may.items() if self.chance(0.15)}
         arguments |= {key: self.one(values) for key, values in tables.ANY.items() if self.chance(0.02)}
-        if name in tables.OF_INNER_POLICY:
+        if name in (*tables.OF_INNER_POLICY, *tables.LOSING_POLICY):
             arguments.pop("dtype", None)
         if name in tables.RECURRENT_LAYERS and arguments.get("dtype") == "bfloat16":
             arguments["dtype"] = "mixed_bfloat16"
@@ -187,8 +189,8 @@ class Draw:
         layers[key] = made
         self._masked |= "mask_zero" in made.arguments or name == "Masking" or bool(masks)
         how = row.how
-        fits = len(taken[0].shape) == 2 and taken[0].shape[0] == 4
-        if row.takes == 1 and not row.whole and masks and self.chance(0.5 if fits else 0.03):
+        steps_of = taken[0].shape[0] if len(taken[0].shape) == 2 else None
+        if row.takes == 1 and not row.whole and masks and self.chance({4: 0.5, None: 0.03}.get(steps_of, 0.0)):
             how = "{f}({0}, mask=" + self.one(masks) + ")"
         elif name == "MultiHeadAttention" and self.chance(0.2):
             how = "{f}({0}, {1}, use_causal_mask=True)"
@@ -298,6 +300,11 @@ class Draw:
         return f"numbers(seed, rows{shape})", tables.REGRESSION, tables.REGRESSION_METRICS
 
 
+def _has(net: Net, layers: tuple[str, ...]) -> bool:
+    """Whether one of these layers is in a model."""
+    return any(f"layers.{name}(" in net.text() for name in layers)
+
+
 def _penalizes(layer: New | Net) -> bool:
     """Whether a layer's calls add to the loss."""
     text = layer.text() if isinstance(layer, Net) else repr(layer)
@@ -305,8 +312,8 @@ def _penalizes(layer: New | Net) -> bool:
 
 
 def _only_a_model(layers: dict[str, New | Net]) -> bool:
-    """Whether there is nothing but a functional model, which Keras then ties to the rows of its first batch."""
-    return [getattr(layer, "form", None) for layer in layers.values()] == ["functional"]
+    """Whether there is nothing but a model of known inputs, which Keras then ties to the rows of its first batch."""
+    return [getattr(layer, "form", None) for layer in layers.values()] in (["functional"], ["sequential"])
 
 
 @functools.cache
@@ -454,7 +461,8 @@ class Actions:
         if d.chance(0.5):
             arguments["epochs"] = d.one([2, 2, 2, 2, 3, 0])
         if arguments.get("source") == "generator" and arguments.get("epochs", 1) > 1:
-            arguments["steps_per_epoch"] = d.one([2, 3])  # one that has run out ends the training in cornu alone
+            steps = 2 if self._grouped else d.one([2, 3])
+            arguments["steps_per_epoch"] = steps  # a generator that has run out ends the training in cornu alone
         if self._weighable and d.chance(0.25):
             arguments["sample_weight"] = Word("weights_of_rows(5)")
         elif self._net.gives == "single" and self._heads[0][0].startswith("classes_of") and d.chance(0.3):
@@ -463,7 +471,7 @@ class Actions:
             arguments["validation_split"] = 0.4
         elif d.chance(0.25):
             arguments["validation"] = d.one(["arrays", "generator", "dataset", *["weighted"][: self._weighable]])
-        if "steps_per_epoch" not in arguments and d.chance(0.1):
+        if "steps_per_epoch" not in arguments and d.chance(0.1) and not self._grouped:  # which Keras rounds up
             arguments["steps_per_epoch"] = d.one([1, 1, 2]) if arguments.get("epochs", 1) == 1 else 1  # 2 of 3 go round
         if d.chance(0.5) and not self._grouped:
             arguments["hooks"] = True

@@ -5,11 +5,18 @@ import math
 import numpy as np
 
 K = see = next_file = None  # the library, where to show things, another name for files: the runner sets them
+shake = (0, 0.0)  # seed and relative size of what `shaken` adds
+
+
+def shaken(values):
+    """Floats as float32, each moved as little as `shake` says."""
+    seed, size = shake
+    return (values * (1 + size * np.random.default_rng(seed).uniform(-1, 1, values.shape))).astype("float32")
 
 
 def numbers(seed, *shape):
     """Floats between -1 and 1."""
-    return np.random.default_rng([seed, *shape]).uniform(-1, 1, shape).astype("float32")
+    return shaken(np.random.default_rng([seed, *shape]).uniform(-1, 1, shape))
 
 
 def ids(seed, *shape):
@@ -40,7 +47,7 @@ def give_weights(model, seed=3):
     for index, weight in enumerate(model.weights):
         value = 0.4 * np.random.default_rng([seed, index]).standard_normal(tuple(weight.shape))
         positive = any(word in weight.path for word in ("variance", "stddev", "gamma"))
-        values.append((np.abs(value) + 0.5 if positive else value).astype("float32"))
+        values.append(shaken(np.abs(value) + 0.5 if positive else value))
     model.set_weights(values)
 
 
@@ -63,8 +70,9 @@ def hooks(see):
 
         return hook
 
+    silent = ("on_batch_begin", "on_batch_end", "on_train_error")  # the last is cornu's own
     for name in dir(K.callbacks.Callback):
-        if name.startswith("on_") and name not in ("on_batch_begin", "on_batch_end"):
+        if name.startswith("on_") and name not in silent:
             setattr(Hooks, name, note(name))
     return Hooks()
 

@@ -46,6 +46,8 @@ def main(options: argparse.Namespace) -> int:
         note: list[str] = []
         program, found = find(options.seed, number, note)
         came.update(set(note) or {"disagreed"})
+        if "rounded" in note:
+            print(f"{options.seed}-{number} rounded", flush=True)
         if found is not None:
             kinds[found.kind] += 1
             first = kinds[found.kind] == 1

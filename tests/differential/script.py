@@ -12,6 +12,7 @@ import os, sys, importlib
 os.environ.setdefault("KERAS_BACKEND", "jax")
 K = importlib.import_module(sys.argv[1] if len(sys.argv) > 1 else "cornu")
 see = print
+shake = (0, 0.0)
 next_file = lambda: None
 mine = lambda ending: "/tmp/" + K.__name__ + ending
 theirs = lambda ending: "/tmp/" + ("keras" if K.__name__ == "cornu" else "cornu") + ending

@@ -145,6 +145,8 @@ RECURRENT_LAYERS = ("SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional")
 
 OF_INNER_POLICY = ("TimeDistributed",)  # which heeds the dtype policy of the layer inside; Keras mixes the two
 
+LOSING_POLICY = ("SpatialDropout1D",)  # in Keras, whose config says float32 for a mixed one
+
 LOSING_MASKS = ("RMSNormalization",)  # in Keras; and where masks fall is not told from what is seen later
 
 # Operations on one tensor and on two of one shape; {0} and {1} are the tensors.
@@ -155,7 +157,7 @@ OPERATIONS = [
     "K.ops.flip({0}, axis=1)",
     "K.ops.cast({0}, 'float32')", "K.ops.clip({0}, -0.5, 0.5)", "K.ops.stack([{0}, {0}], axis=1)", "K.ops.sign({0})",
     "K.ops.where({0} > 0, {0}, 0.1)", "K.ops.reshape({0}, (-1, K.ops.shape({0})[1]))", "K.ops.cumsum({0}, axis=1)",
-    "K.ops.one_hot(K.ops.argmax({0}, axis=-1), 3)", "K.activations.relu({0})", "K.ops.swapaxes({0}, 0, 0)",
+    "K.ops.one_hot(K.ops.argmax({0}, axis=-1), 3)", "K.activations.relu({0})", "K.ops.roll({0}, 1, axis=-1)",
     "K.ops.squeeze({0}, axis=-1)", "K.ops.repeat({0}, 2, axis=1)", "{0} / (1.0 + K.ops.abs({0}))",
 ]  # fmt: skip
 PAIRS = [
@@ -167,7 +169,7 @@ PAIRS = [
 
 REGRESSION = [
     "mse", "mae", "huber", "log_cosh", "mean_squared_error", New("losses.MeanSquaredError"), "cosine_similarity",
-    New("losses.Huber", {"delta": 0.5}), New("losses.MeanAbsoluteError", {"reduction": "sum"}), "MeanSquaredError",
+    New("losses.Huber"), New("losses.MeanAbsoluteError", {"reduction": "sum"}), "MeanSquaredError",
     New("losses.LogCosh", {"name": "mine"}),
 ]  # fmt: skip
 REGRESSION_METRICS = [

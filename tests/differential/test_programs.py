@@ -8,9 +8,10 @@ from tests.differential.program import Do, Given, Net, New, Program, Step
 
 pytest.importorskip("keras")
 
+from tests.differential.compare import Found
 from tests.differential.draw import Draw
 from tests.differential.faults import FAULTS, SEED
-from tests.differential.run import run, stages
+from tests.differential.run import is_rounding, run, stages
 
 pytestmark = pytest.mark.live
 
@@ -57,6 +58,19 @@ ONCE = {
             (Step("g", "d", ("x",)), Step("h", "d", ("x",)), Step("i", "e", ("h",))), ("i",), takes="list"),
         PAIR, (Do("summary"),),
     ),
+    "the masks of several tensors in a config": (
+        Net("outer", "functional", (Given("x", (4,), (4,), "int32"),),
+            {"e": New("layers.Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}),
+             "a": New("layers.Attention"), "p": New("layers.GlobalMaxPooling1D")},
+            (Step("g", "e", ("x",)), Step("h", "a", ("g", "g"), "{f}([{0}, {1}])"), Step("i", "p", ("h",))), ("i",)),
+        "numbers(seed, rows, 3)", (Do("config"),),
+    ),
+    "names of layers after attention": (
+        Net("outer", "functional", (Given("x", (4, 3), (4, 3)),),
+            {"a": New("layers.MultiHeadAttention", {"num_heads": 1, "key_dim": 2}), "s": New("layers.Softmax")},
+            (Step("g", "a", ("x", "x"), "{f}({0}, {1})"), Step("h", "s", ("g",))), ("h",)),
+        "numbers(seed, rows, 4, 3)", (Do("shapes"),),
+    ),
     "a metric that makes its state late": (
         functional({"d": dense(activation="softmax")}, ("d", "{f}({0})")), HOT,
         (Do("compile", {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": [New("metrics.F1Score")]}),
@@ -72,6 +86,13 @@ def test_what_once_disagreed_agrees(case):
     note: list[str] = []
     assert run(Program(net, (labels,), actions), note) is None
     assert note[-1] == "done"
+
+
+@pytest.mark.parametrize(("how", "decides"), [("K.ops.sign({0} * 3.1 - {0} - {0} * 2.1)", True), ("{0} * 2.0", False)])
+def test_what_rounding_decides_is_told_from_a_fault(how, decides):
+    program = Program(functional({"d": dense()}, ("d", "{f}({0})"), (None, how)), (PAIR,), (Do("call"),))
+    found = Found("call", "call", "[0] (value)", "[-1.]", "[1.]")
+    assert is_rounding(program, 2, found, tolerance=1e-3) is decides
 
 
 @pytest.mark.filterwarnings("default")
