@@ -8,6 +8,7 @@ function, whose further arguments become attributes of the same name. A built-in
             super().__init__(huber, name=name, reduction=reduction, dtype=dtype, delta=delta)
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 
 import jax
@@ -40,9 +41,12 @@ def rowwise(function: Function) -> Function:
 
 def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
     """Whether `function`, called with `options`, gives each row a value of its own (for inputs of rank 2 and more)."""
-    axis = options.get("axis", -1)
+    if not getattr(function, "rowwise", False):
+        return False
+    parameter = inspect.signature(function).parameters.get("axis")
+    axis = options.get("axis", -1 if parameter is None else parameter.default)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return getattr(function, "rowwise", False) and all(a is not None and (a > 0 or a == -1) for a in axes)
+    return all(a is not None and (a > 0 or a == -1) for a in axes)
 
 
 class Loss(Explained, Configurable):

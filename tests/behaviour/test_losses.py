@@ -89,8 +89,37 @@ def test_losses_that_mix_rows_say_so():
         losses.Tversky(axis=(0, 1)),
         losses.CosineSimilarity(axis=0),
         losses.LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred)),
+        losses.LossFunctionWrapper(losses.dice),
+        losses.LossFunctionWrapper(losses.tversky),
+        losses.LossFunctionWrapper(losses.circle),
     ):
         assert not promises.kept(loss, "rowwise")
+
+
+FUNCTIONS = [name for name in losses.__all__ if hasattr(getattr(losses, name), "rowwise") and name[0].islower()]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if name not in ("categorical_generalized_cross_entropy", "ctc")]
+)
+def test_a_function_as_it_is_gives_rows_of_their_own_or_says_otherwise(name):
+    """As `compile(loss="dice")` has it, with no arguments that say along which axis."""
+    function, rng = getattr(losses, name), np.random.default_rng(0)
+    y_pred, y_true = rng.random((4, 6)).astype("float32"), np.eye(6, dtype="float32")[[1, 2, 0, 2]]
+    if name.startswith(("sparse", "categorical_gen")):
+        y_true = y_true.argmax(-1)
+    alone, among = function(y_true[:3], y_pred[:3]), function(y_true, y_pred)
+    same = among.shape == (4,) and np.allclose(among[:3], alone, rtol=2e-6)
+    assert same == bool(promises.kept(losses.LossFunctionWrapper(function), "rowwise"))
+
+
+@pytest.mark.parametrize("loss", ["dice", "tversky", losses.tversky])
+def test_a_short_last_batch_counts_as_it_is_under_a_loss_of_the_whole_batch(loss):
+    x = np.random.default_rng(0).random((10, 3)).astype("float32")
+    model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Rescaling(0.5)])
+    model.compile(optimizer="sgd", loss=loss)
+    batches = [float(losses.Dice()(x[i : i + 4], x[i : i + 4] / 2)) for i in (0, 4, 8)]
+    assert model.evaluate(x, x, batch_size=4, verbose=0) == pytest.approx(np.dot(batches, [4, 4, 2]) / 10, rel=1e-5)
 
 
 def test_a_loss_of_my_own():
