@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cornu import validate
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.learning_rate import read_rate, write_rate
 from cornu.callbacks.messages import say
@@ -25,6 +26,11 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable, verbose: int = 0):
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                "LearningRateScheduler: schedule must be a function of the epoch and the rate that returns a rate. "
+                f"Received: {validate.shown(schedule)}. For one rate throughout give it to the optimizer."
+            )
         self.schedule = schedule
         self.verbose = verbose
 

@@ -293,6 +293,13 @@ _TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error,
     ),
     (
         TypeError,
+        "Only arrays of numeric types are supported",
+        "text or objects are given where numbers belong.",
+        "Turn them into numbers first, by a layer such as TextVectorization or StringLookup, or by "
+        "names, x = np.unique(x, return_inverse=True).",
+    ),
+    (
+        TypeError,
         "JAX arrays are immutable",
         "an entry of a tensor is assigned to, and tensors cannot be changed.",
         "Make a new one: ops.where(mask, value, x), ops.slice_update(x, start, values) or "

@@ -111,6 +111,13 @@ class Normalization(Layer):
         self.adapted_mean.assign(np.asarray(mean, "float32"))
         self.adapted_variance.assign(np.asarray(square / count, "float32"))
 
+    @property
+    def _learned_nothing(self) -> bool:
+        """Whether mean and variance are neither given nor from data or a file, but 0 and 1."""
+        if self._given[0] is not None or not self.built:
+            return False
+        return not self.adapted_mean.numpy().any() and bool((self.adapted_variance.numpy() == 1).all())
+
     def _kept(self, rank: int) -> list[int]:
         """The axes with statistics of their own, counted from the front."""
         wrong = [axis for axis in self.axis if not -rank <= axis < rank]

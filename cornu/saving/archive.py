@@ -262,5 +262,10 @@ class _Folder:
     def _file(self, name: str) -> Path:
         file = Path(self.path) / name
         if not file.is_file() or file.resolve() != Path(self.path).resolve() / name:
-            raise DamagedFileError(f"{self.path!r} is not a folder of a model: it has no plain file {name}.")
+            is_saved_model = (Path(self.path) / "saved_model.pb").exists()
+            raise DamagedFileError(
+                f"{self.path!r} is not a folder of a model: it has no plain file {name}."
+                + " It is a SavedModel of TensorFlow, a program: load it there, and save it as .keras or .h5."
+                * is_saved_model
+            )
         return file

@@ -434,3 +434,14 @@ def test_nothing_is_said_of_a_gan():
     judge.trainable = False
     both = net(cornu.Input((2,)), generator, judge, loss="binary_crossentropy")
     assert np.isfinite(both.train_on_batch(X[:, :2], np.ones(24)))
+
+
+def test_nothing_is_said_of_a_normalization_that_knows_its_data_or_needs_none():
+    x, y = np.random.default_rng(0).normal(size=(24, 4)).astype("float32"), np.ones((24, 1), "float32")
+    adapted = cornu.layers.Normalization()
+    adapted.adapt(x)
+    given = cornu.layers.Normalization(mean=0.0, variance=1.0)
+    for first in ([adapted], [given], [cornu.layers.Rescaling(1.0), cornu.layers.Normalization()]):
+        model = cornu.Sequential([cornu.Input((4,)), *first, cornu.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(x, y, verbose=0)  # a warning would be an error here

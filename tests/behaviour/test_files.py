@@ -306,3 +306,9 @@ def test_code_that_this_python_cannot_read_is_named(tmp_path):
         entry["config"]["layers"][1]["config"]["function"] = function
         with pytest.raises(ValueError, match="as a Lambda layer does, which this Python"):
             cornu.saving.deserialize_keras_object(entry, safe_mode=False)
+
+
+def test_a_saved_model_of_tensorflow_is_called_that(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(ValueError, match="SavedModel of TensorFlow"):
+        cornu.models.load_model(tmp_path)

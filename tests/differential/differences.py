@@ -314,6 +314,11 @@ TABLE = [
         "NumPy integers are accepted wherever an integer is,",
         "and True and False nowhere; Keras refuses the former as `units` and accepts the latter.",
     ),
+    Row(
+        "The seed of an initializer or a `Dropout` draws other values,",
+        "of the same distribution and the same at every run: initial weights come from NumPy's generator, for which "
+        "nothing is compiled. The functions of `keras.random` draw Keras's values, except for `dropout`.",
+    ),
 ]
 
 

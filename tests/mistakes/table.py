@@ -290,6 +290,13 @@ MISTAKES: dict[str, Mistake] = {
     "a frame with a column of text": Mistake(
         lambda K: line(K).fit(FRAME, Y, verbose=0), ("'city'", "get_dummies"), 3, 1),
     "fit((x, y))": Mistake(lambda K: line(K).fit((X, Y), verbose=0), ("fit(*data)",), 3, 1),
+    "a Normalization that was not adapted": Mistake(
+        lambda K: line_of(K, K.layers.Normalization()).fit(X, Y, verbose=0),
+        ('Normalization "normalization', "no data", "adapt(x)"), 3, 0),
+    "text for a layer of numbers": Mistake(
+        lambda K: K.layers.Dense(2)(TREES[:, None]), ("Dense", "text", "StringLookup"), 3, 1),
+    "a rate in the place of a schedule": Mistake(
+        lambda K: K.callbacks.LearningRateScheduler(0.1), ("Scheduler", "function of the epoch", "0.1"), 3, 0),
     # in the user's own classes
     "a weight of another size in a layer of one's own": Mistake(
         other_size, ("matmul", "(3, 2)", 'Raised in Mix "mix"'), 3, 2),

@@ -30,7 +30,7 @@ _REASONS = {"no_probabilities", "labels_below_zero"}  # for a loss that is not a
 OF_A_BATCH: tuple[Check, ...] = (
     endings.one_unit, endings.activated_twice, endings.sigmoid_of_classes, endings.no_logits, endings.no_probabilities,
     labels.accuracy_of_numbers, labels.labels_out_of_reach, labels.labels_below_zero, features.uneven_inputs,
-    features.unscaled_inputs, features.odd_indices, devices.batches_that_cannot_be_split,
+    features.unscaled_inputs, features.odd_indices, features.never_adapted, devices.batches_that_cannot_be_split,
 )  # fmt: skip
 OF_ARRAYS: tuple[Check, ...] = (
     features.constant_features, rows.labels_in_order, rows.labels_never_shuffled, rows.shared_rows,

@@ -167,3 +167,16 @@ def odd_indices(case: Case) -> str | None:
                 "that measure something go into a Dense layer."
             )
     return None
+
+
+def never_adapted(case: Case) -> str | None:
+    """A `Normalization` that has learned no mean and variance, and so changes nothing."""
+    for layer in case.model._flatten_layers():
+        sources = [x.history.operation for node in layer.nodes for x in node.input_tensors if x.history]
+        is_scaled = any(type(source).__name__ == "Rescaling" for source in sources)  # EfficientNet without weights
+        if getattr(layer, "_learned_nothing", False) and not is_scaled:
+            return (
+                f"{validate.describe(layer)} has seen no data, and leaves its inputs as they are. Call adapt(x) with "
+                "the training data before fit(), or give it mean and variance."
+            )
+    return None
