@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from cornu.data.elements import Element
+from cornu.data.elements import Element, leaves
 from cornu.data.passes import Pass, State, UserFunction
 from cornu.data.prefetch import Prefetch
 from cornu.data.readers import Reader
@@ -29,7 +29,8 @@ _TRIED = 4  # elements that tell how long a function takes
 _QUICK = 3e-5  # seconds: a function that takes less gains nothing from threads
 _JUDGED = 32  # calls in threads that tell whether they pay
 _LONG = 1e-3  # seconds: a function that takes more is not held up by the threads taking turns
-_FEW, _MANY = 2, 16  # elements a thread that are asked for at a time
+_MANY = 16  # elements a thread that are asked for at a time
+_ROOM = 2**24  # bytes that these may take
 
 
 class Forward(Pass):
@@ -72,18 +73,25 @@ class _Calls:
         self._alone: list[float] = []  # what calls took while there was no other
         self._together: list[float] = []  # and in threads
         self._pay: bool | None = None
+        self._bytes = 0  # of the largest element, before or after a call
 
     def here(self, element: Element, index: int) -> Element:
         """Call the function in the thread that reads."""
         start = time.perf_counter()
         made = self.function.mapped(element, index)
-        self._took(time.perf_counter() - start, self._alone, _TRIED)
+        self._took(time.perf_counter() - start, self._alone, _TRIED, element, made)
         return made
 
-    def _took(self, seconds: float, calls: list[float], most: int) -> None:
+    def _took(self, seconds: float, calls: list[float], most: int, *elements: Element) -> None:
         self.seconds = min(self.seconds, seconds)
         if len(calls) < most:
             calls.append(seconds)
+            self._bytes = max(self._bytes, *map(_bytes_of, elements))
+
+    def at_a_time(self, threads: int) -> int:
+        """Of how many elements no thread runs out of work: few where each takes long, or much memory."""
+        many = threads * _MANY
+        return threads + 1 if self.seconds > _LONG or self._bytes * many > _ROOM else many
 
     def pay(self, threads: int) -> bool:
         """Whether threads are worth it: not where they hold one another up, as for short operations of Python's."""
@@ -103,7 +111,7 @@ class _Calls:
                 made = self.function.mapped(element, index)
             except BaseException as error:  # raised again where the element is needed
                 failure = error
-            self._took(time.perf_counter() - start, self._together, _JUDGED)
+            self._took(time.perf_counter() - start, self._together, _JUDGED, element, made)
             place.put((made, failure))
             del asked, place, element, made, failure  # nothing is held while a thread waits
 
@@ -114,6 +122,10 @@ class _Calls:
                 self.to_do.get_nowait()
         for _ in range(threads):
             self.to_do.put(None)
+
+
+def _bytes_of(element: Element) -> int:
+    return sum(getattr(leaf, "nbytes", 0) for leaf in leaves(element))
 
 
 class ParallelMap(Forward):
@@ -163,8 +175,8 @@ class ParallelMap(Forward):
         return self._calls.here(element, self.done - 1)
 
     def _ask(self) -> None:
-        """Have so many elements made that no thread runs out of work; as few as that where each takes long."""
-        most = self.threads * (_FEW if self._calls.seconds > _LONG else _MANY)
+        """Have so many elements made that no thread runs out of work."""
+        most = self._calls.at_a_time(self.threads)
         while len(self._waiting) + len(self._ready) < most:
             index = self.reader.count
             try:

@@ -459,6 +459,15 @@ def test_threads_are_given_up_where_calls_take_longer_in_them_than_they_gain(mon
     assert (threads[-1] is not main) == pays
 
 
+@pytest.mark.parametrize(("numbers_each", "most"), [(1, 100), (2**19, 3)])
+def test_few_elements_are_held_in_threads_where_each_takes_much_memory(numbers_each, most):
+    read, made = [], []
+    source = rows(400).map(lambda x: (read.append(x), np.zeros(numbers_each))[1])
+    for _ in source.map(lambda x: x + 1, num_parallel_calls=2).take(300):
+        made.append(len(read) - len(made))
+    assert max(made[50:]) <= most
+
+
 def test_threads_work_at_the_same_time_and_keep_the_order():
     meeting = threading.Barrier(3)
     assert numbers(rows(30).map(lambda x: (meeting.wait(30), x)[1], num_parallel_calls=3)) == list(range(30))
