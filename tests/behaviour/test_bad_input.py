@@ -360,6 +360,7 @@ SAID = {
         lambda: classifier(["mse", "mae"]).fit(X, KINDS), r"one output.*loss=\[<function mean_squared_error>, "),
     "labels of one of two outputs": (lambda: several().fit([L, R], {"price": PRICES}), r"Missing: \['kind'\]"),
     "no labels": (lambda: classifier().fit(X), 'the loss "sparse_categorical_crossentropy" needs labels'),
+    "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).evaluate(X, PRICES), "compile"),
     "no loss": (lambda: classifier(None, metrics=None).fit(X, KINDS), "there is no loss. Give compile"),
     "two backups": (
         lambda: classifier().fit(X, KINDS, callbacks=[cornu.callbacks.BackupAndRestore(name) for name in "ab"]),
@@ -443,6 +444,28 @@ def test_what_cannot_be_done_is_said_in_words(name, tmp_path, monkeypatch):
         do()
     assert " at 0x" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_words_are_looked_at_in_every_call_not_only_in_the_first_of_a_shape():
+    model = cornu.Sequential([cornu.Input((2,), dtype="int32"), layers.Embedding(5, 3)])
+    good, bad = np.array([[0, 4]], "int32"), np.array([[0, 5]], "int32")
+    for predict in (lambda x: model.predict(x, verbose=0), model.predict_on_batch):
+        assert predict(good).shape == (1, 2, 3)
+        with pytest.raises(ValueError, match="5"):
+            predict(bad)
+
+
+def test_a_later_batch_without_labels_is_refused_with_its_number():
+    with pytest.raises(ValueError, match=r"fit: batch 2 is x alone, but the first was \(x, y\)"):
+        regressor().fit(iter([(X, PRICES), (X,)]), verbose=0)
+
+
+def test_a_training_that_has_no_epoch_left_says_so_unless_it_is_to_be_silent(capsys):
+    for verbose in (2, 0):
+        history = regressor().fit(X, PRICES, epochs=2, initial_epoch=2, verbose=verbose)
+        assert history.epoch == []
+        said = "no epoch is left to train: epochs=2 is where the training ends"
+        assert (said in capsys.readouterr().out) == (verbose == 2)
 
 
 def test_a_file_is_not_written_over_unasked_and_a_pipe_is_not_read(tmp_path):

@@ -453,7 +453,9 @@ def test_a_limit_on_epochs_and_steps_holds_whatever_a_script_asks_for(monkeypatc
     look = cornu.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
     fit = functools.partial(model.fit, X, Y, batch_size=11, epochs=3, verbose=0, callbacks=[look])
     cornu.config.set_max_epochs(2)
-    assert fit().epoch == [0, 1] and steps == [0, 1, 0, 1]
+    history = fit()
+    assert history.epoch == [0, 1] and steps == [0, 1, 0, 1]
+    assert [type(loss) for loss in history.history["loss"]] == [float, float]
     cornu.config.set_max_steps_per_epoch(1)
     steps.clear()
     assert fit(epochs=1).epoch == [0] and fit(epochs=1, steps_per_epoch=2).epoch == [0] and steps == [0, 0]
