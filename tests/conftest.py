@@ -107,6 +107,10 @@ def arrays_are_as_jax_has_them():
 def tensorflow_is_served():
     """The stand-in for TensorFlow, for the tests of one file: behind them, arrays are as they were."""
     from cornu import tensorflow
+    from cornu.layers import host
+    from cornu.ops import conversion
+    from cornu.random import seed_generator
+    from cornu.training import prepare
 
     kinds = type(jax.numpy.zeros(())), jax.core.Tracer, cornu.Variable
     before = [dict(vars(kind)) for kind in kinds]
@@ -114,6 +118,9 @@ def tensorflow_is_served():
     yield
     tensorflow.types.attach.cache_clear()
     cornu.data.elements.present_as(None)
+    host.rows_of_any_length, conversion.text_tensor = None, conversion._none
+    for added in (host.handlers, prepare.needs_values, seed_generator.carried):
+        added.clear()
     for kind, kept in zip(kinds, before, strict=True):
         for name, now in dict(vars(kind)).items():
             if name not in kept:

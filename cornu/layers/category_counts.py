@@ -7,11 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu import validate
 from cornu.core import dtypes
 from cornu.core.typing import Tensor
 from cornu.layers.host import numpy_for
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
+_OLDER_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+
+
+def mode_of(name: Tensor, known: tuple[str, ...], owner: object) -> str:
+    """An output mode by its name, which may be that of older Keras."""
+    return validate.one_of(_OLDER_NAMES.get(name, name) if isinstance(name, str) else name, known, "output_mode", owner)
 
 
 def encode(indices: Tensor, mode: str, depth: int, dtype: str, weights: Tensor = None) -> Tensor:

@@ -4,7 +4,7 @@ from typing import Any, Unpack
 
 from cornu import validate
 from cornu.core.typing import Nested, Tensor
-from cornu.layers.category_counts import OUTPUT_MODES, encode
+from cornu.layers.category_counts import OUTPUT_MODES, encode, mode_of
 from cornu.layers.host import HostLayer, numpy_for, refuse_sparse
 from cornu.layers.options import LayerOptions
 
@@ -46,7 +46,7 @@ class CategoryEncoding(HostLayer):
     ):
         super().__init__(**kwargs)
         self.num_tokens = validate.positive_int(num_tokens, "num_tokens", self)
-        self.output_mode = validate.one_of(output_mode, OUTPUT_MODES[1:], "output_mode", self)
+        self.output_mode = output_mode = mode_of(output_mode, OUTPUT_MODES[1:], self)
         self.sparse = refuse_sparse(sparse, self)
 
     def call(self, inputs: Tensor, count_weights: Any = None) -> Nested:

@@ -5,7 +5,7 @@ data set, nothing touches a device and all of it stays NumPy. Layers of numbers 
 not, and so inside a model; text has no place in compiled code.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import ModuleType
 from typing import Any, Unpack
@@ -35,6 +35,8 @@ class HostLayer(Layer):
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested:
+        if args and (handle := handlers.get(type(args[0]))):
+            return handle(self, args[0])
         if self.takes_text and (read := self._read(*args, *kwargs.values())):
             return made_before(self, read)
         outputs = super().__call__(*args, **kwargs)
@@ -54,6 +56,13 @@ class HostLayer(Layer):
     def convert_weight(self, weight: object) -> object:
         """The weight as it is, which fits data of any kind."""
         return weight
+
+
+rows_of_any_length: Callable[[np.ndarray, np.ndarray], Tensor] | None = None
+"""What makes a tensor of values and of the lengths of its rows; nothing does but the stand-in for TensorFlow."""
+
+handlers: dict[type, Callable[["HostLayer", Tensor], Nested]] = {}
+"""What a layer gives for a tensor of another kind, by its class; the stand-in for TensorFlow adds ragged tensors."""
 
 
 def _on_device(x: object) -> Tensor:

@@ -21,7 +21,7 @@ from cornu import validate
 from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.core.typing import Config, ConfigDict, Data, Nested, Tensor
-from cornu.layers.category_counts import OUTPUT_MODES, encode
+from cornu.layers.category_counts import OUTPUT_MODES, encode, mode_of
 from cornu.layers.hashing import checked_salt
 from cornu.layers.host import HostLayer, as_numpy, as_objects, batches, numpy_for, refuse_sparse
 
@@ -103,7 +103,7 @@ class IndexLookup(HostLayer):
             )
         self.mask_token = mask_token
         self.oov_token = oov_token
-        self.output_mode = validate.one_of(output_mode, LOOKUP_MODES, "output_mode", self)
+        self.output_mode = output_mode = mode_of(output_mode, LOOKUP_MODES, self)
         self.invert = bool(invert)
         if self.invert and output_mode != "int":
             raise ValueError(

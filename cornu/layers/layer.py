@@ -469,8 +469,7 @@ class Layer(Operation):
         masks = self.compute_mask(inputs, previous if masked or tree.is_nested(previous) else None)
         if masks is None:
             return
-        flat_masks = tree.flatten(masks) if tree.is_nested(outputs) else [masks]
-        for x, mask in zip(flat, flat_masks):  # noqa: B905 - a layer may give masks for its first outputs only
+        for x, mask in zip(flat, tree.flatten(masks)):  # noqa: B905 - of several masks the first outputs get the first
             if mask is not None and get_mask(x) is None:
                 set_mask(x, mask)
 

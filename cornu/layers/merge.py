@@ -100,9 +100,10 @@ class _Elementwise(_Joining):
             raise ValueError(f"{validate.describe(self)}: every input needs a batch axis. Received: shapes {shapes}.")
         rank = max(len(shape) for shape in shapes)
         aligned = [(shape[0], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
-        if not _same([shape[0] for shape in shapes]):
+        if not _same([shape[0] for shape in shapes if shape[0] != 1]):
             raise ValueError(
-                f"{validate.describe(self)}: the inputs must have one batch size. Received: shapes {shapes}."
+                f"{validate.describe(self)}: the inputs must have one batch size, or a batch of 1. "
+                f"Received: shapes {shapes}."
             )
         merged = [self._merged_size(sizes, shapes) for sizes in zip(*aligned, strict=True)]
         batch = None if any(shape[0] is None for shape in shapes) else merged[0]

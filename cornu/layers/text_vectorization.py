@@ -12,7 +12,8 @@ from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ArrayLike, Config, ConfigDict, Data, Nested, NestedShapes, Tensor
-from cornu.layers.category_counts import count_rows
+from cornu.layers import host
+from cornu.layers.category_counts import count_rows, mode_of
 from cornu.layers.host import HostLayer, as_numpy, as_objects, as_texts, batches, refuse_sparse
 from cornu.layers.index_lookup import LOOKUP_MODES, without_path
 from cornu.layers.string_lookup import StringLookup
@@ -93,7 +94,7 @@ class TextVectorization(HostLayer):
         self.standardize = _named_or_callable(standardize, _STANDARDS, "standardize", self)
         self.split = _named_or_callable(split, _SPLITS, "split", self)
         self.ngrams = _checked_ngrams(ngrams, self)
-        self.output_mode = validate.one_of(output_mode, LOOKUP_MODES, "output_mode", self)
+        self.output_mode = output_mode = mode_of(output_mode, LOOKUP_MODES, self)
         self.output_sequence_length = output_sequence_length
         if output_sequence_length is not None:
             validate.positive_int(output_sequence_length, "output_sequence_length", self)
@@ -104,9 +105,9 @@ class TextVectorization(HostLayer):
                 )
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
         self.sparse = refuse_sparse(sparse, self)
-        if ragged:
+        if ragged and host.rows_of_any_length is None:
             raise ValueError(f"{validate.describe(self)}: arrays have rows of one length; ragged must be False.")
-        self.ragged = False
+        self.ragged = bool(ragged)
         self.encoding = encoding
         self._lookup_layer = StringLookup(
             max_tokens, vocabulary=vocabulary, idf_weights=idf_weights, mask_token="", output_mode=output_mode,
@@ -125,6 +126,10 @@ class TextVectorization(HostLayer):
         documents = self._documents(texts)
         lengths = np.fromiter(map(len, documents), "int64", len(documents))
         indices = self._lookup_layer.indices(as_objects(list(chain.from_iterable(documents))))
+        if self.ragged and self.output_mode == "int" and host.rows_of_any_length is not None:
+            most = self.output_sequence_length or lengths.max(initial=0)
+            kept = np.concatenate([np.arange(length) < most for length in lengths])
+            return host.rows_of_any_length(indices[kept].astype(self._int_dtype), np.minimum(lengths, most))
         if self.output_mode in ("int", "one_hot"):
             padding = 0 if self.output_mode == "int" else -1
             table = _padded(indices, lengths, self.output_sequence_length, padding)

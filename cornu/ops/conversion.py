@@ -1,6 +1,7 @@
 """Operations about the representation of a tensor: its type, its shape, and the way to and from NumPy."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,14 @@ def copy(x: Tensor) -> jax.Array:
     return jnp.array(x, copy=True)
 
 
+def _none(x: object) -> None:
+    return None
+
+
+text_tensor: Callable[[object], object] = _none
+"""A tensor of text; None for what is none. Nothing is but where scripts for TensorFlow run, which have such tensors."""
+
+
 def convert_to_tensor(
     x: Tensor, dtype: DTypeLike | None = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Tensor:
@@ -74,6 +83,8 @@ def convert_to_tensor(
             raise ValueError(f"convert_to_tensor: {name} must be None or False, since JAX arrays are dense.")
     if isinstance(x, KerasTensor):
         return x if dtype is None else cast(x, dtype)
+    if (found := text_tensor(x)) is not None:
+        return found
     if dtype is None:
         return jnp.asarray(border.to_tensor(x))
     target = storage_dtype(dtype)

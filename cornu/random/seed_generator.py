@@ -85,11 +85,21 @@ class SeedState(Variable):
 
     def assign(self, value: object) -> jax.Array:
         """Give a new value; within what makes an element of a data set, for this element alone."""
-        draws = draws_of_element.get()
-        if draws is None or context.current().states or isinstance(value, jax.core.Tracer):
+        draws, states = draws_of_element.get(), context.current().states
+        if any(self is generator.state for generator in carried.values()):
+            for mapping in states:  # the step that carries it has a mapping around those of the layers
+                if self in mapping and _trace(mapping[self]) is _trace(value):
+                    mapping[self] = value
+                    return jnp.asarray(value)
+        if draws is None or states or isinstance(value, jax.core.Tracer):
             return super().assign(value)
         draws.states[self] = jnp.asarray(value, "uint32")
         return draws.states[self]
+
+
+def _trace(value: object) -> object:
+    """By what of JAX's a value is traced, which must not get into what is traced around it; None for a known one."""
+    return getattr(value, "_trace", None)
 
 
 def values_for_call(variables: Sequence[Variable]) -> list:
@@ -201,10 +211,24 @@ class _GlobalSeedGenerator(SeedGenerator):
 
 _global: dict[str, SeedGenerator] = {}
 
+carried: dict[int | None, SeedGenerator] = {}
+"""Generators that no layer owns, by the seeds of the draws that they serve (None for draws without one).
+
+Every compiled step carries their states. There are none but where scripts for TensorFlow run, whose draws need no
+generator of their own.
+"""
+
+
+def carried_states() -> tuple[Variable, ...]:
+    """The states that every compiled step carries."""
+    return tuple(generator.state for generator in carried.values())
+
 
 def global_seed_generator() -> SeedGenerator:
     """The generator that serves draws without a seed."""
     with _one_at_a_time:
+        if None in carried:
+            return carried[None]
         if "generator" not in _global:
             with context.scope(path=()):
                 _global["generator"] = _GlobalSeedGenerator(name="global_seed_generator")
@@ -246,7 +270,7 @@ def number_of_use() -> int:
 def draws_undone() -> Iterator[None]:
     """Scope after which seeds that nobody gave, and draws without a seed, go on as if none had been drawn in it."""
     state, chosen, generators = python_random.getstate(), dict(_chosen), dict(_global)
-    values = {name: generator.state.value for name, generator in generators.items()}
+    values = [(one.state, one.state.value) for one in (*generators.values(), *carried.values())]
     try:
         yield
     finally:
@@ -254,8 +278,8 @@ def draws_undone() -> Iterator[None]:
         for kept, before in ((_chosen, chosen), (_global, generators)):
             kept.clear()
             kept.update(before)  # type: ignore[arg-type]
-        for name, value in values.items():
-            generators[name].state.assign(value)
+        for variable, value in values:
+            variable.assign(value)
 
 
 def set_random_seed(seed: int) -> None:
@@ -277,6 +301,8 @@ def set_random_seed(seed: int) -> None:
     np.random.seed(int(seed))
     _chosen.update(seed=int(seed), uses=-1)
     reset_global_seed()
+    for number, generator in carried.items():  # in place, since compiled functions hold them
+        generator.state.assign(_as_words(int(seed) if number is None else number, "set_random_seed"))
 
 
 def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:

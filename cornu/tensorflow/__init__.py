@@ -15,10 +15,13 @@ import importlib
 from typing import Any
 
 from cornu.data import elements as _elements
+from cornu.layers import host as _host
+from cornu.ops import conversion as _conversion
 from cornu.tensorflow import (
     function as _function,
     math as _math,
     ragged as _ragged,
+    seeds as _seeds,
     spaces as _spaces,
     sparse as _sparse,
     tape as _tape,
@@ -26,6 +29,8 @@ from cornu.tensorflow import (
     types as _types,
 )
 from cornu.tensorflow.served import refuse as _refuse
+from cornu.tensorflow.texts import is_text as _is_text, text as _text
+from cornu.training import prepare as _prepare
 
 __version__ = "2.21.0"
 """The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
@@ -69,7 +74,10 @@ globals().update(_types.DTYPES)
 globals().update(_spaces.CHECKS)
 for _home in (_function, _spaces, _tape, _tensors, _types):
     globals().update({_name: getattr(_home, _name) for _name in _home.__all__})
-globals().update(RaggedTensor=_ragged.RaggedTensor, SparseTensor=_sparse.SparseTensor)
+globals().update(
+    {_name: getattr(_ragged, _name) for _name in ("RaggedTensor", "RaggedTensorSpec", "type_spec_from_value")}
+)
+SparseTensor = _sparse.SparseTensor
 globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 
 
@@ -77,6 +85,15 @@ def serve() -> None:
     """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package, for good."""
     _types.attach()
     _elements.present_as(importlib.import_module("cornu.tensorflow.data").as_tensor)
+    _host.rows_of_any_length = _ragged.of_values
+    _host.handlers[_ragged.RaggedTensor] = _ragged.prepared
+    _conversion.text_tensor = _text_tensor
+    _seeds.seeded(None)  # for draws without a seed, also cornu's own
+    _prepare.needs_values[:] = _function.NEEDS_VALUES
+
+
+def _text_tensor(value: object) -> object:
+    return _text(value) if _is_text(value) else None
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from cornu.kernels import xla
 from cornu.random.seed_generator import keep_after_call, values_for_call
 from cornu.tensorflow.tape import VARIABLES
 from cornu.tensorflow.texts import is_text, text
-from cornu.tensorflow.types import TensorSpec
+from cornu.tensorflow.types import MakesVariableError, TensorSpec
 
 __all__ = ["function"]
 
@@ -32,7 +32,7 @@ MOST_KINDS = 32  # of arguments of one function; calls with others run uncompile
 
 MOST_TRACES = 4  # of one function until it makes no more variables
 
-_NEEDS_VALUES = (
+NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.NonConcreteBooleanIndexError,
     jax.errors.TracerArrayConversionError,
@@ -195,7 +195,10 @@ class Function:
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.python_function(*args, **kwargs)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(leaves, treedef)
+            try:
+                self._compiled[key] = self._compile(leaves, treedef)
+            except MakesVariableError:  # this call makes it, and the next one is compiled
+                return self.python_function(*args, **kwargs)
         compiled = self._compiled[key]
         if compiled is None:
             return self.python_function(*args, **kwargs)
@@ -206,7 +209,9 @@ class Function:
             return None
         try:
             return _Compiled(self.python_function, leaves, treedef)
-        except _NEEDS_VALUES as error:
+        except MakesVariableError:
+            raise
+        except NEEDS_VALUES as error:
             self._why = str(error).partition("\n")[0]
             _log.info("tf.function %s runs uncompiled: %s", getattr(self, "__name__", "?"), self._why)
             return None

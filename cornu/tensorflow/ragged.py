@@ -19,7 +19,7 @@ from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.served import Special, within
 from cornu.tensorflow.sparse import SparseTensor, from_dense
 from cornu.tensorflow.texts import is_text, text
-from cornu.tensorflow.types import OPERATORS, TensorShape, as_dtype
+from cornu.tensorflow.types import OPERATORS, TensorShape, TensorSpec as Spec, as_dtype
 
 __all__ = [
     "RaggedTensor", "boolean_mask", "constant", "map_flat_values", "range", "row_splits_to_segment_ids",
@@ -351,7 +351,7 @@ class RaggedTensor(Special, Sequence):
 
     def __getitem__(self, index: Tensor) -> Tensor:
         if isinstance(index, tuple):
-            first, *rest = index
+            first, *rest = self._without_ellipsis(index)
             found = self[first]
             if not rest:
                 return found
@@ -368,6 +368,13 @@ class RaggedTensor(Special, Sequence):
         if isinstance(self.values, jax.Array) and self.values.dtype.kind != "f":  # of numbers without gradients
             return jnp.asarray(np.asarray(self.values)[row])  # JAX would compile for each length
         return self.values[row]
+
+    def _without_ellipsis(self, index: tuple) -> tuple:
+        places = [at for at, each in enumerate(index) if each is Ellipsis]
+        if not places:
+            return index
+        wide = (slice(None),) * (len(self.shape) - len(index) + 1)
+        return (*index[: places[0]], *wide, *index[places[0] + 1 :])
 
     def __repr__(self) -> str:
         return f"<tf.RaggedTensor {self.to_list()}>"
@@ -555,9 +562,20 @@ def _looked_up(params: Tensor, ids: Tensor, **more: Tensor) -> RaggedTensor:
     return _gather(params, ids)
 
 
+def _tile(input: RaggedTensor, multiples: Tensor) -> RaggedTensor:
+    """A ragged tensor again and again along each of its axes."""
+    outer, *inner = np.asarray(multiples).tolist()
+    rows = [
+        _tile(row, inner) if isinstance(row, RaggedTensor) else _tensor(np.tile(np.asarray(row), inner))
+        for row in input
+    ]  # fmt: skip
+    return RaggedTensor.of_rows(rows * outer)
+
+
 _OWN: dict[str, Callable] = {
     "concat": _concat, "embedding_lookup": _looked_up, "expand_dims": _expand_dims, "gather": _gather,
     "ngrams": _ngrams, "reduce_join": _reduce_join, "reverse": _reversed, "softmax": _softmax, "stack": stack,
+    "tile": _tile,
 }  # fmt: skip
 _AS_THEY_ARE = ("unicode_encode",)  # functions that take ragged tensors by themselves
 _OF_ROWS = {
@@ -578,6 +596,30 @@ _BY_ELEMENT = (set(tf_math.TABLE) - _OF_ROWS) | {
 """Functions that go element by element."""
 
 # ---------------------------------------------------------------- the namespace
+
+
+class RaggedTensorSpec(Spec):
+    """The shape and type of a ragged tensor.
+
+    Args:
+        shape: its sizes, None for those that differ.
+        dtype: the type of its elements.
+        ragged_rank: the number of axes whose sizes differ.
+    """
+
+    def __init__(
+        self, shape: Tensor = None, dtype: Tensor = "float32", ragged_rank: int | None = None,
+        row_splits_dtype: Tensor = "int64",
+    ):  # fmt: skip
+        super().__init__(shape, dtype)
+        self.ragged_rank = len(self.shape or ()) - 1 if ragged_rank is None else ragged_rank
+
+
+def type_spec_from_value(value: Tensor) -> Spec:
+    """The shape and type of a value."""
+    if isinstance(value, RaggedTensor):
+        return RaggedTensorSpec(value.shape, value.dtype, value.ragged_rank)
+    return Spec.from_tensor(value if hasattr(value, "dtype") else _tensor(value))
 
 
 def constant(
@@ -633,7 +675,7 @@ def range(
 def boolean_mask(data: Tensor, mask: Tensor, name: str | None = None) -> Tensor:
     """The elements of each row for which a mask of two axes is true."""
     mask = mask if isinstance(mask, RaggedTensor) else np.asarray(mask)
-    if np.ndim(mask) == 1 and not isinstance(mask, RaggedTensor):
+    if not isinstance(mask, RaggedTensor) and mask.ndim == 1:
         kept = np.nonzero(mask)[0]
         return (
             RaggedTensor.of_rows([data[at] for at in kept]) if isinstance(data, RaggedTensor) else _tensor(data)[kept]
@@ -647,6 +689,18 @@ def map_flat_values(op: Callable, *args: Tensor, **kwargs: Tensor) -> RaggedTens
     first = next(each for each in (*args, *kwargs.values()) if isinstance(each, RaggedTensor))
     flat = [each.flat_values if isinstance(each, RaggedTensor) else each for each in (*args, *kwargs.values())]
     return first.with_flat_values(op(*flat[: len(args)], **dict(zip(kwargs, flat[len(args) :], strict=True))))
+
+
+def of_values(values: Tensor, lengths: Tensor) -> RaggedTensor:
+    """Values as rows of these lengths."""
+    return RaggedTensor.from_row_lengths(values, lengths)
+
+
+def prepared(layer: Callable, values: RaggedTensor) -> Tensor:
+    """What a layer that prepares data makes of a ragged tensor: other values, or one vector for each row."""
+    if getattr(layer, "output_mode", "int") in ("int", "one_hot"):
+        return values.with_flat_values(layer(values.flat_values))
+    return jnp.stack([layer(row) for row in values])
 
 
 def row_splits_to_segment_ids(splits: Tensor, name: str | None = None, out_type: Tensor = None) -> jax.Array:

@@ -8,25 +8,20 @@ import numpy as np
 
 from cornu.core.typing import Tensor
 from cornu.random import SeedGenerator, set_random_seed
-from cornu.random.seed_generator import global_seed
-
-_generators: dict[int | None, SeedGenerator] = {}
-"""The state behind the draws with each seed, and of those without one."""
+from cornu.random.seed_generator import carried, global_seed
 
 
 def set_seed(seed: int) -> None:
     """Make everything drawn from here on reproducible, as `keras.utils.set_random_seed` does."""
     set_random_seed(seed)
-    for number, generator in _generators.items():  # in place, since compiled functions hold them
-        generator.state.assign([seed if number is None else number, 0])
 
 
 def seeded(seed: object) -> SeedGenerator:
     """The generator of an operation's own seed, or of those without one, which compiled functions carry too."""
     number = None if seed is None else int(np.asarray(seed).ravel()[0]) % 2**32
-    if number not in _generators:
-        _generators[number] = SeedGenerator(global_seed() if number is None else number)
-    return _generators[number]
+    if number not in carried:
+        carried[number] = SeedGenerator(global_seed() if number is None else number)
+    return carried[number]
 
 
 def stateless(seed: object) -> Tensor:

@@ -11,12 +11,12 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Axes, DTypeLike, Nested, Sizes, Tensor
+from cornu.core.typing import Axes, DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.linalg import _eye, _global_norm, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
 from cornu.tensorflow.texts import Text, is_text, text
-from cornu.tensorflow.types import TensorShape, as_dtype
+from cornu.tensorflow.types import Sizes, TensorShape, as_dtype, known
 
 __all__ = [
     "TensorArray",
@@ -62,6 +62,8 @@ newaxis = None
 
 def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const") -> Tensor:
     """A tensor with this value; one number fills `shape`."""
+    if shape is None and dtype in (None, "int32") and (made := known(value)) is not None:
+        return made
     made = convert_to_tensor(value, dtype)
     if shape is None:
         return made
@@ -111,8 +113,10 @@ def _linspace(start: object, stop: object, num: int, axis: int = 0) -> jax.Array
     return ops.linspace(start, stop, int(num), axis=axis)
 
 
-def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeLike | None = None) -> jax.Array:
+def _range(start: object, limit: object = None, delta: object = 1, dtype: DTypeLike | None = None) -> Tensor:
     start, limit = (0, start) if limit is None else (start, limit)
+    if dtype in (None, "int32") and (ends := known((start, limit, delta))) is not None:
+        return known(np.arange(*ends.tolist()))
     return ops.arange(_plain(start), _plain(limit), _plain(delta), dtype)
 
 
@@ -145,8 +149,12 @@ def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | 
     return list(ops.split(value, np.cumsum(lengths)[:-1].tolist(), axis))
 
 
-def _expand_dims(input: Tensor, axis: int) -> Text | jax.Array:
-    return text(np.expand_dims(np.asarray(text(input)), axis)) if is_text(input) else ops.expand_dims(input, int(axis))
+def _expand_dims(input: Tensor, axis: int) -> Tensor:
+    if is_text(input):
+        return text(np.expand_dims(np.asarray(text(input)), axis))
+    if (size := known(input)) is not None:
+        return known(np.expand_dims(size, int(axis)).astype(int))
+    return ops.expand_dims(input, int(axis))
 
 
 def _reshape(tensor: Tensor, shape: Tensor) -> Text | jax.Array:
@@ -172,7 +180,7 @@ def _pad(tensor: Tensor, paddings: Tensor, mode: str = "CONSTANT", constant_valu
     return ops.pad(tensor, amounts, mode.lower(), constant_values if mode.upper() == "CONSTANT" else None)
 
 
-def _slice(input_: Tensor, begin: Tensor, size: Sizes) -> jax.Array:
+def _slice(input_: Tensor, begin: Tensor, size: Tensor) -> jax.Array:
     input_ = jnp.asarray(input_)
     begin, size = sizes(begin), sizes(size)
     return input_[tuple(slice(at, None if n == -1 else at + n) for at, n in zip(begin, size, strict=True))]
@@ -552,7 +560,7 @@ def while_loop(
     back_prop: bool = True, swap_memory: bool = False, maximum_iterations: int | None = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds."""
-    values, rounds = list(loop_vars), 0
+    values, rounds = [jnp.asarray(each) if isinstance(each, Sizes) else each for each in loop_vars], 0
     while is_concrete(held := cond(*values)):
         if not held or rounds == maximum_iterations:
             return tuple(values)
@@ -573,7 +581,8 @@ def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: object) -> N
     leaves = tree.flatten(elems)
     count = len(leaves[0])
     found = [fn(tree.pack_sequence_as(elems, [leaf[i] for leaf in leaves])) for i in range(count)]
-    return tree.map_structure(lambda *each: _stack(each), *found)
+    of_rows = getattr(elems, "of_rows", _stack)  # of a ragged tensor, whose rows differ in length
+    return tree.map_structure(lambda *each: of_rows(each) if np.ndim(each[0]) else _stack(each), *found)
 
 
 def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Nested:

@@ -4,7 +4,7 @@ A tensor is JAX's array. While the stand-in is served, arrays have the methods t
 attributes of JAX's class.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from cornu import ops
-from cornu.core import dtypes, masks
+from cornu.core import context, dtypes, masks
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ShapeLike
 from cornu.core.variable import Variable as KerasVariable
@@ -246,8 +246,22 @@ class TensorSpec:
         return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
 
 
-class Sizes(np.ndarray):
-    """What `tf.shape` gives: whole numbers that are known also while a function is compiled."""
+class Sizes(Special, np.ndarray):
+    """What `tf.shape` gives: whole numbers that are known also while a function is compiled.
+
+    What is computed of them alone while a function is compiled is known too, so that it can be a size again.
+    """
+
+    def through(self, name: str, function: Callable, arguments: Mapping[str, object]) -> object:
+        """The result; of known numbers alone a known one, also while a function is compiled."""
+        other = next((each for each in jax.tree.leaves(arguments) if _is_of_another_kind(each)), None)
+        if other is not None:
+            return other.through(name, function, arguments)
+        if context.is_clear() or name.startswith("tf.random.") or not all(map(_is_known, jax.tree.leaves(arguments))):
+            return function(**arguments)
+        with jax.ensure_compile_time_eval():
+            found = function(**arguments)
+        return jax.tree.map(lambda each: np.asarray(each).view(Sizes) if isinstance(each, jax.Array) else each, found)
 
     def numpy(self) -> np.ndarray:
         """The numbers as a plain array, or the one number of an array without axes."""
@@ -261,6 +275,28 @@ class Sizes(np.ndarray):
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.item())
+
+
+def known(value: object) -> "Sizes | None":
+    """Whole numbers as `tf.shape` gives them, so that they may be sizes also while a function is compiled; else None.
+
+    Only then: in other places they are tensors like any others.
+    """
+    if context.is_clear() or not isinstance(value, (int, list, tuple, np.ndarray, np.integer)):
+        return None
+    leaves = value if isinstance(value, (list, tuple)) else (value,)
+    if not all(isinstance(each, (int, np.integer, np.ndarray)) for each in leaves):
+        return None
+    array = np.asarray(value)
+    return array.astype("int32").view(Sizes) if array.dtype.kind == "i" else None
+
+
+def _is_of_another_kind(value: object) -> bool:
+    return isinstance(value, Special) and not isinstance(value, Sizes)
+
+
+def _is_known(value: object) -> bool:
+    return not isinstance(value, (jax.Array, KerasTensor, KerasVariable))
 
 
 def shape(input: object, out_type: object = "int32", name: str | None = None) -> Any:
@@ -360,6 +396,20 @@ OPERATORS = (
     "add", "and", "eq", "floordiv", "ge", "gt", "le", "lt", "matmul", "mod", "mul", "ne", "or", "pow", "radd", "rand",
     "rfloordiv", "rmatmul", "rmod", "rmul", "ror", "rpow", "rsub", "rtruediv", "sub", "truediv",
 )  # fmt: skip
+_OF_SHAPES = {np.shape, np.ndim, np.size}  # which need no values
+
+
+def _array_function(self: object, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
+    """What a function of NumPy's gives for tensors, which it takes as its own arrays, as it does TensorFlow's."""
+    if function not in _OF_SHAPES:
+        args, kwargs = jax.tree.map(_own_array, (args, kwargs))
+    return function._implementation(*args, **kwargs)  # type: ignore[attr-defined]
+
+
+def _own_array(value: object) -> object:
+    return np.array(value) if isinstance(value, jax.Array) else value
+
+
 METHODS: dict[str, Callable] = {
     "numpy": _numpy,
     "get_shape": _get_shape,
@@ -384,6 +434,7 @@ def _drop_mask(tracer: Tensor) -> None:
 def attach() -> None:
     """Give arrays TensorFlow's methods, and keep count of variables, which tapes and compiled functions look for."""
     array = type(jax.numpy.zeros(()))
+    array.__array_function__ = _array_function  # type: ignore[attr-defined]
     for name, method in METHODS.items():
         setattr(array, name, method)
         setattr(jax.core.Tracer, name, _no_numpy if name == "numpy" else method)
@@ -420,6 +471,10 @@ class IndexedSlices(NamedTuple):
     dense_shape: Any = None
 
 
+class MakesVariableError(NotImplementedError):
+    """A function that is compiled makes a variable of what it computes, which has no value yet."""
+
+
 class _AnyVariable(type):
     """Every variable is an instance, also those of layers."""
 
@@ -453,13 +508,15 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         import_scope: object = None, constraint: object = None, synchronization: object = "auto",
         aggregation: object = "none", shape: object = None, experimental_enable_variable_lifting: bool = True,
     ):  # fmt: skip
-        value = initial_value() if callable(initial_value) else initial_value
+        with jax.ensure_compile_time_eval():
+            value = initial_value() if callable(initial_value) else initial_value
+            value = value if value is None else ops.convert_to_tensor(value, dtype)
+        if isinstance(value, jax.core.Tracer):
+            raise MakesVariableError("tf.Variable: its first value is not known while a function is compiled.")
         if value is None:
             raise ValueError("tf.Variable: initial_value must be a tensor, or a function that makes one.")
         plain = name.replace("/", "_").partition(":")[0] if name else None
-        super().__init__(
-            ops.convert_to_tensor(value, dtype), trainable=trainable is not False, autocast=False, name=plain
-        )
+        super().__init__(value, trainable=trainable is not False, autocast=False, name=plain)
         self.constraint = constraint
 
     @property

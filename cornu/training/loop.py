@@ -51,7 +51,7 @@ from cornu.training.execution.steps_per_call import DelayedReports
 from cornu.training.prepare import check_of_later_batches, prepare, undone_on_error
 from cornu.training.rehearsal import rehearsal
 from cornu.training.resume import Run
-from cornu.training.step import Steps, makes_own_function
+from cornu.training.step import Steps, is_default, makes_own_function
 from cornu.training.trial import orders_kept
 
 _STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
@@ -381,6 +381,7 @@ class Trainer(Compilable, Steps):
             "distribution.initialize() or utils.set_random_seed() first.", batches.num_samples, batches.batch_size,
             batches.num_batches, global_seed(),
         )  # fmt: skip
+        batches.same_rows = is_default(self, stage)
         first = batches.example()
         if batches.arrays is None:
             with undone_on_error(self):

@@ -5,6 +5,7 @@ model, its optimizer and its metrics as they were.
 """
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
     from cornu.models.model import Model
     from cornu.optimizers.optimizer import Optimizer
     from cornu.training.loop import Trainer
+
+
+_log = logging.getLogger(__name__)
+
+needs_values: list[type[Exception]] = []
+"""Errors of a step that looks at values, after which it runs uncompiled.
+
+There are none but where scripts for TensorFlow run, whose steps may look.
+"""
 
 
 class Prepared(NamedTuple):
@@ -59,6 +69,18 @@ def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
         stage: "train", "test" or "predict".
         whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
     """
+    try:
+        _prepare(model, data, stage, whole)
+    except tuple(needs_values) as error:
+        if not model.jit_compile:
+            raise
+        why = str(error).partition("\n")[0]
+        _log.warning("%s: its steps run uncompiled, since they look at values: %s", validate.describe(model), why)
+        model.run_eagerly = True
+        _prepare(model, data, stage, whole)
+
+
+def _prepare(model: Any, data: Data, stage: str, whole: Data) -> None:
     key = signature(data)
     is_new = key not in model._computations[stage].prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():

@@ -20,6 +20,7 @@ from cornu.core.read_text import opened
 from cornu.core.typing import Data, Logs, Nested, Tensor
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
+from cornu.random.seed_generator import carried_states
 from cornu.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from cornu.training.outputs import CompiledLoss, CompiledMetrics, batch_rows
 
@@ -125,7 +126,7 @@ class Steps(_Half):
         optimizer_variables: Sequence | None = None,
     ) -> tuple:
         """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) beside it."""
-        parts = variables_of(self, "test")
+        parts = _own_variables(self)
         if optimizer_variables is not None:  # read where the optimizer scales the loss
             parts = (*parts, tuple(self.optimizer.variables))
 
@@ -157,7 +158,7 @@ class Steps(_Half):
         """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
         state = (trainable_variables, non_trainable_variables, metrics_variables)
         loss, after = _on_state(
-            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, parts=variables_of(self, "test")
+            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, parts=_own_variables(self)
         )
         return loss, tuple(after)
 
@@ -221,8 +222,14 @@ def variables_of(model: object, stage: str) -> Parts:
 def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     """The model's layers, each with whether it is trainable, and the variables behind the state of a stage."""
     layers = model._remembered(_layers)
-    trainable, rest, *metrics = model._remembered(_model_variables, stage != "predict")
+    trainable, rest, *metrics = _own_variables(model, stage)
+    rest = (*rest, *carried_states())
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
+
+
+def _own_variables(model: Any, stage: str = "test") -> Parts:
+    """The variables of the model itself: what its optimizer has, and what every step carries, is not among them."""
+    return model._remembered(_model_variables, stage != "predict")
 
 
 def _layers(model: "Model") -> tuple:
@@ -255,13 +262,18 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     The names of the logs are put into the list `names` in their order, which a compiled function would forget.
     """
     method = getattr(model, f"{stage}_step")
+    known = set(map(id, carried_states()))
+    carried = [variable for variable in parts[1] if id(variable) in known]
 
     def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
         x, *labels = data
         data = (opened(x), *labels)
         data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is not a tuple, as in Keras
         with _rows(data, rows):
-            result, after = method(state, data) if is_pure(method) else _on_state(method, state, data, parts=parts)
+            if is_pure(method):
+                result, after = _carrying(method, state, data, carried) if carried else method(state, data)
+            else:
+                result, after = _on_state(method, state, data, parts=parts)
         if stage == "predict":
             rest = after if is_pure(method) else after[1]
             return tree.map_structure(_array, result), (state[0], rest)
@@ -293,6 +305,21 @@ def _on_state(function: Callable, state: Sequence, *args: object, parts: Parts) 
     result, values = pure([value for part in state for value in part], *args)
     remaining = iter(values)
     return result, [[next(remaining) for _ in part] for part in parts]
+
+
+def _carrying(method: Callable, state: tuple, data: Data, carried: list[Variable]) -> tuple[dict, list]:
+    """The result of a pure step and its new state, where the state ends its second part with what every step carries.
+
+    The method does not see those values. Of prediction that second part is the whole new state.
+    """
+    trainable, rest, *others = state
+    own = (trainable, rest[: -len(carried)], *others)
+    pure = functional(method, carried)
+    (result, after), drawn = pure(rest[-len(carried) :], TrainState(*own) if len(own) > 3 else own, data)
+    if not others:
+        return result, [*after, *drawn]
+    trainable, rest, *others = after
+    return result, [trainable, [*rest, *drawn], *others]
 
 
 def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:

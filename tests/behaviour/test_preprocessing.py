@@ -339,3 +339,10 @@ def test_mixed_precision_gives_vectors_in_bfloat16_and_whole_numbers():
                   L.TextVectorization(vocabulary=["a"], output_mode="multi_hot", dtype="mixed_bfloat16")):  # fmt: skip
         assert layer(["a"]).dtype == "bfloat16"
     assert L.StringLookup(vocabulary=["a"], dtype="mixed_bfloat16")(["a"]).dtype == "int32"
+
+
+def test_output_modes_may_have_the_names_of_older_keras():
+    assert L.CategoryEncoding(3, output_mode="binary").output_mode == "multi_hot"
+    lookup = L.StringLookup(vocabulary=["a"], output_mode="binary")
+    assert lookup(["a", "a"]).tolist() == [0, 1]
+    assert L.TextVectorization(output_mode="tf-idf").get_config()["output_mode"] == "tf_idf"

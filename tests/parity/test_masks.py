@@ -126,3 +126,20 @@ def test_a_mask_given_to_a_model_stays_with_that_call():
 def test_a_mask_of_another_length_names_the_layer_and_the_shapes(name):
     with pytest.raises(ValueError, match=r"mask must .*\(2, 3\).*\(2, 6\)"):
         layer_of(cornu, name)(X, mask=np.ones((2, 6), bool))
+
+
+class Summed(cornu.layers.Layer):
+    """A first input, and the sum of a second one."""
+
+    supports_masking = True
+
+    def call(self, inputs):
+        first, second = inputs
+        return first + cornu.ops.sum(second)
+
+
+def test_of_several_masks_a_single_output_gets_the_first():
+    embed = cornu.layers.Embedding(3, 2, mask_zero=True)
+    first, second = embed(np.array([[1, 2, 0]])), embed(np.array([[1, 0]]))
+    assert Summed()([first, second])._keras_mask.tolist() == [[True, True, False]]
+    assert getattr(Summed()([np.asarray(first), second]), "_keras_mask", None) is None

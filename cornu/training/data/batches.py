@@ -46,6 +46,7 @@ class Batches:
         keeps_places: Whether `place` will be asked for within epochs; told before the first.
         is_part: Whether batches hold the rows of this process alone, where several share them.
         read: Function that turns the text in a batch into numbers; None where there is none.
+        same_rows: Whether all arrays of a batch must have as many rows; a step of the user's may take others.
         check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
     """
 
@@ -57,6 +58,7 @@ class Batches:
         self.num_samples = source.num_samples
         self.exhausted = False
         self.is_part = False
+        self.same_rows = True
         self._class_weight = class_weight
         self._has_warned = False
         self.keeps_places = False
@@ -130,6 +132,9 @@ class Batches:
 
     def _ready(self, batch: tuple) -> tuple:
         """A batch with its text read, and rows weighed by class."""
+        if self.same_rows and self.num_samples is None:
+            x, y, sample_weight = batch
+            common_length(x, y, sample_weight, self.owner)
         if self.read is not None:
             batch = self.read(batch)
         if not self._class_weight:

@@ -1,7 +1,7 @@
 """What a batch is: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
 
 from cornu.core.typing import Data, Nested
-from cornu.training.data.convert import common_length, convert, convert_weights, take
+from cornu.training.data.convert import convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
 
@@ -21,9 +21,7 @@ def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) 
         raise ValueError(f"{owner}: {source} must yield {_FORMS}. Received: a tuple of {len(item)}: {_kinds(item)}.")
     x, y, sample_weight = (*item, None, None)[:3]
     x, y = (take(convert(part, name, owner), slice(None)) for part, name in ((x, "x"), (y, "y")))
-    sample_weight = convert_weights(sample_weight, owner)
-    common_length(x, y, sample_weight, owner)
-    return x, y, sample_weight
+    return x, y, convert_weights(sample_weight, owner)
 
 
 def _kinds(item: tuple) -> str:
