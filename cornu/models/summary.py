@@ -205,16 +205,15 @@ def _colored(text: str) -> str:
 
 
 def _shape_text(layer: Operation) -> str:
-    """The shape of what the layer gives: of its symbolic output, else of its last real one."""
-    seen = getattr(layer, "_output_shape", None)
+    """The shapes of what the layer gives: of its symbolic outputs, else of its last real ones."""
+    shapes: list[Any] = []
     if layer.nodes:
-        shapes = [getattr(x, "shape", None) for x in tree.flatten(layer.nodes[0].outputs)]
-        shape = shapes[0] if len(shapes) == 1 else shapes
-    else:
-        shape = seen[0] if seen else None
-    if shape is None:
+        shapes += [getattr(x, "shape", None) for x in tree.flatten(layer.nodes[0].outputs)]
+    elif seen := getattr(layer, "_output_shape", None):
+        tree.map_shape_structure(shapes.append, seen[0])
+    if shapes in ([], [None]):
         return "?"
-    return ", ".join(shape_text(s) for s in shape) if isinstance(shape, dict) else shape_text(shape)
+    return shape_text(shapes[0] if len(shapes) == 1 else shapes)
 
 
 def shape_text(shape: Any) -> str:

@@ -135,6 +135,25 @@ def test_the_shapes_of_outputs_appear_in_the_summary_after_a_call():
     assert "(None, 4)" in "".join(lines)
 
 
+def test_the_shapes_in_a_dictionary_of_outputs_appear_in_the_summary():
+    class Both(cornu.layers.Layer):
+        def call(self, inputs):
+            return {"same": inputs, "more": [inputs[:, :1], inputs * 2]}
+
+    class Outer(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.both = Both()
+
+        def call(self, inputs):
+            return self.both(inputs)["same"]
+
+    model, lines = Outer(), []
+    model(data(2, 6))
+    model.summary(print_fn=lines.append, line_length=120)
+    assert "[(2, 1), (2, 6), (2, 6)]" in "".join(lines)  # in the order of the keys, as tensors are flattened
+
+
 def test_a_wrong_input_is_refused_at_every_call():
     model = mlp()
     model(data(2, 6))
