@@ -118,6 +118,25 @@ def test_a_loss_of_finite_predictions():
     assert "The predictions were finite" in str(report)
 
 
+def test_weights_that_are_not_finite_before_the_step():
+    model = sequential(identity(), layers.Dense(1))
+    model.layers[0].bias.assign([0.0, np.nan, 0.0, 0.0])
+    report = explained(model, *rows())
+    assert report.stage == "weights" and "Not finite before this step already: net/same/bias" in str(report)
+
+
+def test_an_optimizer_that_makes_nan_of_finite_gradients():
+    class Broken(cornu.optimizers.SGD):
+        slots = ()
+
+        def step(self, gradient, weight, rate, t, *slots):
+            return weight + rate * ops.sqrt(-ops.abs(gradient) - 1), *slots
+
+    report = explained(sequential(identity(), layers.Dense(1), optimizer=Broken()), *rows(), epochs=2)
+    assert report.stage == "update"
+    assert "not what the optimizer Broken made of net/same/kernel" in str(report)
+
+
 def test_a_penalty_on_weights():
     model = sequential(layers.Dense(1, kernel_regularizer=lambda w: ops.sum(ops.log(-ops.abs(w))), name="only"))
     assert "The penalty on the weight 'net/only/kernel' is NaN" in str(explained(model, *rows()))
