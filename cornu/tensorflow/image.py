@@ -32,9 +32,13 @@ class ResizeMethod:
 
 def _decode(contents: Tensor, channels: int = 0, dtype: object = "uint8") -> jax.Array:
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
+        deep = np.asarray(picture).astype("uint16") if picture.mode.startswith("I") else None  # one channel of 16 bits
+        picture = picture if deep is None else _pillow.fromarray((deep >> 8).astype("uint8"))
         mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
         values = np.asarray(picture.convert(mode))
     values = values if values.ndim == 3 else values[..., None]
+    if deep is not None and dtype == "uint16":
+        return jnp.asarray(np.broadcast_to(deep[..., None], values.shape))
     return convert_image_dtype(jnp.asarray(values), dtype) if dtype != "uint8" else jnp.asarray(values)
 
 
@@ -49,7 +53,11 @@ def decode_gif(contents: Tensor, name: str | None = None) -> jax.Array:
 
 
 def _encoded(image: Tensor, **how: object) -> Text:
-    values = np.asarray(image).astype("uint8")
+    values = np.asarray(image)
+    if values.dtype != "uint16":
+        values = values.astype("uint8")
+    elif values.shape[-1] != 1:
+        raise ValueError(f"Pictures of 16 bits can only have one channel here. Received: shape {values.shape}.")
     target = bytes_io.BytesIO()
     _pillow.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(target, **how)
     return text(target.getvalue())

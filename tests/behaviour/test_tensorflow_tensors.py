@@ -81,6 +81,14 @@ VALUES = {
     "grayscale": (lambda: tf.image.rgb_to_grayscale(np.ones((1, 1, 3), "float32")), [[[0.9999]]]),
     "brightness": (lambda: tf.image.adjust_brightness(np.zeros((1, 1, 3), "float32"), 0.2), np.full((1, 1, 3), 0.2)),
     "contrast": (lambda: tf.image.adjust_contrast(T[..., None], 2.0)[..., 0], [[-0.5, 1.5], [3.5, 5.5]]),
+    "a picture of 16 bits": (
+        lambda: tf.io.decode_png(tf.io.encode_png(tf.constant([[[0], [4000]]], tf.uint16)), dtype=tf.uint16),
+        [[[0], [4000]]],
+    ),
+    "a picture of 16 bits in 8": (
+        lambda: tf.io.decode_png(tf.io.encode_png(tf.constant([[[0], [4000]]], tf.uint16)), channels=3),
+        [[[0, 0, 0], [15, 15, 15]]],
+    ),
     "a picture in a file": (lambda: tf.io.decode_png(tf.io.encode_png(PICTURE)), PICTURE),
     "psnr": (lambda: tf.image.psnr(PICTURE, PICTURE + 1, 255), 48.1308),
     "boxes that overlap little": (

@@ -78,7 +78,7 @@ DIFFERENT = {
         "tape_started_anew",
     ],
     "Rows of different lengths are data here.": ["refused(lambda: F([[1, 2], [3]]))"],
-    "How many elements are chosen is not known here beforehand; TensorFlow says infinitely many where they end.": [
+    "How many elements are chosen is not known here beforehand; TensorFlow says a number, or infinitely many.": [
         'whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0]))))',
         'whole(D.choose_from_datasets([F(["a"]).repeat(), F(["b"]), F(["c"]).repeat()], F(np.array([0, 1, 2, 1, 0])), '
         "stop_on_empty_dataset=False))",
