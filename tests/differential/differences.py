@@ -224,6 +224,10 @@ TABLE = [
         lambda f: f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place,
     ),
     Row(
+        "A mask of known length tells an unknown number of steps,",
+        "in the shape of what a recurrent layer gives; Keras leaves it open.",
+    ),
+    Row(
         "Each output of a layer is its own",
         "where its `compute_output_spec` names one symbolic tensor for several; Keras gives the last for all.",
     ),

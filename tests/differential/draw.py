@@ -189,8 +189,8 @@ class Draw:
         layers[key] = made
         self._masked |= "mask_zero" in made.arguments or name == "Masking" or bool(masks)
         how = row.how
-        steps_of = taken[0].shape[0] if len(taken[0].shape) == 2 else None
-        if row.takes == 1 and not row.whole and masks and self.chance({4: 0.5, None: 0.03}.get(steps_of, 0.0)):
+        steps_of = taken[0].declared[0] if len(taken[0].shape) == 2 else "none"
+        if row.takes == 1 and not row.whole and masks and self.chance({4: 0.5, "none": 0.03}.get(steps_of, 0.0)):
             how = "{f}({0}, mask=" + self.one(masks) + ")"
         elif name == "MultiHeadAttention" and self.chance(0.2):
             how = "{f}({0}, {1}, use_causal_mask=True)"
