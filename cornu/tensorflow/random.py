@@ -1,16 +1,19 @@
 """`tensorflow.random`: the seed, and draws."""
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops, random
 from cornu.core.dtypes import is_int
-from cornu.core.typing import DTypeLike, ShapeLike, Tensor
+from cornu.core.typing import DTypeLike, ShapeLike, Sizes, Tensor
 from cornu.random import SeedGenerator
 from cornu.random.seed_generator import draw_key, global_seed
 from cornu.tensorflow import candidates
-from cornu.tensorflow.seeds import seeded, set_seed, stateless  # noqa: F401 - a name of TensorFlow's
+from cornu.tensorflow.seeds import seeded, set_seed, stateless
 from cornu.tensorflow.served import Namespace, functions, sizes, within
 from cornu.tensorflow.texts import is_text, text
 
@@ -211,6 +214,32 @@ class Generator:
 
 
 _global: dict[str, Generator] = {}
+
+
+def _drawn(draw: Callable, *shape: int) -> jax.Array:
+    return draw(shape, seed=seeded(None))
+
+
+def _whole(low: int, high: int | None = None, size: Sizes | None = None, dtype: DTypeLike = "int32") -> jax.Array:
+    low, high = (0, low) if high is None else (low, high)
+    return random.randint(sizes(size or ()), low, high, dtype, seeded(None))
+
+
+def _between(low: float = 0.0, high: float = 1.0, size: Sizes | None = None) -> jax.Array:
+    return random.uniform(sizes(size or ()), low, high, seed=seeded(None))
+
+
+numpy_random = Namespace(
+    "experimental.numpy.random",
+    rand=partial(_drawn, random.uniform),
+    randint=_whole,
+    randn=partial(_drawn, random.normal),
+    random=lambda size=None: _between(size=size),
+    seed=set_seed,
+    standard_normal=lambda size=None: random.normal(sizes(size or ()), seed=seeded(None)),
+    uniform=_between,
+)
+"""`tnp.random`: NumPy's names for draws."""
 
 
 def get_global_generator() -> Generator:

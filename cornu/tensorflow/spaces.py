@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import inspect
 import logging as python_logging
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from cornu.core.typing import Axes, Nested, Tensor
 from cornu.tensorflow import tensors, testing
 from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
+from cornu.tensorflow.random import numpy_random
 from cornu.tensorflow.seeds import set_seed
 from cornu.tensorflow.served import Namespace, functions, nothing, refuse
 from cornu.tensorflow.types import DTYPES, DType, as_dtype
@@ -198,6 +200,7 @@ logging = Namespace(
 )  # fmt: skip
 autograph = Namespace(
     "autograph",
+    to_code=lambda entity, *how, **more: inspect.getsource(entity),  # nothing is rewritten here
     set_verbosity=nothing,
     experimental=Namespace("autograph.experimental", do_not_convert=lambda func=None, *args: func or (lambda f: f)),
 )
@@ -412,7 +415,9 @@ experimental = Namespace(
     "experimental",
     async_clear_error=nothing,
     async_scope=init_scope,
-    numpy=Namespace("experimental.numpy", **_jnp_names, experimental_enable_numpy_behavior=nothing),
+    numpy=Namespace(
+        "experimental.numpy", **_jnp_names, experimental_enable_numpy_behavior=nothing, random=numpy_random
+    ),
     register_filesystem_plugin=nothing,
 )
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -76,7 +77,13 @@ class Choosing(keras.Model):
 
 pairs = tf.data.Dataset.from_tensor_slices((rows, np.array([1.0, 1, 1, 0, 0, 0, 1, 0], "float32"))).batch(4)
 others = tf.data.Dataset.from_tensor_slices((rows[:4], np.zeros(4, "float32"))).batch(2)
-unlike = tf.data.Dataset.zip((pairs, others)).map(lambda one, two: ((one[0], two[0]), (one[1], two[1])))
+
+
+def unlike_rows(one, two):
+    return (one[0], two[0]), (one[1], two[1])
+
+
+unlike = tf.data.Dataset.zip((pairs, others)).map(unlike_rows)
 model = Choosing()
 model.compile("adam")
 assert model.fit(unlike, epochs=2, verbose=0).history["rows"] == [1.0, 1.0]
@@ -114,3 +121,9 @@ assert layers.StringLookup(vocabulary=["a", "b"])(tags).to_list() == [[2, 1], []
 words = layers.TextVectorization(vocabulary=["a", "b"], ragged=True)
 assert words(["a b a", "b"])[..., :-1].to_list() == [[2, 3], []]
 assert keras.ops.convert_to_tensor(["fixed"]).numpy().tolist() == [b"fixed"]
+
+tnp.random.seed(3)
+first = tnp.random.randn(2, 3)
+tnp.random.seed(3)
+assert np.array_equal(first, tnp.random.randn(2, 3)) and tnp.random.randint(0, 5, (4,)).shape == (4,)
+assert "unlike_rows(" in tf.autograph.to_code(unlike_rows)
